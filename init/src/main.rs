@@ -1,0 +1,3 @@
+//! Becomes PID 1 and hands over to the runner.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The dayfly command.
+
+fn main() {}
