@@ -1,1 +1,113 @@
-//! (see Cargo.toml)
+//! The one seam between Dayfly and the machine it runs on.
+//!
+//! [`Sys`] names what a boot step may ask of the kernel and of the network, at the level of intent. [`Kernel`] answers
+//! from the real machine; the tests answer from a recorder that can make any call fail with any errno. This is the
+//! only crate of the workspace that may hold `unsafe`, and each such block says why it is sound.
+//!
+//! Every call that can fail returns a [`SysError`] that carries what was tried, on what, and the kernel's or the
+//! server's own words: the text reaches the screen unchanged.
+
+mod device;
+mod error;
+mod file;
+mod mount;
+mod network;
+mod url;
+
+pub use device::{Loaded, Memory, Uevents};
+pub use error::{Cause, Result, SysError};
+pub use file::{Backing, Copied, Entry, FileKind, RamFile};
+pub use mount::{Mount, MountFlags};
+pub use network::{DHCP_CLIENT, DHCP_SERVER, Link, LinkChange, LinkKind, PacketPort};
+pub use url::{Request, Response};
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How the machine goes down, see reboot(2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Power {
+    /// `RB_AUTOBOOT`.
+    Reboot,
+    /// `RB_POWER_OFF`.
+    PowerOff,
+    /// `RB_HALT_SYSTEM`.
+    Halt,
+}
+
+/// What a boot step may ask of the machine.
+///
+/// Paths are absolute. No method panics; none waits longer than the time it is given or, where it is given none,
+/// longer than the kernel takes for one system call.
+pub trait Sys: Send + Sync + 'static {
+    /// Time since the kernel started (`CLOCK_BOOTTIME`): it goes on while the machine sleeps and never jumps.
+    fn now(&self) -> Duration;
+    /// Waits.
+    fn sleep(&self, time: Duration);
+
+    /// Reads a whole file (at most 64 MiB: what is larger is not configuration).
+    fn read(&self, path: &Path) -> Result<Vec<u8>>;
+    /// Reads up to `len` bytes at `offset`, of a file or a block device; short at its end.
+    fn read_at(&self, path: &Path, offset: u64, len: usize) -> Result<Vec<u8>>;
+    /// The entries of a folder, sorted by name.
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>>;
+    /// What is at a path, without following a final symlink; `None` where there is nothing.
+    fn inspect(&self, path: &Path) -> Result<Option<FileKind>>;
+    /// Puts a file in place with these bytes and this mode, atomically (temporary file, then rename), and makes the
+    /// folders above it (0755). Files in /proc and /sys are written in place.
+    fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()>;
+    /// Makes a folder and those above it; one that exists is left as it is.
+    fn make_dir(&self, path: &Path, mode: u32) -> Result<()>;
+    /// Makes a symlink, replacing a file or symlink that is there, and the folders above it (0755).
+    fn symlink(&self, target: &Path, link: &Path) -> Result<()>;
+    /// Copies what is inside `from` into the existing folder `to`: modes, owners, times, xattrs, symlinks, device
+    /// nodes, hard links. Never crosses a mount point.
+    fn copy_tree(&self, from: &Path, to: &Path) -> Result<Copied>;
+
+    /// Makes, moves or removes a mount.
+    fn mount(&self, mount: &Mount) -> Result<()>;
+    /// Attaches a read-only, self-clearing loop device and returns its path (`/dev/loopN`).
+    fn attach_loop(&self, backing: &Backing) -> Result<PathBuf>;
+
+    /// Loads a module file, which may be compressed (`.xz .gz .zst`) where the kernel can decompress it.
+    /// A module that is loaded already is a success.
+    fn load_module(&self, path: &Path, params: &str) -> Result<Loaded>;
+    /// Subscribes to the kernel's uevents.
+    fn uevents(&self) -> Result<Box<dyn Uevents>>;
+    /// Total and available memory.
+    fn memory(&self) -> Result<Memory>;
+    /// An empty file in memory that no file system's size limits (memfd).
+    fn ram_file(&self, name: &str) -> Result<Box<dyn RamFile>>;
+
+    /// The network interfaces, by index.
+    fn links(&self) -> Result<Vec<Link>>;
+    /// Changes one thing of an interface.
+    fn change_link(&self, index: u32, change: &LinkChange) -> Result<()>;
+    /// A port for raw IPv4 packets on an interface, for DHCP before there is an address.
+    fn packet_port(&self, index: u32) -> Result<Box<dyn PacketPort>>;
+    /// Starts a GET; the body is read from the response. An HTTP status other than 2xx is not an error here.
+    fn open_url(&self, request: &Request) -> Result<Response>;
+
+    /// Sets the host name of the running kernel.
+    fn set_hostname(&self, name: &str) -> Result<()>;
+    /// The wall clock, seconds since 1970.
+    fn clock(&self) -> u64;
+    /// Sets the wall clock.
+    fn set_clock(&self, epoch_seconds: u64) -> Result<()>;
+    /// Random bytes; never waits (`GRND_INSECURE` where the pool is not ready: nothing here is a key).
+    fn random(&self, bytes: &mut [u8]);
+
+    /// One line for the kernel log at a printk level (0 to 7), cut at 900 bytes; the console where that fails.
+    fn log(&self, level: u8, line: &str);
+    /// Text for a person, written to every console of the kernel.
+    fn show(&self, text: &str);
+
+    /// Runs a program to its end on /dev/console, at most for `limit`; its exit code (128+n for a signal).
+    fn run(&self, program: &Path, args: &[&str], limit: Option<Duration>) -> Result<i32>;
+    /// Empties the initramfs, moves `root` to `/` and enters it.
+    fn switch_root(&self, root: &Path) -> Result<()>;
+    /// Replaces this process; returns only on failure.
+    fn exec(&self, program: &Path, args: &[String]) -> SysError;
+    /// Ends the machine; returns only on failure.
+    fn power(&self, power: Power) -> SysError;
+}

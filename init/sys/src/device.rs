@@ -1,0 +1,30 @@
+//! Modules, uevents and memory.
+
+use std::time::Duration;
+
+use crate::Result;
+
+/// What came of loading a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loaded {
+    /// The kernel took it now.
+    Now,
+    /// It was there already (`EEXIST`).
+    Already,
+}
+
+/// Memory of the machine, bytes (proc_meminfo(5)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// `MemTotal`.
+    pub total: u64,
+    /// `MemAvailable`.
+    pub available: u64,
+}
+
+/// A subscription to the kernel's uevents (`NETLINK_KOBJECT_UEVENT`, group 1).
+pub trait Uevents: Send {
+    /// The next message as the kernel sent it (NUL separated), or `None` when `limit` has passed.
+    /// Messages that the kernel dropped (`ENOBUFS`) come back as an error once: rescan /sys then.
+    fn next(&mut self, limit: Duration) -> Result<Option<Vec<u8>>>;
+}

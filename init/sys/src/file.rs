@@ -1,0 +1,58 @@
+//! Files, folders and memory files.
+
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::Result;
+
+/// What is at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file of this many bytes.
+    File(u64),
+    /// A folder.
+    Dir,
+    /// A symlink.
+    Symlink,
+    /// A block device.
+    Block,
+    /// A character device, socket or pipe.
+    Other,
+}
+
+/// An entry of a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name, without the folder. Names that are not UTF-8 are left out of a listing.
+    pub name: String,
+    /// True for a folder (not for a symlink to one).
+    pub is_dir: bool,
+}
+
+/// What a tree copy moved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Copied {
+    /// Files, folders, links and nodes.
+    pub entries: u64,
+    /// Bytes of file contents.
+    pub bytes: u64,
+}
+
+/// Where the bytes of an image are.
+#[derive(Debug, Clone)]
+pub enum Backing {
+    /// An open memory file; the loop device keeps it alive after the switch.
+    Memory(Arc<OwnedFd>),
+    /// A file or a block device.
+    Path(PathBuf),
+}
+
+/// An image file in memory while it is being filled.
+pub trait RamFile: Write + Send {
+    /// Throws the contents away, memory included.
+    fn clear(&mut self) -> Result<()>;
+    /// The bytes so far, as a backing for a loop device.
+    fn backing(&self) -> Result<Backing>;
+}

@@ -1,0 +1,45 @@
+//! HTTP(S) GET with time-outs on every phase.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A GET.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// `http://` or `https://`.
+    pub url: String,
+    /// Skip this many bytes (RFC 9110 §14), only if the entity still has the tag.
+    pub resume: Option<(u64, String)>,
+    /// For resolving and connecting, each.
+    pub connect: Duration,
+    /// The longest silence while the head or the body comes.
+    pub stall: Duration,
+    /// PEM certificates that sign servers.
+    pub ca_bundle: PathBuf,
+}
+
+/// The start of an answer.
+pub struct Response {
+    /// 200, 206, 404 …
+    pub status: u16,
+    /// The status line's words, as the server sent them or as RFC 9110 names them.
+    pub reason: String,
+    /// Bytes that the body will have.
+    pub length: Option<u64>,
+    /// For a later [`Request::resume`]: a strong ETag, or Last-Modified.
+    pub tag: Option<String>,
+    /// The body; a silence longer than the request's `stall` is `ErrorKind::TimedOut`, an end before `length` is
+    /// `ErrorKind::UnexpectedEof`.
+    pub body: Box<dyn Read + Send>,
+}
+
+impl std::fmt::Debug for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("length", &self.length)
+            .field("tag", &self.tag)
+            .finish_non_exhaustive()
+    }
+}
