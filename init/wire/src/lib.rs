@@ -1,1 +1,8 @@
-//! (see Cargo.toml)
+//! Codecs of the boot: bytes or text in, values out. No I/O, no clock, no dependency; every parser takes hostile input
+//! and has a fuzz target in `tests/fuzz`.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+pub mod cmdline;
+pub mod hostname;
+pub mod ip;
+pub mod mac;
