@@ -6,3 +6,4 @@ pub mod cmdline;
 pub mod hostname;
 pub mod ip;
 pub mod mac;
+pub mod modules;
