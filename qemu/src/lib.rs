@@ -1,1 +1,21 @@
-//! (see Cargo.toml)
+//! The QEMU harness: test images, servers with faults, virtual machines.
+//!
+//! Everything is real: a Debian built by mmdebstrap, the distribution's kernel, nginx, QEMU. The only fakes are named so: the
+//! kubelet script in the test image and the fault proxy in front of nginx.
+//!
+//! * [`cache::Cache`] keeps what is slow to build, by the hash of its recipe, outside the clone;
+//! * [`image::Images`] builds the test images and disks;
+//! * [`product::Product`] builds the init and the initramfs from this checkout;
+//! * [`server::HttpServer`] and [`proxy::FaultProxy`] serve them, well or badly;
+//! * [`vm::Vm`] boots them and talks to the console, to QMP and to the agent in the test image.
+
+pub mod cache;
+pub mod command;
+pub mod demo;
+pub mod image;
+pub mod kernel;
+pub mod product;
+pub mod proxy;
+pub mod server;
+pub mod timeline;
+pub mod vm;

@@ -1,0 +1,143 @@
+//! A folder of built things, each named by the hash of everything it was built from.
+
+use std::{
+    env, fs,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use rustix::fs::{FlockOperation, flock};
+use sha2::{Digest, Sha256};
+
+/// What goes into the name of a cached thing. Feed it every input, then ask for [`Key::hex`].
+#[derive(Clone, Default)]
+pub struct Key(Sha256);
+
+impl Key {
+    /// An empty key.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds one input. Lengths are hashed too, so that moving a byte from one input to the next gives another key.
+    pub fn with(mut self, input: impl AsRef<[u8]>) -> Self {
+        let input = input.as_ref();
+        self.0.update((input.len() as u64).to_le_bytes());
+        self.0.update(input);
+        self
+    }
+
+    /// The first 16 hexadecimal digits of the SHA-256.
+    pub fn hex(self) -> String {
+        hex(&self.0.finalize()[..8])
+    }
+}
+
+/// The SHA-256 of a file, as 64 hexadecimal digits.
+pub fn sha256_file(path: &Path) -> Result<String> {
+    let mut file =
+        fs::File::open(path).with_context(|| format!("cannot open {} to hash it", path.display()))?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let length = file.read(&mut buffer).with_context(|| format!("cannot read {}", path.display()))?;
+        if length == 0 {
+            break;
+        }
+        hash.update(&buffer[..length]);
+    }
+    Ok(hex(&hash.finalize()))
+}
+
+/// Lower-case hexadecimal digits of `bytes`.
+fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
+}
+
+/// The cache folder: `$DAYFLY_CACHE`, else `~/.cache/dayfly`.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    dir: PathBuf,
+}
+
+impl Cache {
+    /// Opens the cache, making its folder if need be.
+    pub fn open() -> Result<Self> {
+        let dir = match (env::var_os("DAYFLY_CACHE"), env::var_os("HOME")) {
+            (Some(dir), _) => PathBuf::from(dir),
+            (None, Some(home)) => PathBuf::from(home).join(".cache/dayfly"),
+            (None, None) => anyhow::bail!("neither DAYFLY_CACHE nor HOME is set: no place for the cache"),
+        };
+        fs::create_dir_all(&dir)
+            .with_context(|| format!("cannot make the cache folder {}", dir.display()))?;
+        Ok(Self { dir })
+    }
+
+    /// The folder itself.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The path of `name` as built from `key`; `build` makes it when it is not there, at the path it is given (in this folder, so
+    /// that a rename ends it). Processes that want the same thing at the same time wait for the first. `name` is `stem.ext`.
+    pub fn get(&self, name: &str, key: Key, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+        let (stem, ext) =
+            name.split_once('.').map_or((name, String::new()), |(stem, ext)| (stem, format!(".{ext}")));
+        let path = self.dir.join(format!("{stem}-{}{ext}", key.hex()));
+        if path.exists() {
+            return Ok(path);
+        }
+        let lock = fs::File::create(self.dir.join(format!("{stem}.lock")))
+            .context("cannot make a lock in the cache")?;
+        flock(&lock, FlockOperation::LockExclusive).context("cannot lock the cache")?;
+        if path.exists() {
+            return Ok(path);
+        }
+        let building = self.dir.join(format!("{stem}.building{ext}"));
+        discard(&building)?;
+        build(&building).with_context(|| format!("cannot build {name}"))?;
+        fs::rename(&building, &path).with_context(|| format!("cannot move {name} into the cache"))?;
+        Ok(path)
+    }
+}
+
+/// Removes a file or a whole tree; nothing there is fine.
+fn discard(path: &Path) -> Result<()> {
+    let done = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match done {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove the left-over {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_tell_inputs_apart() {
+        let ab_c = Key::new().with("ab").with("c").hex();
+        assert_eq!(ab_c, Key::new().with("ab").with("c").hex());
+        assert_ne!(ab_c, Key::new().with("a").with("bc").hex());
+        assert_eq!(ab_c.len(), 16);
+    }
+
+    #[test]
+    fn builds_once_and_keeps_nothing_of_a_failure() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache { dir: dir.path().to_owned() };
+        let failed = cache.get("a.txt", Key::new(), |path| {
+            fs::write(path, "half")?;
+            anyhow::bail!("no")
+        });
+        assert!(failed.is_err());
+        let path = cache.get("a.txt", Key::new(), |path| Ok(fs::write(path, "whole")?)).unwrap();
+        let again = cache.get("a.txt", Key::new(), |_| panic!("built twice")).unwrap();
+        assert_eq!(path, again);
+        assert_eq!(fs::read_to_string(again).unwrap(), "whole");
+    }
+}

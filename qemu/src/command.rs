@@ -1,0 +1,90 @@
+//! Runs a host command quietly, with a spinner, and shows its output only when it fails.
+
+use std::{
+    io::{BufRead, BufReader, IsTerminal, Read},
+    process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How many lines of a failed command's output the error shows.
+const TAIL: usize = 30;
+
+/// Prints one line of what the harness is doing, on stderr.
+pub fn say(text: &str) {
+    eprintln!("==> {text}");
+}
+
+/// Runs `command`; `what` says in words what it does. On a terminal a spinner shows its latest line; in a log, `what` and the time
+/// it took. Gives back everything it printed (stdout and stderr as they came); fails on a non-zero exit with the last lines.
+pub fn run(what: &str, command: &mut Command) -> Result<String> {
+    let started = Instant::now();
+    let spinner =
+        if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    spinner.set_style(ProgressStyle::with_template("{spinner} {prefix} ({elapsed}) {wide_msg:.dim}")?);
+    spinner.set_prefix(what.to_owned());
+    spinner.enable_steady_tick(Duration::from_millis(120));
+    let program = command.get_program().to_string_lossy().into_owned();
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().with_context(
+            || format!("{what}: cannot start {program}; qemu/provision installs what is missing"),
+        )?;
+    let (sender, lines) = mpsc::channel();
+    let pipes: [Option<Box<dyn Read + Send>>; 2] = [
+        child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
+        child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
+    ];
+    for pipe in pipes.into_iter().flatten() {
+        let sender = sender.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+                if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                    break;
+                }
+            }
+        });
+    }
+    drop(sender);
+    let mut output = Vec::new();
+    for line in lines {
+        spinner.set_message(line.trim().to_owned());
+        output.push(line);
+    }
+    let status = child.wait().with_context(|| format!("{what}: cannot wait for {program}"))?;
+    spinner.finish_and_clear();
+    if !status.success() {
+        let tail = output[output.len().saturating_sub(TAIL)..].join("\n");
+        bail!("{what}: {program} ended with {status}. Its last lines:\n{tail}");
+    }
+    let took = started.elapsed();
+    if took > Duration::from_secs(2) {
+        say(&format!("{what}: {:.1} s", took.as_secs_f32()));
+    }
+    Ok(output.join("\n"))
+}
+
+/// Like [`run`], for a program and its arguments.
+pub fn call(what: &str, program: &str, args: &[&str]) -> Result<String> {
+    run(what, Command::new(program).args(args))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gives_output_or_a_telling_error() {
+        assert_eq!(call("greet", "echo", &["hello"]).unwrap(), "hello");
+        let error = call("fail", "sh", &["-c", "echo the reason >&2; exit 3"]).unwrap_err().to_string();
+        assert!(
+            error.contains("fail: sh") && error.contains("exit status: 3") && error.contains("the reason"),
+            "{error}"
+        );
+        let error = format!("{:#}", call("start", "no-such-program-at-all", &[]).unwrap_err());
+        assert!(error.contains("qemu/provision"), "{error}");
+    }
+}

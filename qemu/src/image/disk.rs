@@ -1,0 +1,33 @@
+//! Disks with a file system on them.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result};
+
+use crate::command::call;
+
+/// Makes an empty ext4 file system of `mebibytes` with a label at `path`.
+pub fn ext4(path: &Path, label: &str, mebibytes: u64) -> Result<()> {
+    let file = fs::File::create(path).with_context(|| format!("cannot make the disk {}", path.display()))?;
+    file.set_len(mebibytes << 20)?;
+    call("disk: ext4", "/sbin/mkfs.ext4", &["-q", "-F", "-L", label, &path.to_string_lossy()])?;
+    Ok(())
+}
+
+/// Makes an ext4 file system with a label that holds copies of `files` (path on the disk, file on the host), with 64 MiB to spare.
+pub fn ext4_with(path: &Path, label: &str, files: &[(&str, &Path)]) -> Result<()> {
+    let tree = tempfile::tempdir()?;
+    let mut bytes = 0;
+    for (inside, outside) in files {
+        let target = tree.path().join(inside);
+        if let Some(dir) = target.parent() {
+            fs::create_dir_all(dir)?;
+        }
+        bytes += fs::copy(outside, &target)
+            .with_context(|| format!("cannot copy {} to a disk", outside.display()))?;
+    }
+    fs::File::create(path)?.set_len((bytes + (64 << 20)).next_multiple_of(1 << 20))?;
+    let (tree, path) = (tree.path().to_string_lossy(), path.to_string_lossy());
+    call("disk: ext4 with files", "/sbin/mkfs.ext4", &["-q", "-F", "-L", label, "-d", &tree, &path])?;
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! The test images and disks, built once and kept in the cache.
+
+mod debian;
+mod disk;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+
+pub use disk::{ext4, ext4_with};
+
+use crate::{
+    cache::{Cache, Key, sha256_file},
+    command::{call, run},
+    kernel::Kernel,
+};
+
+/// A label of the disk that keeps a node's state.
+pub const STATE_LABEL: &str = "state";
+/// The label of the disk that holds images.
+pub const IMAGES_LABEL: &str = "images";
+/// Where the image lies on the disk labelled [`IMAGES_LABEL`]; dracut's default for `root=live:LABEL=…`.
+pub const IMAGE_ON_DISK: &str = "LiveOS/squashfs.img";
+/// The password of root in the Debian test image.
+pub const ROOT_PASSWORD: &str = "dayfly";
+
+/// One of the images the tests boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Image {
+    /// Debian 12 with systemd as squashfs (zstd). It is also what a raw disk holds: its size is a multiple of 4096.
+    Debian,
+    /// The same tree as erofs (lz4hc).
+    DebianErofs,
+    /// A few kilobytes of squashfs without any init.
+    NoInit,
+    /// The Debian squashfs made 700 MB long by a hole: it boots like the other, but does not fit into 512 MiB of RAM.
+    Big,
+    /// An ext4 file system labelled `images` that holds the Debian squashfs as `LiveOS/squashfs.img`.
+    OnLabelledDisk,
+}
+
+impl Image {
+    /// All of them, with the names that the command line takes.
+    pub const ALL: [(&str, Self); 5] = [
+        ("debian.squashfs", Self::Debian),
+        ("debian.erofs", Self::DebianErofs),
+        ("no-init.squashfs", Self::NoInit),
+        ("big.squashfs", Self::Big),
+        ("images.ext4", Self::OnLabelledDisk),
+    ];
+
+    /// The image of that name.
+    pub fn from_name(name: &str) -> Result<Self> {
+        let Some((_, image)) = Self::ALL.iter().find(|(known, _)| *known == name) else {
+            let known: Vec<&str> = Self::ALL.iter().map(|(known, _)| *known).collect();
+            bail!("no test image is called {name}; there are {}", known.join(", "));
+        };
+        Ok(*image)
+    }
+}
+
+/// Builds images on demand.
+#[derive(Debug, Clone)]
+pub struct Images {
+    cache: Cache,
+    kernel: Kernel,
+}
+
+impl Images {
+    /// Images in the default cache, with the modules of the host's kernel.
+    pub fn open() -> Result<Self> {
+        Ok(Self { cache: Cache::open()?, kernel: Kernel::of_host()? })
+    }
+
+    /// The path of an image; built when it is not in the cache (Debian's takes about two minutes the first time).
+    pub fn get(&self, image: Image) -> Result<PathBuf> {
+        match image {
+            Image::Debian => self.squashfs(),
+            Image::DebianErofs => self.erofs(),
+            Image::NoInit => self.no_init(),
+            Image::Big => self.big(),
+            Image::OnLabelledDisk => self.labelled_disk(),
+        }
+    }
+
+    /// The SHA-256 of a cached image, kept beside it.
+    pub fn sha256(&self, path: &Path) -> Result<String> {
+        let note = path.with_extension("sha256");
+        if let Ok(text) = fs::read_to_string(&note) {
+            return Ok(text);
+        }
+        let hash = sha256_file(path)?;
+        fs::write(&note, &hash).with_context(|| format!("cannot note the hash in {}", note.display()))?;
+        Ok(hash)
+    }
+
+    fn squashfs(&self) -> Result<PathBuf> {
+        let key = debian::key(&self.kernel).with("mksquashfs zstd 15 128k");
+        self.cache.get("debian.squashfs", key, |path| {
+            let mut mksquashfs = Command::new("mksquashfs");
+            mksquashfs.arg(debian::tree(&self.cache, &self.kernel)?).arg(path);
+            mksquashfs.args([
+                "-comp",
+                "zstd",
+                "-Xcompression-level",
+                "15",
+                "-b",
+                "131072",
+                "-noappend",
+                "-no-progress",
+            ]);
+            run("image: compress the Debian tree as squashfs", &mut mksquashfs)?;
+            Ok(())
+        })
+    }
+
+    fn erofs(&self) -> Result<PathBuf> {
+        let key = debian::key(&self.kernel).with("mkfs.erofs lz4hc");
+        self.cache.get("debian.erofs", key, |path| {
+            let mut mkfs = Command::new("mkfs.erofs");
+            mkfs.args(["-zlz4hc", "-T0"]).arg(path).arg(debian::tree(&self.cache, &self.kernel)?);
+            run("image: compress the Debian tree as erofs", &mut mkfs)?;
+            Ok(())
+        })
+    }
+
+    fn no_init(&self) -> Result<PathBuf> {
+        self.cache.get("no-init.squashfs", Key::new().with("1"), |path| {
+            let tree = tempfile::tempdir()?;
+            for dir in ["dev", "etc", "proc", "run", "sys", "tmp", "usr/lib", "var"] {
+                fs::create_dir_all(tree.path().join(dir))?;
+            }
+            fs::write(
+                tree.path().join("usr/lib/os-release"),
+                "NAME=\"An image without an init\"\nID=no-init\n",
+            )?;
+            fs::write(tree.path().join("etc/hostname"), "no-init\n")?;
+            let (from, to) = (tree.path().to_string_lossy(), path.to_string_lossy());
+            call(
+                "image: an image without an init",
+                "mksquashfs",
+                &[&from, &to, "-noappend", "-no-progress", "-all-root", "-comp", "zstd"],
+            )?;
+            Ok(())
+        })
+    }
+
+    fn big(&self) -> Result<PathBuf> {
+        const BYTES: u64 = 700_000_000 / 4096 * 4096;
+        let key = debian::key(&self.kernel).with("big").with(BYTES.to_string());
+        self.cache.get("big.squashfs", key, |path| {
+            fs::copy(self.squashfs()?, path)?;
+            Ok(fs::OpenOptions::new().write(true).open(path)?.set_len(BYTES)?)
+        })
+    }
+
+    fn labelled_disk(&self) -> Result<PathBuf> {
+        let key = debian::key(&self.kernel).with("ext4").with(IMAGE_ON_DISK);
+        self.cache.get("images.ext4", key, |path| {
+            ext4_with(path, IMAGES_LABEL, &[(IMAGE_ON_DISK, &self.squashfs()?)])
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_known_or_listed() {
+        for (name, image) in Image::ALL {
+            assert_eq!(Image::from_name(name).unwrap(), image);
+        }
+        let error = Image::from_name("fedora").unwrap_err().to_string();
+        assert!(error.contains("fedora") && error.contains("debian.squashfs, debian.erofs"), "{error}");
+    }
+}

@@ -1,0 +1,153 @@
+//! The machine's parts: network cards and drives, as values that turn into QEMU's arguments.
+
+use std::path::{Path, PathBuf};
+
+/// A network card (virtio-net unless said otherwise); the n-th has the MAC address 52:54:00:12:34:56 + n and the QEMU id `nic<n>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nic {
+    wire: Wire,
+    model: String,
+}
+
+/// What a card is plugged into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Wire {
+    /// QEMU's user networking: DHCP, and the host's 127.0.0.1 is 10.0.2.2. `extra` are more options of `-netdev user`.
+    User { extra: String },
+    /// A switch with carrier where nobody answers.
+    Silent,
+}
+
+impl Nic {
+    /// User networking: the guest gets 10.0.2.15 by DHCP and reaches the host's 127.0.0.1 as 10.0.2.2.
+    pub fn user() -> Self {
+        Self { wire: Wire::User { extra: String::new() }, model: "virtio-net-pci".into() }
+    }
+
+    /// User networking with more options of `-netdev user` (`hostname=…,domainname=…,dnssearch=…,restrict=on …`).
+    pub fn user_with(options: &str) -> Self {
+        Self { wire: Wire::User { extra: format!(",{options}") }, ..Self::user() }
+    }
+
+    /// A card with carrier on a network where nobody ever answers.
+    pub fn silent() -> Self {
+        Self { wire: Wire::Silent, ..Self::user() }
+    }
+
+    /// The same with another QEMU device model, such as `e1000`.
+    pub fn model(mut self, model: &str) -> Self {
+        model.clone_into(&mut self.model);
+        self
+    }
+
+    pub(super) fn arguments(&self, index: usize) -> Vec<String> {
+        let netdev = match &self.wire {
+            Wire::User { extra } => format!("user,id=net{index}{extra}"),
+            Wire::Silent => format!("hubport,id=net{index},hubid={}", index + 1),
+        };
+        let device = format!("{},id=nic{index},netdev=net{index},mac={},romfile=", self.model, mac(index));
+        vec!["-netdev".into(), netdev, "-device".into(), device]
+    }
+}
+
+/// The MAC address of the n-th card.
+pub fn mac(index: usize) -> String {
+    format!("52:54:00:12:34:{:02x}", 0x56 + index)
+}
+
+/// A virtio disk; the n-th is /dev/vda, vdb, …, has the serial number `disk<n>` and the QEMU id `disk<n>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drive {
+    path: PathBuf,
+    mode: Mode,
+    faults: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    ReadOnly,
+    ReadWrite,
+    Snapshot,
+}
+
+impl Drive {
+    /// A disk that the guest cannot write.
+    pub fn read_only(path: impl AsRef<Path>) -> Self {
+        Self { path: path.as_ref().to_owned(), mode: Mode::ReadOnly, faults: None }
+    }
+
+    /// A disk whose writes stay in the file.
+    pub fn read_write(path: impl AsRef<Path>) -> Self {
+        Self { mode: Mode::ReadWrite, ..Self::read_only(path) }
+    }
+
+    /// A disk whose writes are forgotten with the machine.
+    pub fn snapshot(path: impl AsRef<Path>) -> Self {
+        Self { mode: Mode::Snapshot, ..Self::read_only(path) }
+    }
+
+    /// Faults after a blkdebug configuration (qemu's docs/devel/blkdebug.txt), such as
+    /// `[inject-error]\nevent = "read_aio"\nerrno = "5"\nsector = "2048"\n`.
+    pub fn with_faults(mut self, config: &Path) -> Self {
+        self.faults = Some(config.to_owned());
+        self
+    }
+
+    pub(super) fn arguments(&self, index: usize) -> Vec<String> {
+        let path = self.path.to_string_lossy().replace(',', ",,");
+        let file = match &self.faults {
+            None => format!("file={path}"),
+            Some(config) => {
+                let config = config.to_string_lossy().replace(',', ",,");
+                format!(
+                    "file.driver=blkdebug,file.config={config},file.image.driver=file,file.image.filename={path}"
+                )
+            }
+        };
+        let mode = match self.mode {
+            Mode::ReadOnly => ",readonly=on",
+            Mode::ReadWrite => "",
+            Mode::Snapshot => ",snapshot=on",
+        };
+        let drive = format!("if=none,id=disk{index},format=raw{mode},{file}");
+        let device = format!("virtio-blk-pci,id=virtio-disk{index},drive=disk{index},serial=disk{index}");
+        vec!["-drive".into(), drive, "-device".into(), device]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_become_arguments() {
+        let table: [(Vec<String>, &str); 5] = [
+            (
+                Nic::user().arguments(0),
+                "user,id=net0 virtio-net-pci,id=nic0,netdev=net0,mac=52:54:00:12:34:56,romfile=",
+            ),
+            (
+                Nic::user_with("hostname=n1").model("e1000").arguments(1),
+                "user,id=net1,hostname=n1 e1000,id=nic1,netdev=net1,mac=52:54:00:12:34:57,romfile=",
+            ),
+            (
+                Nic::silent().arguments(1),
+                "hubport,id=net1,hubid=2 virtio-net-pci,id=nic1,netdev=net1,mac=52:54:00:12:34:57,romfile=",
+            ),
+            (
+                Drive::read_only("/a,b").arguments(0),
+                "if=none,id=disk0,format=raw,readonly=on,file=/a,,b virtio-blk-pci,id=virtio-disk0,drive=disk0,serial=disk0",
+            ),
+            (
+                Drive::snapshot("/a").with_faults(Path::new("/c")).arguments(2),
+                "if=none,id=disk2,format=raw,snapshot=on,file.driver=blkdebug,file.config=/c,file.image.driver=file,\
+                 file.image.filename=/a virtio-blk-pci,id=virtio-disk2,drive=disk2,serial=disk2",
+            ),
+        ];
+        for (arguments, expected) in table {
+            let values: Vec<&str> =
+                arguments.iter().filter(|argument| !argument.starts_with('-')).map(String::as_str).collect();
+            assert_eq!(values.join(" "), expected);
+        }
+    }
+}
