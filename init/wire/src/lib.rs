@@ -3,7 +3,9 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod cmdline;
+pub mod dhcp4;
 pub mod hostname;
 pub mod ip;
 pub mod mac;
 pub mod modules;
+pub mod udp4;

@@ -1,0 +1,26 @@
+//! DHCPv4: messages, leases and a client without sockets or clock.
+//!
+//! Sources: RFC 2131 (protocol), RFC 2132 (options), RFC 3396 (long options), RFC 3397 (search list), RFC 3442 (classless
+//! routes), RFC 6842 (client identifier in replies).
+//!
+//! [`Message`] is the packet, [`Lease`] what an answer grants after everything in it has been checked, and
+//! [`client::Client`] the exchange on one interface. What goes around a payload is [`crate::udp4`]'s.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
+pub mod client;
+pub mod code;
+mod lease;
+mod message;
+mod options;
+#[cfg(test)]
+mod oracle_tests;
+mod search;
+
+pub use lease::{Lease, LeaseError, Route};
+pub use message::{Message, MessageError, Op};
+pub use options::{MessageType, Options};
+
+/// The server's UDP port.
+pub const SERVER_PORT: u16 = 67;
+/// The client's UDP port.
+pub const CLIENT_PORT: u16 = 68;

@@ -1,0 +1,273 @@
+//! What an OFFER or ACK grants, with everything in it checked.
+
+mod field;
+pub(super) use field::quoted;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use super::{Message, Options, code, search};
+use field::{Notes, address_fault, mask_prefix, name, names, printable, usable};
+
+/// A lease in values that can be used as they are: strings are printable ASCII, names are valid DNS names, addresses are
+/// those of hosts. What a server sent and was not fit for use is left out and told in `notes`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// This host's address.
+    pub address: Ipv4Addr,
+    /// Length of the net's prefix, 1 to 32. Without a usable mask (option 1) it is that of the address's class (A 8,
+    /// B 16, C 24): too wide a net still reaches a router inside it, a guessed /24 might not.
+    pub prefix: u8,
+    /// Broadcast address (28), when the server names one.
+    pub broadcast: Option<Ipv4Addr>,
+    /// Default routers (3), best first; empty when there are classless routes, which replace them (RFC 3442).
+    pub routers: Vec<Ipv4Addr>,
+    /// Classless routes (121), the default route among them as 0.0.0.0/0.
+    pub routes: Vec<Route>,
+    /// Name servers (6), best first.
+    pub dns: Vec<Ipv4Addr>,
+    /// Domain (15).
+    pub domain: Option<String>,
+    /// Domains to search (119).
+    pub search: Vec<String>,
+    /// Name of this host (12), with or without domain, at most 64 bytes.
+    pub hostname: Option<String>,
+    /// MTU in bytes (26), at least 576.
+    pub mtu: Option<u16>,
+    /// Time servers (42).
+    pub ntp: Vec<Ipv4Addr>,
+    /// The DHCP server (54).
+    pub server: Ipv4Addr,
+    /// The server of the next boot step (`siaddr`).
+    pub next_server: Option<Ipv4Addr>,
+    /// Name or address of the TFTP server (66, else `sname`).
+    pub tftp_server: Option<String>,
+    /// Boot file (67, else `file`): printable, else as sent.
+    pub boot_file: Option<String>,
+    /// Seconds the lease holds (51); `None` is for ever.
+    pub lease_seconds: Option<u32>,
+    /// Seconds until it is to be renewed, T1 (58, else half of the lease); `None` when it holds for ever.
+    pub renew_seconds: Option<u32>,
+    /// Seconds until any server may renew it, T2 (59, else 7/8 of the lease); `None` when it holds for ever.
+    pub rebind_seconds: Option<u32>,
+    /// What was left out or assumed, and why; one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// A route of option 121.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// The net, host bits zero.
+    pub destination: Ipv4Addr,
+    /// Length of its prefix, 0 to 32.
+    pub prefix: u8,
+    /// The router; 0.0.0.0 when the net is on the link itself.
+    pub gateway: Ipv4Addr,
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.destination, self.prefix)?;
+        if self.gateway.is_unspecified() {
+            f.write_str(" on the link")
+        } else {
+            write!(f, " via {}", self.gateway)
+        }
+    }
+}
+
+/// Why an answer grants nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeaseError {
+    /// No server identifier (54), which a REQUEST has to repeat.
+    NoServer,
+    /// The server identifier is no host's address.
+    Server(Ipv4Addr, &'static str),
+    /// The address given is no host's.
+    Address(Ipv4Addr, &'static str),
+    /// The address given is its net's own or broadcast address.
+    EndOfNet(Ipv4Addr, u8, &'static str),
+    /// The lease is over before it begins.
+    NoTime,
+}
+
+impl fmt::Display for LeaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LeaseError::NoServer => f.write_str("the server gives no server identifier (option 54)"),
+            LeaseError::Server(address, fault) => write!(f, "the server identifier {address} {fault}"),
+            LeaseError::Address(address, fault) => write!(f, "the address given, {address}, {fault}"),
+            LeaseError::EndOfNet(address, prefix, what) => {
+                write!(f, "the address given, {address}, is the {what} address of its own /{prefix}")
+            }
+            LeaseError::NoTime => f.write_str("the lease time is 0 seconds"),
+        }
+    }
+}
+
+impl std::error::Error for LeaseError {}
+
+impl Lease {
+    /// Reads the lease out of an OFFER or ACK; does not look at the message type, xid or chaddr.
+    #[allow(clippy::similar_names)] // routes and routers are the RFC's words
+    pub fn from_message(message: &Message) -> Result<Lease, LeaseError> {
+        let options = &message.options;
+        let mut notes = Notes::default();
+        let server = options.address(code::SERVER_ID).ok_or(LeaseError::NoServer)?;
+        if let Some(fault) = address_fault(server) {
+            return Err(LeaseError::Server(server, fault));
+        }
+        let address = message.yiaddr;
+        if let Some(fault) = address_fault(address) {
+            return Err(LeaseError::Address(address, fault));
+        }
+        let prefix = net(address, options, &mut notes)?;
+        let (lease_seconds, renew_seconds, rebind_seconds) = times(options, &mut notes)?;
+        let routes = classless_routes(options, &mut notes);
+        let mut routers = usable(options, code::ROUTER, "router", &mut notes);
+        if !routes.is_empty() {
+            routers.clear();
+        }
+        routers.retain(|router| {
+            let own = *router == address;
+            if own {
+                notes.add(format!("router {router} is this host's own address, ignored"));
+            }
+            !own
+        });
+        let file = options.get(code::BOOT_FILE).unwrap_or(&message.file);
+        let sname = options.get(code::TFTP_SERVER).unwrap_or(&message.sname);
+        Ok(Lease {
+            address,
+            prefix,
+            broadcast: options.address(code::BROADCAST_ADDRESS),
+            routers,
+            routes,
+            dns: usable(options, code::DOMAIN_NAME_SERVER, "name server", &mut notes),
+            domain: name("domain", options.get(code::DOMAIN_NAME), &mut notes, crate::hostname::check_domain),
+            search: names(options.get(code::DOMAIN_SEARCH), &mut notes, search::decode),
+            hostname: name("host name", options.get(code::HOST_NAME), &mut notes, crate::hostname::check),
+            mtu: mtu(options, &mut notes),
+            ntp: usable(options, code::NTP_SERVERS, "time server", &mut notes),
+            server,
+            next_server: Some(message.siaddr).filter(|address| address_fault(*address).is_none()),
+            tftp_server: name("TFTP server", Some(sname), &mut notes, crate::hostname::check_domain),
+            boot_file: printable("boot file", file, &mut notes),
+            lease_seconds,
+            renew_seconds,
+            rebind_seconds,
+            notes: notes.list,
+        })
+    }
+
+    /// Every route the lease asks for besides the net of its own address: the classless ones, else the default route
+    /// by the first router.
+    pub fn effective_routes(&self) -> Vec<Route> {
+        let default =
+            |gateway: &Ipv4Addr| Route { destination: Ipv4Addr::UNSPECIFIED, prefix: 0, gateway: *gateway };
+        if self.routes.is_empty() {
+            self.routers.iter().take(1).map(default).collect()
+        } else {
+            self.routes.clone()
+        }
+    }
+}
+
+/// The prefix length, with the class's in place of a missing or broken mask.
+fn net(address: Ipv4Addr, options: &Options, notes: &mut Notes) -> Result<u8, LeaseError> {
+    let [first, ..] = address.octets();
+    let class = match first {
+        0..128 => 8,
+        128..192 => 16,
+        192.. => 24,
+    };
+    let sent = options.get(code::SUBNET_MASK);
+    let Some(prefix) = options.address(code::SUBNET_MASK).and_then(mask_prefix) else {
+        notes.add(match sent {
+            None => format!("no subnet mask, /{class} assumed for the class of {address}"),
+            Some(sent) => {
+                format!("subnet mask {sent:?} is none, /{class} assumed for the class of {address}")
+            }
+        });
+        return Ok(class);
+    };
+    // Nets of one or two addresses have neither a network nor a broadcast address (RFC 3021).
+    let ones = u32::MAX.checked_shr(u32::from(prefix)).unwrap_or(0);
+    let host = address.to_bits() & ones;
+    if ones > 1 && (host == 0 || host == ones) {
+        return Err(LeaseError::EndOfNet(address, prefix, if host == 0 { "network" } else { "broadcast" }));
+    }
+    Ok(prefix)
+}
+
+type Times = (Option<u32>, Option<u32>, Option<u32>);
+
+/// Lease, T1 and T2 in seconds (RFC 2131 4.4.5); T1 < T2 < lease holds, or the defaults are taken.
+fn times(options: &Options, notes: &mut Notes) -> Result<Times, LeaseError> {
+    let lease = match options.number(code::LEASE_TIME) {
+        None => {
+            notes.add("no lease time, taken as for ever".to_owned());
+            return Ok((None, None, None));
+        }
+        Some(u32::MAX) => return Ok((None, None, None)),
+        Some(0) => return Err(LeaseError::NoTime),
+        Some(lease) => lease,
+    };
+    let half = lease >> 1;
+    let seven_eighths = lease.saturating_sub(lease >> 3);
+    let renew = options.number(code::RENEWAL_TIME).unwrap_or(half);
+    let rebind = options.number(code::REBINDING_TIME).unwrap_or(seven_eighths);
+    if renew <= rebind && rebind <= lease {
+        return Ok((Some(lease), Some(renew), Some(rebind)));
+    }
+    notes.add(format!(
+        "renewal after {renew} s and rebinding after {rebind} s do not fit a lease of {lease} s, \
+         {half} s and {seven_eighths} s taken"
+    ));
+    Ok((Some(lease), Some(half), Some(seven_eighths)))
+}
+
+/// RFC 2132 allows from 68; below 576, what every host has to take (RFC 1122 3.3.2), no boot gets anywhere.
+fn mtu(options: &Options, notes: &mut Notes) -> Option<u16> {
+    options.get(code::INTERFACE_MTU)?;
+    let mtu = options.short(code::INTERFACE_MTU);
+    if mtu.is_none_or(|mtu| mtu < 576) {
+        notes.add(match mtu {
+            Some(mtu) => format!("MTU {mtu} is below 576, ignored"),
+            None => "MTU is not a number of 2 bytes, ignored".to_owned(),
+        });
+        return None;
+    }
+    mtu
+}
+
+/// Option 121 (RFC 3442): prefix length, the bytes of the net that it covers, router; again and again.
+fn classless_routes(options: &Options, notes: &mut Notes) -> Vec<Route> {
+    let mut rest = options.get(code::CLASSLESS_ROUTES).unwrap_or_default();
+    let mut routes = Vec::new();
+    while let Some((&prefix, after)) = rest.split_first() {
+        let significant = usize::from(prefix.div_ceil(8));
+        let parts = after.split_at_checked(significant).filter(|_| prefix <= 32);
+        let Some((net, (gateway, after))) =
+            parts.and_then(|(net, after)| Some((net, after.split_first_chunk::<4>()?)))
+        else {
+            // A default route may be missing from a list that is cut off: none of it beats half of it.
+            notes.add("classless routes are cut off or have a prefix over 32, ignored".to_owned());
+            return Vec::new();
+        };
+        rest = after;
+        let mut octets = [0; 4];
+        octets.iter_mut().zip(net).for_each(|(octet, byte)| *octet = *byte);
+        let mask = u32::MAX.checked_shl(32u32.saturating_sub(u32::from(prefix))).unwrap_or(0);
+        // RFC 3442 has clients clear the host bits.
+        let destination = Ipv4Addr::from_bits(Ipv4Addr::from(octets).to_bits() & mask);
+        let route = Route { destination, prefix, gateway: Ipv4Addr::from(*gateway) };
+        match address_fault(route.gateway).filter(|_| !route.gateway.is_unspecified()) {
+            Some(fault) => notes.add(format!("route {route} ignored: its router {fault}")),
+            None => routes.push(route),
+        }
+    }
+    routes
+}

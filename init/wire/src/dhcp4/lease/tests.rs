@@ -1,0 +1,313 @@
+use super::super::{MessageType, Op};
+use super::*;
+use crate::mac::Mac;
+
+fn v4(text: &str) -> Ipv4Addr {
+    text.parse().unwrap()
+}
+
+/// An ACK of 10.0.0.5/24 from 10.0.0.1 for an hour, with options added or (with no bytes) taken away.
+fn ack(changes: &[(u8, Option<&[u8]>)]) -> Message {
+    let mut message =
+        Message { op: Op::Reply, yiaddr: v4("10.0.0.5"), ..Message::request(1, Mac([2, 0, 0, 0, 0, 1])) };
+    let mut options: Vec<(u8, Vec<u8>)> = vec![
+        (53, vec![MessageType::Ack.number()]),
+        (54, vec![10, 0, 0, 1]),
+        (1, vec![255, 255, 255, 0]),
+        (51, vec![0, 0, 14, 16]),
+    ];
+    for (code, bytes) in changes {
+        options.retain(|(other, _)| other != code);
+        options.extend(bytes.map(|bytes| (*code, bytes.to_vec())));
+    }
+    for (code, bytes) in options {
+        message.options.set(code, bytes);
+    }
+    message
+}
+
+fn lease(changes: &[(u8, Option<&[u8]>)]) -> Lease {
+    Lease::from_message(&ack(changes)).unwrap()
+}
+
+fn plain() -> Lease {
+    Lease {
+        address: v4("10.0.0.5"),
+        prefix: 24,
+        broadcast: None,
+        routers: vec![],
+        routes: vec![],
+        dns: vec![],
+        domain: None,
+        search: vec![],
+        hostname: None,
+        mtu: None,
+        ntp: vec![],
+        server: v4("10.0.0.1"),
+        next_server: None,
+        tftp_server: None,
+        boot_file: None,
+        lease_seconds: Some(3600),
+        renew_seconds: Some(1800),
+        rebind_seconds: Some(3150),
+        notes: vec![],
+    }
+}
+
+#[test]
+fn everything_at_once() {
+    let mut message = ack(&[
+        (3, Some(&[10, 0, 0, 1, 10, 0, 0, 2])),
+        (6, Some(&[1, 1, 1, 1, 9, 9, 9, 9, 1, 1, 1, 1])),
+        (12, Some(b"node1.example.org\0")),
+        (15, Some(b"example.org.\0")),
+        (26, Some(&[0x23, 0x28])),
+        (28, Some(&[10, 0, 0, 255])),
+        (42, Some(&[10, 0, 0, 3])),
+        (58, Some(&[0, 0, 0, 60])),
+        (59, Some(&[0, 0, 0, 90])),
+        (66, Some(b"tftp.example.org")),
+        (67, Some(b"boot/node 1.efi\0")),
+        (119, Some(b"\x03eng\x05apple\x03com\x00\x09marketing\xc0\x04\xc0\x00")),
+    ]);
+    message.siaddr = v4("10.0.0.9");
+    message.file = b"ignored".to_vec();
+    message.sname = b"ignored".to_vec();
+    assert_eq!(
+        Lease::from_message(&message).unwrap(),
+        Lease {
+            routers: vec![v4("10.0.0.1"), v4("10.0.0.2")],
+            dns: vec![v4("1.1.1.1"), v4("9.9.9.9")],
+            hostname: Some("node1.example.org".to_owned()),
+            domain: Some("example.org".to_owned()),
+            mtu: Some(9000),
+            broadcast: Some(v4("10.0.0.255")),
+            ntp: vec![v4("10.0.0.3")],
+            renew_seconds: Some(60),
+            rebind_seconds: Some(90),
+            next_server: Some(v4("10.0.0.9")),
+            tftp_server: Some("tftp.example.org".to_owned()),
+            boot_file: Some("boot/node 1.efi".to_owned()),
+            search: vec!["eng.apple.com".to_owned(), "marketing.apple.com".to_owned()],
+            ..plain()
+        }
+    );
+}
+
+#[test]
+fn header_fields_stand_in_for_options() {
+    let message = Message { file: b"pxelinux.0".to_vec(), sname: b"boot1".to_vec(), ..ack(&[]) };
+    assert_eq!(
+        Lease::from_message(&message).unwrap(),
+        Lease { boot_file: Some("pxelinux.0".to_owned()), tftp_server: Some("boot1".to_owned()), ..plain() }
+    );
+}
+
+#[test]
+fn classless_routes_replace_routers() {
+    let list = [
+        0, 10, 0, 0, 1, // default
+        24, 192, 168, 7, 10, 0, 0, 2, // 192.168.7.0/24
+        12, 172, 31, 10, 0, 0, 3, // 172.16.0.0/12, host bits to be cleared
+        32, 169, 254, 169, 254, 0, 0, 0, 0, // on the link
+    ];
+    let with = lease(&[(3, Some(&[10, 0, 0, 9])), (121, Some(&list))]);
+    let routes: Vec<_> = with.routes.iter().map(Route::to_string).collect();
+    assert_eq!(
+        routes,
+        [
+            "0.0.0.0/0 via 10.0.0.1",
+            "192.168.7.0/24 via 10.0.0.2",
+            "172.16.0.0/12 via 10.0.0.3",
+            "169.254.169.254/32 on the link",
+        ]
+    );
+    assert_eq!(with.routers, Vec::<Ipv4Addr>::new());
+    assert_eq!(with.effective_routes(), with.routes);
+
+    let without = lease(&[(3, Some(&[10, 0, 0, 9, 10, 0, 0, 8]))]);
+    let routes: Vec<_> = without.effective_routes().iter().map(Route::to_string).collect();
+    assert_eq!(routes, ["0.0.0.0/0 via 10.0.0.9"]);
+    assert_eq!(plain().effective_routes(), []);
+}
+
+#[test]
+fn what_is_unfit_is_left_out_and_told() {
+    let class =
+        |class: u8, address: &str| format!("no subnet mask, /{class} assumed for the class of {address}");
+    let routes_cut = "classless routes are cut off or have a prefix over 32, ignored";
+    let long = format!("{}\n", "a".repeat(70));
+    for (change, note) in [
+        ((1, None), class(8, "10.0.0.5").as_str()),
+        (
+            (1, Some(&[255, 0, 255, 0][..])),
+            "subnet mask [255, 0, 255, 0] is none, /8 assumed for the class of 10.0.0.5",
+        ),
+        ((1, Some(&[0, 0, 0, 0])), "subnet mask [0, 0, 0, 0] is none, /8 assumed for the class of 10.0.0.5"),
+        ((1, Some(&[255])), "subnet mask [255] is none, /8 assumed for the class of 10.0.0.5"),
+        ((3, Some(&[10, 0, 0, 5])), "router 10.0.0.5 is this host's own address, ignored"),
+        ((3, Some(&[0, 0, 0, 0])), "router 0.0.0.0 is no address, ignored"),
+        ((3, Some(&[10, 0, 0])), "router list has a length that is no multiple of 4, ignored"),
+        ((3, Some(&[])), "router list has a length that is no multiple of 4, ignored"),
+        ((6, Some(&[127, 0, 0, 1])), "name server 127.0.0.1 is a loopback address, ignored"),
+        ((6, Some(&[224, 0, 0, 1])), "name server 224.0.0.1 is a multicast address, ignored"),
+        ((6, Some(&[0, 0, 0, 1])), "name server 0.0.0.1 lies in 0.0.0.0/8, which no host has, ignored"),
+        ((42, Some(&[255; 4])), "time server 255.255.255.255 is the broadcast address, ignored"),
+        (
+            (42, Some(&[250; 4])),
+            "time server 250.250.250.250 lies in 240.0.0.0/4, which is reserved, ignored",
+        ),
+        (
+            (12, Some(b"a\nnameserver 6.6.6.6")),
+            "host name \"a\\nnameserver 6.6.6.6\" holds '\\n'; letters, digits, \"-\" and \".\" are possible, ignored",
+        ),
+        (
+            (12, Some(&[b'a'; 64])),
+            &format!(
+                "host name \"{}\" has a part of 64 bytes, at most 63 are possible, ignored",
+                "a".repeat(64)
+            ),
+        ),
+        (
+            (15, Some(b"example.org other.org")),
+            "domain \"example.org other.org\" holds ' '; letters, digits, \"-\" and \".\" are possible, ignored",
+        ),
+        (
+            (15, Some(b"\xff")),
+            "domain \"\u{fffd}\" holds '\u{fffd}'; letters, digits, \"-\" and \".\" are possible, ignored",
+        ),
+        ((26, Some(&[2, 63])), "MTU 575 is below 576, ignored"),
+        ((26, Some(&[2])), "MTU is not a number of 2 bytes, ignored"),
+        (
+            (66, Some(b"$(reboot)")),
+            "TFTP server \"$(reboot)\" holds '$'; letters, digits, \"-\" and \".\" are possible, ignored",
+        ),
+        ((67, Some(b"a\x1b[2J")), "boot file \"a\\u{1b}[2J\" is not printable ASCII, ignored"),
+        (
+            (67, Some(long.as_bytes())),
+            &format!("boot file \"{}\"… is not printable ASCII, ignored", "a".repeat(64)),
+        ),
+        (
+            (119, Some(b"\xc0\x00")),
+            "search list has a compression pointer that does not lead backwards, ignored",
+        ),
+        (
+            (119, Some(b"\x03a b\x00")),
+            "search domain \"a?b\" holds '?'; letters, digits, \"-\" and \".\" are possible, ignored",
+        ),
+        ((121, Some(&[24, 10, 0, 0, 10, 0, 0])), routes_cut),
+        ((121, Some(&[33, 10, 0, 0, 0, 0, 10, 0, 0, 1])), routes_cut),
+        ((121, Some(&[24, 10])), routes_cut),
+        (
+            (121, Some(&[8, 10, 224, 0, 0, 1])),
+            "route 10.0.0.0/8 via 224.0.0.1 ignored: its router is a multicast address",
+        ),
+        (
+            (58, Some(&[0, 0, 14, 17])),
+            "renewal after 3601 s and rebinding after 3150 s do not fit a lease of 3600 s, \
+                                      1800 s and 3150 s taken",
+        ),
+        (
+            (59, Some(&[0, 0, 14, 17])),
+            "renewal after 1800 s and rebinding after 3601 s do not fit a lease of 3600 s, \
+                                      1800 s and 3150 s taken",
+        ),
+    ] {
+        let prefix = if change.0 == 1 { 8 } else { 24 };
+        assert_eq!(lease(&[change]), Lease { prefix, notes: vec![note.to_owned()], ..plain() }, "{change:?}");
+    }
+}
+
+#[test]
+fn a_missing_mask_gives_the_classes_net() {
+    for (address, prefix) in [
+        ("10.1.2.3", 8),
+        ("126.0.0.1", 8),
+        ("128.0.0.1", 16),
+        ("191.0.0.1", 16),
+        ("192.0.0.1", 24),
+        ("223.0.0.1", 24),
+    ] {
+        let message = Message { yiaddr: v4(address), ..ack(&[(1, None)]) };
+        assert_eq!(Lease::from_message(&message).unwrap().prefix, prefix, "{address}");
+    }
+}
+
+#[test]
+fn times() {
+    for (time, expected) in [
+        (Some(&[255, 255, 255, 255][..]), (None, None, None)),
+        (Some(&[0, 0, 0, 1]), (Some(1), Some(0), Some(1))),
+        (Some(&[0, 1, 81, 128]), (Some(86_400), Some(43_200), Some(75_600))),
+        (Some(&[255, 255, 255, 254]), (Some(0xffff_fffe), Some(0x7fff_ffff), Some(0xdfff_ffff))),
+        (None, (None, None, None)),
+    ] {
+        let lease = lease(&[(51, time)]);
+        assert_eq!((lease.lease_seconds, lease.renew_seconds, lease.rebind_seconds), expected, "{time:?}");
+        assert_eq!(lease.notes.is_empty(), time.is_some());
+    }
+}
+
+#[test]
+fn servers_that_lie_are_refused() {
+    for (address, server, mask, error) in [
+        ("0.0.0.0", Some("10.0.0.1"), 24, "the address given, 0.0.0.0, is no address"),
+        (
+            "255.255.255.255",
+            Some("10.0.0.1"),
+            24,
+            "the address given, 255.255.255.255, is the broadcast address",
+        ),
+        ("224.0.0.5", Some("10.0.0.1"), 24, "the address given, 224.0.0.5, is a multicast address"),
+        ("127.0.0.1", Some("10.0.0.1"), 24, "the address given, 127.0.0.1, is a loopback address"),
+        ("0.1.2.3", Some("10.0.0.1"), 24, "the address given, 0.1.2.3, lies in 0.0.0.0/8, which no host has"),
+        (
+            "245.1.2.3",
+            Some("10.0.0.1"),
+            24,
+            "the address given, 245.1.2.3, lies in 240.0.0.0/4, which is reserved",
+        ),
+        (
+            "10.0.0.0",
+            Some("10.0.0.1"),
+            24,
+            "the address given, 10.0.0.0, is the network address of its own /24",
+        ),
+        (
+            "10.0.0.3",
+            Some("10.0.0.1"),
+            30,
+            "the address given, 10.0.0.3, is the broadcast address of its own /30",
+        ),
+        ("10.0.0.5", None, 24, "the server gives no server identifier (option 54)"),
+        ("10.0.0.5", Some("0.0.0.0"), 24, "the server identifier 0.0.0.0 is no address"),
+        (
+            "10.0.0.5",
+            Some("255.255.255.255"),
+            24,
+            "the server identifier 255.255.255.255 is the broadcast address",
+        ),
+    ] {
+        let server = server.map(|server| v4(server).octets());
+        let mask = (u32::MAX << (32 - mask)).to_be_bytes();
+        let message = Message {
+            yiaddr: v4(address),
+            ..ack(&[(54, server.as_ref().map(<[u8; 4]>::as_slice)), (1, Some(&mask))])
+        };
+        assert_eq!(Lease::from_message(&message).unwrap_err().to_string(), error);
+    }
+    let error = Lease::from_message(&ack(&[(51, Some(&[0; 4]))])).unwrap_err();
+    assert_eq!(error.to_string(), "the lease time is 0 seconds");
+    for (address, mask) in
+        [("10.0.0.0", [255, 255, 255, 254]), ("10.0.0.1", [255, 255, 255, 254]), ("10.0.0.0", [255; 4])]
+    {
+        let message = Message { yiaddr: v4(address), ..ack(&[(1, Some(&mask))]) };
+        assert!(Lease::from_message(&message).is_ok(), "{address} {mask:?}");
+    }
+}
+
+#[test]
+fn notes_are_bounded() {
+    let many: Vec<u8> = [127, 0, 0, 1].repeat(60);
+    assert_eq!(lease(&[(6, Some(&many))]).notes.len(), 16);
+}
