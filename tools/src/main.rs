@@ -1,3 +1,38 @@
 //! The dayfly command.
 
-fn main() {}
+mod initramfs;
+mod kernel;
+mod modules;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Builds and explains what a Dayfly node boots from
+#[derive(Debug, Parser)]
+#[command(name = "dayfly", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Initramfs(Box<initramfs::InitramfsArgs>),
+    Modules(modules::ModulesArgs),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Initramfs(args) => initramfs::run(&args),
+        Command::Modules(args) => modules::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("dayfly: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

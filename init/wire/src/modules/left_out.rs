@@ -49,7 +49,8 @@ const OTHER_BUSES: &[&str] = &["pcmcia:", "i2c:", "spi:", "sdio:", "dmi", "cpu:"
 
 /// Whether a pattern of the module at `path` is worth remembering.
 pub(super) fn is_worth(path: &str, pattern: &str) -> bool {
-    BOOT_FOLDERS.iter().any(|folder| path.starts_with(folder))
+    pattern.contains(':')
+        && BOOT_FOLDERS.iter().any(|folder| path.starts_with(folder))
         && !OTHER_FOLDERS.iter().any(|folder| path.starts_with(folder))
         && !OTHER_BUSES.iter().any(|bus| pattern.starts_with(bus))
 }

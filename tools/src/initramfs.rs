@@ -1,0 +1,192 @@
+//! `dayfly initramfs`: builds the image that the boot loader hands to the kernel.
+
+mod archive;
+mod contents;
+mod firmware;
+mod module_file;
+mod profile;
+mod program;
+mod report;
+mod selection;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+
+use crate::kernel::KernelArgs;
+use crate::progress::Progress;
+use contents::Contents;
+use profile::Profile;
+
+/// The CA bundle that Debian, Ubuntu, Alpine and Arch have.
+const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// Where the init looks for it.
+const CA_BUNDLE_INSIDE: &str = "/etc/ssl/certs/ca-certificates.crt";
+const SETTINGS_INSIDE: &str = "/etc/dayfly.toml";
+
+/// Build an initramfs that boots with dayfly
+#[derive(Debug, Args)]
+pub struct InitramfsArgs {
+    /// The file to write
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    #[command(flatten)]
+    kernel: KernelArgs,
+    /// Which drivers to pack; may be repeated
+    #[arg(long, value_enum, default_values = ["generic"])]
+    profile: Vec<Profile>,
+    /// Also pack this module (or alias) and what it needs; may be repeated
+    #[arg(long, value_name = "NAME")]
+    add_module: Vec<String>,
+    /// Leave this module out; may be repeated
+    #[arg(long, value_name = "NAME")]
+    omit_module: Vec<String>,
+    /// The static init program [default: dayfly-init beside this program, /usr/lib/dayfly/init, or the release build]
+    #[arg(long, value_name = "FILE")]
+    init: Option<PathBuf>,
+    /// Settings to pack as /etc/dayfly.toml
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+    /// The certificates that https:// servers are checked against (PEM), or `none` [default: the system's, if it has any]
+    #[arg(long, value_name = "FILE")]
+    ca_bundle: Option<PathBuf>,
+    /// How to compress the image
+    #[arg(long, value_enum, default_value = "zstd")]
+    compress: Compress,
+    /// How hard zstd tries; 19 saves another tenth of the size and takes thirty times as long
+    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(i32).range(1..=19))]
+    level: i32,
+    /// A file or folder to pack, and its absolute path inside; may be repeated
+    #[arg(long, value_name = "SRC:DST")]
+    add_file: Vec<String>,
+    /// A static busybox, for the rescue shell
+    #[arg(long, value_name = "FILE")]
+    shell: Option<PathBuf>,
+    /// Pack the firmware that the modules name from this folder, usually /lib/firmware
+    #[arg(long, value_name = "DIR")]
+    firmware: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Compress {
+    /// Small; every kernel since 5.9 can unpack it
+    Zstd,
+    /// As it is
+    None,
+}
+
+/// Builds the image and prints the size table.
+pub fn run(args: &InitramfsArgs) -> Result<()> {
+    let progress = Progress::new();
+    let kernel = args.kernel.open()?;
+    let mut profiles = args.profile.clone();
+    profiles.dedup();
+    let names: Vec<&str> = profiles.iter().map(|profile| profile.name()).collect();
+    println!("initramfs for kernel {}, profile {}", kernel.release, names.join(" and "));
+
+    let selection = selection::select(&kernel, &profiles, &args.add_module, &args.omit_module)?;
+    let mut contents = Contents::new()?;
+    contents.notes.extend(kernel.table.notes().iter().cloned());
+    let init_path = match &args.init {
+        Some(path) => path.clone(),
+        None => program::default_init()?,
+    };
+    let init = contents.init(&init_path)?;
+    contents.modules(&kernel, &selection, &init, args.firmware.as_deref(), &progress)?;
+    if let Some(shell) = &args.shell {
+        contents.shell(shell)?;
+    }
+    if let Some(settings) = &args.settings {
+        contents.copy("settings", "--settings", settings, SETTINGS_INSIDE)?;
+    }
+    add_ca_bundle(&mut contents, args.ca_bundle.as_deref())?;
+    for pair in &args.add_file {
+        let (source, target) = pair
+            .split_once(':')
+            .with_context(|| format!("--add-file {pair}: expected SRC:DST, as in ./hosts:/etc/hosts"))?;
+        contents.added(Path::new(source), target)?;
+    }
+    let time = contents.finish(&kernel.release, source_date_epoch()?)?;
+
+    let mut archive = Vec::new();
+    contents.archive.write(&mut archive, time)?;
+    let size = archive.len() as u64;
+    let image = match args.compress {
+        Compress::None => archive,
+        Compress::Zstd => {
+            let _step = progress.step(&format!("compressing {}", report::human(size)), 0);
+            compress(&archive, args.level)?
+        }
+    };
+    write_whole(&args.output, &image)?;
+
+    let how = match args.compress {
+        Compress::None => "written",
+        Compress::Zstd => "written, zstd",
+    };
+    print!("{}", report::table(&contents.parts, size, image.len() as u64, how));
+    for note in &contents.notes {
+        println!("note: {note}");
+    }
+    println!("{}", args.output.display());
+    Ok(())
+}
+
+fn add_ca_bundle(contents: &mut Contents, given: Option<&Path>) -> Result<()> {
+    let path = match given {
+        Some(path) if path.as_os_str() == "none" => return Ok(()),
+        Some(path) => path,
+        None if Path::new(CA_BUNDLE).is_file() => Path::new(CA_BUNDLE),
+        None => {
+            contents.notes.push(format!(
+                "there is no {CA_BUNDLE}, so https:// will not work; install ca-certificates, or give --ca-bundle"
+            ));
+            return Ok(());
+        }
+    };
+    contents.copy("CA bundle", "--ca-bundle", path, CA_BUNDLE_INSIDE)
+}
+
+/// <https://reproducible-builds.org/specs/source-date-epoch/>
+fn source_date_epoch() -> Result<Option<u64>> {
+    match std::env::var("SOURCE_DATE_EPOCH") {
+        Err(_) => Ok(None),
+        Ok(text) => {
+            let seconds = text.parse();
+            let seconds = seconds.with_context(|| {
+                format!("SOURCE_DATE_EPOCH={text:?} is not a number of seconds since 1970")
+            })?;
+            Ok(Some(seconds))
+        }
+    }
+}
+
+fn compress(archive: &[u8], level: i32) -> Result<Vec<u8>> {
+    let mut encoder = zstd::stream::Encoder::new(Vec::new(), level)?;
+    encoder.include_checksum(true)?;
+    encoder.set_pledged_src_size(Some(archive.len() as u64))?;
+    encoder.write_all(archive)?;
+    Ok(encoder.finish()?)
+}
+
+/// Writes beside the target and renames, so that a boot server never hands out half an image.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let failed = || format!("cannot write {}", path.display());
+    if path.is_dir() {
+        bail!("--output {}: it is a folder; name the file to write", path.display());
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::Builder::new()
+        .prefix(".dayfly-")
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .tempfile_in(folder)
+        .with_context(failed)?;
+    file.write_all(bytes).with_context(failed)?;
+    file.persist(path).with_context(failed)?;
+    Ok(())
+}
