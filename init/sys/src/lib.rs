@@ -7,16 +7,24 @@
 //! Every call that can fail returns a [`SysError`] that carries what was tried, on what, and the kernel's or the
 //! server's own words: the text reaches the screen unchanged.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
 mod device;
 mod error;
 mod file;
+mod kernel;
 mod mount;
 mod network;
+pub mod pid1;
 mod url;
 
 pub use device::{Loaded, Memory, Uevents};
 pub use error::{Cause, Result, SysError};
 pub use file::{Backing, Copied, Entry, FileKind, RamFile};
+pub use kernel::Kernel;
 pub use mount::{Mount, MountFlags};
 pub use network::{DHCP_CLIENT, DHCP_SERVER, Link, LinkChange, LinkKind, PacketPort};
 pub use url::{Request, Response};
@@ -60,8 +68,12 @@ pub trait Sys: Send + Sync + 'static {
     fn make_dir(&self, path: &Path, mode: u32) -> Result<()>;
     /// Makes a symlink, replacing a file or symlink that is there, and the folders above it (0755).
     fn symlink(&self, target: &Path, link: &Path) -> Result<()>;
+    /// Renames within one file system, replacing a file that is there; rename(2).
+    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
+    /// Removes a file, or a folder with all that is in it; never crosses a mount point. Nothing there is a success.
+    fn remove_tree(&self, path: &Path) -> Result<()>;
     /// Copies what is inside `from` into the existing folder `to`: modes, owners, times, xattrs, symlinks, device
-    /// nodes, hard links. Never crosses a mount point.
+    /// nodes, hard links. `to` itself gets the mode, owner and xattrs of `from`. Never crosses a mount point.
     fn copy_tree(&self, from: &Path, to: &Path) -> Result<Copied>;
 
     /// Makes, moves or removes a mount.

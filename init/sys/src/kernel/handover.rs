@@ -1,0 +1,107 @@
+//! The way out of the initramfs, and the machine's end.
+
+use std::path::Path;
+
+use rustix::fs::{CWD, Mode, fstat, fstatfs, stat};
+use rustix::mount::mount_move;
+use rustix::process::{chdir, chroot};
+use rustix::system::{RebootCommand, reboot};
+
+use super::Tried;
+use super::files::is_memory;
+use super::mounts::{apply, is_mount_point};
+use super::removal;
+use crate::{Cause, Mount, MountFlags, Power, Result, SysError};
+
+/// What the OS gets as it is.
+const MOVED: [&str; 4] = ["proc", "sys", "dev", "run"];
+
+pub(super) fn switch_root(root: &Path) -> Result<()> {
+    let shown = root.display().to_string();
+    let old = removal::open_dir(CWD, "/").tried("open", "/")?;
+    let old_device = fstat(&old).tried("inspect", "/")?.st_dev;
+    let new_device = stat(root).tried("inspect", &shown)?.st_dev;
+    if new_device == old_device {
+        let words = "it is on the initramfs itself, which is emptied after the switch; mount the new root there first";
+        return Err(SysError::new("switch root to", shown, Cause::Errno(libc::EINVAL), words));
+    }
+    if !is_mount_point(root) {
+        let flags = MountFlags::default();
+        apply(&Mount::Bind { source: root.into(), target: root.into(), recursive: true, flags })?;
+    }
+    // Only the kernel's own rootfs is emptied. A tmpfs that somebody made the root may be a layer of the new one.
+    let emptied = is_rootfs()? && fstatfs(&old).is_ok_and(|fs| is_memory(fs.f_type as u64));
+
+    for name in MOVED {
+        let from = Path::new("/").join(name);
+        if !is_mount_point(&from) {
+            continue;
+        }
+        let to = root.join(name);
+        match rustix::fs::mkdir(&to, Mode::from_raw_mode(0o755)) {
+            // A read-only root without the folder: the move says so in its own words.
+            Ok(()) | Err(rustix::io::Errno::EXIST | rustix::io::Errno::ROFS) => {}
+            Err(errno) => return Err(errno).tried("make the folder", to.display()),
+        }
+        apply(&Mount::Move { source: from, target: to })?;
+    }
+    chdir(root).tried("enter", &shown)?;
+    mount_move(".", "/").tried("move to / the mount", &shown)?;
+    chroot(".").tried("change the root to", &shown)?;
+    chdir("/").tried("enter", "/")?;
+    // Last, so that a switch that failed has an initramfs to report from; the handle still reaches it below the new root.
+    if emptied {
+        // Nothing depends on it but memory, so what cannot be deleted stays.
+        let _ = removal::empty(old);
+    }
+    Ok(())
+}
+
+/// True where `/` is the rootfs that the kernel unpacked the initramfs into (proc_pid_mountinfo(5)).
+fn is_rootfs() -> Result<bool> {
+    let path = Path::new("/proc/self/mountinfo");
+    let text = super::files::read(path)?;
+    Ok(names_rootfs(&String::from_utf8_lossy(&text)))
+}
+
+fn names_rootfs(mountinfo: &str) -> bool {
+    mountinfo.lines().any(|line| {
+        let mounted_on = line.split(' ').nth(4);
+        let fstype = line.split_once(" - ").and_then(|(_, rest)| rest.split(' ').next());
+        mounted_on == Some("/") && fstype == Some("rootfs")
+    })
+}
+
+pub(super) fn power(power: Power) -> SysError {
+    rustix::fs::sync();
+    let (command, operation) = match power {
+        Power::Reboot => (RebootCommand::Restart, "reboot"),
+        Power::PowerOff => (RebootCommand::PowerOff, "power off"),
+        Power::Halt => (RebootCommand::Halt, "halt"),
+    };
+    match reboot(command) {
+        Err(errno) => SysError::from_io(operation, "the machine", &errno.into()),
+        Ok(()) => {
+            SysError::new(operation, "the machine", Cause::Unsupported, "the kernel returned from reboot(2)")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_kernels_rootfs_is_emptied() {
+        for (text, expected) in [
+            ("1 1 0:2 / / rw - rootfs none rw,size=1k\n22 1 0:5 / /proc rw - proc proc rw\n", true),
+            ("1 1 0:2 / / rw shared:1 - rootfs rootfs rw\n", true),
+            ("30 1 0:25 / / rw - tmpfs tmpfs rw\n", false),
+            ("30 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n", false),
+            ("31 1 0:2 / /mnt rw - rootfs none rw\n", false),
+            ("", false),
+        ] {
+            assert_eq!(names_rootfs(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The real machine behind [`Sys`].
+
+mod console;
+mod context;
+mod files;
+mod handover;
+mod links;
+mod loops;
+mod memory;
+mod modules;
+pub(crate) mod mounts;
+mod netlink;
+mod packets;
+pub(crate) mod programs;
+mod removal;
+mod trees;
+#[cfg(feature = "https")]
+mod trust;
+mod uevents;
+mod urls;
+
+use std::fmt::Display;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rustix::rand::{GetRandomFlags, getrandom};
+use rustix::time::{ClockId, Timespec, clock_gettime, clock_settime};
+
+use crate::{
+    Backing, Copied, Entry, FileKind, Link, LinkChange, Loaded, Memory, Mount, PacketPort, Power, RamFile,
+    Request, Response, Result, Sys, SysError, Uevents,
+};
+
+/// The machine this process runs on.
+///
+/// Almost without state: it holds the loop devices that are attached but not mounted yet, because a self-clearing loop
+/// device detaches when its last user closes it.
+#[derive(Debug, Default)]
+pub struct Kernel {
+    unmounted_loops: Mutex<Vec<(PathBuf, OwnedFd)>>,
+}
+
+impl Kernel {
+    /// The machine.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The held loop devices; a thread that panicked while it held the lock left the list whole.
+    fn loops(&self) -> std::sync::MutexGuard<'_, Vec<(PathBuf, OwnedFd)>> {
+        self.unmounted_loops.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Turns a failed system call into a [`SysError`] that says what was tried and on what.
+pub(crate) trait Tried<T> {
+    fn tried(self, operation: &str, subject: impl Display) -> Result<T>;
+}
+
+impl<T, E: Into<io::Error>> Tried<T> for std::result::Result<T, E> {
+    fn tried(self, operation: &str, subject: impl Display) -> Result<T> {
+        self.map_err(|error| SysError::from_io(operation, subject.to_string(), &error.into()))
+    }
+}
+
+impl Sys for Kernel {
+    /// [clock_gettime(2)](https://man7.org/linux/man-pages/man2/clock_gettime.2.html), `CLOCK_BOOTTIME`.
+    fn now(&self) -> Duration {
+        let time = clock_gettime(ClockId::Boottime);
+        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    }
+
+    /// [nanosleep(2)](https://man7.org/linux/man-pages/man2/nanosleep.2.html).
+    fn sleep(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+
+    /// [read(2)](https://man7.org/linux/man-pages/man2/read.2.html).
+    fn read(&self, path: &Path) -> Result<Vec<u8>> {
+        files::read(path)
+    }
+
+    /// [pread(2)](https://man7.org/linux/man-pages/man2/pread.2.html).
+    fn read_at(&self, path: &Path, offset: u64, len: usize) -> Result<Vec<u8>> {
+        files::read_at(path, offset, len)
+    }
+
+    /// [getdents(2)](https://man7.org/linux/man-pages/man2/getdents.2.html).
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
+        files::list(dir)
+    }
+
+    /// [lstat(2)](https://man7.org/linux/man-pages/man2/stat.2.html).
+    fn inspect(&self, path: &Path) -> Result<Option<FileKind>> {
+        files::inspect(path)
+    }
+
+    /// [rename(2)](https://man7.org/linux/man-pages/man2/rename.2.html).
+    fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+        files::write(path, bytes, mode)
+    }
+
+    /// [mkdir(2)](https://man7.org/linux/man-pages/man2/mkdir.2.html).
+    fn make_dir(&self, path: &Path, mode: u32) -> Result<()> {
+        files::make_dir(path, mode)
+    }
+
+    /// [symlink(2)](https://man7.org/linux/man-pages/man2/symlink.2.html).
+    fn symlink(&self, target: &Path, link: &Path) -> Result<()> {
+        files::symlink(target, link)
+    }
+
+    /// [rename(2)](https://man7.org/linux/man-pages/man2/rename.2.html).
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        files::rename(from, to)
+    }
+
+    /// [unlink(2)](https://man7.org/linux/man-pages/man2/unlink.2.html).
+    fn remove_tree(&self, path: &Path) -> Result<()> {
+        removal::remove_tree(path)
+    }
+
+    /// [copy_file_range(2)](https://man7.org/linux/man-pages/man2/copy_file_range.2.html),
+    /// [xattr(7)](https://man7.org/linux/man-pages/man7/xattr.7.html).
+    fn copy_tree(&self, from: &Path, to: &Path) -> Result<Copied> {
+        trees::copy(from, to)
+    }
+
+    /// [fsopen(2)](https://man7.org/linux/man-pages/man2/fsopen.2.html),
+    /// [open_tree(2)](https://man7.org/linux/man-pages/man2/open_tree.2.html),
+    /// [mount_setattr(2)](https://man7.org/linux/man-pages/man2/mount_setattr.2.html); mount(2) on kernels before 5.2.
+    fn mount(&self, mount: &Mount) -> Result<()> {
+        mounts::apply(mount)?;
+        if let Mount::New { source, .. } = mount {
+            // The mount keeps the loop device now.
+            self.loops().retain(|(device, _)| device != Path::new(source));
+        }
+        Ok(())
+    }
+
+    /// [loop(4)](https://man7.org/linux/man-pages/man4/loop.4.html), `LOOP_CONFIGURE`.
+    fn attach_loop(&self, backing: &Backing) -> Result<PathBuf> {
+        let (device, handle) = loops::attach(backing)?;
+        self.loops().push((device.clone(), handle));
+        Ok(device)
+    }
+
+    /// [finit_module(2)](https://man7.org/linux/man-pages/man2/finit_module.2.html).
+    fn load_module(&self, path: &Path, params: &str) -> Result<Loaded> {
+        modules::load(path, params)
+    }
+
+    /// [netlink(7)](https://man7.org/linux/man-pages/man7/netlink.7.html), `NETLINK_KOBJECT_UEVENT`.
+    fn uevents(&self) -> Result<Box<dyn Uevents>> {
+        Ok(Box::new(uevents::Port::open()?))
+    }
+
+    /// [proc_meminfo(5)](https://man7.org/linux/man-pages/man5/proc_meminfo.5.html).
+    fn memory(&self) -> Result<Memory> {
+        let path = Path::new("/proc/meminfo");
+        let text = files::read(path)?;
+        memory::parse(&String::from_utf8_lossy(&text))
+    }
+
+    /// [memfd_create(2)](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
+    fn ram_file(&self, name: &str) -> Result<Box<dyn RamFile>> {
+        Ok(Box::new(memory::File::create(name)?))
+    }
+
+    /// [rtnetlink(7)](https://man7.org/linux/man-pages/man7/rtnetlink.7.html), `RTM_GETLINK`.
+    fn links(&self) -> Result<Vec<Link>> {
+        links::list()
+    }
+
+    /// [rtnetlink(7)](https://man7.org/linux/man-pages/man7/rtnetlink.7.html).
+    fn change_link(&self, index: u32, change: &LinkChange) -> Result<()> {
+        links::change(index, change)
+    }
+
+    /// [packet(7)](https://man7.org/linux/man-pages/man7/packet.7.html).
+    fn packet_port(&self, index: u32) -> Result<Box<dyn PacketPort>> {
+        Ok(Box::new(packets::Port::open(index)?))
+    }
+
+    /// [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110), [RFC 9112](https://www.rfc-editor.org/rfc/rfc9112).
+    fn open_url(&self, request: &Request) -> Result<Response> {
+        urls::open(request, self.clock())
+    }
+
+    /// [sethostname(2)](https://man7.org/linux/man-pages/man2/sethostname.2.html).
+    fn set_hostname(&self, name: &str) -> Result<()> {
+        rustix::system::sethostname(name.as_bytes()).tried("set the host name to", name)
+    }
+
+    /// [clock_gettime(2)](https://man7.org/linux/man-pages/man2/clock_gettime.2.html), `CLOCK_REALTIME`.
+    fn clock(&self) -> u64 {
+        u64::try_from(clock_gettime(ClockId::Realtime).tv_sec).unwrap_or(0)
+    }
+
+    /// [clock_settime(2)](https://man7.org/linux/man-pages/man2/clock_settime.2.html), `CLOCK_REALTIME`.
+    fn set_clock(&self, epoch_seconds: u64) -> Result<()> {
+        let time = Timespec { tv_sec: epoch_seconds as i64, tv_nsec: 0 };
+        clock_settime(ClockId::Realtime, time)
+            .tried("set the clock to", format!("{epoch_seconds} s since 1970"))
+    }
+
+    /// [getrandom(2)](https://man7.org/linux/man-pages/man2/getrandom.2.html).
+    fn random(&self, bytes: &mut [u8]) {
+        // GRND_INSECURE came with Linux 5.6; before it, GRND_NONBLOCK fails while the pool is not ready.
+        for flags in [GetRandomFlags::INSECURE, GetRandomFlags::NONBLOCK] {
+            if getrandom(&mut *bytes, flags) == Ok(bytes.len()) {
+                return;
+            }
+        }
+        // No pool at all: spread the nanoseconds, so that two nodes do not draw the same jitter.
+        let mut state =
+            clock_gettime(ClockId::Monotonic).tv_nsec as u64 ^ u64::from(std::process::id()).rotate_left(32);
+        for byte in bytes {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *byte = (state >> 56) as u8;
+        }
+    }
+
+    /// [syslog(2)](https://man7.org/linux/man-pages/man2/syslog.2.html), /dev/kmsg.
+    fn log(&self, level: u8, line: &str) {
+        console::log(level, line);
+    }
+
+    /// [console(4)](https://man7.org/linux/man-pages/man4/console.4.html), /proc/consoles.
+    fn show(&self, text: &str) {
+        console::show(text);
+    }
+
+    /// [execve(2)](https://man7.org/linux/man-pages/man2/execve.2.html),
+    /// [pidfd_open(2)](https://man7.org/linux/man-pages/man2/pidfd_open.2.html).
+    fn run(&self, program: &Path, args: &[&str], limit: Option<Duration>) -> Result<i32> {
+        programs::run(program, args, limit)
+    }
+
+    /// [switch_root(8)](https://man7.org/linux/man-pages/man8/switch_root.8.html), by move_mount(2) and chroot(2).
+    fn switch_root(&self, root: &Path) -> Result<()> {
+        handover::switch_root(root)?;
+        // What was attached and never mounted goes with the initramfs.
+        self.loops().clear();
+        Ok(())
+    }
+
+    /// [execve(2)](https://man7.org/linux/man-pages/man2/execve.2.html).
+    fn exec(&self, program: &Path, args: &[String]) -> SysError {
+        programs::exec(program, args)
+    }
+
+    /// [reboot(2)](https://man7.org/linux/man-pages/man2/reboot.2.html).
+    fn power(&self, power: Power) -> SysError {
+        handover::power(power)
+    }
+}

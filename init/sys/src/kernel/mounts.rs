@@ -1,0 +1,259 @@
+//! Changes of the mount table.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+use rustix::io::Errno;
+use rustix::mount::{
+    MountAttrFlags, MountFlags as OldFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags,
+    UnmountFlags, mount_bind, mount_bind_recursive, mount_change, mount_move, mount_remount, move_mount,
+    open_tree, unmount,
+};
+
+use super::Tried;
+use super::context::Context;
+use crate::{Mount, MountFlags, Result};
+
+pub(crate) fn apply(mount: &Mount) -> Result<()> {
+    match mount {
+        Mount::New { fstype, source, target, options, flags } => new(fstype, source, target, options, *flags),
+        Mount::Overlay { lower, upper, work, target } => {
+            let lower: Vec<String> = lower.iter().map(|dir| escape(&dir.to_string_lossy())).collect();
+            let options = [
+                ("lowerdir".to_owned(), Some(lower.join(":"))),
+                ("upperdir".to_owned(), Some(upper.to_string_lossy().into_owned())),
+                ("workdir".to_owned(), Some(work.to_string_lossy().into_owned())),
+            ];
+            new("overlay", "overlay", target, &options, MountFlags::default())
+        }
+        Mount::Bind { source, target, recursive, flags } => bind(source, target, *recursive, *flags),
+        Mount::Move { source, target } => shift(source, target),
+        Mount::Shared { target } => {
+            mount_change(target, MountPropagationFlags::SHARED | MountPropagationFlags::REC)
+                .tried("share the mounts below", target.display())
+        }
+        Mount::Unmount { target, lazy } => take_away(target, *lazy),
+    }
+}
+
+/// True where a mount begins at the path (statx(2), `STATX_ATTR_MOUNT_ROOT`; by the device numbers before Linux 5.8).
+pub(crate) fn is_mount_point(path: &Path) -> bool {
+    let Ok(here) = statx(CWD, path, AtFlags::NO_AUTOMOUNT, StatxFlags::BASIC_STATS) else { return false };
+    if here.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT) {
+        return here.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
+    }
+    let Ok(above) = statx(CWD, path.join(".."), AtFlags::NO_AUTOMOUNT, StatxFlags::BASIC_STATS) else {
+        return false;
+    };
+    (here.stx_dev_major, here.stx_dev_minor) != (above.stx_dev_major, above.stx_dev_minor)
+        || here.stx_ino == above.stx_ino
+}
+
+/// The overlay's lowerdir is a list: `:` and `\` in a path are escaped (overlayfs.rst, "Multiple lower layers").
+fn escape(path: &str) -> String {
+    path.replace('\\', "\\\\").replace(':', "\\:")
+}
+
+fn new(
+    fstype: &str,
+    source: &str,
+    target: &Path,
+    options: &[(String, Option<String>)],
+    flags: MountFlags,
+) -> Result<()> {
+    let operation = format!("mount {fstype}");
+    let subject = format!("{source} on {}", target.display());
+    let Some(context) = Context::open(fstype, operation.clone(), subject.clone())? else {
+        return new_by_mount2(fstype, source, target, options, flags).tried(&operation, subject);
+    };
+    context.set_string("source", source)?;
+    if flags.read_only {
+        context.set_flag("ro")?;
+    }
+    for (key, value) in options {
+        match value {
+            Some(value) => context.set_string(key, value)?,
+            None => context.set_flag(key)?,
+        }
+    }
+    let mount = context.create(attributes(flags))?;
+    attach(mount.as_fd(), target).tried(&operation, subject)
+}
+
+/// mount(2) for kernels before 5.2: no words of the kernel, one page of options.
+fn new_by_mount2(
+    fstype: &str,
+    source: &str,
+    target: &Path,
+    options: &[(String, Option<String>)],
+    flags: MountFlags,
+) -> std::result::Result<(), Errno> {
+    let words: Vec<String> = options
+        .iter()
+        .map(|(key, value)| value.as_ref().map_or_else(|| key.clone(), |value| format!("{key}={value}")))
+        .collect();
+    let data = std::ffi::CString::new(words.join(",")).map_err(|_| Errno::INVAL)?;
+    rustix::mount::mount(source, target, fstype, old_flags(flags), &*data)
+}
+
+fn bind(source: &Path, target: &Path, recursive: bool, flags: MountFlags) -> Result<()> {
+    let operation = if recursive { "bind the tree" } else { "bind" };
+    let subject = format!("{} on {}", source.display(), target.display());
+    let mut how = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    if recursive {
+        how |= OpenTreeFlags::AT_RECURSIVE;
+    }
+    let tree: OwnedFd = match open_tree(CWD, source, how) {
+        Err(Errno::NOSYS) => {
+            return bind_by_mount2(source, target, recursive, flags).tried(operation, subject);
+        }
+        opened => opened.tried(operation, &subject)?,
+    };
+    if flags == MountFlags::default() {
+        return attach(tree.as_fd(), target).tried(operation, subject);
+    }
+    // Flags first, then the place: nobody sees the tree writable in between.
+    match set_attributes(tree.as_fd(), attributes(flags), recursive) {
+        Ok(()) => attach(tree.as_fd(), target).tried(operation, subject),
+        Err(Errno::NOSYS) => bind_by_mount2(source, target, recursive, flags).tried(operation, subject),
+        Err(errno) => Err(errno).tried(&format!("set the flags of the {operation}"), subject),
+    }
+}
+
+/// For kernels before 5.12 (`mount_setattr`): the flags come after the place, and not below a recursive bind.
+fn bind_by_mount2(
+    source: &Path,
+    target: &Path,
+    recursive: bool,
+    flags: MountFlags,
+) -> std::result::Result<(), Errno> {
+    if recursive {
+        mount_bind_recursive(source, target)?;
+    } else {
+        mount_bind(source, target)?;
+    }
+    if flags == MountFlags::default() {
+        Ok(())
+    } else {
+        mount_remount(target, OldFlags::BIND | old_flags(flags), "")
+    }
+}
+
+fn shift(source: &Path, target: &Path) -> Result<()> {
+    let subject = format!("{} to {}", source.display(), target.display());
+    match move_mount(CWD, source, CWD, target, MoveMountFlags::empty()) {
+        Err(Errno::NOSYS) => mount_move(source, target),
+        moved => moved,
+    }
+    .tried("move the mount", subject)
+}
+
+fn take_away(target: &Path, lazy: bool) -> Result<()> {
+    match unmount(target, UnmountFlags::NOFOLLOW) {
+        Err(Errno::BUSY) if lazy => unmount(target, UnmountFlags::NOFOLLOW | UnmountFlags::DETACH),
+        done => done,
+    }
+    .tried("unmount", target.display())
+}
+
+fn attach(mount: BorrowedFd<'_>, target: &Path) -> std::result::Result<(), Errno> {
+    move_mount(
+        mount,
+        "",
+        CWD,
+        target,
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_SYMLINKS,
+    )
+}
+
+fn attributes(flags: MountFlags) -> MountAttrFlags {
+    [
+        (flags.read_only, MountAttrFlags::MOUNT_ATTR_RDONLY),
+        (flags.nodev, MountAttrFlags::MOUNT_ATTR_NODEV),
+        (flags.nosuid, MountAttrFlags::MOUNT_ATTR_NOSUID),
+        (flags.noexec, MountAttrFlags::MOUNT_ATTR_NOEXEC),
+    ]
+    .into_iter()
+    .filter(|(set, _)| *set)
+    .fold(MountAttrFlags::empty(), |all, (_, flag)| all | flag)
+}
+
+fn old_flags(flags: MountFlags) -> OldFlags {
+    [
+        (flags.read_only, OldFlags::RDONLY),
+        (flags.nodev, OldFlags::NODEV),
+        (flags.nosuid, OldFlags::NOSUID),
+        (flags.noexec, OldFlags::NOEXEC),
+    ]
+    .into_iter()
+    .filter(|(set, _)| *set)
+    .fold(OldFlags::empty(), |all, (_, flag)| all | flag)
+}
+
+/// [mount_setattr(2)](https://man7.org/linux/man-pages/man2/mount_setattr.2.html), which rustix does not have.
+#[allow(unsafe_code)]
+fn set_attributes(
+    tree: BorrowedFd<'_>,
+    attributes: MountAttrFlags,
+    recursive: bool,
+) -> std::result::Result<(), Errno> {
+    let change = libc::mount_attr {
+        attr_set: u64::from(attributes.bits()),
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: 0,
+    };
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: the path is a NUL-terminated literal, `change` is a `struct mount_attr` that lives through the call, and
+    // its true size is passed; the kernel writes to neither.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            &raw const change,
+            size_of::<libc::mount_attr>(),
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(last_errno()) }
+}
+
+/// errno of the libc call that just failed.
+pub(super) fn last_errno() -> Errno {
+    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn list_separators_in_a_layer_path_are_escaped() {
+        for (path, expected) in
+            [("/l/0", "/l/0"), ("/a:b", "/a\\:b"), ("/a\\b", "/a\\\\b"), ("/a\\:b", "/a\\\\\\:b")]
+        {
+            assert_eq!(escape(path), expected);
+        }
+    }
+
+    #[test]
+    fn each_flag_has_its_bit() {
+        let all = MountFlags { read_only: true, nodev: true, nosuid: true, noexec: true };
+        assert_eq!(attributes(MountFlags::default()).bits(), 0);
+        assert_eq!(attributes(all).bits(), 0xf);
+        assert_eq!(
+            u64::from(old_flags(all).bits()),
+            libc::MS_RDONLY | libc::MS_NODEV | libc::MS_NOSUID | libc::MS_NOEXEC
+        );
+    }
+
+    #[test]
+    fn mount_points_are_told_from_folders() {
+        assert!(is_mount_point(Path::new("/proc")));
+        assert!(is_mount_point(Path::new("/")));
+        assert!(!is_mount_point(Path::new("/proc/self")));
+        assert!(!is_mount_point(Path::new("/nowhere")));
+    }
+}

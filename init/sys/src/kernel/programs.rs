@@ -1,0 +1,183 @@
+//! Programs: run to their end, or in our place.
+//!
+//! PID 1 inherits every orphan and must reap it, but the exit status of a program that [`run`] waits for must reach
+//! `run`. Both look at the same list of children, under one lock.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, pthread_sigmask, signal};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
+
+use super::Tried;
+use crate::{Result, SysError};
+
+/// The children that [`run`] waits for. A static, because children belong to the process: there is one such list,
+/// whoever asks.
+static AWAITED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+fn awaited() -> MutexGuard<'static, Vec<u32>> {
+    AWAITED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Reaps every dead child that nobody waits for; returns how many.
+pub(crate) fn reap_orphans() -> usize {
+    let awaited = awaited();
+    let mut reaped = 0;
+    while let Some(pid) = dead_child() {
+        if awaited.contains(&pid.as_raw_nonzero().get().unsigned_abs()) {
+            // `run` takes this one, and then calls us again for those behind it.
+            break;
+        }
+        if waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG).is_err() {
+            break;
+        }
+        reaped += 1;
+    }
+    reaped
+}
+
+/// The next dead child, left in place ([waitid(2)](https://man7.org/linux/man-pages/man2/waitid.2.html), `WNOWAIT`).
+/// By libc: rustix keeps the pid to itself, and nix fails for a child that a real-time signal ended.
+#[allow(unsafe_code)]
+fn dead_child() -> Option<Pid> {
+    // SAFETY: all-zero bytes are a valid siginfo_t, which is plain data.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: `info` is a whole siginfo_t that the kernel fills.
+    let result = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, options) };
+    // SAFETY: after waitid(2), the pid is the field in use; it stays 0 where there was no dead child.
+    let pid = unsafe { info.si_pid() };
+    if result == 0 { Pid::from_raw(pid) } else { None }
+}
+
+pub(super) fn run(program: &Path, args: &[&str], limit: Option<Duration>) -> Result<i32> {
+    let mut command = Command::new(program);
+    command.args(args);
+    prepare(&mut command);
+    let shown = &program.display();
+    let mut child = {
+        // The lock is held until the child is on the list, or it could be dead and reaped before.
+        let mut awaited = awaited();
+        let child = command.spawn().tried("run", shown)?;
+        awaited.push(child.id());
+        child
+    };
+    let ended = wait(&mut child, limit).tried("wait for", shown);
+    awaited().retain(|pid| *pid != child.id());
+    reap_orphans();
+    let status = ended?;
+    Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)))
+}
+
+/// Waits for a child; one that is over its time is killed with all of its session's first process group.
+fn wait(child: &mut Child, limit: Option<Duration>) -> io::Result<ExitStatus> {
+    let deadline = limit.map(|limit| Instant::now() + limit);
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    // Linux 5.3; without it, look every 20 ms.
+    let handle = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            if let Some(pid) = pid {
+                // It may have ended meanwhile, which is as good.
+                let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+            }
+            child.kill()?;
+            return child.wait();
+        }
+        let look = left.unwrap_or(Duration::MAX);
+        match &handle {
+            Some(handle) => {
+                let look = look.min(Duration::from_secs(60));
+                let timeout =
+                    Timespec { tv_sec: look.as_secs() as i64, tv_nsec: i64::from(look.subsec_nanos()) };
+                // A signal or a time-out: the loop looks again.
+                let _ = poll(&mut [PollFd::from_borrowed_fd(handle.as_fd(), PollFlags::IN)], Some(&timeout));
+            }
+            None => std::thread::sleep(look.min(Duration::from_millis(20))),
+        }
+    }
+}
+
+/// A session of its own on /dev/console, default signals, no blocked ones.
+#[allow(unsafe_code)]
+fn prepare(command: &mut Command) {
+    let console = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY).open("/dev/console");
+    let mut on_console = false;
+    // Without a console, the program has what we have.
+    if let Ok(console) = console
+        && let (Ok(input), Ok(output)) = (console.try_clone(), console.try_clone())
+    {
+        command.stdin(Stdio::from(input)).stdout(Stdio::from(output)).stderr(Stdio::from(console));
+        on_console = true;
+    }
+    let setup = move || {
+        clean_signals();
+        rustix::process::setsid()?;
+        if on_console {
+            take_terminal(&io::stdin());
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec only async-signal-safe calls are made: sigaction, sigprocmask, setsid, ioctl; no
+    // allocation and no lock.
+    unsafe { command.pre_exec(setup) };
+}
+
+/// Makes the console the controlling terminal, so that a shell has job control (ioctl_tty(2), `TIOCSCTTY`).
+#[allow(unsafe_code)]
+fn take_terminal(terminal: &impl AsRawFd) {
+    // 1: taken from another session, too.
+    // SAFETY: TIOCSCTTY takes an integer and touches no memory. A console that is no terminal refuses it, and the
+    // program then runs without job control.
+    let _ = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY, 1) };
+}
+
+/// What a program expects: every signal at its default and none blocked. Only ignored signals survive execve(2).
+#[allow(unsafe_code)]
+fn clean_signals() {
+    // Neither can fail for the signals of this list, and a program with an odd mask is better than none.
+    for one in Signal::iterator().filter(|one| !matches!(one, Signal::SIGKILL | Signal::SIGSTOP)) {
+        // SAFETY: SIG_DFL installs no handler of ours.
+        let _ = unsafe { signal(one, SigHandler::SigDfl) };
+    }
+    let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+}
+
+#[allow(unsafe_code)]
+pub(super) fn exec(program: &Path, args: &[String]) -> SysError {
+    let mut blocked = SigSet::empty();
+    // The mask is put back if exec returns: PID 1 goes on then.
+    let known = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), Some(&mut blocked)).is_ok();
+    close_on_exec();
+    // std restores SIGPIPE, the only signal that Rust ignores; a handler does not survive execve(2).
+    let error = Command::new(program).args(args).exec();
+    // What std restored before it tried.
+    // SAFETY: SIG_IGN installs no handler of ours; it cannot fail for SIGPIPE.
+    let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) };
+    if known {
+        // It was the mask a moment ago, so it is a valid one.
+        let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&blocked), None);
+    }
+    SysError::from_io("exec", program.display().to_string(), &error)
+}
+
+/// Marks everything above stderr close-on-exec, should a library have forgotten to (close_range(2), Linux 5.11).
+#[allow(unsafe_code)]
+fn close_on_exec() {
+    // SAFETY: the call takes three integers; it closes nothing now. A kernel without it leaves the descriptors as they
+    // are, and ours are all opened close-on-exec.
+    let _ = unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+}

@@ -1,0 +1,124 @@
+//! Removal of whole trees, never across a mount point.
+
+use std::ffi::{CString, OsStr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, unlinkat};
+use rustix::io::Errno;
+
+use super::Tried;
+use super::trees::{begins_mount, names};
+use crate::Result;
+
+pub(super) fn remove_tree(path: &Path) -> Result<()> {
+    let shown = &path.display();
+    let refused = match unlinkat(CWD, path, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
+        Err(errno) => errno,
+    };
+    let folder = match open_dir(CWD, path) {
+        // No folder, so it was a file that the kernel does not let go.
+        Err(Errno::NOTDIR | Errno::LOOP) => return Err(refused).tried("remove", shown),
+        opened => opened.tried("open the folder", shown)?,
+    };
+    let emptied = empty(folder);
+    match unlinkat(CWD, path, AtFlags::REMOVEDIR) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(errno) => match emptied {
+            Err((name, errno)) => {
+                Err(errno).tried("remove", path.join(OsStr::from_bytes(name.to_bytes())).display())
+            }
+            Ok(()) => Err(errno).tried("remove", shown),
+        },
+    }
+}
+
+/// Deletes what is below a folder, as much as it can; the first entry that stayed, and why. Other mounts are neither
+/// entered nor touched.
+pub(super) fn empty(top: OwnedFd) -> std::result::Result<(), (CString, Errno)> {
+    let mut failure = None;
+    let list = |dir: &OwnedFd| names(dir.as_fd()).unwrap_or_default();
+    let entries = list(&top);
+    // A stack of open folders instead of recursion: an archive can be deeper than a thread's stack is long.
+    let mut open: Vec<(OwnedFd, Vec<CString>)> = vec![(top, entries)];
+    let mut below: Vec<CString> = Vec::new();
+    while let Some((dir, entries)) = open.last_mut() {
+        let Some(name) = entries.pop() else {
+            open.pop();
+            if let (Some((parent, _)), Some(name)) = (open.last(), below.pop())
+                && let Err(errno) = unlinkat(parent, &*name, AtFlags::REMOVEDIR)
+            {
+                failure = failure.or(Some((name, errno)));
+            }
+            continue;
+        };
+        // Folders say EISDIR on Linux, and EPERM where POSIX is followed to the letter.
+        let errno = match unlinkat(&*dir, &*name, AtFlags::empty()) {
+            Ok(()) => continue,
+            Err(errno) => errno,
+        };
+        match open_dir(&*dir, &*name) {
+            Ok(child) if begins_mount(dir.as_fd(), child.as_fd()) => {
+                failure = failure.or(Some((name, Errno::BUSY)));
+            }
+            Ok(child) => {
+                let entries = list(&child);
+                open.push((child, entries));
+                below.push(name);
+            }
+            Err(_) => failure = failure.or(Some((name, errno))),
+        }
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+pub(super) fn open_dir<P: rustix::path::Arg>(dir: impl AsFd, name: P) -> rustix::io::Result<OwnedFd> {
+    openat(dir, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_tree_goes_and_what_its_links_show_stays() {
+        let dir = std::env::temp_dir().join(format!("dayfly-sys-remove-{}", std::process::id()));
+        let mut deep = dir.clone();
+        for level in 0..300 {
+            deep.push(format!("{level}"));
+        }
+        fs::create_dir_all(&deep).unwrap();
+        fs::write(deep.join("leaf"), "x").unwrap();
+        fs::write(dir.join("file"), "x").unwrap();
+        fs::create_dir(dir.join("empty")).unwrap();
+        std::os::unix::fs::symlink("/etc", dir.join("link")).unwrap();
+        remove_tree(&dir).unwrap();
+        assert!(!dir.exists());
+        assert!(Path::new("/etc/passwd").exists());
+        remove_tree(&dir).unwrap();
+        remove_tree(&dir.join("below/nothing")).unwrap();
+    }
+
+    #[test]
+    fn a_file_and_a_link_to_a_folder_go_alone() {
+        let dir = std::env::temp_dir().join(format!("dayfly-sys-remove-one-{}", std::process::id()));
+        fs::create_dir_all(dir.join("kept/inside")).unwrap();
+        fs::write(dir.join("file"), "x").unwrap();
+        std::os::unix::fs::symlink("kept", dir.join("link")).unwrap();
+        remove_tree(&dir.join("file")).unwrap();
+        remove_tree(&dir.join("link")).unwrap();
+        let left: Vec<_> = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["kept"]);
+        assert!(dir.join("kept/inside").exists());
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_go_is_named() {
+        let error = remove_tree(Path::new("/proc/self")).unwrap_err();
+        assert!(error.to_string().starts_with("remove /proc/self: "), "{error}");
+    }
+}

@@ -1,0 +1,308 @@
+//! A copy of a folder's contents with everything that belongs to them.
+
+use std::collections::HashMap;
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, RawDir, Stat, Timespec, Timestamps, Uid, chmodat, chownat,
+    copy_file_range, lgetxattr, linkat, llistxattr, lsetxattr, mkdirat, mknodat, openat, readlinkat,
+    sendfile, statat, symlinkat, unlinkat, utimensat,
+};
+use rustix::io::Errno;
+
+use super::Tried;
+use crate::{Copied, Result};
+
+/// The longest list of names and the longest value that the kernel allows (linux/limits.h).
+const XATTR_LIMIT: usize = 64 << 10;
+/// Asked of the kernel per call; it copies less when it likes.
+const CHUNK: usize = 16 << 20;
+
+/// One folder that is being copied.
+struct Frame {
+    from: OwnedFd,
+    to: OwnedFd,
+    /// Below both tops, for messages and hard links.
+    path: PathBuf,
+    names: Vec<CString>,
+    /// What the folder looks like when its contents are in place; `None` for the top,
+    /// whose times are its own.
+    stat: Option<Stat>,
+}
+
+struct Copier {
+    from: PathBuf,
+    top: OwnedFd,
+    /// The first name of each file that has several, by device and inode.
+    linked: HashMap<(u64, u64), PathBuf>,
+    copied: Copied,
+}
+
+pub(super) fn copy(from: &Path, to: &Path) -> Result<Copied> {
+    let source = open_dir(CWD, from, OFlags::empty()).tried("open the folder", from.display())?;
+    let target = open_dir(CWD, to, OFlags::empty()).tried("open the folder", to.display())?;
+    let top = rustix::io::fcntl_dupfd_cloexec(&target, 3).tried("open the folder", to.display())?;
+    let mut copier = Copier { from: from.into(), top, linked: HashMap::new(), copied: Copied::default() };
+    let names = names(source.as_fd()).tried("list", from.display())?;
+    let stat = rustix::fs::fstat(&source).tried("inspect", from.display())?;
+    finish(source.as_fd(), target.as_fd(), c".", FileType::Directory, &stat)
+        .tried("copy the attributes of", from.display())?;
+    let mut open = vec![Frame { from: source, to: target, path: PathBuf::new(), names, stat: None }];
+    // A stack of open folders instead of recursion: an image can be deeper than a thread's stack is long.
+    while let Some(frame) = open.last_mut() {
+        if let Some(name) = frame.names.pop() {
+            if let Some(below) = copier.entry(frame, &name)? {
+                open.push(below);
+            }
+            continue;
+        }
+        // Times last: each entry made in a folder changes them.
+        if let Some(done) = open.pop()
+            && let Some(stat) = done.stat
+        {
+            rustix::fs::futimens(&done.to, &times(&stat)).tried("set the times of", done.path.display())?;
+        }
+    }
+    Ok(copier.copied)
+}
+
+impl Copier {
+    /// Copies one entry; a folder is returned for its contents.
+    fn entry(&mut self, frame: &Frame, name: &CStr) -> Result<Option<Frame>> {
+        let path = frame.path.join(name.to_string_lossy().as_ref());
+        let shown = self.from.join(&path);
+        let shown = shown.display();
+        let stat = statat(&frame.from, name, AtFlags::SYMLINK_NOFOLLOW).tried("inspect", &shown)?;
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        if kind == FileType::Socket {
+            // It leads to a process that is not part of the tree.
+            return Ok(None);
+        }
+        if kind != FileType::Directory && stat.st_nlink > 1 && self.link(frame, name, &stat, &path)? {
+            self.copied.entries += 1;
+            return Ok(None);
+        }
+        let (from, to) = (frame.from.as_fd(), frame.to.as_fd());
+        let made = match self.make(from, to, name, kind, &stat) {
+            // Something is there already: it is replaced, unless both are folders.
+            Err(Errno::EXIST) if kind != FileType::Directory => {
+                unlinkat(to, name, AtFlags::empty()).and_then(|()| self.make(from, to, name, kind, &stat))
+            }
+            made => made,
+        };
+        made.tried("copy", &shown)?;
+        finish(from, to, name, kind, &stat).tried("copy the attributes of", &shown)?;
+        self.copied.entries += 1;
+        if kind != FileType::Directory {
+            utimensat(to, name, &times(&stat), AtFlags::SYMLINK_NOFOLLOW)
+                .tried("set the times of", &shown)?;
+            return Ok(None);
+        }
+        let below = open_dir(from, name, OFlags::NOFOLLOW).tried("open the folder", &shown)?;
+        let copy = open_dir(to, name, OFlags::NOFOLLOW).tried("open the copy of the folder", &shown)?;
+        // A mount point is copied as the empty folder that it covers.
+        let names = if begins_mount(from, below.as_fd()) {
+            Vec::new()
+        } else {
+            names(below.as_fd()).tried("list", &shown)?
+        };
+        Ok(Some(Frame { from: below, to: copy, path, names, stat: Some(stat) }))
+    }
+
+    /// Links to the first copy of the same file, where there is one; else remembers this one.
+    fn link(&mut self, frame: &Frame, name: &CStr, stat: &Stat, path: &Path) -> Result<bool> {
+        let key = (stat.st_dev, stat.st_ino);
+        let Some(first) = self.linked.get(&key) else {
+            self.linked.insert(key, path.to_path_buf());
+            return Ok(false);
+        };
+        let link = || linkat(&self.top, first, &frame.to, name, AtFlags::empty());
+        match link() {
+            Err(Errno::EXIST) => unlinkat(&frame.to, name, AtFlags::empty()).and_then(|()| link()),
+            made => made,
+        }
+        .tried("link", format!("{} to {}", path.display(), first.display()))?;
+        Ok(true)
+    }
+
+    fn make(
+        &mut self,
+        from: BorrowedFd<'_>,
+        to: BorrowedFd<'_>,
+        name: &CStr,
+        kind: FileType,
+        stat: &Stat,
+    ) -> std::result::Result<(), Errno> {
+        // Private until owner and mode are right.
+        let private = Mode::RUSR | Mode::WUSR;
+        match kind {
+            FileType::Directory => match mkdirat(to, name, private | Mode::XUSR) {
+                Err(Errno::EXIST) => Ok(()),
+                made => made,
+            },
+            FileType::RegularFile => {
+                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let source = openat(from, name, flags, Mode::empty())?;
+                let flags =
+                    OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let target = openat(to, name, flags, private)?;
+                self.copied.bytes += copy_bytes(&source, &target)?;
+                Ok(())
+            }
+            FileType::Symlink => symlinkat(&*readlinkat(from, name, Vec::new())?, to, name),
+            _ => mknodat(to, name, kind, private, stat.st_rdev),
+        }
+    }
+}
+
+/// The fastest way that both file systems allow; the first call that works is kept.
+fn copy_bytes(from: &OwnedFd, to: &OwnedFd) -> std::result::Result<u64, Errno> {
+    type Way = fn(&OwnedFd, &OwnedFd) -> std::result::Result<usize, Errno>;
+    let ways: [Way; 3] = [
+        // Shares blocks where it can.
+        |from, to| copy_file_range(from, None, to, None, CHUNK),
+        // Stays in the kernel.
+        |from, to| sendfile(to, from, None, CHUNK),
+        |from, to| {
+            let mut buffer = vec![0; 128 << 10];
+            let count = rustix::io::read(from, &mut buffer[..])?;
+            let mut rest = buffer.get(..count).unwrap_or_default();
+            while !rest.is_empty() {
+                let written = rustix::io::retry_on_intr(|| rustix::io::write(to, rest))?;
+                rest = rest.get(written..).unwrap_or_default();
+            }
+            Ok(count)
+        },
+    ];
+    let mut ways = ways.into_iter().peekable();
+    let mut total = 0;
+    while let Some(way) = ways.peek() {
+        match way(from, to) {
+            Ok(0) => {
+                // The end; or a way that does not work here and does not say so: the last way decides.
+                ways.next();
+            }
+            Ok(count) => total += count as u64,
+            Err(Errno::INTR) => {}
+            Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::BADF | Errno::PERM)
+                if ways.len() > 1 =>
+            {
+                ways.next();
+            }
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(total)
+}
+
+/// Owner, then mode (a change of owner clears set-user-ID), then xattrs (both clear capabilities).
+fn finish(
+    from: BorrowedFd<'_>,
+    to: BorrowedFd<'_>,
+    name: &CStr,
+    kind: FileType,
+    stat: &Stat,
+) -> std::result::Result<(), Errno> {
+    let (owner, group) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
+    chownat(to, name, Some(owner), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
+    if kind != FileType::Symlink {
+        chmodat(to, name, Mode::from_raw_mode(stat.st_mode & 0o7777), AtFlags::empty())?;
+    }
+    copy_xattrs(&through_proc(from, name), &through_proc(to, name))
+}
+
+/// A path to an entry of an open folder: the xattr calls on symlinks and devices want paths.
+fn through_proc(dir: BorrowedFd<'_>, name: &CStr) -> Vec<u8> {
+    let mut path = format!("/proc/self/fd/{}/", dir.as_raw_fd()).into_bytes();
+    path.extend_from_slice(name.to_bytes());
+    path
+}
+
+fn copy_xattrs(from: &[u8], to: &[u8]) -> std::result::Result<(), Errno> {
+    let mut list = vec![0; 256];
+    let length = match grown(&mut list, |list| llistxattr(from, list)) {
+        // The source has none.
+        Err(Errno::OPNOTSUPP) => return Ok(()),
+        length => length?,
+    };
+    let mut value = vec![0; 256];
+    for name in
+        list.get(..length).unwrap_or_default().split(|byte| *byte == 0).filter(|name| !name.is_empty())
+    {
+        // Overlayfs's own notes about its layers mean nothing in another place.
+        if name.starts_with(b"trusted.overlay.") {
+            continue;
+        }
+        let length = match grown(&mut value, |value| lgetxattr(from, name, value)) {
+            // It went away, or is only listed.
+            Err(Errno::NODATA | Errno::OPNOTSUPP) => continue,
+            length => length?,
+        };
+        match lsetxattr(to, name, value.get(..length).unwrap_or_default(), rustix::fs::XattrFlags::empty()) {
+            // tmpfs has had user.* only since Linux 6.6; nothing of the system depends on those.
+            Err(Errno::OPNOTSUPP) if name.starts_with(b"user.") => {}
+            set => set?,
+        }
+    }
+    Ok(())
+}
+
+/// Calls with a longer buffer while the kernel says `ERANGE`.
+fn grown(
+    buffer: &mut Vec<u8>,
+    mut call: impl FnMut(&mut [u8]) -> std::result::Result<usize, Errno>,
+) -> std::result::Result<usize, Errno> {
+    loop {
+        match call(buffer) {
+            Err(Errno::RANGE) if buffer.len() < XATTR_LIMIT => buffer.resize(XATTR_LIMIT, 0),
+            done => return done,
+        }
+    }
+}
+
+fn times(stat: &Stat) -> Timestamps {
+    Timestamps {
+        last_access: Timespec { tv_sec: stat.st_atime as _, tv_nsec: stat.st_atime_nsec as _ },
+        last_modification: Timespec { tv_sec: stat.st_mtime as _, tv_nsec: stat.st_mtime_nsec as _ },
+    }
+}
+
+/// Whether a folder is on another mount than the one it was found in.
+pub(super) fn begins_mount(above: BorrowedFd<'_>, below: BorrowedFd<'_>) -> bool {
+    use rustix::fs::{StatxFlags, statx};
+    let look = |fd| statx(fd, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS | StatxFlags::MNT_ID);
+    match (look(above), look(below)) {
+        (Ok(above), Ok(below)) if above.stx_mask & below.stx_mask & StatxFlags::MNT_ID.bits() != 0 => {
+            above.stx_mnt_id != below.stx_mnt_id
+        }
+        // Before Linux 5.8.
+        (Ok(above), Ok(below)) => {
+            (above.stx_dev_major, above.stx_dev_minor) != (below.stx_dev_major, below.stx_dev_minor)
+        }
+        _ => false,
+    }
+}
+
+fn open_dir<P: rustix::path::Arg>(
+    dir: impl AsFd,
+    name: P,
+    more: OFlags,
+) -> std::result::Result<OwnedFd, Errno> {
+    openat(dir, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | more, Mode::empty())
+}
+
+/// The entries of a folder, without `.` and `..`.
+pub(super) fn names(dir: BorrowedFd<'_>) -> std::result::Result<Vec<CString>, Errno> {
+    let mut names = Vec::new();
+    let mut buffer = Vec::with_capacity(32 << 10);
+    let mut entries = RawDir::new(dir, buffer.spare_capacity_mut());
+    while let Some(entry) = entries.next() {
+        let name = entry?.file_name().to_owned();
+        if name.as_c_str() != c"." && name.as_c_str() != c".." {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}

@@ -1,0 +1,86 @@
+//! The kernel's uevents, see netlink(7) and lib/kobject_uevent.c.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+use rustix::net::netlink::{KOBJECT_UEVENT, SocketAddrNetlink};
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recvfrom, socket_with, sockopt};
+
+use super::Tried;
+use crate::{Result, Uevents};
+
+/// Group 1 is the kernel; group 2 is udev's, with another format.
+const KERNEL_GROUP: u32 = 1;
+/// A cold boot's burst: some thousand events before anybody reads. The kernel charges only what is used.
+const BUFFER: usize = 16 << 20;
+/// `UEVENT_BUFFER_SIZE` is 2048 in the kernel; twice that and more is room for newer ones.
+const MESSAGE: usize = 8192;
+const SUBJECT: &str = "netlink of the kernel's uevents";
+
+pub(super) struct Port {
+    socket: OwnedFd,
+}
+
+impl Port {
+    pub(super) fn open() -> Result<Self> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(KOBJECT_UEVENT))
+            .tried("open", SUBJECT)?;
+        // Without CAP_NET_ADMIN the default size stays; events lost to it are reported as ENOBUFS.
+        if sockopt::set_socket_recv_buffer_size_force(&socket, BUFFER).is_err() {
+            // The unforced size is cut by the kernel to what it allows; that is no failure either.
+            let _ = sockopt::set_socket_recv_buffer_size(&socket, BUFFER);
+        }
+        bind(&socket, &SocketAddrNetlink::new(0, KERNEL_GROUP)).tried("subscribe to", SUBJECT)?;
+        Ok(Self { socket })
+    }
+}
+
+impl Uevents for Port {
+    fn next(&mut self, limit: Duration) -> Result<Option<Vec<u8>>> {
+        let deadline = Instant::now() + limit;
+        let mut buffer = vec![0; MESSAGE];
+        loop {
+            match recvfrom(&self.socket, &mut buffer[..], RecvFlags::empty()) {
+                Ok((count, _, sender)) => {
+                    // Port 0 is the kernel; another process may send to the group as well.
+                    let from_kernel = sender
+                        .and_then(|address| SocketAddrNetlink::try_from(address).ok())
+                        .is_some_and(|address| address.pid() == 0);
+                    if from_kernel {
+                        buffer.truncate(count);
+                        return Ok(Some(buffer));
+                    }
+                }
+                Err(Errno::AGAIN) => {
+                    if !wait_readable(&self.socket, deadline).tried("wait for", SUBJECT)? {
+                        return Ok(None);
+                    }
+                }
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno).tried("read", SUBJECT),
+            }
+        }
+    }
+}
+
+/// Waits until there is something to read; false when the deadline has passed.
+pub(super) fn wait_readable(socket: &OwnedFd, deadline: Instant) -> std::result::Result<bool, Errno> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        // Rounded up, or the last fraction of a millisecond would be spent spinning.
+        let left = left + Duration::from_micros(999);
+        let timeout = rustix::event::Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(left.subsec_millis()) * 1_000_000,
+        };
+        match rustix::event::poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&timeout)) {
+            Ok(0) if Instant::now() >= deadline => return Ok(false),
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) => return Ok(true),
+            Err(errno) => return Err(errno),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What only process 1 does: the first mounts, its console, its signals.
+
+mod signals;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, FileType, Mode, OFlags, makedev, mknodat, open};
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+use rustix::system::{RebootCommand, reboot};
+
+use crate::kernel::{Tried, mounts};
+use crate::{Mount, MountFlags, Result, SysError};
+
+pub use signals::{Signal, watch_signals};
+
+/// True in process 1 ([getpid(2)](https://man7.org/linux/man-pages/man2/getpid.2.html)).
+pub fn is_pid1() -> bool {
+    std::process::id() == 1
+}
+
+/// Mounts /proc, /sys, /dev (devtmpfs) and /run (tmpfs, 0755), each where nothing is mounted yet. Returns what failed:
+/// a boot goes on as far as it can, to be able to tell.
+pub fn early_mounts() -> Vec<SysError> {
+    let strict = MountFlags { read_only: false, nodev: true, nosuid: true, noexec: true };
+    let devices = MountFlags { nodev: false, noexec: false, ..strict };
+    let runtime = MountFlags { noexec: false, ..strict };
+    [
+        ("proc", "/proc", strict, None),
+        ("sysfs", "/sys", strict, None),
+        ("devtmpfs", "/dev", devices, Some("0755")),
+        ("tmpfs", "/run", runtime, Some("0755")),
+    ]
+    .into_iter()
+    .filter_map(|(fstype, target, flags, mode)| early_mount(fstype, target, flags, mode).err())
+    .collect()
+}
+
+fn early_mount(fstype: &str, target: &str, flags: MountFlags, mode: Option<&str>) -> Result<()> {
+    if mounts::is_mount_point(Path::new(target)) {
+        return Ok(());
+    }
+    match rustix::fs::mkdir(target, Mode::from_raw_mode(0o755)) {
+        Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+        Err(errno) => return Err(errno).tried("make the folder", target),
+    }
+    let mount = Mount::New {
+        fstype: fstype.to_owned(),
+        source: fstype.to_owned(),
+        target: PathBuf::from(target),
+        options: mode.map(|mode| ("mode".to_owned(), Some(mode.to_owned()))).into_iter().collect(),
+        flags,
+    };
+    match mounts::apply(&mount) {
+        // The kernel was faster (CONFIG_DEVTMPFS_MOUNT).
+        Err(error) if error.errno() == Some(libc::EBUSY) => Ok(()),
+        done => done,
+    }
+}
+
+/// Puts /dev/console on descriptors 0 to 2 where they are closed or on /dev/null (Rust's runtime opens that for closed
+/// ones before `main`). Makes the node where there is no devtmpfs.
+/// See [console(4)](https://man7.org/linux/man-pages/man4/console.4.html).
+pub fn open_console() -> Result<()> {
+    let null = makedev(1, 3);
+    let unusable = |fd: &dyn Fn() -> rustix::io::Result<rustix::fs::Stat>| {
+        fd().map_or(true, |stat| {
+            FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == null
+        })
+    };
+    let stdin = unusable(&|| rustix::fs::fstat(io::stdin()));
+    let stdout = unusable(&|| rustix::fs::fstat(io::stdout()));
+    let stderr = unusable(&|| rustix::fs::fstat(io::stderr()));
+    if !(stdin || stdout || stderr) {
+        return Ok(());
+    }
+    let path = "/dev/console";
+    let open_it = || open(path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty());
+    let console = match open_it() {
+        Err(rustix::io::Errno::NOENT) => {
+            mknodat(CWD, path, FileType::CharacterDevice, Mode::RUSR | Mode::WUSR, makedev(5, 1))
+                .tried("make the node", path)?;
+            open_it()
+        }
+        opened => opened,
+    }
+    .tried("open", path)?;
+    if stdin {
+        dup2_stdin(&console).tried("put on stdin", path)?;
+    }
+    if stdout {
+        dup2_stdout(&console).tried("put on stdout", path)?;
+    }
+    if stderr {
+        dup2_stderr(&console).tried("put on stderr", path)?;
+    }
+    Ok(())
+}
+
+/// Lifts the rate limit of /dev/kmsg (`printk.devkmsg=on`), which drops lines of a busy boot. A kernel whose command
+/// line fixes the setting refuses; the log is then rate-limited as its owner wished.
+/// See [proc_sys_kernel(5)](https://man7.org/linux/man-pages/man5/proc_sys_kernel.5.html).
+pub fn unlimit_kmsg() -> Result<()> {
+    let path = "/proc/sys/kernel/printk_devkmsg";
+    std::fs::write(path, "on\n").tried("write \"on\" to", path)
+}
+
+/// Makes ctrl-alt-del a SIGINT to process 1 instead of an immediate reset
+/// ([reboot(2)](https://man7.org/linux/man-pages/man2/reboot.2.html), `RB_DISABLE_CAD`).
+pub fn disable_ctrl_alt_del() -> Result<()> {
+    reboot(RebootCommand::CadOff).tried("take over", "ctrl-alt-del")
+}
