@@ -1,1 +1,137 @@
-//! (see Cargo.toml)
+//! The boot as a value.
+//!
+//! [`Settings`] say what is wanted and where each wish came from, [`plan`] turns them into a [`Plan`]: phases of steps
+//! that are plain data. The same function runs in PID 1, behind `dayfly explain` and in the tests; nothing here
+//! touches the machine.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod action;
+mod code;
+mod layout;
+pub mod paths;
+mod planner;
+mod problem;
+pub mod settings;
+mod source;
+mod table;
+
+pub use action::{Action, INIT_CANDIDATES, IdentityPlan, KubeletPlan, NetworkPlan, StateSearch};
+pub use code::Code;
+pub use layout::{Layout, Policy};
+pub use planner::{Facts, plan};
+pub use problem::{Problem, Severity};
+pub use settings::Settings;
+pub use source::{Source, Sourced};
+pub use table::Row;
+
+use std::time::Duration;
+
+/// A stage of the boot, in the order in which the plan prints them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// Kernel modules for what the buses show.
+    Devices,
+    /// Links, addresses, routes, resolver.
+    Network,
+    /// The OS image: found or fetched, checked, attached.
+    Image,
+    /// The disk that keeps what must outlive a boot.
+    State,
+    /// The OS's root: overlay and layout.
+    Root,
+    /// Name, machine-id and files of this node.
+    Node,
+    /// What makes it a member of its cluster.
+    Kubernetes,
+    /// Into the new root and on to its init.
+    Handover,
+}
+
+impl Phase {
+    /// All of them, in order.
+    pub const ALL: [Phase; 8] = [
+        Phase::Devices,
+        Phase::Network,
+        Phase::Image,
+        Phase::State,
+        Phase::Root,
+        Phase::Node,
+        Phase::Kubernetes,
+        Phase::Handover,
+    ];
+
+    /// Its name in tables, logs and boot.json.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Phase::Devices => "devices",
+            Phase::Network => "network",
+            Phase::Image => "image",
+            Phase::State => "state",
+            Phase::Root => "root",
+            Phase::Node => "node",
+            Phase::Kubernetes => "kubernetes",
+            Phase::Handover => "handover",
+        }
+    }
+}
+
+/// A step's name, unique in a plan: `drivers`, `fetch`, `verify` …
+pub type StepId = &'static str;
+
+/// How long a step may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deadline {
+    /// From its start; the runner gives a step up that is silent for longer.
+    Within(Duration),
+    /// As long as something moves: no silence longer than this.
+    Stall(Duration),
+}
+
+/// What happens when a step fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The boot has failed: say so and follow the failure policy.
+    Abort,
+    /// Tried again with growing pauses, until `within` has passed since its first start; then as `Abort`.
+    Retry {
+        /// Since the first start.
+        within: Duration,
+    },
+    /// The boot goes on, because…
+    Continue(&'static str),
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Its name.
+    pub id: StepId,
+    /// The stage it belongs to.
+    pub phase: Phase,
+    /// Steps that must have ended (well, or badly with [`OnFailure::Continue`]) before it starts.
+    pub needs: Vec<StepId>,
+    /// What is done.
+    pub action: Action,
+    /// How long it may take.
+    pub deadline: Deadline,
+    /// What happens when it fails.
+    pub on_failure: OnFailure,
+}
+
+/// A whole boot. Steps stand in an order in which they could run one after another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// What is done.
+    pub steps: Vec<Step>,
+    /// What the reader should know: an image that nobody checks, a state disk that may be missing.
+    pub notes: Vec<String>,
+    /// Stop for a shell before this phase (`rd.break`).
+    pub break_before: Option<Phase>,
+}
+
+impl Plan {
+    /// The step of this name.
+    pub fn step(&self, id: &str) -> Option<&Step> {
+        self.steps.iter().find(|step| step.id == id)
+    }
+}

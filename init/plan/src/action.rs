@@ -1,0 +1,196 @@
+//! What a step does, as plain data.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use dayfly_wire::ip::IpArg;
+use dayfly_wire::mac::Mac;
+
+use crate::layout::Policy;
+use crate::settings::value::{DeviceRef, HostName, Sha256, Url};
+
+/// How the network comes up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkPlan {
+    /// `ip=` words; empty is DHCP on every interface.
+    pub ip: Vec<IpArg>,
+    /// The interface that the firmware booted from, preferred.
+    pub bootif: Option<Mac>,
+    /// Name servers from the settings, before those from DHCP.
+    pub dns: Vec<IpAddr>,
+    /// The host name to ask DHCP for.
+    pub hostname: Option<HostName>,
+}
+
+/// Which disk keeps the state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateSearch {
+    /// The disk.
+    pub device: DeviceRef,
+    /// It was asked for by name: wait for it, and say so when it is missing. Else what is there by now counts.
+    pub wanted: bool,
+}
+
+/// Who this node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityPlan {
+    /// From the settings; else from DHCP, else from the MAC address.
+    pub hostname: Option<HostName>,
+}
+
+/// The kubelet's unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KubeletPlan {
+    /// Its program in the image.
+    pub program: String,
+    /// Further arguments.
+    pub args: Vec<String>,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Loads modules for every device that the buses show, and for those that appear later.
+    LoadDrivers {
+        /// Never load these (`modprobe.blacklist=`, `rd.driver.blacklist=`).
+        blacklist: Vec<String>,
+    },
+    /// Loads modules by name; one that is built in or not in the image is no failure here.
+    LoadModules {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// Brings the network up: all interfaces at once, the first that is configured wins.
+    RaceNetwork(NetworkPlan),
+    /// Fetches the image into memory, hashing it on the way.
+    Fetch {
+        /// From where.
+        url: Url,
+        /// For resolving and connecting, each.
+        connect: Duration,
+        /// The longest silence.
+        stall: Duration,
+    },
+    /// Finds the image on a disk.
+    FindImage {
+        /// The disk.
+        device: DeviceRef,
+        /// The image file on it, where the disk itself is not the image.
+        file: Option<String>,
+    },
+    /// Compares the image with what it should be.
+    Verify {
+        /// Its SHA-256.
+        sha256: Sha256,
+    },
+    /// Attaches the image (loop device, unless it is a disk) and mounts it read-only.
+    MountImage,
+    /// Mounts the state disk.
+    OpenState(StateSearch),
+    /// Makes the OS's root: the image below a tmpfs.
+    MountRoot {
+        /// The tmpfs's limit in bytes; `None` is half of the memory.
+        size: Option<u64>,
+    },
+    /// Sets the paths up.
+    ApplyLayout {
+        /// Path and policy, parents first.
+        entries: Vec<(String, Policy)>,
+    },
+    /// Host name, hosts, machine-id, resolver.
+    WriteIdentity(IdentityPlan),
+    /// Writes and enables the kubelet's unit.
+    StageKubelet(KubeletPlan),
+    /// Finds the OS's init and moves into the new root.
+    SwitchRoot {
+        /// The program from `init=`, else the usual places.
+        init: Option<String>,
+    },
+    /// Goes on as the OS's init.
+    Exec {
+        /// Its arguments.
+        args: Vec<String>,
+    },
+}
+
+/// Where a service manager lives, in the order in which they are tried.
+pub const INIT_CANDIDATES: [&str; 7] = [
+    "/sbin/init",
+    "/usr/sbin/init",
+    "/usr/lib/systemd/systemd",
+    "/lib/systemd/systemd",
+    "/sbin/openrc-init",
+    "/usr/sbin/openrc-init",
+    "/etc/init",
+];
+
+fn seconds(time: Duration) -> String {
+    format!("{} s", time.as_secs())
+}
+
+/// One line for a person: what happens, and on what.
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::LoadDrivers { blacklist } => {
+                f.write_str("load drivers for what the buses show")?;
+                if blacklist.is_empty() { Ok(()) } else { write!(f, ", never {}", blacklist.join(" ")) }
+            }
+            Action::LoadModules { names } => write!(f, "load {}", names.join(" ")),
+            Action::RaceNetwork(network) => network.fmt(f),
+            Action::Fetch { url, connect, .. } => {
+                write!(f, "fetch {url} into memory (connect {})", seconds(*connect))
+            }
+            Action::FindImage { device, file: None } => write!(f, "find image on {device}"),
+            Action::FindImage { device, file: Some(file) } => write!(f, "find image {file} on {device}"),
+            Action::Verify { sha256 } => write!(f, "compare SHA-256 with {}…", sha256.short()),
+            Action::MountImage => f.write_str("mount image read-only"),
+            Action::OpenState(search) if search.wanted => {
+                write!(f, "wait for {} and mount it", search.device)
+            }
+            Action::OpenState(search) => write!(f, "mount {} if it is there", search.device),
+            Action::MountRoot { size: None } => f.write_str("overlay of image and tmpfs"),
+            Action::MountRoot { size: Some(bytes) } => {
+                write!(f, "overlay of image and tmpfs of {bytes} bytes")
+            }
+            Action::ApplyLayout { entries } => {
+                let mut first = true;
+                for (path, policy) in entries {
+                    write!(f, "{}{path} {policy}", if first { "" } else { ", " })?;
+                    first = false;
+                }
+                Ok(())
+            }
+            Action::WriteIdentity(identity) => match &identity.hostname {
+                Some(name) => write!(f, "name {name}, hosts, machine-id, resolver"),
+                None => f.write_str("name by DHCP or MAC, hosts, machine-id, resolver"),
+            },
+            Action::StageKubelet(kubelet) => write!(f, "kubelet unit for {}", kubelet.program),
+            Action::SwitchRoot { init: Some(init) } => {
+                write!(f, "empty the initramfs, enter the new root for {init}")
+            }
+            Action::SwitchRoot { init: None } => f.write_str("empty the initramfs, enter the new root"),
+            Action::Exec { args } if args.is_empty() => f.write_str("exec the OS's init"),
+            Action::Exec { args } => write!(f, "exec the OS's init with {}", args.join(" ")),
+        }
+    }
+}
+
+impl fmt::Display for NetworkPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.ip.is_empty() {
+            f.write_str("dhcp4 on every interface at once, the first lease wins")?;
+        }
+        for (index, ip) in self.ip.iter().enumerate() {
+            write!(f, "{}{ip}", if index == 0 { "" } else { ", " })?;
+        }
+        if let Some(mac) = self.bootif {
+            write!(f, ", on {mac}")?;
+        }
+        for dns in &self.dns {
+            write!(f, ", dns {dns}")?;
+        }
+        Ok(())
+    }
+}

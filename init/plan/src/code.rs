@@ -1,0 +1,106 @@
+//! The stable error codes, their meaning and what helps. `docs/reference/errors.md` is generated from this table.
+
+use std::fmt;
+
+macro_rules! codes {
+    ($($variant:ident $text:literal $meaning:literal fix $fix:literal;)*) => {
+        /// A stable error code; docs/reference/errors.md lists them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code { $(#[doc = $meaning] $variant,)* }
+
+        impl Code {
+            /// All codes, in the order of the documentation.
+            pub const ALL: &'static [Code] = &[$(Code::$variant,)*];
+
+            /// The code as it is printed, `area.what`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Code::$variant => $text,)* }
+            }
+
+            /// What it means, one sentence.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Code::$variant => $meaning,)* }
+            }
+
+            /// What usually helps.
+            pub const fn advice(self) -> &'static str {
+                match self { $(Code::$variant => $fix,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    ConfigValue "config.value" "A setting has a value that cannot be used."
+        fix "Correct the value where it was set; `dayfly explain --cmdline '…'` checks a command line on any machine.";
+    ConfigUnknown "config.unknown" "A setting of ours has a name that does not exist."
+        fix "Use the name that the message proposes, or look it up in docs/reference/settings.md.";
+    ConfigFile "config.file" "The settings file cannot be read as TOML, or not with this version of Dayfly."
+        fix "Check the file with `dayfly explain --settings FILE` and build the initramfs again.";
+    ConfigNoImage "config.no-image" "Nothing says which OS image to boot."
+        fix "Add root=live:http://SERVER/IMAGE (or LABEL=, UUID=, a device) to the kernel command line, or image.url to the settings.";
+    ConfigUnsupported "config.unsupported" "What was asked for is understood, but this version cannot do it."
+        fix "Use one of the forms in docs/reference/parameters.md.";
+    DevicesIndex "devices.index" "The list of kernel modules in the initramfs cannot be read."
+        fix "Build the initramfs again with `dayfly initramfs` for the kernel that is booted.";
+    DevicesModule "devices.module" "A kernel module could not be loaded."
+        fix "Check that the initramfs was built for this kernel (uname -r) and holds the module: `dayfly initramfs --add-module NAME`.";
+    DevicesNotFound "devices.not-found" "A disk or partition did not appear in time."
+        fix "Check the label or UUID (blkid), that the disk is attached, and that its driver is in the initramfs; rd.timeout=SECONDS waits longer.";
+    NetNoLink "net.no-link" "No network interface was found."
+        fix "Check that the NIC's driver is in the initramfs: the log names devices without one; `dayfly initramfs --profile generic` has the common ones.";
+    NetNoCarrier "net.no-carrier" "No interface has a carrier: nobody is at the other end of the cable."
+        fix "Check the cable, the switch port and its speed; a switch with spanning tree needs portfast or a longer rd.retry=.";
+    NetNoLease "net.no-lease" "No DHCP server gave an address in time."
+        fix "Check that a DHCP server answers on this network segment and knows this MAC address; or give a static address with ip=.";
+    NetConfigure "net.configure" "The kernel refused an address, a route or a link setting."
+        fix "Check the ip= values; the kernel's words say which one it refused.";
+    ImageUrl "image.url" "The image URL cannot be used."
+        fix "Use http:// or https:// with a host that resolves; the server's name needs a name server from DHCP or nameserver=.";
+    ImageResolve "image.resolve" "The image server's name did not resolve."
+        fix "Check the host name, the name servers (DHCP option 6 or nameserver=) and that they answer.";
+    ImageConnect "image.connect" "No connection to the image server."
+        fix "Check that the server runs and listens on that port, and that no firewall is in between; Dayfly keeps trying for rd.retry= seconds.";
+    ImageTls "image.tls" "The image server's certificate was not accepted."
+        fix "Check the certificate's dates against the clock shown, its name, and that its CA is in the initramfs: `dayfly initramfs --ca-bundle FILE`.";
+    ImageHttpStatus "image.http-status" "The image server answered with an HTTP error."
+        fix "Check the path of the URL on the server, and the server's own log.";
+    ImageStalled "image.stalled" "The transfer of the image came to a halt."
+        fix "Check the network between node and server; dayfly.image.stall=SECONDS allows longer silences.";
+    ImageCut "image.cut" "The connection ended before the whole image had arrived."
+        fix "Check the server's log and its time-outs; Dayfly starts again by itself.";
+    ImageTooLarge "image.too-large" "The image does not fit into the memory of this node."
+        fix "Give the node more memory, make the image smaller, or boot it from a disk (root=live:LABEL=…).";
+    ImageHashMismatch "image.hash-mismatch" "The image is not the one whose SHA-256 was given."
+        fix "Compare `sha256sum IMAGE` on the server with dayfly.image.sha256=; if they agree, something on the way changes the data.";
+    ImageFormat "image.format" "The image is neither squashfs nor erofs, or is damaged or cut short."
+        fix "Make it with mksquashfs or mkfs.erofs and copy it again; `file IMAGE` says what it is.";
+    ImageAttach "image.attach" "The image could not be attached to a loop device."
+        fix "Check that the loop module is in the initramfs.";
+    ImageMount "image.mount" "The kernel refused to mount the image."
+        fix "The kernel's words name the reason; a missing decompressor needs a kernel with it, or another -comp for mksquashfs.";
+    StateMount "state.mount" "The state disk could not be mounted."
+        fix "Check it with fsck on another system; without dayfly.state.device= the boot goes on without it.";
+    RootOverlay "root.overlay" "The overlay that becomes the root could not be made."
+        fix "Check that the overlay module is in the initramfs and fits the kernel.";
+    RootLayout "root.layout" "A path of the layout could not be set up."
+        fix "Check the layout settings; a path that is bound or mounted must exist in the image as a folder.";
+    NodeWrite "node.write" "A file of this node could not be written."
+        fix "The words of the kernel say why; a full tmpfs means too little memory.";
+    HandoverNoInit "handover.no-init" "The image has no program to go on with."
+        fix "Install systemd or OpenRC in the image, or name the program with init=/path.";
+    HandoverSwitch "handover.switch" "The new root could not be entered."
+        fix "This is a defect or a very unusual kernel: please report it with the log.";
+    HandoverExec "handover.exec" "The OS's init could not be started."
+        fix "Check that it is a program for this CPU and that its interpreter is in the image.";
+    StepDeadline "step.deadline" "A step did not end in its time and was given up."
+        fix "The log shows what it was doing last; if the machine is only slow, please report the times.";
+    InitPanic "init.panic" "A defect in Dayfly itself."
+        fix "Please report it with this text and the log; rebooting may help.";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

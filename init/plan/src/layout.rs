@@ -1,0 +1,91 @@
+//! Which path of the OS is kept, thrown away or protected.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{Source, Sourced};
+
+/// What happens to a path of the OS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// The image's, and nobody writes to it.
+    ReadOnly,
+    /// Writable, and gone at the next boot: it lies in the root's overlay.
+    Ephemeral,
+    /// On the state disk, filled from the image the first time; a tmpfs, filled likewise, where there is no such disk.
+    Persistent,
+    /// A tmpfs of its own, empty; bytes, or `None` for the kernel's half of the memory.
+    Tmpfs(Option<u64>),
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Policy::ReadOnly => f.write_str("read-only"),
+            Policy::Ephemeral => f.write_str("ephemeral"),
+            Policy::Persistent => f.write_str("persistent"),
+            Policy::Tmpfs(None) => f.write_str("tmpfs"),
+            Policy::Tmpfs(Some(bytes)) => write!(f, "tmpfs({bytes})"),
+        }
+    }
+}
+
+impl FromStr for Policy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let size = text.strip_prefix("tmpfs(").and_then(|rest| rest.strip_suffix(')'));
+        match (text, size) {
+            ("read-only", _) => Ok(Policy::ReadOnly),
+            ("ephemeral", _) => Ok(Policy::Ephemeral),
+            ("persistent", _) => Ok(Policy::Persistent),
+            ("tmpfs", _) => Ok(Policy::Tmpfs(None)),
+            (_, Some(size)) => Ok(Policy::Tmpfs(Some(crate::settings::value::parse_size(size)?))),
+            _ => {
+                Err(format!("\"{text}\" is not one of read-only, ephemeral, persistent, tmpfs, tmpfs(SIZE)"))
+            }
+        }
+    }
+}
+
+/// The policies by path. A path below another one is set up after it.
+pub type Layout = BTreeMap<String, Sourced<Policy>>;
+
+/// The immutable OS that Dayfly comes from: `/usr` protected, `/etc` new at each boot, data kept.
+pub fn default_layout() -> Layout {
+    [
+        ("/etc", Policy::Ephemeral),
+        ("/home", Policy::Persistent),
+        ("/opt", Policy::Persistent),
+        ("/usr", Policy::ReadOnly),
+        ("/usr/local", Policy::Persistent),
+        ("/var", Policy::Persistent),
+    ]
+    .into_iter()
+    .map(|(path, policy)| (path.to_owned(), Sourced::default_of(policy)))
+    .collect()
+}
+
+/// A layout path: absolute, normal, and not one that would shadow the machinery.
+pub fn check_path(path: &str) -> Result<(), String> {
+    let normal = path.starts_with('/')
+        && path.len() > 1
+        && path.split('/').skip(1).all(|part| !part.is_empty() && part != "." && part != "..");
+    if !normal {
+        return Err(format!("\"{path}\" is not an absolute path without . and .."));
+    }
+    let top = path.split('/').nth(1).unwrap_or_default();
+    if ["proc", "sys", "dev", "run"].contains(&top) {
+        return Err(format!("\"{path}\" belongs to the kernel or to the boot itself"));
+    }
+    Ok(())
+}
+
+/// Sets one path's policy, with precedence.
+pub fn set(layout: &mut Layout, path: &str, text: &str, source: &Source) -> Result<(), String> {
+    check_path(path)?;
+    let policy = Policy::from_str(text)?;
+    layout.entry(path.to_owned()).or_insert_with(|| Sourced::default_of(policy)).set(policy, source.clone());
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! Where things are while the boot is under way. Overlay paths stay short on purpose: the kernel refuses option
+//! strings over 255 bytes (fs/fsopen.c).
+
+/// Our own folder; it is a part of /run and so survives the switch.
+pub const RUN: &str = "/run/dayfly";
+/// The image, mounted read-only.
+pub const LOWER: &str = "/run/dayfly/l";
+/// The tmpfs that takes what the OS writes.
+pub const WRITABLE: &str = "/run/dayfly/rw";
+/// The OS's root, before the switch.
+pub const ROOT: &str = "/run/dayfly/root";
+/// The state disk.
+pub const STATE: &str = "/run/dayfly/state";
+/// A disk that holds an image file.
+pub const MEDIA: &str = "/run/dayfly/media";
+/// The report, see docs/reference/boot-json.md.
+pub const BOOT_JSON: &str = "/run/dayfly/boot.json";
+/// The whole log, whatever the console showed.
+pub const BOOT_LOG: &str = "/run/dayfly/boot.log";
+/// The settings file in the initramfs.
+pub const SETTINGS: &str = "/etc/dayfly.toml";
+/// The module index that `dayfly initramfs` writes.
+pub const MODULE_INDEX: &str = "/lib/dayfly/modules.index";
+/// Certificates that sign image servers, PEM.
+pub const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// When the initramfs was built: the lower bound for a clock that starts in 1970.
+pub const BUILD: &str = "/etc/dayfly-build";

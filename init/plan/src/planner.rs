@@ -1,0 +1,236 @@
+//! From settings to plan. The sequence of a boot is readable here, from top to bottom.
+
+use std::time::Duration;
+
+use crate::settings::{ImageSource, Settings};
+use crate::{
+    Action, Code, Deadline, IdentityPlan, KubeletPlan, NetworkPlan, OnFailure, Phase, Plan, Policy, Problem,
+    Severity, Source, Sourced, StateSearch, Step, StepId,
+};
+
+/// What the planner must know of the machine. Kept small on purpose: what is not here cannot make a plan differ
+/// between the machine and `dayfly explain`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Facts {}
+
+/// Modules without which no image boots; those for a network come with it.
+const ESSENTIAL_MODULES: [&str; 4] = ["loop", "squashfs", "erofs", "overlay"];
+const NETWORK_MODULES: [&str; 1] = ["af_packet"];
+
+/// Makes the plan, or says why there can be none.
+pub fn plan(settings: &Settings, _facts: &Facts) -> Result<Plan, Problem> {
+    let Some(image) = &settings.image else {
+        return Err(Problem {
+            severity: Severity::Refuse,
+            code: Code::ConfigNoImage,
+            source: Source::Default,
+            text: "No OS image is named: neither root= on the kernel command line nor image.url in the settings."
+                .to_owned(),
+        });
+    };
+    let fetched = matches!(image.value, ImageSource::Url(_));
+    let mut draft = Draft::default();
+    devices(&mut draft, settings, fetched);
+    if fetched || settings.network_wanted.value {
+        network(&mut draft, settings, fetched);
+    }
+    find_image(&mut draft, settings, &image.value);
+    state(&mut draft, settings);
+    root(&mut draft, settings);
+    node(&mut draft, settings);
+    handover(&mut draft, settings);
+    Ok(Plan {
+        steps: draft.steps,
+        notes: draft.notes,
+        break_before: settings.break_before.as_ref().map(|phase| phase.value),
+    })
+}
+
+#[derive(Default)]
+struct Draft {
+    steps: Vec<Step>,
+    notes: Vec<String>,
+}
+
+impl Draft {
+    fn add(
+        &mut self,
+        phase: Phase,
+        id: StepId,
+        needs: &[StepId],
+        action: Action,
+        deadline: Deadline,
+        on_failure: OnFailure,
+    ) {
+        // A need that this plan does not have is met.
+        let needs =
+            needs.iter().copied().filter(|need| self.steps.iter().any(|step| step.id == *need)).collect();
+        self.steps.push(Step { id, phase, needs, action, deadline, on_failure });
+    }
+}
+
+const fn within(seconds: u64) -> Deadline {
+    Deadline::Within(Duration::from_secs(seconds))
+}
+
+fn values<T: Clone>(list: &[Sourced<T>]) -> Vec<T> {
+    list.iter().map(|item| item.value.clone()).collect()
+}
+
+fn devices(draft: &mut Draft, settings: &Settings, fetched: bool) {
+    let mut names: Vec<String> = ESSENTIAL_MODULES.iter().map(|&name| name.to_owned()).collect();
+    if fetched || settings.network_wanted.value {
+        names.extend(NETWORK_MODULES.iter().map(|&name| name.to_owned()));
+    }
+    names.extend(values(&settings.modules_load));
+    draft.add(
+        Phase::Devices,
+        "modules",
+        &[],
+        Action::LoadModules { names },
+        within(30),
+        OnFailure::Continue("a feature that is really missing shows by name where it is used"),
+    );
+    draft.add(
+        Phase::Devices,
+        "drivers",
+        &[],
+        Action::LoadDrivers { blacklist: values(&settings.modules_blacklist) },
+        within(30),
+        OnFailure::Continue("a device without its driver shows by name where it is used"),
+    );
+}
+
+fn network(draft: &mut Draft, settings: &Settings, fetched: bool) {
+    let network = NetworkPlan {
+        ip: values(&settings.ip),
+        bootif: settings.bootif.as_ref().map(|mac| mac.value),
+        dns: values(&settings.dns),
+        hostname: settings.hostname.as_ref().map(|name| name.value.clone()),
+    };
+    let on_failure = if fetched {
+        OnFailure::Retry { within: settings.retry.value }
+    } else {
+        OnFailure::Continue("the image is on a disk; the OS can bring the network up itself")
+    };
+    draft.add(Phase::Network, "network", &["modules"], Action::RaceNetwork(network), within(60), on_failure);
+}
+
+fn find_image(draft: &mut Draft, settings: &Settings, image: &ImageSource) {
+    let found: StepId = match image {
+        ImageSource::Url(url) => {
+            let fetch = Action::Fetch {
+                url: url.clone(),
+                connect: settings.image_connect.value,
+                stall: settings.image_stall.value,
+            };
+            let deadline = Deadline::Stall(settings.image_stall.value);
+            draft.add(
+                Phase::Image,
+                "fetch",
+                &["network"],
+                fetch,
+                deadline,
+                OnFailure::Retry { within: settings.retry.value },
+            );
+            "fetch"
+        }
+        ImageSource::Device { device, live } => {
+            let file = live.then(|| format!("{}/{}", settings.live_dir.value, settings.live_file.value));
+            let find = Action::FindImage { device: device.clone(), file };
+            let deadline = Deadline::Within(settings.device_wait.value + Duration::from_secs(10));
+            draft.add(Phase::Image, "find", &["modules"], find, deadline, OnFailure::Abort);
+            "find"
+        }
+    };
+    match &settings.image_sha256 {
+        Some(sha256) => {
+            // A whole disk may have to be read: ten minutes is 8 GiB at 14 MB/s.
+            draft.add(
+                Phase::Image,
+                "verify",
+                &[found],
+                Action::Verify { sha256: sha256.value },
+                within(600),
+                OnFailure::Abort,
+            );
+        }
+        None => draft.notes.push(
+            "The image is booted unchecked: nobody gave its SHA-256 (dayfly.image.sha256=).".to_owned(),
+        ),
+    }
+    draft.add(
+        Phase::Image,
+        "image",
+        &["modules", found, "verify"],
+        Action::MountImage,
+        within(30),
+        OnFailure::Abort,
+    );
+}
+
+fn state(draft: &mut Draft, settings: &Settings) {
+    if !settings.layout.values().any(|policy| policy.value == Policy::Persistent) {
+        return;
+    }
+    let wanted = settings.state_device.source != Source::Default;
+    let search = StateSearch { device: settings.state_device.value.clone(), wanted };
+    let (deadline, on_failure) = if wanted {
+        (Deadline::Within(settings.device_wait.value + Duration::from_secs(30)), OnFailure::Abort)
+    } else {
+        (within(30), OnFailure::Continue("what should persist lies in memory instead"))
+    };
+    // A disk that was not asked for is looked for last, when the image is here: no boot waits for it.
+    let needs: &[StepId] = if wanted { &["modules"] } else { &["drivers", "image"] };
+    draft.add(Phase::State, "state", needs, Action::OpenState(search), deadline, on_failure);
+}
+
+fn root(draft: &mut Draft, settings: &Settings) {
+    let size = settings.root_size.as_ref().map(|size| size.value);
+    draft.add(Phase::Root, "root", &["image"], Action::MountRoot { size }, within(30), OnFailure::Abort);
+    // A BTreeMap sorts parents before what is below them.
+    let entries = settings.layout.iter().map(|(path, policy)| (path.clone(), policy.value)).collect();
+    draft.add(
+        Phase::Root,
+        "layout",
+        &["root", "state"],
+        Action::ApplyLayout { entries },
+        within(300),
+        OnFailure::Abort,
+    );
+}
+
+fn node(draft: &mut Draft, settings: &Settings) {
+    let identity = IdentityPlan { hostname: settings.hostname.as_ref().map(|name| name.value.clone()) };
+    draft.add(
+        Phase::Node,
+        "identity",
+        &["layout", "network"],
+        Action::WriteIdentity(identity),
+        within(30),
+        OnFailure::Abort,
+    );
+    if settings.kubelet.value {
+        let kubelet = KubeletPlan {
+            program: settings.kubelet_program.value.clone(),
+            args: values(&settings.kubelet_args),
+        };
+        draft.add(
+            Phase::Kubernetes,
+            "kubelet",
+            &["identity"],
+            Action::StageKubelet(kubelet),
+            within(30),
+            OnFailure::Continue("the node boots, and its kubelet can be started by hand"),
+        );
+    }
+}
+
+fn handover(draft: &mut Draft, settings: &Settings) {
+    // The last two wait for everything: nothing else may run while the root changes.
+    let all: Vec<StepId> = draft.steps.iter().map(|step| step.id).collect();
+    let switch = Action::SwitchRoot { init: settings.init.as_ref().map(|init| init.value.clone()) };
+    draft.add(Phase::Handover, "switch", &all, switch, within(60), OnFailure::Abort);
+    let exec = Action::Exec { args: settings.init_args.clone() };
+    draft.add(Phase::Handover, "exec", &["switch"], exec, within(60), OnFailure::Abort);
+}

@@ -1,0 +1,225 @@
+//! The table of settings. The documentation (docs/reference/settings.md) is generated from it.
+
+use std::fmt::Display;
+
+use super::value::{parse_bool, parse_path, parse_seconds, parse_size};
+use super::{Emergency, ImageSource, Settings, Shown};
+use crate::{Source, Sourced};
+
+/// One setting.
+pub struct Key {
+    /// The dotted name: `image.url` in the file's `[image]`, `dayfly.image.url=` on the command line.
+    pub name: &'static str,
+    /// What its value is, for people: `URL`, `seconds`, `yes or no` …
+    pub kind: &'static str,
+    /// What it does, one sentence or two.
+    pub doc: &'static str,
+    /// Sets it from its text.
+    pub set: fn(&mut Settings, &str, &Source) -> Result<(), String>,
+    /// The value as it stands; several rows where it gathers several values.
+    pub show: fn(&Settings, &str) -> Vec<Shown>,
+}
+
+/// The setting of this name.
+pub fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// All names.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    KEYS.iter().map(|key| key.name)
+}
+
+pub(super) fn put<T>(slot: &mut Option<Sourced<T>>, value: T, source: &Source) {
+    match slot {
+        Some(there) => there.set(value, source.clone()),
+        None => *slot = Some(Sourced { value, source: source.clone() }),
+    }
+}
+
+/// Values of a higher source replace the list, those of the same source add to it.
+pub(super) fn add<T>(list: &mut Vec<Sourced<T>>, value: T, source: &Source) {
+    match list.first().map(|first| first.source.rank()) {
+        Some(rank) if rank > source.rank() => return,
+        Some(rank) if rank < source.rank() => list.clear(),
+        _ => {}
+    }
+    list.push(Sourced { value, source: source.clone() });
+}
+
+fn one<T: Display>(value: &Sourced<T>, name: &str) -> Vec<Shown> {
+    vec![Shown { name: name.to_owned(), value: value.value.to_string(), source: value.source.clone() }]
+}
+
+fn maybe<T: Display>(value: Option<&Sourced<T>>, name: &str) -> Vec<Shown> {
+    match value {
+        Some(value) => one(value, name),
+        None => vec![Shown { name: name.to_owned(), value: "-".to_owned(), source: Source::Default }],
+    }
+}
+
+fn many<T: Display>(values: &[Sourced<T>], name: &str) -> Vec<Shown> {
+    if values.is_empty() {
+        maybe::<T>(None, name)
+    } else {
+        values.iter().flat_map(|value| one(value, name)).collect()
+    }
+}
+
+fn seconds(value: &Sourced<std::time::Duration>, name: &str) -> Vec<Shown> {
+    one(&Sourced { value: value.value.as_secs(), source: value.source.clone() }, name)
+}
+
+fn yes_no(value: &Sourced<bool>, name: &str) -> Vec<Shown> {
+    let text = if value.value { "yes" } else { "no" };
+    one(&Sourced { value: text, source: value.source.clone() }, name)
+}
+
+/// Name, kind, documentation, how to set, how to show.
+macro_rules! keys {
+    ($($name:literal $kind:literal $doc:literal
+        |$s:ident, $t:ident, $src:ident| $set:expr,
+        |$v:ident, $n:ident| $show:expr;)*) => {
+        /// Every setting, in the order of the documentation.
+        pub static KEYS: &[Key] = &[$(Key {
+            name: $name, kind: $kind, doc: $doc,
+            set: |$s, $t, $src| { $set; Ok(()) },
+            show: |$v, $n| $show,
+        },)*];
+    };
+}
+
+keys! {
+    "image.url" "URL" "The OS image on an HTTP or HTTPS server: a squashfs or erofs file."
+        |s, t, src| put(&mut s.image, ImageSource::Url(t.parse()?), src),
+        |s, n| maybe(s.image.as_ref(), n);
+    "image.device" "device" "The OS image on a disk: /dev/NAME, LABEL=, UUID=, PARTLABEL= or PARTUUID=. Replaces image.url, and the reverse: the later one wins."
+        |s, t, src| put(&mut s.image, ImageSource::Device { device: t.parse()?, live: true }, src),
+        |_s, _n| Vec::new();
+    "image.sha256" "64 hexadecimal digits" "The SHA-256 of the image file. With it, an image that differs is never mounted; without it, whatever the server sends is booted, and the plan says so."
+        |s, t, src| put(&mut s.image_sha256, t.parse()?, src),
+        |s, n| maybe(s.image_sha256.as_ref(), n);
+    "image.connect" "seconds" "How long resolving the server's name and connecting to it may take, each, per attempt."
+        |s, t, src| s.image_connect.set(parse_seconds(t)?, src.clone()),
+        |s, n| seconds(&s.image_connect, n);
+    "image.stall" "seconds" "The longest silence of the server during a transfer."
+        |s, t, src| s.image_stall.set(parse_seconds(t)?, src.clone()),
+        |s, n| seconds(&s.image_stall, n);
+    "image.dir" "path on the disk" "The folder of the image file on a disk (rd.live.dir)."
+        |s, t, src| s.live_dir.set(relative(t)?, src.clone()),
+        |s, n| one(&s.live_dir, n);
+    "image.file" "file name" "The image's file name on a disk (rd.live.squashimg)."
+        |s, t, src| s.live_file.set(relative(t)?, src.clone()),
+        |s, n| one(&s.live_file, n);
+    "retry" "seconds" "How long network and image are tried again, with growing pauses, before the boot has failed."
+        |s, t, src| s.retry.set(parse_seconds(t)?, src.clone()),
+        |s, n| seconds(&s.retry, n);
+    "device_wait" "seconds" "How long a disk that was asked for is waited for."
+        |s, t, src| s.device_wait.set(parse_seconds(t)?, src.clone()),
+        |s, n| seconds(&s.device_wait, n);
+    "network.ip" "ip= value" "How an interface gets its address, in the words of ip=; several are allowed. None is DHCP on every interface."
+        |s, t, src| add(&mut s.ip, t.parse().map_err(|e: dayfly_wire::ip::IpArgError| e.to_string())?, src),
+        |s, n| many(&s.ip, n);
+    "network.dns" "IP address" "A name server, asked before those from DHCP; several are allowed."
+        |s, t, src| add(&mut s.dns, t.parse().map_err(|_| format!("\"{t}\" is not an IP address"))?, src),
+        |s, n| many(&s.dns, n);
+    "network.bootif" "MAC address" "The interface to prefer: the one the firmware booted from (BOOTIF=)."
+        |s, t, src| put(&mut s.bootif, t.parse().map_err(|e| format!("{e}"))?, src),
+        |s, n| maybe(s.bootif.as_ref(), n);
+    "network.wanted" "yes or no" "Bring the network up even if the image is on a disk (rd.neednet)."
+        |s, t, src| s.network_wanted.set(parse_bool(t)?, src.clone()),
+        |s, n| yes_no(&s.network_wanted, n);
+    "modules.load" "module name" "A module to load whatever the buses show; several are allowed."
+        |s, t, src| for name in t.split(',') { add(&mut s.modules_load, module(name)?, src) },
+        |s, n| many(&s.modules_load, n);
+    "modules.blacklist" "module name" "A module never to load for a device; several are allowed."
+        |s, t, src| for name in t.split(',') { add(&mut s.modules_blacklist, module(name)?, src) },
+        |s, n| many(&s.modules_blacklist, n);
+    "state.device" "device" "The disk that keeps the persistent paths. Named here, it is waited for; the default is used if it is there."
+        |s, t, src| s.state_device.set(t.parse()?, src.clone()),
+        |s, n| one(&s.state_device, n);
+    "root.size" "size" "The limit of the tmpfs that takes what the OS writes outside the persistent paths; half of the memory where it is not set."
+        |s, t, src| put(&mut s.root_size, parse_size(t)?, src),
+        |s, n| maybe(s.root_size.as_ref(), n);
+    "hostname" "host name" "The node's name; else DHCP's, else node-MAC."
+        |s, t, src| put(&mut s.hostname, t.parse()?, src),
+        |s, n| maybe(s.hostname.as_ref(), n);
+    "kubelet" "yes or no" "Write a kubelet unit and enable it, so that the service manager starts it at once."
+        |s, t, src| s.kubelet.set(parse_bool(t)?, src.clone()),
+        |s, n| yes_no(&s.kubelet, n);
+    "kubelet.program" "path" "The kubelet in the image."
+        |s, t, src| s.kubelet_program.set(parse_path(t)?, src.clone()),
+        |s, n| one(&s.kubelet_program, n);
+    "kubelet.args" "text" "An argument of the kubelet; several are allowed."
+        |s, t, src| add(&mut s.kubelet_args, argument(t)?, src),
+        |s, n| many(&s.kubelet_args, n);
+    "init" "path" "The OS's init (init=); else the first that the image has of the usual ones."
+        |s, t, src| put(&mut s.init, parse_path(t)?, src),
+        |s, n| maybe(s.init.as_ref(), n);
+    "failure.shell" "yes or no" "A shell on the console when the boot fails (rd.shell), if the initramfs has one."
+        |s, t, src| s.shell.set(parse_bool(t)?, src.clone()),
+        |s, n| yes_no(&s.shell, n);
+    "failure.action" "reboot, poweroff or halt" "What follows a failed boot (rd.emergency); reboot where nothing is said."
+        |s, t, src| put(&mut s.emergency, emergency(t)?, src),
+        |s, n| maybe(s.emergency.as_ref(), n);
+    "failure.pause" "seconds" "The pause before that, in which the console can be read (panic=); 0 waits for ever, a negative number does not wait. 10 where nothing is said."
+        |s, t, src| put(&mut s.panic, t.parse().map_err(|_| format!("\"{t}\" is not a whole number of seconds"))?, src),
+        |s, n| maybe(s.panic.as_ref(), n);
+    "debug" "yes or no" "Log every detail to the console (rd.debug)."
+        |s, t, src| s.debug.set(parse_bool(t)?, src.clone()),
+        |s, n| yes_no(&s.debug, n);
+}
+
+/// A path below the disk's top folder.
+pub(super) fn relative(text: &str) -> Result<String, String> {
+    let text = text.trim_matches('/');
+    let normal =
+        !text.is_empty() && text.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
+    if normal {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("\"{text}\" is not a path below the disk's top folder"))
+    }
+}
+
+pub(super) fn module(text: &str) -> Result<String, String> {
+    let fits = !text.is_empty()
+        && text.len() <= 55
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if fits { Ok(text.replace('-', "_")) } else { Err(format!("\"{text}\" is not the name of a module")) }
+}
+
+fn argument(text: &str) -> Result<String, String> {
+    if text.chars().any(char::is_control) || text.is_empty() {
+        return Err(format!("{text:?} is empty or has a control character"));
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn emergency(text: &str) -> Result<Emergency, String> {
+    match text {
+        "reboot" => Ok(Emergency::Reboot),
+        "poweroff" => Ok(Emergency::PowerOff),
+        "halt" => Ok(Emergency::Halt),
+        _ => Err(format!("\"{text}\" is not one of reboot, poweroff, halt")),
+    }
+}
+
+impl Display for Emergency {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Emergency::Reboot => "reboot",
+            Emergency::PowerOff => "poweroff",
+            Emergency::Halt => "halt",
+        })
+    }
+}
+
+impl Display for ImageSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ImageSource::Url(url) => url.fmt(f),
+            ImageSource::Device { device, .. } => device.fmt(f),
+        }
+    }
+}

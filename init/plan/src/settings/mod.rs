@@ -1,0 +1,235 @@
+//! What is wanted, gathered from defaults, the settings file and the kernel command line.
+//!
+//! One table, [`keys::KEYS`], knows every setting by its dotted name; the file (TOML) and `dayfly.NAME=` on the
+//! command line go through it alike. A second table, [`parameters::PARAMETERS`], maps what dracut and the kernel
+//! document onto the same settings.
+
+mod file;
+pub mod keys;
+mod nearest;
+pub mod parameters;
+mod root;
+pub mod value;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use dayfly_wire::cmdline::Cmdline;
+use dayfly_wire::ip::IpArg;
+use dayfly_wire::mac::Mac;
+
+use crate::layout::{self, Layout};
+use crate::{Code, Phase, Problem, Severity, Source, Sourced};
+pub use nearest::nearest;
+use value::{DeviceRef, HostName, Sha256, Url};
+
+/// Where the OS image is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageSource {
+    /// On a server.
+    Url(Url),
+    /// On a disk: the disk itself, or with `live` a file on it.
+    Device {
+        /// The disk.
+        device: DeviceRef,
+        /// dracut's `live:`: the image is a file in the disk's file system, unless the disk itself is one.
+        live: bool,
+    },
+}
+
+/// What `rd.emergency=` asks for after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emergency {
+    /// Start again.
+    Reboot,
+    /// Switch off.
+    PowerOff,
+    /// Stop.
+    Halt,
+}
+
+/// What is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The OS image.
+    pub image: Option<Sourced<ImageSource>>,
+    /// Its SHA-256.
+    pub image_sha256: Option<Sourced<Sha256>>,
+    /// For resolving and connecting, each.
+    pub image_connect: Sourced<Duration>,
+    /// The longest silence of the server.
+    pub image_stall: Sourced<Duration>,
+    /// `rd.live.dir`/`rd.live.squashimg`: where the image is on a disk.
+    pub live_dir: Sourced<String>,
+    /// The image's file name there.
+    pub live_file: Sourced<String>,
+    /// How long network and image are tried again before the boot has failed.
+    pub retry: Sourced<Duration>,
+    /// How long a disk is waited for.
+    pub device_wait: Sourced<Duration>,
+    /// `ip=` words in order.
+    pub ip: Vec<Sourced<IpArg>>,
+    /// The interface that the firmware booted from.
+    pub bootif: Option<Sourced<Mac>>,
+    /// Name servers.
+    pub dns: Vec<Sourced<IpAddr>>,
+    /// The network is wanted even if the image is local.
+    pub network_wanted: Sourced<bool>,
+    /// Modules that are never loaded.
+    pub modules_blacklist: Vec<Sourced<String>>,
+    /// Modules that are loaded whatever the buses show.
+    pub modules_load: Vec<Sourced<String>>,
+    /// The disk that keeps the state.
+    pub state_device: Sourced<DeviceRef>,
+    /// The limit of the root's tmpfs.
+    pub root_size: Option<Sourced<u64>>,
+    /// The policies by path.
+    pub layout: Layout,
+    /// The node's name.
+    pub hostname: Option<Sourced<HostName>>,
+    /// Whether a kubelet unit is written.
+    pub kubelet: Sourced<bool>,
+    /// Its program.
+    pub kubelet_program: Sourced<String>,
+    /// Its further arguments.
+    pub kubelet_args: Vec<Sourced<String>>,
+    /// The OS's init.
+    pub init: Option<Sourced<String>>,
+    /// A shell on failure.
+    pub shell: Sourced<bool>,
+    /// What follows a failure.
+    pub emergency: Option<Sourced<Emergency>>,
+    /// `panic=`: seconds until the reboot after a failure; 0 waits for ever, below 0 does not wait.
+    pub panic: Option<Sourced<i64>>,
+    /// Stop for a shell before this phase.
+    pub break_before: Option<Sourced<Phase>>,
+    /// Log everything to the console.
+    pub debug: Sourced<bool>,
+    /// Arguments for the OS's init, from the end of the command line.
+    pub init_args: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let seconds = |count| Sourced::default_of(Duration::from_secs(count));
+        Self {
+            image: None,
+            image_sha256: None,
+            image_connect: seconds(10),
+            image_stall: seconds(15),
+            live_dir: Sourced::default_of("LiveOS".to_owned()),
+            live_file: Sourced::default_of("squashfs.img".to_owned()),
+            retry: seconds(180),
+            device_wait: seconds(30),
+            ip: Vec::new(),
+            bootif: None,
+            dns: Vec::new(),
+            network_wanted: Sourced::default_of(false),
+            modules_blacklist: Vec::new(),
+            modules_load: Vec::new(),
+            state_device: Sourced::default_of(DeviceRef::Label("state".to_owned())),
+            root_size: None,
+            layout: layout::default_layout(),
+            hostname: None,
+            kubelet: Sourced::default_of(false),
+            kubelet_program: Sourced::default_of("/usr/bin/kubelet".to_owned()),
+            kubelet_args: Vec::new(),
+            init: None,
+            shell: Sourced::default_of(false),
+            emergency: None,
+            panic: None,
+            break_before: None,
+            debug: Sourced::default_of(false),
+            init_args: Vec::new(),
+        }
+    }
+}
+
+/// Gathers the settings. Problems do not stop it: what can be used is used, and the rest is said.
+pub fn gather(file: Option<&str>, cmdline: &Cmdline) -> (Settings, Vec<Problem>) {
+    let mut settings = Settings::default();
+    let mut problems = Vec::new();
+    if let Some(text) = file {
+        file::apply(&mut settings, text, &mut problems);
+    }
+    for word in cmdline.words() {
+        let source = Source::Cmdline(format!("{}=", word.key));
+        let value = word.value.as_deref();
+        if let Some(name) = ours(&word.key) {
+            // A bare `dayfly.kubelet` is a yes.
+            apply_key(&mut settings, &name, value.unwrap_or("1"), &source, &mut problems);
+        } else {
+            parameters::apply(&mut settings, &word.key, value, &source, &mut problems);
+        }
+    }
+    // The kernel hands words after `--` to init; it does so for words that it does not know too, but those are ours.
+    settings.init_args = cmdline.init_args().to_vec();
+    (settings, problems)
+}
+
+/// The setting's name in a `dayfly.NAME` parameter; `-` and `_` are one to the kernel.
+fn ours(key: &str) -> Option<String> {
+    key.strip_prefix("dayfly.").map(|name| match name.strip_prefix("layout.") {
+        Some(_) => name.to_owned(),
+        None => name.replace('-', "_"),
+    })
+}
+
+/// Sets one key from its text, or says what is wrong with it.
+fn apply_key(settings: &mut Settings, name: &str, text: &str, source: &Source, problems: &mut Vec<Problem>) {
+    let shown = match source {
+        Source::Cmdline(_) => format!("dayfly.{name}="),
+        _ => name.to_owned(),
+    };
+    if let Some(path) = name.strip_prefix("layout.") {
+        if let Err(reason) = layout::set(&mut settings.layout, path, text, source) {
+            problems.push(refuse(source, format!("{shown}{text}: {reason}.")));
+        }
+        return;
+    }
+    if let Some(key) = keys::find(name) {
+        if let Err(reason) = (key.set)(settings, text, source) {
+            problems.push(refuse(source, format!("{shown}{text}: {reason}.")));
+        }
+        return;
+    }
+    let hint = match nearest(name, keys::names()) {
+        Some(meant) => format!("did you mean {}?", shown.replace(name, meant)),
+        None => "docs/reference/settings.md lists all settings.".to_owned(),
+    };
+    problems.push(Problem {
+        severity: Severity::Warn,
+        code: Code::ConfigUnknown,
+        source: source.clone(),
+        text: format!("{shown} is not a setting of Dayfly; {hint}"),
+    });
+}
+
+fn refuse(source: &Source, text: String) -> Problem {
+    Problem { severity: Severity::Refuse, code: Code::ConfigValue, source: source.clone(), text }
+}
+
+/// One setting as it stands: name, value, origin. For boot.json and `explain`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The dotted name.
+    pub name: String,
+    /// The value in the form in which it is written, `-` where there is none.
+    pub value: String,
+    /// Its origin.
+    pub source: Source,
+}
+
+impl Settings {
+    /// Every setting with its origin, in the order of the documentation. No value here is a secret: secrets never
+    /// are settings.
+    pub fn shown(&self) -> Vec<Shown> {
+        let mut rows: Vec<Shown> = keys::KEYS.iter().flat_map(|key| (key.show)(self, key.name)).collect();
+        rows.extend(self.layout.iter().map(|(path, policy)| Shown {
+            name: format!("layout.{path}"),
+            value: policy.value.to_string(),
+            source: policy.source.clone(),
+        }));
+        rows
+    }
+}

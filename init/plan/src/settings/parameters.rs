@@ -1,0 +1,223 @@
+//! What dracut and the kernel document on the command line, mapped onto the settings. docs/reference/parameters.md is
+//! generated from the table. A parameter that is not here is somebody else's and never an error.
+
+use super::keys::{add, emergency, module, put, relative};
+use super::value::{parse_bool, parse_path, parse_size};
+use super::{Settings, root};
+use crate::{Code, Phase, Problem, Severity, Source, Sourced};
+
+/// What a bad value of a parameter means for the boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// The boot cannot be what was asked for: refused.
+    Essential,
+    /// Said, and ignored.
+    Helpful,
+}
+
+/// `Ok(Some(note))` says what was not taken over.
+type Apply = fn(&mut Settings, Option<&str>, &Source) -> Result<Option<String>, String>;
+
+/// One documented parameter.
+pub struct Parameter {
+    /// Its key.
+    pub name: &'static str,
+    /// Its value, for people.
+    pub kind: &'static str,
+    /// What we make of it.
+    pub doc: &'static str,
+    /// How much a bad value matters.
+    pub weight: Weight,
+    /// Applies it.
+    set: Apply,
+}
+
+/// Applies a parameter if it is one that we know.
+pub fn apply(
+    settings: &mut Settings,
+    key: &str,
+    value: Option<&str>,
+    source: &Source,
+    problems: &mut Vec<Problem>,
+) {
+    let Some(parameter) =
+        PARAMETERS.iter().find(|parameter| dayfly_wire::cmdline::same_key(parameter.name, key))
+    else {
+        return;
+    };
+    let shown =
+        value.map_or_else(|| parameter.name.to_owned(), |value| format!("{}={value}", parameter.name));
+    match (parameter.set)(settings, value, source) {
+        Ok(None) => {}
+        Ok(Some(note)) => problems.push(Problem {
+            severity: Severity::Warn,
+            code: Code::ConfigUnsupported,
+            source: source.clone(),
+            text: format!("{shown}: {note}."),
+        }),
+        Err(reason) => problems.push(Problem {
+            severity: if parameter.weight == Weight::Essential { Severity::Refuse } else { Severity::Warn },
+            code: Code::ConfigValue,
+            source: source.clone(),
+            text: format!("{shown}: {reason}."),
+        }),
+    }
+}
+
+/// dracut's booleans: the bare word is a yes.
+fn flag(value: Option<&str>) -> Result<bool, String> {
+    value.map_or(Ok(true), parse_bool)
+}
+
+fn needed(value: Option<&str>) -> Result<&str, String> {
+    value.filter(|value| !value.is_empty()).ok_or_else(|| "it has no value".to_owned())
+}
+
+macro_rules! parameters {
+    ($($name:literal $kind:literal $weight:ident $doc:literal |$s:ident, $v:ident, $src:ident| $set:expr;)*) => {
+        /// Every parameter, in the order of the documentation.
+        pub static PARAMETERS: &[Parameter] = &[$(Parameter {
+            name: $name, kind: $kind, weight: Weight::$weight, doc: $doc, set: |$s, $v, $src| $set,
+        },)*];
+    };
+}
+
+parameters! {
+    "root" "[live:]URL, [live:]device" Essential "The OS image: live:http://…, http://…, live:LABEL=…, LABEL=, UUID=, PARTLABEL=, PARTUUID= or /dev/NAME. With live:, a disk holds the image as a file (rd.live.dir, rd.live.squashimg) unless it is an image itself."
+        |s, v, src| { put(&mut s.image, root::parse(needed(v)?)?, src); Ok(None) };
+    "rd.live.dir" "path" Helpful "The folder of the image file on a disk; LiveOS."
+        |s, v, src| { s.live_dir.set(relative(needed(v)?)?, src.clone()); Ok(None) };
+    "rd.live.squashimg" "file name" Helpful "The image's file name on a disk; squashfs.img."
+        |s, v, src| { s.live_file.set(relative(needed(v)?)?, src.clone()); Ok(None) };
+    "rd.live.image" "-" Helpful "Accepted: every boot here is one of an image."
+        |_s, _v, _src| Ok(None);
+    "rd.live.ram" "yes or no" Helpful "Accepted: a fetched image is in memory anyhow, once; an image on a disk is used where it is."
+        |_s, v, _src| { flag(v)?; Ok(None) };
+    "rd.live.overlay.overlayfs" "yes or no" Helpful "Accepted: the root always is an OverlayFS."
+        |_s, v, _src| { Ok((!flag(v)?).then(|| "the root is an OverlayFS all the same".to_owned())) };
+    "rd.overlay" "yes, tmpfs[:size=SIZE], device" Helpful "tmpfs:size= limits the root's tmpfs; a device becomes state.device: the persistent paths of the layout live there, not the whole root."
+        |s, v, src| overlay(s, v, src);
+    "rd.live.overlay" "device[:path]" Helpful "As rd.overlay."
+        |s, v, src| overlay(s, v, src);
+    "rd.live.overlay.size" "MiB" Helpful "The limit of the root's tmpfs."
+        |s, v, src| { put(&mut s.root_size, parse_size(&format!("{}M", needed(v)?))?, src); Ok(None) };
+    "rd.live.overlay.readonly" "yes or no" Helpful "Not taken over: the layout says which paths are read-only."
+        |_s, v, _src| { Ok(flag(v)?.then(|| "use layout settings to make paths read-only".to_owned())) };
+    "rd.live.overlay.reset" "yes or no" Helpful "Not taken over: what is ephemeral is new at every boot, what is persistent is never wiped from the command line."
+        |_s, v, _src| { Ok(flag(v)?.then(|| "persistent paths are kept".to_owned())) };
+    "rootflags" "options" Helpful "Not taken over: the image is mounted with the kernel's defaults."
+        |_s, _v, _src| Ok(Some("the image is mounted with the kernel's defaults".to_owned()));
+    "ro" "-" Helpful "Accepted: the image is read-only, the overlay above it is not."
+        |_s, _v, _src| Ok(None);
+    "rw" "-" Helpful "Accepted, as ro."
+        |_s, _v, _src| Ok(None);
+    "ip" "see ip= below" Essential "How an interface gets its address; repeatable."
+        |s, v, src| {
+            let ip: dayfly_wire::ip::IpArg = needed(v)?.parse().map_err(|e: dayfly_wire::ip::IpArgError| e.to_string())?;
+            add(&mut s.ip, ip, src);
+            Ok(None)
+        };
+    "BOOTIF" "[01-]MAC" Helpful "The interface that the firmware booted from: preferred."
+        |s, v, src| {
+            let mac = dayfly_wire::mac::Mac::from_bootif(needed(v)?).map_err(|e| format!("{e}"))?;
+            put(&mut s.bootif, mac, src);
+            Ok(None)
+        };
+    "nameserver" "IP address" Helpful "A name server; repeatable."
+        |s, v, src| {
+            let text = needed(v)?;
+            add(&mut s.dns, text.parse().map_err(|_| format!("\"{text}\" is not an IP address"))?, src);
+            Ok(None)
+        };
+    "rd.neednet" "yes or no" Helpful "Bring the network up even if the image is on a disk."
+        |s, v, src| { s.network_wanted.set(flag(v)?, src.clone()); Ok(None) };
+    "rd.retry" "seconds" Helpful "How long network and image are tried again before the boot has failed."
+        |s, v, src| { s.retry.set(super::value::parse_seconds(needed(v)?)?, src.clone()); Ok(None) };
+    "rd.timeout" "seconds" Helpful "How long a disk is waited for; 0, dracut's for ever, is a day here: no wait is endless."
+        |s, v, src| {
+            let text = needed(v)?;
+            let wait = if text == "0" { "86400" } else { text };
+            s.device_wait.set(super::value::parse_seconds(wait)?, src.clone());
+            Ok(None)
+        };
+    "rd.shell" "yes or no" Helpful "A shell on the console when the boot fails, if the initramfs has one."
+        |s, v, src| { s.shell.set(flag(v)?, src.clone()); Ok(None) };
+    "rd.emergency" "reboot, poweroff or halt" Helpful "What follows a failed boot."
+        |s, v, src| { put(&mut s.emergency, emergency(needed(v)?)?, src); Ok(None) };
+    "panic" "seconds" Helpful "The pause before that; 0 waits for ever, a negative number does not wait."
+        |s, v, src| {
+            let text = needed(v)?;
+            put(&mut s.panic, text.parse().map_err(|_| format!("\"{text}\" is not a whole number of seconds"))?, src);
+            Ok(None)
+        };
+    "rd.break" "stage" Helpful "A shell before a stage: cmdline, pre-udev, pre-trigger, initqueue, pre-mount, mount, pre-pivot, cleanup, or a phase of the plan."
+        |s, v, src| { put(&mut s.break_before, break_before(v.unwrap_or("pre-pivot"))?, src); Ok(None) };
+    "rd.debug" "yes or no" Helpful "Log every detail to the console."
+        |s, v, src| { s.debug.set(flag(v)?, src.clone()); Ok(None) };
+    "init" "path" Essential "The OS's init."
+        |s, v, src| { put(&mut s.init, parse_path(needed(v)?)?, src); Ok(None) };
+    "rd.driver.blacklist" "module,…" Helpful "Modules never to load for a device."
+        |s, v, src| { modules(&mut s.modules_blacklist, v, src) };
+    "modprobe.blacklist" "module,…" Helpful "As rd.driver.blacklist."
+        |s, v, src| { modules(&mut s.modules_blacklist, v, src) };
+    "rd.driver.pre" "module,…" Helpful "Modules to load whatever the buses show."
+        |s, v, src| { modules(&mut s.modules_load, v, src) };
+    "rd.driver.post" "module,…" Helpful "As rd.driver.pre."
+        |s, v, src| { modules(&mut s.modules_load, v, src) };
+    "rd.modules_load" "module,…" Helpful "As rd.driver.pre."
+        |s, v, src| { modules(&mut s.modules_load, v, src) };
+}
+
+fn modules(
+    list: &mut Vec<Sourced<String>>,
+    value: Option<&str>,
+    source: &Source,
+) -> Result<Option<String>, String> {
+    for name in needed(value)?.split(',') {
+        add(list, module(name)?, source);
+    }
+    Ok(None)
+}
+
+fn overlay(settings: &mut Settings, value: Option<&str>, source: &Source) -> Result<Option<String>, String> {
+    let text = value.unwrap_or("1");
+    if let Ok(on) = parse_bool(text) {
+        return Ok((!on).then(|| "the root is an overlay all the same".to_owned()));
+    }
+    if let Some(options) = text.strip_prefix("tmpfs") {
+        for option in options.trim_start_matches(':').split(',').filter(|option| !option.is_empty()) {
+            match option.split_once('=') {
+                Some(("size", size)) if !size.ends_with('%') => {
+                    put(&mut settings.root_size, parse_size(size)?, source);
+                }
+                _ => return Ok(Some(format!("the option \"{option}\" is not supported"))),
+            }
+        }
+        return Ok(None);
+    }
+    // LABEL=x:/path names a folder on the disk; ours are fixed by the layout.
+    let (device, folder) = match text.split_once(':') {
+        Some((device, folder)) => (device, Some(folder)),
+        None => (text, None),
+    };
+    settings.state_device.set(device.parse()?, source.clone());
+    Ok(folder.map(|folder| {
+        format!("the folder \"{folder}\" is not used: the persistent paths have folders of their own")
+    }))
+}
+
+/// dracut's stages and ours.
+fn break_before(stage: &str) -> Result<Phase, String> {
+    match stage {
+        "cmdline" | "pre-udev" | "pre-trigger" => Ok(Phase::Devices),
+        "initqueue" => Ok(Phase::Network),
+        "pre-mount" | "mount" => Ok(Phase::Root),
+        "pre-pivot" | "cleanup" => Ok(Phase::Handover),
+        other => Phase::ALL.into_iter().find(|phase| phase.name() == other).ok_or_else(|| {
+            format!(
+                "\"{other}\" is not one of cmdline, pre-udev, pre-trigger, initqueue, pre-mount, mount, pre-pivot, cleanup, \
+                 devices, network, image, state, root, node, kubernetes, handover"
+            )
+        }),
+    }
+}

@@ -1,0 +1,245 @@
+//! Values that cannot hold anything invalid.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// An `http://` or `https://` URL with a host. The rest is the server's business.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Url(String);
+
+impl Url {
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Host and port parts are checked by hand: the guest's HTTP library does the rest when it connects.
+impl FromStr for Url {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Err(format!("\"{text}\" is not a URL: http://HOST/PATH is expected"));
+        };
+        if !["http", "https"].contains(&scheme) {
+            return Err(format!(
+                "\"{text}\" has the scheme \"{scheme}\", but only http and https can be fetched"
+            ));
+        }
+        if let Some(odd) = text.chars().find(|c| c.is_whitespace() || c.is_control()) {
+            return Err(format!(
+                "\"{}\" has the character {odd:?}, which a URL cannot have",
+                text.escape_debug()
+            ));
+        }
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if authority.contains('@') {
+            return Err("a URL with a user name or password is refused: everybody can read the command line"
+                .to_owned());
+        }
+        let (host, port) = match authority.strip_prefix('[').and_then(|v6| v6.split_once(']')) {
+            Some((v6, after)) => {
+                if v6.parse::<std::net::Ipv6Addr>().is_err() {
+                    return Err(format!("\"{text}\" has \"{v6}\" in brackets, which is not an IPv6 address"));
+                }
+                (v6, after.strip_prefix(':').or_else(|| after.is_empty().then_some("")))
+            }
+            None => match authority.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (authority, Some("")),
+            },
+        };
+        if host.is_empty() {
+            return Err(format!("\"{text}\" has no host"));
+        }
+        match port {
+            Some("") if !authority.ends_with(':') => {}
+            Some(port) if port.parse::<u16>().is_ok_and(|number| number > 0) => {}
+            _ => return Err(format!("\"{text}\" has no port number from 1 to 65535 after the host's colon")),
+        }
+        Ok(Url(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A SHA-256 (FIPS 180-4), 32 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sha256(pub [u8; 32]);
+
+impl Sha256 {
+    /// The first 12 digits, for a table.
+    pub fn short(&self) -> String {
+        self.to_string().chars().take(12).collect()
+    }
+}
+
+impl FromStr for Sha256 {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(odd) = text.chars().find(|c| !c.is_ascii_hexdigit()) {
+            return Err(format!("\"{text}\" has the character {odd:?}, which is not a hexadecimal digit"));
+        }
+        if text.len() != 64 {
+            return Err(format!("\"{text}\" has {} hexadecimal digits, a SHA-256 has 64", text.len()));
+        }
+        let mut bytes = [0; 32];
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            let digits = text.get(index * 2..index * 2 + 2).unwrap_or_default();
+            *byte = u8::from_str_radix(digits, 16).map_err(|error| error.to_string())?;
+        }
+        Ok(Sha256(bytes))
+    }
+}
+
+impl fmt::Display for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// How a disk or partition is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeviceRef {
+    /// `/dev/…`
+    Path(String),
+    /// `LABEL=`: the file system's label.
+    Label(String),
+    /// `UUID=`: the file system's UUID.
+    Uuid(String),
+    /// `PARTLABEL=`: the GPT partition's name.
+    PartLabel(String),
+    /// `PARTUUID=`: the GPT partition's UUID.
+    PartUuid(String),
+}
+
+impl FromStr for DeviceRef {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(rest) = text.strip_prefix("/dev/") {
+            let plain = !rest.is_empty()
+                && rest.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
+                && !rest.contains(char::is_whitespace);
+            return if plain {
+                Ok(DeviceRef::Path(text.to_owned()))
+            } else {
+                Err(format!("\"{text}\" is not the path of a device"))
+            };
+        }
+        let Some((tag, value)) = text.split_once('=') else {
+            return Err(format!(
+                "\"{text}\" is not a device: /dev/NAME, LABEL=, UUID=, PARTLABEL= or PARTUUID= is expected"
+            ));
+        };
+        if value.is_empty() {
+            return Err(format!("\"{text}\" has nothing after {tag}="));
+        }
+        let value = value.to_owned();
+        match tag {
+            // dracut's CDLABEL= is a file system label too.
+            "LABEL" | "CDLABEL" => Ok(DeviceRef::Label(value)),
+            "UUID" => Ok(DeviceRef::Uuid(value)),
+            "PARTLABEL" => Ok(DeviceRef::PartLabel(value)),
+            "PARTUUID" => Ok(DeviceRef::PartUuid(value)),
+            _ => Err(format!(
+                "\"{text}\" starts with {tag}=, but LABEL=, UUID=, PARTLABEL= or PARTUUID= is expected"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for DeviceRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DeviceRef::Path(path) => f.write_str(path),
+            DeviceRef::Label(label) => write!(f, "LABEL={label}"),
+            DeviceRef::Uuid(uuid) => write!(f, "UUID={uuid}"),
+            DeviceRef::PartLabel(label) => write!(f, "PARTLABEL={label}"),
+            DeviceRef::PartUuid(uuid) => write!(f, "PARTUUID={uuid}"),
+        }
+    }
+}
+
+/// A host name: labels of letters, digits and `-` (RFC 1123 §2.1), at most 64 bytes (hostname(7)), in lower case
+/// because Kubernetes wants it so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostName(String);
+
+impl HostName {
+    /// The name of last resort.
+    pub fn localhost() -> Self {
+        HostName("localhost".to_owned())
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for HostName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        dayfly_wire::hostname::check(text)
+            .map_err(|reason| format!("\"{text}\" is not a host name: {reason}"))?;
+        Ok(HostName(text.to_ascii_lowercase()))
+    }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whole seconds, 1 to a day.
+pub fn parse_seconds(text: &str) -> Result<Duration, String> {
+    match text.strip_suffix('s').unwrap_or(text).parse::<u64>() {
+        Ok(seconds @ 1..=86400) => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("\"{text}\" is not a number of seconds from 1 to 86400")),
+    }
+}
+
+/// A size in bytes, or with K, M or G (1024).
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    let refuse = || format!("\"{text}\" is not a size: a number with an optional K, M or G is expected");
+    let (digits, unit) = match text.as_bytes().last() {
+        Some(b'k' | b'K') => (text.get(..text.len() - 1), 1 << 10),
+        Some(b'm' | b'M') => (text.get(..text.len() - 1), 1 << 20),
+        Some(b'g' | b'G') => (text.get(..text.len() - 1), 1 << 30),
+        _ => (Some(text), 1),
+    };
+    let number: u64 = digits.and_then(|digits| digits.parse().ok()).ok_or_else(refuse)?;
+    number.checked_mul(unit).filter(|bytes| *bytes > 0).ok_or_else(refuse)
+}
+
+/// A boolean in dracut's grammar.
+pub fn parse_bool(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "yes" | "on" | "true" | "y" => Ok(true),
+        "0" | "no" | "off" | "false" | "n" => Ok(false),
+        _ => Err(format!("\"{text}\" is not one of 1, yes, on, true, 0, no, off, false")),
+    }
+}
+
+/// An absolute path inside the OS.
+pub fn parse_path(text: &str) -> Result<String, String> {
+    let normal = text.starts_with('/')
+        && text.len() > 1
+        && !text.contains(['\0', '\n'])
+        && text.split('/').skip(1).all(|part| !part.is_empty() && part != "." && part != "..");
+    if normal {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("\"{text}\" is not an absolute path without . and .."))
+    }
+}

@@ -1,0 +1,99 @@
+//! The plan as a table: the same at boot, by `dayfly explain`, in boot.json and in the tests.
+
+use std::fmt;
+
+use crate::{Deadline, OnFailure, Plan, Step};
+
+/// One line of the table.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Row {
+    /// The phase's name.
+    pub phase: &'static str,
+    /// The step's name.
+    pub step: &'static str,
+    /// What it does.
+    pub action: String,
+    /// The steps it waits for.
+    pub needs: Vec<&'static str>,
+    /// How long it may take.
+    pub deadline: String,
+    /// What happens when it fails.
+    pub on_failure: String,
+}
+
+impl From<&Step> for Row {
+    fn from(step: &Step) -> Self {
+        Row {
+            phase: step.phase.name(),
+            step: step.id,
+            action: step.action.to_string(),
+            needs: step.needs.clone(),
+            deadline: step.deadline.to_string(),
+            on_failure: step.on_failure.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Deadline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Deadline::Within(time) => write!(f, "{} s", time.as_secs()),
+            Deadline::Stall(time) => write!(f, "stall {} s", time.as_secs()),
+        }
+    }
+}
+
+impl fmt::Display for OnFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OnFailure::Abort => f.write_str("fail"),
+            OnFailure::Retry { within } => write!(f, "retry for {} s, then fail", within.as_secs()),
+            OnFailure::Continue(reason) => write!(f, "go on: {reason}"),
+        }
+    }
+}
+
+impl Plan {
+    /// The table's rows.
+    pub fn rows(&self) -> Vec<Row> {
+        self.steps.iter().map(Row::from).collect()
+    }
+
+    /// The table's lines, without line ends.
+    pub fn lines(&self) -> Vec<String> {
+        let rows = self.rows();
+        let width = |of: fn(&Row) -> usize, least: usize| rows.iter().map(of).max().unwrap_or(0).max(least);
+        let needs = |row: &Row| match row.needs.len() {
+            0 => "-".to_owned(),
+            // The last steps wait for all others.
+            count if count > 3 => "all".to_owned(),
+            _ => row.needs.join(" "),
+        };
+        let step_width = width(|row| row.step.len(), 4);
+        let action_width = width(|row| row.action.chars().count(), 4).min(72);
+        let needs_width = rows.iter().map(|row| needs(row).len()).max().unwrap_or(0).max(5);
+        let line = |phase: &str, step: &str, action: &str, needs: &str, deadline: &str, on_failure: &str| {
+            format!(
+                "{phase:<10} {step:<step_width$}  {action:<action_width$}  {needs:<needs_width$}  {deadline:<10} {on_failure}"
+            )
+        };
+        let mut lines = vec![line("phase", "step", "what", "needs", "deadline", "on failure")];
+        let mut before = "";
+        for row in &rows {
+            let phase = if row.phase == before { "" } else { row.phase };
+            before = row.phase;
+            lines.push(line(phase, row.step, &row.action, &needs(row), &row.deadline, &row.on_failure));
+        }
+        lines.extend(self.notes.iter().map(|note| format!("note: {note}")));
+        if let Some(phase) = self.break_before {
+            lines.push(format!("note: A shell is opened before the phase {} (rd.break).", phase.name()));
+        }
+        lines
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.lines().iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
