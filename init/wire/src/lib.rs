@@ -4,8 +4,11 @@
 
 pub mod cmdline;
 pub mod dhcp4;
+pub mod gpt;
 pub mod hostname;
 pub mod ip;
 pub mod mac;
 pub mod modules;
+pub mod superblock;
 pub mod udp4;
+pub mod uevent;

@@ -109,7 +109,9 @@ fn split(text: &str) -> Checked<Vec<Part<'_>>> {
             };
             if let Some(extra) = after.split(':').next().filter(|extra| !extra.is_empty()) {
                 let problem = match extra.strip_prefix('/') {
-                    Some(prefix) => format!("has {extra:?} after \"]\"; write [{inner}/{prefix}]"),
+                    Some(prefix) => {
+                        format!("has {extra:?} after \"]\"; write {:?}", format!("[{inner}/{prefix}]"))
+                    }
                     None => format!("has {extra:?} after \"]\"; expected \":\" or the end"),
                 };
                 return Err(IpArgError::new(Field::Whole, text, problem));

@@ -218,7 +218,8 @@ fn bad_parameters_are_named() {
             r#"ip= "[2001:db8::2::[fe80::1:64" has no "]" for the "[" in "[2001:db8::2::[fe80::1:64""#,
         ),
         ("[2001:db8::2]x:::64", r#"ip= "[2001:db8::2]x:::64" has "x" after "]"; expected ":" or the end"#),
-        ("[2001:db8::2]/64:::", r#"ip= "[2001:db8::2]/64:::" has "/64" after "]"; write [2001:db8::2/64]"#),
+        ("[2001:db8::2]/64:::", r#"ip= "[2001:db8::2]/64:::" has "/64" after "]"; write "[2001:db8::2/64]""#),
+        ("[:\n]/\t:", r#"ip= "[:\n]/\t:" has "/\t" after "]"; write "[:\n/\t]""#),
         ("224.0.0.1:::24", r#"client address "224.0.0.1" is a multicast address; expected one of a host"#),
         (
             "255.255.255.255:::24",

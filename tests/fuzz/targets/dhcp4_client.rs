@@ -1,0 +1,59 @@
+//! The DHCP client among servers that do anything: it never sends twice at once, never stops before it has a lease, and
+//! never takes one that it did not ask for.
+//!
+//! The input is a list of events: a wait in units of 100 ms, what to answer, how many bytes of options follow, and those.
+#![no_main]
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use dayfly_wire::dhcp4::client::{Client, Received};
+use dayfly_wire::dhcp4::{Message, MessageType, Op};
+use dayfly_wire::mac::Mac;
+use libfuzzer_sys::fuzz_target;
+
+const MAC: Mac = Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
+
+fuzz_target!(|input: &[u8]| {
+    let mut client = Client::new(MAC, 7, Some("node1".to_owned()), input.len() as u64);
+    let mut now = Duration::ZERO;
+    let mut last = Message::request(7, MAC);
+    let mut rest = input;
+    while let Some((&[wait, what, length], after)) = rest.split_first_chunk::<3>() {
+        let (options, after) = after.split_at(usize::from(length).min(after.len()));
+        rest = after;
+        now += Duration::from_millis(u64::from(wait) * 100);
+        if let Some(payload) = client.poll(now) {
+            last = Message::parse(&payload).expect("the client's own message is read");
+            assert!(client.next_wakeup() > now);
+            assert!(client.next_wakeup() <= now + Duration::from_secs(20));
+        }
+        assert_eq!(client.poll(now), None);
+
+        let mut answer = Message {
+            op: Op::Reply,
+            yiaddr: Ipv4Addr::new(10, 0, 0, what),
+            ..Message::request(last.xid, MAC)
+        };
+        answer.options.set(53, [what & 7]);
+        answer.options.set(54, [10, 0, 0, 1 + (what >> 6)]);
+        answer.options.set(51, [0, 0, 14, what]);
+        let mut payload = answer.encode();
+        // The fuzzer's options come after ours, in place of the end: a code that is there already is prolonged.
+        let end = payload.iter().rposition(|byte| *byte == 255).expect("an end option");
+        payload.splice(end.., options.iter().copied());
+        let received = client.receive(now, &payload);
+        assert!(!client.status().contains(char::is_control));
+        match received {
+            Received::Ignored(reason) | Received::Nak(reason) => assert!(!reason.contains(char::is_control)),
+            Received::Offer { .. } => assert_eq!(client.next_wakeup(), now),
+            Received::Lease(lease) => {
+                assert_eq!(last.options.message_type(), Some(MessageType::Request));
+                assert_eq!(last.options.address(54), Some(lease.server));
+                assert_eq!(client.next_wakeup(), Duration::MAX);
+                return;
+            }
+        }
+        assert!(client.next_wakeup() < Duration::MAX);
+    }
+});
