@@ -9,6 +9,7 @@
 //! * [`server::HttpServer`] and [`proxy::FaultProxy`] serve them, well or badly;
 //! * [`vm::Vm`] boots them and talks to the console, to QMP and to the agent in the test image.
 
+pub mod bare;
 pub mod cache;
 pub mod command;
 pub mod demo;

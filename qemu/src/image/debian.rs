@@ -150,7 +150,7 @@ fn copy_modules(tree: &Path, kernel: &Kernel) -> Result<()> {
 }
 
 /// The modules below the folders (or files) that `wanted` lists, with all they depend on: paths relative to the modules folder.
-fn closure<'a>(modules_dep: &'a str, wanted: &str) -> BTreeSet<&'a str> {
+pub(crate) fn closure<'a>(modules_dep: &'a str, wanted: &str) -> BTreeSet<&'a str> {
     let needs: BTreeMap<&str, &str> = modules_dep.lines().filter_map(|line| line.split_once(':')).collect();
     let wanted: Vec<String> = wanted
         .lines()

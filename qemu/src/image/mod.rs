@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+pub(crate) use debian::closure;
 pub use disk::{ext4, ext4_with};
 
 use crate::{

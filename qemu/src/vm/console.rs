@@ -88,13 +88,17 @@ impl Console {
     }
 
     /// Waits until what was printed after the previous match matches `pattern`, at most for `deadline`. Gives up early when the
-    /// console closes or the kernel panics. The error shows the last lines.
+    /// console closes or the kernel panics. A pattern that ends with `$` sees whole lines only. The error shows the last lines.
     pub fn expect(&self, pattern: &str, deadline: Duration) -> Result<Match> {
         let regex = Regex::new(&format!("(?m){pattern}"))?;
         let end = Instant::now() + deadline;
         let mut state = self.state();
         loop {
-            let unread = &state.text[state.read_to..];
+            let mut unread = &state.text[state.read_to..];
+            if pattern.ends_with('$') {
+                // The end of what came so far is not yet the end of a line.
+                unread = &unread[..unread.rfind('\n').map_or(0, |newline| newline + 1)];
+            }
             if let Some(found) = regex.captures(unread) {
                 let groups = found
                     .iter()
@@ -224,8 +228,11 @@ mod tests {
                 .to_string()
                 .contains("the kernel panicked")
         );
+        guest.write_all(b"value=12").unwrap();
+        assert!(console.expect(r"value=(\d+)$", Duration::from_millis(50)).is_err());
+        guest.write_all(b"34\n").unwrap();
+        assert_eq!(console.expect(r"value=(\d+)$", Duration::from_secs(5)).unwrap().group(1), "1234");
         drop(guest);
-        assert_eq!(console.expect("not (sync)ing", Duration::from_secs(5)).unwrap().group(1), "sync");
         assert!(
             console
                 .expect("three", Duration::from_secs(5))

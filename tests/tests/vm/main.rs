@@ -1,0 +1,45 @@
+//! Boot scenarios in virtual machines. Every one is a function that gets the [`lab::Lab`] and asserts what a person at the console or
+//! a program in the booted system would see.
+//!
+//! `cargo test -p dayfly-tests --test vm -- [NAME…]`; two run at a time (`--test-threads N`). The consoles' logs stay in
+//! `target/dayfly/logs/NAME.log`.
+
+mod harness;
+mod lab;
+
+use std::time::Instant;
+
+use anyhow::Result;
+use lab::Lab;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// An error unless both are equal; it shows both, and the words after them.
+macro_rules! same {
+    ($left:expr, $right:expr) => { $crate::same!($left, $right, stringify!($left)) };
+    ($left:expr, $right:expr, $($words:tt)+) => {{
+        let (left, right) = (&$left, &$right);
+        anyhow::ensure!(left == right, "{}: {left:?}, but expected {right:?}", format!($($words)+));
+    }};
+}
+pub(crate) use same;
+
+/// A scenario: its name and what it does.
+type Scenario = (&'static str, fn(&Lab) -> Result<()>);
+
+fn main() {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = arguments.test_threads.or(Some(2));
+    let trials = [harness::SCENARIOS].concat().into_iter().map(trial).collect();
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn trial((name, scenario): Scenario) -> Trial {
+    Trial::test(name, move || {
+        let started = Instant::now();
+        let outcome = scenario(&Lab::new(name));
+        eprintln!("    {name}: {:.1} s", started.elapsed().as_secs_f32());
+        outcome.map_err(|error| {
+            Failed::from(format!("{error:#}\nThe console is in dayfly/logs/{name}.log of the target folder."))
+        })
+    })
+}
