@@ -1,0 +1,164 @@
+//! Hostile and borderline devices; real ones are made with the mkfs tools in the oracle tests.
+
+use super::*;
+
+/// A device with some bytes at some places.
+fn device(len: usize, fields: &[(usize, &[u8])]) -> Vec<u8> {
+    let mut device = vec![0; len];
+    for (offset, bytes) in fields {
+        device[*offset..offset + bytes.len()].copy_from_slice(bytes);
+    }
+    device
+}
+
+fn fat_boot() -> Vec<(usize, &'static [u8])> {
+    vec![
+        (11, &[0, 2, 4, 4, 0, 2, 0, 2]), // 512 bytes, 4 per cluster, 4 reserved, 2 FATs, 512 root entries
+        (21, &[0xF8, 16, 0]),
+        (38, &[0x29, 0x34, 0x12, 0xCD, 0xAB]),
+        (43, b"NO NAME    FAT16   "),
+        (510, &[0x55, 0xAA]),
+    ]
+}
+
+#[test]
+fn every_signature_without_its_fields_is_no_crash() {
+    let marks: &[(usize, &[u8])] = &[
+        (0, b"XFSB"),
+        (0, b"hsqs"),
+        (0, b"LUKS\xba\xbe\0\x02"),
+        (512, b"LABELONE................LVM2 001"),
+        (4096, &[0xFC, 0x4E, 0x2B, 0xA9, 1, 0, 0, 0]),
+        (16384, &[1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 24, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]),
+        (1024, &[0x10, 0x20, 0xF5, 0xF2]),
+        (1024, &[0xE2, 0xE1, 0xF5, 0xE0]),
+        (1024 + 0x38, &[0x53, 0xEF]),
+        (0x10040, b"_BHRfS_M"),
+        (3, b"EXFAT   "),
+        (3, b"NTFS    "),
+        (0x8000, b"\x01CD001"),
+        (4086, b"SWAPSPACE2"),
+        (510, &[0x55, 0xAA]),
+    ];
+    for (offset, mark) in marks {
+        // Cut right behind the mark, and at some places after it.
+        for extra in [0, 1, 16, 100, 3000] {
+            let cut = device(offset + mark.len() + extra, &[(*offset, mark)]);
+            let found = probe(&cut);
+            assert!(found.as_ref().is_none_or(|f| f.label.is_none()), "{mark:?} {found:?}");
+            assert!(image_len(&cut).is_none_or(|len| len == 0));
+        }
+    }
+    let ones = vec![0xFF; PROBE_LEN];
+    assert_eq!(probe(&ones), None);
+    assert_eq!(probe(&[]), None);
+    assert_eq!(probe(&vec![0; PROBE_LEN]), None);
+}
+
+#[test]
+fn a_partition_table_is_no_fat() {
+    let mut mbr = device(512, &[(446, &[0x80, 1, 1, 0, 0x83]), (510, &[0x55, 0xAA])]);
+    assert_eq!(probe(&mbr), None);
+    // Boot code that starts like a FAT boot sector.
+    mbr[0..3].copy_from_slice(&[0xEB, 0x58, 0x90]);
+    assert_eq!(probe(&mbr), None);
+}
+
+#[test]
+fn the_fat_label_of_the_root_folder_wins() {
+    let root = (4 + 2 * 16) * 512;
+    let mut fields = fat_boot();
+    assert_eq!(
+        probe(&device(PROBE_LEN, &fields)),
+        Some(Superblock { kind: Kind::Vfat, label: None, uuid: Some("ABCD-1234".into()) })
+    );
+    fields.push((root, b"\xe5LDLABEL   \x08"));
+    fields.push((root + 32, b"AB\0C\0D\0E\0F\0\x0F")); // part of a long name
+    fields.push((root + 64, b"FOLDER     \x10"));
+    fields.push((root + 96, b"STATE      \x08"));
+    let found = probe(&device(PROBE_LEN, &fields)).expect("it is FAT");
+    assert_eq!(found.label.as_deref(), Some("STATE"));
+}
+
+#[test]
+fn a_container_hides_the_file_system_under_it() {
+    let both = device(
+        PROBE_LEN,
+        &[
+            (0, b"LUKS\xba\xbe\0\x01"),
+            (168, b"11111111-2222-3333-4444-555555555555"),
+            (1024 + 0x38, &[0x53, 0xEF]),
+        ],
+    );
+    let found = probe(&both).expect("LUKS");
+    assert_eq!(
+        (found.kind.as_str(), found.uuid.as_deref()),
+        ("crypto_LUKS", Some("11111111-2222-3333-4444-555555555555"))
+    );
+    assert!(!found.kind.is_file_system());
+}
+
+#[test]
+fn members_are_recognized() {
+    let raid = device(
+        8192,
+        &[(4096, &[0xFC, 0x4E, 0x2B, 0xA9, 1, 0, 0, 0]), (4096 + 16, &[0x11; 16]), (4096 + 32, b"host:0")],
+    );
+    assert_eq!(
+        probe(&raid),
+        Some(Superblock {
+            kind: Kind::RaidMember,
+            label: Some("host:0".into()),
+            uuid: Some("11111111-1111-1111-1111-111111111111".into())
+        })
+    );
+    let lvm = device(
+        4096,
+        &[
+            (512, b"LABELONE"),
+            (532, &[32, 0, 0, 0]),
+            (536, b"LVM2 001"),
+            (544, b"abcdefGHIJklmnOPQRstuvWXYZ012345"),
+        ],
+    );
+    assert_eq!(
+        probe(&lvm),
+        Some(Superblock {
+            kind: Kind::Lvm2,
+            label: None,
+            uuid: Some("abcdef-GHIJ-klmn-OPQR-stuv-WXYZ-012345".into())
+        })
+    );
+    let mut zfs: Vec<u8> = vec![1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    zfs.extend_from_slice(b"\0\0\0\x24\0\0\0\x20\0\0\0\x04name\0\0\0\x09\0\0\0\x01\0\0\0\x04tank\0\0\0\0");
+    zfs.extend_from_slice(
+        b"\0\0\0\x28\0\0\0\x20\0\0\0\x09pool_guid\0\0\0\0\0\0\x08\0\0\0\x01\0\0\0\0\0\0\x30\x39\0\0\0\0",
+    );
+    let zfs = device(PROBE_LEN, &[(16384, &zfs)]);
+    assert_eq!(
+        probe(&zfs),
+        Some(Superblock { kind: Kind::ZfsMember, label: Some("tank".into()), uuid: Some("12345".into()) })
+    );
+}
+
+#[test]
+fn image_lengths_and_compressions_are_read() {
+    for (id, name) in [
+        (1, Some("gzip")),
+        (2, Some("lzma")),
+        (3, Some("lzo")),
+        (4, Some("xz")),
+        (5, Some("lz4")),
+        (6, Some("zstd")),
+        (7, None),
+    ] {
+        let image = device(96, &[(0, b"hsqs"), (20, &[id]), (28, &[4]), (40, &[1, 2, 0, 0, 1])]);
+        assert_eq!(squashfs_compression(&image), name);
+        assert_eq!(image_len(&image), Some(0x1_0000_0201));
+    }
+    let old = device(96, &[(0, b"hsqs"), (28, &[3])]);
+    assert_eq!((probe(&old), image_len(&old)), (None, None));
+    let erofs = |bits| device(4096, &[(1024, &[0xE2, 0xE1, 0xF5, 0xE0]), (1036, &[bits]), (1060, &[3])]);
+    assert_eq!(image_len(&erofs(12)), Some(3 * 4096));
+    assert_eq!(image_len(&erofs(63)), None);
+}
