@@ -1,1 +1,25 @@
-//! (see Cargo.toml)
+//! The boot, from PID 1 to the exec of the OS's init.
+//!
+//! [`boot::boot`] is the sequence; [`run::Runner`] is the only place where a plan is executed, timed and reported;
+//! `steps` has a file for each group of actions. Everything reaches the machine through [`dayfly_sys::Sys`], so the
+//! whole sequence runs in a test without root.
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+pub mod boot;
+mod devices;
+pub mod events;
+mod failure;
+#[cfg(feature = "fault")]
+mod fault;
+mod known;
+mod modules;
+pub mod panic;
+mod policy;
+mod run;
+mod screen;
+mod steps;
+
+pub use failure::Failure;
+pub use known::{Image, Known, Learned, NetworkUp};
+pub use policy::Ending;
+pub use run::Runner;

@@ -1,3 +1,54 @@
-//! Becomes PID 1 and hands over to the runner.
+//! Becomes PID 1 and hands over to the boot.
 
-fn main() {}
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dayfly_sys::pid1::{self, Signal};
+use dayfly_sys::{Kernel, Power, Sys};
+
+fn main() -> ExitCode {
+    if !pid1::is_pid1() {
+        eprintln!(
+            "dayfly-init {} is the init of an initramfs and runs as process 1 only; `dayfly explain` shows what it would do.",
+            env!("CARGO_PKG_VERSION")
+        );
+        return ExitCode::FAILURE;
+    }
+    let sys = Arc::new(Kernel::new());
+    dayfly_init::panic::guard(Arc::clone(&sys));
+    let mut errors = pid1::early_mounts();
+    errors.extend(pid1::open_console().err());
+    errors.extend(pid1::unlimit_kmsg().err());
+    errors.extend(pid1::disable_ctrl_alt_del().err());
+    let watched = pid1::watch_signals({
+        let sys = Arc::clone(&sys);
+        move |signal| {
+            sys.show(&format!("\ndayfly: {}: the machine restarts.\n", describe(signal)));
+            let error = sys.power(Power::Reboot);
+            sys.show(&format!("{error}\n"));
+        }
+    });
+    errors.extend(watched.err());
+    // None of these is worth a machine that does not boot: what really misses shows in the step that needs it.
+    for error in errors {
+        sys.log(3, &format!("dayfly: {error}"));
+    }
+    dayfly_init::boot::boot(&sys);
+    // The kernel refused to end the machine. Process 1 must not end: the kernel would panic over it.
+    loop {
+        sys.sleep(Duration::from_secs(60));
+        sys.log(
+            2,
+            "dayfly: the boot has failed and the kernel refuses to restart the machine; switch it off and on",
+        );
+    }
+}
+
+fn describe(signal: Signal) -> &'static str {
+    match signal {
+        Signal::CtrlAltDel => "Ctrl-Alt-Del was pressed",
+        Signal::Terminate => "process 1 was asked to end (SIGTERM)",
+        Signal::PowerFails => "the power is failing (SIGPWR)",
+    }
+}

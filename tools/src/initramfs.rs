@@ -1,6 +1,7 @@
 //! `dayfly initramfs`: builds the image that the boot loader hands to the kernel.
 
 mod archive;
+mod compress;
 mod contents;
 mod firmware;
 mod module_file;
@@ -13,18 +14,18 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
+use dayfly_plan::{Severity, paths};
+use dayfly_wire::cmdline::Cmdline;
 
 use crate::kernel::KernelArgs;
 use crate::progress::Progress;
+use compress::Compress;
 use contents::Contents;
 use profile::Profile;
 
 /// The CA bundle that Debian, Ubuntu, Alpine and Arch have.
 const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
-/// Where the init looks for it.
-const CA_BUNDLE_INSIDE: &str = "/etc/ssl/certs/ca-certificates.crt";
-const SETTINGS_INSIDE: &str = "/etc/dayfly.toml";
 
 /// Build an initramfs that boots with dayfly
 #[derive(Debug, Args)]
@@ -52,9 +53,9 @@ pub struct InitramfsArgs {
     /// The certificates that https:// servers are checked against (PEM), or `none` [default: the system's, if it has any]
     #[arg(long, value_name = "FILE")]
     ca_bundle: Option<PathBuf>,
-    /// How to compress the image
-    #[arg(long, value_enum, default_value = "zstd")]
-    compress: Compress,
+    /// How to compress the image [default: lz4 for the profile virtio alone, else zstd]
+    #[arg(long, value_enum)]
+    compress: Option<Compress>,
     /// How hard zstd tries; 19 saves another tenth of the size and takes thirty times as long
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(i32).range(1..=19))]
     level: i32,
@@ -67,14 +68,6 @@ pub struct InitramfsArgs {
     /// Pack the firmware that the modules name from this folder, usually /lib/firmware
     #[arg(long, value_name = "DIR")]
     firmware: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Compress {
-    /// Small; every kernel since 5.9 can unpack it
-    Zstd,
-    /// As it is
-    None,
 }
 
 /// Builds the image and prints the size table.
@@ -99,7 +92,8 @@ pub fn run(args: &InitramfsArgs) -> Result<()> {
         contents.shell(shell)?;
     }
     if let Some(settings) = &args.settings {
-        contents.copy("settings", "--settings", settings, SETTINGS_INSIDE)?;
+        check_settings(settings, &mut contents.notes)?;
+        contents.copy("settings", "--settings", settings, paths::SETTINGS)?;
     }
     add_ca_bundle(&mut contents, args.ca_bundle.as_deref())?;
     for pair in &args.add_file {
@@ -113,20 +107,17 @@ pub fn run(args: &InitramfsArgs) -> Result<()> {
     let mut archive = Vec::new();
     contents.archive.write(&mut archive, time)?;
     let size = archive.len() as u64;
-    let image = match args.compress {
-        Compress::None => archive,
-        Compress::Zstd => {
-            let _step = progress.step(&format!("compressing {}", report::human(size)), 0);
-            compress(&archive, args.level)?
-        }
-    };
+    let how =
+        args.compress.unwrap_or(if profiles == [Profile::Virtio] { Compress::Lz4 } else { Compress::Zstd });
+    let step = progress.step(&format!("compressing {}, {}", report::human(size), how.name()), 0);
+    let image = how.pack(archive, args.level)?;
+    drop(step);
     write_whole(&args.output, &image)?;
 
-    let how = match args.compress {
-        Compress::None => "written",
-        Compress::Zstd => "written, zstd",
-    };
-    print!("{}", report::table(&contents.parts, size, image.len() as u64, how));
+    print!(
+        "{}",
+        report::table(&contents.parts, size, image.len() as u64, &format!("written, {}", how.name()))
+    );
     for note in &contents.notes {
         println!("note: {note}");
     }
@@ -146,7 +137,7 @@ fn add_ca_bundle(contents: &mut Contents, given: Option<&Path>) -> Result<()> {
             return Ok(());
         }
     };
-    contents.copy("CA bundle", "--ca-bundle", path, CA_BUNDLE_INSIDE)
+    contents.copy("CA bundle", "--ca-bundle", path, paths::CA_BUNDLE)
 }
 
 /// <https://reproducible-builds.org/specs/source-date-epoch/>
@@ -163,12 +154,19 @@ fn source_date_epoch() -> Result<Option<u64>> {
     }
 }
 
-fn compress(archive: &[u8], level: i32) -> Result<Vec<u8>> {
-    let mut encoder = zstd::stream::Encoder::new(Vec::new(), level)?;
-    encoder.include_checksum(true)?;
-    encoder.set_pledged_src_size(Some(archive.len() as u64))?;
-    encoder.write_all(archive)?;
-    Ok(encoder.finish()?)
+/// Refuses settings that the node would refuse, where they can still be mended.
+fn check_settings(path: &Path, notes: &mut Vec<String>) -> Result<()> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("--settings: cannot read {} as text", path.display()))?;
+    let (_, problems) = dayfly_plan::settings::gather(Some(&text), &Cmdline::parse(""));
+    let (refused, warnings): (Vec<_>, Vec<_>) =
+        problems.into_iter().partition(|problem| problem.severity == Severity::Refuse);
+    notes.extend(warnings.iter().map(|problem| format!("{}: {problem}", path.display())));
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let refused: Vec<String> = refused.iter().map(|problem| format!("  {problem}")).collect();
+    bail!("--settings {}: a node would not boot with it:\n{}", path.display(), refused.join("\n"))
 }
 
 /// Writes beside the target and renames, so that a boot server never hands out half an image.

@@ -1,5 +1,7 @@
 //! The dayfly command.
 
+mod chart;
+mod explain;
 mod initramfs;
 mod kernel;
 mod modules;
@@ -19,12 +21,16 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Explain(explain::ExplainArgs),
+    Chart(chart::ChartArgs),
     Initramfs(Box<initramfs::InitramfsArgs>),
     Modules(modules::ModulesArgs),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Explain(args) => explain::run(&args),
+        Command::Chart(args) => chart::run(&args),
         Command::Initramfs(args) => initramfs::run(&args),
         Command::Modules(args) => modules::run(&args),
     };

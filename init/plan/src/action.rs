@@ -155,12 +155,16 @@ impl fmt::Display for Action {
                 write!(f, "overlay of image and tmpfs of {bytes} bytes")
             }
             Action::ApplyLayout { entries } => {
-                let mut first = true;
+                let mut groups: Vec<(Policy, Vec<&str>)> = Vec::new();
                 for (path, policy) in entries {
-                    write!(f, "{}{path} {policy}", if first { "" } else { ", " })?;
-                    first = false;
+                    match groups.iter_mut().find(|(group, _)| group == policy) {
+                        Some((_, paths)) => paths.push(path),
+                        None => groups.push((*policy, vec![path])),
+                    }
                 }
-                Ok(())
+                let texts: Vec<String> =
+                    groups.iter().map(|(policy, paths)| format!("{} {policy}", paths.join(" "))).collect();
+                f.write_str(&texts.join("; "))
             }
             Action::WriteIdentity(identity) => match &identity.hostname {
                 Some(name) => write!(f, "name {name}, hosts, machine-id, resolver"),
@@ -180,13 +184,16 @@ impl fmt::Display for Action {
 impl fmt::Display for NetworkPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.ip.is_empty() {
-            f.write_str("dhcp4 on every interface at once, the first lease wins")?;
+            f.write_str("dhcp on every interface at once, the first wins")?;
         }
         for (index, ip) in self.ip.iter().enumerate() {
             write!(f, "{}{ip}", if index == 0 { "" } else { ", " })?;
+            if ip.iface.is_none() && ip.client.is_none() {
+                f.write_str(" on every interface at once, the first wins")?;
+            }
         }
         if let Some(mac) = self.bootif {
-            write!(f, ", on {mac}")?;
+            write!(f, ", preferably on {mac}")?;
         }
         for dns in &self.dns {
             write!(f, ", dns {dns}")?;

@@ -187,6 +187,6 @@ fn network(address: IpAddr, prefix: u8) -> (bool, u128) {
         IpAddr::V4(address) => (false, 32, u128::from(address.to_bits())),
         IpAddr::V6(address) => (true, 128, address.to_bits()),
     };
-    let host_bits = 128u32.min(bits).saturating_sub(u32::from(prefix));
+    let host_bits = u32::saturating_sub(bits, prefix.into());
     (v6, number.checked_shr(host_bits).unwrap_or(0))
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result, bail};
+use dayfly_plan::paths;
 
 use super::archive::{Archive, Node};
 use super::report::Part;
@@ -147,7 +148,7 @@ impl Contents {
         }
         drop(step);
         let index = selection.table.encode();
-        self.put("module index", "/lib/dayfly/modules.index", 0o644, index.into_bytes())?;
+        self.put("module index", paths::MODULE_INDEX, 0o644, index.into_bytes())?;
         self.notes.extend(selection.notes.iter().cloned());
         self.firmware(&wanted, firmware_folder)
     }
@@ -233,7 +234,7 @@ impl Contents {
         let time = u32::try_from(epoch)
             .with_context(|| format!("{epoch} s after 1970 is beyond what a cpio archive can hold"))?;
         let build = format!("epoch={epoch}\nkernel={release}\nversion={}\n", env!("CARGO_PKG_VERSION"));
-        self.put("settings", "/etc/dayfly-build", 0o644, build.into_bytes())?;
+        self.put("settings", paths::BUILD, 0o644, build.into_bytes())?;
         // systemd and its tools take a root with this file for an initramfs.
         let release = format!(
             "ID=dayfly\nNAME=Dayfly\nPRETTY_NAME=\"Dayfly {0} (initramfs)\"\nVERSION_ID={0}\n",

@@ -1,8 +1,9 @@
 //! A copy of a folder's contents with everything that belongs to them.
 
 use std::collections::HashMap;
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
@@ -71,7 +72,7 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<Copied> {
 impl Copier {
     /// Copies one entry; a folder is returned for its contents.
     fn entry(&mut self, frame: &Frame, name: &CStr) -> Result<Option<Frame>> {
-        let path = frame.path.join(name.to_string_lossy().as_ref());
+        let path = frame.path.join(OsStr::from_bytes(name.to_bytes()));
         let shown = self.from.join(&path);
         let shown = shown.display();
         let stat = statat(&frame.from, name, AtFlags::SYMLINK_NOFOLLOW).tried("inspect", &shown)?;

@@ -1,0 +1,97 @@
+//! Events as lines for the kernel log, and through it for the consoles.
+
+use dayfly_plan::Severity;
+
+use super::{Event, Level, Outcome};
+
+/// The lines of an event, each short enough for one record of the kernel log.
+pub fn lines(event: &Event) -> Vec<(Level, String)> {
+    match event {
+        Event::Planned(plan, settings, problems) => {
+            let mut lines: Vec<_> = plan.lines().into_iter().map(|line| (Level::Info, line)).collect();
+            lines.extend(
+                settings.iter().filter(|row| row.value != "-").map(|row| {
+                    (Level::Debug, format!("setting {} = {} ({})", row.name, row.value, row.source))
+                }),
+            );
+            lines.extend(problems.iter().map(|problem| {
+                let level = if problem.severity == Severity::Refuse { Level::Error } else { Level::Warning };
+                (level, format!("{problem} [{}]", problem.code))
+            }));
+            lines
+        }
+        Event::Started { step, what, attempt, .. } => {
+            let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+            vec![(Level::Info, format!("{step}: {what}{again}"))]
+        }
+        Event::Progress { step, done, total, took } => {
+            vec![(Level::Info, progress(step, *done, *total, took.as_secs_f64()))]
+        }
+        Event::Ended { step, outcome, detail, .. } => ended(step, outcome, detail),
+        Event::Note { level, step, text } => match step {
+            Some(step) => vec![(*level, format!("{step}: {text}"))],
+            None => vec![(*level, text.clone())],
+        },
+        Event::Screen(_) | Event::Finished | Event::GivenUp(_) => Vec::new(),
+    }
+}
+
+fn ended(step: &str, outcome: &Outcome, detail: &str) -> Vec<(Level, String)> {
+    match outcome {
+        Outcome::Done => vec![(Level::Info, format!("{step}: done, {detail}"))],
+        Outcome::Tolerated(failure, reason) => vec![(
+            Level::Warning,
+            format!(
+                "{step}: {}: {} [{}]; the boot goes on: {reason}",
+                failure.tried, failure.wrong, failure.code
+            ),
+        )],
+        Outcome::Retried(failure, pause) => vec![(
+            Level::Warning,
+            format!(
+                "{step}: {}: {} [{}]; trying again in {:.0} s",
+                failure.tried,
+                failure.wrong,
+                failure.code,
+                pause.as_secs_f64().ceil()
+            ),
+        )],
+        Outcome::Failed(failure) => {
+            vec![(Level::Error, format!("{step}: {}: {} [{}]", failure.tried, failure.wrong, failure.code))]
+        }
+    }
+}
+
+fn progress(step: &str, done: u64, total: Option<u64>, seconds: f64) -> String {
+    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    let rate = if seconds > 0.0 { mib(done) / seconds } else { 0.0 };
+    match total {
+        Some(total) if total > 0 => {
+            let percent = done.saturating_mul(100) / total;
+            let left = if rate > 0.0 { mib(total.saturating_sub(done)) / rate } else { 0.0 };
+            format!(
+                "{step}: {percent} %, {:.0} of {:.0} MiB, {rate:.1} MiB/s, {left:.0} s to go",
+                mib(done),
+                mib(total)
+            )
+        }
+        _ => format!("{step}: {:.0} MiB, {rate:.1} MiB/s, the server does not say how much it is", mib(done)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_says_how_much_how_fast_and_how_long() {
+        let mib = 1 << 20;
+        for (done, total, seconds, line) in [
+            (50 * mib, Some(100 * mib), 2.0, "fetch: 50 %, 50 of 100 MiB, 25.0 MiB/s, 2 s to go"),
+            (50 * mib, None, 2.0, "fetch: 50 MiB, 25.0 MiB/s, the server does not say how much it is"),
+            (0, Some(0), 0.0, "fetch: 0 MiB, 0.0 MiB/s, the server does not say how much it is"),
+        ] {
+            assert_eq!(progress("fetch", done, total, seconds), line);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The one stream of events. Steps and runner emit, the sinks (console and kernel log, boot.log, boot.json) consume;
+//! nothing else prints.
+
+mod console;
+mod record;
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::time::Duration;
+
+use dayfly_plan::settings::Shown;
+use dayfly_plan::{Phase, Plan, Problem, StepId};
+use dayfly_sys::Sys;
+
+use crate::Failure;
+pub use record::VERSION;
+
+/// How loud an event is, as printk levels (kernel Documentation/core-api/printk-basics.rst).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// 3: something failed.
+    Error = 3,
+    /// 4: somebody should look at it.
+    Warning = 4,
+    /// 6: what happens.
+    Info = 6,
+    /// 7: details.
+    Debug = 7,
+}
+
+/// How a step's attempt ended.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// Well.
+    Done,
+    /// Badly; the boot goes on, for this reason.
+    Tolerated(Failure, &'static str),
+    /// Badly; it is tried again after this pause.
+    Retried(Failure, Duration),
+    /// Badly, and the boot with it.
+    Failed(Failure),
+}
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The plan is made.
+    Planned(Plan, Vec<Shown>, Vec<Problem>),
+    /// A step's attempt starts.
+    Started {
+        /// Its name.
+        step: StepId,
+        /// Its phase.
+        phase: Phase,
+        /// What it does.
+        what: String,
+        /// From 1.
+        attempt: u32,
+    },
+    /// It moves.
+    Progress {
+        /// Its name.
+        step: StepId,
+        /// Bytes so far.
+        done: u64,
+        /// Bytes in all, where known.
+        total: Option<u64>,
+        /// Since its start.
+        took: Duration,
+    },
+    /// It has ended.
+    Ended {
+        /// Its name.
+        step: StepId,
+        /// How.
+        outcome: Outcome,
+        /// What came of it, for people.
+        detail: String,
+        /// Bytes that it moved.
+        bytes: Option<u64>,
+    },
+    /// Something worth a line.
+    Note {
+        /// How loud.
+        level: Level,
+        /// Which step says it.
+        step: Option<StepId>,
+        /// The line.
+        text: String,
+    },
+    /// Text that must be seen, on every console.
+    Screen(String),
+    /// The boot is over as far as Dayfly goes; the timeline is printed.
+    Finished,
+    /// The boot has failed for good; this code stays in the record.
+    GivenUp(Failure),
+}
+
+enum Message {
+    Event(Duration, Box<Event>),
+    Flush(SyncSender<()>),
+}
+
+/// The emitting end; cheap to clone, never waits.
+#[derive(Clone)]
+pub struct Events {
+    clock: Arc<dyn Fn() -> Duration + Send + Sync>,
+    sender: Sender<Message>,
+}
+
+impl Events {
+    /// Starts the sinks on a thread of their own: a slow serial line must not hold the boot up.
+    pub fn start<S: Sys>(sys: &Arc<S>) -> Self {
+        let (sender, receiver) = channel();
+        let clock = {
+            let sys = Arc::clone(sys);
+            Arc::new(move || sys.now())
+        };
+        let sinks = std::thread::Builder::new().name("events".to_owned()).spawn({
+            let sys = Arc::clone(sys);
+            move || consume(&*sys, &receiver)
+        });
+        if let Err(error) = sinks {
+            sys.log(3, &format!("dayfly: there is no memory for the log's thread: {error}"));
+        }
+        Self { clock, sender }
+    }
+
+    /// Emits an event.
+    pub fn emit(&self, event: Event) {
+        // The sinks end only with the process; if their thread could not start, that was said.
+        let _ = self.sender.send(Message::Event((self.clock)(), Box::new(event)));
+    }
+
+    /// A line.
+    pub fn note(&self, level: Level, step: Option<StepId>, text: impl Into<String>) {
+        self.emit(Event::Note { level, step, text: text.into() });
+    }
+
+    /// Waits until everything so far is on the console and in the files, but no longer than `limit`.
+    pub fn flush(&self, limit: Duration) {
+        let (sender, receiver) = sync_channel(1);
+        if self.sender.send(Message::Flush(sender)).is_ok() {
+            // Past the limit a console is stuck: what is not shown by then is lost to it, but not to boot.json.
+            let _ = receiver.recv_timeout(limit);
+        }
+    }
+}
+
+fn consume<S: Sys>(sys: &S, messages: &Receiver<Message>) {
+    let mut record = record::Record::default();
+    for message in messages {
+        match message {
+            Message::Event(at, event) => {
+                for (level, line) in console::lines(&event) {
+                    record.log(at, &line);
+                    sys.log(level as u8, &format!("dayfly: {line}"));
+                }
+                record.take(at, &event);
+                match *event {
+                    Event::Screen(text) => {
+                        text.lines().for_each(|line| record.log(at, line));
+                        sys.show(&text);
+                    }
+                    Event::Finished => {
+                        for line in record.timeline() {
+                            record.log(at, &line);
+                            sys.log(Level::Info as u8, &line);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            Message::Flush(done) => {
+                record.save(sys);
+                // Whoever asked may have stopped waiting.
+                let _ = done.send(());
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! boot.json and boot.log: what happened, for machines and for those who come later. docs/reference/boot-json.md
+//! describes the fields.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use dayfly_plan::{Row, Severity, paths};
+use dayfly_sys::Sys;
+use serde::Serialize;
+
+use super::{Event, Outcome};
+use crate::Failure;
+
+/// The version of boot.json's schema.
+pub const VERSION: u32 = 1;
+
+#[derive(Default, Serialize)]
+pub struct Record {
+    version: u32,
+    dayfly: &'static str,
+    outcome: &'static str,
+    finished_s: Option<f64>,
+    plan: Vec<Row>,
+    notes: Vec<String>,
+    settings: Vec<Setting>,
+    problems: Vec<ProblemRow>,
+    steps: Vec<StepRow>,
+    failure: Option<FailureRow>,
+    #[serde(skip)]
+    log: String,
+}
+
+#[derive(Serialize)]
+struct Setting {
+    name: String,
+    value: String,
+    source: String,
+}
+
+#[derive(Serialize)]
+struct ProblemRow {
+    severity: &'static str,
+    code: &'static str,
+    source: String,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct StepRow {
+    step: &'static str,
+    phase: &'static str,
+    attempt: u32,
+    start_s: f64,
+    end_s: Option<f64>,
+    outcome: &'static str,
+    detail: String,
+    bytes: Option<u64>,
+    failure: Option<FailureRow>,
+}
+
+#[derive(Serialize)]
+struct FailureRow {
+    code: &'static str,
+    tried: String,
+    wrong: String,
+    fix: String,
+}
+
+impl From<&Failure> for FailureRow {
+    fn from(failure: &Failure) -> Self {
+        Self {
+            code: failure.code.as_str(),
+            tried: failure.tried.clone(),
+            wrong: failure.wrong.clone(),
+            fix: failure.fix.clone(),
+        }
+    }
+}
+
+/// Milliseconds are what a boot is measured in.
+fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+impl Record {
+    /// Adds a line to boot.log.
+    pub fn log(&mut self, at: Duration, line: &str) {
+        // A boot that retries for days must not eat the node's memory.
+        if self.log.len() < 1 << 20 {
+            // Writing to a String cannot fail.
+            let _ = writeln!(self.log, "[{:>9.3}] {line}", at.as_secs_f64());
+        }
+    }
+
+    /// Takes an event in.
+    pub fn take(&mut self, at: Duration, event: &Event) {
+        self.version = VERSION;
+        self.dayfly = env!("CARGO_PKG_VERSION");
+        if self.outcome.is_empty() {
+            self.outcome = "running";
+        }
+        match event {
+            Event::Planned(plan, settings, problems) => {
+                self.plan = plan.rows();
+                self.notes.clone_from(&plan.notes);
+                self.settings = settings
+                    .iter()
+                    .map(|row| Setting {
+                        name: row.name.clone(),
+                        value: row.value.clone(),
+                        source: row.source.to_string(),
+                    })
+                    .collect();
+                self.problems = problems
+                    .iter()
+                    .map(|problem| ProblemRow {
+                        severity: if problem.severity == Severity::Refuse { "refuse" } else { "warn" },
+                        code: problem.code.as_str(),
+                        source: problem.source.to_string(),
+                        text: problem.text.clone(),
+                    })
+                    .collect();
+            }
+            Event::Started { step, phase, attempt, .. } => self.steps.push(StepRow {
+                step,
+                phase: phase.name(),
+                attempt: *attempt,
+                start_s: seconds(at),
+                end_s: None,
+                outcome: "running",
+                detail: String::new(),
+                bytes: None,
+                failure: None,
+            }),
+            Event::Ended { step, outcome, detail, bytes } => self.end(step, at, outcome, detail, *bytes),
+            Event::Finished => {
+                self.outcome = "handover";
+                self.finished_s = Some(seconds(at));
+            }
+            Event::GivenUp(failure) => {
+                self.outcome = "failed";
+                self.finished_s = Some(seconds(at));
+                self.failure = Some(failure.into());
+            }
+            Event::Progress { .. } | Event::Note { .. } | Event::Screen(_) => {}
+        }
+    }
+
+    fn end(&mut self, step: &str, at: Duration, outcome: &Outcome, detail: &str, bytes: Option<u64>) {
+        let Some(row) = self.steps.iter_mut().rev().find(|row| row.step == step && row.end_s.is_none())
+        else {
+            return;
+        };
+        row.end_s = Some(seconds(at));
+        detail.clone_into(&mut row.detail);
+        row.bytes = bytes;
+        let failure;
+        (row.outcome, failure) = match outcome {
+            Outcome::Done => ("done", None),
+            Outcome::Tolerated(failure, _) => ("tolerated", Some(failure)),
+            Outcome::Retried(failure, _) => ("retried", Some(failure)),
+            Outcome::Failed(failure) => ("failed", Some(failure)),
+        };
+        row.failure = failure.map(FailureRow::from);
+    }
+
+    /// The timeline as a table: one line per attempt, a bar for when it ran.
+    pub fn timeline(&self) -> Vec<String> {
+        const BAR: usize = 40;
+        let first = self.steps.iter().map(|row| row.start_s).reduce(f64::min).unwrap_or(0.0);
+        let last = self.finished_s.unwrap_or(first);
+        let span = (last - first).max(0.001);
+        let column = |time: f64| ((time - first) / span * BAR as f64).clamp(0.0, BAR as f64) as usize;
+        let mut lines = vec![format!(
+            "{:<10} {:<10} {:>8} {:>8}  {:<BAR$}  {}",
+            "phase", "step", "start s", "took s", "", "outcome"
+        )];
+        for row in &self.steps {
+            let end = row.end_s.unwrap_or(last);
+            let (from, to) = (column(row.start_s), column(end));
+            let bar = format!("{}{}", " ".repeat(from), "#".repeat((to - from).max(1)));
+            let what = if row.detail.is_empty() {
+                row.outcome.to_owned()
+            } else {
+                format!("{}, {}", row.outcome, row.detail)
+            };
+            lines.push(format!(
+                "{:<10} {:<10} {:>8.3} {:>8.3}  {bar:<BAR$.BAR$}  {what}",
+                row.phase,
+                row.step,
+                row.start_s,
+                end - row.start_s
+            ));
+        }
+        lines
+    }
+
+    /// Writes boot.json and boot.log. They are a convenience of the running OS: if /run is full, the boot goes on.
+    pub fn save<S: Sys>(&self, sys: &S) {
+        let json = serde_json::to_vec_pretty(self).unwrap_or_default();
+        for (path, bytes) in [(paths::BOOT_JSON, json.as_slice()), (paths::BOOT_LOG, self.log.as_bytes())] {
+            if let Err(error) = sys.write(Path::new(path), bytes, 0o644) {
+                sys.log(4, &format!("dayfly: {error}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What the boot has learned so far. Each step gets a copy and returns what is new: nothing is shared.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use dayfly_sys::Backing;
+use dayfly_wire::dhcp4::Lease;
+use dayfly_wire::mac::Mac;
+
+/// The interface that won, as it is configured.
+#[derive(Debug, Clone)]
+pub struct NetworkUp {
+    /// Its name.
+    pub iface: String,
+    /// Its hardware address.
+    pub mac: Option<Mac>,
+    /// Its address.
+    pub address: IpAddr,
+    /// Bits of its network.
+    pub prefix: u8,
+    /// The default router.
+    pub gateway: Option<IpAddr>,
+    /// Name servers, best first.
+    pub dns: Vec<IpAddr>,
+    /// The node's domain.
+    pub domain: Option<String>,
+    /// Search domains.
+    pub search: Vec<String>,
+    /// The name that the network gives this node.
+    pub hostname: Option<String>,
+    /// The lease, where DHCP gave one.
+    pub lease: Option<Lease>,
+}
+
+impl NetworkUp {
+    /// The address as IPv4.
+    pub fn ipv4(&self) -> Option<Ipv4Addr> {
+        match self.address {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        }
+    }
+}
+
+/// The OS image, found or fetched.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// Where its bytes are.
+    pub backing: Backing,
+    /// How many.
+    pub bytes: u64,
+    /// Their SHA-256, where they went by on the way into memory.
+    pub sha256: Option<[u8; 32]>,
+    /// Where it came from.
+    pub origin: String,
+}
+
+/// All that is known.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// The network, once it is up.
+    pub network: Option<NetworkUp>,
+    /// The image, once it is here.
+    pub image: Option<Image>,
+    /// The state disk, once it is mounted.
+    pub state: Option<String>,
+    /// The init that the image has.
+    pub init: Option<String>,
+}
+
+/// What a step adds.
+#[derive(Debug, Clone)]
+pub enum Learned {
+    /// The network is up.
+    Network(Box<NetworkUp>),
+    /// The image is here.
+    Image(Image),
+    /// The state disk, by its device, is mounted.
+    State(String),
+    /// The program to go on with.
+    Init(String),
+}
+
+impl Known {
+    /// Takes over what a step has learned.
+    pub fn learn(&mut self, learned: Learned) {
+        match learned {
+            Learned::Network(network) => self.network = Some(*network),
+            Learned::Image(image) => self.image = Some(image),
+            Learned::State(device) => self.state = Some(device),
+            Learned::Init(init) => self.init = Some(init),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Loads kernel modules, each once, whoever asks.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use dayfly_plan::{Code, paths};
+use dayfly_sys::Sys;
+use dayfly_wire::cmdline::Cmdline;
+use dayfly_wire::modules::{ConfFile, KernelFiles, Load, Table};
+
+use crate::Failure;
+use crate::events::{Events, Level};
+
+/// Where a foreign initramfs keeps its modprobe configuration, in modprobe.d(5)'s order.
+const CONFIGURATION: [&str; 4] =
+    ["/etc/modprobe.d", "/run/modprobe.d", "/usr/local/lib/modprobe.d", "/lib/modprobe.d"];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Loading,
+    Ended { well: bool },
+}
+
+/// The modules of this kernel, and which of them are loaded.
+pub struct Modules<S: Sys> {
+    sys: Arc<S>,
+    events: Events,
+    /// `module.parameter=` and `modprobe.blacklist=` words of the command line.
+    parameters: Vec<(String, Option<String>)>,
+    table: OnceLock<Result<Table, Failure>>,
+    states: Mutex<HashMap<String, State>>,
+    changed: Condvar,
+}
+
+impl<S: Sys> Modules<S> {
+    /// Reads nothing yet.
+    pub fn new(sys: Arc<S>, events: Events, cmdline: &Cmdline) -> Self {
+        let parameters = cmdline
+            .words()
+            .iter()
+            .filter(|word| word.key.contains('.'))
+            .map(|word| (word.key.clone(), word.value.clone()))
+            .collect();
+        Self {
+            sys,
+            events,
+            parameters,
+            table: OnceLock::new(),
+            states: Mutex::new(HashMap::new()),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// The table: our index, or in a foreign initramfs what depmod wrote. Read at the first call.
+    pub fn table(&self) -> Result<&Table, Failure> {
+        self.table.get_or_init(|| self.read_table()).as_ref().map_err(Clone::clone)
+    }
+
+    fn read_table(&self) -> Result<Table, Failure> {
+        let mut table = match self.sys.read(Path::new(paths::MODULE_INDEX)) {
+            Ok(bytes) => Table::decode(&String::from_utf8_lossy(&bytes)).map_err(|error| {
+                Failure::new(Code::DevicesIndex, format!("read {}", paths::MODULE_INDEX), error.to_string())
+                    .hopeless()
+            })?,
+            Err(error) if error.is_not_found() => self.read_depmod()?,
+            Err(error) => return Err(Failure::from_sys(Code::DevicesIndex, "read the module index", &error)),
+        };
+        for (key, value) in &self.parameters {
+            table.add_parameter(key, value.as_deref());
+        }
+        let running = self.release();
+        if !running.is_empty() && table.release() != running {
+            let text = format!(
+                "the initramfs is for kernel {}, but {running} runs: modules will not load",
+                table.release()
+            );
+            self.events.note(Level::Error, None, text);
+        }
+        for note in table.notes() {
+            self.events.note(Level::Debug, None, note.clone());
+        }
+        Ok(table)
+    }
+
+    fn read_depmod(&self) -> Result<Table, Failure> {
+        let release = self.release();
+        let folder = PathBuf::from(format!("/lib/modules/{release}"));
+        let text = |name: &str| -> String {
+            // A kernel without modules, or an old one without some of the lists, is no failure.
+            self.sys
+                .read(&folder.join(name))
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+                .unwrap_or_default()
+        };
+        let (dep, alias, softdep, builtin) =
+            (text("modules.dep"), text("modules.alias"), text("modules.softdep"), text("modules.builtin"));
+        let builtin_modinfo = text("modules.builtin.modinfo");
+        if dep.is_empty() && builtin.is_empty() {
+            let wrong =
+                format!("neither {} nor {}/modules.dep is there", paths::MODULE_INDEX, folder.display());
+            return Err(Failure::new(Code::DevicesIndex, "find the kernel's modules", wrong).hopeless());
+        }
+        let mut configuration = Vec::new();
+        for dir in CONFIGURATION {
+            // Most of these folders do not exist in an initramfs.
+            for entry in self.sys.list(Path::new(dir)).unwrap_or_default() {
+                if Path::new(&entry.name).extension().is_some_and(|extension| extension == "conf")
+                    && let Ok(bytes) = self.sys.read(&Path::new(dir).join(&entry.name))
+                {
+                    configuration.push((entry.name, String::from_utf8_lossy(&bytes).into_owned()));
+                }
+            }
+        }
+        let files: Vec<ConfFile<'_>> =
+            configuration.iter().map(|(name, text)| ConfFile { name, text }).collect();
+        let kernel = KernelFiles {
+            release: &release,
+            dep: &dep,
+            alias: &alias,
+            softdep: &softdep,
+            builtin: &builtin,
+            builtin_modinfo: builtin_modinfo.as_bytes(),
+        };
+        Ok(Table::from_kernel(&kernel, &files))
+    }
+
+    fn release(&self) -> String {
+        // Without /proc the table cannot be checked against the kernel; loading a wrong module fails by itself.
+        let bytes = self.sys.read(Path::new("/proc/sys/kernel/osrelease")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).trim().to_owned()
+    }
+
+    /// Loads a module and what it needs; `Ok(false)` where neither the image nor the kernel has it.
+    pub fn load(&self, name: &str) -> Result<bool, Failure> {
+        let table = self.table()?;
+        if !table.has(name) {
+            return Ok(table.is_builtin(name));
+        }
+        let order = table.load_order(name).map_err(|error| {
+            Failure::new(Code::DevicesModule, format!("resolve the module {name}"), error.to_string())
+        })?;
+        for load in &order {
+            let result = self.load_one(table, load);
+            match result {
+                Ok(()) => {}
+                Err(failure) if load.required => return Err(failure),
+                Err(failure) => {
+                    self.events.note(Level::Debug, None, format!("{}: {}", failure.tried, failure.wrong));
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Loads one file unless somebody has done so or does so now; then waits for that.
+    fn load_one(&self, table: &Table, load: &Load) -> Result<(), Failure> {
+        let again = || {
+            Failure::new(Code::DevicesModule, format!("load {}", load.name), "it failed before, see above")
+        };
+        let mut states = self.lock();
+        loop {
+            match states.get(&load.name) {
+                Some(State::Ended { well: true }) => return Ok(()),
+                Some(State::Ended { well: false }) => return Err(again()),
+                // finit_module(2) ends: the kernel bounds no module's init, but the runner bounds the step that waits.
+                Some(State::Loading) => {
+                    states = self.changed.wait(states).unwrap_or_else(PoisonError::into_inner);
+                }
+                None => break,
+            }
+        }
+        states.insert(load.name.clone(), State::Loading);
+        drop(states);
+        let path = if load.path.starts_with('/') {
+            PathBuf::from(&load.path)
+        } else {
+            PathBuf::from(format!("/lib/modules/{}/{}", table.release(), load.path))
+        };
+        let result = self.sys.load_module(&path, &load.params);
+        self.lock().insert(load.name.clone(), State::Ended { well: result.is_ok() });
+        self.changed.notify_all();
+        match result {
+            Ok(_) => {
+                self.events.note(Level::Debug, None, format!("loaded {} {}", load.name, load.params));
+                Ok(())
+            }
+            Err(error) => {
+                Err(Failure::from_sys(Code::DevicesModule, format!("load the module {}", load.name), &error))
+            }
+        }
+    }
+
+    /// How many modules were loaded.
+    pub fn loaded(&self) -> usize {
+        self.lock().values().filter(|state| **state == State::Ended { well: true }).count()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, State>> {
+        // A step that panicked while it held the lock left the map whole: each change is one insert.
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,121 @@
+//! What follows a failed boot: `rd.shell`, `rd.emergency=`, `panic=`, and the default of a restart.
+
+use std::path::Path;
+use std::time::Duration;
+
+use dayfly_plan::StepId;
+use dayfly_plan::settings::{Emergency, Settings};
+use dayfly_sys::{Power, Sys};
+
+use crate::events::{Event, Events, Level};
+use crate::{Failure, screen};
+
+/// Long enough to read a screen, or to photograph it.
+const DEFAULT_PAUSE: Duration = Duration::from_secs(10);
+/// While a machine waits for ever, it says so this often.
+const REMINDER: Duration = Duration::from_secs(60);
+/// How long a stuck console may hold the restart up.
+const FLUSH: Duration = Duration::from_secs(5);
+/// Where an initramfs has its shell.
+const SHELLS: [&str; 3] = ["/bin/sh", "/bin/bash", "/bin/busybox"];
+
+/// How a failed boot ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// What the machine does.
+    pub power: Power,
+    /// After how long; `None` is never.
+    pub pause: Option<Duration>,
+}
+
+impl Ending {
+    /// The ending that the settings ask for.
+    pub fn of(settings: &Settings) -> Self {
+        let power = match settings.emergency.as_ref().map(|emergency| emergency.value) {
+            None | Some(Emergency::Reboot) => Power::Reboot,
+            Some(Emergency::PowerOff) => Power::PowerOff,
+            Some(Emergency::Halt) => Power::Halt,
+        };
+        let pause = match settings.panic.as_ref().map(|panic| panic.value) {
+            None => Some(DEFAULT_PAUSE),
+            Some(0) => None,
+            Some(seconds) => Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0))),
+        };
+        Self { power, pause }
+    }
+
+    fn sentence(self) -> String {
+        let what = match self.power {
+            Power::Reboot => "The machine restarts",
+            Power::PowerOff => "The machine is switched off",
+            Power::Halt => "The machine is halted",
+        };
+        match self.pause {
+            Some(pause) if pause.is_zero() => format!("{what} now."),
+            Some(pause) => format!("{what} in {} s.", pause.as_secs()),
+            None => "Nothing (panic=0): the machine waits for you; Ctrl-Alt-Del restarts it.".to_owned(),
+        }
+    }
+}
+
+/// Shows a failure and follows the policy. Returns only if the kernel refuses to end the machine.
+pub fn give_up<S: Sys>(sys: &S, events: &Events, settings: &Settings, step: StepId, failure: &Failure) {
+    let ending = Ending::of(settings);
+    let shell = if settings.shell.value { find_shell(sys) } else { None };
+    let next = match (settings.shell.value, shell) {
+        (true, Some(shell)) => format!("A shell ({shell}); when it ends: {}", ending.sentence()),
+        (true, None) => format!(
+            "No shell, though rd.shell asks for one: this initramfs has none (dayfly initramfs --shell). {}",
+            ending.sentence()
+        ),
+        (false, _) => ending.sentence(),
+    };
+    events.emit(Event::GivenUp(failure.clone()));
+    events.emit(Event::Screen(screen::failure(step, failure, &next)));
+    events.flush(FLUSH);
+    if let Some(shell) = shell {
+        open_shell(sys, events, shell);
+    }
+    match ending.pause {
+        Some(pause) => sys.sleep(pause),
+        None => loop {
+            sys.sleep(REMINDER);
+            events.note(
+                Level::Error,
+                None,
+                format!("still waiting after {}: {}", failure.code, failure.wrong),
+            );
+        },
+    }
+    events.flush(FLUSH);
+    let error = sys.power(ending.power);
+    sys.show(&format!("{error}\n"));
+}
+
+/// Stops for a shell before a phase (`rd.break`).
+pub fn stop_for_shell<S: Sys>(sys: &S, events: &Events, phase: &str) {
+    match find_shell(sys) {
+        Some(shell) => {
+            events.emit(Event::Screen(format!("\nrd.break: a shell before the phase {phase}; `exit` goes on with the boot.\n")));
+            events.flush(FLUSH);
+            open_shell(sys, events, shell);
+        }
+        None => events.note(
+            Level::Warning,
+            None,
+            format!("rd.break asks for a shell before the phase {phase}, but this initramfs has none (dayfly initramfs --shell)"),
+        ),
+    }
+}
+
+fn find_shell<S: Sys>(sys: &S) -> Option<&'static str> {
+    SHELLS.into_iter().find(|shell| matches!(sys.inspect(Path::new(shell)), Ok(Some(_))))
+}
+
+fn open_shell<S: Sys>(sys: &S, events: &Events, shell: &str) {
+    let args: &[&str] = if shell.ends_with("busybox") { &["sh"] } else { &[] };
+    match sys.run(Path::new(shell), args, None) {
+        Ok(code) => events.note(Level::Info, None, format!("the shell has ended with {code}")),
+        Err(error) => events.note(Level::Error, None, error.to_string()),
+    }
+}

@@ -1,0 +1,237 @@
+//! The runner: the only place where a plan is executed, timed and reported.
+//!
+//! Each step runs on a thread of its own as soon as what it needs has ended. The runner itself only waits, and never
+//! longer than a step's deadline: a step that does not come back is given up, and its thread is left behind.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use dayfly_plan::{Code, Deadline, OnFailure, Phase, Plan, Step, StepId};
+use dayfly_sys::Sys;
+
+use crate::events::{Event, Events, Level, Outcome};
+use crate::modules::Modules;
+use crate::steps::{Context, Done, perform};
+use crate::{Failure, Known};
+
+/// How often the clock is looked at while steps run.
+const TICK: Duration = Duration::from_millis(50);
+/// The first pause before a step is tried again; it doubles up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(16);
+/// A step bounds itself and says why; the runner only steps in when it does not.
+const GRACE: Duration = Duration::from_secs(5);
+
+struct Finished {
+    ticket: u64,
+    result: Result<Done, Failure>,
+}
+
+struct Running {
+    step: StepId,
+    ticket: u64,
+    until: Option<Duration>,
+}
+
+/// Executes a plan. What has been done stays done, so a plan can be gone on with.
+pub struct Runner<S: Sys> {
+    sys: Arc<S>,
+    events: Events,
+    modules: Arc<Modules<S>>,
+    known: Known,
+    ended: BTreeSet<StepId>,
+    running: Vec<Running>,
+    paused: BTreeMap<StepId, Duration>,
+    attempts: BTreeMap<StepId, (u32, Duration)>,
+    tickets: u64,
+    sender: Sender<Finished>,
+    receiver: Receiver<Finished>,
+}
+
+impl<S: Sys> Runner<S> {
+    /// A runner that has done nothing yet.
+    pub fn new(sys: Arc<S>, events: Events, modules: Arc<Modules<S>>) -> Self {
+        let (sender, receiver) = channel();
+        Self {
+            sys,
+            events,
+            modules,
+            known: Known::default(),
+            ended: BTreeSet::new(),
+            running: Vec::new(),
+            paused: BTreeMap::new(),
+            attempts: BTreeMap::new(),
+            tickets: 0,
+            sender,
+            receiver,
+        }
+    }
+
+    /// Runs all steps of the phases before `until` (all steps where there is none), or up to the first failure that
+    /// the plan does not tolerate.
+    pub fn run(&mut self, plan: &Plan, until: Option<Phase>) -> Result<(), (StepId, Failure)> {
+        let wanted: Vec<&Step> =
+            plan.steps.iter().filter(|step| until.is_none_or(|phase| step.phase < phase)).collect();
+        loop {
+            for step in &wanted {
+                if self.is_ready(step)
+                    && let Err(failure) = self.start(step)
+                {
+                    return self.settle(step, Err(failure));
+                }
+            }
+            if wanted.iter().all(|step| self.ended.contains(step.id)) {
+                return Ok(());
+            }
+            let Some((id, result)) = self.wait() else { continue };
+            if let Some(step) = plan.step(id) {
+                self.settle(step, result)?;
+            }
+        }
+    }
+
+    fn is_ready(&self, step: &Step) -> bool {
+        !self.ended.contains(step.id)
+            && !self.running.iter().any(|running| running.step == step.id)
+            && step.needs.iter().all(|need| self.ended.contains(need))
+            && self.paused.get(step.id).is_none_or(|until| *until <= self.sys.now())
+    }
+
+    fn start(&mut self, step: &Step) -> Result<(), Failure> {
+        let now = self.sys.now();
+        self.paused.remove(step.id);
+        self.tickets += 1;
+        let attempt = self.attempts.entry(step.id).or_insert((0, now));
+        attempt.0 += 1;
+        self.events.emit(Event::Started {
+            step: step.id,
+            phase: step.phase,
+            what: step.action.to_string(),
+            attempt: attempt.0,
+        });
+        let limit = match step.deadline {
+            Deadline::Within(limit) => Some(now + limit),
+            // What moves may go on; the step watches its own silences.
+            Deadline::Stall(_) => None,
+        };
+        self.running.push(Running {
+            step: step.id,
+            ticket: self.tickets,
+            until: limit.map(|limit| limit + GRACE),
+        });
+        let context = Context {
+            sys: Arc::clone(&self.sys),
+            events: self.events.clone(),
+            modules: Arc::clone(&self.modules),
+            known: self.known.clone(),
+            step: step.id,
+            until: limit.unwrap_or(Duration::MAX),
+        };
+        let (action, ticket, sender) = (step.action.clone(), self.tickets, self.sender.clone());
+        let spawned = std::thread::Builder::new().name(format!("step {}", step.id)).spawn(move || {
+            crate::panic::belongs_to(PanicPort { ticket, sender: sender.clone() });
+            let result = perform(&action, &context);
+            // The runner outlives its steps; if it gave this one up, nobody wants the result.
+            let _ = sender.send(Finished { ticket, result });
+        });
+        match spawned {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                self.running.retain(|running| running.ticket != self.tickets);
+                Err(Failure::new(Code::StepDeadline, "start a thread for the step", error.to_string()))
+            }
+        }
+    }
+
+    /// The next step that ended or ran out of time, or `None` when it is time to look again.
+    fn wait(&mut self) -> Option<(StepId, Result<Done, Failure>)> {
+        match self.receiver.recv_timeout(TICK) {
+            Ok(Finished { ticket, result }) => {
+                // A step that was given up may still come back: nobody has its ticket any more.
+                let index = self.running.iter().position(|running| running.ticket == ticket)?;
+                Some((self.running.remove(index).step, result))
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                let now = self.sys.now();
+                let index =
+                    self.running.iter().position(|running| running.until.is_some_and(|until| until < now))?;
+                let late = self.running.remove(index);
+                let tried = format!("run the step {}", late.step);
+                Some((late.step, Err(Failure::new(Code::StepDeadline, tried, "it did not end in its time"))))
+            }
+        }
+    }
+
+    fn settle(&mut self, step: &Step, result: Result<Done, Failure>) -> Result<(), (StepId, Failure)> {
+        let ended = |outcome: Outcome, detail: String, bytes: Option<u64>| Event::Ended {
+            step: step.id,
+            outcome,
+            detail,
+            bytes,
+        };
+        let failure = match result {
+            Ok(done) => {
+                done.learned.into_iter().for_each(|learned| self.known.learn(learned));
+                self.ended.insert(step.id);
+                self.events.emit(ended(Outcome::Done, done.detail, done.bytes));
+                return Ok(());
+            }
+            Err(failure) => failure,
+        };
+        if let OnFailure::Continue(reason) = step.on_failure
+            && failure.code != Code::InitPanic
+        {
+            self.ended.insert(step.id);
+            self.events.emit(ended(Outcome::Tolerated(failure, reason), String::new(), None));
+            return Ok(());
+        }
+        if let Some(pause) = self.pause(step, &failure) {
+            self.paused.insert(step.id, self.sys.now() + pause);
+            self.events.emit(ended(Outcome::Retried(failure, pause), String::new(), None));
+            return Ok(());
+        }
+        self.events.emit(ended(Outcome::Failed(failure.clone()), String::new(), None));
+        Err((step.id, failure))
+    }
+
+    /// How long to wait before the step is tried again; `None` when it has had its chances.
+    fn pause(&self, step: &Step, failure: &Failure) -> Option<Duration> {
+        let OnFailure::Retry { within } = step.on_failure else { return None };
+        if failure.hopeless {
+            return None;
+        }
+        let (attempts, first) = self.attempts.get(step.id).copied()?;
+        let pause = FIRST_PAUSE.saturating_mul(1 << attempts.saturating_sub(1).min(8)).min(LONGEST_PAUSE);
+        // A rack that lost its power starts as one: the pauses must not.
+        let mut random = [0; 2];
+        self.sys.random(&mut random);
+        let jitter = pause.mul_f64(f64::from(u16::from_le_bytes(random)) / f64::from(u16::MAX) * 0.3);
+        let again = self.sys.now() + pause + jitter;
+        (again < first + within).then_some(pause + jitter)
+    }
+
+    /// What is known by now.
+    pub fn known(&self) -> &Known {
+        &self.known
+    }
+
+    /// Says something that belongs to no step.
+    pub fn note(&self, level: Level, text: impl Into<String>) {
+        self.events.note(level, None, text);
+    }
+}
+
+/// Reports a panic of a step's thread as the step's failure.
+pub(crate) struct PanicPort {
+    ticket: u64,
+    sender: Sender<Finished>,
+}
+
+impl PanicPort {
+    pub(crate) fn report(&self, failure: Failure) {
+        // Without a runner there is nobody left to tell.
+        let _ = self.sender.send(Finished { ticket: self.ticket, result: Err(failure) });
+    }
+}

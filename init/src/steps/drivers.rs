@@ -1,0 +1,179 @@
+//! Coldplug: modules for what the buses show, and for what appears later.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use dayfly_sys::{Sys, Uevents};
+
+use super::{Context, Done};
+use crate::Failure;
+use crate::events::{Events, Level};
+use crate::modules::Modules;
+
+/// Modules that load at the same time. More does not help: most of the time goes into probing, on few buses.
+const WORKERS: usize = 4;
+/// Buses show new devices while drivers load; this often the whole is looked at again, at most.
+const ROUNDS: usize = 8;
+
+/// Loads modules by name.
+pub fn load_modules<S: Sys>(cx: &Context<S>, names: &[String]) -> Result<Done, Failure> {
+    let mut missing = Vec::new();
+    let mut first_failure = None;
+    for name in names {
+        match cx.modules.load(name) {
+            Ok(true) => {}
+            Ok(false) => missing.push(name.as_str()),
+            Err(failure) => {
+                cx.note(Level::Warning, format!("{}: {}", failure.tried, failure.wrong));
+                first_failure.get_or_insert(failure);
+            }
+        }
+    }
+    if !missing.is_empty() {
+        cx.note(Level::Debug, format!("neither in the initramfs nor in the kernel: {}", missing.join(" ")));
+    }
+    match first_failure {
+        Some(failure) => Err(failure),
+        None => Ok(Done::with(format!("{} asked for, {} missing", names.len(), missing.len()))),
+    }
+}
+
+/// Loads drivers for all devices, then leaves a watch for those to come.
+pub fn load_drivers<S: Sys>(cx: &Context<S>, blacklist: &[String]) -> Result<Done, Failure> {
+    cx.modules.table()?;
+    // Subscribed before the first look, so that nothing falls between.
+    let uevents = cx.sys.uevents();
+    let mut seen = BTreeSet::new();
+    for _ in 0..ROUNDS {
+        let fresh: Vec<String> =
+            modaliases(&*cx.sys).into_iter().filter(|modalias| seen.insert(modalias.clone())).collect();
+        if fresh.is_empty() {
+            break;
+        }
+        load_for(cx, fresh, blacklist);
+    }
+    match uevents {
+        Ok(uevents) => watch(cx, uevents, blacklist.to_vec()),
+        Err(error) => cx.note(Level::Warning, format!("devices that appear later get no driver: {error}")),
+    }
+    Ok(Done::with(format!("{} devices, {} modules loaded", seen.len(), cx.modules.loaded())))
+}
+
+/// The modaliases of all devices on all buses.
+fn modaliases<S: Sys>(sys: &S) -> Vec<String> {
+    let mut found = BTreeSet::new();
+    // A bus without devices, or a device that vanished while we looked, is not an error.
+    for bus in sys.list(Path::new("/sys/bus")).unwrap_or_default() {
+        let devices = PathBuf::from("/sys/bus").join(bus.name).join("devices");
+        for device in sys.list(&devices).unwrap_or_default() {
+            if let Ok(bytes) = sys.read(&devices.join(device.name).join("modalias")) {
+                let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+                if !text.is_empty() {
+                    found.insert(text);
+                }
+            }
+        }
+    }
+    found.into_iter().collect()
+}
+
+fn load_for<S: Sys>(cx: &Context<S>, modaliases: Vec<String>, blacklist: &[String]) {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS);
+    if workers == 1 {
+        for modalias in &modaliases {
+            load_driver(&cx.modules, &cx.events, modalias, blacklist);
+        }
+        return;
+    }
+    let queue = Arc::new(Mutex::new(modaliases));
+    let (sender, receiver) = channel::<()>();
+    for _ in 0..workers {
+        let (queue, sender) = (Arc::clone(&queue), sender.clone());
+        let (modules, events, blacklist) = (Arc::clone(&cx.modules), cx.events.clone(), blacklist.to_vec());
+        let spawned = std::thread::Builder::new().name("drivers".to_owned()).spawn(move || {
+            let _until_the_end = sender;
+            loop {
+                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                let Some(modalias) = next else { return };
+                load_driver(&modules, &events, &modalias, &blacklist);
+            }
+        });
+        if let Err(error) = spawned {
+            cx.note(Level::Warning, format!("no thread for loading drivers: {error}"));
+        }
+    }
+    drop(sender);
+    // Ends with an error when the last worker is gone: that is the signal. One that hangs is bounded by the step.
+    let _ = receiver.recv_timeout(cx.left());
+    let rest = std::mem::take(&mut *queue.lock().unwrap_or_else(PoisonError::into_inner));
+    for modalias in &rest {
+        load_driver(&cx.modules, &cx.events, modalias, blacklist);
+    }
+}
+
+fn load_driver<S: Sys>(modules: &Modules<S>, events: &Events, modalias: &str, blacklist: &[String]) {
+    let Ok(table) = modules.table() else { return };
+    let names = table.lookup(modalias);
+    if names.is_empty() {
+        let left_out = table.left_out(modalias);
+        if !left_out.is_empty() {
+            events.note(
+                Level::Warning,
+                Some("drivers"),
+                format!(
+                    "the device {modalias} has a driver that this initramfs lacks: {} (dayfly initramfs --add-module)",
+                    left_out.join(" or ")
+                ),
+            );
+        }
+    }
+    for name in names.iter().filter(|name| !blacklist.contains(name)) {
+        if let Err(failure) = modules.load(name) {
+            events.note(Level::Warning, Some("drivers"), format!("{}: {}", failure.tried, failure.wrong));
+        }
+    }
+}
+
+/// Until the exec, which ends all threads: a device may appear at any time.
+fn watch<S: Sys>(cx: &Context<S>, mut uevents: Box<dyn Uevents>, blacklist: Vec<String>) {
+    let (modules, events, sys) = (Arc::clone(&cx.modules), cx.events.clone(), Arc::clone(&cx.sys));
+    let spawned = std::thread::Builder::new().name("hotplug".to_owned()).spawn(move || {
+        let load = |modalias: &str| load_driver(&modules, &events, modalias, &blacklist);
+        loop {
+            match uevents.next(Duration::from_secs(3600)) {
+                Ok(Some(message)) => {
+                    let Some(uevent) = dayfly_wire::uevent::parse(&message) else { continue };
+                    if uevent.action == "add"
+                        && let Some(modalias) = uevent.modalias()
+                    {
+                        load(modalias);
+                    }
+                }
+                Ok(None) => {}
+                // The kernel dropped messages: look at everything once more.
+                Err(error) if error.errno() == Some(ENOBUFS) => {
+                    for modalias in &modaliases(&*sys) {
+                        load(modalias);
+                    }
+                }
+                Err(error) => {
+                    events.note(
+                        Level::Warning,
+                        Some("drivers"),
+                        format!("devices that appear later get no driver: {error}"),
+                    );
+                    return;
+                }
+            }
+        }
+    });
+    if let Err(error) = spawned {
+        cx.note(Level::Warning, format!("devices that appear later get no driver: {error}"));
+    }
+}
+
+/// No buffer space available, errno(3).
+const ENOBUFS: i32 = 105;

@@ -1,0 +1,180 @@
+//! Fetches the image into memory: one copy, hashed on the way, never more than fits.
+
+use std::io::{ErrorKind, Read, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dayfly_plan::settings::value::Url;
+use dayfly_plan::{Code, paths};
+use dayfly_sys::{Cause, Request, Response, Sys, SysError};
+use sha2::{Digest, Sha256};
+
+use super::{Context, Done};
+use crate::events::Event;
+use crate::{Failure, Image, Learned};
+
+/// Large enough that calls cost nothing, small enough for a cache.
+const BUFFER: usize = 256 << 10;
+/// What the rest of the boot and the OS's first moments need beside the image.
+const RESERVE: u64 = 64 << 20;
+/// How often memory is looked at when the server does not say how much will come.
+const CHECK_EVERY: u64 = 16 << 20;
+/// Progress is said this often, or every tenth.
+const SAY_EVERY: Duration = Duration::from_secs(5);
+/// A server that sends less than this in the time of a stall might as well be silent.
+const LEAST_IN_STALL: u64 = 16 << 10;
+
+/// Fetches the image.
+pub fn fetch<S: Sys>(
+    cx: &Context<S>,
+    url: &Url,
+    connect: Duration,
+    stall: Duration,
+) -> Result<Done, Failure> {
+    let tried = format!("GET {url}");
+    let request = Request {
+        url: url.to_string(),
+        resume: None,
+        connect,
+        stall,
+        ca_bundle: PathBuf::from(paths::CA_BUNDLE),
+    };
+    let started = cx.sys.now();
+    let response = cx.sys.open_url(&request).map_err(|error| from_connection(&tried, &error))?;
+    if response.status != 200 {
+        let wrong = format!("the server answered HTTP {} {}", response.status, response.reason);
+        return Err(Failure::new(Code::ImageHttpStatus, tried, wrong));
+    }
+    if let Some(length) = response.length {
+        check_room(cx, &tried, length)?;
+    }
+    let image = receive(cx, &tried, response, stall)?;
+    let took = cx.sys.now().saturating_sub(started).as_secs_f64();
+    let bytes = image.bytes;
+    let mib = bytes as f64 / f64::from(1 << 20);
+    let detail = format!("{mib:.1} MiB in {took:.1} s, {:.1} MiB/s", mib / took.max(0.001));
+    Ok(Done { bytes: Some(bytes), ..Done::with(detail) }.and(Learned::Image(image)))
+}
+
+fn receive<S: Sys>(
+    cx: &Context<S>,
+    tried: &str,
+    mut response: Response,
+    stall: Duration,
+) -> Result<Image, Failure> {
+    let memory = |error: &SysError| Failure::from_sys(Code::ImageTooLarge, tried, error);
+    let mut file = cx.sys.ram_file("dayfly-image").map_err(|error| memory(&error))?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; BUFFER];
+    let mut progress = Progress::new(cx, response.length);
+    let mut done: u64 = 0;
+    let mut window = (cx.sys.now(), 0);
+    loop {
+        let count = match response.body.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(from_read(tried, done, response.length, &error)),
+        };
+        let chunk = buffer.get(..count).unwrap_or_default();
+        hash.update(chunk);
+        file.write_all(chunk)
+            .map_err(|error| memory(&SysError::from_io("write", "the image in memory", &error)))?;
+        let before = done;
+        done += count as u64;
+        if response.length.is_none() && before / CHECK_EVERY != done / CHECK_EVERY {
+            check_room(cx, tried, CHECK_EVERY)?;
+        }
+        let now = cx.sys.now();
+        if now.saturating_sub(window.0) >= stall {
+            if done - window.1 < LEAST_IN_STALL {
+                let wrong = format!(
+                    "only {} bytes came in {} s, after {done} bytes",
+                    done - window.1,
+                    stall.as_secs()
+                );
+                return Err(Failure::new(Code::ImageStalled, tried, wrong));
+            }
+            window = (now, done);
+        }
+        progress.say(done);
+    }
+    // The library below reports an early end as such; a server that lies about the length must not slip through.
+    if let Some(length) = response.length
+        && length != done
+    {
+        let wrong = format!("{done} of {length} bytes came before the connection ended");
+        return Err(Failure::new(Code::ImageCut, tried, wrong));
+    }
+    let backing = file.backing().map_err(|error| memory(&error))?;
+    Ok(Image { backing, bytes: done, sha256: Some(hash.finalize().into()), origin: tried.to_owned() })
+}
+
+/// Refuses what cannot fit, with numbers, before the first byte is taken.
+fn check_room<S: Sys>(cx: &Context<S>, tried: &str, need: u64) -> Result<(), Failure> {
+    let memory = match cx.sys.memory() {
+        Ok(memory) => memory,
+        Err(error) => return Err(Failure::from_sys(Code::ImageTooLarge, tried, &error)),
+    };
+    if need.saturating_add(RESERVE) <= memory.available {
+        return Ok(());
+    }
+    let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+    let wrong = format!(
+        "the image needs {} MiB and the boot {} MiB beside it, but {} of {} MiB of memory are available",
+        mib(need),
+        mib(RESERVE),
+        memory.available >> 20,
+        memory.total >> 20
+    );
+    Err(Failure::new(Code::ImageTooLarge, tried, wrong).hopeless())
+}
+
+fn from_connection(tried: &str, error: &SysError) -> Failure {
+    let code = match error.cause {
+        Cause::Resolve => Code::ImageResolve,
+        Cause::Tls => Code::ImageTls,
+        Cause::Unsupported => Code::ImageUrl,
+        Cause::Protocol => Code::ImageCut,
+        Cause::Connect | Cause::TimedOut | Cause::Errno(_) => Code::ImageConnect,
+    };
+    let failure = Failure::from_sys(code, tried, error);
+    if code == Code::ImageUrl { failure.hopeless() } else { failure }
+}
+
+fn from_read(tried: &str, done: u64, length: Option<u64>, error: &std::io::Error) -> Failure {
+    let of = length.map_or_else(String::new, |length| format!(" of {length}"));
+    let code = if error.kind() == ErrorKind::TimedOut { Code::ImageStalled } else { Code::ImageCut };
+    Failure::new(code, tried, format!("after {done}{of} bytes: {error}"))
+}
+
+struct Progress<'a, S: Sys> {
+    cx: &'a Context<S>,
+    total: Option<u64>,
+    started: Duration,
+    said: (Duration, u64),
+}
+
+impl<'a, S: Sys> Progress<'a, S> {
+    fn new(cx: &'a Context<S>, total: Option<u64>) -> Self {
+        let started = cx.sys.now();
+        Self { cx, total, started, said: (started, 0) }
+    }
+
+    fn say(&mut self, done: u64) {
+        let now = self.cx.sys.now();
+        let tenth = |bytes: u64| self.total.map(|total| bytes.saturating_mul(10) / total.max(1));
+        // A quick transfer is not worth ten lines.
+        let passed = tenth(done) != tenth(self.said.1)
+            && now.saturating_sub(self.said.0) >= Duration::from_millis(500);
+        if passed || now.saturating_sub(self.said.0) >= SAY_EVERY {
+            self.said = (now, done);
+            self.cx.events.emit(Event::Progress {
+                step: self.cx.step,
+                done,
+                total: self.total,
+                took: now.saturating_sub(self.started),
+            });
+        }
+    }
+}

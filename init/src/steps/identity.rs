@@ -1,0 +1,193 @@
+//! Who this node is: host name, hosts, machine-id, resolver.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use dayfly_plan::settings::value::HostName;
+use dayfly_plan::{Code, IdentityPlan, paths};
+use dayfly_sys::{FileKind, LinkKind, Sys, SysError};
+use dayfly_wire::mac::Mac;
+use sha2::{Digest, Sha256};
+
+use super::{Context, Done};
+use crate::{Failure, NetworkUp};
+
+/// Writes the node's identity into the OS's ephemeral /etc.
+pub fn write<S: Sys>(cx: &Context<S>, plan: &IdentityPlan) -> Result<Done, Failure> {
+    let mac = first_mac(cx);
+    let (name, origin) = choose_name(plan, cx.known.network.as_ref(), mac);
+    let (machine_id, seed) = machine_id(cx, mac);
+    write_files(cx, &name, &machine_id)
+        .map_err(|error| Failure::from_sys(Code::NodeWrite, "write the node's identity into /etc", &error))?;
+    Ok(Done::with(format!("{name} (from {origin}), machine-id from {seed}")))
+}
+
+fn write_files<S: Sys>(cx: &Context<S>, name: &HostName, machine_id: &str) -> Result<(), SysError> {
+    let etc = Path::new(paths::ROOT).join("etc");
+    let put = |file: &str, text: &str, mode: u32| cx.sys.write(&etc.join(file), text.as_bytes(), mode);
+    put("hostname", &format!("{name}\n"), 0o644)?;
+    put("hosts", &hosts(name, cx.known.network.as_ref()), 0o644)?;
+    put("machine-id", &format!("{machine_id}\n"), 0o444)?;
+    if let Some(network) = &cx.known.network
+        && !network.dns.is_empty()
+        // A symlink belongs to a resolver service of the OS, which asks the network itself.
+        && cx.sys.inspect(&etc.join("resolv.conf"))? != Some(FileKind::Symlink)
+    {
+        put("resolv.conf", &resolv_conf(network), 0o644)?;
+    }
+    cx.sys.set_hostname(name.as_str())
+}
+
+fn choose_name(
+    plan: &IdentityPlan,
+    network: Option<&NetworkUp>,
+    mac: Option<Mac>,
+) -> (HostName, &'static str) {
+    if let Some(name) = &plan.hostname {
+        return (name.clone(), "settings");
+    }
+    // The network's name was checked where it came in; one that is no host name is as good as none.
+    if let Some(name) = network.and_then(|network| network.hostname.as_ref()?.parse().ok()) {
+        return (name, "network");
+    }
+    let digits = mac.map_or_else(|| "unknown".to_owned(), |mac| mac.to_string().replace(':', ""));
+    match format!("node-{digits}").parse() {
+        Ok(name) => (name, "MAC address"),
+        Err(_) => (HostName::localhost(), "default"),
+    }
+}
+
+/// The interface that won, else the first one with an address of its own.
+fn first_mac<S: Sys>(cx: &Context<S>) -> Option<Mac> {
+    if let Some(mac) = cx.known.network.as_ref().and_then(|network| network.mac) {
+        return Some(mac);
+    }
+    // Without interfaces there is no MAC to go by.
+    let links = cx.sys.links().unwrap_or_default();
+    links.iter().find(|link| link.kind == LinkKind::Ethernet).and_then(|link| link.mac).map(Mac)
+}
+
+/// hosts(5). 127.0.1.1 is Debian's address for the own name of a machine without a fixed one (Debian manual 5.1.1).
+pub fn hosts(name: &HostName, network: Option<&NetworkUp>) -> String {
+    let own = network.map_or_else(|| "127.0.1.1".to_owned(), |network| network.address.to_string());
+    let names = match network.and_then(|network| network.domain.as_ref()) {
+        Some(domain) if !name.as_str().contains('.') => format!("{name}.{domain} {name}"),
+        _ => name.to_string(),
+    };
+    format!(
+        "127.0.0.1 localhost\n{own} {names}\n::1 localhost ip6-localhost ip6-loopback\nff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n"
+    )
+}
+
+/// resolv.conf(5): musl and glibc read three servers at most.
+pub fn resolv_conf(network: &NetworkUp) -> String {
+    let mut text = String::new();
+    for server in network.dns.iter().take(3) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "nameserver {server}");
+    }
+    let domains: Vec<&str> = network
+        .search
+        .iter()
+        .chain(network.domain.iter().filter(|domain| !network.search.contains(domain)))
+        .map(String::as_str)
+        .collect();
+    if !domains.is_empty() {
+        let _ = writeln!(text, "search {}", domains.join(" "));
+    }
+    text
+}
+
+/// machine-id(5): the same at every boot of this machine, without a disk: from the firmware's UUID, else the MAC.
+/// Hashed, because the UUID itself may serve as a secret elsewhere (machine-id(5), "should be considered confidential").
+fn machine_id<S: Sys>(cx: &Context<S>, mac: Option<Mac>) -> (String, &'static str) {
+    let path = PathBuf::from("/sys/class/dmi/id/product_uuid");
+    // Machines without SMBIOS have no such file.
+    let bytes = cx.sys.read(&path).unwrap_or_default();
+    let uuid = String::from_utf8_lossy(&bytes).trim().to_ascii_lowercase();
+    let digits: Vec<char> = uuid.chars().filter(char::is_ascii_hexdigit).collect();
+    // Firmware that was never given a UUID shows zeros, ones, or the same as all its siblings.
+    let is_real = digits.len() == 32
+        && digits.iter().any(|digit| Some(digit) != digits.first())
+        && uuid != "03000200-0400-0500-0006-000700080009";
+    let (seed, origin) = match (is_real, mac) {
+        (true, _) => (uuid, "firmware UUID"),
+        (false, Some(mac)) => (mac.to_string(), "MAC address"),
+        (false, None) => {
+            let mut random = [0; 16];
+            cx.sys.random(&mut random);
+            (format!("{random:?}"), "chance, new at each boot")
+        }
+    };
+    (derive(&seed), origin)
+}
+
+fn derive(seed: &str) -> String {
+    let digest = Sha256::new().chain_update(b"dayfly machine-id v1\0").chain_update(seed).finalize();
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(digest.iter()).for_each(|(byte, hashed)| *byte = *hashed);
+    // Version 4, variant 1 (RFC 9562 §5.4), as systemd's own ids.
+    let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
+    *version = (*version & 0x0f) | 0x40;
+    *variant = (*variant & 0x3f) | 0x80;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(hostname: Option<&str>, domain: Option<&str>) -> NetworkUp {
+        NetworkUp {
+            iface: "eth0".to_owned(),
+            mac: Some(Mac([2, 0, 0, 0, 0, 1])),
+            address: [10, 0, 2, 15].into(),
+            prefix: 24,
+            gateway: None,
+            dns: vec![[10, 0, 2, 3].into()],
+            domain: domain.map(str::to_owned),
+            search: vec!["lab".to_owned()],
+            hostname: hostname.map(str::to_owned),
+            lease: None,
+        }
+    }
+
+    #[test]
+    fn a_name_comes_from_settings_then_network_then_mac() {
+        let named = IdentityPlan { hostname: "Worker7".parse().ok() };
+        let unnamed = IdentityPlan { hostname: None };
+        let mac = Some(Mac([2, 0, 0, 0, 0, 1]));
+        let with_name = network(Some("fromdhcp"), None);
+        let bad_name = network(Some("not a name"), None);
+        for (plan, network, mac, name) in [
+            (&named, Some(&with_name), mac, "worker7"),
+            (&unnamed, Some(&with_name), mac, "fromdhcp"),
+            (&unnamed, Some(&bad_name), mac, "node-020000000001"),
+            (&unnamed, None, None, "node-unknown"),
+        ] {
+            assert_eq!(choose_name(plan, network, mac).0.as_str(), name);
+        }
+    }
+
+    #[test]
+    fn files_have_the_node_in_them() {
+        let name: HostName = "worker7".parse().unwrap();
+        let network = network(None, Some("example.org"));
+        assert!(hosts(&name, Some(&network)).contains("\n10.0.2.15 worker7.example.org worker7\n"));
+        assert!(hosts(&name, None).contains("\n127.0.1.1 worker7\n"));
+        assert_eq!(resolv_conf(&network), "nameserver 10.0.2.3\nsearch lab example.org\n");
+    }
+
+    #[test]
+    fn a_machine_id_is_a_stable_version_4_uuid() {
+        let id = derive("4c4c4544-0051");
+        assert_eq!(id, derive("4c4c4544-0051"));
+        assert_ne!(id, derive("4c4c4544-0052"));
+        assert_eq!((id.len(), &id[12..13]), (32, "4"));
+        assert!("89ab".contains(&id[16..17]));
+    }
+}

@@ -1,0 +1,133 @@
+//! Finds an image on a disk; mounts an image wherever it is.
+
+use std::path::{Path, PathBuf};
+
+use dayfly_plan::settings::value::DeviceRef;
+use dayfly_plan::{Code, paths};
+use dayfly_sys::{Backing, FileKind, Mount, MountFlags, Sys};
+use dayfly_wire::superblock::{self, Superblock};
+
+use super::{Context, Done};
+use crate::{Failure, Image, Learned, devices};
+
+const READ_ONLY: MountFlags = MountFlags { read_only: true, nodev: false, nosuid: false, noexec: false };
+
+/// Finds the image: the disk itself, or a file on it.
+pub fn find<S: Sys>(cx: &Context<S>, device: &DeviceRef, file: Option<&str>) -> Result<Done, Failure> {
+    let found = devices::wait_for(cx, device, cx.left().saturating_sub(std::time::Duration::from_secs(5)))?;
+    let on = found.path.display().to_string();
+    let tried = format!("find an image on {device} ({on})");
+    let Some(superblock) = &found.superblock else {
+        return Err(Failure::new(Code::ImageFormat, tried, "no file system is recognised on it").hopeless());
+    };
+    let is_image = is_image(superblock);
+    let (path, bytes) = match file {
+        // Without live: the disk is the root, whatever its file system; with it, an image is an image too.
+        None => (found.path.clone(), found.image_len.unwrap_or(0)),
+        Some(_) if is_image => (found.path.clone(), found.image_len.unwrap_or(0)),
+        Some(file) => {
+            mount_media(cx, &found.path, superblock, &tried)?;
+            let path = PathBuf::from(paths::MEDIA).join(file);
+            match cx.sys.inspect(&path) {
+                Ok(Some(FileKind::File(bytes))) => (path, bytes),
+                Ok(_) => {
+                    let wrong = format!("the {} on it has no file {file}", superblock.kind.as_str());
+                    return Err(Failure::new(Code::ImageFormat, tried, wrong).with_fix(
+                        "Put the image there, or name its place with rd.live.dir= and rd.live.squashimg=.",
+                    ));
+                }
+                Err(error) => return Err(Failure::from_sys(Code::ImageFormat, tried, &error)),
+            }
+        }
+    };
+    let detail = format!("{} on {on}", path.display());
+    let image = Image { backing: Backing::Path(path), bytes, sha256: None, origin: device.to_string() };
+    Ok(Done::with(detail).and(Learned::Image(image)))
+}
+
+fn is_image(superblock: &Superblock) -> bool {
+    matches!(superblock.kind.as_str(), "squashfs" | "erofs")
+}
+
+fn mount_media<S: Sys>(
+    cx: &Context<S>,
+    device: &Path,
+    superblock: &Superblock,
+    tried: &str,
+) -> Result<(), Failure> {
+    let fstype = superblock.kind.as_str();
+    cx.modules.load(fstype)?;
+    let target = PathBuf::from(paths::MEDIA);
+    let mount = Mount::New {
+        fstype: fstype.to_owned(),
+        source: device.display().to_string(),
+        target: target.clone(),
+        options: Vec::new(),
+        flags: READ_ONLY,
+    };
+    cx.sys
+        .make_dir(&target, 0o755)
+        .and_then(|()| cx.sys.mount(&mount))
+        .map_err(|error| Failure::from_sys(Code::ImageMount, tried, &error))
+}
+
+/// Mounts the image read-only at the lower layer's place.
+pub fn mount<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
+    let Some(image) = &cx.known.image else {
+        return Err(Failure::new(Code::ImageMount, "mount the image", "there is no image"));
+    };
+    let tried = format!("mount the image ({})", image.origin);
+    let is_block = match &image.backing {
+        Backing::Memory(_) => false,
+        Backing::Path(path) => matches!(cx.sys.inspect(path), Ok(Some(FileKind::Block))),
+    };
+    let device = match &image.backing {
+        Backing::Path(path) if is_block => path.clone(),
+        backing => cx
+            .sys
+            .attach_loop(backing)
+            .map_err(|error| Failure::from_sys(Code::ImageAttach, &tried, &error))?,
+    };
+    let head = cx
+        .sys
+        .read_at(&device, 0, superblock::PROBE_LEN)
+        .map_err(|error| Failure::from_sys(Code::ImageFormat, &tried, &error))?;
+    let Some(superblock) = superblock::probe(&head) else {
+        let wrong = format!("it starts with {}, which no file system does", preview(&head));
+        return Err(Failure::new(Code::ImageFormat, tried, wrong).hopeless());
+    };
+    if is_image(&superblock)
+        && !is_block
+        && let Some(need) = superblock::image_len(&head)
+        && need > image.bytes
+    {
+        let wrong =
+            format!("its superblock says {need} bytes, but it has only {}: it was cut short", image.bytes);
+        return Err(Failure::new(Code::ImageFormat, tried, wrong).hopeless());
+    }
+    let fstype = superblock.kind.as_str();
+    cx.modules.load(fstype)?;
+    let mount = Mount::New {
+        fstype: fstype.to_owned(),
+        source: device.display().to_string(),
+        target: PathBuf::from(paths::LOWER),
+        options: Vec::new(),
+        flags: READ_ONLY,
+    };
+    cx.sys
+        .make_dir(Path::new(paths::LOWER), 0o755)
+        .and_then(|()| cx.sys.mount(&mount))
+        .map_err(|error| Failure::from_sys(Code::ImageMount, &tried, &error).hopeless())?;
+    Ok(Done::with(format!("{fstype} on {}", device.display())))
+}
+
+/// The first bytes, as text where they are text: a server's error page is known by its first line.
+fn preview(head: &[u8]) -> String {
+    let start = head.get(..32).unwrap_or(head);
+    if start.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) {
+        format!("{:?}", String::from_utf8_lossy(start))
+    } else {
+        let hex: Vec<String> = start.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("the bytes {}", hex.join(" "))
+    }
+}

@@ -1,0 +1,47 @@
+//! The OS's root: the image below, a tmpfs above.
+
+use std::path::{Path, PathBuf};
+
+use dayfly_plan::{Code, paths};
+use dayfly_sys::{Mount, MountFlags, Sys, SysError};
+
+use super::{Context, Done};
+use crate::Failure;
+
+/// Mounts it at its place before the switch.
+pub fn mount<S: Sys>(cx: &Context<S>, size: Option<u64>) -> Result<Done, Failure> {
+    overlay(cx, size).map_err(|error| {
+        Failure::from_sys(Code::RootOverlay, "make the root from image and tmpfs", &error)
+    })?;
+    Ok(Done::with(match size {
+        Some(bytes) => format!("tmpfs of {} MiB above the image", bytes >> 20),
+        None => "tmpfs of half the memory above the image".to_owned(),
+    }))
+}
+
+fn overlay<S: Sys>(cx: &Context<S>, size: Option<u64>) -> Result<(), SysError> {
+    let writable = PathBuf::from(paths::WRITABLE);
+    let (upper, work) = (writable.join("u"), writable.join("w"));
+    let mut options = vec![("mode".to_owned(), Some("0755".to_owned()))];
+    if let Some(bytes) = size {
+        options.push(("size".to_owned(), Some(bytes.to_string())));
+    }
+    cx.sys.make_dir(&writable, 0o755)?;
+    cx.sys.mount(&Mount::New {
+        fstype: "tmpfs".to_owned(),
+        source: "tmpfs".to_owned(),
+        target: writable,
+        options,
+        flags: MountFlags::default(),
+    })?;
+    // The merged folder takes its mode from the upper one.
+    cx.sys.make_dir(&upper, 0o755)?;
+    cx.sys.make_dir(&work, 0o700)?;
+    cx.sys.make_dir(Path::new(paths::ROOT), 0o755)?;
+    cx.sys.mount(&Mount::Overlay {
+        lower: vec![PathBuf::from(paths::LOWER)],
+        upper,
+        work,
+        target: PathBuf::from(paths::ROOT),
+    })
+}

@@ -1,0 +1,54 @@
+//! The disk that keeps the state.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use dayfly_plan::{Code, StateSearch, paths};
+use dayfly_sys::{Mount, MountFlags, Sys};
+
+use super::{Context, Done};
+use crate::events::Level;
+use crate::{Failure, Learned, devices};
+
+/// File systems that can hold what persists: owners, modes, xattrs, links.
+const SUITABLE: [&str; 5] = ["ext4", "xfs", "btrfs", "f2fs", "ext3"];
+
+/// Finds and mounts it. Where nobody asked for one and none is there, what should persist lies in memory.
+pub fn open<S: Sys>(cx: &Context<S>, search: &StateSearch) -> Result<Done, Failure> {
+    let found = if search.wanted {
+        Some(devices::wait_for(cx, &search.device, cx.left().saturating_sub(Duration::from_secs(25)))?)
+    } else {
+        devices::find(cx, &search.device)?
+    };
+    let Some(device) = found else {
+        cx.note(
+            Level::Warning,
+            format!(
+                "there is no {}: what should persist lies in memory and is gone at the next boot",
+                search.device
+            ),
+        );
+        return Ok(Done::with(format!("no {}", search.device)));
+    };
+    let path = device.path.display().to_string();
+    let tried = format!("mount the state disk {} ({path})", search.device);
+    let fstype = device.superblock.as_ref().map_or("nothing that is recognised", |found| found.kind.as_str());
+    if !SUITABLE.contains(&fstype) {
+        let wrong = format!("it has {fstype} on it; {} can keep a node's state", SUITABLE.join(", "));
+        return Err(Failure::new(Code::StateMount, tried, wrong).hopeless());
+    }
+    cx.modules.load(fstype)?;
+    let target = PathBuf::from(paths::STATE);
+    let mount = Mount::New {
+        fstype: fstype.to_owned(),
+        source: path.clone(),
+        target: target.clone(),
+        options: Vec::new(),
+        flags: MountFlags { nodev: true, ..MountFlags::default() },
+    };
+    cx.sys
+        .make_dir(Path::new(paths::STATE), 0o755)
+        .and_then(|()| cx.sys.mount(&mount))
+        .map_err(|error| Failure::from_sys(Code::StateMount, &tried, &error))?;
+    Ok(Done::with(format!("{fstype} on {path}")).and(Learned::State(path)))
+}
