@@ -2,14 +2,34 @@
 
 use serde_json::Value;
 
-/// A line per step: start, duration, outcome, name.
+/// A line per attempt of a step: when it began and how long it took (seconds), the outcome, phase, step and detail.
 pub fn render(boot: &Value) -> String {
-    let mut lines = vec!["   start      took    outcome   step".to_owned()];
-    for step in boot["steps"].as_array().into_iter().flatten() {
-        let number = |key: &str| step[key].as_f64().unwrap_or(f64::NAN);
-        let text = |key: &str| step[key].as_str().unwrap_or("?");
-        let (start, end) = (number("start"), number("end"));
-        lines.push(format!("{start:8.3} {:8.3} s  {:8}  {}", end - start, text("outcome"), text("name")));
+    let mut lines = vec![format!(
+        "{:>9} {:>9}  {:<10} {:<10} {:<10} detail",
+        "start s", "took s", "outcome", "phase", "step"
+    )];
+    for row in boot["steps"].as_array().into_iter().flatten() {
+        let text = |key: &str| row[key].as_str().unwrap_or("?");
+        let start = row["start_s"].as_f64().unwrap_or(f64::NAN);
+        // The step that hands over does not end.
+        let took = row["end_s"].as_f64().map_or("-".to_owned(), |end| format!("{:.3}", end - start));
+        let (outcome, phase, step, detail) = (text("outcome"), text("phase"), text("step"), text("detail"));
+        lines.push(format!("{start:9.3} {took:>9}  {outcome:<10} {phase:<10} {step:<10} {detail}"));
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    #[test]
+    fn a_row_per_attempt() {
+        let row = json!({"step": "fetch", "phase": "image", "start_s": 1.5, "end_s": 3.0, "outcome": "done", "detail": "59 MiB"});
+        let table = super::render(&json!({ "steps": [row] }));
+        assert_eq!(
+            table.lines().nth(1),
+            Some("    1.500     1.500  done       image      fetch      59 MiB")
+        );
+    }
 }

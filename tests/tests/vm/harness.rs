@@ -11,7 +11,7 @@ use dayfly_qemu::{
 
 use crate::{
     Scenario,
-    lab::{BOOT, Lab},
+    lab::{BOOT, Lab, image_path, kernel},
     same,
 };
 
@@ -27,9 +27,8 @@ fn boots_erofs(lab: &Lab) -> Result<()> {
 }
 
 fn boots(lab: &Lab, image: Image) -> Result<()> {
-    let image = lab.image(image)?;
-    let builder =
-        Builder::new(lab.name()).initrd(bare::initramfs(lab.kernel()?)?).drive(Drive::read_only(image));
+    let image = image_path(image)?;
+    let builder = Builder::new(lab.name()).initrd(bare::initramfs(kernel()?)?).drive(Drive::read_only(image));
     let mut vm = builder.cmdline("quiet").smbios("type=1,serial=S123").log(lab.log()?).start()?;
     let ready = vm.wait_ready(BOOT)?;
     same!(ready.group(2), "none", "failed units");

@@ -1,13 +1,24 @@
-//! What the scenarios share: builds and images, made once and only when a scenario asks for them.
+//! What the scenarios share: builds, images and servers, made only when a scenario asks for them, and questions to a node.
 
-use std::{path::PathBuf, sync::OnceLock, time::Duration};
+use std::{
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    sync::{Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use dayfly_qemu::{
     image::{Image, Images},
     kernel::Kernel,
     product::Product,
+    server::HttpServer,
+    vm::{Builder, Ending, Nic, Vm},
 };
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::same;
 
 /// How long a boot to multi-user may take: about 25 s under TCG on a quiet host, and CI hosts are not quiet.
 pub const BOOT: Duration = Duration::from_secs(240);
@@ -15,6 +26,47 @@ pub const BOOT: Duration = Duration::from_secs(240);
 /// A place to work for one scenario.
 pub struct Lab {
     name: &'static str,
+}
+
+/// An image, its hash, and the server that has it.
+pub struct Site {
+    /// Serves the image as `os.squashfs`.
+    pub server: HttpServer,
+    /// The SHA-256 of the image.
+    pub sha256: String,
+    /// The folder that is served, which goes with the site.
+    _folder: TempDir,
+}
+
+impl Site {
+    /// A site that serves an image over HTTP.
+    pub fn start(image: Image) -> Result<Self> {
+        let mut site = Self::prepare(image)?;
+        site.server.up()?;
+        Ok(site)
+    }
+
+    /// A site whose server is not started yet.
+    pub fn prepare(image: Image) -> Result<Self> {
+        let (folder, sha256) = folder(image)?;
+        Ok(Self { server: HttpServer::prepare(folder.path(), "")?, sha256, _folder: folder })
+    }
+
+    /// A site that serves an image over HTTPS.
+    pub fn start_tls(image: Image) -> Result<Self> {
+        let (folder, sha256) = folder(image)?;
+        Ok(Self { server: HttpServer::start_tls(folder.path())?, sha256, _folder: folder })
+    }
+
+    /// The kernel parameters for a boot from here by DHCP, with the right hash.
+    pub fn parameters(&self) -> String {
+        self.parameters_for(&self.server.guest_url("os.squashfs"))
+    }
+
+    /// The same for another way to the image.
+    pub fn parameters_for(&self, url: &str) -> String {
+        format!("root=live:{url} ip=dhcp rd.neednet=1 dayfly.image.sha256={}", self.sha256)
+    }
 }
 
 impl Lab {
@@ -33,16 +85,102 @@ impl Lab {
         Ok(product()?.folder("logs")?.join(format!("{}.log", self.name)))
     }
 
-    /// The host's kernel.
-    pub fn kernel(&self) -> Result<&'static Kernel> {
-        static KERNEL: OnceLock<Result<Kernel, String>> = OnceLock::new();
-        once(&KERNEL, Kernel::of_host)
+    /// An initramfs of this scenario's own, with more arguments of `dayfly initramfs`.
+    pub fn own_initramfs(&self, more: &[&str]) -> Result<PathBuf> {
+        build(self.name, "", more)
     }
 
-    /// The path of a test image.
-    pub fn image(&self, image: Image) -> Result<PathBuf> {
-        images()?.get(image)
+    /// A node with the default initramfs, one card on the user network, and its log in its place.
+    pub fn node(&self) -> Result<Builder> {
+        Ok(self.bare_node(initramfs()?)?.nic(Nic::user()))
     }
+
+    /// A node with that initramfs and no card.
+    pub fn bare_node(&self, initramfs: &Path) -> Result<Builder> {
+        Ok(Builder::new(self.name).initrd(initramfs).log(self.log()?))
+    }
+}
+
+/// The host's kernel.
+pub fn kernel() -> Result<&'static Kernel> {
+    static KERNEL: OnceLock<Result<Kernel, String>> = OnceLock::new();
+    once(&KERNEL, Kernel::of_host)
+}
+
+/// The path of a test image.
+pub fn image_path(image: Image) -> Result<PathBuf> {
+    images()?.get(image)
+}
+
+/// The initramfs with the default init.
+pub fn initramfs() -> Result<&'static PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    once(&BUILT, || build("default", "", &[]))
+}
+
+/// The initramfs whose init takes `dayfly.fault=`.
+pub fn fault_initramfs() -> Result<&'static PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    once(&BUILT, || build("fault", "fault", &[]))
+}
+
+fn build(name: &str, features: &str, more: &[&str]) -> Result<PathBuf> {
+    // Cargo gives the init the same path whatever its features.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let init = product()?.init(features)?;
+    product()?.initramfs(name, &init, kernel()?, more)
+}
+
+/// Starts the node and waits for multi-user; no unit may have failed.
+pub fn boot(node: Builder) -> Result<Vm> {
+    let vm = node.start()?;
+    ready(&vm)?;
+    Ok(vm)
+}
+
+/// Waits for multi-user; no unit may have failed.
+pub fn ready(vm: &Vm) -> Result<()> {
+    let ready = vm.wait_ready(BOOT)?;
+    same!(ready.group(2), "none", "failed units");
+    Ok(())
+}
+
+/// Boots a node that must fail: the console shows the four parts with this code, then the machine restarts. Gives the console.
+pub fn fails(node: Builder, code: &str) -> Result<String> {
+    let mut vm = node.start()?;
+    for part in ["What was tried: ", "What went wrong: ", "How to fix it: "] {
+        vm.expect(part, BOOT)?;
+    }
+    vm.expect(&format!("Code: +{}$", code.replace('.', "\\.")), Duration::from_secs(20))?;
+    same!(vm.wait_end(Duration::from_secs(60))?, Ending::Reset, "the end after the failure");
+    let console = vm.console();
+    ensure!(!console.contains("Kernel panic"), "the kernel panicked as well");
+    Ok(console)
+}
+
+/// The rows of boot.json for a step, one per attempt.
+pub fn attempts<'a>(boot: &'a Value, step: &str) -> Vec<&'a Value> {
+    boot["steps"].as_array().into_iter().flatten().filter(|row| row["step"] == step).collect()
+}
+
+/// The last attempt of a step; an error if the plan had no such step.
+pub fn step<'a>(boot: &'a Value, name: &str) -> Result<&'a Value> {
+    attempts(boot, name).last().copied().with_context(|| format!("boot.json has no step {name}"))
+}
+
+/// Seconds that the last attempt of a step took.
+pub fn took(boot: &Value, name: &str) -> Result<f64> {
+    let row = step(boot, name)?;
+    let (start, end) = (row["start_s"].as_f64(), row["end_s"].as_f64());
+    Ok(end.context("the step did not end")? - start.context("the step has no start")?)
+}
+
+fn folder(image: Image) -> Result<(TempDir, String)> {
+    let path = image_path(image)?;
+    let folder = tempfile::tempdir()?;
+    symlink(&path, folder.path().join("os.squashfs"))?;
+    Ok((folder, images()?.sha256(&path)?))
 }
 
 fn images() -> Result<&'static Images> {

@@ -4,8 +4,12 @@
 //! `cargo test -p dayfly-tests --test vm -- [NAME…]`; two run at a time (`--test-threads N`). The consoles' logs stay in
 //! `target/dayfly/logs/NAME.log`.
 
+mod boot;
+mod disks;
+mod faults;
 mod harness;
 mod lab;
+mod links;
 
 use std::time::Instant;
 
@@ -16,10 +20,12 @@ use libtest_mimic::{Arguments, Failed, Trial};
 /// An error unless both are equal; it shows both, and the words after them.
 macro_rules! same {
     ($left:expr, $right:expr) => { $crate::same!($left, $right, stringify!($left)) };
-    ($left:expr, $right:expr, $($words:tt)+) => {{
-        let (left, right) = (&$left, &$right);
-        anyhow::ensure!(left == right, "{}: {left:?}, but expected {right:?}", format!($($words)+));
-    }};
+    ($left:expr, $right:expr, $($words:tt)+) => {
+        // A match keeps temporaries alive as long as they are looked at.
+        match (&$left, &$right) {
+            (left, right) => anyhow::ensure!(left == right, "{}: {left:?}, but expected {right:?}", format!($($words)+)),
+        }
+    };
 }
 pub(crate) use same;
 
@@ -29,7 +35,11 @@ type Scenario = (&'static str, fn(&Lab) -> Result<()>);
 fn main() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(2));
-    let trials = [harness::SCENARIOS].concat().into_iter().map(trial).collect();
+    let trials = [harness::SCENARIOS, boot::SCENARIOS, disks::SCENARIOS, links::SCENARIOS, faults::SCENARIOS]
+        .concat()
+        .into_iter()
+        .map(trial)
+        .collect();
     libtest_mimic::run(&arguments, trials).exit();
 }
 

@@ -1,0 +1,96 @@
+//! Images and state on disks.
+
+use std::{fs, time::Duration};
+
+use anyhow::{Result, ensure};
+use dayfly_qemu::{
+    image::{self, Image, STATE_LABEL},
+    vm::Drive,
+};
+
+use crate::{
+    Scenario,
+    lab::{Lab, Site, boot, fails, image_path, initramfs, ready, step},
+    same,
+};
+
+pub const SCENARIOS: &[Scenario] = &[
+    ("image_on_raw_disk", image_on_raw_disk),
+    ("image_on_labelled_disk", image_on_labelled_disk),
+    ("state_survives_a_reboot", state_survives_a_reboot),
+    ("disk_never_appears", disk_never_appears),
+    ("disk_reads_fail", disk_reads_fail),
+];
+
+fn image_on_raw_disk(lab: &Lab) -> Result<()> {
+    let image = image_path(Image::Debian)?;
+    let vm = boot(lab.bare_node(initramfs()?)?.drive(Drive::read_only(image)).cmdline("root=live:/dev/vda"))?;
+    let report = vm.boot_json()?;
+    same!(step(&report, "find")?["outcome"], "done");
+    ensure!(step(&report, "network").is_err(), "an image on a disk needs no network");
+    // A disk is mounted where it is: not copied into memory, and no loop device between.
+    same!(vm.check("losetup --list --noheadings | wc -l")?, "0", "loop devices");
+    Ok(())
+}
+
+fn image_on_labelled_disk(lab: &Lab) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let other = folder.path().join("other.ext4");
+    image::ext4(&other, "other", 64)?;
+    let node = lab.bare_node(initramfs()?)?.drive(Drive::snapshot(other));
+    let node =
+        node.drive(Drive::read_only(image_path(Image::OnLabelledDisk)?)).cmdline("root=live:LABEL=images");
+    let vm = boot(node)?;
+    ensure!(
+        step(&vm.boot_json()?, "find")?["detail"].as_str().is_some_and(|text| text.contains("squashfs.img")),
+        "the image file"
+    );
+    Ok(())
+}
+
+fn state_survives_a_reboot(lab: &Lab) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let state = folder.path().join("state.ext4");
+    image::ext4(&state, STATE_LABEL, 512)?;
+    let site = Site::start(Image::Debian)?;
+    let node = lab.node()?.drive(Drive::read_write(&state)).cmdline(&site.parameters()).reboots();
+    let vm = boot(node.smbios("type=1,uuid=3fa85f64-5717-4562-b3fc-2c963f66afa6"))?;
+    same!(vm.check("findmnt -no FSTYPE /var")?, "ext4");
+    vm.check("ls -d /var/lib/dpkg/status")?;
+    vm.check("for d in var home opt usr/local etc root; do echo kept >/$d/mark; done; sync")?;
+    let id = vm.check("cat /etc/machine-id")?;
+    vm.run_unattended("systemctl reboot")?;
+    ready(&vm)?;
+    same!(vm.check("cat /var/mark /home/mark /opt/mark /usr/local/mark")?, "kept\nkept\nkept\nkept");
+    same!(vm.check("ls /etc/mark /root/mark 2>&1 | grep -c 'No such file'")?, "2", "paths that forgot");
+    same!(vm.check("cat /etc/machine-id")?, id, "the machine-id after the reboot");
+    same!(step(&vm.boot_json()?, "state")?["outcome"], "done");
+    Ok(())
+}
+
+fn disk_never_appears(lab: &Lab) -> Result<()> {
+    let node = lab.bare_node(initramfs()?)?.cmdline("root=live:LABEL=nowhere rd.timeout=5 panic=2");
+    let console = fails(node, "devices.not-found")?;
+    ensure!(console.contains("LABEL=nowhere"), "the label is not named");
+    Ok(())
+}
+
+fn disk_reads_fail(lab: &Lab) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let config = folder.path().join("faults");
+    // Every read of the superblock fails with EIO (5).
+    fs::write(
+        &config,
+        "[inject-error]\nevent = \"read_aio\"\nerrno = \"5\"\nsector = \"0\"\nonce = \"off\"\n",
+    )?;
+    let drive = Drive::read_only(image_path(Image::Debian)?).with_faults(&config);
+    let node = lab.bare_node(initramfs()?)?.drive(drive).cmdline("root=live:/dev/vda rd.timeout=5 panic=2");
+    let mut vm = node.start()?;
+    vm.expect("How to fix it: ", crate::lab::BOOT)?;
+    vm.wait_end(Duration::from_secs(60))?;
+    ensure!(
+        vm.console().contains("I/O error") || vm.console().contains("Input/output error"),
+        "the kernel's reason is not shown"
+    );
+    Ok(())
+}

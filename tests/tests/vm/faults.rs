@@ -1,0 +1,160 @@
+//! Servers and images that are wrong, and defects of our own.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use dayfly_qemu::{
+    image::Image,
+    proxy::{Fault, FaultProxy},
+    vm::Nic,
+};
+
+use crate::{
+    Scenario,
+    lab::{BOOT, Lab, Site, attempts, boot, fails, fault_initramfs, ready, step},
+    same,
+};
+
+/// A place well inside the test image.
+const MIDDLE: u64 = 20_000_000;
+
+pub const SCENARIOS: &[Scenario] = &[
+    ("wrong_hash", wrong_hash),
+    ("one_byte_flipped", one_byte_flipped),
+    ("http_404", http_404),
+    ("nobody_listens", nobody_listens),
+    ("server_comes_up_late", server_comes_up_late),
+    ("connection_cut_midway", connection_cut_midway),
+    ("server_stalls_midway", server_stalls_midway),
+    ("image_larger_than_ram", image_larger_than_ram),
+    ("no_init_in_the_image", no_init_in_the_image),
+    ("untrusted_https", untrusted_https),
+    ("panic_inside_a_step", panic_inside_a_step),
+    ("hang_inside_a_step", hang_inside_a_step),
+    ("nothing_says_which_image", nothing_says_which_image),
+];
+
+fn wrong_hash(lab: &Lab) -> Result<()> {
+    let site = Site::start(Image::NoInit)?;
+    let wrong = "0".repeat(64);
+    let url = site.server.guest_url("os.squashfs");
+    let console = fails(
+        lab.node()?.cmdline(&format!("root=live:{url} ip=dhcp dayfly.image.sha256={wrong} panic=2")),
+        "image.hash-mismatch",
+    )?;
+    ensure!(console.contains(&site.sha256) && console.contains(&wrong), "both hashes are to be named");
+    Ok(())
+}
+
+fn one_byte_flipped(lab: &Lab) -> Result<()> {
+    let site = Site::start(Image::Debian)?;
+    let proxy = FaultProxy::start(site.server.port(), Fault::Flip(MIDDLE), u32::MAX)?;
+    let parameters = site.parameters_for(&proxy.guest_url("os.squashfs"));
+    fails(lab.node()?.cmdline(&parameters).cmdline("panic=2 rd.retry=10"), "image.hash-mismatch")?;
+    Ok(())
+}
+
+fn http_404(lab: &Lab) -> Result<()> {
+    let site = Site::start(Image::NoInit)?;
+    let url = site.server.guest_url("missing.squashfs");
+    let console = fails(
+        lab.node()?.cmdline(&format!("root=live:{url} ip=dhcp rd.retry=5 panic=2")),
+        "image.http-status",
+    )?;
+    ensure!(console.contains("404") && console.contains(&url), "the status and the URL are to be named");
+    ensure!(
+        site.server.requests()?.iter().all(|request| request.status == 404),
+        "another request than expected"
+    );
+    Ok(())
+}
+
+fn nobody_listens(lab: &Lab) -> Result<()> {
+    let site = Site::prepare(Image::NoInit)?;
+    let console =
+        fails(lab.node()?.cmdline(&site.parameters()).cmdline("rd.retry=8 panic=2"), "image.connect")?;
+    ensure!(console.contains("trying again in"), "it did not say that it tries again");
+    Ok(())
+}
+
+fn server_comes_up_late(lab: &Lab) -> Result<()> {
+    let mut site = Site::prepare(Image::Debian)?;
+    let vm = lab.node()?.cmdline(&site.parameters()).start()?;
+    vm.expect("fetch: .*trying again in", BOOT)?;
+    std::thread::sleep(Duration::from_secs(20));
+    site.server.up()?;
+    ready(&vm)?;
+    let report = vm.boot_json()?;
+    let fetches = attempts(&report, "fetch");
+    ensure!(fetches.len() > 2, "only {} attempts", fetches.len());
+    same!(fetches[0]["failure"]["code"], "image.connect");
+    same!(step(&report, "fetch")?["outcome"], "done");
+    Ok(())
+}
+
+fn connection_cut_midway(lab: &Lab) -> Result<()> {
+    let site = Site::start(Image::Debian)?;
+    let proxy = FaultProxy::start(site.server.port(), Fault::Cut(MIDDLE), 1)?;
+    let vm = boot(lab.node()?.cmdline(&site.parameters_for(&proxy.guest_url("os.squashfs"))))?;
+    same!(proxy.struck(), 1, "connections cut");
+    let report = vm.boot_json()?;
+    let fetches = attempts(&report, "fetch");
+    same!(fetches.len(), 2, "attempts to fetch");
+    same!(fetches[0]["failure"]["code"], "image.cut");
+    Ok(())
+}
+
+fn server_stalls_midway(lab: &Lab) -> Result<()> {
+    let site = Site::start(Image::Debian)?;
+    let proxy = FaultProxy::start(site.server.port(), Fault::Stall(MIDDLE), 1)?;
+    let parameters = site.parameters_for(&proxy.guest_url("os.squashfs"));
+    let vm = boot(lab.node()?.cmdline(&parameters).cmdline("dayfly.image.stall=5"))?;
+    let report = vm.boot_json()?;
+    same!(attempts(&report, "fetch")[0]["failure"]["code"], "image.stalled");
+    Ok(())
+}
+
+fn image_larger_than_ram(lab: &Lab) -> Result<()> {
+    let site = Site::start(Image::Big)?;
+    let url = site.server.guest_url("os.squashfs");
+    let node = lab.node()?.memory(512).cmdline(&format!("root=live:{url} ip=dhcp panic=2"));
+    let console = fails(node, "image.too-large")?;
+    ensure!(!console.contains("Out of memory"), "the kernel ran out of memory before");
+    let sent: u64 = site.server.requests()?.iter().map(|request| request.bytes).sum();
+    ensure!(sent < 50_000_000, "{sent} bytes were sent before the refusal");
+    Ok(())
+}
+
+fn no_init_in_the_image(lab: &Lab) -> Result<()> {
+    let site = Site::start(Image::NoInit)?;
+    let console = fails(lab.node()?.cmdline(&site.parameters()).cmdline("panic=2"), "handover.no-init")?;
+    ensure!(console.contains("/sbin/init"), "what was looked for is not named");
+    Ok(())
+}
+
+fn untrusted_https(lab: &Lab) -> Result<()> {
+    let site = Site::start_tls(Image::NoInit)?;
+    fails(lab.node()?.cmdline(&site.parameters()).cmdline("rd.retry=5 panic=2"), "image.tls")?;
+    same!(site.server.requests()?.len(), 0, "requests to a server that nobody vouches for");
+    Ok(())
+}
+
+fn panic_inside_a_step(lab: &Lab) -> Result<()> {
+    let site = Site::start(Image::NoInit)?;
+    let node = lab.bare_node(fault_initramfs()?)?.nic(Nic::user()).cmdline(&site.parameters());
+    let console = fails(node.cmdline("dayfly.fault=panic:fetch panic=2"), "init.panic")?;
+    ensure!(console.contains("a fault on purpose"), "the panic's own words are not shown");
+    Ok(())
+}
+
+fn hang_inside_a_step(lab: &Lab) -> Result<()> {
+    let site = Site::start(Image::NoInit)?;
+    let node = lab.bare_node(fault_initramfs()?)?.nic(Nic::user()).cmdline(&site.parameters());
+    fails(node.cmdline("dayfly.fault=hang:image panic=2"), "step.deadline")?;
+    Ok(())
+}
+
+fn nothing_says_which_image(lab: &Lab) -> Result<()> {
+    fails(lab.node()?.cmdline("ip=dhcp panic=2"), "config.no-image")?;
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! Cards, cables and DHCP servers that do not do what they should.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use dayfly_qemu::{image::Image, vm::Nic};
+
+use crate::{
+    Scenario,
+    lab::{BOOT, Lab, Site, boot, fails, initramfs, ready, step, took},
+    same,
+};
+
+pub const SCENARIOS: &[Scenario] = &[
+    ("no_dhcp_answer", no_dhcp_answer),
+    ("second_nic_is_dead", second_nic_is_dead),
+    ("first_nic_is_dead", first_nic_is_dead),
+    ("no_carrier", no_carrier),
+    ("cable_plugged_in_late", cable_plugged_in_late),
+    ("no_nic", no_nic),
+    ("e1000", e1000),
+];
+
+fn no_dhcp_answer(lab: &Lab) -> Result<()> {
+    let node = lab.bare_node(initramfs()?)?.nic(Nic::silent());
+    let console = fails(
+        node.cmdline("root=live:http://10.0.2.2:1/os.squashfs ip=dhcp rd.retry=10 panic=2"),
+        "net.no-lease",
+    )?;
+    ensure!(console.contains("eth0"), "the interface is not named");
+    Ok(())
+}
+
+fn second_nic_is_dead(lab: &Lab) -> Result<()> {
+    with_dead_nic(lab, Nic::user(), Nic::silent())
+}
+
+fn first_nic_is_dead(lab: &Lab) -> Result<()> {
+    with_dead_nic(lab, Nic::silent(), Nic::user())
+}
+
+/// A card that nobody answers must not cost the time of its time-out.
+fn with_dead_nic(lab: &Lab, first: Nic, second: Nic) -> Result<()> {
+    let site = Site::start(Image::Debian)?;
+    let vm = boot(lab.bare_node(initramfs()?)?.nic(first).nic(second).cmdline(&site.parameters()))?;
+    let report = vm.boot_json()?;
+    same!(step(&report, "network")?["attempt"], 1);
+    let seconds = took(&report, "network")?;
+    ensure!(seconds < 10.0, "the network took {seconds} s beside a dead card");
+    Ok(())
+}
+
+fn no_carrier(lab: &Lab) -> Result<()> {
+    let node = lab.node()?.cmdline("root=live:http://10.0.2.2:1/os.squashfs ip=dhcp rd.retry=5 panic=2");
+    let mut vm = node.start()?;
+    vm.set_link(0, false)?;
+    vm.expect("How to fix it: .*", BOOT)?;
+    vm.expect("Code: +net\\.no-carrier$", BOOT)?;
+    vm.wait_end(Duration::from_secs(60))?;
+    Ok(())
+}
+
+fn cable_plugged_in_late(lab: &Lab) -> Result<()> {
+    let site = Site::start(Image::Debian)?;
+    let vm = lab.node()?.cmdline(&site.parameters()).start()?;
+    vm.set_link(0, false)?;
+    vm.expect("network: ", BOOT)?;
+    std::thread::sleep(Duration::from_secs(8));
+    vm.set_link(0, true)?;
+    ready(&vm)
+}
+
+fn no_nic(lab: &Lab) -> Result<()> {
+    let node = lab.bare_node(initramfs()?)?;
+    fails(node.cmdline("root=live:http://10.0.2.2:1/os.squashfs rd.retry=5 panic=2"), "net.no-link")?;
+    Ok(())
+}
+
+fn e1000(lab: &Lab) -> Result<()> {
+    let site = Site::start(Image::Debian)?;
+    let initramfs = lab.own_initramfs(&["--add-module", "e1000"])?;
+    boot(lab.bare_node(&initramfs)?.nic(Nic::user().model("e1000")).cmdline(&site.parameters()))?;
+    Ok(())
+}
