@@ -7,8 +7,8 @@ pub const RUN: &str = "/run/dayfly";
 pub const LOWER: &str = "/run/dayfly/l";
 /// The tmpfs that takes what the OS writes.
 pub const WRITABLE: &str = "/run/dayfly/rw";
-/// The OS's root, before the switch.
-pub const ROOT: &str = "/run/dayfly/root";
+/// The OS's root, before the switch. Not below /run, which moves into it.
+pub const ROOT: &str = "/sysroot";
 /// The state disk.
 pub const STATE: &str = "/run/dayfly/state";
 /// A disk that holds an image file.
