@@ -1,0 +1,438 @@
+//! `dayfly initramfs` and `dayfly modules` as a user runs them: over a small made-up kernel, and over Debian's.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+const RELEASE: &str = "6.99.0-test";
+
+struct Run {
+    ok: bool,
+    out: String,
+    err: String,
+}
+
+fn dayfly(args: &[&str]) -> Run {
+    let output = Command::new(env!("CARGO_BIN_EXE_dayfly"))
+        .args(args)
+        .env_remove("SOURCE_DATE_EPOCH")
+        .output()
+        .expect("the binary was built");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    Run { ok: output.status.success(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// An ELF header of a static x86-64 program, and nothing else.
+fn program() -> Vec<u8> {
+    let mut elf = vec![0; 64];
+    elf[..7].copy_from_slice(&[0x7F, b'E', b'L', b'F', 2, 1, 1]);
+    elf[16] = 2; // executable
+    elf[18] = 62; // x86-64
+    elf[20] = 1;
+    elf[52] = 64; // the header's own size
+    elf[54] = 56; // a program header's
+    elf[58] = 64; // a section header's
+    elf
+}
+
+/// A kernel of five modules in three compressions, an init, and a folder for results.
+struct Bench {
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let bench = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        let write = |path: &str, bytes: &[u8]| {
+            let path = bench.path(path);
+            fs::create_dir_all(path.parent().expect("not the root")).expect("a folder");
+            fs::write(path, bytes).expect("a file");
+        };
+        let kernel = format!("modules/{RELEASE}");
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gz.write_all(b"virtio_ring").expect("to memory");
+        for (path, bytes) in [
+            ("kernel/drivers/virtio/virtio_ring.ko.gz", gz.finish().expect("to memory")),
+            ("kernel/drivers/virtio/virtio_pci.ko", b"virtio_pci".to_vec()),
+            (
+                "kernel/drivers/net/virtio_net.ko.zst",
+                zstd::encode_all(&b"virtio_net"[..], 3).expect("to memory"),
+            ),
+            ("kernel/drivers/net/ethernet/e1000.ko", b"e1000".to_vec()),
+            ("kernel/fs/overlayfs/overlay.ko", b"overlay".to_vec()),
+        ] {
+            write(&format!("{kernel}/{path}"), &bytes);
+        }
+        let ring = "kernel/drivers/virtio/virtio_ring.ko.gz";
+        let dep = format!(
+            "{ring}:\nkernel/drivers/virtio/virtio_pci.ko: {ring}\nkernel/drivers/net/virtio_net.ko.zst: {ring}\n\
+             kernel/drivers/net/ethernet/e1000.ko:\nkernel/fs/overlayfs/overlay.ko:\n"
+        );
+        write(&format!("{kernel}/modules.dep"), dep.as_bytes());
+        let alias = "alias pci:v00008086d0000100Esv*sd*bc*sc*i* e1000\nalias virtio:d00000001v* virtio_net\n";
+        write(&format!("{kernel}/modules.alias"), alias.as_bytes());
+        write(&format!("{kernel}/modules.builtin"), b"kernel/fs/ext4/ext4.ko\n");
+        write("init", &program());
+        write("conf/a.conf", b"options virtio_net napi_tx=0\nwhat is this\n");
+        bench
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.path(name).to_str().expect("UTF-8").to_owned()
+    }
+
+    /// `dayfly initramfs` with the made-up kernel, and more arguments.
+    fn build(&self, output: &str, more: &[&str]) -> Run {
+        let (modules, conf) = (self.text(&format!("modules/{RELEASE}")), self.text("conf"));
+        let (init, output) = (self.text("init"), self.text(output));
+        let mut args =
+            vec!["initramfs", "--modules", &modules, "--modprobe-config", &conf, "--output", &output];
+        if !more.contains(&"--init") {
+            args.extend(["--init", &init]);
+        }
+        args.extend(more);
+        dayfly(&args)
+    }
+}
+
+/// (mode as `cpio -itv` prints it, path) of an uncompressed archive, by GNU cpio.
+fn listed(archive: &[u8]) -> Vec<(String, String)> {
+    let mut cpio = Command::new("cpio")
+        .args(["-itv", "--quiet", "--numeric-uid-gid"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("cpio runs; apt-get install cpio");
+    let mut stdin = cpio.stdin.take().expect("a pipe");
+    let archive = archive.to_vec();
+    let feeder = std::thread::spawn(move || stdin.write_all(&archive));
+    let output = cpio.wait_with_output().expect("cpio ends");
+    assert!(output.status.success(), "cpio does not like the archive");
+    feeder.join().expect("no panic").expect("cpio reads it all");
+    String::from_utf8(output.stdout)
+        .expect("UTF-8")
+        .lines()
+        .map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            assert_eq!(&words[2..4], ["0", "0"], "root owns everything: {line}");
+            let entry = line.split_once(" -> ").map_or(line, |link| link.0);
+            let path = entry.rsplit_once(' ').map_or("", |pair| pair.1);
+            (words[0].to_owned(), path.to_owned())
+        })
+        .collect()
+}
+
+/// The files of an uncompressed archive and their bytes, read by the format's rules alone.
+fn files(archive: &[u8]) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut rest = archive;
+    loop {
+        let field = |i: usize| {
+            let text = std::str::from_utf8(&rest[6 + 8 * i..14 + 8 * i]).expect("hexadecimal");
+            usize::from_str_radix(text, 16).expect("hexadecimal")
+        };
+        assert_eq!(&rest[..6], b"070701");
+        let (size, name_size) = (field(6), field(11));
+        let name = std::str::from_utf8(&rest[110..110 + name_size - 1]).expect("UTF-8").to_owned();
+        let start = (110 + name_size).next_multiple_of(4);
+        if name == "TRAILER!!!" {
+            return files;
+        }
+        files.insert(name, rest[start..start + size].to_vec());
+        rest = &rest[(start + size).next_multiple_of(4)..];
+    }
+}
+
+#[test]
+fn the_image_holds_what_the_node_needs() {
+    let bench = Bench::new();
+    fs::write(bench.path("settings.toml"), "version = 1\n").expect("a file");
+    fs::write(bench.path("roots.pem"), "PEM").expect("a file");
+    fs::create_dir(bench.path("extra")).expect("a folder");
+    fs::write(bench.path("extra/motd"), "hello").expect("a file");
+    let run = bench.build(
+        "image",
+        &[
+            "--profile",
+            "virtio",
+            "--compress",
+            "none",
+            "--settings",
+            &bench.text("settings.toml"),
+            "--ca-bundle",
+            &bench.text("roots.pem"),
+            "--add-file",
+            &format!("{}:/etc/extra", bench.text("extra")),
+            "--shell",
+            &bench.text("init"),
+        ],
+    );
+    assert!(run.ok, "{}", run.err);
+    let image = fs::read(bench.path("image")).expect("it was written");
+    let list = listed(&image);
+    let mode = |path: &str| list.iter().find(|(_, name)| name == path).map(|(mode, _)| mode.as_str());
+    for (path, expected) in [
+        ("init", "-rwxr-xr-x"),
+        ("dev/console", "crw-------"),
+        ("dev/null", "crw-rw-rw-"),
+        ("dev/kmsg", "crw-r--r--"),
+        ("proc", "drwxr-xr-x"),
+        ("sys", "drwxr-xr-x"),
+        ("run", "drwxr-xr-x"),
+        ("lib/dayfly/modules.index", "-rw-r--r--"),
+        ("etc/dayfly.toml", "-rw-r--r--"),
+        ("etc/ssl/certs/ca-certificates.crt", "-rw-r--r--"),
+        ("etc/extra/motd", "-rw-r--r--"),
+        ("bin/busybox", "-rwxr-xr-x"),
+    ] {
+        assert_eq!(mode(path), Some(expected), "{path}");
+    }
+    let paths: Vec<&String> = list.iter().map(|(_, path)| path).collect();
+    assert!(paths.is_sorted(), "{paths:?}");
+
+    let files = files(&image);
+    let base = format!("lib/modules/{RELEASE}/kernel");
+    for (path, content) in [
+        ("drivers/virtio/virtio_ring.ko", "virtio_ring"),
+        ("drivers/virtio/virtio_pci.ko", "virtio_pci"),
+        ("drivers/net/virtio_net.ko", "virtio_net"),
+        ("fs/overlayfs/overlay.ko", "overlay"),
+    ] {
+        assert_eq!(
+            files.get(&format!("{base}/{path}")).map(Vec::as_slice),
+            Some(content.as_bytes()),
+            "{path}"
+        );
+    }
+    assert!(!files.contains_key(&format!("{base}/drivers/net/ethernet/e1000.ko")));
+    assert_eq!(files.get("bin/sh").map(Vec::as_slice), Some(&b"busybox"[..]));
+    let build = String::from_utf8(files["etc/dayfly-build"].clone()).expect("text");
+    assert!(build.starts_with("epoch=1") && build.contains(&format!("\nkernel={RELEASE}\n")), "{build}");
+
+    let index = String::from_utf8(files["lib/dayfly/modules.index"].clone()).expect("text");
+    let table = dayfly_wire::modules::Table::decode(&index).expect("the node can read it");
+    assert_eq!(table.release(), RELEASE);
+    let loads = table.load_order("virtio_net").expect("it is packed");
+    let loads: Vec<(&str, &str)> =
+        loads.iter().map(|load| (load.path.as_str(), load.params.as_str())).collect();
+    assert_eq!(
+        loads,
+        [("kernel/drivers/virtio/virtio_ring.ko", ""), ("kernel/drivers/net/virtio_net.ko", "napi_tx=0")]
+    );
+    assert_eq!(table.left_out("pci:v00008086d0000100Esv0sd0bc02sc00i00"), ["e1000"]);
+
+    for expected in [
+        "initramfs for kernel 6.99.0-test, profile virtio\n",
+        "  modules: network                1        10 B\n",
+        "note: a.conf: \"what is this\" is not a statement of modprobe.d(5); it is ignored\n",
+        "has built in: ext4; does not have: af_packet ",
+    ] {
+        assert!(run.out.contains(expected), "{expected:?} is missing in:\n{}", run.out);
+    }
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    let bench = Bench::new();
+    for how in ["none", "lz4", "zstd"] {
+        for name in ["one", "two"] {
+            let run = bench.build(name, &["--compress", how]);
+            assert!(run.ok, "{}", run.err);
+        }
+        let [one, two] = ["one", "two"].map(|name| fs::read(bench.path(name)).expect("it was written"));
+        assert!(one == two, "{how}: two builds differ");
+    }
+}
+
+#[test]
+fn compressed_images_unpack_to_the_plain_one() {
+    let bench = Bench::new();
+    for how in ["none", "lz4", "zstd"] {
+        assert!(bench.build(how, &["--compress", how, "--ca-bundle", "none"]).ok);
+    }
+    let plain = fs::read(bench.path("none")).expect("it was written");
+    let zstd = fs::read(bench.path("zstd")).expect("it was written");
+    assert!(zstd::decode_all(zstd.as_slice()).expect("zstd") == plain);
+    let lz4 = fs::read(bench.path("lz4")).expect("it was written");
+    assert_eq!(lz4[..4], [0x02, 0x21, 0x4C, 0x18], "the frame that the kernel knows");
+    let len = u32::from_le_bytes(lz4[4..8].try_into().expect("four bytes")) as usize;
+    assert_eq!(len, lz4.len() - 8, "one block holds it all");
+    let size = i32::try_from(plain.len()).expect("small");
+    assert!(lz4::block::decompress(&lz4[8..], Some(size)).expect("lz4") == plain);
+}
+
+#[test]
+fn modules_are_added_and_left_out_by_name() {
+    let bench = Bench::new();
+    let run = bench.build(
+        "image",
+        &[
+            "--profile",
+            "virtio",
+            "--compress",
+            "none",
+            "--add-module",
+            "e1000",
+            "--omit-module",
+            "virtio-pci",
+        ],
+    );
+    assert!(run.ok, "{}", run.err);
+    let files = files(&fs::read(bench.path("image")).expect("it was written"));
+    let has = |name: &str| files.keys().any(|path| path.ends_with(&format!("/{name}.ko")));
+    assert!(has("e1000") && has("virtio_net") && !has("virtio_pci"));
+
+    let run = bench.build("image", &["--profile", "virtio", "--omit-module", "virtio_ring"]);
+    assert!(run.ok, "{}", run.err);
+    assert!(run.out.contains(
+        "note: virtio_net is left out: module virtio_net needs kernel/drivers/virtio/virtio_ring.ko.gz"
+    ));
+}
+
+#[test]
+fn mistakes_are_told_with_the_way_out() {
+    let bench = Bench::new();
+    fs::write(bench.path("script"), "#!/bin/sh\n").expect("a file");
+    fs::write(bench.path("bad.toml"), "root = 1\n").expect("a file");
+    let mut arm = program();
+    arm[18] = 183;
+    fs::write(bench.path("arm"), arm).expect("a file");
+    fs::write(bench.path(&format!("modules/{RELEASE}/kernel/fs/overlayfs/overlay.ko")), program())
+        .expect("a file");
+    fs::write(bench.path(&format!("modules/{RELEASE}/kernel/drivers/net/ethernet/e1000.ko")), program())
+        .expect("a file");
+    fs::create_dir_all(bench.path("empty/1.2.3")).expect("a folder");
+    let (script, bad, none, empty) =
+        (bench.text("script"), bench.text("bad.toml"), bench.text("none"), bench.text("empty/1.2.3"));
+    let (arm, twice) = (bench.text("arm"), format!("{}:/init", bench.text("script")));
+    let table: &[(&[&str], &str)] = &[
+        (
+            &["--add-module", "virtio_nett"],
+            "--add-module virtio_nett: kernel 6.99.0-test has no module or alias of this name; did you mean virtio_net?",
+        ),
+        (
+            &["--add-module", "zzzzzz"],
+            "--add-module zzzzzz: kernel 6.99.0-test has no module or alias of this name\n",
+        ),
+        (
+            &["--omit-module", "overlayy"],
+            "--omit-module overlayy: kernel 6.99.0-test has no module or alias of this name; did you mean overlay?",
+        ),
+        (
+            &["--omit-module", "ext4"],
+            "--omit-module ext4: it is built into kernel 6.99.0-test, so it cannot be left out",
+        ),
+        (
+            &["--omit-module", "e1000", "--add-module", "e1000"],
+            "e1000 is given to --add-module and to --omit-module",
+        ),
+        (&["--init", &none], "--init: cannot read"),
+        (&["--init", &script], "it is not a 64-bit ELF program"),
+        (&["--init", "/bin/ls"], "it is linked dynamically and the image has no libraries"),
+        (
+            &["--init", &arm, "--add-module", "e1000"],
+            "--init is built for Aarch64, the kernel's modules for X86_64",
+        ),
+        (&["--shell", &script], "--shell "),
+        (&["--settings", &none], "--settings: cannot read"),
+        (&["--settings", &bad], "a node would not boot with it:\n  The settings file has no version"),
+        (&["--ca-bundle", &none], "--ca-bundle: cannot read"),
+        (&["--add-file", "nocolon"], "--add-file nocolon: expected SRC:DST"),
+        (&["--add-file", "/etc/hostname:relative"], "\"relative\" is not an absolute path inside the image"),
+        (&["--add-file", &twice], "/init would be in the image twice"),
+        (&["--kernel", "9.9.9", "--modules", &none], "kernel 9.9.9: there is no folder"),
+        (&["--profile", "desktop"], "invalid value 'desktop'"),
+    ];
+    for (args, expected) in table {
+        let run = if args.contains(&"--modules") {
+            let mut all = vec!["initramfs", "--output", &none];
+            all.extend(*args);
+            dayfly(&all)
+        } else {
+            bench.build("image", args)
+        };
+        assert!(!run.ok, "{args:?} was accepted");
+        assert!(run.err.contains(expected), "{args:?}: {}", run.err);
+        assert!(!bench.path("image").exists(), "{args:?} left a file");
+    }
+    let run = dayfly(&["initramfs", "--modules", &empty, "--output", &none]);
+    assert!(run.err.contains("modules.dep is missing or empty; run \"depmod 1.2.3\""), "{}", run.err);
+    let run = dayfly(&["initramfs", "--kernel", "1.2.3-nosuch", "--output", &none]);
+    assert!(
+        run.err.contains("kernel 1.2.3-nosuch: there is no folder /lib/modules/1.2.3-nosuch; installed: "),
+        "{}",
+        run.err
+    );
+}
+
+#[test]
+fn the_resolver_shows_its_answers() {
+    let bench = Bench::new();
+    let (modules, conf) = (bench.text(&format!("modules/{RELEASE}")), bench.text("conf"));
+    let kernel = ["--modules", &modules, "--modprobe-config", &conf];
+    let run = dayfly(&[&["modules"][..], &kernel, &["virtio:d00000001v00001AF4", "ext4"]].concat());
+    assert!(run.ok, "{}", run.err);
+    assert_eq!(
+        run.out,
+        "virtio:d00000001v00001AF4: virtio_net\n  kernel/drivers/virtio/virtio_ring.ko.gz\n  \
+         kernel/drivers/net/virtio_net.ko.zst napi_tx=0\next4: ext4\n  built in\n"
+    );
+    let run = dayfly(&[&["modules"][..], &kernel, &["nosuch"]].concat());
+    assert!(!run.ok && run.err.contains("has no module for nosuch"), "{}", run.err);
+}
+
+/// The image of Debian's kernel: the drivers that a virtual machine boots with are there, and the budget is kept.
+#[test]
+fn a_distribution_kernel_fits_the_budget() {
+    let installed = fs::read_dir("/lib/modules").into_iter().flatten().flatten().map(|entry| entry.path());
+    let kernel = installed.filter(|folder| folder.join("modules.dep").is_file()).max();
+    let kernel = kernel.expect("no kernel in /lib/modules; apt-get install linux-image-amd64 kmod");
+    let bench = Bench::new();
+    let output = bench.text("image");
+    let run = dayfly(&[
+        "initramfs",
+        "--modules",
+        kernel.to_str().expect("UTF-8"),
+        "--init",
+        &bench.text("init"),
+        "--profile",
+        "virtio",
+        "--compress",
+        "none",
+        "--output",
+        &output,
+    ]);
+    assert!(run.ok, "{}", run.err);
+    let image = fs::read(Path::new(&output)).expect("it was written");
+    let files = files(&image);
+    for name in
+        ["virtio_pci", "virtio_net", "virtio_blk", "sd_mod", "loop", "overlay", "squashfs", "erofs", "ext4"]
+    {
+        assert!(
+            files.keys().any(|path| path.ends_with(&format!("/{name}.ko")))
+                || run.out.contains(&format!(" {name}")),
+            "{name} is neither packed nor built in"
+        );
+    }
+    // The init has 3 MiB of the 5; lz4 is the larger of the compressions in use.
+    let run = dayfly(&[
+        "initramfs",
+        "--modules",
+        kernel.to_str().expect("UTF-8"),
+        "--init",
+        &bench.text("init"),
+        "--profile",
+        "virtio",
+        "--output",
+        &output,
+    ]);
+    assert!(run.ok, "{}", run.err);
+    let size = fs::metadata(&output).expect("it was written").len();
+    assert!(size < 2 * 1024 * 1024 + 512 * 1024, "all but the init takes {size} bytes");
+}
