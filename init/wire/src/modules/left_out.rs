@@ -1,12 +1,13 @@
 //! What an image could have held: aliases of modules that were left out, so that a device without a driver is reported
 //! by the name of the module it wants.
 //!
-//! The text stays as it is stored and is read only when a device was not served. It is a sequence of groups, each
-//! `<key length`, a line break, and `length` bytes of `rest module` lines; key and rest together are the pattern, and the
-//! key holds no special character. A look-up walks from head to head, some hundreds, and reads one or two groups.
+//! The text stays as it is stored. It is a sequence of groups, each `<key length`, a line break, and `length` bytes of
+//! `rest module` lines; key and rest together are the pattern, and the key holds no special character. Reading it is a
+//! walk from head to head, some hundreds; a look-up compares the keys and reads one or two groups.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::ops::Range;
 
 use super::glob;
 
@@ -59,6 +60,8 @@ pub(super) fn is_worth(path: &str, pattern: &str) -> bool {
 #[derive(Debug, Clone, Default)]
 pub(super) struct LeftOut {
     text: String,
+    /// Where each group's key and its lines are in the text.
+    groups: Vec<(Range<usize>, Range<usize>)>,
 }
 
 impl LeftOut {
@@ -84,14 +87,23 @@ impl LeftOut {
             let _ = writeln!(text, "<{key} {}", body.len());
             text.push_str(&body);
         }
-        Self { text }
+        Self::parse(&text).unwrap_or_default()
     }
 
     /// Takes stored text; `None` if its groups do not add up.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let mut groups = Groups { rest: text };
-        while groups.next().is_some() {}
-        groups.rest.is_empty().then(|| Self { text: text.to_owned() })
+        let mut groups = Vec::new();
+        let mut at = 0_usize;
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+            let (head, _) = rest.strip_prefix('<')?.split_once('\n')?;
+            let (key, len) = head.rsplit_once(' ')?;
+            let key_start = at.checked_add(1)?;
+            let body_start = key_start.checked_add(head.len())?.checked_add(1)?;
+            at = body_start.checked_add(len.parse().ok()?)?;
+            text.get(body_start..at)?;
+            groups.push((key_start..key_start.checked_add(key.len())?, body_start..at));
+        }
+        Some(Self { text: text.to_owned(), groups })
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -101,8 +113,11 @@ impl LeftOut {
     /// The modules that `alias` (normalized) would have chosen, each once.
     pub(super) fn lookup(&self, alias: &str) -> Vec<&str> {
         let mut modules = Vec::new();
-        for (key, body) in (Groups { rest: &self.text }) {
-            let Some(given) = alias.strip_prefix(key) else { continue };
+        for (key, body) in &self.groups {
+            let Some(given) = self.text.get(key.clone()).and_then(|key| alias.strip_prefix(key)) else {
+                continue;
+            };
+            let body = self.text.get(body.clone()).unwrap_or_default();
             for (rest, module) in body.lines().filter_map(|line| line.rsplit_once(' ')) {
                 if glob::matches(rest.as_bytes(), given.as_bytes()) && !modules.contains(&module) {
                     modules.push(module);
@@ -124,23 +139,6 @@ fn key_len(pattern: &str) -> usize {
         pattern.find(':').map_or(0, |colon| colon.saturating_add(1))
     };
     wanted.min(literal)
-}
-
-/// Walks over (key, body); stops before what is not a group.
-struct Groups<'a> {
-    rest: &'a str,
-}
-
-impl<'a> Iterator for Groups<'a> {
-    type Item = (&'a str, &'a str);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let (head, after) = self.rest.strip_prefix('<')?.split_once('\n')?;
-        let (key, len) = head.rsplit_once(' ')?;
-        let (body, rest) = after.split_at_checked(len.parse().ok()?)?;
-        self.rest = rest;
-        Some((key, body))
-    }
 }
 
 #[cfg(test)]
@@ -176,7 +174,16 @@ mod tests {
 
     #[test]
     fn broken_text_is_refused() {
-        for text in ["x", "<a", "<a 5\nabc", "<a\nabc\n", "<a x\nabc\n", "<a 4\nabc\nz"] {
+        for text in [
+            "x",
+            "<a",
+            "<a 5\nabc",
+            "<a\nabc\n",
+            "<a x\nabc\n",
+            "<a 4\nabc\nz",
+            "<a 18446744073709551615\n",
+            "<a 1\nä",
+        ] {
             assert!(LeftOut::parse(text).is_none(), "{text:?}");
         }
     }
