@@ -13,9 +13,8 @@ use crate::{
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Facts {}
 
-/// Modules without which no image boots; those for a network come with it.
+/// Modules without which no image boots.
 const ESSENTIAL_MODULES: [&str; 4] = ["loop", "squashfs", "erofs", "overlay"];
-const NETWORK_MODULES: [&str; 1] = ["af_packet"];
 
 /// Makes the plan, or says why there can be none.
 pub fn plan(settings: &Settings, _facts: &Facts) -> Result<Plan, Problem> {
@@ -30,7 +29,7 @@ pub fn plan(settings: &Settings, _facts: &Facts) -> Result<Plan, Problem> {
     };
     let fetched = matches!(image.value, ImageSource::Url(_));
     let mut draft = Draft::default();
-    devices(&mut draft, settings, fetched);
+    devices(&mut draft, settings);
     if fetched || settings.network_wanted.value {
         network(&mut draft, settings, fetched);
     }
@@ -77,11 +76,8 @@ fn values<T: Clone>(list: &[Sourced<T>]) -> Vec<T> {
     list.iter().map(|item| item.value.clone()).collect()
 }
 
-fn devices(draft: &mut Draft, settings: &Settings, fetched: bool) {
+fn devices(draft: &mut Draft, settings: &Settings) {
     let mut names: Vec<String> = ESSENTIAL_MODULES.iter().map(|&name| name.to_owned()).collect();
-    if fetched || settings.network_wanted.value {
-        names.extend(NETWORK_MODULES.iter().map(|&name| name.to_owned()));
-    }
     names.extend(values(&settings.modules_load));
     draft.add(
         Phase::Devices,
@@ -113,7 +109,9 @@ fn network(draft: &mut Draft, settings: &Settings, fetched: bool) {
     } else {
         OnFailure::Continue("the image is on a disk; the OS can bring the network up itself")
     };
-    draft.add(Phase::Network, "network", &["modules"], Action::RaceNetwork(network), within(60), on_failure);
+    // It waits for interfaces itself: nothing says when the last one has appeared.
+    let deadline = Deadline::Within(settings.retry.value.min(Duration::from_secs(60)));
+    draft.add(Phase::Network, "network", &[], Action::RaceNetwork(network), deadline, on_failure);
 }
 
 fn find_image(draft: &mut Draft, settings: &Settings, image: &ImageSource) {

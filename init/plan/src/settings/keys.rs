@@ -75,6 +75,13 @@ fn yes_no(value: &Sourced<bool>, name: &str) -> Vec<Shown> {
     one(&Sourced { value: text, source: value.source.clone() }, name)
 }
 
+/// The image is one setting with two names.
+fn image(settings: &Settings, name: &str, on_disk: bool) -> Vec<Shown> {
+    let is_here =
+        |image: &&Sourced<ImageSource>| matches!(image.value, ImageSource::Device { .. }) == on_disk;
+    maybe(settings.image.as_ref().filter(is_here), name)
+}
+
 /// Name, kind, documentation, how to set, how to show.
 macro_rules! keys {
     ($($name:literal $kind:literal $doc:literal
@@ -92,10 +99,10 @@ macro_rules! keys {
 keys! {
     "image.url" "URL" "The OS image on an HTTP or HTTPS server: a squashfs or erofs file."
         |s, t, src| put(&mut s.image, ImageSource::Url(t.parse()?), src),
-        |s, n| maybe(s.image.as_ref(), n);
+        |s, n| image(s, n, false);
     "image.device" "device" "The OS image on a disk: /dev/NAME, LABEL=, UUID=, PARTLABEL= or PARTUUID=. Replaces image.url, and the reverse: the later one wins."
         |s, t, src| put(&mut s.image, ImageSource::Device { device: t.parse()?, live: true }, src),
-        |_s, _n| Vec::new();
+        |s, n| image(s, n, true);
     "image.sha256" "64 hexadecimal digits" "The SHA-256 of the image file. With it, an image that differs is never mounted; without it, whatever the server sends is booted, and the plan says so."
         |s, t, src| put(&mut s.image_sha256, t.parse()?, src),
         |s, n| maybe(s.image_sha256.as_ref(), n);
@@ -144,7 +151,7 @@ keys! {
     "hostname" "host name" "The node's name; else DHCP's, else node-MAC."
         |s, t, src| put(&mut s.hostname, t.parse()?, src),
         |s, n| maybe(s.hostname.as_ref(), n);
-    "kubelet" "yes or no" "Write a kubelet unit and enable it, so that the service manager starts it at once."
+    "kubelet.enabled" "yes or no" "Write a kubelet unit and enable it, so that the service manager starts it at once."
         |s, t, src| s.kubelet.set(parse_bool(t)?, src.clone()),
         |s, n| yes_no(&s.kubelet, n);
     "kubelet.program" "path" "The kubelet in the image."

@@ -156,7 +156,7 @@ pub fn gather(file: Option<&str>, cmdline: &Cmdline) -> (Settings, Vec<Problem>)
         let source = Source::Cmdline(format!("{}=", word.key));
         let value = word.value.as_deref();
         if let Some(name) = ours(&word.key) {
-            // A bare `dayfly.kubelet` is a yes.
+            // A bare `dayfly.debug` is a yes.
             apply_key(&mut settings, &name, value.unwrap_or("1"), &source, &mut problems);
         } else {
             parameters::apply(&mut settings, &word.key, value, &source, &mut problems);

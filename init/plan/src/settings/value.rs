@@ -189,8 +189,7 @@ impl FromStr for HostName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        dayfly_wire::hostname::check(text)
-            .map_err(|reason| format!("\"{text}\" is not a host name: {reason}"))?;
+        dayfly_wire::hostname::check(text).map_err(|reason| format!("host name \"{text}\" {reason}"))?;
         Ok(HostName(text.to_ascii_lowercase()))
     }
 }

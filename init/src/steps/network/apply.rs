@@ -42,6 +42,9 @@ pub fn fixed<S: Sys>(racer: &Racer<S>, address: IpAddr) -> Result<NetworkUp, Rea
 
 /// A lease.
 pub fn leased<S: Sys>(racer: &Racer<S>, lease: Lease) -> Result<NetworkUp, SysError> {
+    for note in &lease.notes {
+        (racer.say)(crate::events::Level::Warning, note.clone());
+    }
     if let Some(mtu) = lease.mtu
         && racer.ip.mtu.is_none()
     {
@@ -49,9 +52,9 @@ pub fn leased<S: Sys>(racer: &Racer<S>, lease: Lease) -> Result<NetworkUp, SysEr
     }
     let valid = lease.lease_seconds.map(|seconds| Duration::from_secs(u64::from(seconds)));
     configure(racer, lease.address.into(), lease.prefix, valid)?;
-    // RFC 3442: with classless routes, the routers of option 3 are ignored; the lease has them sorted out.
+    // RFC 3442: with classless routes, the routers of option 3 are ignored.
     let mut gateway = None;
-    for route in &lease.routes {
+    for route in lease.effective_routes() {
         let hop = (!route.gateway.is_unspecified()).then_some(IpAddr::V4(route.gateway));
         let is_default = route.prefix == 0;
         if is_default && gateway.is_none() {
@@ -60,13 +63,6 @@ pub fn leased<S: Sys>(racer: &Racer<S>, lease: Lease) -> Result<NetworkUp, SysEr
         let on_link = hop.is_some_and(|hop| !is_near(lease.address, lease.prefix, hop));
         let destination = (!is_default).then_some((IpAddr::V4(route.destination), route.prefix));
         change(racer, &LinkChange::Route { destination, gateway: hop, metric: METRIC, on_link })?;
-    }
-    if lease.routes.is_empty()
-        && let Some(router) = lease.routers.first()
-    {
-        gateway = Some(IpAddr::V4(*router));
-        let on_link = !is_near(lease.address, lease.prefix, IpAddr::V4(*router));
-        change(racer, &LinkChange::Route { destination: None, gateway, metric: METRIC, on_link })?;
     }
     Ok(NetworkUp {
         iface: racer.link.name.clone(),

@@ -45,6 +45,10 @@ enum Reason {
 
 /// Brings the network up.
 pub fn race<S: Sys>(cx: &Context<S>, plan: &NetworkPlan) -> Result<Done, Failure> {
+    // Raw ports are a module in many kernels; where it is neither module nor built in, the port says so.
+    if let Err(failure) = cx.modules.load("af_packet") {
+        cx.note(Level::Warning, format!("{}: {}", failure.tried, failure.wrong));
+    }
     if let Err(error) = loopback_up(cx) {
         cx.note(Level::Warning, error.to_string());
     }

@@ -1,0 +1,139 @@
+//! Bad values, each with its exact words. Nothing here may ever panic, and nothing is lost: what is wrong is said.
+
+use dayfly_plan::settings::gather;
+use dayfly_plan::{Code, Facts, Severity, plan};
+use dayfly_wire::cmdline::Cmdline;
+
+#[test]
+fn bad_values_are_named_with_what_is_expected() {
+    use Code::{ConfigUnknown, ConfigUnsupported, ConfigValue};
+    use Severity::{Refuse, Warn};
+    let digits = "0".repeat(63);
+    let cases: Vec<(String, Severity, Code, String)> = [
+        ("root=", Refuse, ConfigValue, "root=: it has no value."),
+        ("root=live:", Refuse, ConfigValue, "root=live:: it names no image: a URL, LABEL=, UUID=, PARTLABEL=, PARTUUID= or /dev/NAME is expected."),
+        ("root=nfs:10.0.0.1:/os", Refuse, ConfigValue, "root=nfs:10.0.0.1:/os: \"nfs:\" is not supported: an http or https URL or a disk is expected."),
+        ("root=live:tftp://boot/os", Refuse, ConfigValue, "root=live:tftp://boot/os: \"tftp://boot/os\" has the scheme \"tftp\", but only http and https can be fetched."),
+        ("root=http://", Refuse, ConfigValue, "root=http://: \"http://\" has no host."),
+        ("root=http:///os", Refuse, ConfigValue, "root=http:///os: \"http:///os\" has no host."),
+        ("root=http://boot:/os", Refuse, ConfigValue, "root=http://boot:/os: \"http://boot:/os\" has no port number from 1 to 65535 after the host's colon."),
+        ("root=http://boot:99999/os", Refuse, ConfigValue, "root=http://boot:99999/os: \"http://boot:99999/os\" has no port number from 1 to 65535 after the host's colon."),
+        ("root=http://[10.0.0.1]/os", Refuse, ConfigValue, "root=http://[10.0.0.1]/os: \"http://[10.0.0.1]/os\" has \"10.0.0.1\" in brackets, which is not an IPv6 address."),
+        ("root=http://user:pw@boot/os", Refuse, ConfigValue, "root=http://user:pw@boot/os: a URL with a user name or password is refused: everybody can read the command line."),
+        ("root=LABEL=", Refuse, ConfigValue, "root=LABEL=: \"LABEL=\" has nothing after LABEL=."),
+        ("root=LABLE=os", Refuse, ConfigValue, "root=LABLE=os: \"LABLE=os\" starts with LABLE=, but LABEL=, UUID=, PARTLABEL= or PARTUUID= is expected."),
+        ("root=vdb", Refuse, ConfigValue, "root=vdb: \"vdb\" is not a device: /dev/NAME, LABEL=, UUID=, PARTLABEL= or PARTUUID= is expected."),
+        ("root=/dev/../vdb", Refuse, ConfigValue, "root=/dev/../vdb: \"/dev/../vdb\" is not the path of a device."),
+        ("ip=", Refuse, ConfigValue, "ip=: it has no value."),
+        ("ip=10.0.0.300::10.0.0.1:24:n:eth0:off", Refuse, ConfigValue, "ip=10.0.0.300::10.0.0.1:24:n:eth0:off: client address \"10.0.0.300\" is not an IP address."),
+        ("dayfly.image.sha256=abc", Refuse, ConfigValue, "dayfly.image.sha256=abc: \"abc\" has 3 hexadecimal digits, a SHA-256 has 64."),
+        ("dayfly.image.sha256=", Refuse, ConfigValue, "dayfly.image.sha256=: \"\" has 0 hexadecimal digits, a SHA-256 has 64."),
+        ("dayfly.image.sha256=xyz", Refuse, ConfigValue, "dayfly.image.sha256=xyz: \"xyz\" has the character 'x', which is not a hexadecimal digit."),
+        ("dayfly.image.url=boot/os", Refuse, ConfigValue, "dayfly.image.url=boot/os: \"boot/os\" is not a URL: http://HOST/PATH is expected."),
+        ("dayfly.image.stall=0", Refuse, ConfigValue, "dayfly.image.stall=0: \"0\" is not a number of seconds from 1 to 86400."),
+        ("dayfly.image.connect=soon", Refuse, ConfigValue, "dayfly.image.connect=soon: \"soon\" is not a number of seconds from 1 to 86400."),
+        ("dayfly.retry=-1", Refuse, ConfigValue, "dayfly.retry=-1: \"-1\" is not a number of seconds from 1 to 86400."),
+        ("dayfly.image.file=../etc/shadow", Refuse, ConfigValue, "dayfly.image.file=../etc/shadow: \"../etc/shadow\" is not a path below the disk's top folder."),
+        ("dayfly.hostname=-node", Refuse, ConfigValue, "dayfly.hostname=-node: host name \"-node\" has a part that starts or ends with \"-\"."),
+        ("dayfly.state.device=sda", Refuse, ConfigValue, "dayfly.state.device=sda: \"sda\" is not a device: /dev/NAME, LABEL=, UUID=, PARTLABEL= or PARTUUID= is expected."),
+        ("dayfly.layout./var=kept", Refuse, ConfigValue, "dayfly.layout./var=kept: \"kept\" is not one of read-only, ephemeral, persistent, tmpfs, tmpfs(SIZE)."),
+        ("dayfly.layout.var=tmpfs", Refuse, ConfigValue, "dayfly.layout.var=tmpfs: \"var\" is not an absolute path without . and ..."),
+        ("dayfly.layout./run/x=tmpfs", Refuse, ConfigValue, "dayfly.layout./run/x=tmpfs: \"/run/x\" belongs to the kernel or to the boot itself."),
+        ("dayfly.layout./tmp=tmpfs(1T)", Refuse, ConfigValue, "dayfly.layout./tmp=tmpfs(1T): \"1T\" is not a size: a number with an optional K, M or G is expected."),
+        ("dayfly.root.size=0", Refuse, ConfigValue, "dayfly.root.size=0: \"0\" is not a size: a number with an optional K, M or G is expected."),
+        ("dayfly.kubelet.enabled=maybe", Refuse, ConfigValue, "dayfly.kubelet.enabled=maybe: \"maybe\" is not one of 1, yes, on, true, 0, no, off, false."),
+        ("dayfly.kubelet.program=kubelet", Refuse, ConfigValue, "dayfly.kubelet.program=kubelet: \"kubelet\" is not an absolute path without . and ..."),
+        ("dayfly.modules.load=a/b", Refuse, ConfigValue, "dayfly.modules.load=a/b: \"a/b\" is not the name of a module."),
+        ("dayfly.failure.action=explode", Refuse, ConfigValue, "dayfly.failure.action=explode: \"explode\" is not one of reboot, poweroff, halt."),
+        ("dayfly.network.bootif=52:54", Refuse, ConfigValue, "dayfly.network.bootif=52:54: MAC address \"52:54\" has 2 parts; expected six pairs of hexadecimal digits, like 52:54:00:12:34:56."),
+        ("dayfly.network.dns=boot", Refuse, ConfigValue, "dayfly.network.dns=boot: \"boot\" is not an IP address."),
+        ("init=sbin/init", Refuse, ConfigValue, "init=sbin/init: \"sbin/init\" is not an absolute path without . and ..."),
+        ("nameserver=dns.example.org", Warn, ConfigValue, "nameserver=dns.example.org: \"dns.example.org\" is not an IP address."),
+        ("rd.retry=abc", Warn, ConfigValue, "rd.retry=abc: \"abc\" is not a number of seconds from 1 to 86400."),
+        ("rd.emergency=panic", Warn, ConfigValue, "rd.emergency=panic: \"panic\" is not one of reboot, poweroff, halt."),
+        ("panic=soon", Warn, ConfigValue, "panic=soon: \"soon\" is not a whole number of seconds."),
+        ("rd.shell=maybe", Warn, ConfigValue, "rd.shell=maybe: \"maybe\" is not one of 1, yes, on, true, 0, no, off, false."),
+        ("rd.live.overlay.size=many", Warn, ConfigValue, "rd.live.overlay.size=many: \"manyM\" is not a size: a number with an optional K, M or G is expected."),
+        ("rd.overlay=tmpfs:size=50%", Warn, ConfigUnsupported, "rd.overlay=tmpfs:size=50%: the option \"size=50%\" is not supported."),
+        ("rd.live.overlay=LABEL=ov:/path", Warn, ConfigUnsupported, "rd.live.overlay=LABEL=ov:/path: the folder \"/path\" is not used: the persistent paths have folders of their own."),
+        ("dayfly.image.sha265=00", Warn, ConfigUnknown, "dayfly.image.sha265= is not a setting of Dayfly; did you mean dayfly.image.sha256=?"),
+        ("dayfly.bananas=1", Warn, ConfigUnknown, "dayfly.bananas= is not a setting of Dayfly; docs/reference/settings.md lists all settings."),
+    ]
+    .into_iter()
+    .map(|(word, severity, code, text)| (word.to_owned(), severity, code, text.to_owned()))
+    .chain(std::iter::once((
+        format!("dayfly.image.sha256={digits}"),
+        Refuse,
+        ConfigValue,
+        format!("dayfly.image.sha256={digits}: \"{digits}\" has 63 hexadecimal digits, a SHA-256 has 64."),
+    )))
+    .collect();
+    assert!(cases.len() >= 40);
+    let mut wrong = Vec::new();
+    for (word, severity, code, text) in cases {
+        let (_, problems) = gather(None, &Cmdline::parse(&word));
+        let found: Vec<_> =
+            problems.iter().map(|found| (found.severity, found.code, found.text.clone())).collect();
+        if found != [(severity, code, text.clone())] {
+            wrong.push(format!("{word}\n  wanted {severity:?} {code} {text}\n  found  {found:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn bad_files_are_refused_with_the_line() {
+    for (file, code, text) in [
+        (
+            "hostname = \"a\"",
+            Code::ConfigFile,
+            "The settings file has no version: put \"version = 1\" on top.",
+        ),
+        ("version = 2", Code::ConfigFile, "The settings file has version 2, this Dayfly reads version 1."),
+        ("version = 1\nhostname = a", Code::ConfigFile, "The settings file is not TOML: line 2: "),
+        (
+            "version = 1\n[image]\nulr = \"http://boot/os\"",
+            Code::ConfigUnknown,
+            "image.ulr is not a setting of Dayfly; did you mean image.url?",
+        ),
+        ("version = 1\n[image]\nstall = \"long\"", Code::ConfigValue, "stall"),
+        ("version = 1\nimage = 3", Code::ConfigUnknown, "image is not a setting of Dayfly"),
+    ] {
+        let (_, problems) = gather(Some(file), &Cmdline::parse("root=/dev/vda"));
+        assert_eq!(problems.len(), 1, "{file}: {problems:?}");
+        assert_eq!(problems[0].code, code, "{file}");
+        assert!(problems[0].text.contains(text), "{file}: {}", problems[0].text);
+    }
+}
+
+#[test]
+fn what_belongs_to_others_is_never_an_error() {
+    let (settings, problems) = gather(
+        None,
+        &Cmdline::parse(
+            "root=/dev/vda foo.bar=1 systemd.unit=rescue.target console=ttyS0,115200n8 \"odd word\" = =x dayflyx=1 -- -b",
+        ),
+    );
+    assert_eq!(problems, []);
+    assert_eq!(settings.init_args, ["-b"]);
+    assert!(plan(&settings, &Facts {}).is_ok());
+}
+
+#[test]
+fn the_later_word_wins_and_the_command_line_wins_over_the_file() {
+    let file = "version = 1\nhostname = \"file\"\n[network]\ndns = [\"10.0.0.1\", \"10.0.0.2\"]\n[image]\nstall = 20\n";
+    let (settings, problems) = gather(
+        Some(file),
+        &Cmdline::parse(
+            "rd.shell=1 rd.shell=0 dayfly.hostname=first dayfly.hostname=second nameserver=10.9.9.9",
+        ),
+    );
+    assert_eq!(problems, []);
+    assert!(!settings.shell.value);
+    assert_eq!(settings.hostname.as_ref().unwrap().value.as_str(), "second");
+    assert_eq!(settings.dns.iter().map(|dns| dns.value.to_string()).collect::<Vec<_>>(), ["10.9.9.9"]);
+    assert_eq!(settings.image_stall.value.as_secs(), 20);
+    assert_eq!(settings.image_stall.source.to_string(), "initramfs");
+    let (settings, _) = gather(Some(file), &Cmdline::parse(""));
+    assert_eq!(settings.dns.len(), 2);
+}

@@ -1,0 +1,63 @@
+//! The plans of ten command lines, as `dayfly explain` prints them. A change of a plan shows in the diff of a snapshot.
+
+use std::fmt::Write;
+
+use dayfly_plan::settings::{self, Settings};
+use dayfly_plan::{Facts, Problem, Source, plan};
+use dayfly_wire::cmdline::Cmdline;
+
+const SHA: &str = "dayfly.image.sha256=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+fn render(settings: &Settings, problems: &[Problem]) -> String {
+    let mut text = String::new();
+    for problem in problems {
+        writeln!(text, "{:?}: {problem} [{}]", problem.severity, problem.code).unwrap();
+    }
+    for row in settings.shown().iter().filter(|row| row.source != Source::Default) {
+        writeln!(text, "{} = {} ({})", row.name, row.value, row.source).unwrap();
+    }
+    match plan(settings, &Facts {}) {
+        Ok(plan) => write!(text, "\n{plan}").unwrap(),
+        Err(problem) => writeln!(text, "\nno plan: {problem} [{}]", problem.code).unwrap(),
+    }
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+fn explain(cmdline: &str, file: Option<&str>) -> String {
+    let (settings, problems) = settings::gather(file, &Cmdline::parse(cmdline));
+    render(&settings, &problems)
+}
+
+#[test]
+fn plans_of_ten_command_lines() {
+    let file = "version = 1\nhostname = \"from-file\"\n\n[image]\nurl = \"https://boot.example.org/os.erofs\"\n\
+                stall = 30\n\n[layout]\n\"/srv\" = \"tmpfs(256M)\"\n\"/var\" = \"persistent\"\n\n[kubelet]\nenabled = true\nargs = [\"--v=2\", \"--node-labels=a=b\"]\n";
+    for (name, cmdline, file) in [
+        ("dracut", format!("root=live:http://10.0.2.2:8080/os.squashfs ip=dhcp rd.neednet=1 {SHA}"), None),
+        ("unchecked", "root=http://boot/os.squashfs".to_owned(), None),
+        (
+            "static",
+            "root=live:http://10.0.2.2/os.squashfs ip=10.0.2.15::10.0.2.2:255.255.255.0:node1:eth0:off nameserver=10.0.2.3".to_owned(),
+            None,
+        ),
+        ("bootif", "root=live:http://boot/os.squashfs ip=dhcp BOOTIF=01-52-54-00-12-34-56".to_owned(), None),
+        ("disk", format!("root=/dev/vdb {SHA}"), None),
+        ("label", "root=live:LABEL=images rd.live.dir=os rd.live.squashimg=v41.squashfs rd.timeout=5".to_owned(), None),
+        (
+            "state",
+            "root=live:http://boot/os.squashfs dayfly.state.device=UUID=4a1b-22 dayfly.layout./opt=ephemeral dayfly.layout./tmp=tmpfs(64M)"
+                .to_owned(),
+            None,
+        ),
+        (
+            "failure",
+            "root=live:http://boot/os.squashfs rd.shell rd.break=pre-mount rd.emergency=poweroff panic=0 rd.retry=30 rd.debug init=/sbin/openrc-init -- single"
+                .to_owned(),
+            None,
+        ),
+        ("file", "dayfly.hostname=from-cmdline quiet console=ttyS0".to_owned(), Some(file)),
+        ("nothing", "quiet console=ttyS0 dayfly.imge.url=http://boot/os".to_owned(), None),
+    ] {
+        insta::assert_snapshot!(name, explain(&cmdline, file));
+    }
+}

@@ -1,0 +1,95 @@
+//! Process 1 for real: this program starts itself in a pid namespace. Needs root.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use dayfly_sys::pid1::{self, Signal};
+use dayfly_sys::{Kernel, Mount, MountFlags, Sys};
+
+fn main() -> ExitCode {
+    if pid1::is_pid1() {
+        let (tell, hear) = channel();
+        pid1::watch_signals(move |signal| tell.send(signal).unwrap()).unwrap();
+        return inside(&Kernel::new(), &hear);
+    }
+    // `cargo test -- NAME` and `--list` reach this program, too; it is one test.
+    let myself = std::env::current_exe().unwrap();
+    let arguments = ["--pid", "--fork", "--kill-child", "--mount", "--mount-proc", "--propagation", "private"];
+    let status = Command::new("unshare").args(arguments).arg(myself).status().expect("unshare of util-linux");
+    // The shell that process 1 became says 42 when all it saw is right.
+    assert_eq!(status.code(), Some(42), "process 1 (needs root): {status}");
+    println!("test pid1 ... ok");
+    ExitCode::SUCCESS
+}
+
+fn shell(kernel: &Kernel, script: &str, limit: Option<Duration>) -> i32 {
+    kernel.run(Path::new("/bin/sh"), &["-c", script], limit).unwrap()
+}
+
+/// Processes of this namespace that are dead and not reaped.
+fn zombies() -> usize {
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| fs::read_to_string(entry.unwrap().path().join("stat")).ok())
+        .filter(|stat| stat.contains(") Z "))
+        .count()
+}
+
+fn inside(kernel: &Kernel, signals: &Receiver<Signal>) -> ExitCode {
+    // The host's console is not ours to write to.
+    let (source, target) = ("/dev/null".into(), "/dev/console".into());
+    kernel.mount(&Mount::Bind { source, target, recursive: false, flags: MountFlags::default() }).unwrap();
+
+    assert_eq!(shell(kernel, "exit 7", None), 7);
+    assert_eq!(shell(kernel, "kill -KILL $$", None), 128 + 9);
+    let gone = kernel.run(Path::new("/no/such/program"), &[], None).unwrap_err();
+    assert_eq!(gone.to_string(), "run /no/such/program: No such file or directory (os error 2)");
+
+    let start = kernel.now();
+    assert_eq!(shell(kernel, "sleep 60 & sleep 60", Some(Duration::from_millis(200))), 128 + 9);
+    assert!(kernel.now() - start < Duration::from_secs(5), "the limit holds");
+
+    // Many at once, each with an orphan that dies before or after it: every status reaches its caller.
+    std::thread::scope(|scope| {
+        for code in 1..=4 {
+            scope.spawn(move || {
+                for round in 0..20 {
+                    let script = format!("(sleep 0.0{}; exit 99) & exit {code}", round % 4);
+                    assert_eq!(shell(kernel, &script, Some(Duration::from_secs(20))), code);
+                }
+            });
+        }
+    });
+    let start = kernel.now();
+    while zombies() > 0 {
+        assert!(kernel.now() - start < Duration::from_secs(5), "{} orphans are not reaped", zombies());
+        kernel.sleep(Duration::from_millis(20));
+    }
+
+    for (number, expected) in [("INT", Signal::CtrlAltDel), ("TERM", Signal::Terminate), ("PWR", Signal::PowerFails)] {
+        assert_eq!(shell(kernel, &format!("kill -{number} 1"), None), 0);
+        assert_eq!(signals.recv_timeout(Duration::from_secs(5)), Ok(expected));
+    }
+
+    // What a program starts with: nothing blocked, nothing ignored, only its three descriptors, a session of its own.
+    let clean = "test $(sed -n 's/^Sig\\(Blk\\|Ign\\):\\s*//p' /proc/self/status | tr -d '0\\n' | wc -c) = 0";
+    let fds = "set -- /proc/self/fd/*; test $(ls /proc/$$/fd | tr '\\n' ' ' | sed 's/ 10 $/ /' | wc -w) -le 3";
+    let session = "test $(cut -d' ' -f6 /proc/$$/stat) = $$";
+    assert_eq!(shell(kernel, &format!("{clean} && {fds} && {session}"), None), 0);
+
+    // A failed exec comes back with the machinery intact.
+    let error = kernel.exec(Path::new("/no/such/init"), &[]);
+    assert_eq!(error.to_string(), "exec /no/such/init: No such file or directory (os error 2)");
+    assert_eq!(shell(kernel, "kill -TERM 1", None), 0);
+    assert_eq!(signals.recv_timeout(Duration::from_secs(5)), Ok(Signal::Terminate));
+
+    // A descriptor that somebody left open for programs.
+    let stray = fs::File::open("/dev/null").unwrap();
+    rustix::io::fcntl_setfd(&stray, rustix::io::FdFlags::empty()).unwrap();
+    let script = format!("test $$ = 1 && {clean} && {fds} && exit 42");
+    let error = kernel.exec(Path::new("/bin/sh"), &["-c".into(), script]);
+    panic!("{error}");
+}
