@@ -15,6 +15,16 @@ const MODULES: &str = "/lib/modules";
 const MODPROBE_FOLDERS: &[&str] =
     &["/etc/modprobe.d", "/run/modprobe.d", "/usr/local/lib/modprobe.d", "/lib/modprobe.d"];
 
+/// What kernel code asks for by itself, by running /sbin/modprobe, which an initramfs of ours has not: character sets for
+/// the default mount options, ciphers and hashes. As soft dependencies they are packed, and loaded in time.
+const REQUESTED: (&str, &str) = (
+    "zz-requested-by-the-kernel.conf",
+    "softdep vfat pre: nls_cp437 nls_ascii nls_iso8859_1 nls_utf8\n\
+     softdep isofs pre: nls_iso8859_1 nls_utf8\n\
+     softdep dm_crypt pre: crypto-aes crypto-xts crypto-cbc crypto-essiv crypto-sha256\n\
+     softdep dm_verity pre: crypto-sha256\n",
+);
+
 /// Which kernel, and where its modules and their configuration are.
 #[derive(Debug, Args)]
 pub struct KernelArgs {
@@ -56,7 +66,8 @@ impl KernelArgs {
         let softdep = read_text(&folder.join("modules.softdep"))?;
         let builtin = read_text(&folder.join("modules.builtin"))?;
         let builtin_modinfo = read(&folder.join("modules.builtin.modinfo"))?;
-        let conf = self.read_conf()?;
+        let mut conf = self.read_conf()?;
+        conf.push((REQUESTED.0.to_owned(), REQUESTED.1.to_owned()));
         let conf: Vec<ConfFile<'_>> = conf.iter().map(|(name, text)| ConfFile { name, text }).collect();
         let files = KernelFiles {
             release: &release,

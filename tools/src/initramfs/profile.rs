@@ -35,13 +35,9 @@ const BASE: &[&str] = &[
     "loop",     // the image in RAM becomes a block device
     "squashfs", // the two image formats
     "erofs",
-    "overlay", // the root
-    "ext4",    // a state partition
-    "vfat",    // a settings disk or an ESP, with the character sets that its mount needs by default
-    "nls_ascii",
-    "nls_cp437",
-    "nls_iso8859_1",
-    "nls_utf8",
+    "overlay",   // the root
+    "ext4",      // a state partition
+    "vfat",      // a settings disk or an ESP
     "isofs",     // a settings CD, as clouds attach it
     "af_packet", // DHCP
     "ipv6",
