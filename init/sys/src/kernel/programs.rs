@@ -125,13 +125,14 @@ fn prepare(command: &mut Command) {
     }
     let setup = move || {
         clean_signals();
+        close_on_exec();
         rustix::process::setsid()?;
         if on_console {
             take_terminal(&io::stdin());
         }
         Ok(())
     };
-    // SAFETY: between fork and exec only async-signal-safe calls are made: sigaction, sigprocmask, setsid, ioctl; no
+    // SAFETY: between fork and exec only async-signal-safe calls are made: sigaction, sigprocmask, close_range, setsid, ioctl; no
     // allocation and no lock.
     unsafe { command.pre_exec(setup) };
 }

@@ -35,11 +35,15 @@ pub(super) fn config(request: &Request) -> Result<TlsConfig> {
 pub(super) fn words(request: &Request, peer: &str, error: &rustls::Error, clock: u64) -> String {
     let meaning = match error {
         rustls::Error::InvalidCertificate(
-            CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYet
-            | CertificateError::NotValidYetContext { .. },
-        ) => format!("; this machine's clock says {}", date(clock)),
+            CertificateError::Expired | CertificateError::ExpiredContext { .. },
+        ) => {
+            format!("; it has expired, if this machine's clock is right, which says {}", date(clock))
+        }
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
+        ) => {
+            format!("; it is not valid yet, if this machine's clock is right, which says {}", date(clock))
+        }
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
             format!("; no certificate in {} signs it", request.ca_bundle.display())
         }
