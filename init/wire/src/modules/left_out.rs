@@ -34,6 +34,7 @@ const BOOT_FOLDERS: &[&str] = &[
 
 /// Parts of the above that no node boots from.
 const OTHER_FOLDERS: &[&str] = &[
+    "kernel/drivers/block/floppy.",
     "kernel/drivers/net/arcnet/",
     "kernel/drivers/net/can/",
     "kernel/drivers/net/fddi/",
@@ -196,6 +197,10 @@ mod tests {
             ("kernel/drivers/gpu/drm/i915/i915.ko", "pci:v1", false),
             ("kernel/drivers/net/phy/realtek.ko", "mdio:x", true),
             ("kernel/drivers/scsi/x.ko", "pcmcia:x", false),
+            ("kernel/drivers/block/floppy.ko", "acpi*:PNP0700:*", false),
+            ("kernel/drivers/block/virtio_blk.ko", "virtio:d00000002v*", true),
+            ("kernel/drivers/block/loop.ko", "devname:loop_control", true),
+            ("kernel/drivers/block/loop.ko", "block_major_7_*", false),
         ] {
             assert_eq!(is_worth(path, pattern), expected, "{path} {pattern}");
         }

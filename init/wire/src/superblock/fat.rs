@@ -19,11 +19,11 @@ pub(super) fn vfat(device: &[u8]) -> Option<Superblock> {
     has(device, 510, &[0x55, 0xAA]).then_some(())?;
     let geometry = geometry(device)?;
     let fat32 = geometry.root_entries == 0;
-    let extended = if fat32 { 64 } else { 36 };
+    let (signature_at, serial_at, label_at) = if fat32 { (66, 67, 71) } else { (38, 39, 43) };
     // 0x29 announces serial, label and type; 0x28 the serial alone.
-    let signature = byte(device, extended + 2)?;
-    let serial = matches!(signature, 0x28 | 0x29).then(|| le32(device, extended + 3)).flatten();
-    let in_boot = if signature == 0x29 { text(at(device, extended + 7, 11)?) } else { None };
+    let signature = byte(device, signature_at)?;
+    let serial = matches!(signature, 0x28 | 0x29).then(|| le32(device, serial_at)).flatten();
+    let in_boot = if signature == 0x29 { text(at(device, label_at, 11)?) } else { None };
     let label = root_label(device, &geometry).or(in_boot).filter(|label| label != "NO NAME");
     Some(Superblock { kind: Kind::Vfat, label, uuid: serial.filter(|serial| *serial != 0).map(serial_text) })
 }
