@@ -1,0 +1,56 @@
+//! A mount and a network namespace for one test, on a thread of its own.
+
+use std::path::Path;
+use std::process::Command;
+
+use dayfly_sys::{Kernel, Mount, MountFlags, Sys};
+use nix::sched::{CloneFlags, unshare};
+
+/// Runs a test that may change mounts and interfaces as it likes, with a scratch tmpfs. Needs root, and says so.
+pub fn apart<T: Send>(test: impl FnOnce(&Kernel, &Path) -> T + Send) -> T {
+    let folder = tempfile::tempdir().expect("a folder for the scratch tmpfs");
+    let scratch = folder.path();
+    // The namespaces, and with them every mount and interface of the test, end with the thread.
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET)
+                .expect("a namespace of its own: these tests need root (`sudo tests/run`)");
+            run("mount", &["--make-rprivate", "/"]);
+            run("ip", &["link", "set", "lo", "up"]);
+            let kernel = Kernel::new();
+            kernel.mount(&tmpfs(scratch)).expect("a scratch tmpfs");
+            test(&kernel, scratch)
+        });
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// A tmpfs, 0755.
+pub fn tmpfs(target: &Path) -> Mount {
+    Mount::New {
+        fstype: "tmpfs".into(),
+        source: "tmpfs".into(),
+        target: target.into(),
+        options: vec![("mode".into(), Some("0755".into()))],
+        flags: MountFlags::default(),
+    }
+}
+
+/// Runs a tool to success and gives its output.
+pub fn run(program: &str, args: &[&str]) -> String {
+    let output =
+        Command::new(program).args(args).output().unwrap_or_else(|error| panic!("{program}: {error}"));
+    assert!(
+        output.status.success(),
+        "{program} {args:?}: {}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The same through sh, for pipes.
+#[allow(dead_code, reason = "each test binary has its own copy of this module")]
+pub fn shell(script: &str) -> String {
+    run("sh", &["-euc", script])
+}

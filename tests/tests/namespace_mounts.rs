@@ -1,0 +1,286 @@
+//! Mounts and loop devices against the real kernel, with sys-mount, loopdev-3 and losetup as second opinions.
+
+mod namespace;
+
+use std::fs;
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+
+use dayfly_sys::{Backing, Kernel, Mount, MountFlags, Sys, SysError};
+use namespace::{apart, run, shell, tmpfs};
+
+const EROFS: Option<i32> = Some(nix::errno::Errno::EROFS as i32);
+const READ_ONLY: MountFlags = MountFlags { read_only: true, nodev: false, nosuid: false, noexec: false };
+
+fn image(kernel: &Kernel, scratch: &Path, fstype: &str) -> (PathBuf, PathBuf) {
+    let tree = scratch.join("tree");
+    fs::create_dir_all(tree.join("etc")).unwrap();
+    fs::write(tree.join("etc/os-release"), "ID=test\n").unwrap();
+    fs::write(tree.join("large"), vec![7; 3 << 20]).unwrap();
+    let (tree, file) = (tree.to_str().unwrap(), scratch.join(fstype));
+    match fstype {
+        "squashfs" => {
+            run("mksquashfs", &[tree, file.to_str().unwrap(), "-quiet", "-no-progress", "-comp", "zstd"])
+        }
+        "erofs" => run("mkfs.erofs", &[file.to_str().unwrap(), tree]),
+        other => panic!("no image of {other}"),
+    };
+    let mut memory = kernel.ram_file("image").unwrap();
+    memory.write_all(&fs::read(&file).unwrap()).unwrap();
+    (kernel.attach_loop(&memory.backing().unwrap()).unwrap(), file)
+}
+
+fn mount_image(fstype: &str, device: &Path, target: &Path) -> Mount {
+    Mount::New {
+        fstype: fstype.into(),
+        source: device.to_str().unwrap().into(),
+        target: target.into(),
+        options: Vec::new(),
+        flags: READ_ONLY,
+    }
+}
+
+/// A row of the mount table, as util-linux reads it.
+#[derive(Debug)]
+struct Row {
+    source: String,
+    fstype: String,
+    options: Vec<String>,
+}
+
+/// The topmost mount at a place in this thread's namespace.
+fn seen(target: &Path) -> Option<Row> {
+    let text = run("findmnt", &["--json", "--list", "--tab-file", "/proc/thread-self/mountinfo"]);
+    let table: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let field = |row: &serde_json::Value, name: &str| row[name].as_str().unwrap_or_default().to_owned();
+    let row = table["filesystems"]
+        .as_array()?
+        .iter()
+        .rev()
+        .find(|row| Path::new(&field(row, "target")) == target)?;
+    let mut options: Vec<String> = field(row, "options").split(',').map(str::to_owned).collect();
+    options.sort();
+    Some(Row { source: field(row, "source"), fstype: field(row, "fstype"), options })
+}
+
+#[test]
+fn an_image_in_memory_is_mounted_and_its_device_clears_itself() {
+    for fstype in ["squashfs", "erofs"] {
+        apart(|kernel, scratch| {
+            let (device, file) = image(kernel, scratch, fstype);
+            let target = scratch.join("mnt");
+            kernel.make_dir(&target, 0o755).unwrap();
+            kernel.mount(&mount_image(fstype, &device, &target)).unwrap();
+            assert_eq!(kernel.read(&target.join("etc/os-release")).unwrap(), b"ID=test\n", "{fstype}");
+            assert_eq!(fs::read(target.join("large")).unwrap(), vec![7; 3 << 20]);
+
+            // The second opinions: sys-mount's mount(2) of the same device gives the same row in the table, and
+            // loopdev-3 does not offer the device as free.
+            let row = seen(&target).expect("the mount in the table");
+            assert_eq!((row.source.as_str(), row.fstype.as_str()), (device.to_str().unwrap(), fstype));
+            let other = scratch.join("other");
+            kernel.make_dir(&other, 0o755).unwrap();
+            let flags = sys_mount::MountFlags::RDONLY;
+            sys_mount::Mount::builder().fstype(fstype).flags(flags).mount(&device, &other).unwrap();
+            assert_eq!(seen(&other).unwrap().options, row.options);
+            sys_mount::unmount(&other, sys_mount::UnmountFlags::empty()).unwrap();
+            assert_eq!(loopdev::LoopDevice::open(&device).unwrap().major().unwrap(), 7);
+            let free = loopdev::LoopControl::open().unwrap().next_free().unwrap();
+            assert_ne!(free.path().as_deref(), Some(&*device));
+            let columns = "NAME,RO,AUTOCLEAR,SIZELIMIT,OFFSET,LOG-SEC";
+            let json = run("losetup", &["--json", "--list", "--output", columns, device.to_str().unwrap()]);
+            let table: serde_json::Value = serde_json::from_str(&json).unwrap();
+            let row = &table["loopdevices"][0];
+            assert_eq!(
+                (&row["ro"], &row["autoclear"], &row["log-sec"]),
+                (&true.into(), &true.into(), &512.into()),
+                "{json}"
+            );
+            let bytes: u64 =
+                run("blockdev", &["--getsize64", device.to_str().unwrap()]).trim().parse().unwrap();
+            assert_eq!(bytes, fs::metadata(&file).unwrap().len() / 512 * 512);
+
+            kernel.mount(&Mount::Unmount { target, lazy: false }).unwrap();
+            let backing = format!("/sys/block/{}/loop", device.file_name().unwrap().to_str().unwrap());
+            for _ in 0..100 {
+                if !Path::new(&backing).exists() {
+                    return;
+                }
+                kernel.sleep(std::time::Duration::from_millis(20));
+            }
+            panic!("{fstype}: {} is still attached", device.display());
+        });
+    }
+}
+
+#[test]
+fn an_image_on_a_disk_is_mounted_from_its_path() {
+    apart(|kernel, scratch| {
+        let (first, file) = image(kernel, scratch, "squashfs");
+        let device = kernel.attach_loop(&Backing::Path(file.clone())).unwrap();
+        assert_ne!(first, device, "an attached device is not handed out twice");
+        let shown = run("losetup", &["--noheadings", "--output", "BACK-FILE", device.to_str().unwrap()]);
+        assert_eq!(Path::new(shown.trim()).file_name(), file.file_name());
+        let target = scratch.join("mnt");
+        kernel.make_dir(&target, 0o755).unwrap();
+        kernel.mount(&mount_image("squashfs", &device, &target)).unwrap();
+        assert!(target.join("etc/os-release").exists());
+        kernel.mount(&Mount::Unmount { target, lazy: false }).unwrap();
+    });
+}
+
+fn layers(kernel: &Kernel, scratch: &Path) -> [PathBuf; 5] {
+    let dirs = ["top:layer", "bottom\\layer", "upper", "work", "root"].map(|name| scratch.join(name));
+    for dir in &dirs {
+        kernel.make_dir(dir, 0o755).unwrap();
+    }
+    fs::write(dirs[0].join("both"), "top").unwrap();
+    fs::write(dirs[1].join("both"), "bottom").unwrap();
+    fs::write(dirs[1].join("below"), "bottom").unwrap();
+    dirs
+}
+
+#[test]
+fn an_overlay_shows_the_topmost_layer_and_keeps_changes_above() {
+    apart(|kernel, scratch| {
+        let [top, bottom, upper, work, root] = layers(kernel, scratch);
+        let overlay = Mount::Overlay {
+            lower: vec![top.clone(), bottom.clone()],
+            upper: upper.clone(),
+            work,
+            target: root.clone(),
+        };
+        kernel.mount(&overlay).unwrap();
+        assert_eq!(kernel.read(&root.join("both")).unwrap(), b"top");
+        kernel.write(&root.join("below"), b"changed", 0o644).unwrap();
+        assert_eq!(fs::read(bottom.join("below")).unwrap(), b"bottom");
+        assert_eq!(fs::read(upper.join("below")).unwrap(), b"changed");
+        assert_eq!(seen(&root).unwrap().fstype, "overlay");
+    });
+}
+
+#[test]
+fn a_read_only_bind_leaves_its_source_writable() {
+    apart(|kernel, scratch| {
+        let (source, target) = (scratch.join("source"), scratch.join("target"));
+        kernel.make_dir(&source.join("sub"), 0o755).unwrap();
+        kernel.make_dir(&target, 0o755).unwrap();
+        kernel.mount(&tmpfs(&source.join("sub"))).unwrap();
+        let flags = MountFlags { nosuid: true, ..READ_ONLY };
+        let bind = Mount::Bind { source: source.clone(), target: target.clone(), recursive: true, flags };
+        kernel.mount(&bind).unwrap();
+        for (dir, errno) in [(&target, EROFS), (&target.join("sub"), EROFS), (&source, None)] {
+            let made = kernel.write(&dir.join("file"), b"x", 0o644);
+            assert_eq!(made.err().and_then(|error| error.errno()), errno, "{}", dir.display());
+        }
+        let row = seen(&target).unwrap();
+        assert!(row.options.contains(&"ro".into()) && row.options.contains(&"nosuid".into()), "{row:?}");
+    });
+}
+
+#[test]
+fn mounts_move_are_shared_and_go_even_when_busy() {
+    apart(|kernel, scratch| {
+        let (a, b) = (scratch.join("a"), scratch.join("b"));
+        kernel.make_dir(&a, 0o755).unwrap();
+        kernel.make_dir(&b, 0o755).unwrap();
+        kernel.mount(&tmpfs(&a)).unwrap();
+        kernel.write(&a.join("file"), b"x", 0o644).unwrap();
+        kernel.mount(&Mount::Move { source: a.clone(), target: b.clone() }).unwrap();
+        assert!(!a.join("file").exists() && b.join("file").exists());
+        kernel.mount(&Mount::Shared { target: b.clone() }).unwrap();
+        let shared = run("findmnt", &["--noheadings", "--output", "PROPAGATION", b.to_str().unwrap()]);
+        assert_eq!(shared.trim(), "shared");
+        let busy = fs::File::open(b.join("file")).unwrap();
+        let error = kernel.mount(&Mount::Unmount { target: b.clone(), lazy: false }).unwrap_err();
+        assert_eq!(error.errno(), Some(nix::errno::Errno::EBUSY as i32), "{error}");
+        kernel.mount(&Mount::Unmount { target: b.clone(), lazy: true }).unwrap();
+        assert!(!b.join("file").exists());
+        drop(busy);
+    });
+}
+
+fn refused(kernel: &Kernel, mount: &Mount) -> SysError {
+    kernel.mount(mount).expect_err("the kernel refuses it")
+}
+
+#[test]
+fn the_kernels_own_words_are_in_the_error() {
+    apart(|kernel, scratch| {
+        let [top, _, upper, work, root] = layers(kernel, scratch);
+        let overlay = |option: &str, value: &str| Mount::New {
+            fstype: "overlay".into(),
+            source: "overlay".into(),
+            target: root.clone(),
+            options: vec![(option.to_owned(), Some(value.to_owned()))],
+            flags: MountFlags::default(),
+        };
+        let error = refused(kernel, &overlay("no_such_option", "1"));
+        assert!(error.kernel_log.iter().any(|line| line.contains("no_such_option")), "{error:?}");
+        assert!(error.words.contains("at option \"no_such_option\""), "{error}");
+        assert!(error.kernel_log.iter().all(|line| !line.starts_with("e ")), "{error:?}");
+
+        let error = refused(kernel, &overlay("lowerdir", &"/x".repeat(128)));
+        assert!(error.words.contains("has 256 bytes, and the kernel takes at most 255"), "{error}");
+        // One byte less is the kernel's to refuse, with another reason.
+        let error = refused(kernel, &overlay("lowerdir", &format!("/{}", "/x".repeat(127))));
+        assert!(!error.words.contains("at most 255"), "{error}");
+
+        let on_overlay =
+            Mount::Overlay { lower: vec![top], upper: upper.join("gone"), work, target: root.clone() };
+        let error = refused(kernel, &on_overlay);
+        assert_eq!(error.operation, "mount overlay");
+        assert!(!error.kernel_log.is_empty() || error.is_not_found(), "{error:?}");
+
+        let error = refused(kernel, &mount_image("no-such-fs", Path::new("none"), &root));
+        assert!(error.words.contains("the kernel does not know no-such-fs"), "{error}");
+
+        fs::write(scratch.join("garbage"), vec![0x55; 64 << 10]).unwrap();
+        let device = kernel.attach_loop(&Backing::Path(scratch.join("garbage"))).unwrap();
+        let error = refused(kernel, &mount_image("squashfs", &device, &root));
+        assert_eq!(error.errno(), Some(nix::errno::Errno::EINVAL as i32), "{error:?}");
+        assert!(error.subject.starts_with(device.to_str().unwrap()), "{error}");
+        println!("{error}");
+
+        let error = refused(kernel, &tmpfs(&scratch.join("nowhere")));
+        assert!(error.is_not_found(), "{error}");
+    });
+}
+
+#[test]
+fn the_switch_moves_what_the_os_needs_and_enters_the_new_root() {
+    apart(|kernel, scratch| {
+        // A small machine: its root is a tmpfs, and the host's own root is out of reach before the switch.
+        let machine = scratch.join("machine");
+        kernel.make_dir(&machine, 0o755).unwrap();
+        kernel.mount(&tmpfs(&machine)).unwrap();
+        for dir in ["proc", "sys", "run", "dev", "new", "old"] {
+            kernel.make_dir(&machine.join(dir), 0o755).unwrap();
+        }
+        shell(&format!(
+            "cd {}; mount -t proc proc proc; mount -t tmpfs tmpfs run; mount --bind /dev dev;
+             echo kept > marker; echo r > run/r; pivot_root . old",
+            machine.display()
+        ));
+        kernel.mount(&Mount::Unmount { target: "/old".into(), lazy: true }).unwrap();
+        assert!(Path::new("/marker").exists() && !Path::new("/old/etc").exists());
+
+        let error = kernel.switch_root(Path::new("/gone")).unwrap_err();
+        assert!(error.is_not_found(), "{error}");
+        let error = kernel.switch_root(Path::new("/new")).unwrap_err();
+        assert!(error.words.contains("it is on the initramfs itself"), "{error}");
+        assert!(Path::new("/marker").exists());
+
+        let old = fs::File::open("/").unwrap();
+        kernel.mount(&tmpfs(Path::new("/new"))).unwrap();
+        kernel.write(Path::new("/new/etc/os-release"), b"ID=new\n", 0o644).unwrap();
+        kernel.switch_root(Path::new("/new")).unwrap();
+        assert_eq!(fs::read("/etc/os-release").unwrap(), b"ID=new\n");
+        assert_eq!(fs::read("/run/r").unwrap(), b"r\n");
+        assert!(Path::new("/proc/self/status").exists() && Path::new("/dev/null").exists());
+        assert!(!Path::new("/marker").exists() && !Path::new("/sys/kernel").exists());
+        // A root that is not the kernel's rootfs is left, not emptied: it may be a layer of the new one.
+        assert_eq!(fs::read(format!("/proc/self/fd/{}/marker", old.as_raw_fd())).unwrap(), b"kept\n");
+    });
+}
