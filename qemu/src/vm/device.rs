@@ -14,7 +14,8 @@ pub struct Nic {
 enum Wire {
     /// QEMU's user networking: DHCP, and the host's 127.0.0.1 is 10.0.2.2. `extra` are more options of `-netdev user`.
     User { extra: String },
-    /// A switch with carrier where nobody answers.
+    /// A network with carrier where nobody answers: frames go to the discard port of the host, where nobody listens. (An empty
+    /// hub would do, but QEMU gives it no carrier.)
     Silent,
 }
 
@@ -43,7 +44,7 @@ impl Nic {
     pub(super) fn arguments(&self, index: usize) -> Vec<String> {
         let netdev = match &self.wire {
             Wire::User { extra } => format!("user,id=net{index}{extra}"),
-            Wire::Silent => format!("hubport,id=net{index},hubid={}", index + 1),
+            Wire::Silent => format!("socket,id=net{index},udp=127.0.0.1:9,localaddr=127.0.0.1:0"),
         };
         let device = format!("{},id=nic{index},netdev=net{index},mac={},romfile=", self.model, mac(index));
         vec!["-netdev".into(), netdev, "-device".into(), device]
@@ -132,7 +133,7 @@ mod tests {
             ),
             (
                 Nic::silent().arguments(1),
-                "hubport,id=net1,hubid=2 virtio-net-pci,id=nic1,netdev=net1,mac=52:54:00:12:34:57,romfile=",
+                "socket,id=net1,udp=127.0.0.1:9,localaddr=127.0.0.1:0 virtio-net-pci,id=nic1,netdev=net1,mac=52:54:00:12:34:57,romfile=",
             ),
             (
                 Drive::read_only("/a,b").arguments(0),
