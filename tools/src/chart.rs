@@ -117,13 +117,16 @@ fn draw(boot: &Boot) -> String {
     svg
 }
 
-/// Round numbers of seconds, at most ten.
+/// Round numbers of seconds from 0, at most eleven.
 fn ticks(last: f64) -> impl Iterator<Item = f64> {
     let step = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]
         .into_iter()
         .find(|step| last / step <= 10.0)
         .unwrap_or(last / 10.0);
-    (0..).map(move |count| f64::from(count) * step).take_while(move |tick| *tick <= last)
+    // Products, not sums: sums of 0.1 drift into labels like 0.30000000000000004.
+    (0..=10)
+        .map(move |count| (f64::from(count) * step * 10.0).round() / 10.0)
+        .take_while(move |tick| *tick <= last)
 }
 
 fn colour(outcome: &str) -> &'static str {
@@ -168,8 +171,13 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_few() {
-        for (last, count) in [(0.9, 10), (4.2, 9), (31.0, 7), (400.0, 5)] {
-            assert_eq!(ticks(last).count(), count, "{last}");
+        for (last, all) in [
+            (0.35, vec![0.0, 0.1, 0.2, 0.3]),
+            (4.2, vec![0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0]),
+            (31.0, vec![0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0]),
+        ] {
+            let found: Vec<f64> = ticks(last).collect();
+            assert_eq!(format!("{found:?}"), format!("{all:?}"), "{last}");
         }
     }
 }

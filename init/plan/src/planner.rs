@@ -13,8 +13,8 @@ use crate::{
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Facts {}
 
-/// Modules without which no image boots.
-const ESSENTIAL_MODULES: [&str; 4] = ["loop", "squashfs", "erofs", "overlay"];
+/// Modules without which no image boots; its file system is loaded when its superblock has been seen.
+const ESSENTIAL_MODULES: [&str; 2] = ["loop", "overlay"];
 
 /// Makes the plan, or says why there can be none.
 pub fn plan(settings: &Settings, _facts: &Facts) -> Result<Plan, Problem> {

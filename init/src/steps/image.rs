@@ -8,7 +8,8 @@ use dayfly_sys::{Backing, FileKind, Mount, MountFlags, Sys};
 use dayfly_wire::superblock::{self, Superblock};
 
 use super::{Context, Done};
-use crate::{Failure, Image, Learned, devices};
+use crate::devices::{self, Device};
+use crate::{Failure, Image, Learned};
 
 const READ_ONLY: MountFlags = MountFlags { read_only: true, nodev: false, nosuid: false, noexec: false };
 
@@ -23,8 +24,8 @@ pub fn find<S: Sys>(cx: &Context<S>, device: &DeviceRef, file: Option<&str>) -> 
     let is_image = is_image(superblock);
     let (path, bytes) = match file {
         // Without live: the disk is the root, whatever its file system; with it, an image is an image too.
-        None => (found.path.clone(), found.image_len.unwrap_or(0)),
-        Some(_) if is_image => (found.path.clone(), found.image_len.unwrap_or(0)),
+        None => (found.path.clone(), file_len(&found)),
+        Some(_) if is_image => (found.path.clone(), file_len(&found)),
         Some(file) => {
             mount_media(cx, &found.path, superblock, &tried)?;
             let path = PathBuf::from(paths::MEDIA).join(file);
@@ -43,6 +44,12 @@ pub fn find<S: Sys>(cx: &Context<S>, device: &DeviceRef, file: Option<&str>) -> 
     let detail = format!("{} on {on}", path.display());
     let image = Image { backing: Backing::Path(path), bytes, sha256: None, origin: device.to_string() };
     Ok(Done::with(detail).and(Learned::Image(image)))
+}
+
+/// The length of the image file that was written to a disk: mksquashfs(1) pads to 4 KiB, and so the sum of the file
+/// that was made has the padding in it.
+fn file_len(device: &Device) -> u64 {
+    device.image_len.unwrap_or(0).next_multiple_of(4096)
 }
 
 fn is_image(superblock: &Superblock) -> bool {

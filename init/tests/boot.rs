@@ -1,0 +1,235 @@
+//! Whole boots on the fake machine: the way through, and each way to fail, without root and in no time.
+
+mod machine;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use dayfly_sys::Power;
+use machine::{End, Machine, Node, link, sha256, squashfs};
+
+const LIMIT: Duration = Duration::from_secs(20);
+const URL: &str = "root=live:http://10.0.2.2/os.squashfs ip=dhcp";
+
+fn good_cmdline() -> String {
+    format!("{URL} rd.retry=20 dayfly.image.sha256={} dayfly.kubelet.enabled", sha256(&squashfs(3 << 20)))
+}
+
+fn file(machine: &Machine, path: &str) -> String {
+    match machine.state().nodes.get(Path::new(path)) {
+        Some(Node::File(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+        other => panic!("{path} is {other:?}"),
+    }
+}
+
+#[test]
+fn a_boot_ends_in_the_init_of_the_image() {
+    let (machine, ends) = Machine::new(&good_cmdline(), 1);
+    assert_eq!(machine.boot(&ends, LIMIT), End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
+
+    let report = machine.report();
+    assert_eq!(report["outcome"], "handover");
+    assert_eq!(report["problems"].as_array().unwrap().len(), 0, "{report:#}");
+    let steps: Vec<(&str, &str)> = report["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| (step["step"].as_str().unwrap(), step["outcome"].as_str().unwrap()))
+        .collect();
+    assert!(steps.iter().all(|(_, outcome)| *outcome == "done"), "{report:#}");
+    assert_eq!(steps.len(), report["plan"].as_array().unwrap().len());
+    let fetch = report["steps"].as_array().unwrap().iter().find(|step| step["step"] == "fetch").unwrap();
+    assert_eq!(fetch["bytes"], 3 << 20);
+    let sources = report["settings"].as_array().unwrap();
+    assert!(sources.iter().any(|row| row["name"] == "image.url" && row["source"] == "cmdline root="));
+
+    assert_eq!(file(&machine, "/sysroot/etc/hostname"), "worker7\n");
+    assert!(file(&machine, "/sysroot/etc/hosts").contains("10.0.2.15 worker7"));
+    assert!(file(&machine, "/etc/resolv.conf").contains("nameserver 10.0.2.3"));
+    assert_eq!(file(&machine, "/sysroot/etc/machine-id").trim().len(), 32);
+    assert!(
+        file(&machine, "/sysroot/etc/systemd/system/kubelet.service").contains("ExecStart=/usr/bin/kubelet")
+    );
+    assert!(file(&machine, "/run/dayfly/boot.log").contains("exec: done"));
+    let state = machine.state();
+    assert_eq!(
+        state.nodes.get(Path::new("/sysroot/etc/systemd/system/multi-user.target.wants/kubelet.service")),
+        Some(&Node::Symlink(PathBuf::from("../kubelet.service")))
+    );
+    assert_eq!(state.modules, ["/lib/modules/6.1.0-fake/kernel/virtio_net.ko"]);
+    assert_eq!(state.epoch, 1_700_000_000, "a clock in 1970 is set to the build's time");
+    assert_eq!(state.hostname.as_deref(), Some("worker7"));
+    assert_eq!(
+        state.mounts,
+        [
+            "squashfs /run/dayfly/l",
+            "tmpfs /run/dayfly/rw",
+            "overlay /sysroot",
+            "tmpfs /sysroot/home",
+            "tmpfs /sysroot/opt",
+            "bind read-only /sysroot/usr",
+            "tmpfs /sysroot/usr/local",
+            "tmpfs /sysroot/var",
+            "shared /",
+        ]
+    );
+    assert_eq!(state.screens, "");
+}
+
+/// Boots and expects the failure screen with this code; returns all that was shown.
+fn fails_with(cmdline: &str, code: &str, words: &str, prepare: impl FnOnce(&mut machine::State)) -> String {
+    let (machine, ends) = Machine::new(cmdline, 20);
+    prepare(&mut machine.state());
+    assert_eq!(machine.boot(&ends, LIMIT), End::Power(Power::Reboot), "{code}: {:?}", machine.state().log);
+    let screens = machine.state().screens.clone();
+    let flat = screens.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains(&format!("Code: {code} ")), "{code}: {screens}");
+    assert!(flat.contains(words), "{code}: {words:?} is not in {screens}");
+    let report = machine.report();
+    assert_eq!(report["outcome"], "failed", "{code}");
+    assert_eq!(report["failure"]["code"], code);
+    let state = machine.state();
+    assert!(
+        !state.mounts.iter().any(|mount| mount == "shared /"),
+        "{code}: the root was entered all the same"
+    );
+    screens
+}
+
+#[test]
+fn each_failure_says_what_went_wrong() {
+    let good = good_cmdline();
+    fails_with("quiet", "config.no-image", "neither root= on the kernel command line", |_| {});
+    fails_with("root=live:ftp://boot/os", "config.value", "only http and https can be fetched", |_| {});
+    fails_with(&good, "image.hash-mismatch", "the image has SHA-256", |state| state.served[1 << 20] ^= 1);
+    fails_with(&good, "image.http-status", "the server answered HTTP 404 as told", |state| {
+        state.status = 404;
+    });
+    fails_with(&good, "image.cut", "the connection was closed", |state| state.cut = Some(1 << 20));
+    fails_with(&good, "image.cut", "of 4194304 bytes came", |state| state.length = Some(4 << 20));
+    fails_with(
+        &good,
+        "image.too-large",
+        "the image needs 3 MiB and the boot 64 MiB beside it, but 60 of 2048 MiB",
+        |state| {
+            state.memory.available = 60 << 20;
+        },
+    );
+    fails_with(&good, "net.no-link", "there is no network interface", |state| state.links.truncate(1));
+    fails_with(&good, "net.no-lease", "eth0: sent", |state| state.dhcp = false);
+    fails_with(URL, "image.format", "it starts with \"<html>", |state| {
+        state.served = b"<html>not found</html>".to_vec();
+        state.length = None;
+    });
+    fails_with(URL, "image.format", "it was cut short", |state| {
+        state.served.truncate(1 << 20);
+        state.length = Some(1 << 20);
+    });
+    fails_with(
+        &format!("{good} init=/sbin/nothing"),
+        "handover.no-init",
+        "the image has none of /sbin/nothing",
+        |_| {},
+    );
+    fails_with(
+        "root=live:LABEL=images rd.timeout=2",
+        "devices.not-found",
+        "what is there: no disk at all",
+        |_| {},
+    );
+    fails_with("root=/dev/vdb", "image.format", "no file system is recognised", |state| {
+        state.disks.insert(PathBuf::from("/dev/vdb"), vec![0; 4096]);
+        state.put(Path::new("/dev/vdb"), Node::Block);
+    });
+}
+
+#[test]
+fn a_server_that_comes_back_is_enough() {
+    let (machine, ends) = Machine::new(&good_cmdline(), 20);
+    machine.state().fault = Some(machine::Fault {
+        call: "open_url http://10.0.2.2/os.squashfs".to_owned(),
+        cause: dayfly_sys::Cause::Connect,
+        times: 2,
+    });
+    assert_eq!(machine.boot(&ends, LIMIT), End::Exec("/sbin/init".to_owned()));
+    let report = machine.report();
+    let outcomes: Vec<&str> = report["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|step| step["step"] == "fetch")
+        .map(|step| step["outcome"].as_str().unwrap())
+        .collect();
+    assert_eq!(outcomes, ["retried", "retried", "done"]);
+}
+
+#[test]
+fn an_image_on_a_disk_needs_no_network() {
+    let image = squashfs(1 << 20);
+    let (machine, ends) = Machine::new(&format!("root=/dev/vdb dayfly.image.sha256={}", sha256(&image)), 1);
+    {
+        let mut state = machine.state();
+        // A disk is larger than what is on it.
+        state.disks.insert(PathBuf::from("/dev/vdb"), [image, vec![0; 1 << 20]].concat());
+        state.put(Path::new("/dev/vdb"), Node::Block);
+    }
+    assert_eq!(machine.boot(&ends, LIMIT), End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
+    assert!(!machine.state().calls.iter().any(|call| call.starts_with("packet_port")));
+    assert_eq!(machine.state().requests, 0);
+}
+
+#[test]
+fn a_tampered_disk_is_refused() {
+    let mut image = squashfs(1 << 20);
+    let cmdline = format!("root=/dev/vdb dayfly.image.sha256={}", sha256(&image));
+    image[70_000] ^= 1;
+    fails_with(&cmdline, "image.hash-mismatch", "wanted is", |state| {
+        state.disks.insert(PathBuf::from("/dev/vdb"), image);
+        state.put(Path::new("/dev/vdb"), Node::Block);
+    });
+}
+
+#[test]
+fn the_policy_after_a_failure_is_what_was_asked_for() {
+    for (cmdline, end) in [
+        ("rd.emergency=poweroff", End::Power(Power::PowerOff)),
+        ("rd.emergency=halt panic=-1", End::Power(Power::Halt)),
+        ("panic=5", End::Power(Power::Reboot)),
+    ] {
+        let (machine, ends) = Machine::new(cmdline, 20);
+        assert_eq!(machine.boot(&ends, LIMIT), end, "{cmdline}");
+    }
+    // panic=0 waits: it neither ends the machine nor is it silent.
+    let (machine, ends) = Machine::new("panic=0", 1000);
+    assert_eq!(machine.boot(&ends, Duration::from_secs(1)), End::Hung);
+    let state = machine.state();
+    assert!(state.screens.contains("the machine waits for you"));
+    assert!(state.log.iter().any(|(_, line)| line.contains("still waiting after config.no-image")));
+}
+
+#[test]
+fn a_shell_opens_only_where_there_is_one_and_it_was_asked_for() {
+    for (shell, cmdline, runs) in
+        [(true, "rd.shell", true), (true, "quiet", false), (false, "rd.shell", false)]
+    {
+        let (machine, ends) = Machine::new(cmdline, 20);
+        if shell {
+            machine.state().put(Path::new("/bin/busybox"), Node::File(Vec::new()));
+        }
+        assert_eq!(machine.boot(&ends, LIMIT), End::Power(Power::Reboot));
+        assert_eq!(machine.state().calls.iter().any(|call| call == "run /bin/busybox"), runs, "{cmdline}");
+    }
+}
+
+#[test]
+fn a_dead_second_nic_does_not_hold_the_boot_up() {
+    let (machine, ends) = Machine::new(&good_cmdline(), 1);
+    // eth0 never has a carrier: its driver lies about coming up.
+    machine.state().links = vec![link(3, "eth1"), link(2, "eth0")];
+    machine.state().fault = Some(machine::Fault {
+        call: "change_link 2 up".to_owned(),
+        cause: dayfly_sys::Cause::Errno(5),
+        times: 99,
+    });
+    assert_eq!(machine.boot(&ends, Duration::from_secs(5)), End::Exec("/sbin/init".to_owned()));
+}

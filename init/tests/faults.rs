@@ -1,0 +1,165 @@
+//! Every call to the machine fails in turn, with each plausible errno, once and for ever. Whatever happens, PID 1 goes
+//! on or ends the machine with a screen that says why: it never returns, panics or hangs.
+
+mod machine;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use dayfly_plan::Code;
+use dayfly_sys::Cause;
+use machine::{End, Fault, Machine, sha256, squashfs};
+
+const EPERM: i32 = 1;
+const ENOENT: i32 = 2;
+const EIO: i32 = 5;
+const ENXIO: i32 = 6;
+const ENOEXEC: i32 = 8;
+const ENOMEM: i32 = 12;
+const EACCES: i32 = 13;
+const EBUSY: i32 = 16;
+const EEXIST: i32 = 17;
+const ENODEV: i32 = 19;
+const EINVAL: i32 = 22;
+const ENOSPC: i32 = 28;
+const EROFS: i32 = 30;
+const ENETDOWN: i32 = 100;
+const ENOBUFS: i32 = 105;
+
+/// What an operation can plausibly fail with (the man pages' ERRORS sections).
+fn causes(operation: &str) -> Vec<Cause> {
+    let errnos: &[i32] = match operation {
+        "open_url" => {
+            return vec![
+                Cause::Resolve,
+                Cause::Connect,
+                Cause::TimedOut,
+                Cause::Tls,
+                Cause::Protocol,
+                Cause::Unsupported,
+            ];
+        }
+        "read" | "read_at" | "list" | "inspect" => &[ENOENT, EACCES, EIO],
+        "write" | "make_dir" | "symlink" | "rename" | "remove_tree" | "copy_tree" => &[ENOSPC, EROFS, EIO],
+        "mount" => &[EINVAL, ENODEV, EBUSY, ENOMEM],
+        "attach_loop" => &[ENXIO, EBUSY, ENOMEM],
+        "load_module" => &[ENOEXEC, ENOENT, EINVAL],
+        "links" | "uevents" => &[ENOBUFS, EPERM],
+        "change_link" => &[EEXIST, ENETDOWN, EINVAL],
+        "packet_port" => &[EPERM, ENODEV],
+        "memory" | "ram_file" => &[ENOMEM, EIO],
+        "set_hostname" | "set_clock" => &[EPERM, EINVAL],
+        "switch_root" => &[EINVAL, EBUSY],
+        "exec" => &[ENOENT, ENOEXEC, EACCES],
+        "power" => &[EPERM],
+        other => panic!("{other} has no errors here: add them"),
+    };
+    errnos.iter().map(|errno| Cause::Errno(*errno)).collect()
+}
+
+fn cmdline() -> String {
+    let sha256 = sha256(&squashfs(3 << 20));
+    format!(
+        "root=live:http://10.0.2.2/os.squashfs ip=dhcp rd.retry=10 rd.timeout=3 dayfly.image.sha256={sha256} \
+         dayfly.kubelet.enabled panic=1"
+    )
+}
+
+/// Every call that a good boot makes, by name.
+fn calls_of(cmdline: &str) -> BTreeSet<String> {
+    let (machine, ends) = Machine::new(cmdline, 1);
+    assert_eq!(machine.boot(&ends, Duration::from_secs(20)), End::Exec("/sbin/init".to_owned()));
+    let state = machine.state();
+    state.calls.iter().cloned().collect()
+}
+
+fn judge(cmdline: &str, fault: &Fault) -> Result<(), String> {
+    let (machine, ends) = Machine::new(cmdline, 20);
+    machine.state().fault = Some(fault.clone());
+    let end = machine.boot(&ends, Duration::from_secs(30));
+    let state = machine.state();
+    let story = || {
+        format!(
+            "{fault:?} ended in {end:?}\n{}\n{:?}",
+            state.screens,
+            state.log.iter().rev().take(8).collect::<Vec<_>>()
+        )
+    };
+    match end {
+        End::Exec(_) => {
+            // Nothing that the hash guards may have been skipped on the way.
+            let mounted = state.mounts.iter().position(|mount| mount.starts_with("squashfs"));
+            if mounted.is_none() { Err(format!("no image was mounted: {}", story())) } else { Ok(()) }
+        }
+        End::Power(_) => {
+            let code =
+                Code::ALL.iter().find(|code| state.screens.contains(&format!("Code:             {code}\n")));
+            match code {
+                Some(Code::InitPanic) => Err(format!("a defect: {}", story())),
+                Some(_)
+                    if state.screens.contains("What went wrong:")
+                        && state.screens.contains("How to fix it:") =>
+                {
+                    Ok(())
+                }
+                _ => Err(format!("no screen with a code: {}", story())),
+            }
+        }
+        End::Returned | End::Hung => Err(story()),
+    }
+}
+
+#[test]
+fn no_failing_call_stops_pid_1() {
+    let cmdline = cmdline();
+    let calls = calls_of(&cmdline);
+    assert!(calls.len() > 60, "a boot makes more calls than {}", calls.len());
+    let mut faults = Vec::new();
+    for call in &calls {
+        let operation = call.split(' ').next().unwrap();
+        for cause in causes(operation) {
+            for times in [1, usize::MAX] {
+                faults.push(Fault { call: call.clone(), cause, times });
+            }
+        }
+    }
+    println!("{} faults in {} calls", faults.len(), calls.len());
+    let faults = Arc::new(faults);
+    let next = Arc::new(AtomicUsize::new(0));
+    let wrong = Arc::new(Mutex::new(Vec::new()));
+    // They mostly wait: more of them than cores is right.
+    let workers: Vec<_> = (0..16)
+        .map(|_| {
+            let (faults, next, wrong, cmdline) =
+                (Arc::clone(&faults), Arc::clone(&next), Arc::clone(&wrong), cmdline.clone());
+            std::thread::spawn(move || {
+                while let Some(fault) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Err(story) = judge(&cmdline, fault) {
+                        wrong.lock().unwrap().push(story);
+                    }
+                }
+            })
+        })
+        .collect();
+    for worker in workers {
+        worker.join().unwrap();
+    }
+    let wrong = wrong.lock().unwrap();
+    assert!(wrong.is_empty(), "{} of {} faults:\n{}", wrong.len(), faults.len(), wrong.join("\n\n"));
+}
+
+/// Where even the restart is refused, `boot` comes back, and process 1 stays in its own last loop.
+#[test]
+fn a_refused_restart_is_said() {
+    let (machine, ends) = Machine::new("panic=1", 20);
+    machine.state().fault =
+        Some(Fault { call: "power Reboot".to_owned(), cause: Cause::Errno(EPERM), times: usize::MAX });
+    assert_eq!(machine.boot(&ends, Duration::from_secs(20)), End::Returned);
+    assert!(
+        machine.state().screens.contains("power Reboot: Operation not permitted"),
+        "{}",
+        machine.state().screens
+    );
+}

@@ -1,0 +1,62 @@
+//! The fake's DHCP server: one address for whoever asks.
+
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
+
+use dayfly_sys::{PacketPort, Result};
+use dayfly_wire::dhcp4::{Message, MessageType, Op, code};
+use dayfly_wire::udp4::{self, Checksum};
+
+const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
+
+pub struct Port {
+    answers: bool,
+    speed: u32,
+    queue: VecDeque<Vec<u8>>,
+}
+
+impl Port {
+    pub fn new(answers: bool, speed: u32) -> Self {
+        Self { answers, speed, queue: VecDeque::new() }
+    }
+}
+
+impl PacketPort for Port {
+    fn send(&mut self, packet: &[u8]) -> Result<()> {
+        let datagram = udp4::parse(packet, Checksum::Verify).unwrap();
+        let mut message = Message::parse(datagram.payload).unwrap();
+        let kind = match message.options.message_type() {
+            Some(MessageType::Discover) => MessageType::Offer,
+            Some(MessageType::Request) => MessageType::Ack,
+            other => panic!("a client does not send {other:?}"),
+        };
+        message.op = Op::Reply;
+        message.yiaddr = Ipv4Addr::new(10, 0, 2, 15);
+        message.options = dayfly_wire::dhcp4::Options::new();
+        for (code, bytes) in [
+            (code::MESSAGE_TYPE, vec![kind.number()]),
+            (code::SERVER_ID, SERVER.octets().to_vec()),
+            (code::SUBNET_MASK, vec![255, 255, 255, 0]),
+            (code::ROUTER, SERVER.octets().to_vec()),
+            (code::DOMAIN_NAME_SERVER, vec![10, 0, 2, 3]),
+            (code::HOST_NAME, b"worker7".to_vec()),
+            (code::INTERFACE_MTU, 1400u16.to_be_bytes().to_vec()),
+            (code::LEASE_TIME, 3600u32.to_be_bytes().to_vec()),
+        ] {
+            message.options.set(code, bytes);
+        }
+        if self.answers {
+            let (from, to) = (SocketAddrV4::new(SERVER, 67), SocketAddrV4::new(Ipv4Addr::BROADCAST, 68));
+            self.queue.push_back(udp4::encode(from, to, &message.encode()));
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, limit: Duration) -> Result<Option<(Vec<u8>, bool)>> {
+        if self.queue.is_empty() {
+            std::thread::sleep(limit / self.speed);
+        }
+        Ok(self.queue.pop_front().map(|packet| (packet, true)))
+    }
+}

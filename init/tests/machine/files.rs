@@ -1,0 +1,171 @@
+//! The fake's file system: one flat map of paths.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use dayfly_plan::paths;
+use dayfly_sys::{Copied, Entry, FileKind, Mount, Result};
+
+use super::{ENOENT, State, errno};
+
+/// What is at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Node {
+    File(Vec<u8>),
+    Dir,
+    Symlink(PathBuf),
+    Block,
+}
+
+impl Node {
+    pub fn kind(&self) -> FileKind {
+        match self {
+            Node::File(bytes) => FileKind::File(bytes.len() as u64),
+            Node::Dir => FileKind::Dir,
+            Node::Symlink(_) => FileKind::Symlink,
+            Node::Block => FileKind::Block,
+        }
+    }
+}
+
+/// The index that the fake boots with: what it asks for is built in, and one driver has a file.
+const INDEX: &str = "dayfly-modules 1 6.1.0-fake\n\
+    [dep 45]\nkernel/virtio_net.ko:\nkernel/fake_overlay.ko:\n\
+    [alias 47]\nalias virtio:d00000001v* virtio_net\nalias x fake_x\n\
+    [builtin 69]\nkernel/loop.ko\nkernel/squashfs.ko\nkernel/erofs.ko\nkernel/overlay.ko\nx.ko\n";
+
+pub fn initramfs(cmdline: &str) -> BTreeMap<PathBuf, Node> {
+    let mut nodes = BTreeMap::new();
+    for (path, text) in [
+        ("/proc/cmdline", cmdline),
+        ("/proc/sys/kernel/osrelease", "6.1.0-fake\n"),
+        (paths::MODULE_INDEX, &index()),
+        (paths::BUILD, "epoch=1700000000\nkernel=6.1.0-fake\n"),
+        ("/sys/bus/virtio/devices/virtio0/modalias", "virtio:d00000001v00001AF4\n"),
+        ("/sys/class/dmi/id/product_uuid", "4c4c4544-0051-4410-8052-b4c04f4e4d32\n"),
+    ] {
+        insert(&mut nodes, Path::new(path), Node::File(text.as_bytes().to_vec()));
+    }
+    for dir in ["/sys/class/block", "/dev", "/run"] {
+        insert(&mut nodes, Path::new(dir), Node::Dir);
+    }
+    nodes
+}
+
+/// The index with the section lengths counted.
+fn index() -> String {
+    let mut lines = INDEX.lines();
+    let mut text = format!("{}\n", lines.next().unwrap());
+    let mut section: Option<(String, String)> = None;
+    let mut close = |section: &mut Option<(String, String)>| {
+        if let Some((name, body)) = section.take() {
+            write!(text, "[{name} {}]\n{body}", body.len()).unwrap();
+        }
+    };
+    for line in lines {
+        match line.strip_prefix('[').and_then(|rest| rest.split_once(' ')) {
+            Some((name, _)) => {
+                close(&mut section);
+                section = Some((name.to_owned(), String::new()));
+            }
+            None => {
+                if let Some((_, body)) = section.as_mut() {
+                    body.push_str(line);
+                    body.push('\n');
+                }
+            }
+        }
+    }
+    close(&mut section);
+    text
+}
+
+fn insert(nodes: &mut BTreeMap<PathBuf, Node>, path: &Path, node: Node) {
+    for parent in path.ancestors().skip(1) {
+        nodes.entry(parent.to_owned()).or_insert(Node::Dir);
+    }
+    // A folder that is made again keeps what is in it.
+    if node != Node::Dir || !nodes.contains_key(path) {
+        nodes.insert(path.to_owned(), node);
+    }
+}
+
+impl State {
+    pub fn put(&mut self, path: &Path, node: Node) {
+        insert(&mut self.nodes, path, node);
+    }
+
+    pub fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
+        if !matches!(self.nodes.get(dir), Some(Node::Dir)) {
+            return Err(errno("list", dir, ENOENT));
+        }
+        let below = self.nodes.iter().filter(|(path, _)| path.parent() == Some(dir));
+        Ok(below
+            .map(|(path, node)| Entry {
+                name: path.file_name().unwrap().to_string_lossy().into_owned(),
+                is_dir: *node == Node::Dir,
+            })
+            .collect())
+    }
+
+    pub fn copy(&mut self, from: &Path, to: &Path) -> Copied {
+        let found: Vec<(PathBuf, Node)> = self
+            .nodes
+            .iter()
+            .filter_map(|(path, node)| Some((to.join(path.strip_prefix(from).ok()?), node.clone())))
+            .collect();
+        let copied = Copied { entries: found.len() as u64, bytes: 0 };
+        for (path, node) in found {
+            self.put(&path, node);
+        }
+        copied
+    }
+
+    pub fn rename(&mut self, from: &Path, to: &Path) {
+        self.copy(from, to);
+        self.nodes.retain(|path, _| !path.starts_with(from));
+    }
+
+    /// What a mount shows. Enough for what the steps look at: the image's tree, its overlay, binds.
+    pub fn mount(&mut self, mount: &Mount) {
+        match mount {
+            Mount::New { fstype, target, .. } if fstype == "squashfs" || fstype == "erofs" => {
+                for (path, node) in image_tree() {
+                    self.put(&target.join(path), node);
+                }
+            }
+            Mount::New { target, .. } => self.put(target, Node::Dir),
+            Mount::Overlay { lower, target, .. } => {
+                for layer in lower {
+                    self.copy(layer, target);
+                }
+            }
+            Mount::Bind { source, target, .. } => {
+                self.copy(source, target);
+            }
+            Mount::Move { .. } | Mount::Shared { .. } | Mount::Unmount { .. } => {}
+        }
+    }
+}
+
+/// An OS with what a boot looks at.
+fn image_tree() -> Vec<(&'static str, Node)> {
+    let file = |text: &str| Node::File(text.as_bytes().to_vec());
+    vec![
+        ("etc", Node::Dir),
+        ("etc/passwd", file("root:x:0:0::/root:/bin/sh\n")),
+        ("home", Node::Dir),
+        ("opt", Node::Dir),
+        ("usr", Node::Dir),
+        ("usr/local", Node::Dir),
+        ("usr/bin", Node::Dir),
+        ("usr/bin/kubelet", file("a fake kubelet")),
+        ("usr/lib/systemd/systemd", file("a fake systemd")),
+        ("sbin", Node::Dir),
+        ("sbin/init", Node::Symlink(PathBuf::from("/usr/lib/systemd/systemd"))),
+        ("var", Node::Dir),
+        ("var/lib", Node::Dir),
+        ("var/lib/thing", file("from the image")),
+    ]
+}

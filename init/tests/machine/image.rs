@@ -1,0 +1,19 @@
+//! An image of the fake: a superblock and noise.
+
+use dayfly_plan::settings::value::Sha256 as Digest256;
+use sha2::{Digest, Sha256};
+
+/// The sum of an image, as the command line has it.
+pub fn sha256(bytes: &[u8]) -> String {
+    Digest256(Sha256::digest(bytes).into()).to_string()
+}
+
+/// A squashfs superblock (fs/squashfs/squashfs_fs.h) followed by bytes, `len` in all.
+pub fn squashfs(len: usize) -> Vec<u8> {
+    let mut bytes: Vec<u8> = (0..len).map(|index| (index % 251) as u8).collect();
+    bytes[..4].copy_from_slice(b"hsqs");
+    bytes[20..22].copy_from_slice(&6u16.to_le_bytes());
+    bytes[28..30].copy_from_slice(&4u16.to_le_bytes());
+    bytes[40..48].copy_from_slice(&(len as u64).to_le_bytes());
+    bytes
+}

@@ -1,0 +1,462 @@
+//! A fake machine behind the `Sys` seam: files, mounts, a NIC with a DHCP server, an HTTP server and a clock, all in
+//! memory. Any call can be made to fail with any errno. It is a fake, for speed and for faults that no real machine
+//! gives on demand; the real kernel is tested in namespaces and in virtual machines.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+mod dhcp;
+mod files;
+mod image;
+
+use std::collections::BTreeMap;
+use std::io::{self, Cursor, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use dayfly_sys::{
+    Backing, Cause, Copied, Entry, FileKind, Link, LinkChange, LinkKind, Loaded, Memory, Mount, PacketPort,
+    Power, RamFile, Request, Response, Result, Sys, SysError, Uevents,
+};
+pub use files::Node;
+pub use image::{sha256, squashfs};
+
+/// Which call fails, how, and how often.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// The operation and its subject, as [`Machine::calls`] has them.
+    pub call: String,
+    /// What it fails with.
+    pub cause: Cause,
+    /// How many times; then it works.
+    pub times: usize,
+}
+
+/// How a boot ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// The OS's init runs.
+    Exec(String),
+    /// The machine went down.
+    Power(Power),
+    /// `boot` came back: only right where the machine refused to go down.
+    Returned,
+    /// Nothing of that, in the time given.
+    Hung,
+}
+
+pub struct State {
+    pub nodes: BTreeMap<PathBuf, Node>,
+    pub calls: Vec<String>,
+    pub fault: Option<Fault>,
+    pub screens: String,
+    pub log: Vec<(u8, String)>,
+    pub mounts: Vec<String>,
+    pub modules: Vec<String>,
+    pub links: Vec<Link>,
+    pub memory: Memory,
+    pub served: Vec<u8>,
+    pub status: u16,
+    pub length: Option<u64>,
+    /// The connection ends after this many bytes.
+    pub cut: Option<usize>,
+    pub requests: usize,
+    pub hostname: Option<String>,
+    pub epoch: u64,
+    pub dhcp: bool,
+    /// Disks by their device, and what mounting them shows.
+    pub disks: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+/// The fake.
+pub struct Machine {
+    state: Arc<Mutex<State>>,
+    started: Instant,
+    /// How much faster its clock runs.
+    speed: u32,
+    ends: Mutex<Sender<End>>,
+}
+
+impl Machine {
+    /// A machine with one NIC, an index without modules, and an image server; the command line is the test's.
+    pub fn new(cmdline: &str, speed: u32) -> (Arc<Self>, Receiver<End>) {
+        let (sender, receiver) = channel();
+        let machine = Self {
+            state: Arc::new(Mutex::new(State {
+                nodes: files::initramfs(cmdline),
+                calls: Vec::new(),
+                fault: None,
+                screens: String::new(),
+                log: Vec::new(),
+                mounts: Vec::new(),
+                modules: Vec::new(),
+                links: vec![
+                    Link {
+                        index: 1,
+                        name: "lo".to_owned(),
+                        kind: LinkKind::Loopback,
+                        mac: None,
+                        up: false,
+                        carrier: false,
+                        mtu: 65536,
+                    },
+                    link(2, "eth0"),
+                ],
+                memory: Memory { total: 2 << 30, available: 1 << 30 },
+                served: squashfs(3 << 20),
+                status: 200,
+                length: Some(3 << 20),
+                cut: None,
+                requests: 0,
+                hostname: None,
+                epoch: 0,
+                dhcp: true,
+                disks: BTreeMap::new(),
+            })),
+            started: Instant::now(),
+            speed,
+            ends: Mutex::new(sender),
+        };
+        (Arc::new(machine), receiver)
+    }
+
+    /// Everything there is, to look at or to change.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Boots, and says how it ended.
+    pub fn boot(self: &Arc<Self>, ends: &Receiver<End>, limit: Duration) -> End {
+        let machine = Arc::clone(self);
+        std::thread::spawn(move || {
+            dayfly_init::boot::boot(&machine);
+            machine.end(End::Returned);
+        });
+        ends.recv_timeout(limit).unwrap_or(End::Hung)
+    }
+
+    /// boot.json as the OS finds it.
+    pub fn report(&self) -> serde_json::Value {
+        let state = self.state();
+        let Some(Node::File(bytes)) = state.nodes.get(Path::new(dayfly_plan::paths::BOOT_JSON)) else {
+            panic!("there is no boot.json");
+        };
+        serde_json::from_slice(bytes).unwrap()
+    }
+
+    fn end(&self, end: End) {
+        // The test may have stopped waiting.
+        let _ = self.ends.lock().unwrap().send(end);
+    }
+
+    /// Records a call, and fails it if it is the one.
+    fn call(&self, operation: &str, subject: impl std::fmt::Display) -> Result<MutexGuard<'_, State>> {
+        let name = format!("{operation} {subject}");
+        let mut state = self.state();
+        state.calls.push(name.clone());
+        if let Some(fault) = state.fault.as_mut()
+            && fault.call == name
+            && fault.times > 0
+        {
+            fault.times -= 1;
+            let words = match fault.cause {
+                Cause::Errno(errno) => io::Error::from_raw_os_error(errno).to_string(),
+                other => format!("{other:?}"),
+            };
+            return Err(SysError::new(operation, subject.to_string(), fault.cause, words));
+        }
+        Ok(state)
+    }
+}
+
+/// An Ethernet NIC that is down.
+pub fn link(index: u32, name: &str) -> Link {
+    let last = u8::try_from(index).unwrap();
+    Link {
+        index,
+        name: name.to_owned(),
+        kind: LinkKind::Ethernet,
+        mac: Some([0x52, 0x54, 0, 0x12, 0x34, last]),
+        up: false,
+        carrier: false,
+        mtu: 1500,
+    }
+}
+
+const ENOENT: i32 = 2;
+
+fn errno(operation: &str, subject: &Path, errno: i32) -> SysError {
+    SysError::from_io(operation, subject.display().to_string(), &io::Error::from_raw_os_error(errno))
+}
+
+impl Sys for Machine {
+    fn now(&self) -> Duration {
+        Duration::from_secs(2) + self.started.elapsed() * self.speed
+    }
+
+    fn sleep(&self, time: Duration) {
+        std::thread::sleep(time / self.speed);
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>> {
+        let state = self.call("read", path.display())?;
+        match state.nodes.get(path) {
+            Some(Node::File(bytes)) => Ok(bytes.clone()),
+            _ => Err(errno("read", path, ENOENT)),
+        }
+    }
+
+    fn read_at(&self, path: &Path, offset: u64, len: usize) -> Result<Vec<u8>> {
+        let state = self.call("read_at", format!("{} {offset}", path.display()))?;
+        let bytes = match state.nodes.get(path) {
+            Some(Node::Block) => state.disks.get(path),
+            Some(Node::File(bytes)) => Some(bytes),
+            _ => None,
+        };
+        let bytes = bytes.ok_or_else(|| errno("read", path, ENOENT))?;
+        Ok(bytes.iter().skip(usize::try_from(offset).unwrap()).take(len).copied().collect())
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
+        self.call("list", dir.display())?.list(dir)
+    }
+
+    fn inspect(&self, path: &Path) -> Result<Option<FileKind>> {
+        Ok(self.call("inspect", path.display())?.nodes.get(path).map(Node::kind))
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8], _mode: u32) -> Result<()> {
+        let mut state = self.call("write", path.display())?;
+        state.put(path, Node::File(bytes.to_vec()));
+        Ok(())
+    }
+
+    fn make_dir(&self, path: &Path, _mode: u32) -> Result<()> {
+        self.call("make_dir", path.display())?.put(path, Node::Dir);
+        Ok(())
+    }
+
+    fn symlink(&self, target: &Path, link: &Path) -> Result<()> {
+        self.call("symlink", link.display())?.put(link, Node::Symlink(target.to_owned()));
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.call("rename", to.display())?.rename(from, to);
+        Ok(())
+    }
+
+    fn remove_tree(&self, path: &Path) -> Result<()> {
+        self.call("remove_tree", path.display())?.nodes.retain(|node, _| !node.starts_with(path));
+        Ok(())
+    }
+
+    fn copy_tree(&self, from: &Path, to: &Path) -> Result<Copied> {
+        Ok(self.call("copy_tree", format!("{} {}", from.display(), to.display()))?.copy(from, to))
+    }
+
+    fn mount(&self, mount: &Mount) -> Result<()> {
+        let kind = match mount {
+            Mount::New { fstype, .. } => fstype.as_str(),
+            Mount::Overlay { .. } => "overlay",
+            Mount::Bind { flags, .. } if flags.read_only => "bind read-only",
+            Mount::Bind { .. } => "bind",
+            Mount::Move { .. } => "move",
+            Mount::Shared { .. } => "shared",
+            Mount::Unmount { .. } => "unmount",
+        };
+        let mut state = self.call("mount", format!("{kind} {}", mount.target().display()))?;
+        state.mounts.push(format!("{kind} {}", mount.target().display()));
+        state.mount(mount);
+        Ok(())
+    }
+
+    fn attach_loop(&self, backing: &Backing) -> Result<PathBuf> {
+        let mut state = self.call("attach_loop", "image")?;
+        let bytes = match backing {
+            Backing::Path(path) => match state.nodes.get(path) {
+                Some(Node::File(bytes)) => bytes.clone(),
+                _ => return Err(errno("attach", path, ENOENT)),
+            },
+            Backing::Memory(_) => unreachable!("the fake has no memory files"),
+        };
+        let device = PathBuf::from("/dev/loop0");
+        state.disks.insert(device.clone(), bytes);
+        state.put(&device, Node::Block);
+        Ok(device)
+    }
+
+    fn load_module(&self, path: &Path, _params: &str) -> Result<Loaded> {
+        let mut state = self.call("load_module", path.display())?;
+        state.modules.push(path.display().to_string());
+        Ok(Loaded::Now)
+    }
+
+    fn uevents(&self) -> Result<Box<dyn Uevents>> {
+        self.call("uevents", "all").map(drop)?;
+        Ok(Box::new(Silence))
+    }
+
+    fn memory(&self) -> Result<Memory> {
+        Ok(self.call("memory", "now")?.memory)
+    }
+
+    fn ram_file(&self, name: &str) -> Result<Box<dyn RamFile>> {
+        self.call("ram_file", name).map(drop)?;
+        Ok(Box::new(Ram {
+            path: PathBuf::from("/ram-file"),
+            bytes: Vec::new(),
+            state: Arc::clone(&self.state),
+        }))
+    }
+
+    fn links(&self) -> Result<Vec<Link>> {
+        Ok(self.call("links", "all")?.links.clone())
+    }
+
+    fn change_link(&self, index: u32, change: &LinkChange) -> Result<()> {
+        let name = match change {
+            LinkChange::Up => "up",
+            LinkChange::Down => "down",
+            LinkChange::Mtu(_) => "mtu",
+            LinkChange::Rename(_) => "rename",
+            LinkChange::Address { .. } => "address",
+            LinkChange::Route { .. } => "route",
+            LinkChange::Flush => "flush",
+        };
+        let mut state = self.call("change_link", format!("{index} {name}"))?;
+        if let Some(link) = state.links.iter_mut().find(|link| link.index == index)
+            && *change == LinkChange::Up
+        {
+            (link.up, link.carrier) = (true, true);
+        }
+        Ok(())
+    }
+
+    fn packet_port(&self, index: u32) -> Result<Box<dyn PacketPort>> {
+        let state = self.call("packet_port", index)?;
+        Ok(Box::new(dhcp::Port::new(state.dhcp, self.speed)))
+    }
+
+    fn open_url(&self, request: &Request) -> Result<Response> {
+        let mut state = self.call("open_url", &request.url)?;
+        state.requests += 1;
+        let body: Box<dyn Read + Send> = match state.cut {
+            Some(cut) => Box::new(
+                Cursor::new(state.served.iter().copied().take(cut).collect::<Vec<u8>>()).chain(Broken),
+            ),
+            None => Box::new(Cursor::new(state.served.clone())),
+        };
+        Ok(Response {
+            status: state.status,
+            reason: "as told".to_owned(),
+            length: state.length,
+            tag: None,
+            body,
+        })
+    }
+
+    fn set_hostname(&self, name: &str) -> Result<()> {
+        self.call("set_hostname", name)?.hostname = Some(name.to_owned());
+        Ok(())
+    }
+
+    fn clock(&self) -> u64 {
+        self.state().epoch
+    }
+
+    fn set_clock(&self, epoch_seconds: u64) -> Result<()> {
+        self.call("set_clock", "now")?.epoch = epoch_seconds;
+        Ok(())
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        bytes.fill(0x5a);
+    }
+
+    fn log(&self, level: u8, line: &str) {
+        self.state().log.push((level, line.to_owned()));
+    }
+
+    fn show(&self, text: &str) {
+        self.state().screens.push_str(text);
+    }
+
+    fn run(&self, program: &Path, _args: &[&str], _limit: Option<Duration>) -> Result<i32> {
+        self.call("run", program.display()).map(drop)?;
+        Ok(0)
+    }
+
+    fn switch_root(&self, root: &Path) -> Result<()> {
+        self.call("switch_root", root.display()).map(drop)?;
+        Ok(())
+    }
+
+    fn exec(&self, program: &Path, _args: &[String]) -> SysError {
+        if let Err(error) = self.call("exec", program.display()) {
+            return error;
+        }
+        self.end(End::Exec(program.display().to_string()));
+        loop {
+            std::thread::park();
+        }
+    }
+
+    fn power(&self, power: Power) -> SysError {
+        if let Err(error) = self.call("power", format!("{power:?}")) {
+            return error;
+        }
+        self.end(End::Power(power));
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+/// A memory file; the loop device finds it under its path.
+struct Ram {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    state: Arc<Mutex<State>>,
+}
+
+impl Write for Ram {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl RamFile for Ram {
+    fn clear(&mut self) -> Result<()> {
+        self.bytes.clear();
+        Ok(())
+    }
+
+    fn backing(&self) -> Result<Backing> {
+        self.state.lock().unwrap().put(&self.path, Node::File(self.bytes.clone()));
+        Ok(Backing::Path(self.path.clone()))
+    }
+}
+
+struct Silence;
+
+impl Uevents for Silence {
+    fn next(&mut self, limit: Duration) -> Result<Option<Vec<u8>>> {
+        std::thread::sleep(limit);
+        Ok(None)
+    }
+}
+
+/// The end of a connection that broke.
+struct Broken;
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed"))
+    }
+}
