@@ -28,6 +28,7 @@ class Boot:
     busy_s: float | None = None
     wall_s: float | None = None
     qemu_cpu_s: float | None = None
+    vcpu_s: float | None = None
     login_s: float | None = None
     mem_total_kib: int | None = None
     mem_available_kib: int | None = None
@@ -61,7 +62,7 @@ class Machine:
             # RAM as a shared memfd is counted by itself in QEMU's RssShmem
             "-object", f"memory-backend-memfd,id=ram,size={MEMORY_MIB}M,share=on", "-machine", "pc,memory-backend=ram",
             "-kernel", str(self.kernel), "-initrd", str(self.initramfs), "-append", f"{ALWAYS} {self.append}".strip(),
-            "-nodefaults", "-no-reboot", "-display", "none", "-vga", "none", "-monitor", "none", "-serial", "stdio",
+            "-name", "dayfly-bench,debug-threads=on", "-nodefaults", "-no-reboot", "-display", "none", "-vga", "none", "-monitor", "none", "-serial", "stdio",
             "-object", "rng-random,id=entropy,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=entropy",
         ]
         link = ["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,mac=52:54:00:12:34:56,romfile="]
@@ -82,6 +83,14 @@ def own_group() -> None:
 def read_cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def read_vcpu_seconds(pid: int) -> float | None:
+    """The CPU time of the thread that runs the guest, to the nanosecond (proc(5), /proc/pid/task/tid/schedstat)."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        if (thread / "comm").read_text().rstrip().endswith("/TCG"):
+            return int((thread / "schedstat").read_text().split()[0]) / 1e9
+    return None
 
 
 def read_ram_kib(pid: int) -> int | None:
@@ -142,5 +151,6 @@ def take_stamp(result: Boot, stamp: re.Match, pid: int, now: float) -> None:
     result.busy_s = round(float(stamp[1]) - float(stamp[2]), 2)
     result.mem_total_kib, result.mem_available_kib = int(stamp[3]), int(stamp[4])
     result.wall_s = round(now, 3)
+    result.vcpu_s = read_vcpu_seconds(pid)
     result.qemu_cpu_s = read_cpu_seconds(pid)
     result.host_rss_kib = read_ram_kib(pid)

@@ -49,7 +49,7 @@ def summary(clock: list[Boot], icount: list[Boot]) -> str:
 
 
 COLUMNS = [
-    ("guest s", "exec_s", 1, 2), ("busy s", "busy_s", 1, 2), ("CPU-s", "qemu_cpu_s", 1, 2), ("host s", "wall_s", 1, 2),
+    ("guest s", "exec_s", 1, 2), ("busy s", "busy_s", 1, 2), ("vCPU s", "vcpu_s", 1, 2), ("CPU-s", "qemu_cpu_s", 1, 2), ("host s", "wall_s", 1, 2),
     ("initramfs MB", "initramfs_bytes", 1e6, 1), ("fetched MB", "bytes_fetched", 1e6, 1),
     ("available MiB", "mem_available_kib", 1024, 0), ("guest RAM MiB", "host_rss_kib", 1024, 0),
 ]
