@@ -407,3 +407,64 @@ fn boot_json_page_has_every_field() {
         }
     }
 }
+
+#[test]
+fn dependencies_page_has_every_direct_dependency() {
+    let text = read(&root().join("docs/dependencies.md"));
+    let mut checked = 0;
+    for manifest in ["init", "init/plan", "init/wire", "init/sys", "tools", "qemu", "tests", "tests/fuzz"]
+        .map(|name| root().join(name).join("Cargo.toml"))
+    {
+        let manifest: toml::Table = read(&manifest).parse().unwrap();
+        for table in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            let Some(table) = manifest.get(table).and_then(|table| table.as_table()) else { continue };
+            for name in table.keys().filter(|name| !name.starts_with("dayfly-")) {
+                checked += 1;
+                let is_there = text
+                    .lines()
+                    .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
+                    .any(|cell| cell.split([',', ' ', '(']).any(|word| word == name));
+                assert!(is_there, "docs/dependencies.md has no line for {name}");
+            }
+        }
+    }
+    assert!(checked > 30, "only {checked} dependencies were found");
+}
+
+/// The proofs that docs/explanation/trust.md names are there.
+#[test]
+fn promises_name_tests_that_exist() {
+    fn sources(folder: &Path, text: &mut String) {
+        for entry in
+            fs::read_dir(folder).unwrap_or_else(|error| panic!("cannot list {}: {error}", folder.display()))
+        {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, text);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                text.push_str(&read(&path));
+            }
+        }
+    }
+    let mut code = String::new();
+    for folder in ["init", "tests/tests", "tools"] {
+        sources(&root().join(folder), &mut code);
+    }
+    let text = read(&root().join("docs/explanation/trust.md"));
+    let (_, section) = text.split_once("\n## Promises").expect("the page has promises");
+    let rows = section.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| promise"));
+    let mut proofs = 0;
+    for row in rows {
+        let proof = row.rsplit(" | ").next().unwrap_or_default();
+        for name in proof.split('`').skip(1).step_by(2) {
+            proofs += 1;
+            let is_there = if name.contains('/') {
+                root().join(name.split(' ').next().unwrap_or_default()).exists()
+            } else {
+                code.contains(&format!("fn {name}(")) || code.contains(&format!("\"{name}\""))
+            };
+            assert!(is_there, "docs/explanation/trust.md names `{name}`, which is not there");
+        }
+    }
+    assert!(proofs > 15, "only {proofs} proofs were found");
+}

@@ -77,13 +77,10 @@ pub fn race<S: Sys>(cx: &Context<S>, plan: &NetworkPlan) -> Result<Done, Failure
         }
     };
     over.store(true, Ordering::Relaxed);
-    // Those who lost in this moment tell why.
-    while let Ok((name, result)) = receiver.recv_timeout(POLL * 4) {
-        if let Err(reason) = result {
+    if winner.is_none() {
+        // Each racer sees that it is over and tells why it has not won.
+        while let Ok((name, Err(reason))) = receiver.recv_timeout(POLL * 4) {
             reasons.insert(name, reason);
-        }
-        if winner.is_some() {
-            break;
         }
     }
     let Some(mut network) = winner else { return Err(explain(plan, &reasons)) };

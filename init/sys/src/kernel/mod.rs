@@ -18,6 +18,7 @@ mod trees;
 mod trust;
 mod uevents;
 mod urls;
+mod xattrs;
 
 use std::fmt::Display;
 use std::io;

@@ -8,18 +8,20 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, RawDir, Stat, Timespec, Timestamps, Uid, chmodat, chownat,
-    copy_file_range, lgetxattr, linkat, llistxattr, lsetxattr, mkdirat, mknodat, openat, readlinkat,
-    sendfile, statat, symlinkat, unlinkat, utimensat,
+    copy_file_range, fchmod, fchown, linkat, mkdirat, mknodat, openat, readlinkat, sendfile, statat,
+    symlinkat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
 use super::Tried;
+use super::xattrs::copy_xattrs;
 use crate::{Copied, Result};
 
-/// The longest list of names and the longest value that the kernel allows (linux/limits.h).
-const XATTR_LIMIT: usize = 64 << 10;
 /// Asked of the kernel per call; it copies less when it likes.
 const CHUNK: usize = 16 << 20;
+
+/// Files up to this size are copied through memory.
+const SMALL: usize = 64 << 10;
 
 /// One folder that is being copied.
 struct Frame {
@@ -38,6 +40,7 @@ struct Copier {
     top: OwnedFd,
     /// The first name of each file that has several, by device and inode.
     linked: HashMap<(u64, u64), PathBuf>,
+    buffer: Vec<u8>,
     copied: Copied,
 }
 
@@ -45,7 +48,13 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<Copied> {
     let source = open_dir(CWD, from, OFlags::empty()).tried("open the folder", from.display())?;
     let target = open_dir(CWD, to, OFlags::empty()).tried("open the folder", to.display())?;
     let top = rustix::io::fcntl_dupfd_cloexec(&target, 3).tried("open the folder", to.display())?;
-    let mut copier = Copier { from: from.into(), top, linked: HashMap::new(), copied: Copied::default() };
+    let mut copier = Copier {
+        from: from.into(),
+        top,
+        linked: HashMap::new(),
+        buffer: vec![0; SMALL],
+        copied: Copied::default(),
+    };
     let names = names(source.as_fd()).tried("list", from.display())?;
     let stat = rustix::fs::fstat(&source).tried("inspect", from.display())?;
     finish(source.as_fd(), target.as_fd(), c".", FileType::Directory, &stat)
@@ -94,8 +103,11 @@ impl Copier {
             made => made,
         };
         made.tried("copy", &shown)?;
-        finish(from, to, name, kind, &stat).tried("copy the attributes of", &shown)?;
         self.copied.entries += 1;
+        if kind == FileType::RegularFile {
+            return Ok(None);
+        }
+        finish(from, to, name, kind, &stat).tried("copy the attributes of", &shown)?;
         if kind != FileType::Directory {
             utimensat(to, name, &times(&stat), AtFlags::SYMLINK_NOFOLLOW)
                 .tried("set the times of", &shown)?;
@@ -143,17 +155,57 @@ impl Copier {
                 Err(Errno::EXIST) => Ok(()),
                 made => made,
             },
-            FileType::RegularFile => {
-                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let source = openat(from, name, flags, Mode::empty())?;
-                let flags =
-                    OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let target = openat(to, name, flags, private)?;
-                self.copied.bytes += copy_bytes(&source, &target)?;
-                Ok(())
-            }
+            FileType::RegularFile => self.file(from, to, name, stat),
             FileType::Symlink => symlinkat(&*readlinkat(from, name, Vec::new())?, to, name),
             _ => mknodat(to, name, kind, private, stat.st_rdev),
+        }
+    }
+}
+
+impl Copier {
+    /// A file with its attributes, all by descriptor: an OS image has thousands of small ones, and a path that is
+    /// looked up once more costs as much as reading them.
+    fn file(
+        &mut self,
+        from: BorrowedFd<'_>,
+        to: BorrowedFd<'_>,
+        name: &CStr,
+        stat: &Stat,
+    ) -> std::result::Result<(), Errno> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let source = openat(from, name, flags, Mode::empty())?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // Private until owner and mode are right.
+        let target = openat(to, name, flags, Mode::RUSR | Mode::WUSR)?;
+        self.copied.bytes += if stat.st_size <= self.buffer.len() as i64 {
+            copy_small(&source, &target, &mut self.buffer)?
+        } else {
+            copy_bytes(&source, &target)?
+        };
+        // Owner before mode before xattrs, as in `finish`; times last.
+        if (stat.st_uid, stat.st_gid) != (0, 0) {
+            fchown(&target, Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid)))?;
+        }
+        fchmod(&target, Mode::from_raw_mode(stat.st_mode & 0o7777))?;
+        copy_xattrs(&source, &target)?;
+        rustix::fs::futimens(&target, &times(stat))
+    }
+}
+
+/// A file that fits into the buffer: two calls, and none to find the end.
+fn copy_small(from: &OwnedFd, to: &OwnedFd, buffer: &mut [u8]) -> std::result::Result<u64, Errno> {
+    let mut total = 0;
+    loop {
+        let count = rustix::io::retry_on_intr(|| rustix::io::read(from, &mut *buffer))?;
+        let mut rest = buffer.get(..count).unwrap_or_default();
+        while !rest.is_empty() {
+            let written = rustix::io::retry_on_intr(|| rustix::io::write(to, rest))?;
+            rest = rest.get(written..).unwrap_or_default();
+        }
+        total += count as u64;
+        // Less than was asked for is the end of a regular file (read(2)).
+        if count < buffer.len() {
+            return Ok(total);
         }
     }
 }
@@ -211,7 +263,7 @@ fn finish(
     if kind != FileType::Symlink {
         chmodat(to, name, Mode::from_raw_mode(stat.st_mode & 0o7777), AtFlags::empty())?;
     }
-    copy_xattrs(&through_proc(from, name), &through_proc(to, name))
+    copy_xattrs(through_proc(from, name).as_slice(), through_proc(to, name).as_slice())
 }
 
 /// A path to an entry of an open folder: the xattr calls on symlinks and devices want paths.
@@ -219,48 +271,6 @@ fn through_proc(dir: BorrowedFd<'_>, name: &CStr) -> Vec<u8> {
     let mut path = format!("/proc/self/fd/{}/", dir.as_raw_fd()).into_bytes();
     path.extend_from_slice(name.to_bytes());
     path
-}
-
-fn copy_xattrs(from: &[u8], to: &[u8]) -> std::result::Result<(), Errno> {
-    let mut list = vec![0; 256];
-    let length = match grown(&mut list, |list| llistxattr(from, list)) {
-        // The source has none.
-        Err(Errno::OPNOTSUPP) => return Ok(()),
-        length => length?,
-    };
-    let mut value = vec![0; 256];
-    for name in
-        list.get(..length).unwrap_or_default().split(|byte| *byte == 0).filter(|name| !name.is_empty())
-    {
-        // Overlayfs's own notes about its layers mean nothing in another place.
-        if name.starts_with(b"trusted.overlay.") {
-            continue;
-        }
-        let length = match grown(&mut value, |value| lgetxattr(from, name, value)) {
-            // It went away, or is only listed.
-            Err(Errno::NODATA | Errno::OPNOTSUPP) => continue,
-            length => length?,
-        };
-        match lsetxattr(to, name, value.get(..length).unwrap_or_default(), rustix::fs::XattrFlags::empty()) {
-            // tmpfs has had user.* only since Linux 6.6; nothing of the system depends on those.
-            Err(Errno::OPNOTSUPP) if name.starts_with(b"user.") => {}
-            set => set?,
-        }
-    }
-    Ok(())
-}
-
-/// Calls with a longer buffer while the kernel says `ERANGE`.
-fn grown(
-    buffer: &mut Vec<u8>,
-    mut call: impl FnMut(&mut [u8]) -> std::result::Result<usize, Errno>,
-) -> std::result::Result<usize, Errno> {
-    loop {
-        match call(buffer) {
-            Err(Errno::RANGE) if buffer.len() < XATTR_LIMIT => buffer.resize(XATTR_LIMIT, 0),
-            done => return done,
-        }
-    }
 }
 
 fn times(stat: &Stat) -> Timestamps {

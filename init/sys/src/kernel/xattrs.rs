@@ -1,0 +1,86 @@
+//! Extended attributes, xattr(7): security contexts, capabilities, POSIX ACLs.
+
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{XattrFlags, fgetxattr, flistxattr, fsetxattr, lgetxattr, llistxattr, lsetxattr};
+use rustix::io::Errno;
+
+/// The longest list of names and the longest value that the kernel allows (linux/limits.h).
+const LIMIT: usize = 64 << 10;
+
+type Tried<T> = std::result::Result<T, Errno>;
+
+/// What has extended attributes: an open file, or a path (symlinks and devices cannot be opened for it).
+pub(super) trait Attributes {
+    fn list(&self, names: &mut [u8]) -> Tried<usize>;
+    fn get(&self, name: &[u8], value: &mut [u8]) -> Tried<usize>;
+    fn set(&self, name: &[u8], value: &[u8]) -> Tried<()>;
+}
+
+impl Attributes for OwnedFd {
+    fn list(&self, names: &mut [u8]) -> Tried<usize> {
+        flistxattr(self, names)
+    }
+
+    fn get(&self, name: &[u8], value: &mut [u8]) -> Tried<usize> {
+        fgetxattr(self, name, value)
+    }
+
+    fn set(&self, name: &[u8], value: &[u8]) -> Tried<()> {
+        fsetxattr(self, name, value, XattrFlags::empty())
+    }
+}
+
+impl Attributes for [u8] {
+    fn list(&self, names: &mut [u8]) -> Tried<usize> {
+        llistxattr(self, names)
+    }
+
+    fn get(&self, name: &[u8], value: &mut [u8]) -> Tried<usize> {
+        lgetxattr(self, name, value)
+    }
+
+    fn set(&self, name: &[u8], value: &[u8]) -> Tried<()> {
+        lsetxattr(self, name, value, XattrFlags::empty())
+    }
+}
+
+/// Copies all of them.
+pub(super) fn copy_xattrs<A: Attributes + ?Sized>(from: &A, to: &A) -> Tried<()> {
+    let mut list = vec![0; 256];
+    let length = match grown(&mut list, |list| from.list(list)) {
+        // The source has none.
+        Ok(0) | Err(Errno::OPNOTSUPP) => return Ok(()),
+        length => length?,
+    };
+    let mut value = vec![0; 256];
+    for name in
+        list.get(..length).unwrap_or_default().split(|byte| *byte == 0).filter(|name| !name.is_empty())
+    {
+        // Overlayfs's own notes about its layers mean nothing in another place.
+        if name.starts_with(b"trusted.overlay.") {
+            continue;
+        }
+        let length = match grown(&mut value, |value| from.get(name, value)) {
+            // It went away, or is only listed.
+            Err(Errno::NODATA | Errno::OPNOTSUPP) => continue,
+            length => length?,
+        };
+        match to.set(name, value.get(..length).unwrap_or_default()) {
+            // tmpfs has had user.* only since Linux 6.6; nothing of the system depends on those.
+            Err(Errno::OPNOTSUPP) if name.starts_with(b"user.") => {}
+            set => set?,
+        }
+    }
+    Ok(())
+}
+
+/// Calls with a longer buffer while the kernel says `ERANGE`.
+fn grown(buffer: &mut Vec<u8>, mut call: impl FnMut(&mut [u8]) -> Tried<usize>) -> Tried<usize> {
+    loop {
+        match call(buffer) {
+            Err(Errno::RANGE) if buffer.len() < LIMIT => buffer.resize(LIMIT, 0),
+            done => return done,
+        }
+    }
+}
