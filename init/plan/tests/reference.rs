@@ -30,7 +30,10 @@ fn read(path: &Path) -> String {
 fn page(name: &str, wanted: &str) {
     let path = root().join(name);
     if std::env::var_os("DAYFLY_BLESS").is_some() {
-        fs::write(&path, wanted).unwrap_or_else(|error| panic!("cannot write {name}: {error}"));
+        // Renamed into place: other tests read the page at the same time.
+        let fresh = path.with_extension("md.new");
+        let written = fs::write(&fresh, wanted).and_then(|()| fs::rename(&fresh, &path));
+        written.unwrap_or_else(|error| panic!("cannot write {name}: {error}"));
         return;
     }
     let there = fs::read_to_string(&path).unwrap_or_default();
