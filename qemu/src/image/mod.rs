@@ -130,9 +130,11 @@ impl Images {
     }
 
     fn no_init(&self) -> Result<PathBuf> {
-        self.cache.get("no-init.squashfs", Key::new().with("1"), |path| {
+        self.cache.get("no-init.squashfs", Key::new().with("2"), |path| {
             let tree = tempfile::tempdir()?;
-            for dir in ["dev", "etc", "proc", "run", "sys", "tmp", "usr/lib", "var"] {
+            for dir in
+                ["dev", "etc", "home", "opt", "proc", "run", "sys", "tmp", "usr/lib", "usr/local", "var"]
+            {
                 fs::create_dir_all(tree.path().join(dir))?;
             }
             fs::write(
