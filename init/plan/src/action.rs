@@ -63,7 +63,7 @@ pub enum Action {
     },
     /// Brings the network up: all interfaces at once, the first that is configured wins.
     RaceNetwork(NetworkPlan),
-    /// Fetches the image into memory, hashing it on the way.
+    /// Fetches the image into memory.
     Fetch {
         /// From where.
         url: Url,
@@ -71,6 +71,8 @@ pub enum Action {
         connect: Duration,
         /// The longest silence.
         stall: Duration,
+        /// Whether it is hashed on the way, for a later [`Action::Verify`].
+        hash: bool,
     },
     /// Finds the image on a disk.
     FindImage {
@@ -139,8 +141,9 @@ impl fmt::Display for Action {
             }
             Action::LoadModules { names } => write!(f, "load {}", names.join(" ")),
             Action::RaceNetwork(network) => network.fmt(f),
-            Action::Fetch { url, connect, .. } => {
-                write!(f, "fetch {url} into memory (connect {})", seconds(*connect))
+            Action::Fetch { url, connect, hash, .. } => {
+                let hashing = if *hash { ", hashing it" } else { "" };
+                write!(f, "fetch {url} into memory{hashing} (connect {})", seconds(*connect))
             }
             Action::FindImage { device, file: None } => write!(f, "find image on {device}"),
             Action::FindImage { device, file: Some(file) } => write!(f, "find image {file} on {device}"),

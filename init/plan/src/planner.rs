@@ -121,6 +121,7 @@ fn find_image(draft: &mut Draft, settings: &Settings, image: &ImageSource) {
                 url: url.clone(),
                 connect: settings.image_connect.value,
                 stall: settings.image_stall.value,
+                hash: settings.image_sha256.is_some(),
             };
             let deadline = Deadline::Stall(settings.image_stall.value);
             draft.add(

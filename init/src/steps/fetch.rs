@@ -30,6 +30,7 @@ pub fn fetch<S: Sys>(
     url: &Url,
     connect: Duration,
     stall: Duration,
+    hash: bool,
 ) -> Result<Done, Failure> {
     let tried = format!("GET {url}");
     let request = Request {
@@ -48,7 +49,7 @@ pub fn fetch<S: Sys>(
     if let Some(length) = response.length {
         check_room(cx, &tried, length)?;
     }
-    let image = receive(cx, &tried, response, stall)?;
+    let image = receive(cx, &tried, response, stall, hash)?;
     let took = cx.sys.now().saturating_sub(started).as_secs_f64();
     let bytes = image.bytes;
     let mib = bytes as f64 / f64::from(1 << 20);
@@ -61,10 +62,11 @@ fn receive<S: Sys>(
     tried: &str,
     mut response: Response,
     stall: Duration,
+    hash: bool,
 ) -> Result<Image, Failure> {
     let memory = |error: &SysError| Failure::from_sys(Code::ImageTooLarge, tried, error);
     let mut file = cx.sys.ram_file("dayfly-image").map_err(|error| memory(&error))?;
-    let mut hash = Sha256::new();
+    let mut hasher = hash.then(Sha256::new);
     let mut buffer = vec![0; BUFFER];
     let mut progress = Progress::new(cx, response.length);
     let mut done: u64 = 0;
@@ -77,7 +79,9 @@ fn receive<S: Sys>(
             Err(error) => return Err(from_read(tried, done, response.length, &error)),
         };
         let chunk = buffer.get(..count).unwrap_or_default();
-        hash.update(chunk);
+        if let Some(hasher) = &mut hasher {
+            hasher.update(chunk);
+        }
         file.write_all(chunk)
             .map_err(|error| memory(&SysError::from_io("write", "the image in memory", &error)))?;
         let before = done;
@@ -107,7 +111,12 @@ fn receive<S: Sys>(
         return Err(Failure::new(Code::ImageCut, tried, wrong));
     }
     let backing = file.backing().map_err(|error| memory(&error))?;
-    Ok(Image { backing, bytes: done, sha256: Some(hash.finalize().into()), origin: tried.to_owned() })
+    Ok(Image {
+        backing,
+        bytes: done,
+        sha256: hasher.map(|hasher| hasher.finalize().into()),
+        origin: tried.to_owned(),
+    })
 }
 
 /// Refuses what cannot fit, with numbers, before the first byte is taken.

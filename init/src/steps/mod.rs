@@ -82,7 +82,7 @@ pub fn perform<S: Sys>(action: &Action, cx: &Context<S>) -> Result<Done, Failure
         Action::LoadDrivers { blacklist } => drivers::load_drivers(cx, blacklist),
         Action::LoadModules { names } => drivers::load_modules(cx, names),
         Action::RaceNetwork(plan) => network::race(cx, plan),
-        Action::Fetch { url, connect, stall } => fetch::fetch(cx, url, *connect, *stall),
+        Action::Fetch { url, connect, stall, hash } => fetch::fetch(cx, url, *connect, *stall, *hash),
         Action::FindImage { device, file } => image::find(cx, device, file.as_deref()),
         Action::Verify { sha256 } => verify::verify(cx, sha256),
         Action::MountImage => image::mount(cx),
