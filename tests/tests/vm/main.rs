@@ -1,7 +1,7 @@
 //! Boot scenarios in virtual machines. Every one is a function that gets the [`lab::Lab`] and asserts what a person at the console or
 //! a program in the booted system would see.
 //!
-//! `cargo test -p dayfly-tests --test vm -- [NAME…]`; two run at a time (`--test-threads N`). The consoles' logs stay in
+//! `cargo test -p dayfly-tests --test vm -- [NAME,NAME…]` (parts of names); two run at a time (`--test-threads N`). The consoles' logs stay in
 //! `target/dayfly/logs/NAME.log`.
 
 mod boot;
@@ -35,11 +35,12 @@ type Scenario = (&'static str, fn(&Lab) -> Result<()>);
 fn main() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(2));
-    let trials = [harness::SCENARIOS, boot::SCENARIOS, disks::SCENARIOS, links::SCENARIOS, faults::SCENARIOS]
-        .concat()
-        .into_iter()
-        .map(trial)
-        .collect();
+    // The filter may be a list.
+    let wanted = arguments.filter.take().unwrap_or_default();
+    let is_wanted = |name: &str| wanted.split(',').any(|part| name.contains(part));
+    let scenarios =
+        [harness::SCENARIOS, boot::SCENARIOS, disks::SCENARIOS, links::SCENARIOS, faults::SCENARIOS].concat();
+    let trials = scenarios.into_iter().filter(|(name, _)| is_wanted(name)).map(trial).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }
 
