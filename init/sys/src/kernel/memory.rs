@@ -4,8 +4,11 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags, fcntl_add_seals, memfd_create, openat};
 use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen,
+};
 
 use super::Tried;
 use crate::{Backing, Cause, Memory, RamFile, Result, SysError};
@@ -25,7 +28,7 @@ pub(super) fn parse(text: &str) -> Result<Memory> {
     Ok(Memory { total: field("MemTotal")?, available: field("MemAvailable")? })
 }
 
-/// An image in a memfd: pages that no file system's size limits, and that a loop device can read without a copy.
+/// An image in memory: pages that no file system's size limits, and that a loop device can read without a copy.
 pub(super) struct File {
     name: String,
     fd: Arc<OwnedFd>,
@@ -37,7 +40,11 @@ impl File {
     }
 }
 
+/// In huge pages where the kernel has them: an image is large, filled once and read all the time. Else a memfd.
 fn open(name: &str) -> Result<OwnedFd> {
+    if let Ok(file) = open_huge() {
+        return Ok(file);
+    }
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     match memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
         // Before Linux 6.3.
@@ -45,6 +52,18 @@ fn open(name: &str) -> Result<OwnedFd> {
         made => made,
     }
     .tried("make the memory file", name)
+}
+
+/// A nameless file of a tmpfs that is mounted nowhere: it lives as long as somebody has the file open, and nobody can
+/// open it a second time. `huge=always` is an error in kernels without huge pages (tmpfs(5)).
+fn open_huge() -> std::result::Result<OwnedFd, Errno> {
+    let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    for (key, value) in [("huge", "always"), ("size", "0"), ("mode", "0700")] {
+        fsconfig_set_string(&context, key, value)?;
+    }
+    fsconfig_create(&context)?;
+    let mount = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::MOUNT_ATTR_NOEXEC)?;
+    openat(&mount, ".", OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR)
 }
 
 impl Write for File {
@@ -75,7 +94,11 @@ impl RamFile for File {
     /// Sealed from here on: what was verified is what is mounted.
     fn backing(&self) -> Result<Backing> {
         let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
-        fcntl_add_seals(&*self.fd, seals).tried("seal the memory file", &self.name)?;
+        match fcntl_add_seals(&*self.fd, seals) {
+            // Only a memfd has seals. The nameless file has one descriptor instead, and it ends with this boot.
+            Err(Errno::PERM) => {}
+            sealed => sealed.tried("seal the memory file", &self.name)?,
+        }
         Ok(Backing::Memory(Arc::clone(&self.fd)))
     }
 }
@@ -113,12 +136,19 @@ mod tests {
     }
 
     #[test]
-    fn clearing_starts_anew_before_and_after_the_seal() {
+    fn clearing_starts_anew() {
         let mut file = File::create("test").unwrap();
         file.write_all(b"first try").unwrap();
         file.clear().unwrap();
         file.write_all(b"second").unwrap();
         assert_eq!(contents(&file), b"second");
+    }
+
+    #[test]
+    fn a_memfd_is_sealed_when_it_is_handed_on() {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let mut file = File { name: "test".to_owned(), fd: Arc::new(memfd_create("test", flags).unwrap()) };
+        file.write_all(b"verified").unwrap();
         let Backing::Memory(sealed) = file.backing().unwrap() else {
             panic!("a memory file is backed by memory")
         };

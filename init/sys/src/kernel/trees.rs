@@ -41,6 +41,8 @@ struct Copier {
     /// The first name of each file that has several, by device and inode.
     linked: HashMap<(u64, u64), PathBuf>,
     buffer: Vec<u8>,
+    /// False once the source's file system has said that it has none at all.
+    has_xattrs: bool,
     copied: Copied,
 }
 
@@ -53,6 +55,7 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<Copied> {
         top,
         linked: HashMap::new(),
         buffer: vec![0; SMALL],
+        has_xattrs: true,
         copied: Copied::default(),
     };
     let names = names(source.as_fd()).tried("list", from.display())?;
@@ -175,19 +178,26 @@ impl Copier {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let source = openat(from, name, flags, Mode::empty())?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        // Private until owner and mode are right.
-        let target = openat(to, name, flags, Mode::RUSR | Mode::WUSR)?;
+        let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
+        let roots = (stat.st_uid, stat.st_gid) == (0, 0);
+        // Private until owner and mode are right; what is root's and plain is right from the start.
+        let plain = roots && !mode.intersects(Mode::SUID | Mode::SGID | Mode::SVTX | Mode::WGRP | Mode::WOTH);
+        let target = openat(to, name, flags, if plain { mode } else { Mode::RUSR | Mode::WUSR })?;
         self.copied.bytes += if stat.st_size <= self.buffer.len() as i64 {
             copy_small(&source, &target, &mut self.buffer)?
         } else {
             copy_bytes(&source, &target)?
         };
         // Owner before mode before xattrs, as in `finish`; times last.
-        if (stat.st_uid, stat.st_gid) != (0, 0) {
+        if !roots {
             fchown(&target, Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid)))?;
         }
-        fchmod(&target, Mode::from_raw_mode(stat.st_mode & 0o7777))?;
-        copy_xattrs(&source, &target)?;
+        if !plain {
+            fchmod(&target, mode)?;
+        }
+        if self.has_xattrs {
+            self.has_xattrs = copy_xattrs(&source, &target)?;
+        }
         rustix::fs::futimens(&target, &times(stat))
     }
 }
@@ -263,7 +273,7 @@ fn finish(
     if kind != FileType::Symlink {
         chmodat(to, name, Mode::from_raw_mode(stat.st_mode & 0o7777), AtFlags::empty())?;
     }
-    copy_xattrs(through_proc(from, name).as_slice(), through_proc(to, name).as_slice())
+    copy_xattrs(through_proc(from, name).as_slice(), through_proc(to, name).as_slice()).map(drop)
 }
 
 /// A path to an entry of an open folder: the xattr calls on symlinks and devices want paths.

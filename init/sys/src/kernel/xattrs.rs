@@ -45,12 +45,12 @@ impl Attributes for [u8] {
     }
 }
 
-/// Copies all of them.
-pub(super) fn copy_xattrs<A: Attributes + ?Sized>(from: &A, to: &A) -> Tried<()> {
+/// Copies all of them. False where the source's file system has none for any file.
+pub(super) fn copy_xattrs<A: Attributes + ?Sized>(from: &A, to: &A) -> Tried<bool> {
     let mut list = vec![0; 256];
     let length = match grown(&mut list, |list| from.list(list)) {
-        // The source has none.
-        Ok(0) | Err(Errno::OPNOTSUPP) => return Ok(()),
+        Ok(0) => return Ok(true),
+        Err(Errno::OPNOTSUPP) => return Ok(false),
         length => length?,
     };
     let mut value = vec![0; 256];
@@ -72,7 +72,7 @@ pub(super) fn copy_xattrs<A: Attributes + ?Sized>(from: &A, to: &A) -> Tried<()>
             set => set?,
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Calls with a longer buffer while the kernel says `ERANGE`.
