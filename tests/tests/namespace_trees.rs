@@ -64,7 +64,7 @@ fn a_copy_is_what_cp_makes() {
         for from in [&tree, &image] {
             // Twice: the second copy goes over the first.
             for round in 1..=2 {
-                let copied = kernel.copy_tree(from, &ours).unwrap();
+                let copied = kernel.copy_tree(from, &ours, &[]).unwrap();
                 let actual = listing(&ours);
                 // squashfs keeps whole seconds, and no ACLs.
                 let blunt = |text: &str| {
@@ -115,7 +115,7 @@ fn mounts_and_sockets_stay_behind() {
         let (source, target) = (tree.join("source"), tree.join("bound"));
         kernel.mount(&Mount::Bind { source, target, recursive: false, flags }).unwrap();
         let _socket = UnixListener::bind(tree.join("socket")).unwrap();
-        let copied = kernel.copy_tree(&tree, &copy).unwrap();
+        let copied = kernel.copy_tree(&tree, &copy, &[]).unwrap();
         let found = shell(&format!("cd {}; find . | sort", copy.display()));
         assert_eq!(found, ".\n./bound\n./mount\n./source\n./source/file\n");
         assert_eq!((copied.entries, copied.bytes), (4, 1));

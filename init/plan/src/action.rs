@@ -48,6 +48,17 @@ pub struct KubeletPlan {
     pub args: Vec<String>,
 }
 
+/// A path of the layout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayoutEntry {
+    /// Absolute, in the OS.
+    pub path: String,
+    /// What happens to it.
+    pub policy: Policy,
+    /// Nobody asked for it: it is passed over where the image has no such folder and none can be made.
+    pub is_default: bool,
+}
+
 /// What a step does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
@@ -97,8 +108,8 @@ pub enum Action {
     },
     /// Sets the paths up.
     ApplyLayout {
-        /// Path and policy, parents first.
-        entries: Vec<(String, Policy)>,
+        /// Parents first.
+        entries: Vec<LayoutEntry>,
     },
     /// Host name, hosts, machine-id, resolver.
     WriteIdentity(IdentityPlan),
@@ -127,10 +138,6 @@ pub const INIT_CANDIDATES: [&str; 7] = [
     "/etc/init",
 ];
 
-fn seconds(time: Duration) -> String {
-    format!("{} s", time.as_secs())
-}
-
 /// One line for a person: what happens, and on what.
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -141,9 +148,8 @@ impl fmt::Display for Action {
             }
             Action::LoadModules { names } => write!(f, "load {}", names.join(" ")),
             Action::RaceNetwork(network) => network.fmt(f),
-            Action::Fetch { url, connect, hash, .. } => {
-                let hashing = if *hash { ", hashing it" } else { "" };
-                write!(f, "fetch {url} into memory{hashing} (connect {})", seconds(*connect))
+            Action::Fetch { url, hash, .. } => {
+                write!(f, "fetch {url} into memory{}", if *hash { ", hash it" } else { "" })
             }
             Action::FindImage { device, file: None } => write!(f, "find image on {device}"),
             Action::FindImage { device, file: Some(file) } => write!(f, "find image {file} on {device}"),
@@ -159,7 +165,7 @@ impl fmt::Display for Action {
             }
             Action::ApplyLayout { entries } => {
                 let mut groups: Vec<(Policy, Vec<&str>)> = Vec::new();
-                for (path, policy) in entries {
+                for LayoutEntry { path, policy, .. } in entries {
                     match groups.iter_mut().find(|(group, _)| group == policy) {
                         Some((_, paths)) => paths.push(path),
                         None => groups.push((*policy, vec![path])),

@@ -52,7 +52,8 @@ impl FromStr for Policy {
 /// The policies by path. A path below another one is set up after it.
 pub type Layout = BTreeMap<String, Sourced<Policy>>;
 
-/// The immutable OS that Dayfly comes from: `/usr` protected, `/etc` new at each boot, data kept.
+/// The immutable OS that Dayfly comes from: `/usr` protected, `/etc` new at each boot, data kept. A package manager's
+/// database describes the image's `/usr` and changes with it: kept on a disk, it would describe an older image.
 pub fn default_layout() -> Layout {
     [
         ("/etc", Policy::Ephemeral),
@@ -61,6 +62,8 @@ pub fn default_layout() -> Layout {
         ("/usr", Policy::ReadOnly),
         ("/usr/local", Policy::Persistent),
         ("/var", Policy::Persistent),
+        ("/var/lib/dpkg", Policy::Ephemeral),
+        ("/var/lib/rpm", Policy::Ephemeral),
     ]
     .into_iter()
     .map(|(path, policy)| (path.to_owned(), Sourced::default_of(policy)))

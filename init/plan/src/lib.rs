@@ -15,7 +15,7 @@ pub mod settings;
 mod source;
 mod table;
 
-pub use action::{Action, INIT_CANDIDATES, IdentityPlan, KubeletPlan, NetworkPlan, StateSearch};
+pub use action::{Action, INIT_CANDIDATES, IdentityPlan, KubeletPlan, LayoutEntry, NetworkPlan, StateSearch};
 pub use code::Code;
 pub use layout::{Layout, Policy};
 pub use planner::{Facts, plan};

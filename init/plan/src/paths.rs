@@ -7,6 +7,8 @@ pub const RUN: &str = "/run/dayfly";
 pub const LOWER: &str = "/run/dayfly/l";
 /// The tmpfs that takes what the OS writes.
 pub const WRITABLE: &str = "/run/dayfly/rw";
+/// The root's overlay a second time, while the layout covers parts of the first.
+pub const OVERLAY: &str = "/run/dayfly/o";
 /// The OS's root, before the switch. Not below /run, which moves into it.
 pub const ROOT: &str = "/sysroot";
 /// The state disk.

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use dayfly_wire::ip::{IpArg, Method};
+
 use crate::settings::{ImageSource, Settings};
 use crate::{
-    Action, Code, Deadline, IdentityPlan, KubeletPlan, NetworkPlan, OnFailure, Phase, Plan, Policy, Problem,
-    Severity, Source, Sourced, StateSearch, Step, StepId,
+    Action, Code, Deadline, IdentityPlan, KubeletPlan, LayoutEntry, NetworkPlan, OnFailure, Phase, Plan,
+    Policy, Problem, Severity, Source, Sourced, StateSearch, Step, StepId,
 };
 
 /// What the planner must know of the machine. Kept small on purpose: what is not here cannot make a plan differ
@@ -98,6 +100,9 @@ fn devices(draft: &mut Draft, settings: &Settings) {
 }
 
 fn network(draft: &mut Draft, settings: &Settings, fetched: bool) {
+    for ip in values(&settings.ip) {
+        draft.notes.extend(unsupported(&ip).map(|what| format!("ip={ip}: {what}.")));
+    }
     let network = NetworkPlan {
         ip: values(&settings.ip),
         bootif: settings.bootif.as_ref().map(|mac| mac.value),
@@ -112,6 +117,17 @@ fn network(draft: &mut Draft, settings: &Settings, fetched: bool) {
     // It waits for interfaces itself: nothing says when the last one has appeared.
     let deadline = Deadline::Within(settings.retry.value.min(Duration::from_secs(60)));
     draft.add(Phase::Network, "network", &[], Action::RaceNetwork(network), deadline, on_failure);
+}
+
+/// What is understood of an `ip=` word but not done.
+fn unsupported(ip: &IpArg) -> Option<String> {
+    let method = match ip.method {
+        Method::Dhcp | Method::SingleDhcp | Method::Off => None,
+        other => Some(format!("{other} is not supported yet, DHCPv4 is used")),
+    };
+    method
+        .or_else(|| ip.mac.map(|mac| format!("the MAC address {mac} is not set")))
+        .or_else(|| ip.peer.map(|peer| format!("the peer {peer} is not used")))
 }
 
 fn find_image(draft: &mut Draft, settings: &Settings, image: &ImageSource) {
@@ -188,7 +204,15 @@ fn root(draft: &mut Draft, settings: &Settings) {
     let size = settings.root_size.as_ref().map(|size| size.value);
     draft.add(Phase::Root, "root", &["image"], Action::MountRoot { size }, within(30), OnFailure::Abort);
     // A BTreeMap sorts parents before what is below them.
-    let entries = settings.layout.iter().map(|(path, policy)| (path.clone(), policy.value)).collect();
+    let entries = settings
+        .layout
+        .iter()
+        .map(|(path, policy)| LayoutEntry {
+            path: path.clone(),
+            policy: policy.value,
+            is_default: policy.source == Source::Default,
+        })
+        .collect();
     draft.add(
         Phase::Root,
         "layout",

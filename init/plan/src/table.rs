@@ -70,7 +70,7 @@ impl Plan {
             _ => row.needs.join(" "),
         };
         let step_width = width(|row| row.step.len(), 4);
-        let action_width = width(|row| row.action.chars().count(), 4).min(72);
+        let action_width = width(|row| row.action.chars().count(), 4);
         let needs_width = rows.iter().map(|row| needs(row).len()).max().unwrap_or(0).max(5);
         let line = |phase: &str, step: &str, action: &str, needs: &str, deadline: &str, on_failure: &str| {
             format!(

@@ -1,7 +1,7 @@
 //! Laws that hold for every plan, whatever the settings.
 
 use dayfly_plan::settings::{Settings, gather};
-use dayfly_plan::{Action, Facts, OnFailure, Phase, Plan, paths, plan};
+use dayfly_plan::{Action, Facts, LayoutEntry, OnFailure, Phase, Plan, paths, plan};
 use dayfly_wire::cmdline::Cmdline;
 use proptest::prelude::*;
 
@@ -94,8 +94,8 @@ proptest! {
         // Layout paths come after the root that they lie in, parents before children.
         prop_assert!(waits_for(&plan, "layout").contains(&"root"));
         let Action::ApplyLayout { entries } = &plan.step("layout").unwrap().action else { panic!("no layout") };
-        for (index, (path, _)) in entries.iter().enumerate() {
-            for (later, _) in &entries[index + 1..] {
+        for (index, LayoutEntry { path, .. }) in entries.iter().enumerate() {
+            for LayoutEntry { path: later, .. } in &entries[index + 1..] {
                 prop_assert!(!path.starts_with(&format!("{later}/")), "{path} comes before its parent {later}");
             }
         }

@@ -154,7 +154,13 @@ fn from_connection(tried: &str, error: &SysError) -> Failure {
 fn from_read(tried: &str, done: u64, length: Option<u64>, error: &std::io::Error) -> Failure {
     let of = length.map_or_else(String::new, |length| format!(" of {length}"));
     let code = if error.kind() == ErrorKind::TimedOut { Code::ImageStalled } else { Code::ImageCut };
-    Failure::new(code, tried, format!("after {done}{of} bytes: {error}"))
+    // A body that ended early has said after how many bytes.
+    let wrong = if error.kind() == ErrorKind::UnexpectedEof {
+        error.to_string()
+    } else {
+        format!("after {done}{of} bytes: {error}")
+    };
+    Failure::new(code, tried, wrong)
 }
 
 struct Progress<'a, S: Sys> {

@@ -56,6 +56,17 @@ fn is_image(superblock: &Superblock) -> bool {
     matches!(superblock.kind.as_str(), "squashfs" | "erofs")
 }
 
+/// A disk that holds an image is never written to: without these, the kernel replays a journal even for a read-only
+/// mount (ext4(5), xfs(5), btrfs(5)).
+fn untouched(fstype: &str) -> Vec<(String, Option<String>)> {
+    match fstype {
+        "ext3" | "ext4" => vec![("noload".to_owned(), None)],
+        "xfs" => vec![("norecovery".to_owned(), None)],
+        "btrfs" => vec![("rescue".to_owned(), Some("nologreplay".to_owned()))],
+        _ => Vec::new(),
+    }
+}
+
 fn mount_media<S: Sys>(
     cx: &Context<S>,
     device: &Path,
@@ -69,7 +80,7 @@ fn mount_media<S: Sys>(
         fstype: fstype.to_owned(),
         source: device.display().to_string(),
         target: target.clone(),
-        options: Vec::new(),
+        options: untouched(fstype),
         flags: READ_ONLY,
     };
     cx.sys
@@ -118,7 +129,7 @@ pub fn mount<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
         fstype: fstype.to_owned(),
         source: device.display().to_string(),
         target: PathBuf::from(paths::LOWER),
-        options: Vec::new(),
+        options: untouched(fstype),
         flags: READ_ONLY,
     };
     cx.sys

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use dayfly_plan::{Code, Policy, paths};
+use dayfly_plan::{Code, LayoutEntry, Policy, paths};
 use dayfly_sys::{FileKind, Mount, MountFlags, Sys, SysError};
 
 use super::{Context, Done};
@@ -11,32 +11,37 @@ use crate::Failure;
 use crate::events::Level;
 
 /// Applies every policy.
-pub fn apply<S: Sys>(cx: &Context<S>, entries: &[(String, Policy)]) -> Result<Done, Failure> {
+pub fn apply<S: Sys>(cx: &Context<S>, entries: &[LayoutEntry]) -> Result<Done, Failure> {
+    let overlay = Mount::Bind {
+        source: PathBuf::from(paths::ROOT),
+        target: PathBuf::from(paths::OVERLAY),
+        recursive: false,
+        flags: MountFlags::default(),
+    };
+    cx.sys
+        .make_dir(Path::new(paths::OVERLAY), 0o755)
+        .and_then(|()| cx.sys.mount(&overlay))
+        .map_err(|error| Failure::from_sys(Code::RootLayout, "keep the root's overlay at hand", &error))?;
     let mut in_memory = Vec::new();
-    for (path, policy) in entries {
-        let under_read_only = entries.iter().any(|(other, policy)| {
-            *policy == Policy::ReadOnly
-                && path.strip_prefix(other.as_str()).is_some_and(|rest| rest.starts_with('/'))
-        });
-        let place = Place {
-            path,
-            target: below(paths::ROOT, path),
-            image: below(paths::LOWER, path),
-            under_read_only,
-        };
-        let outcome = match policy {
-            Policy::ReadOnly => protect(cx, &place),
-            Policy::Ephemeral if !under_read_only => Ok(()),
-            Policy::Ephemeral => in_tmpfs(cx, &place),
-            Policy::Persistent if cx.known.state.is_some() => persist(cx, &place),
+    for entry in entries {
+        let place = Place::new(entry, entries);
+        let outcome = match entry.policy {
+            Policy::ReadOnly => place.protect(cx),
+            Policy::Ephemeral => place.show_overlay(cx),
+            Policy::Persistent if cx.known.state.is_some() => place.persist(cx),
             Policy::Persistent => {
-                in_memory.push(path.as_str());
-                in_tmpfs(cx, &place)
+                in_memory.push(entry.path.as_str());
+                place.fill_tmpfs(cx)
             }
-            Policy::Tmpfs(size) => tmpfs(cx, &place, *size),
+            Policy::Tmpfs(size) => place.tmpfs(cx, size),
         };
-        outcome
-            .map_err(|error| Failure::from_sys(Code::RootLayout, format!("make {path} {policy}"), &error))?;
+        let tried = || format!("make {} {}", entry.path, entry.policy);
+        outcome.map_err(|error| Failure::from_sys(Code::RootLayout, tried(), &error))?;
+    }
+    // What is still bound from it stays; only the place goes.
+    let away = Mount::Unmount { target: PathBuf::from(paths::OVERLAY), lazy: true };
+    if let Err(error) = cx.sys.mount(&away) {
+        cx.note(Level::Debug, error.to_string());
     }
     Ok(Done::with(if in_memory.is_empty() {
         format!("{} paths", entries.len())
@@ -47,42 +52,133 @@ pub fn apply<S: Sys>(cx: &Context<S>, entries: &[(String, Policy)]) -> Result<Do
 
 struct Place<'a> {
     path: &'a str,
+    /// Where it is mounted.
     target: PathBuf,
+    /// Where the image has it.
     image: PathBuf,
-    under_read_only: bool,
+    /// The nearest policy above it; the root's overlay is ephemeral.
+    above: Policy,
+    /// What below it has a policy of its own, relative to it.
+    below: Vec<PathBuf>,
+    is_default: bool,
 }
 
-impl Place<'_> {
-    /// Makes sure that there is a folder to mount on.
-    fn prepare<S: Sys>(&self, cx: &Context<S>) -> Result<(), SysError> {
-        match cx.sys.inspect(&self.target)? {
-            Some(FileKind::Dir) => Ok(()),
-            // Below a read-only path only the image can provide it, and the kernel's refusal says so.
-            _ => cx.sys.make_dir(&self.target, 0o755),
+impl<'a> Place<'a> {
+    fn new(entry: &'a LayoutEntry, entries: &[LayoutEntry]) -> Self {
+        let rest = |outer: &str, inner: &str| inner.strip_prefix(outer)?.strip_prefix('/').map(PathBuf::from);
+        // The last of those above is the nearest: parents come first.
+        let above = entries.iter().rfind(|other| rest(&other.path, &entry.path).is_some());
+        Self {
+            path: &entry.path,
+            target: at(paths::ROOT, &entry.path),
+            image: at(paths::LOWER, &entry.path),
+            above: above.map_or(Policy::Ephemeral, |above| above.policy),
+            below: entries.iter().filter_map(|other| rest(&entry.path, &other.path)).collect(),
+            is_default: entry.is_default,
         }
     }
 
     fn is_in_image<S: Sys>(&self, cx: &Context<S>) -> Result<bool, SysError> {
         Ok(cx.sys.inspect(&self.image)? == Some(FileKind::Dir))
     }
-}
 
-fn below(root: &str, path: &str) -> PathBuf {
-    Path::new(root).join(path.trim_start_matches('/'))
-}
-
-/// The image's own folder, without the overlay: nothing can be written, and reading costs less.
-fn protect<S: Sys>(cx: &Context<S>, place: &Place<'_>) -> Result<(), SysError> {
-    if !place.is_in_image(cx)? {
-        cx.note(Level::Debug, format!("{} is not in the image: nothing to protect", place.path));
-        return Ok(());
+    /// Makes sure that there is a folder to mount on. False where it is not worth a failed boot: a default that an
+    /// image without this folder does not need.
+    fn prepare<S: Sys>(&self, cx: &Context<S>) -> Result<bool, SysError> {
+        if cx.sys.inspect(&self.target)? == Some(FileKind::Dir) {
+            return Ok(true);
+        }
+        match cx.sys.make_dir(&self.target, 0o755) {
+            Ok(()) => Ok(true),
+            Err(error) if self.is_default && self.above == Policy::ReadOnly => {
+                cx.note(
+                    Level::Info,
+                    format!("{} is not in the image and is passed over: {error}", self.path),
+                );
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
-    cx.sys.mount(&Mount::Bind {
-        source: place.image.clone(),
-        target: place.target.clone(),
-        recursive: false,
-        flags: MountFlags { read_only: true, ..MountFlags::default() },
-    })
+
+    fn bind<S: Sys>(&self, cx: &Context<S>, source: PathBuf, flags: MountFlags) -> Result<(), SysError> {
+        cx.sys.mount(&Mount::Bind { source, target: self.target.clone(), recursive: false, flags })
+    }
+
+    /// The image's own folder, without the overlay: nothing can be written, and reading costs less.
+    fn protect<S: Sys>(&self, cx: &Context<S>) -> Result<(), SysError> {
+        if !self.is_in_image(cx)? {
+            cx.note(Level::Debug, format!("{} is not in the image: nothing to protect", self.path));
+            return Ok(());
+        }
+        self.bind(cx, self.image.clone(), MountFlags { read_only: true, ..MountFlags::default() })
+    }
+
+    /// The root's overlay itself; where something else lies above, the overlay's folder is shown through it.
+    fn show_overlay<S: Sys>(&self, cx: &Context<S>) -> Result<(), SysError> {
+        if self.above == Policy::Ephemeral || (self.is_default && !self.is_in_image(cx)?) {
+            return Ok(());
+        }
+        let source = at(paths::OVERLAY, self.path);
+        cx.sys.make_dir(&source, 0o755)?;
+        if self.prepare(cx)? { self.bind(cx, source, MountFlags::default()) } else { Ok(()) }
+    }
+
+    /// On the state disk; filled from the image the first time, all or nothing: a boot that is cut off while it copies
+    /// starts over the next time.
+    fn persist<S: Sys>(&self, cx: &Context<S>) -> Result<(), SysError> {
+        let kept = Path::new(paths::STATE).join(escaped(self.path));
+        if cx.sys.inspect(&kept)?.is_none() {
+            let fresh = Path::new(paths::STATE).join(format!(".new-{}", escaped(self.path)));
+            cx.sys.remove_tree(&fresh)?;
+            cx.sys.make_dir(&fresh, 0o755)?;
+            if self.is_in_image(cx)? {
+                let copied = cx.sys.copy_tree(&self.image, &fresh, &self.below)?;
+                let text = format!(
+                    "{} is new on the state disk: {} entries from the image",
+                    self.path, copied.entries
+                );
+                cx.note(Level::Info, text);
+            }
+            cx.sys.rename(&fresh, &kept)?;
+        }
+        if !self.prepare(cx)? {
+            return Ok(());
+        }
+        self.bind(cx, kept, MountFlags { nodev: true, ..MountFlags::default() })
+    }
+
+    /// In memory, filled from the image. A file system of its own and not the root's overlay: containers put overlays
+    /// on /var, and an overlay cannot be another one's upper layer.
+    fn fill_tmpfs<S: Sys>(&self, cx: &Context<S>) -> Result<(), SysError> {
+        self.tmpfs(cx, None)?;
+        if self.is_in_image(cx)? {
+            cx.sys.copy_tree(&self.image, &self.target, &self.below)?;
+        }
+        Ok(())
+    }
+
+    fn tmpfs<S: Sys>(&self, cx: &Context<S>, size: Option<u64>) -> Result<(), SysError> {
+        let mode = if self.path.ends_with("tmp") { "1777" } else { "0755" };
+        let mut options = vec![("mode".to_owned(), Some(mode.to_owned()))];
+        if let Some(bytes) = size {
+            options.push(("size".to_owned(), Some(bytes.to_string())));
+        }
+        if !self.prepare(cx)? {
+            return Ok(());
+        }
+        cx.sys.mount(&Mount::New {
+            fstype: "tmpfs".to_owned(),
+            source: "tmpfs".to_owned(),
+            target: self.target.clone(),
+            options,
+            flags: MountFlags { nodev: true, ..MountFlags::default() },
+        })
+    }
+}
+
+fn at(root: &str, path: &str) -> PathBuf {
+    Path::new(root).join(path.trim_start_matches('/'))
 }
 
 /// The folder's name on the state disk, as `systemd-escape --path` makes it.
@@ -101,68 +197,9 @@ fn escaped(path: &str) -> String {
     })
 }
 
-/// On the state disk; filled from the image the first time, all or nothing: a boot that is cut off while it copies
-/// starts over the next time.
-fn persist<S: Sys>(cx: &Context<S>, place: &Place<'_>) -> Result<(), SysError> {
-    let kept = Path::new(paths::STATE).join(escaped(place.path));
-    if cx.sys.inspect(&kept)?.is_none() {
-        let fresh = Path::new(paths::STATE).join(format!(".new-{}", escaped(place.path)));
-        cx.sys.remove_tree(&fresh)?;
-        cx.sys.make_dir(&fresh, 0o755)?;
-        if place.is_in_image(cx)? {
-            let copied = cx.sys.copy_tree(&place.image, &fresh)?;
-            let text =
-                format!("{} is new on the state disk: {} entries from the image", place.path, copied.entries);
-            cx.note(Level::Info, text);
-        }
-        cx.sys.rename(&fresh, &kept)?;
-    }
-    place.prepare(cx)?;
-    cx.sys.mount(&Mount::Bind {
-        source: kept,
-        target: place.target.clone(),
-        recursive: false,
-        flags: MountFlags { nodev: true, ..MountFlags::default() },
-    })
-}
-
-/// In memory, filled from the image. A file system of its own and not the root's overlay: containers put overlays on
-/// /var, and an overlay cannot be another one's upper layer.
-fn in_tmpfs<S: Sys>(cx: &Context<S>, place: &Place<'_>) -> Result<(), SysError> {
-    tmpfs(cx, place, None)?;
-    if place.is_in_image(cx)? {
-        cx.sys.copy_tree(&place.image, &place.target)?;
-    }
-    Ok(())
-}
-
-fn tmpfs<S: Sys>(cx: &Context<S>, place: &Place<'_>, size: Option<u64>) -> Result<(), SysError> {
-    let mode = if place.path.ends_with("tmp") { "1777" } else { "0755" };
-    let mut options = vec![("mode".to_owned(), Some(mode.to_owned()))];
-    if let Some(bytes) = size {
-        options.push(("size".to_owned(), Some(bytes.to_string())));
-    }
-    if place.under_read_only && !place.is_in_image(cx)? {
-        return Err(SysError::new(
-            "mount a tmpfs on",
-            place.path,
-            dayfly_sys::Cause::Unsupported,
-            "it lies below a read-only path, and the image has no such folder",
-        ));
-    }
-    place.prepare(cx)?;
-    cx.sys.mount(&Mount::New {
-        fstype: "tmpfs".to_owned(),
-        source: "tmpfs".to_owned(),
-        target: place.target.clone(),
-        options,
-        flags: MountFlags { nodev: true, ..MountFlags::default() },
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::escaped;
+    use super::*;
 
     #[test]
     fn folder_names_are_those_of_systemd_escape() {
@@ -174,5 +211,27 @@ mod tests {
         ] {
             assert_eq!(escaped(path), name);
         }
+    }
+
+    #[test]
+    fn a_place_knows_what_is_around_it() {
+        let entries: Vec<LayoutEntry> = [
+            ("/usr", Policy::ReadOnly),
+            ("/usr/local", Policy::Persistent),
+            ("/var", Policy::Persistent),
+            ("/var/lib/dpkg", Policy::Ephemeral),
+            ("/variant", Policy::Ephemeral),
+        ]
+        .map(|(path, policy)| LayoutEntry { path: path.to_owned(), policy, is_default: true })
+        .into();
+        let around = |index: usize| {
+            let place = Place::new(&entries[index], &entries);
+            (place.above, place.below)
+        };
+        assert_eq!(around(0), (Policy::Ephemeral, vec![PathBuf::from("local")]));
+        assert_eq!(around(1), (Policy::ReadOnly, vec![]));
+        assert_eq!(around(2), (Policy::Ephemeral, vec![PathBuf::from("lib/dpkg")]));
+        assert_eq!(around(3), (Policy::Persistent, vec![]));
+        assert_eq!(around(4), (Policy::Ephemeral, vec![]));
     }
 }

@@ -74,7 +74,8 @@ pub trait Sys: Send + Sync + 'static {
     fn remove_tree(&self, path: &Path) -> Result<()>;
     /// Copies what is inside `from` into the existing folder `to`: modes, owners, times, xattrs, symlinks, device
     /// nodes, hard links. `to` itself gets the mode, owner and xattrs of `from`. Never crosses a mount point.
-    fn copy_tree(&self, from: &Path, to: &Path) -> Result<Copied>;
+    /// Of a folder in `skip` (relative to `from`), only the folder itself is copied.
+    fn copy_tree(&self, from: &Path, to: &Path, skip: &[PathBuf]) -> Result<Copied>;
 
     /// Makes, moves or removes a mount.
     fn mount(&self, mount: &Mount) -> Result<()>;

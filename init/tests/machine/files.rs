@@ -109,11 +109,13 @@ impl State {
             .collect())
     }
 
-    pub fn copy(&mut self, from: &Path, to: &Path) -> Copied {
+    pub fn copy(&mut self, from: &Path, to: &Path, skip: &[PathBuf]) -> Copied {
         let found: Vec<(PathBuf, Node)> = self
             .nodes
             .iter()
-            .filter_map(|(path, node)| Some((to.join(path.strip_prefix(from).ok()?), node.clone())))
+            .filter_map(|(path, node)| Some((path.strip_prefix(from).ok()?, node)))
+            .filter(|(path, _)| !skip.iter().any(|skip| path.starts_with(skip) && *path != skip))
+            .map(|(path, node)| (to.join(path), node.clone()))
             .collect();
         let copied = Copied { entries: found.len() as u64, bytes: 0 };
         for (path, node) in found {
@@ -123,7 +125,7 @@ impl State {
     }
 
     pub fn rename(&mut self, from: &Path, to: &Path) {
-        self.copy(from, to);
+        self.copy(from, to, &[]);
         self.nodes.retain(|path, _| !path.starts_with(from));
     }
 
@@ -138,11 +140,11 @@ impl State {
             Mount::New { target, .. } => self.put(target, Node::Dir),
             Mount::Overlay { lower, target, .. } => {
                 for layer in lower {
-                    self.copy(layer, target);
+                    self.copy(layer, target, &[]);
                 }
             }
             Mount::Bind { source, target, .. } => {
-                self.copy(source, target);
+                self.copy(source, target, &[]);
             }
             Mount::Move { .. } | Mount::Shared { .. } | Mount::Unmount { .. } => {}
         }
@@ -167,5 +169,7 @@ fn image_tree() -> Vec<(&'static str, Node)> {
         ("var", Node::Dir),
         ("var/lib", Node::Dir),
         ("var/lib/thing", file("from the image")),
+        ("var/lib/dpkg", Node::Dir),
+        ("var/lib/dpkg/status", file("what the image has installed")),
     ]
 }

@@ -251,8 +251,8 @@ impl Sys for Machine {
         Ok(())
     }
 
-    fn copy_tree(&self, from: &Path, to: &Path) -> Result<Copied> {
-        Ok(self.call("copy_tree", format!("{} {}", from.display(), to.display()))?.copy(from, to))
+    fn copy_tree(&self, from: &Path, to: &Path, skip: &[PathBuf]) -> Result<Copied> {
+        Ok(self.call("copy_tree", format!("{} {}", from.display(), to.display()))?.copy(from, to, skip))
     }
 
     fn mount(&self, mount: &Mount) -> Result<()> {

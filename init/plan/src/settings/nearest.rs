@@ -3,7 +3,16 @@
 /// The candidate with the fewest edits (restricted Damerau–Levenshtein) to `name`, if there are few enough for a slip of the fingers.
 pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (name.len() / 4).max(2);
+    let candidates: Vec<&str> = candidates.collect();
+    // A group's name stands for its first setting: `kubelet` for `kubelet.enabled`.
+    let group = candidates
+        .iter()
+        .find(|candidate| candidate.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')));
+    if let Some(first) = group {
+        return Some(first);
+    }
     candidates
+        .into_iter()
         .map(|candidate| (distance(name, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
@@ -48,6 +57,7 @@ mod tests {
             ("state.devise", Some("state.device")),
             ("hostnmae", Some("hostname")),
             ("completely.different", None),
+            ("state", Some("state.device")),
         ] {
             assert_eq!(nearest(typed, names.into_iter()), meant, "{typed}");
         }

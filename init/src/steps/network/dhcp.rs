@@ -12,7 +12,7 @@ use crate::NetworkUp;
 use crate::events::Level;
 
 /// The longest wait for a packet before the race's end is looked at again.
-const LISTEN: Duration = Duration::from_millis(500);
+pub const LISTEN: Duration = Duration::from_millis(500);
 
 /// Asks for a lease until there is one or the race is over.
 pub fn lease<S: Sys>(racer: &Racer<S>) -> Result<NetworkUp, Reason> {

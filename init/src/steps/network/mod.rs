@@ -57,6 +57,7 @@ pub fn race<S: Sys>(cx: &Context<S>, plan: &NetworkPlan) -> Result<Done, Failure
     let mut reasons: BTreeMap<String, Reason> = BTreeMap::new();
     let started = cx.sys.now();
     let mut known: Vec<u32> = Vec::new();
+    let mut told = 0;
     let winner = loop {
         for link in starters(cx, plan, cx.sys.now().saturating_sub(started))? {
             if !known.contains(&link.index) {
@@ -68,6 +69,7 @@ pub fn race<S: Sys>(cx: &Context<S>, plan: &NetworkPlan) -> Result<Done, Failure
         match receiver.recv_timeout(POLL) {
             Ok((_, Ok(network))) => break Some(network),
             Ok((name, Err(reason))) => {
+                told += 1;
                 reasons.insert(name, reason);
             }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
@@ -78,9 +80,13 @@ pub fn race<S: Sys>(cx: &Context<S>, plan: &NetworkPlan) -> Result<Done, Failure
     };
     over.store(true, Ordering::Relaxed);
     if winner.is_none() {
-        // Each racer sees that it is over and tells why it has not won.
-        while let Ok((name, Err(reason))) = receiver.recv_timeout(POLL * 4) {
-            reasons.insert(name, reason);
+        // Each racer sees that it is over, at the latest when its next packet is due, and tells why it has not won.
+        let mut silent = known.len() - told;
+        while silent > 0
+            && let Ok((name, result)) = receiver.recv_timeout(dhcp::LISTEN * 2)
+        {
+            silent -= 1;
+            reasons.extend(result.err().map(|reason| (name, reason)));
         }
     }
     let Some(mut network) = winner else { return Err(explain(plan, &reasons)) };

@@ -126,8 +126,8 @@ impl Sys for Kernel {
 
     /// [copy_file_range(2)](https://man7.org/linux/man-pages/man2/copy_file_range.2.html),
     /// [xattr(7)](https://man7.org/linux/man-pages/man7/xattr.7.html).
-    fn copy_tree(&self, from: &Path, to: &Path) -> Result<Copied> {
-        trees::copy(from, to)
+    fn copy_tree(&self, from: &Path, to: &Path, skip: &[PathBuf]) -> Result<Copied> {
+        trees::copy(from, to, skip)
     }
 
     /// [fsopen(2)](https://man7.org/linux/man-pages/man2/fsopen.2.html),

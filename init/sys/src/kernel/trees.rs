@@ -46,7 +46,7 @@ struct Copier {
     copied: Copied,
 }
 
-pub(super) fn copy(from: &Path, to: &Path) -> Result<Copied> {
+pub(super) fn copy(from: &Path, to: &Path, skip: &[PathBuf]) -> Result<Copied> {
     let source = open_dir(CWD, from, OFlags::empty()).tried("open the folder", from.display())?;
     let target = open_dir(CWD, to, OFlags::empty()).tried("open the folder", to.display())?;
     let top = rustix::io::fcntl_dupfd_cloexec(&target, 3).tried("open the folder", to.display())?;
@@ -66,7 +66,7 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<Copied> {
     // A stack of open folders instead of recursion: an image can be deeper than a thread's stack is long.
     while let Some(frame) = open.last_mut() {
         if let Some(name) = frame.names.pop() {
-            if let Some(below) = copier.entry(frame, &name)? {
+            if let Some(below) = copier.entry(frame, &name, skip)? {
                 open.push(below);
             }
             continue;
@@ -83,7 +83,7 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<Copied> {
 
 impl Copier {
     /// Copies one entry; a folder is returned for its contents.
-    fn entry(&mut self, frame: &Frame, name: &CStr) -> Result<Option<Frame>> {
+    fn entry(&mut self, frame: &Frame, name: &CStr, skip: &[PathBuf]) -> Result<Option<Frame>> {
         let path = frame.path.join(OsStr::from_bytes(name.to_bytes()));
         let shown = self.from.join(&path);
         let shown = shown.display();
@@ -119,7 +119,7 @@ impl Copier {
         let below = open_dir(from, name, OFlags::NOFOLLOW).tried("open the folder", &shown)?;
         let copy = open_dir(to, name, OFlags::NOFOLLOW).tried("open the copy of the folder", &shown)?;
         // A mount point is copied as the empty folder that it covers.
-        let names = if begins_mount(from, below.as_fd()) {
+        let names = if skip.contains(&path) || begins_mount(from, below.as_fd()) {
             Vec::new()
         } else {
             names(below.as_fd()).tried("list", &shown)?
