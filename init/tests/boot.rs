@@ -65,11 +65,14 @@ fn a_boot_ends_in_the_init_of_the_image() {
             "squashfs /run/dayfly/l",
             "tmpfs /run/dayfly/rw",
             "overlay /sysroot",
+            "bind /run/dayfly/o",
             "tmpfs /sysroot/home",
             "tmpfs /sysroot/opt",
             "bind read-only /sysroot/usr",
             "tmpfs /sysroot/usr/local",
             "tmpfs /sysroot/var",
+            "bind /sysroot/var/lib/dpkg",
+            "unmount /run/dayfly/o",
             "shared /",
         ]
     );

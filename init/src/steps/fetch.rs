@@ -13,8 +13,10 @@ use super::{Context, Done};
 use crate::events::Event;
 use crate::{Failure, Image, Learned};
 
-/// Large enough that calls cost nothing, small enough for a cache.
-const BUFFER: usize = 256 << 10;
+/// Large enough that calls cost nothing.
+const BUFFER: usize = 1 << 20;
+/// How long a piece is gathered at most: progress and stalls are looked at in between.
+const GATHER: Duration = Duration::from_secs(1);
 /// What the rest of the boot and the OS's first moments need beside the image.
 const RESERVE: u64 = 64 << 20;
 /// How often memory is looked at when the server does not say how much will come.
@@ -70,14 +72,13 @@ fn receive<S: Sys>(
     let mut buffer = vec![0; BUFFER];
     let mut progress = Progress::new(cx, response.length);
     let mut done: u64 = 0;
-    let mut window = (cx.sys.now(), 0);
+    let mut watch = Watch { stall, since: cx.sys.now(), had: 0 };
     loop {
-        let count = match response.body.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) => return Err(from_read(tried, done, response.length, &error)),
-        };
+        let count = gather(cx, &mut response.body, &mut buffer)
+            .map_err(|(count, error)| from_read(tried, done + count as u64, response.length, &error))?;
+        if count == 0 {
+            break;
+        }
         let chunk = buffer.get(..count).unwrap_or_default();
         if let Some(hasher) = &mut hasher {
             hasher.update(chunk);
@@ -89,18 +90,7 @@ fn receive<S: Sys>(
         if response.length.is_none() && before / CHECK_EVERY != done / CHECK_EVERY {
             check_room(cx, tried, CHECK_EVERY)?;
         }
-        let now = cx.sys.now();
-        if now.saturating_sub(window.0) >= stall {
-            if done - window.1 < LEAST_IN_STALL {
-                let wrong = format!(
-                    "only {} bytes came in {} s, after {done} bytes",
-                    done - window.1,
-                    stall.as_secs()
-                );
-                return Err(Failure::new(Code::ImageStalled, tried, wrong));
-            }
-            window = (now, done);
-        }
+        watch.look(cx.sys.now(), done).map_err(|wrong| Failure::new(Code::ImageStalled, tried, wrong))?;
         progress.say(done);
     }
     // The library below reports an early end as such; a server that lies about the length must not slip through.
@@ -117,6 +107,49 @@ fn receive<S: Sys>(
         sha256: hasher.map(|hasher| hasher.finalize().into()),
         origin: tried.to_owned(),
     })
+}
+
+/// Reads until the buffer is full, the body ends, or a moment has passed: a few large pieces cost less than many small
+/// ones, to the network as to the hash. 0 is the end; an error comes with the bytes that were read before it.
+fn gather<S: Sys>(
+    cx: &Context<S>,
+    body: &mut dyn Read,
+    buffer: &mut [u8],
+) -> Result<usize, (usize, std::io::Error)> {
+    let until = cx.sys.now() + GATHER;
+    let mut filled = 0;
+    loop {
+        match body.read(buffer.get_mut(filled..).unwrap_or_default()) {
+            Ok(0) => return Ok(filled),
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err((filled, error)),
+        }
+        if filled == buffer.len() || cx.sys.now() >= until {
+            return Ok(filled);
+        }
+    }
+}
+
+/// Notices a server that trickles: each single silence is the HTTP library's to notice.
+struct Watch {
+    stall: Duration,
+    since: Duration,
+    had: u64,
+}
+
+impl Watch {
+    fn look(&mut self, now: Duration, done: u64) -> Result<(), String> {
+        if now.saturating_sub(self.since) < self.stall {
+            return Ok(());
+        }
+        let came = done.saturating_sub(self.had);
+        (self.since, self.had) = (now, done);
+        if came < LEAST_IN_STALL {
+            return Err(format!("only {came} bytes came in {} s, after {done} bytes", self.stall.as_secs()));
+        }
+        Ok(())
+    }
 }
 
 /// Refuses what cannot fit, with numbers, before the first byte is taken.
