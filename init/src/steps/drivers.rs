@@ -15,8 +15,21 @@ use crate::modules::Modules;
 
 /// Modules that load at the same time. More does not help: most of the time goes into probing, on few buses.
 const WORKERS: usize = 4;
-/// Buses show new devices while drivers load; this often the whole is looked at again, at most.
+/// Drivers find devices that need drivers: a controller, its disks, their partitions. Deeper is the watch's to see.
 const ROUNDS: usize = 8;
+/// Buses whose devices need no module to boot; the OS loads what makes them better.
+const QUIET: [&str; 10] = [
+    "clockevents",
+    "clocksource",
+    "container",
+    "cpu",
+    "edac",
+    "event_source",
+    "machinecheck",
+    "memory",
+    "node",
+    "workqueue",
+];
 
 /// Loads modules by name.
 pub fn load_modules<S: Sys>(cx: &Context<S>, names: &[String]) -> Result<Done, Failure> {
@@ -45,15 +58,19 @@ pub fn load_modules<S: Sys>(cx: &Context<S>, names: &[String]) -> Result<Done, F
 pub fn load_drivers<S: Sys>(cx: &Context<S>, blacklist: &[String]) -> Result<Done, Failure> {
     cx.modules.table()?;
     // Subscribed before the first look, so that nothing falls between.
-    let uevents = cx.sys.uevents();
+    let mut uevents = cx.sys.uevents();
     let mut seen = BTreeSet::new();
+    let mut fresh = modaliases(&*cx.sys);
     for _ in 0..ROUNDS {
-        let fresh: Vec<String> =
-            modaliases(&*cx.sys).into_iter().filter(|modalias| seen.insert(modalias.clone())).collect();
+        fresh.retain(|modalias| seen.insert(modalias.clone()));
         if fresh.is_empty() {
             break;
         }
-        load_for(cx, fresh, blacklist);
+        load_for(cx, std::mem::take(&mut fresh), blacklist);
+        // A driver has announced the devices that it found by the time it is loaded.
+        fresh = uevents
+            .as_mut()
+            .map_or_else(|_| modaliases(&*cx.sys), |uevents| announced(&*cx.sys, &mut **uevents));
     }
     match uevents {
         Ok(uevents) => watch(cx, uevents, blacklist.to_vec()),
@@ -62,11 +79,32 @@ pub fn load_drivers<S: Sys>(cx: &Context<S>, blacklist: &[String]) -> Result<Don
     Ok(Done::with(format!("{} devices, {} modules loaded", seen.len(), cx.modules.loaded())))
 }
 
+/// The modaliases that the kernel has announced since the last look; those of all devices where it lost some.
+fn announced<S: Sys>(sys: &S, uevents: &mut dyn Uevents) -> Vec<String> {
+    let mut found = Vec::new();
+    loop {
+        match uevents.next(Duration::ZERO) {
+            Ok(Some(message)) => found.extend(added(&message)),
+            Ok(None) => return found,
+            Err(_) => return modaliases(sys),
+        }
+    }
+}
+
+/// The modalias of a device that a message announces.
+fn added(message: &[u8]) -> Option<String> {
+    let uevent = dayfly_wire::uevent::parse(message)?;
+    (uevent.action == "add").then(|| uevent.modalias().map(str::to_owned))?
+}
+
 /// The modaliases of all devices on all buses.
 fn modaliases<S: Sys>(sys: &S) -> Vec<String> {
     let mut found = BTreeSet::new();
     // A bus without devices, or a device that vanished while we looked, is not an error.
     for bus in sys.list(Path::new("/sys/bus")).unwrap_or_default() {
+        if QUIET.contains(&bus.name.as_str()) {
+            continue;
+        }
         let devices = PathBuf::from("/sys/bus").join(bus.name).join("devices");
         for device in sys.list(&devices).unwrap_or_default() {
             if let Ok(bytes) = sys.read(&devices.join(device.name).join("modalias")) {
@@ -144,14 +182,7 @@ fn watch<S: Sys>(cx: &Context<S>, mut uevents: Box<dyn Uevents>, blacklist: Vec<
         let load = |modalias: &str| load_driver(&modules, &events, modalias, &blacklist);
         loop {
             match uevents.next(Duration::from_secs(3600)) {
-                Ok(Some(message)) => {
-                    let Some(uevent) = dayfly_wire::uevent::parse(&message) else { continue };
-                    if uevent.action == "add"
-                        && let Some(modalias) = uevent.modalias()
-                    {
-                        load(modalias);
-                    }
-                }
+                Ok(Some(message)) => added(&message).iter().for_each(|modalias| load(modalias)),
                 Ok(None) => {}
                 // The kernel dropped messages: look at everything once more.
                 Err(error) if error.errno() == Some(ENOBUFS) => {

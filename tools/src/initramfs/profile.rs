@@ -53,8 +53,6 @@ const VIRTIO: &[&str] = &[
     "sd_mod",
     "sr_mod",
     "virtio_console",
-    "virtio_rng",
-    "qemu_fw_cfg", // settings and credentials handed over by the hypervisor
 ];
 
 const NETWORK: &[&str] = &[
