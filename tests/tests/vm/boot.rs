@@ -133,7 +133,8 @@ fn initramfs_is_freed(lab: &Lab) -> Result<()> {
 
 fn kubelet_is_started(lab: &Lab) -> Result<()> {
     let site = Site::start(Image::Debian)?;
-    let words = "dayfly.kubelet=yes dayfly.kubelet.args=--v=2 dayfly.kubelet.args=--node-labels=rack=r1";
+    let words =
+        "dayfly.kubelet.enabled=yes dayfly.kubelet.args=--v=2 dayfly.kubelet.args=--node-labels=rack=r1";
     let vm = boot(lab.node()?.cmdline(&site.parameters()).cmdline(words))?;
     same!(vm.check("systemctl is-active kubelet")?, "active");
     same!(attempts(&vm.boot_json()?, "kubelet").len(), 1);
