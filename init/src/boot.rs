@@ -19,9 +19,11 @@ pub fn boot<S: Sys>(sys: &Arc<S>) {
     events.note(Level::Info, None, format!("Dayfly {}", env!("CARGO_PKG_VERSION")));
     raise_clock(&**sys, &events);
 
-    let cmdline = Cmdline::parse(&read_text(&**sys, "/proc/cmdline", &events));
-    let file = settings_file(&**sys, &events);
-    let (settings, mut problems) = settings::gather(file.as_deref(), &cmdline);
+    let facts = Facts {
+        cmdline: read_text(&**sys, "/proc/cmdline", &events),
+        settings_file: settings_file(&**sys, &events),
+    };
+    let (settings, mut problems) = settings::gather(&facts);
     if settings.debug.value {
         show_everything(&**sys, &events);
     }
@@ -37,7 +39,8 @@ pub fn boot<S: Sys>(sys: &Arc<S>) {
         }
         Ok(plan) => {
             events.emit(Event::Planned(plan.clone(), settings.shown(), problems));
-            let modules = Arc::new(Modules::new(Arc::clone(sys), events.clone(), &cmdline));
+            let modules =
+                Arc::new(Modules::new(Arc::clone(sys), events.clone(), &Cmdline::parse(&facts.cmdline)));
             let mut runner = Runner::new(Arc::clone(sys), events.clone(), modules);
             execute(&**sys, &events, &mut runner, &plan)
         }
@@ -70,7 +73,7 @@ fn make_plan(settings: &Settings, problems: &mut Vec<Problem>) -> Result<Plan, F
     if let Some(problem) = problems.iter().find(|problem| problem.severity == Severity::Refuse) {
         return Err(refuse(problem));
     }
-    plan(settings, &Facts {}).map_err(|problem| {
+    plan(settings).map_err(|problem| {
         let failure = refuse(&problem);
         problems.push(problem);
         failure

@@ -10,7 +10,7 @@ use dayfly_wire::superblock::{self, Superblock};
 use dayfly_wire::uevent;
 
 use crate::Failure;
-use crate::steps::Context;
+use crate::context::Context;
 
 /// How often /sys is looked at while a disk is waited for.
 const POLL: Duration = Duration::from_millis(100);

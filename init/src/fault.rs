@@ -7,7 +7,7 @@ use std::time::Duration;
 use dayfly_sys::Sys;
 
 use crate::Failure;
-use crate::steps::Context;
+use crate::context::Context;
 
 /// Breaks the step that the command line names.
 pub(crate) fn strike<S: Sys>(cx: &Context<S>) -> Result<(), Failure> {

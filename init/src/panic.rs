@@ -11,19 +11,21 @@ use std::time::Duration;
 use dayfly_plan::Code;
 use dayfly_sys::{Power, Sys};
 
-use crate::run::PanicPort;
 use crate::{Failure, screen};
 
 /// How long the screen stays before the restart.
 const PAUSE: Duration = Duration::from_secs(10);
 
+/// Whoever wants to know of a thread's panic.
+type Port = Box<dyn FnOnce(Failure)>;
+
 thread_local! {
-    static PORT: RefCell<Option<PanicPort>> = const { RefCell::new(None) };
+    static PORT: RefCell<Option<Port>> = const { RefCell::new(None) };
 }
 
-/// Says which step this thread works for.
-pub(crate) fn belongs_to(port: PanicPort) {
-    PORT.with(|slot| slot.replace(Some(port)));
+/// Says who is told if this thread panics.
+pub(crate) fn tell(port: impl FnOnce(Failure) + 'static) {
+    PORT.with(|slot| slot.replace(Some(Box::new(port))));
 }
 
 /// Installs the hook.
@@ -33,7 +35,7 @@ pub fn guard<S: Sys>(sys: Arc<S>) {
         // A panic while the port is borrowed cannot happen: it is borrowed for this moment only.
         let port = PORT.with(|slot| slot.try_borrow_mut().ok().and_then(|mut port| port.take()));
         if let Some(port) = port {
-            port.report(failure);
+            port(failure);
         } else {
             sys.log(2, &format!("dayfly: {}: {} [{}]", failure.tried, failure.wrong, failure.code));
             sys.show(&screen::failure("PID 1", &failure, "The machine restarts in 10 s."));

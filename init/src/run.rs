@@ -11,9 +11,10 @@ use std::time::Duration;
 use dayfly_plan::{Code, Deadline, OnFailure, Phase, Plan, Step, StepId};
 use dayfly_sys::Sys;
 
+use crate::context::{Context, Done};
 use crate::events::{Event, Events, Level, Outcome};
 use crate::modules::Modules;
-use crate::steps::{Context, Done, perform};
+use crate::steps::perform;
 use crate::{Failure, Known};
 
 /// How often the clock is looked at while steps run.
@@ -131,7 +132,11 @@ impl<S: Sys> Runner<S> {
         };
         let (action, ticket, sender) = (step.action.clone(), self.tickets, self.sender.clone());
         let spawned = std::thread::Builder::new().name(format!("step {}", step.id)).spawn(move || {
-            crate::panic::belongs_to(PanicPort { ticket, sender: sender.clone() });
+            crate::panic::tell({
+                let sender = sender.clone();
+                // Without a runner there is nobody left to tell.
+                move |failure| drop(sender.send(Finished { ticket, result: Err(failure) }))
+            });
             let result = perform(&action, &context);
             // The runner outlives its steps; if it gave this one up, nobody wants the result.
             let _ = sender.send(Finished { ticket, result });
@@ -220,18 +225,5 @@ impl<S: Sys> Runner<S> {
     /// Says something that belongs to no step.
     pub fn note(&self, level: Level, text: impl Into<String>) {
         self.events.note(level, None, text);
-    }
-}
-
-/// Reports a panic of a step's thread as the step's failure.
-pub(crate) struct PanicPort {
-    ticket: u64,
-    sender: Sender<Finished>,
-}
-
-impl PanicPort {
-    pub(crate) fn report(&self, failure: Failure) {
-        // Without a runner there is nobody left to tell.
-        let _ = self.sender.send(Finished { ticket: self.ticket, result: Err(failure) });
     }
 }

@@ -182,6 +182,16 @@ fn an_image_on_a_disk_needs_no_network() {
 }
 
 #[test]
+fn an_image_in_the_initramfs_needs_neither() {
+    let image = squashfs(1 << 20);
+    let (machine, ends) =
+        Machine::new(&format!("root=live:/os.img dayfly.image.sha256={}", sha256(&image)), 1);
+    machine.state().put(Path::new("/os.img"), Node::File(image));
+    assert_eq!(machine.boot(&ends, LIMIT), End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
+    fails_with("root=live:/os.img", "image.format", "the initramfs has no such file", |_| {});
+}
+
+#[test]
 fn a_tampered_disk_is_refused() {
     let mut image = squashfs(1 << 20);
     let cmdline = format!("root=/dev/vdb dayfly.image.sha256={}", sha256(&image));

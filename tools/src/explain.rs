@@ -7,7 +7,6 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use dayfly_plan::settings::{self, Shown};
 use dayfly_plan::{Facts, Problem, Severity, Source, plan};
-use dayfly_wire::cmdline::Cmdline;
 use serde_json::json;
 
 /// Shows what a node would do with a kernel command line, and where each setting comes from
@@ -35,11 +34,12 @@ pub fn run(args: &ExplainArgs) -> Result<()> {
         }
         None => None,
     };
-    let (settings, mut problems) = settings::gather(file.as_deref(), &Cmdline::parse(&args.cmdline));
+    let (settings, mut problems) =
+        settings::gather(&Facts { cmdline: args.cmdline.clone(), settings_file: file });
     let is_refusal = |problem: &&Problem| problem.severity == Severity::Refuse;
     let mut made = None;
     if problems.iter().find(is_refusal).is_none() {
-        match plan(&settings, &Facts {}) {
+        match plan(&settings) {
             Ok(plan) => made = Some(plan),
             Err(problem) => problems.push(problem),
         }

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use dayfly_plan::Facts;
 use dayfly_plan::{Severity, paths};
-use dayfly_wire::cmdline::Cmdline;
 
 use crate::kernel::KernelArgs;
 use crate::progress::Progress;
@@ -158,7 +158,7 @@ fn source_date_epoch() -> Result<Option<u64>> {
 fn check_settings(path: &Path, notes: &mut Vec<String>) -> Result<()> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("--settings: cannot read {} as text", path.display()))?;
-    let (_, problems) = dayfly_plan::settings::gather(Some(&text), &Cmdline::parse(""));
+    let (_, problems) = dayfly_plan::settings::gather(&Facts::default().with_file(text.as_str()));
     let (refused, warnings): (Vec<_>, Vec<_>) =
         problems.into_iter().partition(|problem| problem.severity == Severity::Refuse);
     notes.extend(warnings.iter().map(|problem| format!("{}: {problem}", path.display())));

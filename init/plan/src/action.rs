@@ -92,6 +92,11 @@ pub enum Action {
         /// The image file on it, where the disk itself is not the image.
         file: Option<String>,
     },
+    /// Takes a file of the initramfs as the image.
+    UseFile {
+        /// Its path.
+        path: String,
+    },
     /// Compares the image with what it should be.
     Verify {
         /// Its SHA-256.
@@ -153,6 +158,7 @@ impl fmt::Display for Action {
             }
             Action::FindImage { device, file: None } => write!(f, "find image on {device}"),
             Action::FindImage { device, file: Some(file) } => write!(f, "find image {file} on {device}"),
+            Action::UseFile { path } => write!(f, "take {path} of the initramfs as the image"),
             Action::Verify { sha256 } => write!(f, "compare SHA-256 with {}…", sha256.short()),
             Action::MountImage => f.write_str("mount image read-only"),
             Action::OpenState(search) if search.wanted => {

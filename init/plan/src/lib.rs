@@ -1,12 +1,13 @@
 //! The boot as a value.
 //!
-//! [`Settings`] say what is wanted and where each wish came from, [`plan`] turns them into a [`Plan`]: phases of steps
-//! that are plain data. The same function runs in PID 1, behind `dayfly explain` and in the tests; nothing here
+//! From the [`Facts`] come the [`Settings`], which say what is wanted and where each wish came from; [`plan`] turns them
+//! into a [`Plan`]: phases of steps that are plain data. The same function runs in PID 1, behind `dayfly explain` and in the tests; nothing here
 //! touches the machine.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod action;
 mod code;
+mod facts;
 mod layout;
 pub mod paths;
 mod planner;
@@ -17,8 +18,9 @@ mod table;
 
 pub use action::{Action, INIT_CANDIDATES, IdentityPlan, KubeletPlan, LayoutEntry, NetworkPlan, StateSearch};
 pub use code::Code;
+pub use facts::Facts;
 pub use layout::{Layout, Policy};
-pub use planner::{Facts, plan};
+pub use planner::plan;
 pub use problem::{Problem, Severity};
 pub use settings::Settings;
 pub use source::{Source, Sourced};

@@ -10,16 +10,11 @@ use crate::{
     Policy, Problem, Severity, Source, Sourced, StateSearch, Step, StepId,
 };
 
-/// What the planner must know of the machine. Kept small on purpose: what is not here cannot make a plan differ
-/// between the machine and `dayfly explain`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Facts {}
-
 /// Modules without which no image boots; its file system is loaded when its superblock has been seen.
 const ESSENTIAL_MODULES: [&str; 2] = ["loop", "overlay"];
 
 /// Makes the plan, or says why there can be none.
-pub fn plan(settings: &Settings, _facts: &Facts) -> Result<Plan, Problem> {
+pub fn plan(settings: &Settings) -> Result<Plan, Problem> {
     let Some(image) = &settings.image else {
         return Err(Problem {
             severity: Severity::Refuse,
@@ -149,6 +144,11 @@ fn find_image(draft: &mut Draft, settings: &Settings, image: &ImageSource) {
                 OnFailure::Retry { within: settings.retry.value },
             );
             "fetch"
+        }
+        ImageSource::File(path) => {
+            let open = Action::UseFile { path: path.clone() };
+            draft.add(Phase::Image, "find", &["modules"], open, within(10), OnFailure::Abort);
+            "find"
         }
         ImageSource::Device { device, live } => {
             let file = live.then(|| format!("{}/{}", settings.live_dir.value, settings.live_file.value));

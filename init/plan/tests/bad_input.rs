@@ -2,7 +2,6 @@
 
 use dayfly_plan::settings::gather;
 use dayfly_plan::{Code, Facts, Severity, plan};
-use dayfly_wire::cmdline::Cmdline;
 
 #[test]
 fn bad_values_are_named_with_what_is_expected() {
@@ -71,7 +70,7 @@ fn bad_values_are_named_with_what_is_expected() {
     assert!(cases.len() >= 40);
     let mut wrong = Vec::new();
     for (word, severity, code, text) in cases {
-        let (_, problems) = gather(None, &Cmdline::parse(&word));
+        let (_, problems) = gather(&Facts::from_cmdline(word.as_str()));
         let found: Vec<_> =
             problems.iter().map(|found| (found.severity, found.code, found.text.clone())).collect();
         if found != [(severity, code, text.clone())] {
@@ -99,7 +98,7 @@ fn bad_files_are_refused_with_the_line() {
         ("version = 1\n[image]\nstall = \"long\"", Code::ConfigValue, "stall"),
         ("version = 1\nimage = 3", Code::ConfigUnknown, "image is not a setting of Dayfly"),
     ] {
-        let (_, problems) = gather(Some(file), &Cmdline::parse("root=/dev/vda"));
+        let (_, problems) = gather(&Facts::from_cmdline("root=/dev/vda").with_file(file));
         assert_eq!(problems.len(), 1, "{file}: {problems:?}");
         assert_eq!(problems[0].code, code, "{file}");
         assert!(problems[0].text.contains(text), "{file}: {}", problems[0].text);
@@ -108,25 +107,22 @@ fn bad_files_are_refused_with_the_line() {
 
 #[test]
 fn what_belongs_to_others_is_never_an_error() {
-    let (settings, problems) = gather(
-        None,
-        &Cmdline::parse(
-            "root=/dev/vda foo.bar=1 systemd.unit=rescue.target console=ttyS0,115200n8 \"odd word\" = =x dayflyx=1 -- -b",
-        ),
-    );
+    let (settings, problems) = gather(&Facts::from_cmdline(
+        "root=/dev/vda foo.bar=1 systemd.unit=rescue.target console=ttyS0,115200n8 \"odd word\" = =x dayflyx=1 -- -b",
+    ));
     assert_eq!(problems, []);
     assert_eq!(settings.init_args, ["-b"]);
-    assert!(plan(&settings, &Facts {}).is_ok());
+    assert!(plan(&settings).is_ok());
 }
 
 #[test]
 fn the_later_word_wins_and_the_command_line_wins_over_the_file() {
     let file = "version = 1\nhostname = \"file\"\n[network]\ndns = [\"10.0.0.1\", \"10.0.0.2\"]\n[image]\nstall = 20\n";
     let (settings, problems) = gather(
-        Some(file),
-        &Cmdline::parse(
+        &Facts::from_cmdline(
             "rd.shell=1 rd.shell=0 dayfly.hostname=first dayfly.hostname=second nameserver=10.9.9.9",
-        ),
+        )
+        .with_file(file),
     );
     assert_eq!(problems, []);
     assert!(!settings.shell.value);
@@ -134,6 +130,6 @@ fn the_later_word_wins_and_the_command_line_wins_over_the_file() {
     assert_eq!(settings.dns.iter().map(|dns| dns.value.to_string()).collect::<Vec<_>>(), ["10.9.9.9"]);
     assert_eq!(settings.image_stall.value.as_secs(), 20);
     assert_eq!(settings.image_stall.source.to_string(), "initramfs");
-    let (settings, _) = gather(Some(file), &Cmdline::parse(""));
+    let (settings, _) = gather(&Facts::default().with_file(file));
     assert_eq!(settings.dns.len(), 2);
 }

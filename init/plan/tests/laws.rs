@@ -2,7 +2,6 @@
 
 use dayfly_plan::settings::{Settings, gather};
 use dayfly_plan::{Action, Facts, LayoutEntry, OnFailure, Phase, Plan, paths, plan};
-use dayfly_wire::cmdline::Cmdline;
 use proptest::prelude::*;
 
 /// Words that mean something, in random choice and order.
@@ -28,8 +27,7 @@ fn word() -> impl Strategy<Value = String> {
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
-    proptest::collection::vec(word(), 0..12)
-        .prop_map(|words| gather(None, &Cmdline::parse(&words.join(" "))).0)
+    proptest::collection::vec(word(), 0..12).prop_map(|words| gather(&Facts::from_cmdline(words.join(" "))).0)
 }
 
 fn position(plan: &Plan, of: impl Fn(&Action) -> bool) -> Option<usize> {
@@ -56,7 +54,7 @@ proptest! {
 
     #[test]
     fn laws(settings in settings()) {
-        let Ok(plan) = plan(&settings, &Facts {}) else {
+        let Ok(plan) = plan(&settings) else {
             prop_assert!(settings.image.is_none(), "only a boot without an image has no plan");
             return Ok(());
         };
@@ -111,9 +109,9 @@ proptest! {
 
     #[test]
     fn any_text_is_a_command_line_and_a_settings_file(text in "\\PC{0,400}", file in "\\PC{0,400}") {
-        let (settings, problems) = gather(Some(&file), &Cmdline::parse(&text));
+        let (settings, problems) = gather(&Facts::from_cmdline(text).with_file(file));
         prop_assert!(problems.iter().all(|problem| !problem.text.is_empty()));
-        let _ = plan(&settings, &Facts {});
+        let _ = plan(&settings);
     }
 }
 

@@ -11,7 +11,6 @@ use dayfly_plan::settings::keys::KEYS;
 use dayfly_plan::settings::parameters::{PARAMETERS, Weight};
 use dayfly_plan::settings::{Settings, gather};
 use dayfly_plan::{Code, Facts, plan};
-use dayfly_wire::cmdline::Cmdline;
 use dayfly_wire::ip::IpArg;
 
 const HOW: &str =
@@ -68,7 +67,7 @@ dns = [\"10.0.2.3\", \"10.0.2.4\"]
 \"/srv\" = \"persistent\"
 \"/tmp\" = \"tmpfs(512M)\"
 ";
-    let (_, problems) = gather(Some(EXAMPLE), &Cmdline::parse(""));
+    let (_, problems) = gather(&Facts::default().with_file(EXAMPLE));
     assert!(problems.is_empty(), "the example of the page is refused: {problems:?}");
 
     let defaults = Settings::default();
@@ -293,10 +292,9 @@ fn plans_in_pages() {
                 path.display()
             );
             assert!(lines.any(|line| line == "```"), "{}: a plan's block ends with ```", path.display());
-            let (settings, problems) = gather(None, &Cmdline::parse(cmdline));
+            let (settings, problems) = gather(&Facts::from_cmdline(cmdline));
             assert!(problems.is_empty(), "{}: {problems:?}", path.display());
-            let plan =
-                plan(&settings, &Facts {}).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let plan = plan(&settings).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             let table: Vec<String> = plan.lines().iter().map(|line| line.trim_end().to_owned()).collect();
             write!(wanted, "```text\n{}\n```\n", table.join("\n")).unwrap();
             plans += 1;

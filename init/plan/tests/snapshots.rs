@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use dayfly_plan::settings::{self, Settings};
 use dayfly_plan::{Facts, Problem, Source, plan};
-use dayfly_wire::cmdline::Cmdline;
 
 const SHA: &str = "dayfly.image.sha256=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -16,7 +15,7 @@ fn render(settings: &Settings, problems: &[Problem]) -> String {
     for row in settings.shown().iter().filter(|row| row.source != Source::Default) {
         writeln!(text, "{} = {} ({})", row.name, row.value, row.source).unwrap();
     }
-    match plan(settings, &Facts {}) {
+    match plan(settings) {
         Ok(plan) => write!(text, "\n{plan}").unwrap(),
         Err(problem) => writeln!(text, "\nno plan: {problem} [{}]", problem.code).unwrap(),
     }
@@ -24,7 +23,8 @@ fn render(settings: &Settings, problems: &[Problem]) -> String {
 }
 
 fn explain(cmdline: &str, file: Option<&str>) -> String {
-    let (settings, problems) = settings::gather(file, &Cmdline::parse(cmdline));
+    let facts = Facts { cmdline: cmdline.to_owned(), settings_file: file.map(str::to_owned) };
+    let (settings, problems) = settings::gather(&facts);
     render(&settings, &problems)
 }
 

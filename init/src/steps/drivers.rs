@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use dayfly_sys::{Sys, Uevents};
 
-use super::{Context, Done};
 use crate::Failure;
+use crate::context::{Context, Done};
 use crate::events::{Events, Level};
 use crate::modules::Modules;
 

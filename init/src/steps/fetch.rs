@@ -9,7 +9,7 @@ use dayfly_plan::{Code, paths};
 use dayfly_sys::{Cause, Request, Response, Sys, SysError};
 use sha2::{Digest, Sha256};
 
-use super::{Context, Done};
+use crate::context::{Context, Done};
 use crate::events::Event;
 use crate::{Failure, Image, Learned};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use dayfly_plan::{Code, INIT_CANDIDATES, paths};
 use dayfly_sys::{Mount, Sys};
 
-use super::{Context, Done};
+use crate::context::{Context, Done};
 use crate::events::Event;
 use crate::{Failure, Learned};
 

@@ -9,7 +9,7 @@ use dayfly_sys::{FileKind, LinkKind, Sys, SysError};
 use dayfly_wire::mac::Mac;
 use sha2::{Digest, Sha256};
 
-use super::{Context, Done};
+use crate::context::{Context, Done};
 use crate::{Failure, NetworkUp};
 
 /// Writes the node's identity into the OS's ephemeral /etc.

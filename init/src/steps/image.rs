@@ -7,7 +7,7 @@ use dayfly_plan::{Code, paths};
 use dayfly_sys::{Backing, FileKind, Mount, MountFlags, Sys};
 use dayfly_wire::superblock::{self, Superblock};
 
-use super::{Context, Done};
+use crate::context::{Context, Done};
 use crate::devices::{self, Device};
 use crate::{Failure, Image, Learned};
 
@@ -44,6 +44,22 @@ pub fn find<S: Sys>(cx: &Context<S>, device: &DeviceRef, file: Option<&str>) -> 
     let detail = format!("{} on {on}", path.display());
     let image = Image { backing: Backing::Path(path), bytes, sha256: None, origin: device.to_string() };
     Ok(Done::with(detail).and(Learned::Image(image)))
+}
+
+/// Takes a file of the initramfs: the loop device keeps it after the initramfs is emptied.
+pub fn take<S: Sys>(cx: &Context<S>, path: &Path) -> Result<Done, Failure> {
+    let tried = format!("take {} of the initramfs as the image", path.display());
+    match cx.sys.inspect(path) {
+        Ok(Some(FileKind::File(bytes))) => {
+            let backing = Backing::Path(path.to_owned());
+            let image = Image { backing, bytes, sha256: None, origin: path.display().to_string() };
+            Ok(Done { bytes: Some(bytes), ..Done::with(path.display().to_string()) }.and(Learned::Image(image)))
+        }
+        Ok(_) => Err(Failure::new(Code::ImageFormat, tried, "the initramfs has no such file")
+            .with_fix("Put it there: `dayfly initramfs --add-file IMAGE:/path`, or a second cpio archive behind the first.")
+            .hopeless()),
+        Err(error) => Err(Failure::from_sys(Code::ImageFormat, tried, &error)),
+    }
 }
 
 /// The length of the image file that was written to a disk: mksquashfs(1) pads to 4 KiB, and so the sum of the file

@@ -5,8 +5,8 @@ use std::path::Path;
 use dayfly_plan::{Code, KubeletPlan, paths};
 use dayfly_sys::{Sys, SysError};
 
-use super::{Context, Done};
 use crate::Failure;
+use crate::context::{Context, Done};
 
 const UNIT: &str = "kubelet.service";
 

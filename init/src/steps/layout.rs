@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use dayfly_plan::{Code, LayoutEntry, Policy, paths};
 use dayfly_sys::{FileKind, Mount, MountFlags, Sys, SysError};
 
-use super::{Context, Done};
 use crate::Failure;
+use crate::context::{Context, Done};
 use crate::events::Level;
 
 /// Applies every policy.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use dayfly_plan::{Code, paths};
 use dayfly_sys::{Mount, MountFlags, Sys, SysError};
 
-use super::{Context, Done};
 use crate::Failure;
+use crate::context::{Context, Done};
 
 /// Mounts it at its place before the switch.
 pub fn mount<S: Sys>(cx: &Context<S>, size: Option<u64>) -> Result<Done, Failure> {

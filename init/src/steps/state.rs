@@ -6,7 +6,7 @@ use std::time::Duration;
 use dayfly_plan::{Code, StateSearch, paths};
 use dayfly_sys::{Mount, MountFlags, Sys};
 
-use super::{Context, Done};
+use crate::context::{Context, Done};
 use crate::events::Level;
 use crate::{Failure, Learned, devices};
 

@@ -7,7 +7,7 @@ use dayfly_plan::settings::value::Sha256 as Digest256;
 use dayfly_sys::{Backing, Sys};
 use sha2::{Digest, Sha256};
 
-use super::{Context, Done};
+use crate::context::{Context, Done};
 use crate::{Failure, Image};
 
 const CHUNK: usize = 1 << 20;

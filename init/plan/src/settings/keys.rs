@@ -77,8 +77,7 @@ fn yes_no(value: &Sourced<bool>, name: &str) -> Vec<Shown> {
 
 /// The image is one setting with two names.
 fn image(settings: &Settings, name: &str, on_disk: bool) -> Vec<Shown> {
-    let is_here =
-        |image: &&Sourced<ImageSource>| matches!(image.value, ImageSource::Device { .. }) == on_disk;
+    let is_here = |image: &&Sourced<ImageSource>| matches!(image.value, ImageSource::Url(_)) != on_disk;
     maybe(settings.image.as_ref().filter(is_here), name)
 }
 
@@ -227,6 +226,7 @@ impl Display for ImageSource {
         match self {
             ImageSource::Url(url) => url.fmt(f),
             ImageSource::Device { device, .. } => device.fmt(f),
+            ImageSource::File(path) => path.fmt(f),
         }
     }
 }

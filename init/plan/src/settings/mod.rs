@@ -19,7 +19,7 @@ use dayfly_wire::ip::IpArg;
 use dayfly_wire::mac::Mac;
 
 use crate::layout::{self, Layout};
-use crate::{Code, Phase, Problem, Severity, Source, Sourced};
+use crate::{Code, Facts, Phase, Problem, Severity, Source, Sourced};
 pub use nearest::nearest;
 use value::{DeviceRef, HostName, Sha256, Url};
 
@@ -35,6 +35,8 @@ pub enum ImageSource {
         /// dracut's `live:`: the image is a file in the disk's file system, unless the disk itself is one.
         live: bool,
     },
+    /// A file in the initramfs itself.
+    File(String),
 }
 
 /// What `rd.emergency=` asks for after a failure.
@@ -146,10 +148,11 @@ impl Default for Settings {
 }
 
 /// Gathers the settings. Problems do not stop it: what can be used is used, and the rest is said.
-pub fn gather(file: Option<&str>, cmdline: &Cmdline) -> (Settings, Vec<Problem>) {
+pub fn gather(facts: &Facts) -> (Settings, Vec<Problem>) {
+    let cmdline = Cmdline::parse(&facts.cmdline);
     let mut settings = Settings::default();
     let mut problems = Vec::new();
-    if let Some(text) = file {
+    if let Some(text) = &facts.settings_file {
         file::apply(&mut settings, text, &mut problems);
     }
     for word in cmdline.words() {

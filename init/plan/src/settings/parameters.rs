@@ -83,7 +83,7 @@ macro_rules! parameters {
 }
 
 parameters! {
-    "root" "[live:]URL, [live:]device" Essential "The OS image: live:http://…, http://…, live:LABEL=…, LABEL=, UUID=, PARTLABEL=, PARTUUID= or /dev/NAME. With live:, a disk holds the image as a file (rd.live.dir, rd.live.squashimg) unless it is an image itself."
+    "root" "[live:]URL, [live:]device, live:/path" Essential "The OS image: live:http://…, http://…, live:LABEL=…, LABEL=, UUID=, PARTLABEL=, PARTUUID= or /dev/NAME; live:/path is a file in the initramfs. With live:, a disk holds the image as a file (rd.live.dir, rd.live.squashimg) unless it is an image itself."
         |s, v, src| { put(&mut s.image, root::parse(needed(v)?)?, src); Ok(None) };
     "rd.live.dir" "path" Helpful "The folder of the image file on a disk; LiveOS."
         |s, v, src| { s.live_dir.set(relative(needed(v)?)?, src.clone()); Ok(None) };
@@ -152,6 +152,8 @@ parameters! {
         };
     "rd.break" "stage" Helpful "A shell before a stage: cmdline, pre-udev, pre-trigger, initqueue, pre-mount, mount, pre-pivot, cleanup, or a phase of the plan."
         |s, v, src| { put(&mut s.break_before, break_before(v.unwrap_or("pre-pivot"))?, src); Ok(None) };
+    "quiet" "-" Helpful "The kernel's: only errors reach the console; the whole log is in /run/dayfly/boot.log all the same."
+        |_s, _v, _src| Ok(None);
     "rd.debug" "yes or no" Helpful "Log every detail to the console."
         |s, v, src| { s.debug.set(flag(v)?, src.clone()); Ok(None) };
     "init" "path" Essential "The OS's init."

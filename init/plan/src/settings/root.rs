@@ -1,6 +1,7 @@
 //! `root=` in the spellings of dracut and of the kernel, see dracut.cmdline(7).
 
 use super::ImageSource;
+use super::value::parse_path;
 
 /// Reads the value of `root=`.
 pub fn parse(text: &str) -> Result<ImageSource, String> {
@@ -16,6 +17,9 @@ pub fn parse(text: &str) -> Result<ImageSource, String> {
     }
     if rest.contains("://") {
         return rest.parse().map(ImageSource::Url);
+    }
+    if live && rest.starts_with('/') && !rest.starts_with("/dev/") {
+        return parse_path(rest).map(ImageSource::File);
     }
     let scheme = rest.split_once(':').map(|(scheme, _)| scheme);
     if let Some(

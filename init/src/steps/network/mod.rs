@@ -15,7 +15,8 @@ use dayfly_sys::{Link, LinkChange, LinkKind, Sys};
 use dayfly_wire::ip::{IpArg, Method};
 use dayfly_wire::mac::Mac;
 
-use super::{Context, Done, identity};
+use super::identity;
+use crate::context::{Context, Done};
 use crate::events::Level;
 use crate::{Failure, Learned, NetworkUp};
 
