@@ -21,7 +21,7 @@ use crate::events::Level;
 use crate::{Failure, Learned, NetworkUp};
 
 /// How often links are looked at.
-const POLL: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(20);
 /// The interface that the firmware booted from gets this head start before all others join.
 const HEAD_START: Duration = Duration::from_secs(10);
 
