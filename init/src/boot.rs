@@ -8,7 +8,7 @@ use dayfly_plan::{Facts, Plan, Problem, Severity, StepId, paths, plan};
 use dayfly_sys::Sys;
 use dayfly_wire::cmdline::Cmdline;
 
-use crate::events::{Event, Events, Level};
+use crate::events::{self, Event, Events, Level};
 use crate::modules::Modules;
 use crate::{Failure, Runner, policy};
 
@@ -24,6 +24,7 @@ pub fn boot<S: Sys>(sys: &Arc<S>) {
         settings_file: settings_file(&**sys, &events),
     };
     let (settings, mut problems) = settings::gather(&facts);
+    events::library::listen(&events, settings.debug.value);
     if settings.debug.value {
         show_everything(&**sys, &events);
     }

@@ -2,6 +2,7 @@
 //! nothing else prints.
 
 mod console;
+pub mod library;
 mod record;
 
 use std::sync::Arc;
