@@ -1,0 +1,53 @@
+//! Any command line and any settings file give settings that can be shown; without a refusal they give a plan that can be run
+//! and printed, or the one reason why there is none: no image.
+//!
+//! The input is the command line and, after a line `%%`, the settings file.
+#![no_main]
+
+use std::collections::BTreeSet;
+
+use dayfly_plan::{Code, Facts, Severity, plan, settings};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    // As the init reads /proc/cmdline and the file.
+    let text = String::from_utf8_lossy(bytes);
+    let facts = match text.split_once("\n%%\n") {
+        Some((cmdline, file)) => Facts::from_cmdline(cmdline).with_file(file),
+        None => Facts::from_cmdline(&*text),
+    };
+    let (settings, problems) = settings::gather(&facts);
+    assert_eq!(
+        (settings.clone(), problems.clone()),
+        settings::gather(&facts),
+        "the same facts gave other settings"
+    );
+    for problem in &problems {
+        assert!(!problem.to_string().is_empty());
+    }
+    for row in settings.shown() {
+        assert!(
+            !row.name.is_empty() && !row.value.is_empty(),
+            "a setting without a name or a value: {row:?}"
+        );
+    }
+    if problems.iter().any(|problem| problem.severity == Severity::Refuse) {
+        return;
+    }
+    let plan = match plan(&settings) {
+        Ok(plan) => plan,
+        Err(problem) => {
+            assert_eq!(problem.code, Code::ConfigNoImage);
+            assert!(settings.image.is_none());
+            return;
+        }
+    };
+    let mut earlier = BTreeSet::new();
+    for step in &plan.steps {
+        for need in &step.needs {
+            assert!(earlier.contains(need), "{} needs {need}, which is not before it", step.id);
+        }
+        assert!(earlier.insert(step.id), "two steps are called {}", step.id);
+    }
+    assert!(!plan.steps.is_empty() && plan.rows().len() >= plan.steps.len() && !plan.lines().is_empty());
+});
