@@ -32,6 +32,7 @@ pub struct Builder {
     drives: Vec<Drive>,
     extra: Vec<String>,
     reboots: bool,
+    icount: bool,
     interactive: bool,
     log: Option<PathBuf>,
 }
@@ -50,6 +51,7 @@ impl Builder {
             drives: Vec::new(),
             extra: Vec::new(),
             reboots: false,
+            icount: false,
             interactive: false,
             log: None,
         }
@@ -119,6 +121,13 @@ impl Builder {
         self
     }
 
+    /// Counts instructions instead of time: the guest's clock moves by 1 ns with each, and jumps over the time in which it waits.
+    /// How fast or busy the host is no longer shows. Always under TCG (QEMU's docs/devel/tcg-icount.rst).
+    pub fn icount(mut self) -> Self {
+        self.icount = true;
+        self
+    }
+
     /// Gives the console to the terminal this process runs in (Ctrl-A X ends QEMU); [`Vm::expect`] does not work then.
     pub fn interactive(mut self) -> Self {
         self.interactive = true;
@@ -142,6 +151,9 @@ impl Builder {
             .map(|&word| word.to_owned())
             .collect();
         all.extend(accel.arguments().map(str::to_owned));
+        if self.icount {
+            all.extend(["-icount".into(), "shift=0,sleep=off".into()]);
+        }
         all.extend(["-m".into(), self.memory.to_string(), "-smp".into(), self.cpus.to_string()]);
         all.extend(["-kernel".into(), kernel.to_string_lossy().into_owned()]);
         if let Some(initrd) = &self.initrd {
@@ -165,6 +177,6 @@ impl Builder {
 /// The host's kernel and the accelerator for it, when the builder names none.
 fn kernel_and_accel(builder: &Builder) -> Result<(PathBuf, Accel)> {
     let host = Kernel::of_host()?;
-    let accel = Accel::choose(&host)?;
+    let accel = if builder.icount { Accel::Tcg } else { Accel::choose(&host)? };
     Ok((builder.kernel.clone().unwrap_or(host.image), accel))
 }

@@ -5,8 +5,11 @@
 //! `target/dayfly/logs/NAME.log`.
 
 mod boot;
+mod budgets;
+mod consoles;
 mod disks;
 mod faults;
+mod foreign;
 mod harness;
 mod lab;
 mod links;
@@ -38,8 +41,17 @@ fn main() {
     // The filter may be a list.
     let wanted = arguments.filter.take().unwrap_or_default();
     let is_wanted = |name: &str| wanted.split(',').any(|part| name.contains(part));
-    let scenarios =
-        [harness::SCENARIOS, boot::SCENARIOS, disks::SCENARIOS, links::SCENARIOS, faults::SCENARIOS].concat();
+    let scenarios = [
+        harness::SCENARIOS,
+        boot::SCENARIOS,
+        budgets::SCENARIOS,
+        disks::SCENARIOS,
+        links::SCENARIOS,
+        faults::SCENARIOS,
+        consoles::SCENARIOS,
+        foreign::SCENARIOS,
+    ]
+    .concat();
     let trials = scenarios.into_iter().filter(|(name, _)| is_wanted(name)).map(trial).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }
