@@ -44,7 +44,11 @@ pub fn wait_for<S: Sys>(cx: &Context<S>, wanted: &DeviceRef, wait: Duration) -> 
         if cx.sys.now() >= until {
             let there: Vec<String> = describe_all(cx);
             let seen = if there.is_empty() { "no disk at all".to_owned() } else { there.join(", ") };
-            let wrong = format!("it did not appear within {} s; what is there: {seen}", wait.as_secs());
+            let wrong = format!(
+                "it did not appear within {} s; what is there: {seen}{}",
+                wait.as_secs(),
+                cx.modules.troubles()
+            );
             return Err(Failure::new(Code::DevicesNotFound, format!("find {wanted}"), wrong));
         }
         cx.sys.sleep(POLL);

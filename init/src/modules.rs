@@ -31,6 +31,7 @@ pub struct Modules<S: Sys> {
     table: OnceLock<Result<Table, Failure>>,
     states: Mutex<HashMap<String, State>>,
     changed: Condvar,
+    troubles: Mutex<Vec<String>>,
 }
 
 impl<S: Sys> Modules<S> {
@@ -49,6 +50,7 @@ impl<S: Sys> Modules<S> {
             table: OnceLock::new(),
             states: Mutex::new(HashMap::new()),
             changed: Condvar::new(),
+            troubles: Mutex::default(),
         }
     }
 
@@ -188,6 +190,25 @@ impl<S: Sys> Modules<S> {
             Err(error) => {
                 Err(Failure::from_sys(Code::DevicesModule, format!("load the module {}", load.name), &error))
             }
+        }
+    }
+
+    /// Remembers a device without its driver, for whoever misses that device later.
+    pub fn remember(&self, trouble: String) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        // A machine has few devices; a bus that flaps must not fill the memory.
+        if troubles.len() < 32 && !troubles.contains(&trouble) {
+            troubles.push(trouble);
+        }
+    }
+
+    /// What to add to an error about a device that is not there: the devices without a driver. Empty where there are none.
+    pub fn troubles(&self) -> String {
+        let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        if troubles.is_empty() {
+            String::new()
+        } else {
+            format!("; without a driver: {}", troubles.join("; "))
         }
     }
 

@@ -119,6 +119,15 @@ fn each_failure_says_what_went_wrong() {
         },
     );
     fails_with(&good, "net.no-link", "there is no network interface", |state| state.links.truncate(1));
+    let lacking = "without a driver: load the module virtio_net: load_module";
+    fails_with(&good, "net.no-link", lacking, |state| {
+        state.links.truncate(1);
+        state.fault = Some(machine::Fault {
+            call: "load_module /lib/modules/6.1.0-fake/kernel/virtio_net.ko".to_owned(),
+            cause: dayfly_sys::Cause::Unsupported,
+            times: 9,
+        });
+    });
     fails_with(&good, "net.no-lease", "eth0: sent", |state| state.dhcp = false);
     fails_with(URL, "image.format", "it starts with \"<html>", |state| {
         state.served = b"<html>not found</html>".to_vec();

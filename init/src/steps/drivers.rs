@@ -158,19 +158,17 @@ fn load_driver<S: Sys>(modules: &Modules<S>, events: &Events, modalias: &str, bl
     if names.is_empty() {
         let left_out = table.left_out(modalias);
         if !left_out.is_empty() {
-            events.note(
-                Level::Warning,
-                Some("drivers"),
-                format!(
-                    "the device {modalias} has a driver that this initramfs lacks: {} (dayfly initramfs --add-module)",
-                    left_out.join(" or ")
-                ),
-            );
+            let names = left_out.join(" or ");
+            let text = format!("the device {modalias} has a driver that this initramfs lacks: {names}");
+            events.note(Level::Warning, Some("drivers"), format!("{text} (dayfly initramfs --add-module)"));
+            modules.remember(format!("{modalias} wants {names}, which this initramfs lacks"));
         }
     }
     for name in names.iter().filter(|name| !blacklist.contains(name)) {
         if let Err(failure) = modules.load(name) {
-            events.note(Level::Warning, Some("drivers"), format!("{}: {}", failure.tried, failure.wrong));
+            let text = format!("{}: {}", failure.tried, failure.wrong);
+            events.note(Level::Warning, Some("drivers"), text.clone());
+            modules.remember(text);
         }
     }
 }

@@ -90,7 +90,7 @@ pub fn race<S: Sys>(cx: &Context<S>, plan: &NetworkPlan) -> Result<Done, Failure
             reasons.extend(result.err().map(|reason| (name, reason)));
         }
     }
-    let Some(mut network) = winner else { return Err(explain(plan, &reasons)) };
+    let Some(mut network) = winner else { return Err(explain(plan, &reasons, &cx.modules.troubles())) };
     let mut dns = plan.dns.clone();
     dns.extend(network.dns.iter().filter(|server| !plan.dns.contains(server)));
     network.dns = dns;
@@ -218,7 +218,7 @@ impl<S: Sys> Racer<S> {
 }
 
 /// The failure, with each interface's reason.
-fn explain(plan: &NetworkPlan, reasons: &BTreeMap<String, Reason>) -> Failure {
+fn explain(plan: &NetworkPlan, reasons: &BTreeMap<String, Reason>, troubles: &str) -> Failure {
     let tried = format!("bring the network up: {plan}");
     if reasons.is_empty() {
         let wanted: Vec<&str> = plan.ip.iter().filter_map(|ip| ip.iface.as_deref()).collect();
@@ -227,7 +227,7 @@ fn explain(plan: &NetworkPlan, reasons: &BTreeMap<String, Reason>) -> Failure {
         } else {
             format!("there is no interface {}", wanted.join(" or "))
         };
-        return Failure::new(Code::NetNoLink, tried, wrong);
+        return Failure::new(Code::NetNoLink, tried, wrong + troubles);
     }
     let wrong: Vec<String> = reasons
         .iter()
