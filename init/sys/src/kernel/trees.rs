@@ -184,9 +184,9 @@ impl Copier {
         let plain = roots && !mode.intersects(Mode::SUID | Mode::SGID | Mode::SVTX | Mode::WGRP | Mode::WOTH);
         let target = openat(to, name, flags, if plain { mode } else { Mode::RUSR | Mode::WUSR })?;
         self.copied.bytes += if stat.st_size <= self.buffer.len() as i64 {
-            copy_small(&source, &target, &mut self.buffer)?
+            copy_through(&source, &target, &mut self.buffer)?
         } else {
-            copy_bytes(&source, &target)?
+            copy_large(&source, &target, &mut self.buffer)?
         };
         // Owner before mode before xattrs, as in `finish`; times last.
         if !roots {
@@ -202,8 +202,8 @@ impl Copier {
     }
 }
 
-/// A file that fits into the buffer: two calls, and none to find the end.
-fn copy_small(from: &OwnedFd, to: &OwnedFd, buffer: &mut [u8]) -> std::result::Result<u64, Errno> {
+/// Through memory: for a file that fits into the buffer two calls, and none to find the end.
+fn copy_through(from: &OwnedFd, to: &OwnedFd, buffer: &mut [u8]) -> std::result::Result<u64, Errno> {
     let mut total = 0;
     loop {
         let count = rustix::io::retry_on_intr(|| rustix::io::read(from, &mut *buffer))?;
@@ -220,44 +220,31 @@ fn copy_small(from: &OwnedFd, to: &OwnedFd, buffer: &mut [u8]) -> std::result::R
     }
 }
 
-/// The fastest way that both file systems allow; the first call that works is kept.
-fn copy_bytes(from: &OwnedFd, to: &OwnedFd) -> std::result::Result<u64, Errno> {
+/// The fastest way that both file systems allow; what one way leaves, the next one takes.
+fn copy_large(from: &OwnedFd, to: &OwnedFd, buffer: &mut [u8]) -> std::result::Result<u64, Errno> {
     type Way = fn(&OwnedFd, &OwnedFd) -> std::result::Result<usize, Errno>;
-    let ways: [Way; 3] = [
+    let ways: [Way; 2] = [
         // Shares blocks where it can.
         |from, to| copy_file_range(from, None, to, None, CHUNK),
         // Stays in the kernel.
         |from, to| sendfile(to, from, None, CHUNK),
-        |from, to| {
-            let mut buffer = vec![0; 128 << 10];
-            let count = rustix::io::read(from, &mut buffer[..])?;
-            let mut rest = buffer.get(..count).unwrap_or_default();
-            while !rest.is_empty() {
-                let written = rustix::io::retry_on_intr(|| rustix::io::write(to, rest))?;
-                rest = rest.get(written..).unwrap_or_default();
-            }
-            Ok(count)
-        },
     ];
-    let mut ways = ways.into_iter().peekable();
     let mut total = 0;
-    while let Some(way) = ways.peek() {
-        match way(from, to) {
-            Ok(0) => {
-                // The end; or a way that does not work here and does not say so: the last way decides.
-                ways.next();
+    for way in ways {
+        loop {
+            match way(from, to) {
+                Ok(count) if count > 0 => total += count as u64,
+                Err(Errno::INTR) => {}
+                // The end; or a way that does not work here, which some do not say: the last way decides.
+                Ok(_)
+                | Err(
+                    Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::BADF | Errno::PERM,
+                ) => break,
+                Err(errno) => return Err(errno),
             }
-            Ok(count) => total += count as u64,
-            Err(Errno::INTR) => {}
-            Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::BADF | Errno::PERM)
-                if ways.len() > 1 =>
-            {
-                ways.next();
-            }
-            Err(errno) => return Err(errno),
         }
     }
-    Ok(total)
+    Ok(total + copy_through(from, to, buffer)?)
 }
 
 /// Owner, then mode (a change of owner clears set-user-ID), then xattrs (both clear capabilities).
