@@ -96,17 +96,16 @@ fn matches<S: Sys>(cx: &Context<S>, name: &str, wanted: &DeviceRef) -> Option<De
             .is_some_and(|found| found.eq_ignore_ascii_case(uuid)),
         DeviceRef::PartLabel(label) => field("PARTNAME").as_ref() == Some(label),
         DeviceRef::PartUuid(uuid) => {
-            part_uuid(cx, name, field("PARTUUID")).is_some_and(|found| found.eq_ignore_ascii_case(uuid))
+            // The kernel names it since 6.14; before, the disk's table has it.
+            let found = field("PARTUUID").or_else(|| part_uuid(cx, name));
+            found.is_some_and(|found| found.eq_ignore_ascii_case(uuid))
         }
     };
     is_it.then_some(device)
 }
 
-/// The kernel names a partition's UUID since 6.14; before, the disk's table has it.
-fn part_uuid<S: Sys>(cx: &Context<S>, name: &str, from_kernel: Option<String>) -> Option<String> {
-    if from_kernel.is_some() {
-        return from_kernel;
-    }
+/// A partition's UUID by its disk's GPT.
+fn part_uuid<S: Sys>(cx: &Context<S>, name: &str) -> Option<String> {
     let text = |file: &str| {
         let bytes = cx.sys.read(Path::new(&format!("/sys/class/block/{name}/{file}"))).ok()?;
         Some(String::from_utf8_lossy(&bytes).trim().to_owned())
@@ -127,11 +126,11 @@ fn part_uuid<S: Sys>(cx: &Context<S>, name: &str, from_kernel: Option<String>) -
 fn block_devices<S: Sys>(cx: &Context<S>) -> Vec<String> {
     // Before any driver is loaded the folder may be missing: then there is no disk.
     let entries = cx.sys.list(Path::new("/sys/class/block")).unwrap_or_default();
-    let virtual_kinds = ["loop", "ram", "zram", "fd", "sr"];
+    let no_disks = ["loop", "ram", "zram", "fd"];
     entries
         .into_iter()
         .map(|entry| entry.name)
-        .filter(|name| name.starts_with("sr") || !virtual_kinds.iter().any(|kind| name.starts_with(kind)))
+        .filter(|name| !no_disks.iter().any(|kind| name.starts_with(kind)))
         .collect()
 }
 

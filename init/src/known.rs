@@ -1,6 +1,6 @@
 //! What the boot has learned so far. Each step gets a copy and returns what is new: nothing is shared.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use dayfly_sys::Backing;
 use dayfly_wire::dhcp4::Lease;
@@ -29,16 +29,6 @@ pub struct NetworkUp {
     pub hostname: Option<String>,
     /// The lease, where DHCP gave one.
     pub lease: Option<Lease>,
-}
-
-impl NetworkUp {
-    /// The address as IPv4.
-    pub fn ipv4(&self) -> Option<Ipv4Addr> {
-        match self.address {
-            IpAddr::V4(address) => Some(address),
-            IpAddr::V6(_) => None,
-        }
-    }
 }
 
 /// The OS image, found or fetched.

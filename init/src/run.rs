@@ -12,7 +12,7 @@ use dayfly_plan::{Code, Deadline, OnFailure, Phase, Plan, Step, StepId};
 use dayfly_sys::Sys;
 
 use crate::context::{Context, Done};
-use crate::events::{Event, Events, Level, Outcome};
+use crate::events::{Event, Events, Outcome};
 use crate::modules::Modules;
 use crate::steps::perform;
 use crate::{Failure, Known};
@@ -215,15 +215,5 @@ impl<S: Sys> Runner<S> {
         let jitter = pause.mul_f64(f64::from(u16::from_le_bytes(random)) / f64::from(u16::MAX) * 0.3);
         let again = self.sys.now() + pause + jitter;
         (again < first + within).then_some(pause + jitter)
-    }
-
-    /// What is known by now.
-    pub fn known(&self) -> &Known {
-        &self.known
-    }
-
-    /// Says something that belongs to no step.
-    pub fn note(&self, level: Level, text: impl Into<String>) {
-        self.events.note(level, None, text);
     }
 }

@@ -89,7 +89,7 @@ pub trait Sys: Send + Sync + 'static {
     fn uevents(&self) -> Result<Box<dyn Uevents>>;
     /// Total and available memory.
     fn memory(&self) -> Result<Memory>;
-    /// An empty file in memory that no file system's size limits (memfd).
+    /// An empty file in memory that no file system's size limits.
     fn ram_file(&self, name: &str) -> Result<Box<dyn RamFile>>;
 
     /// The network interfaces, by index.
