@@ -198,7 +198,13 @@ impl Record {
 
     /// Writes boot.json and boot.log. They are a convenience of the running OS: if /run is full, the boot goes on.
     pub fn save<S: Sys>(&self, sys: &S) {
-        let json = serde_json::to_vec_pretty(self).unwrap_or_default();
+        let json = match serde_json::to_vec_pretty(self) {
+            Ok(json) => json,
+            Err(error) => {
+                sys.log(4, &format!("dayfly: write boot.json: {error}"));
+                Vec::new()
+            }
+        };
         for (path, bytes) in [(paths::BOOT_JSON, json.as_slice()), (paths::BOOT_LOG, self.log.as_bytes())] {
             if let Err(error) = sys.write(Path::new(path), bytes, 0o644) {
                 sys.log(4, &format!("dayfly: {error}"));
