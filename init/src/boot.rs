@@ -4,63 +4,87 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dayfly_plan::settings::{self, Settings};
-use dayfly_plan::{Facts, Plan, Problem, Severity, StepId, paths, plan};
+use dayfly_plan::{Facts, Plan, Problem, Severity, StepId, Way, paths, plan};
 use dayfly_sys::Sys;
 use dayfly_wire::cmdline::Cmdline;
 
 use crate::events::{self, Event, Events, Level};
 use crate::modules::Modules;
+use crate::run::Ran;
+use crate::steps::handover::FLUSH;
 use crate::{Failure, Runner, policy};
 
-/// Boots. On success this process is the OS's init and the call does not return; after a failure it ends the machine.
-/// It returns only where neither can be done (and in tests).
-pub fn boot<S: Sys>(sys: &Arc<S>) {
+/// Boots. On success this process is the OS's init and the call does not return (under dracut, it returns with the new
+/// root left to it: [`Ended::Left`]); after a failure it ends the machine.
+/// It returns after a failure only where the machine cannot be ended, under dracut, and in tests.
+pub fn boot<S: Sys>(sys: &Arc<S>, way: Way) -> Ended {
     let events = Events::start(sys);
     events.note(Level::Info, None, format!("Dayfly {}", env!("CARGO_PKG_VERSION")));
     raise_clock(&**sys, &events);
 
-    let facts = Facts {
-        cmdline: read_text(&**sys, "/proc/cmdline", &events),
-        settings_file: settings_file(&**sys, &events),
-    };
-    let (settings, mut problems) = settings::gather(&facts);
-    events::library::listen(&events, settings.debug.value);
-    if settings.debug.value {
-        show_everything(&**sys, &events);
+    let mut facts = Facts { way, cmdline: read_text(&**sys, "/proc/cmdline", &events), ..Facts::default() };
+    if let Some(text) = settings_file(&**sys, &events) {
+        facts = facts.with_file(text);
     }
-
-    let outcome = match make_plan(&settings, &mut problems) {
-        Err(refused) => {
-            events.emit(Event::Planned(
-                Plan { steps: Vec::new(), notes: Vec::new(), break_before: None },
-                settings.shown(),
-                problems,
-            ));
-            Err(("plan", refused))
+    let modules = Arc::new(Modules::new(Arc::clone(sys), events.clone(), &Cmdline::parse(&facts.cmdline)));
+    let mut runner = Runner::new(Arc::clone(sys), events.clone(), modules);
+    let mut listening = false;
+    let mut stopped = false;
+    // Once for each step that finds new settings; most boots have none.
+    loop {
+        let (settings, mut problems) = settings::gather(&facts);
+        if !listening {
+            events::library::listen(&events, settings.debug.value);
+            listening = true;
         }
-        Ok(plan) => {
-            events.emit(Event::Planned(plan.clone(), settings.shown(), problems));
-            let modules =
-                Arc::new(Modules::new(Arc::clone(sys), events.clone(), &Cmdline::parse(&facts.cmdline)));
-            let mut runner = Runner::new(Arc::clone(sys), events.clone(), modules);
-            execute(&**sys, &events, &mut runner, &plan)
+        if settings.debug.value {
+            show_everything(&**sys, &events);
         }
-    };
-    if let Err((step, failure)) = outcome {
-        policy::give_up(&**sys, &events, &settings, step, &failure);
+        let made = make_plan(&settings, &mut problems);
+        events.emit(Event::Planned(made.clone().unwrap_or_default(), settings.shown(), problems));
+        let ran = made
+            .map_err(|refused| ("plan", refused))
+            .and_then(|plan| execute(&**sys, &events, &mut runner, &plan, &mut stopped));
+        match ran {
+            Ok(Ran::UntilNews(news)) => news.into_iter().for_each(|fact| facts.learn(fact)),
+            Ok(Ran::All) => {
+                events.emit(Event::Finished);
+                events.flush(FLUSH);
+                return Ended::Left;
+            }
+            Err((step, failure)) => {
+                policy::give_up(&**sys, &events, &settings, step, &failure);
+                return Ended::Failed;
+            }
+        }
     }
 }
 
-/// Runs the plan, with the stop that `rd.break` asks for.
+/// How a boot ended that came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The new root is ready, and somebody else enters it.
+    Left,
+    /// It has failed.
+    Failed,
+}
+
+/// Runs the plan, with the one stop that `rd.break` asks for.
 fn execute<S: Sys>(
     sys: &S,
     events: &Events,
     runner: &mut Runner<S>,
     plan: &Plan,
-) -> Result<(), (StepId, Failure)> {
-    if let Some(phase) = plan.break_before {
-        runner.run(plan, Some(phase))?;
+    stopped: &mut bool,
+) -> Result<Ran, (StepId, Failure)> {
+    if let Some(phase) = plan.break_before
+        && !*stopped
+    {
+        if let Ran::UntilNews(news) = runner.run(plan, Some(phase))? {
+            return Ok(Ran::UntilNews(news));
+        }
         policy::stop_for_shell(sys, events, phase.name());
+        *stopped = true;
     }
     runner.run(plan, None)
 }

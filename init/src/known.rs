@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use dayfly_plan::Fact;
 use dayfly_sys::Backing;
 use dayfly_wire::dhcp4::Lease;
 use dayfly_wire::mac::Mac;
@@ -68,6 +69,8 @@ pub enum Learned {
     State(String),
     /// The program to go on with.
     Init(String),
+    /// Something that the rest of the boot is planned by.
+    Fact(Fact),
 }
 
 impl Known {
@@ -78,6 +81,8 @@ impl Known {
             Learned::Image(image) => self.image = Some(image),
             Learned::State(device) => self.state = Some(device),
             Learned::Init(init) => self.init = Some(init),
+            // The plan's, not a step's: see `Runner::run`.
+            Learned::Fact(_) => {}
         }
     }
 }

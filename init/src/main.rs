@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dayfly_plan::Way;
 use dayfly_sys::pid1::{self, Signal};
 use dayfly_sys::{Kernel, Power, Sys};
 
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
     for error in errors {
         sys.log(3, &format!("dayfly: {error}"));
     }
-    dayfly_init::boot::boot(&sys);
+    dayfly_init::boot::boot(&sys, Way::Initramfs);
     // The kernel refused to end the machine. Process 1 must not end: the kernel would panic over it.
     loop {
         sys.sleep(Duration::from_secs(60));

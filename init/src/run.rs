@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use dayfly_plan::{Code, Deadline, OnFailure, Phase, Plan, Step, StepId};
+use dayfly_plan::{Code, Deadline, Fact, OnFailure, Phase, Plan, Step, StepId};
 use dayfly_sys::Sys;
 
 use crate::context::{Context, Done};
 use crate::events::{Event, Events, Outcome};
 use crate::modules::Modules;
 use crate::steps::perform;
-use crate::{Failure, Known};
+use crate::{Failure, Known, Learned};
 
 /// How often the clock is looked at while steps run.
 const TICK: Duration = Duration::from_millis(50);
@@ -36,7 +36,17 @@ struct Running {
     until: Option<Duration>,
 }
 
-/// Executes a plan. What has been done stays done, so a plan can be gone on with.
+/// How far a plan was run.
+#[derive(Debug)]
+pub enum Ran {
+    /// As far as was asked for.
+    All,
+    /// Up to a step that found new facts: the boot is to be planned again, and the runner goes on with that plan.
+    UntilNews(Vec<Fact>),
+}
+
+/// Executes a plan. What has been done stays done, so a plan can be gone on with, or one that differs from it only in
+/// what has not begun.
 pub struct Runner<S: Sys> {
     sys: Arc<S>,
     events: Events,
@@ -71,8 +81,8 @@ impl<S: Sys> Runner<S> {
     }
 
     /// Runs all steps of the phases before `until` (all steps where there is none), or up to the first failure that
-    /// the plan does not tolerate.
-    pub fn run(&mut self, plan: &Plan, until: Option<Phase>) -> Result<(), (StepId, Failure)> {
+    /// the plan does not tolerate, or until a step has found what changes the plan.
+    pub fn run(&mut self, plan: &Plan, until: Option<Phase>) -> Result<Ran, (StepId, Failure)> {
         let wanted: Vec<&Step> =
             plan.steps.iter().filter(|step| until.is_none_or(|phase| step.phase < phase)).collect();
         loop {
@@ -80,15 +90,18 @@ impl<S: Sys> Runner<S> {
                 if self.is_ready(step)
                     && let Err(failure) = self.start(step)
                 {
-                    return self.settle(step, Err(failure));
+                    self.settle(step, Err(failure))?;
                 }
             }
             if wanted.iter().all(|step| self.ended.contains(step.id)) {
-                return Ok(());
+                return Ok(Ran::All);
             }
             let Some((id, result)) = self.wait() else { continue };
             if let Some(step) = plan.step(id) {
-                self.settle(step, result)?;
+                let news = self.settle(step, result)?;
+                if !news.is_empty() {
+                    return Ok(Ran::UntilNews(news));
+                }
             }
         }
     }
@@ -169,7 +182,8 @@ impl<S: Sys> Runner<S> {
         }
     }
 
-    fn settle(&mut self, step: &Step, result: Result<Done, Failure>) -> Result<(), (StepId, Failure)> {
+    /// Takes a step's end in, and gives back the facts that it found.
+    fn settle(&mut self, step: &Step, result: Result<Done, Failure>) -> Result<Vec<Fact>, (StepId, Failure)> {
         let ended = |outcome: Outcome, detail: String, bytes: Option<u64>| Event::Ended {
             step: step.id,
             outcome,
@@ -178,10 +192,16 @@ impl<S: Sys> Runner<S> {
         };
         let failure = match result {
             Ok(done) => {
-                done.learned.into_iter().for_each(|learned| self.known.learn(learned));
+                let mut news = Vec::new();
+                for learned in done.learned {
+                    match learned {
+                        Learned::Fact(fact) => news.push(fact),
+                        other => self.known.learn(other),
+                    }
+                }
                 self.ended.insert(step.id);
                 self.events.emit(ended(Outcome::Done, done.detail, done.bytes));
-                return Ok(());
+                return Ok(news);
             }
             Err(failure) => failure,
         };
@@ -190,12 +210,12 @@ impl<S: Sys> Runner<S> {
         {
             self.ended.insert(step.id);
             self.events.emit(ended(Outcome::Tolerated(failure, reason), String::new(), None));
-            return Ok(());
+            return Ok(Vec::new());
         }
         if let Some(pause) = self.pause(step, &failure) {
             self.paused.insert(step.id, self.sys.now() + pause);
             self.events.emit(ended(Outcome::Retried(failure, pause), String::new(), None));
-            return Ok(());
+            return Ok(Vec::new());
         }
         self.events.emit(ended(Outcome::Failed(failure.clone()), String::new(), None));
         Err((step.id, failure))

@@ -79,6 +79,31 @@ fn a_boot_ends_in_the_init_of_the_image() {
     assert_eq!(state.screens, "");
 }
 
+#[test]
+fn settings_of_the_image_change_what_has_not_begun() {
+    let cmdline = format!("{URL} dayfly.image.sha256={}", sha256(&squashfs(3 << 20)));
+    let (machine, ends) = Machine::new(&cmdline, 1);
+    let text = "version = 1\nretry = 9\nkubelet.enabled = true\nlayout.\"/srv\" = \"tmpfs\"\n";
+    let file = Path::new("/run/dayfly/l/usr/lib/dayfly/settings.toml");
+    machine.state().nodes.insert(file.to_owned(), Node::File(text.as_bytes().to_vec()));
+    assert_eq!(machine.boot(&ends, LIMIT), End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
+
+    let report = machine.report();
+    let ran = report["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap());
+    assert_eq!(ran.filter(|step| *step == "kubelet").count(), 1, "{report:#}");
+    assert!(machine.state().mounts.contains(&"tmpfs /sysroot/srv".to_owned()));
+    let row = |name: &str| {
+        report["settings"].as_array().unwrap().iter().find(|row| row["name"] == name).unwrap().clone()
+    };
+    assert_eq!(row("kubelet.enabled")["source"], "image");
+    assert_eq!(row("retry")["source"], "default");
+    let problems = report["problems"].as_array().unwrap();
+    assert_eq!((problems.len(), &problems[0]["code"]), (1, &"config.too-late".into()), "{problems:?}");
+    let facts = dayfly_plan::Facts::from_cmdline(cmdline).with_layer(dayfly_plan::Source::Image, text);
+    let plan = dayfly_plan::plan(&dayfly_plan::settings::gather(&facts).0).unwrap();
+    assert_eq!(report["plan"], serde_json::to_value(plan.rows()).unwrap(), "explain shows the plan that ran");
+}
+
 /// Boots and expects the failure screen with this code; returns all that was shown.
 fn fails_with(cmdline: &str, code: &str, words: &str, prepare: impl FnOnce(&mut machine::State)) -> String {
     let (machine, ends) = Machine::new(cmdline, 20);

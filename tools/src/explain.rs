@@ -4,9 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use dayfly_plan::settings::{self, Shown};
-use dayfly_plan::{Facts, Problem, Severity, Source, plan};
+use dayfly_plan::{Facts, Problem, Severity, Source, Way, plan};
 use serde_json::json;
 
 /// Shows what a node would do with a kernel command line, and where each setting comes from
@@ -18,12 +18,36 @@ pub struct ExplainArgs {
     /// The settings file that the initramfs would hold (TOML)
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
+    /// How Dayfly would be started
+    #[arg(long, value_enum, default_value_t = WayArg::Initramfs)]
+    way: WayArg,
     /// Show defaults too, not only what was set
     #[arg(long)]
     all: bool,
     /// As JSON, with the names that boot.json uses
     #[arg(long)]
     json: bool,
+}
+
+/// The ways in, as words of the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum WayArg {
+    /// As /init of an initramfs
+    Initramfs,
+    /// By dracut's module
+    Dracut,
+    /// As init= on a mounted root
+    Root,
+}
+
+impl From<WayArg> for Way {
+    fn from(arg: WayArg) -> Self {
+        match arg {
+            WayArg::Initramfs => Way::Initramfs,
+            WayArg::Dracut => Way::Dracut,
+            WayArg::Root => Way::Root,
+        }
+    }
 }
 
 /// Runs it. A command line that would be refused at boot is an error here too.
@@ -34,8 +58,11 @@ pub fn run(args: &ExplainArgs) -> Result<()> {
         }
         None => None,
     };
-    let (settings, mut problems) =
-        settings::gather(&Facts { cmdline: args.cmdline.clone(), settings_file: file });
+    let mut facts = Facts::from_cmdline(args.cmdline.clone()).on_way(args.way.into());
+    if let Some(text) = file {
+        facts = facts.with_file(text);
+    }
+    let (settings, mut problems) = settings::gather(&facts);
     let is_refusal = |problem: &&Problem| problem.severity == Severity::Refuse;
     let mut made = None;
     if problems.iter().find(is_refusal).is_none() {

@@ -8,6 +8,7 @@ use dayfly_wire::ip::IpArg;
 use dayfly_wire::mac::Mac;
 
 use crate::layout::Policy;
+use crate::paths;
 use crate::settings::value::{DeviceRef, HostName, Sha256, Url};
 
 /// How the network comes up.
@@ -102,8 +103,12 @@ pub enum Action {
         /// Its SHA-256.
         sha256: Sha256,
     },
+    /// Takes the root that is mounted already as the image, and goes on from a root in memory.
+    UseRoot,
     /// Attaches the image (loop device, unless it is a disk) and mounts it read-only.
     MountImage,
+    /// Reads the settings that the image brings along.
+    ReadDefaults,
     /// Mounts the state disk.
     OpenState(StateSearch),
     /// Makes the OS's root: the image below a tmpfs.
@@ -123,6 +128,11 @@ pub enum Action {
     /// Finds the OS's init and moves into the new root.
     SwitchRoot {
         /// The program from `init=`, else the usual places.
+        init: Option<String>,
+    },
+    /// Leaves the new root to dracut, which enters it.
+    LeaveToDracut {
+        /// The program from `init=`, else one in the usual places must be there.
         init: Option<String>,
     },
     /// Goes on as the OS's init.
@@ -160,6 +170,8 @@ impl fmt::Display for Action {
             Action::FindImage { device, file: Some(file) } => write!(f, "find image {file} on {device}"),
             Action::UseFile { path } => write!(f, "take {path} of the initramfs as the image"),
             Action::Verify { sha256 } => write!(f, "compare SHA-256 with {}…", sha256.short()),
+            Action::UseRoot => f.write_str("take the mounted root as the image, read-only"),
+            Action::ReadDefaults => write!(f, "read the image's {}", paths::IMAGE_SETTINGS),
             Action::MountImage => f.write_str("mount image read-only"),
             Action::OpenState(search) if search.wanted => {
                 write!(f, "wait for {} and mount it", search.device)
@@ -190,6 +202,7 @@ impl fmt::Display for Action {
                 write!(f, "empty the initramfs, enter the new root for {init}")
             }
             Action::SwitchRoot { init: None } => f.write_str("empty the initramfs, enter the new root"),
+            Action::LeaveToDracut { .. } => f.write_str("leave the new root to dracut"),
             Action::Exec { args } if args.is_empty() => f.write_str("exec the OS's init"),
             Action::Exec { args } => write!(f, "exec the OS's init with {}", args.join(" ")),
         }

@@ -39,6 +39,10 @@ codes! {
         fix "Check the file with `dayfly explain --settings FILE` and build the initramfs again.";
     ConfigNoImage "config.no-image" "Nothing says which OS image to boot."
         fix "Add root=live:http://SERVER/IMAGE (or LABEL=, UUID=, a device) to the kernel command line, or image.url to the settings.";
+    ConfigSecret "config.secret" "A secret stands where others can read it."
+        fix "Take it out there, consider it known, and put a new one on /config, behind https, or into a credential of the machine's firmware.";
+    ConfigTooLate "config.too-late" "A setting comes from a source that is read only after the setting is needed."
+        fix "Set it earlier: on the kernel command line, in the initramfs, or in one of the sources that docs/reference/settings.md names for it.";
     ConfigUnsupported "config.unsupported" "What was asked for is understood, but this version cannot do it."
         fix "Use one of the forms in docs/reference/parameters.md.";
     DevicesIndex "devices.index" "The list of kernel modules in the initramfs cannot be read."

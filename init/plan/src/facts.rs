@@ -1,24 +1,149 @@
 //! What the machine was told, before anything is understood of it.
 
-/// The texts that a boot starts from. The same facts give the same plan, on the machine as under `dayfly explain`:
-/// what is found later (a lease, a disk, what the kernel can do) is the steps' to look at and never changes the plan.
+use std::fmt;
+
+use crate::{Secret, Source, Stage};
+
+/// How Dayfly was started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Way {
+    /// As `/init` of an initramfs: it does everything.
+    #[default]
+    Initramfs,
+    /// By dracut's module: udev has loaded the drivers, and dracut switches root.
+    Dracut,
+    /// As `init=` on a root that is mounted already: that root is the image.
+    Root,
+}
+
+impl Way {
+    /// All of them.
+    pub const ALL: [Way; 3] = [Way::Initramfs, Way::Dracut, Way::Root];
+
+    /// Its name for `dayfly explain --way` and in boot.json.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Way::Initramfs => "initramfs",
+            Way::Dracut => "dracut",
+            Way::Root => "root",
+        }
+    }
+}
+
+/// A text that may hold secrets: how long it is is all that it shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Document(pub String);
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Document({} bytes)", self.0.len())
+    }
+}
+
+/// A credential in systemd's sense: a name and a value from the machine's firmware
+/// (<https://systemd.io/CREDENTIALS/>, smbios-type-11(7)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// Its name, `dayfly.toml` or `dayfly.NAME-OF-A-SETTING`; all others are the OS's.
+    pub name: String,
+    /// Its value.
+    pub value: Secret,
+}
+
+/// A settings file from one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// The place.
+    pub source: Source,
+    /// TOML.
+    pub document: Document,
+}
+
+/// What a boot starts from and learns on its way before it is planned to the end. The same facts give the same plan, on
+/// the machine as under `dayfly explain`; what else is found (a lease, a disk, what the kernel can do) is the steps'
+/// to look at and never changes the plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
+    /// How Dayfly was started.
+    pub way: Way,
     /// The kernel command line, `/proc/cmdline`.
     pub cmdline: String,
-    /// The settings file of the initramfs, TOML.
-    pub settings_file: Option<String>,
+    /// Settings files, in any order; at most one from each place.
+    pub layers: Vec<Layer>,
+    /// Credentials of the firmware, by where they were found.
+    pub credentials: Vec<(Store, Credential)>,
+}
+
+/// Where a credential was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Store {
+    /// SMBIOS OEM strings (type 11), readable from the start.
+    Smbios,
+    /// QEMU's fw_cfg, readable once its driver is there.
+    FwCfg,
+}
+
+impl Store {
+    /// From when on its credentials are known.
+    pub const fn stage(self) -> Stage {
+        match self {
+            Store::Smbios => Stage::Devices,
+            Store::FwCfg => Stage::Network,
+        }
+    }
+
+    /// Its name for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Store::Smbios => "smbios",
+            Store::FwCfg => "fw_cfg",
+        }
+    }
+}
+
+/// Something that a step finds and that the rest of the boot is planned by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// A settings file.
+    Layer(Layer),
+    /// A credential.
+    Credential(Store, Credential),
 }
 
 impl Facts {
     /// A command line alone.
     pub fn from_cmdline(cmdline: impl Into<String>) -> Self {
-        Self { cmdline: cmdline.into(), settings_file: None }
+        Self { cmdline: cmdline.into(), ..Self::default() }
     }
 
-    /// With a settings file.
-    pub fn with_file(mut self, text: impl Into<String>) -> Self {
-        self.settings_file = Some(text.into());
+    /// With a settings file in the initramfs.
+    pub fn with_file(self, text: impl Into<String>) -> Self {
+        self.with_layer(Source::Initramfs, text)
+    }
+
+    /// With a settings file from somewhere.
+    pub fn with_layer(mut self, source: Source, text: impl Into<String>) -> Self {
+        self.learn(Fact::Layer(Layer { source, document: Document(text.into()) }));
         self
+    }
+
+    /// Started in that way.
+    pub fn on_way(mut self, way: Way) -> Self {
+        self.way = way;
+        self
+    }
+
+    /// Takes a new fact in; a settings file replaces an earlier one from the same place.
+    pub fn learn(&mut self, fact: Fact) {
+        match fact {
+            Fact::Layer(layer) => {
+                self.layers.retain(|other| other.source.rank() != layer.source.rank());
+                self.layers.push(layer);
+            }
+            Fact::Credential(store, credential) => {
+                self.credentials.retain(|(other, known)| (*other, &known.name) != (store, &credential.name));
+                self.credentials.push((store, credential));
+            }
+        }
     }
 }

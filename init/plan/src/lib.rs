@@ -12,18 +12,20 @@ mod layout;
 pub mod paths;
 mod planner;
 mod problem;
+mod secret;
 pub mod settings;
 mod source;
 mod table;
 
 pub use action::{Action, INIT_CANDIDATES, IdentityPlan, KubeletPlan, LayoutEntry, NetworkPlan, StateSearch};
 pub use code::Code;
-pub use facts::Facts;
+pub use facts::{Credential, Document, Fact, Facts, Layer, Store, Way};
 pub use layout::{Layout, Policy};
 pub use planner::plan;
 pub use problem::{Problem, Severity};
+pub use secret::Secret;
 pub use settings::Settings;
-pub use source::{Source, Sourced};
+pub use source::{Source, Sourced, Stage};
 pub use table::Row;
 
 use std::time::Duration;
@@ -121,7 +123,7 @@ pub struct Step {
 }
 
 /// A whole boot. Steps stand in an order in which they could run one after another.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     /// What is done.
     pub steps: Vec<Step>,

@@ -21,6 +21,8 @@ pub const BOOT_JSON: &str = "/run/dayfly/boot.json";
 pub const BOOT_LOG: &str = "/run/dayfly/boot.log";
 /// The settings file in the initramfs.
 pub const SETTINGS: &str = "/etc/dayfly.toml";
+/// The settings file of the OS image.
+pub const IMAGE_SETTINGS: &str = "/usr/lib/dayfly/settings.toml";
 /// The module index that `dayfly initramfs` writes.
 pub const MODULE_INDEX: &str = "/lib/dayfly/modules.index";
 /// Certificates that sign image servers, PEM.

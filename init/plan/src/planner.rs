@@ -7,30 +7,44 @@ use dayfly_wire::ip::{IpArg, Method};
 use crate::settings::{ImageSource, Settings};
 use crate::{
     Action, Code, Deadline, IdentityPlan, KubeletPlan, LayoutEntry, NetworkPlan, OnFailure, Phase, Plan,
-    Policy, Problem, Severity, Source, Sourced, StateSearch, Step, StepId,
+    Policy, Problem, Severity, Source, Sourced, StateSearch, Step, StepId, Way,
 };
 
 /// Modules without which no image boots; its file system is loaded when its superblock has been seen.
 const ESSENTIAL_MODULES: [&str; 2] = ["loop", "overlay"];
 
 /// Makes the plan, or says why there can be none.
+///
+/// Steps that read settings (`defaults` …) are seams: what they find are new facts, and the boot is planned again. What
+/// does not wait for such a step is the same in both plans.
 pub fn plan(settings: &Settings) -> Result<Plan, Problem> {
-    let Some(image) = &settings.image else {
-        return Err(Problem {
-            severity: Severity::Refuse,
-            code: Code::ConfigNoImage,
-            source: Source::Default,
-            text: "No OS image is named: neither root= on the kernel command line nor image.url in the settings."
-                .to_owned(),
-        });
-    };
-    let fetched = matches!(image.value, ImageSource::Url(_));
     let mut draft = Draft::default();
     devices(&mut draft, settings);
-    if fetched || settings.network_wanted.value {
-        network(&mut draft, settings, fetched);
+    match settings.way {
+        Way::Initramfs | Way::Dracut => {
+            let Some(image) = &settings.image else { return Err(no_image()) };
+            let fetched = matches!(image.value, ImageSource::Url(_));
+            if fetched || settings.network_wanted.value {
+                network(&mut draft, settings, fetched);
+            }
+            find_image(&mut draft, settings, &image.value);
+        }
+        Way::Root => {
+            if settings.network_wanted.value {
+                network(&mut draft, settings, false);
+            }
+            // The network is read from /sys, which moves into the new root with everything else.
+            draft.add(
+                Phase::Image,
+                "image",
+                &["modules", "network"],
+                Action::UseRoot,
+                within(30),
+                OnFailure::Abort,
+            );
+        }
     }
-    find_image(&mut draft, settings, &image.value);
+    defaults(&mut draft);
     state(&mut draft, settings);
     root(&mut draft, settings);
     node(&mut draft, settings);
@@ -40,6 +54,16 @@ pub fn plan(settings: &Settings) -> Result<Plan, Problem> {
         notes: draft.notes,
         break_before: settings.break_before.as_ref().map(|phase| phase.value),
     })
+}
+
+fn no_image() -> Problem {
+    Problem {
+        severity: Severity::Refuse,
+        code: Code::ConfigNoImage,
+        source: Source::Default,
+        text: "No OS image is named: neither root= on the kernel command line nor image.url in the settings."
+            .to_owned(),
+    }
 }
 
 #[derive(Default)]
@@ -84,6 +108,10 @@ fn devices(draft: &mut Draft, settings: &Settings) {
         within(30),
         OnFailure::Continue("a feature that is really missing shows by name where it is used"),
     );
+    if settings.way != Way::Initramfs {
+        // The initramfs that came before has loaded them.
+        return;
+    }
     draft.add(
         Phase::Devices,
         "drivers",
@@ -184,11 +212,22 @@ fn find_image(draft: &mut Draft, settings: &Settings, image: &ImageSource) {
     );
 }
 
+fn defaults(draft: &mut Draft) {
+    draft.add(
+        Phase::Image,
+        "defaults",
+        &["image"],
+        Action::ReadDefaults,
+        within(10),
+        OnFailure::Continue("the image is booted without settings of its own"),
+    );
+}
+
 fn state(draft: &mut Draft, settings: &Settings) {
-    if !settings.layout.values().any(|policy| policy.value == Policy::Persistent) {
+    let wanted = settings.state_device.source != Source::Default;
+    if !wanted && !settings.layout.values().any(|policy| policy.value == Policy::Persistent) {
         return;
     }
-    let wanted = settings.state_device.source != Source::Default;
     let search = StateSearch { device: settings.state_device.value.clone(), wanted };
     let (deadline, on_failure) = if wanted {
         (Deadline::Within(settings.device_wait.value + Duration::from_secs(30)), OnFailure::Abort)
@@ -196,13 +235,13 @@ fn state(draft: &mut Draft, settings: &Settings) {
         (within(30), OnFailure::Continue("what should persist lies in memory instead"))
     };
     // A disk that was not asked for is looked for last, when the image is here: no boot waits for it.
-    let needs: &[StepId] = if wanted { &["modules"] } else { &["drivers", "image"] };
+    let needs: &[StepId] = if wanted { &["modules"] } else { &["drivers", "defaults"] };
     draft.add(Phase::State, "state", needs, Action::OpenState(search), deadline, on_failure);
 }
 
 fn root(draft: &mut Draft, settings: &Settings) {
     let size = settings.root_size.as_ref().map(|size| size.value);
-    draft.add(Phase::Root, "root", &["image"], Action::MountRoot { size }, within(30), OnFailure::Abort);
+    draft.add(Phase::Root, "root", &["defaults"], Action::MountRoot { size }, within(30), OnFailure::Abort);
     // A BTreeMap sorts parents before what is below them.
     let entries = settings
         .layout
@@ -250,9 +289,15 @@ fn node(draft: &mut Draft, settings: &Settings) {
 }
 
 fn handover(draft: &mut Draft, settings: &Settings) {
-    // The last two wait for everything: nothing else may run while the root changes.
+    // The last wait for everything: nothing else may run while the root changes.
     let all: Vec<StepId> = draft.steps.iter().map(|step| step.id).collect();
-    let switch = Action::SwitchRoot { init: settings.init.as_ref().map(|init| init.value.clone()) };
+    let init = settings.init.as_ref().map(|init| init.value.clone());
+    if settings.way == Way::Dracut {
+        let leave = Action::LeaveToDracut { init };
+        draft.add(Phase::Handover, "leave", &all, leave, within(60), OnFailure::Abort);
+        return;
+    }
+    let switch = Action::SwitchRoot { init };
     draft.add(Phase::Handover, "switch", &all, switch, within(60), OnFailure::Abort);
     let exec = Action::Exec { args: settings.init_args.clone() };
     draft.add(Phase::Handover, "exec", &["switch"], exec, within(60), OnFailure::Abort);

@@ -1,7 +1,7 @@
 //! Laws that hold for every plan, whatever the settings.
 
 use dayfly_plan::settings::{Settings, gather};
-use dayfly_plan::{Action, Facts, LayoutEntry, OnFailure, Phase, Plan, paths, plan};
+use dayfly_plan::{Action, Facts, LayoutEntry, OnFailure, Phase, Plan, Source, Way, paths, plan};
 use proptest::prelude::*;
 
 /// Words that mean something, in random choice and order.
@@ -26,9 +26,42 @@ fn word() -> impl Strategy<Value = String> {
     ]
 }
 
-fn settings() -> impl Strategy<Value = Settings> {
-    proptest::collection::vec(word(), 0..12).prop_map(|words| gather(&Facts::from_cmdline(words.join(" "))).0)
+fn facts() -> impl Strategy<Value = Facts> {
+    (proptest::collection::vec(word(), 0..12), proptest::sample::select(&Way::ALL))
+        .prop_map(|(words, way)| Facts::from_cmdline(words.join(" ")).on_way(way))
 }
+
+fn settings() -> impl Strategy<Value = Settings> {
+    facts().prop_map(|facts| gather(&facts).0)
+}
+
+/// A settings file with random settings in it, of those that have plain values.
+fn document() -> impl Strategy<Value = String> {
+    let line = prop_oneof![
+        Just("hostname = \"late\"".to_owned()),
+        Just("network.ip = \"eth7:dhcp\"".to_owned()),
+        Just("network.wanted = true".to_owned()),
+        Just("image.url = \"http://late/os\"".to_owned()),
+        Just("state.device = \"LABEL=late\"".to_owned()),
+        Just("modules.load = \"late\"".to_owned()),
+        Just("kubelet.enabled = true".to_owned()),
+        Just("root.size = \"1G\"".to_owned()),
+        Just("retry = 7".to_owned()),
+        Just("init = \"/late\"".to_owned()),
+        Just("layout.\"/srv\" = \"persistent\"".to_owned()),
+        Just("layout.\"/var\" = \"tmpfs\"".to_owned()),
+    ];
+    proptest::sample::subsequence((0..12).collect::<Vec<usize>>(), 0..8)
+        .prop_flat_map(move |picked| proptest::collection::vec(line.clone(), picked.len()))
+        .prop_map(|mut lines| {
+            lines.sort();
+            lines.dedup();
+            format!("version = 1\n{}\n", lines.join("\n"))
+        })
+}
+
+/// The steps that find settings, and what they find.
+const SEAMS: [(&str, Source); 1] = [("defaults", Source::Image)];
 
 fn position(plan: &Plan, of: impl Fn(&Action) -> bool) -> Option<usize> {
     plan.steps.iter().position(|step| of(&step.action))
@@ -55,7 +88,7 @@ proptest! {
     #[test]
     fn laws(settings in settings()) {
         let Ok(plan) = plan(&settings) else {
-            prop_assert!(settings.image.is_none(), "only a boot without an image has no plan");
+            prop_assert!(settings.image.is_none() && settings.way != Way::Root, "only a boot without an image has no plan");
             return Ok(());
         };
         let ids: Vec<&str> = plan.steps.iter().map(|step| step.id).collect();
@@ -68,6 +101,11 @@ proptest! {
             }
         }
 
+        if settings.way == Way::Root {
+            let unneeded = position(&plan, |action| matches!(action, Action::Fetch { .. } | Action::LoadDrivers { .. }));
+            prop_assert_eq!(unneeded, None);
+            prop_assert_eq!(&plan.step("image").unwrap().action, &Action::UseRoot);
+        } else
         // What is given a hash is compared with it before it is mounted, and a mismatch is never tolerated.
         if settings.image_sha256.is_some() {
             prop_assert!(waits_for(&plan, "image").contains(&"verify"));
@@ -76,10 +114,17 @@ proptest! {
             prop_assert!(plan.notes.iter().any(|note| note.contains("unchecked")), "an unchecked image is said");
         }
 
-        // Nothing follows the exec; the switch is the step before it; both wait for everything.
+        // Nothing follows the exec; the switch is the step before it; both wait for everything. dracut does both itself.
         let (switch, exec) = (position(&plan, |action| matches!(action, Action::SwitchRoot { .. })), position(&plan, |action| matches!(action, Action::Exec { .. })));
-        prop_assert_eq!((switch, exec), (Some(plan.steps.len() - 2), Some(plan.steps.len() - 1)));
-        prop_assert_eq!(waits_for(&plan, "exec").len(), plan.steps.len() - 1);
+        let last = plan.steps.len() - 1;
+        if settings.way == Way::Dracut {
+            prop_assert_eq!((switch, exec), (None, None));
+            prop_assert_eq!(position(&plan, |action| matches!(action, Action::LeaveToDracut { .. })), Some(last));
+            prop_assert_eq!(waits_for(&plan, "leave").len(), last);
+        } else {
+            prop_assert_eq!((switch, exec), (Some(last - 1), Some(last)));
+            prop_assert_eq!(waits_for(&plan, "exec").len(), last);
+        }
 
         // No network unless something needs it, and no fetch without it.
         let network = plan.step("network").is_some();
@@ -105,6 +150,22 @@ proptest! {
         // The table has a line for every step, whatever is in it, and says the same twice.
         prop_assert_eq!(plan.lines().len(), 1 + plan.steps.len() + plan.notes.len() + usize::from(plan.break_before.is_some()));
         prop_assert_eq!(plan.to_string(), plan.to_string());
+    }
+
+    /// What has begun before a step finds new settings is what the new plan would have begun, so the boot can go on with it.
+    #[test]
+    fn new_settings_change_only_what_waits_for_them(facts in facts(), text in document()) {
+        for (seam, source) in SEAMS {
+            let Ok(before) = plan(&gather(&facts).0) else { return Ok(()) };
+            let facts = facts.clone().with_layer(source, text.clone());
+            let (settings, problems) = gather(&facts);
+            prop_assert!(problems.iter().all(|problem| problem.code.as_str() != "config.file"), "{problems:?}");
+            let after = plan(&settings).unwrap();
+            let independent = |plan: &Plan| -> Vec<_> {
+                plan.steps.iter().filter(|step| !waits_for(plan, step.id).contains(&seam)).cloned().collect()
+            };
+            prop_assert_eq!(independent(&before), independent(&after), "{} {}", seam, text);
+        }
     }
 
     #[test]

@@ -7,10 +7,11 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use dayfly_plan::settings::groups::GROUPS;
 use dayfly_plan::settings::keys::KEYS;
 use dayfly_plan::settings::parameters::{PARAMETERS, Weight};
 use dayfly_plan::settings::{Settings, gather};
-use dayfly_plan::{Code, Facts, plan};
+use dayfly_plan::{Code, Facts, Stage, plan};
 use dayfly_wire::ip::IpArg;
 
 const HOW: &str =
@@ -50,6 +51,16 @@ fn code(text: &str) -> String {
     if text == "-" { text.to_owned() } else { format!("`{}`", cell(text)) }
 }
 
+/// The column *by* of the settings.
+fn by(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Devices => "the start",
+        Stage::Network => "the network",
+        Stage::Image => "the image",
+        Stage::Root => "the root",
+    }
+}
+
 #[test]
 fn settings_page() {
     const EXAMPLE: &str = "version = 1
@@ -73,22 +84,25 @@ dns = [\"10.0.2.3\", \"10.0.2.4\"]
     let defaults = Settings::default();
     let mut text = format!("{MADE}# Settings\n\n");
     text.push_str(
-        "A setting has one name in three places:
+        "A setting has one name wherever it stands. A later place in this table wins over an earlier one:
 
-| where | how it is written | wins over |
-|---|---|---|
-| built in | the default in the table below | - |
-| settings file in the initramfs (`dayfly initramfs --settings FILE`, packed as `/etc/dayfly.toml`) | TOML, `[image]` and `url = …` | built in |
-| kernel command line | `dayfly.image.url=…` | built in, settings file |
+| place | how it is written | read | may hold secrets |
+|---|---|---|---|
+| built in | the defaults in the tables below | - | - |
+| the OS image | TOML in `/usr/lib/dayfly/settings.toml` | when the image is mounted | no |
+| the initramfs | TOML, `dayfly initramfs --settings FILE`, packed as `/etc/dayfly.toml` | at once | no |
+| kernel command line | `dayfly.image.url=…` | at once | no |
 
 Within one place the later value wins. A setting that takes several values gathers those of one place; values of a
-higher place replace the whole list. `dayfly explain --cmdline '…' --settings FILE` shows each value and where it came
-from; so do the boot log and [boot.json](boot-json.md).
+higher place replace the whole list. A place that is read late cannot set what is needed earlier: the column *by* in the
+table of settings says what must be known when ([config.too-late](errors.md#config)). `dayfly explain --cmdline '…'
+--settings FILE` shows each value and where it came from; so do the boot log and [boot.json](boot-json.md).
 
 A value that cannot be used refuses the boot ([config.value](errors.md#config)). A name that does not exist is a warning
 that proposes the nearest right name ([config.unknown](errors.md#config)); the boot goes on without it.
 
-No setting is a secret: every value is shown in the log and in boot.json, and everybody can read the kernel command line.
+A secret (a token, a key) is taken from private places only and refused anywhere else
+([config.secret](errors.md#config)); it is never shown, neither in the log nor in boot.json.
 
 ## File
 
@@ -110,20 +124,43 @@ same settings, see [parameters](parameters.md); of `root=` and `dayfly.image.url
 
 ## All settings
 
-| name | value | default | what it does |
-|---|---|---|---|
+| name | value | default | by | what it does |
+|---|---|---|---|---|
 ",
     );
     for key in KEYS {
         let shown: Vec<String> = (key.show)(&defaults, key.name).iter().map(|row| code(&row.value)).collect();
-        writeln!(text, "| `{}` | {} | {} | {} |", key.name, cell(key.kind), shown.join(" "), cell(key.doc))
-            .unwrap();
+        let kind = if key.secret { format!("secret: {}", key.kind) } else { key.kind.to_owned() };
+        let (name, kind, doc) = (key.name, cell(&kind), cell(key.doc));
+        writeln!(text, "| `{name}` | {kind} | {} | {} | {doc} |", shown.join(" "), by(key.stage)).unwrap();
     }
     text.push_str(
         "
 Booleans are `1 yes on true` and `0 no off false`. Seconds are whole numbers from 1 to 86400, so that no wait is endless.
 Sizes are bytes, or a number with `K`, `M` or `G` (1024 each).
 
+## Groups
+
+Of these there is one for each of something, and its name is a part of the setting's.
+
+| name | value | by | what it does |
+|---|---|---|---|
+",
+    );
+    for group in GROUPS {
+        writeln!(text, "| **`{}.{}`** | | | {} |", group.name, group.entry, cell(group.doc)).unwrap();
+        for field in group.fields {
+            let name = match field.name {
+                "" => format!("{}.{}", group.name, group.entry),
+                name => format!("{}.{}.{name}", group.name, group.entry),
+            };
+            let kind = if field.secret { format!("secret: {}", field.kind) } else { field.kind.to_owned() };
+            writeln!(text, "| `{name}` | {} | {} | {} |", cell(&kind), by(field.stage), cell(field.doc))
+                .unwrap();
+        }
+    }
+    text.push_str(
+        "
 ## Layout
 
 `layout.PATH` says what happens to a path of the OS. In the file: `[layout]` with quoted paths as keys. On the command line:

@@ -23,7 +23,11 @@ fn render(settings: &Settings, problems: &[Problem]) -> String {
 }
 
 fn explain(cmdline: &str, file: Option<&str>) -> String {
-    let facts = Facts { cmdline: cmdline.to_owned(), settings_file: file.map(str::to_owned) };
+    let facts = Facts::from_cmdline(cmdline);
+    let facts = match file {
+        Some(text) => facts.with_file(text),
+        None => facts,
+    };
     let (settings, problems) = settings::gather(&facts);
     render(&settings, &problems)
 }

@@ -11,7 +11,7 @@ use crate::events::Event;
 use crate::{Failure, Learned};
 
 /// How long a stuck console may hold the handover up.
-const FLUSH: Duration = Duration::from_secs(5);
+pub const FLUSH: Duration = Duration::from_secs(5);
 
 /// Finds the init first, while there still is a way back; then enters the new root.
 pub fn switch<S: Sys>(cx: &Context<S>, init: Option<&str>) -> Result<Done, Failure> {
@@ -41,6 +41,12 @@ fn find_init<S: Sys>(cx: &Context<S>, init: Option<&str>) -> Result<String, Fail
     }
     let wrong = format!("the image has none of {}", candidates.join(", "));
     Err(Failure::new(Code::HandoverNoInit, "find the OS's init in the image", wrong).hopeless())
+}
+
+/// Leaves the new root, with an init in it, to whoever enters it.
+pub fn leave<S: Sys>(cx: &Context<S>, init: Option<&str>) -> Result<Done, Failure> {
+    let program = find_init(cx, init)?;
+    Ok(Done::with(format!("{program} is in {}", paths::ROOT)))
 }
 
 /// Ends the log, prints the timeline and becomes the OS's init.

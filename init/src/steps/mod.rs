@@ -1,8 +1,9 @@
 //! What each action does. One file for each group of actions; [`perform`] is the table.
 
+mod defaults;
 mod drivers;
 mod fetch;
-mod handover;
+pub mod handover;
 mod identity;
 mod image;
 mod kubelet;
@@ -32,13 +33,16 @@ pub fn perform<S: Sys>(action: &Action, cx: &Context<S>) -> Result<Done, Failure
         Action::FindImage { device, file } => image::find(cx, device, file.as_deref()),
         Action::UseFile { path } => image::take(cx, Path::new(path)),
         Action::Verify { sha256 } => verify::verify(cx, sha256),
+        Action::UseRoot => image::use_root(cx),
         Action::MountImage => image::mount(cx),
+        Action::ReadDefaults => defaults::read(cx),
         Action::OpenState(search) => state::open(cx, search),
         Action::MountRoot { size } => root::mount(cx, *size),
         Action::ApplyLayout { entries } => layout::apply(cx, entries),
         Action::WriteIdentity(plan) => identity::write(cx, plan),
         Action::StageKubelet(plan) => kubelet::stage(cx, plan),
         Action::SwitchRoot { init } => handover::switch(cx, init.as_deref()),
+        Action::LeaveToDracut { init } => handover::leave(cx, init.as_deref()),
         Action::Exec { args } => handover::exec(cx, args),
     }
 }

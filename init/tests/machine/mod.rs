@@ -129,7 +129,7 @@ impl Machine {
     pub fn boot(self: &Arc<Self>, ends: &Receiver<End>, limit: Duration) -> End {
         let machine = Arc::clone(self);
         std::thread::spawn(move || {
-            dayfly_init::boot::boot(&machine);
+            dayfly_init::boot::boot(&machine, dayfly_plan::Way::Initramfs);
             machine.end(End::Returned);
         });
         ends.recv_timeout(limit).unwrap_or(End::Hung)

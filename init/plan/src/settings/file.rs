@@ -3,17 +3,19 @@
 use toml::{Table, Value};
 
 use super::{Settings, apply_key};
-use crate::{Code, Problem, Severity, Source};
+use crate::{Code, Layer, Problem, Severity, Source};
 
 /// The only version there is.
 const VERSION: i64 = 1;
 
-/// Reads a settings file into `settings`.
-pub fn apply(settings: &mut Settings, text: &str, problems: &mut Vec<Problem>) {
+/// Reads a settings file into `settings`. The message of a file that is not TOML has its position, never its text: it
+/// may be a secret's.
+pub fn apply(settings: &mut Settings, layer: &Layer, problems: &mut Vec<Problem>) {
+    let (text, source) = (layer.document.0.as_str(), &layer.source);
     let refuse = |text: String| Problem {
         severity: Severity::Refuse,
         code: Code::ConfigFile,
-        source: Source::Initramfs,
+        source: source.clone(),
         text,
     };
     let table: Table = match text.parse() {
@@ -43,24 +45,30 @@ pub fn apply(settings: &mut Settings, text: &str, problems: &mut Vec<Problem>) {
             return;
         }
     }
-    flatten(settings, "", &table, problems);
+    flatten(settings, "", &table, source, problems);
 }
 
-fn flatten(settings: &mut Settings, prefix: &str, table: &Table, problems: &mut Vec<Problem>) {
+fn flatten(
+    settings: &mut Settings,
+    prefix: &str,
+    table: &Table,
+    source: &Source,
+    problems: &mut Vec<Problem>,
+) {
     for (key, value) in table {
         if prefix.is_empty() && key == "version" {
             continue;
         }
         let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         match value {
-            Value::Table(inner) => flatten(settings, &name, inner, problems),
+            Value::Table(inner) => flatten(settings, &name, inner, source, problems),
             // A list sets its key once per item: the keys that take several values gather them.
             Value::Array(items) => {
                 for item in items {
-                    apply_key(settings, &name, &plain(item), &Source::Initramfs, problems);
+                    apply_key(settings, &name, &plain(item), source, problems);
                 }
             }
-            other => apply_key(settings, &name, &plain(other), &Source::Initramfs, problems),
+            other => apply_key(settings, &name, &plain(other), source, problems),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::value::{parse_bool, parse_path, parse_seconds, parse_size};
 use super::{Emergency, ImageSource, Settings, Shown};
-use crate::{Source, Sourced};
+use crate::{Source, Sourced, Stage};
 
 /// One setting.
 pub struct Key {
@@ -14,6 +14,10 @@ pub struct Key {
     pub kind: &'static str,
     /// What it does, one sentence or two.
     pub doc: &'static str,
+    /// When it is used: a source that is known only later cannot set it.
+    pub stage: Stage,
+    /// It is taken from private sources only and shown by nobody; its type is [`crate::Secret`].
+    pub secret: bool,
     /// Sets it from its text.
     pub set: fn(&mut Settings, &str, &Source) -> Result<(), String>,
     /// The value as it stands; several rows where it gathers several values.
@@ -81,14 +85,18 @@ fn image(settings: &Settings, name: &str, on_disk: bool) -> Vec<Shown> {
     maybe(settings.image.as_ref().filter(is_here), name)
 }
 
-/// Name, kind, documentation, how to set, how to show.
+/// Name, stage, `secret` where it is one, kind, documentation, how to set, how to show.
 macro_rules! keys {
-    ($($name:literal $kind:literal $doc:literal
+    (@is_secret) => { false };
+    (@is_secret secret) => { true };
+    ($($name:literal $stage:ident $($secret:ident)? $kind:literal $doc:literal
         |$s:ident, $t:ident, $src:ident| $set:expr,
         |$v:ident, $n:ident| $show:expr;)*) => {
         /// Every setting, in the order of the documentation.
         pub static KEYS: &[Key] = &[$(Key {
             name: $name, kind: $kind, doc: $doc,
+            stage: Stage::$stage,
+            secret: keys!(@is_secret $($secret)?),
             set: |$s, $t, $src| { $set; Ok(()) },
             show: |$v, $n| $show,
         },)*];
@@ -96,82 +104,82 @@ macro_rules! keys {
 }
 
 keys! {
-    "image.url" "URL" "The OS image on an HTTP or HTTPS server: a squashfs or erofs file."
+    "image.url" Image "URL" "The OS image on an HTTP or HTTPS server: a squashfs or erofs file."
         |s, t, src| put(&mut s.image, ImageSource::Url(t.parse()?), src),
         |s, n| image(s, n, false);
-    "image.device" "device" "The OS image on a disk: /dev/NAME, LABEL=, UUID=, PARTLABEL= or PARTUUID=. Replaces image.url, and the reverse: the later one wins."
+    "image.device" Image "device" "The OS image on a disk: /dev/NAME, LABEL=, UUID=, PARTLABEL= or PARTUUID=. Replaces image.url, and the reverse: the later one wins."
         |s, t, src| put(&mut s.image, ImageSource::Device { device: t.parse()?, live: true }, src),
         |s, n| image(s, n, true);
-    "image.sha256" "64 hexadecimal digits" "The SHA-256 of the image file. With it, an image that differs is never mounted; without it, whatever the server sends is booted, and the plan says so."
+    "image.sha256" Image "64 hexadecimal digits" "The SHA-256 of the image file. With it, an image that differs is never mounted; without it, whatever the server sends is booted, and the plan says so."
         |s, t, src| put(&mut s.image_sha256, t.parse()?, src),
         |s, n| maybe(s.image_sha256.as_ref(), n);
-    "image.connect" "seconds" "How long resolving the server's name and connecting to it may take, each, per attempt."
+    "image.connect" Image "seconds" "How long resolving the server's name and connecting to it may take, each, per attempt."
         |s, t, src| s.image_connect.set(parse_seconds(t)?, src.clone()),
         |s, n| seconds(&s.image_connect, n);
-    "image.stall" "seconds" "The longest silence of the server during a transfer."
+    "image.stall" Image "seconds" "The longest silence of the server during a transfer."
         |s, t, src| s.image_stall.set(parse_seconds(t)?, src.clone()),
         |s, n| seconds(&s.image_stall, n);
-    "image.dir" "path on the disk" "The folder of the image file on a disk (rd.live.dir)."
+    "image.dir" Image "path on the disk" "The folder of the image file on a disk (rd.live.dir)."
         |s, t, src| s.live_dir.set(relative(t)?, src.clone()),
         |s, n| one(&s.live_dir, n);
-    "image.file" "file name" "The image's file name on a disk (rd.live.squashimg)."
+    "image.file" Image "file name" "The image's file name on a disk (rd.live.squashimg)."
         |s, t, src| s.live_file.set(relative(t)?, src.clone()),
         |s, n| one(&s.live_file, n);
-    "retry" "seconds" "How long network and image are tried again, with growing pauses, before the boot has failed."
+    "retry" Network "seconds" "How long network and image are tried again, with growing pauses, before the boot has failed."
         |s, t, src| s.retry.set(parse_seconds(t)?, src.clone()),
         |s, n| seconds(&s.retry, n);
-    "device_wait" "seconds" "How long a disk that was asked for is waited for."
+    "device_wait" Network "seconds" "How long a disk that was asked for is waited for."
         |s, t, src| s.device_wait.set(parse_seconds(t)?, src.clone()),
         |s, n| seconds(&s.device_wait, n);
-    "network.ip" "ip= value" "How an interface gets its address, in the words of ip=; several are allowed. None is DHCP on every interface."
+    "network.ip" Network "ip= value" "How an interface gets its address, in the words of ip=; several are allowed. None is DHCP on every interface."
         |s, t, src| add(&mut s.ip, t.parse().map_err(|e: dayfly_wire::ip::IpArgError| e.to_string())?, src),
         |s, n| many(&s.ip, n);
-    "network.dns" "IP address" "A name server, asked before those from DHCP; several are allowed."
+    "network.dns" Network "IP address" "A name server, asked before those from DHCP; several are allowed."
         |s, t, src| add(&mut s.dns, t.parse().map_err(|_| format!("\"{t}\" is not an IP address"))?, src),
         |s, n| many(&s.dns, n);
-    "network.bootif" "MAC address" "The interface to prefer: the one the firmware booted from (BOOTIF=)."
+    "network.bootif" Network "MAC address" "The interface to prefer: the one the firmware booted from (BOOTIF=)."
         |s, t, src| put(&mut s.bootif, t.parse().map_err(|e| format!("{e}"))?, src),
         |s, n| maybe(s.bootif.as_ref(), n);
-    "network.wanted" "yes or no" "Bring the network up even if the image is on a disk (rd.neednet)."
+    "network.wanted" Network "yes or no" "Bring the network up even if the image is on a disk (rd.neednet)."
         |s, t, src| s.network_wanted.set(parse_bool(t)?, src.clone()),
         |s, n| yes_no(&s.network_wanted, n);
-    "modules.load" "module name" "A module to load whatever the buses show; several are allowed."
+    "modules.load" Devices "module name" "A module to load whatever the buses show; several are allowed."
         |s, t, src| for name in t.split(',') { add(&mut s.modules_load, module(name)?, src) },
         |s, n| many(&s.modules_load, n);
-    "modules.blacklist" "module name" "A module never to load for a device; several are allowed."
+    "modules.blacklist" Devices "module name" "A module never to load for a device; several are allowed."
         |s, t, src| for name in t.split(',') { add(&mut s.modules_blacklist, module(name)?, src) },
         |s, n| many(&s.modules_blacklist, n);
-    "state.device" "device" "The disk that keeps the persistent paths. Named here, it is waited for; the default is used if it is there."
+    "state.device" Image "device" "The disk that keeps the persistent paths. Named here, it is waited for; the default is used if it is there."
         |s, t, src| s.state_device.set(t.parse()?, src.clone()),
         |s, n| one(&s.state_device, n);
-    "root.size" "size" "The limit of the tmpfs that takes what the OS writes outside the persistent paths; half of the memory where it is not set."
+    "root.size" Root "size" "The limit of the tmpfs that takes what the OS writes outside the persistent paths; half of the memory where it is not set."
         |s, t, src| put(&mut s.root_size, parse_size(t)?, src),
         |s, n| maybe(s.root_size.as_ref(), n);
-    "hostname" "host name" "The node's name; else DHCP's, else node-MAC."
+    "hostname" Network "host name" "The node's name; else DHCP's, else node-MAC."
         |s, t, src| put(&mut s.hostname, t.parse()?, src),
         |s, n| maybe(s.hostname.as_ref(), n);
-    "kubelet.enabled" "yes or no" "Write a kubelet unit and enable it, so that the service manager starts it at once."
+    "kubelet.enabled" Root "yes or no" "Write a kubelet unit and enable it, so that the service manager starts it at once."
         |s, t, src| s.kubelet.set(parse_bool(t)?, src.clone()),
         |s, n| yes_no(&s.kubelet, n);
-    "kubelet.program" "path" "The kubelet in the image."
+    "kubelet.program" Root "path" "The kubelet in the image."
         |s, t, src| s.kubelet_program.set(parse_path(t)?, src.clone()),
         |s, n| one(&s.kubelet_program, n);
-    "kubelet.args" "text" "An argument of the kubelet; several are allowed."
+    "kubelet.args" Root "text" "An argument of the kubelet; several are allowed."
         |s, t, src| add(&mut s.kubelet_args, argument(t)?, src),
         |s, n| many(&s.kubelet_args, n);
-    "init" "path" "The OS's init (init=); else the first that the image has of the usual ones."
+    "init" Root "path" "The OS's init (init=); else the first that the image has of the usual ones."
         |s, t, src| put(&mut s.init, parse_path(t)?, src),
         |s, n| maybe(s.init.as_ref(), n);
-    "failure.shell" "yes or no" "A shell on the console when the boot fails (rd.shell), if the initramfs has one."
+    "failure.shell" Root "yes or no" "A shell on the console when the boot fails (rd.shell), if the initramfs has one."
         |s, t, src| s.shell.set(parse_bool(t)?, src.clone()),
         |s, n| yes_no(&s.shell, n);
-    "failure.action" "reboot, poweroff or halt" "What follows a failed boot (rd.emergency); reboot where nothing is said."
+    "failure.action" Root "reboot, poweroff or halt" "What follows a failed boot (rd.emergency); reboot where nothing is said."
         |s, t, src| put(&mut s.emergency, emergency(t)?, src),
         |s, n| maybe(s.emergency.as_ref(), n);
-    "failure.pause" "seconds" "The pause before that, in which the console can be read (panic=); 0 waits for ever, a negative number does not wait. 10 where nothing is said."
+    "failure.pause" Root "seconds" "The pause before that, in which the console can be read (panic=); 0 waits for ever, a negative number does not wait. 10 where nothing is said."
         |s, t, src| put(&mut s.panic, t.parse().map_err(|_| format!("\"{t}\" is not a whole number of seconds"))?, src),
         |s, n| maybe(s.panic.as_ref(), n);
-    "debug" "yes or no" "Log every detail to the console (rd.debug)."
+    "debug" Root "yes or no" "Log every detail to the console (rd.debug)."
         |s, t, src| s.debug.set(parse_bool(t)?, src.clone()),
         |s, n| yes_no(&s.debug, n);
 }

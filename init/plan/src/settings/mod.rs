@@ -5,6 +5,7 @@
 //! document onto the same settings.
 
 mod file;
+pub mod groups;
 pub mod keys;
 mod nearest;
 pub mod parameters;
@@ -19,7 +20,9 @@ use dayfly_wire::ip::IpArg;
 use dayfly_wire::mac::Mac;
 
 use crate::layout::{self, Layout};
-use crate::{Code, Facts, Phase, Problem, Severity, Source, Sourced};
+use crate::{
+    Code, Credential, Document, Facts, Layer, Phase, Problem, Severity, Source, Sourced, Stage, Store, Way,
+};
 pub use nearest::nearest;
 use value::{DeviceRef, HostName, Sha256, Url};
 
@@ -53,6 +56,8 @@ pub enum Emergency {
 /// What is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// How Dayfly was started.
+    pub way: Way,
     /// The OS image.
     pub image: Option<Sourced<ImageSource>>,
     /// Its SHA-256.
@@ -115,6 +120,7 @@ impl Default for Settings {
     fn default() -> Self {
         let seconds = |count| Sourced::default_of(Duration::from_secs(count));
         Self {
+            way: Way::default(),
             image: None,
             image_sha256: None,
             image_connect: seconds(10),
@@ -149,12 +155,17 @@ impl Default for Settings {
 
 /// Gathers the settings. Problems do not stop it: what can be used is used, and the rest is said.
 pub fn gather(facts: &Facts) -> (Settings, Vec<Problem>) {
-    let cmdline = Cmdline::parse(&facts.cmdline);
-    let mut settings = Settings::default();
+    let mut settings = Settings { way: facts.way, ..Settings::default() };
     let mut problems = Vec::new();
-    if let Some(text) = &facts.settings_file {
-        file::apply(&mut settings, text, &mut problems);
+    let mut layers: Vec<&Layer> = facts.layers.iter().collect();
+    layers.sort_by_key(|layer| layer.source.rank());
+    for layer in layers {
+        file::apply(&mut settings, layer, &mut problems);
     }
+    for (store, credential) in &facts.credentials {
+        apply_credential(&mut settings, *store, credential, &mut problems);
+    }
+    let cmdline = Cmdline::parse(&facts.cmdline);
     for word in cmdline.words() {
         let source = Source::Cmdline(format!("{}=", word.key));
         let value = word.value.as_deref();
@@ -170,9 +181,31 @@ pub fn gather(facts: &Facts) -> (Settings, Vec<Problem>) {
     (settings, problems)
 }
 
-/// The setting's name in a `dayfly.NAME` parameter; `-` and `_` are one to the kernel.
+/// `dayfly.toml` is a whole settings file, `dayfly.NAME` one setting; all others are the OS's.
+fn apply_credential(
+    settings: &mut Settings,
+    store: Store,
+    credential: &Credential,
+    problems: &mut Vec<Problem>,
+) {
+    let source = Source::Credential(store, credential.name.clone());
+    match credential.name.as_str() {
+        "dayfly.toml" => {
+            let document = Document(credential.value.expose().to_owned());
+            file::apply(settings, &Layer { source, document }, problems);
+        }
+        name => {
+            if let Some(name) = ours(name) {
+                apply_key(settings, &name, credential.value.expose(), &source, problems);
+            }
+        }
+    }
+}
+
+/// The setting's name in a `dayfly.NAME` parameter; `-` and `_` are one to the kernel, but not in the names that a
+/// group's entries have.
 fn ours(key: &str) -> Option<String> {
-    key.strip_prefix("dayfly.").map(|name| match name.strip_prefix("layout.") {
+    key.strip_prefix("dayfly.").map(|name| match groups::find(name) {
         Some(_) => name.to_owned(),
         None => name.replace('-', "_"),
     })
@@ -184,19 +217,30 @@ fn apply_key(settings: &mut Settings, name: &str, text: &str, source: &Source, p
         Source::Cmdline(_) => format!("dayfly.{name}="),
         _ => name.to_owned(),
     };
-    if let Some(path) = name.strip_prefix("layout.") {
-        if let Err(reason) = layout::set(&mut settings.layout, path, text, source) {
-            problems.push(refuse(source, format!("{shown}{text}: {reason}.")));
+    if let Some((group, rest)) = groups::find(name) {
+        match group.entry(rest) {
+            Ok((entry, field)) => {
+                let admitted = admit(&shown, field.stage, field.secret, source);
+                let set = admitted.and_then(|()| {
+                    (field.set)(settings, entry, text, source).map_err(|reason| {
+                        refuse(source, format!("{}: {reason}.", written(&shown, text, field.secret)))
+                    })
+                });
+                problems.extend(set.err());
+            }
+            Err(reason) => problems.push(refuse(source, format!("{shown}: {reason}."))),
         }
         return;
     }
     if let Some(key) = keys::find(name) {
-        if let Err(reason) = (key.set)(settings, text, source) {
-            problems.push(refuse(source, format!("{shown}{text}: {reason}.")));
-        }
+        let set = admit(&shown, key.stage, key.secret, source).and_then(|()| {
+            (key.set)(settings, text, source)
+                .map_err(|reason| refuse(source, format!("{}: {reason}.", written(&shown, text, key.secret))))
+        });
+        problems.extend(set.err());
         return;
     }
-    let hint = match nearest(name, keys::names()) {
+    let hint = match nearest(name, keys::names().chain(groups::names())) {
         Some(meant) => format!("did you mean {}?", shown.replace(name, meant)),
         None => "docs/reference/settings.md lists all settings.".to_owned(),
     };
@@ -206,6 +250,38 @@ fn apply_key(settings: &mut Settings, name: &str, text: &str, source: &Source, p
         source: source.clone(),
         text: format!("{shown} is not a setting of Dayfly; {hint}"),
     });
+}
+
+/// A setting and its value for a message; a secret's value never is in one.
+fn written(shown: &str, text: &str, secret: bool) -> String {
+    if secret { shown.to_owned() } else { format!("{shown}{text}") }
+}
+
+/// Whether this source may set a setting of that stage.
+fn admit(shown: &str, stage: Stage, secret: bool, source: &Source) -> Result<(), Problem> {
+    if secret && !source.is_private() {
+        return Err(Problem {
+            severity: Severity::Refuse,
+            code: Code::ConfigSecret,
+            source: source.clone(),
+            text: format!(
+                "{shown} is a secret, but others can read it where it stands ({source}); it is taken from \
+                 credentials, /config or a settings URL with https only."
+            ),
+        });
+    }
+    if source.stage() > stage {
+        return Err(Problem {
+            severity: Severity::Warn,
+            code: Code::ConfigTooLate,
+            source: source.clone(),
+            text: format!(
+                "{shown} comes too late to be used: it is needed before {}, and {source} is read after that.",
+                stage.moment()
+            ),
+        });
+    }
+    Ok(())
 }
 
 fn refuse(source: &Source, text: String) -> Problem {
@@ -224,15 +300,11 @@ pub struct Shown {
 }
 
 impl Settings {
-    /// Every setting with its origin, in the order of the documentation. No value here is a secret: secrets never
-    /// are settings.
+    /// Every setting with its origin, in the order of the documentation. Of a secret, that there is one and where it
+    /// came from is all.
     pub fn shown(&self) -> Vec<Shown> {
         let mut rows: Vec<Shown> = keys::KEYS.iter().flat_map(|key| (key.show)(self, key.name)).collect();
-        rows.extend(self.layout.iter().map(|(path, policy)| Shown {
-            name: format!("layout.{path}"),
-            value: policy.value.to_string(),
-            source: policy.source.clone(),
-        }));
+        rows.extend(groups::GROUPS.iter().flat_map(|group| (group.show)(self)));
         rows
     }
 }

@@ -4,7 +4,7 @@
 use super::keys::{add, emergency, module, put, relative};
 use super::value::{parse_bool, parse_path, parse_size};
 use super::{Settings, root};
-use crate::{Code, Phase, Problem, Severity, Source, Sourced};
+use crate::{Code, Phase, Problem, Severity, Source, Sourced, Way};
 
 /// What a bad value of a parameter means for the boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +84,13 @@ macro_rules! parameters {
 
 parameters! {
     "root" "[live:]URL, [live:]device, live:/path" Essential "The OS image: live:http://…, http://…, live:LABEL=…, LABEL=, UUID=, PARTLABEL=, PARTUUID= or /dev/NAME; live:/path is a file in the initramfs. With live:, a disk holds the image as a file (rd.live.dir, rd.live.squashimg) unless it is an image itself."
-        |s, v, src| { put(&mut s.image, root::parse(needed(v)?)?, src); Ok(None) };
+        |s, v, src| {
+            // Of a root that is mounted already, this is what the distribution's initramfs mounted it by.
+            if s.way != Way::Root {
+                put(&mut s.image, root::parse(needed(v)?)?, src);
+            }
+            Ok(None)
+        };
     "rd.live.dir" "path" Helpful "The folder of the image file on a disk; LiveOS."
         |s, v, src| { s.live_dir.set(relative(needed(v)?)?, src.clone()); Ok(None) };
     "rd.live.squashimg" "file name" Helpful "The image's file name on a disk; squashfs.img."
@@ -156,8 +162,15 @@ parameters! {
         |_s, _v, _src| Ok(None);
     "rd.debug" "yes or no" Helpful "Log every detail to the console."
         |s, v, src| { s.debug.set(flag(v)?, src.clone()); Ok(None) };
-    "init" "path" Essential "The OS's init."
-        |s, v, src| { put(&mut s.init, parse_path(needed(v)?)?, src); Ok(None) };
+    "init" "path" Essential "The OS's init; where it is Dayfly itself, dayfly.init= names the OS's."
+        |s, v, src| {
+            if s.way != Way::Root {
+                put(&mut s.init, parse_path(needed(v)?)?, src);
+            }
+            Ok(None)
+        };
+    "my.hostname" "host name" Helpful "As dayfly.hostname=."
+        |s, v, src| { put(&mut s.hostname, needed(v)?.parse()?, src); Ok(None) };
     "rd.driver.blacklist" "module,…" Helpful "Modules never to load for a device."
         |s, v, src| { modules(&mut s.modules_blacklist, v, src) };
     "modprobe.blacklist" "module,…" Helpful "As rd.driver.blacklist."

@@ -1,0 +1,23 @@
+//! The settings that an image brings along for whoever boots it.
+
+use std::path::Path;
+
+use dayfly_plan::{Code, Document, Fact, Layer, Source, paths};
+use dayfly_sys::Sys;
+
+use crate::context::{Context, Done};
+use crate::{Failure, Learned};
+
+/// Reads them; most images have none.
+pub fn read<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
+    let path = Path::new(paths::LOWER).join(paths::IMAGE_SETTINGS.trim_start_matches('/'));
+    match cx.sys.read(&path) {
+        Ok(bytes) => {
+            let document = Document(String::from_utf8_lossy(&bytes).into_owned());
+            let layer = Layer { source: Source::Image, document };
+            Ok(Done::with(format!("{} bytes", bytes.len())).and(Learned::Fact(Fact::Layer(layer))))
+        }
+        Err(error) if error.is_not_found() => Ok(Done::with("the image has none")),
+        Err(error) => Err(Failure::from_sys(Code::ConfigFile, "read the image's settings", &error)),
+    }
+}
