@@ -1,14 +1,16 @@
-//! Codecs of the boot: bytes or text in, values out. No I/O, no clock, no dependency; every parser takes hostile input
-//! and has a fuzz target in `tests/fuzz`.
+//! Codecs of the boot: bytes or text in, values out. No I/O, no clock; every parser takes hostile input and
+//! has a fuzz target in `tests/fuzz`.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod cmdline;
+pub mod credential;
 pub mod dhcp4;
 pub mod gpt;
 pub mod hostname;
 pub mod ip;
 pub mod mac;
 pub mod modules;
+pub mod smbios;
 pub mod superblock;
 pub mod udp4;
 pub mod uevent;
