@@ -59,11 +59,11 @@ impl Accel {
         }
     }
 
-    /// Kernel parameters that keep artefacts of the accelerator away.
+    /// The console, and kernel parameters that keep artefacts of the accelerator away.
     pub(super) fn parameters(self) -> &'static str {
         match self {
-            Self::Kvm => "",
-            Self::Tcg => " norandmaps no_timer_check",
+            Self::Kvm => "console=ttyS0",
+            Self::Tcg => "console=ttyS0 norandmaps no_timer_check",
         }
     }
 }

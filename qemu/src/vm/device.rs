@@ -41,12 +41,25 @@ impl Nic {
         self
     }
 
-    pub(super) fn arguments(&self, index: usize) -> Vec<String> {
-        let netdev = match &self.wire {
-            Wire::User { extra } => format!("user,id=net{index}{extra}"),
-            Wire::Silent => format!("socket,id=net{index},udp=127.0.0.1:9,localaddr=127.0.0.1:0"),
+    /// Whether it is on a user network.
+    pub(super) fn is_user(&self) -> bool {
+        matches!(self.wire, Wire::User { .. })
+    }
+
+    /// The n-th card. With the URL of an iPXE script, a card on a user network can boot from it: it gets QEMU's own boot ROM for its
+    /// model, which is Debian's build of iPXE, and DHCP tells it the script. Other cards get no ROM.
+    pub(super) fn arguments(&self, index: usize, script: Option<&str>) -> Vec<String> {
+        let (netdev, rom) = match (&self.wire, script) {
+            (Wire::User { extra }, Some(script)) => (
+                format!("user,id=net{index},bootfile={}{extra}", script.replace(',', ",,")),
+                format!("bootindex={}", index + 1),
+            ),
+            (Wire::User { extra }, None) => (format!("user,id=net{index}{extra}"), "romfile=".into()),
+            (Wire::Silent, _) => {
+                (format!("socket,id=net{index},udp=127.0.0.1:9,localaddr=127.0.0.1:0"), "romfile=".into())
+            }
         };
-        let device = format!("{},id=nic{index},netdev=net{index},mac={},romfile=", self.model, mac(index));
+        let device = format!("{},id=nic{index},netdev=net{index},mac={},{rom}", self.model, mac(index));
         vec!["-netdev".into(), netdev, "-device".into(), device]
     }
 }
@@ -122,18 +135,27 @@ mod tests {
 
     #[test]
     fn parts_become_arguments() {
-        let table: [(Vec<String>, &str); 5] = [
+        let script = Some("http://10.0.2.2:1/a,b");
+        let table: [(Vec<String>, &str); 7] = [
             (
-                Nic::user().arguments(0),
+                Nic::user().arguments(0, None),
                 "user,id=net0 virtio-net-pci,id=nic0,netdev=net0,mac=52:54:00:12:34:56,romfile=",
             ),
             (
-                Nic::user_with("hostname=n1").model("e1000").arguments(1),
+                Nic::user_with("hostname=n1").model("e1000").arguments(1, None),
                 "user,id=net1,hostname=n1 e1000,id=nic1,netdev=net1,mac=52:54:00:12:34:57,romfile=",
             ),
             (
-                Nic::silent().arguments(1),
+                Nic::silent().arguments(1, None),
                 "socket,id=net1,udp=127.0.0.1:9,localaddr=127.0.0.1:0 virtio-net-pci,id=nic1,netdev=net1,mac=52:54:00:12:34:57,romfile=",
+            ),
+            (
+                Nic::user_with("hostname=n1").arguments(1, script),
+                "user,id=net1,bootfile=http://10.0.2.2:1/a,,b,hostname=n1 virtio-net-pci,id=nic1,netdev=net1,mac=52:54:00:12:34:57,bootindex=2",
+            ),
+            (
+                Nic::silent().arguments(0, script),
+                "socket,id=net0,udp=127.0.0.1:9,localaddr=127.0.0.1:0 virtio-net-pci,id=nic0,netdev=net0,mac=52:54:00:12:34:56,romfile=",
             ),
             (
                 Drive::read_only("/a,b").arguments(0),

@@ -59,7 +59,8 @@ impl Vm {
         let errors = dir.path().join("stderr");
         // The kernel ends QEMU when this thread ends, however that comes: a killed test leaves no machine behind.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]).args(builder.arguments(&kernel, accel));
+        command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
+        command.args(builder.arguments(&kernel, accel, dir.path())?);
         command.args(["-serial", if builder.interactive { "mon:stdio" } else { "stdio" }]);
         command.arg("-chardev").arg(format!("socket,id=agent,path={}", dir.path().join("agent").display()));
         command.args(["-serial", "chardev:agent"]);

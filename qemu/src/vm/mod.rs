@@ -4,6 +4,7 @@ pub mod accel;
 pub mod agent;
 pub mod console;
 pub mod device;
+mod firmware;
 mod machine;
 pub mod qmp;
 
@@ -15,7 +16,7 @@ pub use machine::{Ending, Vm};
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::kernel::Kernel;
 
@@ -28,6 +29,8 @@ pub struct Builder {
     kernel: Option<PathBuf>,
     initrd: Option<PathBuf>,
     cmdline: String,
+    script: Option<String>,
+    uefi: bool,
     nics: Vec<Nic>,
     drives: Vec<Drive>,
     extra: Vec<String>,
@@ -47,6 +50,8 @@ impl Builder {
             kernel: None,
             initrd: None,
             cmdline: String::new(),
+            script: None,
+            uefi: false,
             nics: Vec::new(),
             drives: Vec::new(),
             extra: Vec::new(),
@@ -84,6 +89,20 @@ impl Builder {
     /// Adds words to the kernel command line, which begins with the console and what the accelerator needs.
     pub fn cmdline(mut self, words: &str) -> Self {
         self.cmdline = format!("{} {words}", self.cmdline);
+        self
+    }
+
+    /// Boots from the network, with no kernel, initramfs or command line given here: the firmware starts the iPXE of the first card on
+    /// a user network, the DHCP server there names the script at the URL `script` to it, and the script names the rest.
+    /// Its command line needs [`console_parameters`]. The address in the URL is the one that guests see.
+    pub fn netboot(mut self, script: &str) -> Self {
+        self.script = Some(script.to_owned());
+        self
+    }
+
+    /// UEFI (OVMF) instead of a BIOS.
+    pub fn uefi(mut self) -> Self {
+        self.uefi = true;
         self
     }
 
@@ -145,7 +164,8 @@ impl Builder {
         Vm::start(self)
     }
 
-    fn arguments(&self, kernel: &Path, accel: Accel) -> Vec<String> {
+    /// QEMU's arguments. `kernel` is the host's, `folder` a place for files of this run.
+    fn arguments(&self, kernel: &Path, accel: Accel, folder: &Path) -> Result<Vec<String>> {
         let mut all: Vec<String> = ["-name", &self.name, "-nodefaults", "-vga", "none", "-display", "none"]
             .iter()
             .map(|&word| word.to_owned())
@@ -155,11 +175,20 @@ impl Builder {
             all.extend(["-icount".into(), "shift=0,sleep=off".into()]);
         }
         all.extend(["-m".into(), self.memory.to_string(), "-smp".into(), self.cpus.to_string()]);
-        all.extend(["-kernel".into(), kernel.to_string_lossy().into_owned()]);
-        if let Some(initrd) = &self.initrd {
-            all.extend(["-initrd".into(), initrd.to_string_lossy().into_owned()]);
+        if self.uefi {
+            all.extend(firmware::uefi(folder)?);
         }
-        all.extend(["-append".into(), format!("console=ttyS0{}{}", accel.parameters(), self.cmdline)]);
+        if let Some(script) = &self.script {
+            self.check_netboot(script)?;
+            all.extend(firmware::NETBOOT.map(str::to_owned));
+        } else {
+            let kernel = self.kernel.as_deref().unwrap_or(kernel);
+            all.extend(["-kernel".into(), kernel.to_string_lossy().into_owned()]);
+            if let Some(initrd) = &self.initrd {
+                all.extend(["-initrd".into(), initrd.to_string_lossy().into_owned()]);
+            }
+            all.extend(["-append".into(), format!("{}{}", accel.parameters(), self.cmdline)]);
+        }
         all.extend(
             ["-object", "rng-random,id=rng0,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng0"]
                 .map(str::to_owned),
@@ -167,16 +196,66 @@ impl Builder {
         if !self.reboots {
             all.push("-no-reboot".into());
         }
-        all.extend(self.nics.iter().enumerate().flat_map(|(index, nic)| nic.arguments(index)));
+        let script = self.script.as_deref();
+        all.extend(self.nics.iter().enumerate().flat_map(|(index, nic)| nic.arguments(index, script)));
         all.extend(self.drives.iter().enumerate().flat_map(|(index, drive)| drive.arguments(index)));
         all.extend(self.extra.iter().cloned());
-        all
+        Ok(all)
+    }
+
+    /// What a machine that boots from the network must and must not have.
+    fn check_netboot(&self, script: &str) -> Result<()> {
+        let name = &self.name;
+        ensure!(
+            self.kernel.is_none() && self.initrd.is_none() && self.cmdline.is_empty(),
+            "machine {name}: it boots from the network, so its kernel, initramfs and command line are the script's to name"
+        );
+        ensure!(
+            self.nics.iter().any(Nic::is_user),
+            "machine {name}: it needs a card on a user network to boot from"
+        );
+        ensure!(
+            script.len() < firmware::BOOT_FILE,
+            "machine {name}: DHCP has {} bytes for the URL {script}",
+            firmware::BOOT_FILE - 1
+        );
+        Ok(())
     }
 }
 
-/// The host's kernel and the accelerator for it, when the builder names none.
+/// What every kernel command line in these machines begins with: the console, and what the accelerator needs.
+pub fn console_parameters() -> Result<&'static str> {
+    Ok(Accel::choose(&Kernel::of_host()?)?.parameters())
+}
+
+/// The host's kernel, and the accelerator that can start it.
 fn kernel_and_accel(builder: &Builder) -> Result<(PathBuf, Accel)> {
     let host = Kernel::of_host()?;
     let accel = if builder.icount { Accel::Tcg } else { Accel::choose(&host)? };
-    Ok((builder.kernel.clone().unwrap_or(host.image), accel))
+    Ok((host.image, accel))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_netboot_that_cannot_work_is_refused() {
+        let script = "http://10.0.2.2:1/boot.ipxe";
+        let node = || Builder::new("n").netboot(script);
+        let table = [
+            (node(), "needs a card"),
+            (node().nic(Nic::silent()), "needs a card"),
+            (node().nic(Nic::user()).initrd("/i"), "the script's to name"),
+            (node().nic(Nic::user()).cmdline("quiet"), "the script's to name"),
+            (Builder::new("n").netboot(&"x".repeat(128)).nic(Nic::user()), "127 bytes"),
+        ];
+        for (builder, expected) in table {
+            let refused = builder.arguments(Path::new("/k"), Accel::Tcg, Path::new("/tmp"));
+            let refused = refused.unwrap_err().to_string();
+            assert!(refused.contains(expected), "{refused}");
+        }
+        let fine = node().nic(Nic::user()).arguments(Path::new("/k"), Accel::Tcg, Path::new("/tmp")).unwrap();
+        assert!(!fine.iter().any(|argument| argument == "-kernel" || argument == "-append"), "{fine:?}");
+    }
 }
