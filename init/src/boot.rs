@@ -8,7 +8,7 @@ use dayfly_plan::{Facts, Plan, Problem, Severity, StepId, Way, paths, plan};
 use dayfly_sys::Sys;
 use dayfly_wire::cmdline::Cmdline;
 
-use crate::events::{self, Event, Events, Level};
+use crate::events::{self, Event, Events, Level, NodeFact};
 use crate::modules::Modules;
 use crate::run::Ran;
 use crate::steps::handover::FLUSH;
@@ -21,6 +21,8 @@ pub fn boot<S: Sys>(sys: &Arc<S>, way: Way) -> Ended {
     let events = Events::start(sys);
     events.note(Level::Info, None, format!("Dayfly {}", env!("CARGO_PKG_VERSION")));
     raise_clock(&**sys, &events);
+    let boot_id = read_text(&**sys, "/proc/sys/kernel/random/boot_id", &events).trim().to_owned();
+    events.emit(Event::Node(NodeFact::BootId(boot_id)));
 
     let mut facts = Facts { way, cmdline: read_text(&**sys, "/proc/cmdline", &events), ..Facts::default() };
     if let Some(text) = settings_file(&**sys, &events) {

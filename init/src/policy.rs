@@ -8,6 +8,7 @@ use dayfly_plan::settings::{Emergency, Settings};
 use dayfly_sys::{Power, Sys};
 
 use crate::events::{Event, Events, Level};
+use crate::steps::report;
 use crate::{Failure, screen};
 
 /// Long enough to read a screen, or to photograph it.
@@ -73,6 +74,7 @@ pub fn give_up<S: Sys>(sys: &S, events: &Events, settings: &Settings, step: Step
     events.emit(Event::GivenUp(failure.clone()));
     events.emit(Event::Screen(screen::failure(step, failure, &next)));
     events.flush(FLUSH);
+    tell(sys, events, settings);
     if let Some(shell) = shell {
         open_shell(sys, events, shell);
     }
@@ -90,6 +92,28 @@ pub fn give_up<S: Sys>(sys: &S, events: &Events, settings: &Settings, step: Step
     events.flush(FLUSH);
     let error = sys.power(ending.power);
     sys.show(&format!("{error}\n"));
+}
+
+/// Reports the failure to where reports go, and keeps it on the node's own disk: neither may keep the machine from
+/// starting again.
+fn tell<S: Sys>(sys: &S, events: &Events, settings: &Settings) {
+    let Some(record) = events.report("failed", FLUSH) else { return };
+    let sent = settings
+        .report
+        .as_ref()
+        .map(|url| report::post(sys, &url.value, &record, settings.report_wait.value));
+    for outcome in sent.into_iter().chain(report::keep_failure(sys, &record)) {
+        match outcome {
+            Ok(done) => events.note(Level::Info, None, format!("this failure is on record: {}", done.detail)),
+            Err(failure) => {
+                events.note(
+                    Level::Warning,
+                    None,
+                    format!("{}: {} [{}]", failure.tried, failure.wrong, failure.code),
+                );
+            }
+        }
+    }
 }
 
 /// Stops for a shell before a phase (`rd.break`).

@@ -12,7 +12,7 @@ use dayfly_plan::{Code, Deadline, Fact, OnFailure, Phase, Plan, Step, StepId};
 use dayfly_sys::Sys;
 
 use crate::context::{Context, Done};
-use crate::events::{Event, Events, Outcome};
+use crate::events::{Event, Events, NodeFact, Outcome};
 use crate::modules::Modules;
 use crate::steps::perform;
 use crate::{Failure, Known, Learned};
@@ -196,6 +196,12 @@ impl<S: Sys> Runner<S> {
                 for learned in done.learned {
                     match learned {
                         Learned::Fact(fact) => news.push(fact),
+                        Learned::Network(network) => {
+                            let mac = network.mac.map(|mac| mac.to_string());
+                            let fact = NodeFact::Network(mac, network.address.to_string());
+                            self.events.emit(Event::Node(fact));
+                            self.known.learn(Learned::Network(network));
+                        }
                         other => self.known.learn(other),
                     }
                 }

@@ -31,7 +31,7 @@ const ENOBUFS: i32 = 105;
 /// What an operation can plausibly fail with (the man pages' ERRORS sections).
 fn causes(operation: &str) -> Vec<Cause> {
     let errnos: &[i32] = match operation {
-        "open_url" => {
+        "open_url" | "post_url" => {
             return vec![
                 Cause::Resolve,
                 Cause::Connect,
@@ -62,8 +62,8 @@ fn causes(operation: &str) -> Vec<Cause> {
 fn cmdline() -> String {
     let sha256 = sha256(&squashfs(3 << 20));
     format!(
-        "root=live:http://10.0.2.2/os.squashfs ip=dhcp rd.retry=10 rd.timeout=3 dayfly.image.sha256={sha256} \
-         dayfly.kubelet.enabled panic=1"
+        "root=live:http://10.0.2.2/os.squashfs ip=dhcp rd.retry=10 rd.timeout=3 dayfly.report=http://log/boots dayfly.image.sha256={sha256} \
+         dayfly.kubelet.enabled dayfly.report=http://log.example/boots panic=1"
     )
 }
 

@@ -125,6 +125,15 @@ pub enum Action {
     WriteIdentity(IdentityPlan),
     /// Writes and enables the kubelet's unit.
     StageKubelet(KubeletPlan),
+    /// Keeps the boot's record in the OS's /var/log.
+    KeepRecord,
+    /// Sends the boot's record to a server.
+    Report {
+        /// Where to.
+        url: Url,
+        /// For all of it.
+        wait: Duration,
+    },
     /// Finds the OS's init and moves into the new root.
     SwitchRoot {
         /// The program from `init=`, else the usual places.
@@ -198,6 +207,8 @@ impl fmt::Display for Action {
                 None => f.write_str("name by DHCP or MAC, hosts, machine-id, resolver"),
             },
             Action::StageKubelet(kubelet) => write!(f, "kubelet unit for {}", kubelet.program),
+            Action::KeepRecord => write!(f, "keep boot.json in {}", paths::HISTORY),
+            Action::Report { url, .. } => write!(f, "POST boot.json to {url}"),
             Action::SwitchRoot { init: Some(init) } => {
                 write!(f, "empty the initramfs, enter the new root for {init}")
             }

@@ -97,6 +97,8 @@ codes! {
         fix "This is a defect or a very unusual kernel: please report it with the log.";
     HandoverExec "handover.exec" "The OS's init could not be started."
         fix "Check that it is a program for this CPU and that its interpreter is in the image.";
+    ReportRefused "report.refused" "The boot's record could not be sent."
+        fix "Check that the URL takes a POST of JSON, and that it answers within report_wait seconds; the record itself is in /run/dayfly/boot.json.";
     StepDeadline "step.deadline" "A step did not end in its time and was given up."
         fix "The log shows what it was doing last; if the machine is only slow, please report the times.";
     InitPanic "init.panic" "A defect in Dayfly itself."

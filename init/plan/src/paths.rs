@@ -19,6 +19,8 @@ pub const MEDIA: &str = "/run/dayfly/media";
 pub const BOOT_JSON: &str = "/run/dayfly/boot.json";
 /// The whole log, whatever the console showed.
 pub const BOOT_LOG: &str = "/run/dayfly/boot.log";
+/// Where the OS finds the records of earlier boots.
+pub const HISTORY: &str = "/var/log/dayfly";
 /// The settings file in the initramfs.
 pub const SETTINGS: &str = "/etc/dayfly.toml";
 /// The settings file of the OS image.

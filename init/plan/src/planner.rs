@@ -24,13 +24,13 @@ pub fn plan(settings: &Settings) -> Result<Plan, Problem> {
         Way::Initramfs | Way::Dracut => {
             let Some(image) = &settings.image else { return Err(no_image()) };
             let fetched = matches!(image.value, ImageSource::Url(_));
-            if fetched || settings.network_wanted.value {
+            if fetched || settings.needs_network() {
                 network(&mut draft, settings, fetched);
             }
             find_image(&mut draft, settings, &image.value);
         }
         Way::Root => {
-            if settings.network_wanted.value {
+            if settings.needs_network() {
                 network(&mut draft, settings, false);
             }
             // The network is read from /sys, which moves into the new root with everything else.
@@ -289,6 +289,27 @@ fn node(draft: &mut Draft, settings: &Settings) {
 }
 
 fn handover(draft: &mut Draft, settings: &Settings) {
+    // What these two say is as complete as it can be where they come last; neither waits for the other.
+    let done: Vec<StepId> = draft.steps.iter().map(|step| step.id).collect();
+    draft.add(
+        Phase::Handover,
+        "history",
+        &done,
+        Action::KeepRecord,
+        within(10),
+        OnFailure::Continue("the record of this boot is in /run/dayfly all the same"),
+    );
+    if let Some(url) = &settings.report {
+        let report = Action::Report { url: url.value.clone(), wait: settings.report_wait.value };
+        draft.add(
+            Phase::Handover,
+            "report",
+            &done,
+            report,
+            Deadline::Within(settings.report_wait.value),
+            OnFailure::Continue("the record of this boot is in /run/dayfly all the same"),
+        );
+    }
     // The last wait for everything: nothing else may run while the root changes.
     let all: Vec<StepId> = draft.steps.iter().map(|step| step.id).collect();
     let init = settings.init.as_ref().map(|init| init.value.clone());

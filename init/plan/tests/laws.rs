@@ -18,6 +18,7 @@ fn word() -> impl Strategy<Value = String> {
         Just("rd.overlay=LABEL=state2".to_owned()),
         Just("dayfly.kubelet.enabled".to_owned()),
         Just("init=/bin/true".to_owned()),
+        Just("dayfly.report=https://log/boots".to_owned()),
         "[0-9a-f]{64}".prop_map(|sha| format!("dayfly.image.sha256={sha}")),
         (1u32..5000).prop_map(|seconds| format!("rd.retry={seconds}")),
         ("(/[a-z]{1,8}){1,3}", "(read-only|ephemeral|persistent|tmpfs|tmpfs\\(5M\\))")
@@ -48,10 +49,11 @@ fn document() -> impl Strategy<Value = String> {
         Just("root.size = \"1G\"".to_owned()),
         Just("retry = 7".to_owned()),
         Just("init = \"/late\"".to_owned()),
+        Just("report = \"http://late/report\"".to_owned()),
         Just("layout.\"/srv\" = \"persistent\"".to_owned()),
         Just("layout.\"/var\" = \"tmpfs\"".to_owned()),
     ];
-    proptest::sample::subsequence((0..12).collect::<Vec<usize>>(), 0..8)
+    proptest::sample::subsequence((0..13).collect::<Vec<usize>>(), 0..8)
         .prop_flat_map(move |picked| proptest::collection::vec(line.clone(), picked.len()))
         .prop_map(|mut lines| {
             lines.sort();
@@ -129,7 +131,7 @@ proptest! {
         // No network unless something needs it, and no fetch without it.
         let network = plan.step("network").is_some();
         let fetch = plan.steps.iter().any(|step| matches!(step.action, Action::Fetch { .. }));
-        prop_assert_eq!(network, fetch || settings.network_wanted.value);
+        prop_assert_eq!(network, fetch || settings.needs_network());
         if fetch {
             prop_assert!(waits_for(&plan, "fetch").contains(&"network"));
         }

@@ -420,6 +420,7 @@ fn boot_json_page_has_every_field() {
     for (heading, source, name) in [
         ("Top level", &record, "Record"),
         ("plan", &table, "Row"),
+        ("node", &record, "NodeRow"),
         ("settings", &record, "Setting"),
         ("problems", &record, "ProblemRow"),
         ("steps", &record, "StepRow"),

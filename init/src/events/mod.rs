@@ -14,7 +14,7 @@ use dayfly_plan::{Phase, Plan, Problem, StepId};
 use dayfly_sys::Sys;
 
 use crate::Failure;
-pub use record::VERSION;
+pub use record::{Report, VERSION};
 
 /// How loud an event is, as printk levels (kernel Documentation/core-api/printk-basics.rst).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +42,17 @@ pub enum Outcome {
     Failed(Failure),
 }
 
+/// What tells this node from others.
+#[derive(Debug, Clone)]
+pub enum NodeFact {
+    /// The kernel's random id of this boot, random(4).
+    BootId(String),
+    /// The interface that is up: its MAC address and its address.
+    Network(Option<String>, String),
+    /// Host name and machine-id.
+    Identity(String, String),
+}
+
 /// Something that happened.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -58,6 +69,8 @@ pub enum Event {
         /// From 1.
         attempt: u32,
     },
+    /// Who this node is, as far as that is known by now.
+    Node(NodeFact),
     /// It moves.
     Progress {
         /// Its name.
@@ -98,6 +111,8 @@ pub enum Event {
 }
 
 enum Message {
+    /// The record as it would be if the boot ended now, with this outcome.
+    Report(&'static str, SyncSender<Report>),
     Event(Duration, Box<Event>),
     Flush(SyncSender<()>),
 }
@@ -138,6 +153,13 @@ impl Events {
         self.emit(Event::Note { level, step, text: text.into() });
     }
 
+    /// boot.json and boot.log as they stand, with this outcome; `None` where the sinks do not answer in `limit`.
+    pub fn report(&self, outcome: &'static str, limit: Duration) -> Option<Report> {
+        let (sender, receiver) = sync_channel(1);
+        self.sender.send(Message::Report(outcome, sender)).ok()?;
+        receiver.recv_timeout(limit).ok()
+    }
+
     /// Waits until everything so far is on the console and in the files, but no longer than `limit`.
     pub fn flush(&self, limit: Duration) {
         let (sender, receiver) = sync_channel(1);
@@ -171,6 +193,10 @@ fn consume<S: Sys>(sys: &S, messages: &Receiver<Message>) {
                     }
                     _ => {}
                 }
+            }
+            Message::Report(outcome, reply) => {
+                // Whoever asked may have stopped waiting.
+                let _ = reply.send(record.report(outcome, sys.now(), sys));
             }
             Message::Flush(done) => {
                 record.save(sys);

@@ -9,11 +9,20 @@ use dayfly_plan::{Row, Severity, paths};
 use dayfly_sys::Sys;
 use serde::Serialize;
 
-use super::{Event, Outcome};
+use super::{Event, NodeFact, Outcome};
 use crate::Failure;
 
 /// The version of boot.json's schema.
 pub const VERSION: u32 = 1;
+
+/// The two files.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// boot.json.
+    pub json: Vec<u8>,
+    /// boot.log.
+    pub log: String,
+}
 
 #[derive(Default, Serialize)]
 pub struct Record {
@@ -21,6 +30,8 @@ pub struct Record {
     dayfly: &'static str,
     outcome: &'static str,
     finished_s: Option<f64>,
+    clock: u64,
+    node: NodeRow,
     plan: Vec<Row>,
     notes: Vec<String>,
     settings: Vec<Setting>,
@@ -29,6 +40,15 @@ pub struct Record {
     failure: Option<FailureRow>,
     #[serde(skip)]
     log: String,
+}
+
+#[derive(Default, Serialize)]
+struct NodeRow {
+    boot_id: Option<String>,
+    hostname: Option<String>,
+    machine_id: Option<String>,
+    mac: Option<String>,
+    address: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -65,6 +85,22 @@ struct FailureRow {
     tried: String,
     wrong: String,
     fix: String,
+}
+
+impl NodeRow {
+    fn learn(&mut self, fact: &NodeFact) {
+        match fact {
+            NodeFact::BootId(id) => self.boot_id = Some(id.clone()),
+            NodeFact::Network(mac, address) => {
+                self.mac.clone_from(mac);
+                self.address = Some(address.clone());
+            }
+            NodeFact::Identity(hostname, machine_id) => {
+                self.hostname = Some(hostname.clone());
+                self.machine_id = Some(machine_id.clone());
+            }
+        }
+    }
 }
 
 impl From<&Failure> for FailureRow {
@@ -122,6 +158,7 @@ impl Record {
                     })
                     .collect();
             }
+            Event::Node(fact) => self.node.learn(fact),
             Event::Started { step, phase, attempt, .. } => self.steps.push(StepRow {
                 step,
                 phase: phase.name(),
@@ -196,15 +233,27 @@ impl Record {
         lines
     }
 
+    /// Both files as if the boot ended now, in this way.
+    pub fn report<S: Sys>(&mut self, outcome: &'static str, at: Duration, sys: &S) -> Report {
+        let (running, finished) = (self.outcome, self.finished_s);
+        self.outcome = outcome;
+        self.finished_s = finished.or(Some(seconds(at)));
+        let json = self.json(sys);
+        (self.outcome, self.finished_s) = (running, finished);
+        Report { json, log: self.log.clone() }
+    }
+
+    fn json<S: Sys>(&mut self, sys: &S) -> Vec<u8> {
+        self.clock = sys.clock();
+        serde_json::to_vec_pretty(self).unwrap_or_else(|error| {
+            sys.log(4, &format!("dayfly: write boot.json: {error}"));
+            Vec::new()
+        })
+    }
+
     /// Writes boot.json and boot.log. They are a convenience of the running OS: if /run is full, the boot goes on.
-    pub fn save<S: Sys>(&self, sys: &S) {
-        let json = match serde_json::to_vec_pretty(self) {
-            Ok(json) => json,
-            Err(error) => {
-                sys.log(4, &format!("dayfly: write boot.json: {error}"));
-                Vec::new()
-            }
-        };
+    pub fn save<S: Sys>(&mut self, sys: &S) {
+        let json = self.json(sys);
         for (path, bytes) in [(paths::BOOT_JSON, json.as_slice()), (paths::BOOT_LOG, self.log.as_bytes())] {
             if let Err(error) = sys.write(Path::new(path), bytes, 0o644) {
                 sys.log(4, &format!("dayfly: {error}"));

@@ -10,6 +10,7 @@ use dayfly_wire::mac::Mac;
 use sha2::{Digest, Sha256};
 
 use crate::context::{Context, Done};
+use crate::events::{Event, NodeFact};
 use crate::{Failure, NetworkUp};
 
 /// Writes the node's identity into the OS's ephemeral /etc.
@@ -19,6 +20,7 @@ pub fn write<S: Sys>(cx: &Context<S>, plan: &IdentityPlan) -> Result<Done, Failu
     let (machine_id, seed) = machine_id(cx, mac);
     write_files(cx, &name, &machine_id)
         .map_err(|error| Failure::from_sys(Code::NodeWrite, "write the node's identity into /etc", &error))?;
+    cx.events.emit(Event::Node(NodeFact::Identity(name.to_string(), machine_id)));
     Ok(Done::with(format!("{name} (from {origin}), machine-id from {seed}")))
 }
 

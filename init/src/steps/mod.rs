@@ -9,6 +9,7 @@ mod image;
 mod kubelet;
 mod layout;
 mod network;
+pub mod report;
 mod root;
 mod state;
 mod verify;
@@ -41,6 +42,8 @@ pub fn perform<S: Sys>(action: &Action, cx: &Context<S>) -> Result<Done, Failure
         Action::ApplyLayout { entries } => layout::apply(cx, entries),
         Action::WriteIdentity(plan) => identity::write(cx, plan),
         Action::StageKubelet(plan) => kubelet::stage(cx, plan),
+        Action::Report { url, wait } => report::send(cx, url, *wait),
+        Action::KeepRecord => report::keep(cx),
         Action::SwitchRoot { init } => handover::switch(cx, init.as_deref()),
         Action::LeaveToDracut { init } => handover::leave(cx, init.as_deref()),
         Action::Exec { args } => handover::exec(cx, args),

@@ -27,7 +27,7 @@ pub use file::{Backing, Copied, Entry, FileKind, RamFile};
 pub use kernel::Kernel;
 pub use mount::{Mount, MountFlags};
 pub use network::{DHCP_CLIENT, DHCP_SERVER, Link, LinkChange, LinkKind, PacketPort};
-pub use url::{Request, Response};
+pub use url::{Post, Request, Response};
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -100,6 +100,9 @@ pub trait Sys: Send + Sync + 'static {
     fn packet_port(&self, index: u32) -> Result<Box<dyn PacketPort>>;
     /// Starts a GET; the body is read from the response. An HTTP status other than 2xx is not an error here.
     fn open_url(&self, request: &Request) -> Result<Response>;
+
+    /// Sends a POST and gives the answer's status; redirects are not followed.
+    fn post_url(&self, post: &Post) -> Result<u16>;
 
     /// Sets the host name of the running kernel.
     fn set_hostname(&self, name: &str) -> Result<()>;

@@ -1,4 +1,4 @@
-//! HTTP(S) GET with time-outs on every phase.
+//! HTTP(S) GET and POST with time-outs on every phase.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -15,6 +15,21 @@ pub struct Request {
     pub connect: Duration,
     /// The longest silence while the head or the body comes.
     pub stall: Duration,
+    /// PEM certificates that sign servers.
+    pub ca_bundle: PathBuf,
+}
+
+/// A POST (RFC 9110 §9.3.3) whose answer's body nobody reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Post {
+    /// `http://` or `https://`.
+    pub url: String,
+    /// The body's media type.
+    pub content_type: &'static str,
+    /// What is sent.
+    pub body: Vec<u8>,
+    /// For all of it, from the look-up of the name to the answer's status.
+    pub within: Duration,
     /// PEM certificates that sign servers.
     pub ca_bundle: PathBuf,
 }

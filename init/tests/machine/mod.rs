@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use dayfly_sys::{
     Backing, Cause, Copied, Entry, FileKind, Link, LinkChange, LinkKind, Loaded, Memory, Mount, PacketPort,
-    Power, RamFile, Request, Response, Result, Sys, SysError, Uevents,
+    Post, Power, RamFile, Request, Response, Result, Sys, SysError, Uevents,
 };
 pub use files::Node;
 pub use image::{sha256, squashfs};
@@ -61,6 +61,9 @@ pub struct State {
     /// The connection ends after this many bytes.
     pub cut: Option<usize>,
     pub requests: usize,
+    /// The bodies that were POSTed, and what is answered.
+    pub posted: Vec<Vec<u8>>,
+    pub post_status: u16,
     pub hostname: Option<String>,
     pub epoch: u64,
     pub dhcp: bool,
@@ -108,6 +111,8 @@ impl Machine {
                 length: Some(3 << 20),
                 cut: None,
                 requests: 0,
+                posted: Vec::new(),
+                post_status: 204,
                 hostname: None,
                 epoch: 0,
                 dhcp: true,
@@ -354,6 +359,12 @@ impl Sys for Machine {
             tag: None,
             body,
         })
+    }
+
+    fn post_url(&self, post: &Post) -> Result<u16> {
+        let mut state = self.call("post_url", &post.url)?;
+        state.posted.push(post.body.clone());
+        Ok(state.post_status)
     }
 
     fn set_hostname(&self, name: &str) -> Result<()> {

@@ -179,6 +179,12 @@ keys! {
     "failure.pause" Root "seconds" "The pause before that, in which the console can be read (panic=); 0 waits for ever, a negative number does not wait. 10 where nothing is said."
         |s, t, src| put(&mut s.panic, t.parse().map_err(|_| format!("\"{t}\" is not a whole number of seconds"))?, src),
         |s, n| maybe(s.panic.as_ref(), n);
+    "report" Root "URL" "Where boot.json is sent by POST, of a boot that succeeds before the handover and of one that fails before the restart. Named in the initramfs, on /config or on the command line, it brings the network up for that."
+        |s, t, src| put(&mut s.report, t.parse()?, src),
+        |s, n| maybe(s.report.as_ref(), n);
+    "report_wait" Root "seconds" "How long that may take in all; then the boot goes on without."
+        |s, t, src| s.report_wait.set(parse_seconds(t)?, src.clone()),
+        |s, n| seconds(&s.report_wait, n);
     "debug" Root "yes or no" "Log every detail to the console (rd.debug)."
         |s, t, src| s.debug.set(parse_bool(t)?, src.clone()),
         |s, n| yes_no(&s.debug, n);

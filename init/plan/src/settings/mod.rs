@@ -110,6 +110,10 @@ pub struct Settings {
     pub panic: Option<Sourced<i64>>,
     /// Stop for a shell before this phase.
     pub break_before: Option<Sourced<Phase>>,
+    /// Where boot.json is sent.
+    pub report: Option<Sourced<Url>>,
+    /// How long that may take.
+    pub report_wait: Sourced<Duration>,
     /// Log everything to the console.
     pub debug: Sourced<bool>,
     /// Arguments for the OS's init, from the end of the command line.
@@ -147,6 +151,8 @@ impl Default for Settings {
             emergency: None,
             panic: None,
             break_before: None,
+            report: None,
+            report_wait: seconds(5),
             debug: Sourced::default_of(false),
             init_args: Vec::new(),
         }
@@ -300,6 +306,13 @@ pub struct Shown {
 }
 
 impl Settings {
+    /// Whether the network is wanted for something else than the image. A report that is asked for only by what comes
+    /// over the network, or with the image, has to take what is there.
+    pub fn needs_network(&self) -> bool {
+        self.network_wanted.value
+            || self.report.as_ref().is_some_and(|url| url.source.stage() <= Stage::Network)
+    }
+
     /// Every setting with its origin, in the order of the documentation. Of a secret, that there is one and where it
     /// came from is all.
     pub fn shown(&self) -> Vec<Shown> {

@@ -31,8 +31,8 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use rustix::time::{ClockId, Timespec, clock_gettime, clock_settime};
 
 use crate::{
-    Backing, Copied, Entry, FileKind, Link, LinkChange, Loaded, Memory, Mount, PacketPort, Power, RamFile,
-    Request, Response, Result, Sys, SysError, Uevents,
+    Backing, Copied, Entry, FileKind, Link, LinkChange, Loaded, Memory, Mount, PacketPort, Post, Power,
+    RamFile, Request, Response, Result, Sys, SysError, Uevents,
 };
 
 /// The machine this process runs on.
@@ -189,6 +189,11 @@ impl Sys for Kernel {
     /// [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110), [RFC 9112](https://www.rfc-editor.org/rfc/rfc9112).
     fn open_url(&self, request: &Request) -> Result<Response> {
         urls::open(request, self.clock())
+    }
+
+    /// [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.3).
+    fn post_url(&self, post: &Post) -> Result<u16> {
+        urls::post(post, self.clock())
     }
 
     /// [sethostname(2)](https://man7.org/linux/man-pages/man2/sethostname.2.html).

@@ -1,4 +1,4 @@
-//! HTTP(S) GET over ureq.
+//! HTTP(S) over ureq.
 
 use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -12,7 +12,7 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Timeout};
 
-use crate::{Cause, Request, Response, Result, SysError};
+use crate::{Cause, Post, Request, Response, Result, SysError};
 
 const REDIRECTS: u32 = 5;
 /// ureq's limit of addresses per host.
@@ -63,6 +63,37 @@ pub(super) fn open(request: &Request, clock: u64) -> Result<Response> {
     let body =
         Body { inner: body.into_reader(), peer: peer_name(&peer), stall: request.stall, received: 0, length };
     Ok(Response { status: status.as_u16(), reason, length, tag, body: Box::new(body) })
+}
+
+/// Sends a POST.
+pub(super) fn post(post: &Post, clock: u64) -> Result<u16> {
+    // The bounds of each phase are those of the whole.
+    let request = Request {
+        url: post.url.clone(),
+        resume: None,
+        connect: post.within,
+        stall: post.within,
+        ca_bundle: post.ca_bundle.clone(),
+    };
+    let uri: Uri = post.url.parse().map_err(|error| {
+        let words = format!("{error}; expected http://host[:port]/path");
+        SysError::new("post to", &*post.url, Cause::Unsupported, words)
+    })?;
+    let peer = Peer::default();
+    let names = Names { peer: Arc::clone(&peer), limit: post.within };
+    let agent = Agent::with_parts(config(&request, &uri)?, DefaultConnector::new(), names);
+    let answer = agent
+        .post(uri)
+        .config()
+        .timeout_global(Some(post.within))
+        // RFC 9110 §15.4: a redirected POST may become a GET on the way; the sender is told instead.
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .build()
+        .content_type(post.content_type)
+        .send(&*post.body)
+        .map_err(|error| failed(&request, &peer_name(&peer), &error, clock))?;
+    Ok(answer.status().as_u16())
 }
 
 fn config(request: &Request, uri: &Uri) -> Result<Config> {

@@ -1,0 +1,109 @@
+//! What came of this boot, for those who were not there: boot.json to a server, and a history on the node's own disk.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use dayfly_plan::settings::value::Url;
+use dayfly_plan::{Code, paths};
+use dayfly_sys::{FileKind, Post, Sys};
+
+use crate::Failure;
+use crate::context::{Context, Done};
+use crate::events::Report;
+
+/// How long the sinks may take for the report's text.
+const TEXT: Duration = Duration::from_secs(2);
+/// How many boots a node remembers.
+const KEPT: usize = 20;
+
+/// Sends boot.json, as far as it is known now, to a server.
+pub fn send<S: Sys>(cx: &Context<S>, url: &Url, wait: Duration) -> Result<Done, Failure> {
+    let report = cx.events.report("handover", TEXT).ok_or_else(|| unavailable(url))?;
+    post(&*cx.sys, url, &report, wait)
+}
+
+/// The same for a boot that has failed, without a step to do it in.
+pub fn post<S: Sys>(sys: &S, url: &Url, report: &Report, wait: Duration) -> Result<Done, Failure> {
+    let tried = format!("POST boot.json to {url}");
+    let request = Post {
+        url: url.to_string(),
+        content_type: "application/json",
+        body: report.json.clone(),
+        within: wait,
+        ca_bundle: PathBuf::from(paths::CA_BUNDLE),
+    };
+    match sys.post_url(&request) {
+        Ok(200..=299) => {
+            Ok(Done { bytes: Some(report.json.len() as u64), ..Done::with(format!("{url} has it")) })
+        }
+        Ok(status) => {
+            Err(Failure::new(Code::ReportRefused, tried, format!("the server answered HTTP {status}")))
+        }
+        Err(error) => Err(Failure::from_sys(Code::ReportRefused, tried, &error)),
+    }
+}
+
+fn unavailable(url: &Url) -> Failure {
+    Failure::new(
+        Code::ReportRefused,
+        format!("POST boot.json to {url}"),
+        "the log's thread did not answer: its consoles may be stuck",
+    )
+}
+
+/// Keeps boot.json and boot.log among those of earlier boots in the OS's /var/log.
+pub fn keep<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
+    let folder = Path::new(paths::ROOT).join(paths::HISTORY.trim_start_matches('/'));
+    let Some(report) = cx.events.report("handover", TEXT) else {
+        return Err(Failure::new(Code::NodeWrite, "keep boot.json", "the log's thread did not answer"));
+    };
+    store(&*cx.sys, &folder, &report)
+}
+
+/// The same for a boot that has failed: on the state disk, where that is mounted and has the folder.
+pub fn keep_failure<S: Sys>(sys: &S, report: &Report) -> Option<Result<Done, Failure>> {
+    let var = Path::new(paths::STATE).join("var");
+    // Without a state disk, or before the node's first good boot, there is nowhere to keep it.
+    let is_there = matches!(sys.inspect(&var), Ok(Some(FileKind::Dir)));
+    is_there.then(|| store(sys, &var.join("log/dayfly"), report))
+}
+
+fn store<S: Sys>(sys: &S, folder: &Path, report: &Report) -> Result<Done, Failure> {
+    let tried = || format!("keep the boot's record in {}", folder.display());
+    let failed = |error| Failure::from_sys(Code::NodeWrite, tried(), &error);
+    sys.make_dir(folder, 0o755).map_err(failed)?;
+    let mut numbers: Vec<u32> =
+        sys.list(folder).map_err(failed)?.iter().filter_map(|entry| number(&entry.name)).collect();
+    numbers.sort_unstable();
+    // The clock may start in 1970 at every boot, a number cannot.
+    let next = numbers.last().map_or(1, |last| last.saturating_add(1));
+    for (extension, bytes) in [("json", report.json.as_slice()), ("log", report.log.as_bytes())] {
+        sys.write(&folder.join(format!("{next:06}.{extension}")), bytes, 0o644).map_err(failed)?;
+    }
+    let surplus = (numbers.len() + 1).saturating_sub(KEPT);
+    for old in numbers.iter().take(surplus) {
+        for extension in ["json", "log"] {
+            sys.remove_tree(&folder.join(format!("{old:06}.{extension}"))).map_err(failed)?;
+        }
+    }
+    Ok(Done::with(format!("{}/{next:06}.json", paths::HISTORY)))
+}
+
+/// The number of a record's file name, `000042.json`.
+fn number(name: &str) -> Option<u32> {
+    name.strip_suffix(".json").filter(|digits| digits.len() == 6)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn only_our_own_files_are_counted_and_removed() {
+        for (name, found) in
+            [("000042.json", Some(42)), ("000042.log", None), ("42.json", None), ("notes.json", None)]
+        {
+            assert_eq!(number(name), found, "{name}");
+        }
+    }
+}
