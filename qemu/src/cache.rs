@@ -11,7 +11,7 @@ use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 
 /// What goes into the name of a cached thing. Feed it every input, then ask for [`Key::hex`].
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Key(Sha256);
 
 impl Key {
@@ -80,12 +80,21 @@ impl Cache {
         &self.dir
     }
 
+    /// The path of `name` as built from `key`, if it was built.
+    pub fn find(&self, name: &str, key: Key) -> Option<PathBuf> {
+        Some(self.path(name, key)).filter(|path| path.exists())
+    }
+
+    fn path(&self, name: &str, key: Key) -> PathBuf {
+        let (stem, ext) = split(name);
+        self.dir.join(format!("{stem}-{}{ext}", key.hex()))
+    }
+
     /// The path of `name` as built from `key`; `build` makes it when it is not there, at the path it is given (in this folder, so
     /// that a rename ends it). Processes that want the same thing at the same time wait for the first. `name` is `stem.ext`.
     pub fn get(&self, name: &str, key: Key, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
-        let (stem, ext) =
-            name.split_once('.').map_or((name, String::new()), |(stem, ext)| (stem, format!(".{ext}")));
-        let path = self.dir.join(format!("{stem}-{}{ext}", key.hex()));
+        let (stem, ext) = split(name);
+        let path = self.path(name, key);
         if path.exists() {
             return Ok(path);
         }
@@ -101,6 +110,11 @@ impl Cache {
         fs::rename(&building, &path).with_context(|| format!("cannot move {name} into the cache"))?;
         Ok(path)
     }
+}
+
+/// `stem.ext` as `stem` and `.ext`; a name without a dot has no ext.
+fn split(name: &str) -> (&str, String) {
+    name.split_once('.').map_or((name, String::new()), |(stem, ext)| (stem, format!(".{ext}")))
 }
 
 /// Removes a file or a whole tree; nothing there is fine.
@@ -135,8 +149,10 @@ mod tests {
             anyhow::bail!("no")
         });
         assert!(failed.is_err());
+        assert_eq!(cache.find("a.txt", Key::new()), None);
         let path = cache.get("a.txt", Key::new(), |path| Ok(fs::write(path, "whole")?)).unwrap();
         let again = cache.get("a.txt", Key::new(), |_| panic!("built twice")).unwrap();
+        assert_eq!(cache.find("a.txt", Key::new()).as_ref(), Some(&path));
         assert_eq!(path, again);
         assert_eq!(fs::read_to_string(again).unwrap(), "whole");
     }

@@ -1,7 +1,7 @@
 //! Runs a host command quietly, with a spinner, and shows its output only when it fails.
 
 use std::{
-    io::{BufRead, BufReader, IsTerminal, Read},
+    io::{BufRead, BufReader, IsTerminal, Read, Write},
     process::{Command, Stdio},
     sync::mpsc,
     thread,
@@ -67,6 +67,24 @@ pub fn run(what: &str, command: &mut Command) -> Result<String> {
     Ok(output.join("\n"))
 }
 
+/// Runs `command` silently with `input` on its standard input, and gives what it printed on standard output; fails on a non-zero exit
+/// with what it said on standard error.
+pub fn output(command: &mut Command, input: &[u8]) -> Result<String> {
+    let what =
+        format!("{} {:?}", command.get_program().to_string_lossy(), command.get_args().collect::<Vec<_>>());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().with_context(|| format!("cannot start {what}"))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A program that ends without reading says why itself.
+        let _ = stdin.write_all(input);
+    }
+    let output = child.wait_with_output().with_context(|| format!("cannot wait for {what}"))?;
+    if !output.status.success() {
+        bail!("{what} ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// Like [`run`], for a program and its arguments.
 pub fn call(what: &str, program: &str, args: &[&str]) -> Result<String> {
     run(what, Command::new(program).args(args))
@@ -84,6 +102,10 @@ mod tests {
             error.contains("fail: sh") && error.contains("exit status: 3") && error.contains("the reason"),
             "{error}"
         );
+        assert_eq!(output(&mut Command::new("cat"), b"in").unwrap(), "in");
+        let error =
+            output(Command::new("sh").args(["-c", "echo no >&2; exit 3"]), b"").unwrap_err().to_string();
+        assert!(error.contains("exit status: 3: no"), "{error}");
         let error = format!("{:#}", call("start", "no-such-program-at-all", &[]).unwrap_err());
         assert!(error.contains("qemu/provision"), "{error}");
     }

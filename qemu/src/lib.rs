@@ -7,14 +7,19 @@
 //! * [`image::Images`] builds the test images and disks;
 //! * [`product::Product`] builds the init and the initramfs from this checkout;
 //! * [`server::HttpServer`] and [`proxy::FaultProxy`] serve them, well or badly;
+//! * [`lan::Lan`] is a network of their own for several machines and their servers;
+//! * [`kubernetes::ControlPlane`] is a cluster that they can join;
 //! * [`vm::Vm`] boots them and talks to the console, to QMP and to the agent in the test image.
 
 pub mod bare;
 pub mod cache;
 pub mod command;
+pub mod daemon;
 pub mod demo;
 pub mod image;
 pub mod kernel;
+pub mod kubernetes;
+pub mod lan;
 pub mod product;
 pub mod proxy;
 pub mod server;

@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use dayfly_qemu::{
     demo,
     image::{Image, Images},
+    kubernetes::Parts,
 };
 
 /// Test images and a demonstration of Dayfly in QEMU.
@@ -27,6 +28,8 @@ enum Command {
     },
     /// List the names of the test images.
     Images,
+    /// Build kubelet, control plane and kubectl, unless they are in the cache, and print their folder.
+    Kubernetes,
     /// Boot a node over HTTP to its login prompt and print the boot timeline.
     Demo {
         /// Leave this terminal at the node's console.
@@ -44,6 +47,7 @@ fn main() -> Result<()> {
             println!("{}{hash}", path.display());
         }
         Command::Images => Image::ALL.iter().for_each(|(name, _)| println!("{name}")),
+        Command::Kubernetes => println!("{}", Parts::build()?.dir().display()),
         Command::Demo { interactive } => demo::run(interactive)?,
     }
     Ok(())

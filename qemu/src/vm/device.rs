@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-/// A network card (virtio-net unless said otherwise); the n-th has the MAC address 52:54:00:12:34:56 + n and the QEMU id `nic<n>`.
+/// A network card (virtio-net unless said otherwise); the n-th has the QEMU id `nic<n>`, and the MAC address 52:54:00:12:34:56 + n
+/// unless it was given one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nic {
     wire: Wire,
     model: String,
+    mac: Option<String>,
 }
 
 /// What a card is plugged into.
@@ -17,12 +19,14 @@ enum Wire {
     /// A network with carrier where nobody answers: frames go to the discard port of the host, where nobody listens. (An empty
     /// hub would do, but QEMU gives it no carrier.)
     Silent,
+    /// A tap device of the host, in the network namespace that QEMU runs in.
+    Tap(String),
 }
 
 impl Nic {
     /// User networking: the guest gets 10.0.2.15 by DHCP and reaches the host's 127.0.0.1 as 10.0.2.2.
     pub fn user() -> Self {
-        Self { wire: Wire::User { extra: String::new() }, model: "virtio-net-pci".into() }
+        Self { wire: Wire::User { extra: String::new() }, model: "virtio-net-pci".into(), mac: None }
     }
 
     /// User networking with more options of `-netdev user` (`hostname=…,domainname=…,dnssearch=…,restrict=on …`).
@@ -35,31 +39,43 @@ impl Nic {
         Self { wire: Wire::Silent, ..Self::user() }
     }
 
+    /// A card on a tap device that is there already.
+    pub fn tap(name: &str) -> Self {
+        Self { wire: Wire::Tap(name.into()), ..Self::user() }
+    }
+
+    /// The same with a MAC address of its own: machines on one network must not share one.
+    pub fn mac(mut self, mac: &str) -> Self {
+        self.mac = Some(mac.into());
+        self
+    }
+
     /// The same with another QEMU device model, such as `e1000`.
     pub fn model(mut self, model: &str) -> Self {
         model.clone_into(&mut self.model);
         self
     }
 
-    /// Whether it is on a user network.
-    pub(super) fn is_user(&self) -> bool {
-        matches!(self.wire, Wire::User { .. })
+    /// Whether a machine can boot from it.
+    pub(super) fn is_bootable(&self) -> bool {
+        !matches!(self.wire, Wire::Silent)
     }
 
-    /// The n-th card. With the URL of an iPXE script, a card on a user network can boot from it: it gets QEMU's own boot ROM for its
-    /// model, which is Debian's build of iPXE, and DHCP tells it the script. Other cards get no ROM.
+    /// The n-th card. With the URL of an iPXE script, a card can boot from it: it gets QEMU's own boot ROM for its model, which is
+    /// Debian's build of iPXE, and DHCP tells it the script; that of a user network is told here. A silent card gets no ROM.
     pub(super) fn arguments(&self, index: usize, script: Option<&str>) -> Vec<String> {
-        let (netdev, rom) = match (&self.wire, script) {
-            (Wire::User { extra }, Some(script)) => (
-                format!("user,id=net{index},bootfile={}{extra}", script.replace(',', ",,")),
-                format!("bootindex={}", index + 1),
-            ),
-            (Wire::User { extra }, None) => (format!("user,id=net{index}{extra}"), "romfile=".into()),
-            (Wire::Silent, _) => {
-                (format!("socket,id=net{index},udp=127.0.0.1:9,localaddr=127.0.0.1:0"), "romfile=".into())
+        let netdev = match (&self.wire, script) {
+            (Wire::User { extra }, Some(script)) => {
+                format!("user,id=net{index},bootfile={}{extra}", script.replace(',', ",,"))
             }
+            (Wire::User { extra }, None) => format!("user,id=net{index}{extra}"),
+            (Wire::Silent, _) => format!("socket,id=net{index},udp=127.0.0.1:9,localaddr=127.0.0.1:0"),
+            (Wire::Tap(name), _) => format!("tap,id=net{index},ifname={name},script=no,downscript=no"),
         };
-        let device = format!("{},id=nic{index},netdev=net{index},mac={},{rom}", self.model, mac(index));
+        let boots = script.is_some() && self.is_bootable();
+        let rom = if boots { format!("bootindex={}", index + 1) } else { "romfile=".into() };
+        let mac = self.mac.clone().unwrap_or_else(|| mac(index));
+        let device = format!("{},id=nic{index},netdev=net{index},mac={mac},{rom}", self.model);
         vec!["-netdev".into(), netdev, "-device".into(), device]
     }
 }
@@ -136,7 +152,7 @@ mod tests {
     #[test]
     fn parts_become_arguments() {
         let script = Some("http://10.0.2.2:1/a,b");
-        let table: [(Vec<String>, &str); 7] = [
+        let table: [(Vec<String>, &str); 9] = [
             (
                 Nic::user().arguments(0, None),
                 "user,id=net0 virtio-net-pci,id=nic0,netdev=net0,mac=52:54:00:12:34:56,romfile=",
@@ -156,6 +172,14 @@ mod tests {
             (
                 Nic::silent().arguments(0, script),
                 "socket,id=net0,udp=127.0.0.1:9,localaddr=127.0.0.1:0 virtio-net-pci,id=nic0,netdev=net0,mac=52:54:00:12:34:56,romfile=",
+            ),
+            (
+                Nic::tap("port1").mac("52:54:00:77:00:01").arguments(0, None),
+                "tap,id=net0,ifname=port1,script=no,downscript=no virtio-net-pci,id=nic0,netdev=net0,mac=52:54:00:77:00:01,romfile=",
+            ),
+            (
+                Nic::tap("port1").arguments(0, script),
+                "tap,id=net0,ifname=port1,script=no,downscript=no virtio-net-pci,id=nic0,netdev=net0,mac=52:54:00:12:34:56,bootindex=1",
             ),
             (
                 Drive::read_only("/a,b").arguments(0),

@@ -92,8 +92,9 @@ impl Builder {
         self
     }
 
-    /// Boots from the network, with no kernel, initramfs or command line given here: the firmware starts the iPXE of the first card on
-    /// a user network, the DHCP server there names the script at the URL `script` to it, and the script names the rest.
+    /// Boots from the network, with no kernel, initramfs or command line given here: the firmware starts the iPXE of the first card,
+    /// the DHCP server there names the script at the URL `script` to it, and the script names the rest. On a user network, that
+    /// server is told here; [`crate::lan::Lan::serve_dhcp`] is told there.
     /// Its command line needs [`console_parameters`]. The address in the URL is the one that guests see.
     pub fn netboot(mut self, script: &str) -> Self {
         self.script = Some(script.to_owned());
@@ -211,8 +212,8 @@ impl Builder {
             "machine {name}: it boots from the network, so its kernel, initramfs and command line are the script's to name"
         );
         ensure!(
-            self.nics.iter().any(Nic::is_user),
-            "machine {name}: it needs a card on a user network to boot from"
+            self.nics.iter().any(Nic::is_bootable),
+            "machine {name}: it needs a card with a DHCP server to boot from"
         );
         ensure!(
             script.len() < firmware::BOOT_FILE,

@@ -1,0 +1,103 @@
+//! A network of its own for nodes and their servers: a network namespace with a bridge, a DHCP and DNS server, and a port per machine.
+//!
+//! Nothing of it can be seen from outside, and nothing outside can be reached, so ports and addresses are free to choose. It belongs to
+//! one thread: what that thread starts (QEMU, nginx, a control plane, a browser of the API) is in the network. What must be downloaded
+//! or built comes before.
+
+use std::{collections::BTreeSet, marker::PhantomData, path::Path};
+
+use anyhow::{Context, Result};
+use nix::sched::{CloneFlags, unshare};
+use tempfile::TempDir;
+
+use crate::{command::call, daemon::Daemon, vm::Nic};
+
+/// The servers' address.
+pub const SERVER: &str = "192.168.77.1";
+/// How many machines have a port.
+const PORTS: usize = 9;
+const BRIDGE: &str = "lan";
+
+/// The network of the current thread.
+pub struct Lan {
+    dnsmasq: Option<Daemon>,
+    ports: BTreeSet<usize>,
+    dir: TempDir,
+    // Another thread is in another namespace.
+    _of_this_thread: PhantomData<*const ()>,
+}
+
+impl Lan {
+    /// Runs `inside` on a thread with a network of its own, which ends with it.
+    pub fn apart<T: Send>(inside: impl FnOnce(&mut Lan) -> Result<T> + Send) -> Result<T> {
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| inside(&mut Lan::new()?));
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
+    fn new() -> Result<Self> {
+        unshare(CloneFlags::CLONE_NEWNET).context("cannot make a network namespace: this needs root")?;
+        ip(&["link", "set", "lo", "up"])?;
+        ip(&["link", "add", BRIDGE, "type", "bridge"])?;
+        ip(&["address", "add", &format!("{SERVER}/24"), "dev", BRIDGE])?;
+        ip(&["link", "set", BRIDGE, "up"])?;
+        let dir = tempfile::Builder::new()
+            .prefix("dayfly-lan.")
+            .tempdir()
+            .context("cannot make a temporary folder")?;
+        Ok(Self { dnsmasq: None, ports: BTreeSet::new(), dir, _of_this_thread: PhantomData })
+    }
+
+    /// Starts dnsmasq: the machine at port n gets [`address`]`(n)` and the name `node<n>`; more of its options in `more`.
+    pub fn serve_dhcp(&mut self, log: &Path, more: &[&str]) -> Result<()> {
+        let leases = self.dir.path().join("leases");
+        let mut arguments: Vec<String> = [
+            "--keep-in-foreground",
+            "--conf-file=/dev/null",
+            "--user=root",
+            "--log-facility=-",
+            "--log-dhcp",
+            "--no-resolv",
+            "--no-hosts",
+            "--bind-interfaces",
+            "--except-interface=lo",
+            "--dhcp-authoritative",
+            "--domain=lab.test",
+        ]
+        .map(str::to_owned)
+        .into();
+        arguments.push(format!("--interface={BRIDGE}"));
+        arguments.push(format!("--dhcp-leasefile={}", leases.display()));
+        arguments.push(format!("--dhcp-range={},static", address(1)));
+        arguments.extend(
+            (1..=PORTS).map(|port| format!("--dhcp-host={},{},node{port}", mac(port), address(port))),
+        );
+        arguments.extend(more.iter().map(|&option| option.to_owned()));
+        self.dnsmasq = Some(Daemon::start("dnsmasq", Path::new("/usr/sbin/dnsmasq"), &arguments, log)?);
+        Ok(())
+    }
+
+    /// The card of the machine at port n, 1 to 9.
+    pub fn plug(&mut self, port: usize) -> Result<Nic> {
+        let tap = format!("port{port}");
+        if self.ports.insert(port) {
+            ip(&["tuntap", "add", &tap, "mode", "tap"]).context("a port needs /dev/net/tun")?;
+            ip(&["link", "set", &tap, "master", BRIDGE, "up"])?;
+        }
+        Ok(Nic::tap(&tap).mac(&mac(port)))
+    }
+}
+
+/// The address of the machine at port n.
+pub fn address(port: usize) -> String {
+    format!("192.168.77.{}", 10 + port)
+}
+
+fn mac(port: usize) -> String {
+    format!("52:54:00:77:00:{port:02x}")
+}
+
+fn ip(arguments: &[&str]) -> Result<()> {
+    call("network", "ip", arguments).map(|_| ())
+}
