@@ -101,7 +101,9 @@ impl HttpServer {
                log_format test '$request_method $request_uri $status $body_bytes_sent $http_range $http_user_agent';\n\
                access_log access.log test; sendfile on; tcp_nopush on; default_type application/octet-stream;\n\
                client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp; uwsgi_temp_path tmp; scgi_temp_path tmp;\n\
-               server {{ listen 127.0.0.1:{port}{tls}; root {folder}; {directives} }}\n\
+               server {{ listen 127.0.0.1:{port}{tls}; root {folder}; {directives}\n\
+                 location = /report {{ client_body_in_file_only on; proxy_pass http://127.0.0.1:$server_port/taken; }}\n\
+                 location = /taken {{ return 204; }} }}\n\
              }}\n"
         );
         fs::write(self.dir.path().join("nginx.conf"), config).context("cannot write nginx.conf")
@@ -169,6 +171,17 @@ impl HttpServer {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(error).context("cannot read nginx's access log"),
         }
+    }
+
+    /// The bodies that were POSTed to `/report` (of a server without TLS), oldest first.
+    pub fn reports(&self) -> Result<Vec<Vec<u8>>> {
+        // nginx numbers the files.
+        let mut files: Vec<PathBuf> = fs::read_dir(self.dir.path().join("tmp"))
+            .context("cannot list what was POSTed")?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<Result<_>>()?;
+        files.sort();
+        files.iter().map(|path| fs::read(path).context("cannot read what was POSTed")).collect()
     }
 
     fn errors(&self) -> String {

@@ -13,6 +13,7 @@ mod foreign;
 mod harness;
 mod lab;
 mod links;
+mod report;
 
 use std::time::Instant;
 
@@ -47,6 +48,7 @@ fn main() {
         budgets::SCENARIOS,
         disks::SCENARIOS,
         links::SCENARIOS,
+        report::SCENARIOS,
         faults::SCENARIOS,
         consoles::SCENARIOS,
         foreign::SCENARIOS,
