@@ -41,8 +41,10 @@ fn causes(operation: &str) -> Vec<Cause> {
                 Cause::Unsupported,
             ];
         }
-        "read" | "read_at" | "list" | "inspect" => &[ENOENT, EACCES, EIO],
-        "write" | "make_dir" | "symlink" | "rename" | "remove_tree" | "copy_tree" => &[ENOSPC, EROFS, EIO],
+        "read" | "read_at" | "list" | "inspect" | "rights" | "resolve" => &[ENOENT, EACCES, EIO],
+        "write" | "set_owner" | "make_dir" | "symlink" | "rename" | "remove_tree" | "copy_tree" => {
+            &[ENOSPC, EROFS, EIO]
+        }
         "mount" => &[EINVAL, ENODEV, EBUSY, ENOMEM],
         "attach_loop" => &[ENXIO, EBUSY, ENOMEM],
         "load_module" => &[ENOEXEC, ENOENT, EINVAL],
@@ -50,6 +52,7 @@ fn causes(operation: &str) -> Vec<Cause> {
         "change_link" => &[EEXIST, ENETDOWN, EINVAL],
         "packet_port" => &[EPERM, ENODEV],
         "memory" | "ram_file" => &[ENOMEM, EIO],
+        "run_in" => &[ENOENT, EACCES, ENOMEM],
         "set_hostname" | "set_clock" => &[EPERM, EINVAL],
         "switch_root" => &[EINVAL, EBUSY],
         "exec" => &[ENOENT, ENOEXEC, EACCES],

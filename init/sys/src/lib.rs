@@ -19,14 +19,16 @@ mod kernel;
 mod mount;
 mod network;
 pub mod pid1;
+mod program;
 mod url;
 
 pub use device::{Loaded, Memory, Uevents};
 pub use error::{Cause, Result, SysError};
-pub use file::{Backing, Copied, Entry, FileKind, RamFile};
+pub use file::{Backing, Copied, Entry, FileKind, RamFile, Rights};
 pub use kernel::Kernel;
 pub use mount::{Mount, MountFlags};
 pub use network::{DHCP_CLIENT, DHCP_SERVER, Link, LinkChange, LinkKind, PacketPort};
+pub use program::Output;
 pub use url::{Post, Request, Response};
 
 use std::path::{Path, PathBuf};
@@ -61,6 +63,13 @@ pub trait Sys: Send + Sync + 'static {
     fn list(&self, dir: &Path) -> Result<Vec<Entry>>;
     /// What is at a path, without following a final symlink; `None` where there is nothing.
     fn inspect(&self, path: &Path) -> Result<Option<FileKind>>;
+    /// Where a path of the OS in `root` leads when symlinks are followed as the OS does. What is missing is taken as it
+    /// is written. A symlink that does not belong to root is refused: its owner could lead a file of ours anywhere.
+    fn resolve(&self, root: &Path, path: &Path) -> Result<PathBuf>;
+    /// Owner and mode of what is at a path, without following a final symlink.
+    fn rights(&self, path: &Path) -> Result<Rights>;
+    /// Gives a file or folder to a user and a group, without following a final symlink. It loses setuid and setgid.
+    fn set_owner(&self, path: &Path, uid: u32, gid: u32) -> Result<()>;
     /// Puts a file in place with these bytes and this mode, atomically (temporary file, then rename), and makes the
     /// folders above it (0755). Files in /proc and /sys are written in place.
     fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()>;
@@ -120,6 +129,10 @@ pub trait Sys: Send + Sync + 'static {
 
     /// Runs a program to its end on /dev/console, at most for `limit`; its exit code (128+n for a signal).
     fn run(&self, program: &Path, args: &[&str], limit: Option<Duration>) -> Result<i32>;
+    /// Runs a program of the OS in `root` to its end (chroot), at most for `limit`: without a terminal and without input,
+    /// with /dev, /proc and /sys in their places. A name without `/` is looked for in the usual folders. One that is over
+    /// its time is killed, and an error that holds the end of what it said.
+    fn run_in(&self, root: &Path, program: &str, args: &[&str], limit: Duration) -> Result<Output>;
     /// Empties the initramfs, moves `root` to `/` and enters it.
     fn switch_root(&self, root: &Path) -> Result<()>;
     /// Replaces this process; returns only on failure.

@@ -6,6 +6,7 @@
 mod dhcp;
 mod files;
 mod image;
+mod programs;
 
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read, Write};
@@ -15,8 +16,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use dayfly_sys::{
-    Backing, Cause, Copied, Entry, FileKind, Link, LinkChange, LinkKind, Loaded, Memory, Mount, PacketPort,
-    Post, Power, RamFile, Request, Response, Result, Sys, SysError, Uevents,
+    Backing, Cause, Copied, Entry, FileKind, Link, LinkChange, LinkKind, Loaded, Memory, Mount, Output,
+    PacketPort, Post, Power, RamFile, Request, Response, Result, Rights, Sys, SysError, Uevents,
 };
 pub use files::Node;
 pub use image::{sha256, squashfs};
@@ -69,6 +70,10 @@ pub struct State {
     pub dhcp: bool,
     /// Disks by their device, and what mounting them shows.
     pub disks: BTreeMap<PathBuf, Vec<u8>>,
+    /// The modes that files and folders were made with.
+    pub modes: BTreeMap<PathBuf, u32>,
+    /// Who was given what.
+    pub owners: BTreeMap<PathBuf, (u32, u32)>,
 }
 
 /// The fake.
@@ -117,6 +122,8 @@ impl Machine {
                 epoch: 0,
                 dhcp: true,
                 disks: BTreeMap::new(),
+                modes: BTreeMap::new(),
+                owners: BTreeMap::new(),
             })),
             started: Instant::now(),
             speed,
@@ -230,14 +237,36 @@ impl Sys for Machine {
         Ok(self.call("inspect", path.display())?.nodes.get(path).map(Node::kind))
     }
 
-    fn write(&self, path: &Path, bytes: &[u8], _mode: u32) -> Result<()> {
-        let mut state = self.call("write", path.display())?;
-        state.put(path, Node::File(bytes.to_vec()));
+    fn resolve(&self, root: &Path, path: &Path) -> Result<PathBuf> {
+        self.call("resolve", path.display()).map(drop)?;
+        Ok(root.join(path.strip_prefix("/").unwrap_or(path)))
+    }
+
+    fn rights(&self, path: &Path) -> Result<Rights> {
+        match self.call("rights", path.display())?.nodes.get(path) {
+            Some(_) => Ok(Rights { mode: 0o640, uid: 0, gid: 42 }),
+            None => Err(errno("inspect", path, ENOENT)),
+        }
+    }
+
+    fn set_owner(&self, path: &Path, uid: u32, gid: u32) -> Result<()> {
+        self.call("set_owner", path.display())?.owners.insert(path.to_owned(), (uid, gid));
         Ok(())
     }
 
-    fn make_dir(&self, path: &Path, _mode: u32) -> Result<()> {
-        self.call("make_dir", path.display())?.put(path, Node::Dir);
+    fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+        let mut state = self.call("write", path.display())?;
+        state.put(path, Node::File(bytes.to_vec()));
+        state.modes.insert(path.to_owned(), mode);
+        Ok(())
+    }
+
+    fn make_dir(&self, path: &Path, mode: u32) -> Result<()> {
+        let mut state = self.call("make_dir", path.display())?;
+        if !state.nodes.contains_key(path) {
+            state.modes.insert(path.to_owned(), mode);
+        }
+        state.put(path, Node::Dir);
         Ok(())
     }
 
@@ -396,6 +425,11 @@ impl Sys for Machine {
     fn run(&self, program: &Path, _args: &[&str], _limit: Option<Duration>) -> Result<i32> {
         self.call("run", program.display()).map(drop)?;
         Ok(0)
+    }
+
+    fn run_in(&self, root: &Path, program: &str, args: &[&str], _limit: Duration) -> Result<Output> {
+        let mut state = self.call("run_in", format!("{program} in {}", root.display()))?;
+        Ok(programs::run(&mut state, root, program, args))
     }
 
     fn switch_root(&self, root: &Path) -> Result<()> {

@@ -2,11 +2,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::Tried;
-use crate::{Cause, Entry, FileKind, Result, SysError};
+use crate::{Cause, Entry, FileKind, Result, Rights, SysError};
 
 /// What is larger than this is no configuration.
 const READ_LIMIT: u64 = 64 << 20;
@@ -76,6 +76,11 @@ pub(super) fn inspect(path: &Path) -> Result<Option<FileKind>> {
     } else {
         FileKind::Other
     }))
+}
+
+pub(super) fn rights(path: &Path) -> Result<Rights> {
+    let metadata = fs::symlink_metadata(path).tried("inspect", path.display())?;
+    Ok(Rights { mode: metadata.mode() & 0o7777, uid: metadata.uid(), gid: metadata.gid() })
 }
 
 pub(super) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
@@ -214,7 +219,6 @@ pub(super) fn symlink(target: &Path, link: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::MetadataExt;
 
     fn folder(name: &str) -> PathBuf {
         let dir = std::env::temp_dir().join(format!("dayfly-sys-{name}-{}", std::process::id()));

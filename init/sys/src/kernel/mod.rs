@@ -1,5 +1,6 @@
 //! The real machine behind [`Sys`].
 
+mod chroot;
 mod console;
 mod context;
 mod files;
@@ -13,6 +14,7 @@ mod netlink;
 mod packets;
 pub(crate) mod programs;
 mod removal;
+mod resolve;
 mod trees;
 #[cfg(feature = "https")]
 mod trust;
@@ -31,8 +33,8 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use rustix::time::{ClockId, Timespec, clock_gettime, clock_settime};
 
 use crate::{
-    Backing, Copied, Entry, FileKind, Link, LinkChange, Loaded, Memory, Mount, PacketPort, Post, Power,
-    RamFile, Request, Response, Result, Sys, SysError, Uevents,
+    Backing, Copied, Entry, FileKind, Link, LinkChange, Loaded, Memory, Mount, Output, PacketPort, Post,
+    Power, RamFile, Request, Response, Result, Rights, Sys, SysError, Uevents,
 };
 
 /// The machine this process runs on.
@@ -97,6 +99,21 @@ impl Sys for Kernel {
     /// [lstat(2)](https://man7.org/linux/man-pages/man2/stat.2.html).
     fn inspect(&self, path: &Path) -> Result<Option<FileKind>> {
         files::inspect(path)
+    }
+
+    /// [path_resolution(7)](https://man7.org/linux/man-pages/man7/path_resolution.7.html).
+    fn resolve(&self, root: &Path, path: &Path) -> Result<PathBuf> {
+        resolve::resolve(root, path)
+    }
+
+    /// [lstat(2)](https://man7.org/linux/man-pages/man2/stat.2.html).
+    fn rights(&self, path: &Path) -> Result<Rights> {
+        files::rights(path)
+    }
+
+    /// [lchown(2)](https://man7.org/linux/man-pages/man2/chown.2.html).
+    fn set_owner(&self, path: &Path, uid: u32, gid: u32) -> Result<()> {
+        std::os::unix::fs::lchown(path, Some(uid), Some(gid)).tried("give to its owner", path.display())
     }
 
     /// [rename(2)](https://man7.org/linux/man-pages/man2/rename.2.html).
@@ -244,6 +261,12 @@ impl Sys for Kernel {
     /// [pidfd_open(2)](https://man7.org/linux/man-pages/man2/pidfd_open.2.html).
     fn run(&self, program: &Path, args: &[&str], limit: Option<Duration>) -> Result<i32> {
         programs::run(program, args, limit)
+    }
+
+    /// [chroot(2)](https://man7.org/linux/man-pages/man2/chroot.2.html),
+    /// [mount_namespaces(7)](https://man7.org/linux/man-pages/man7/mount_namespaces.7.html).
+    fn run_in(&self, root: &Path, program: &str, args: &[&str], limit: Duration) -> Result<Output> {
+        chroot::run(root, program, args, limit)
     }
 
     /// [switch_root(8)](https://man7.org/linux/man-pages/man8/switch_root.8.html), by move_mount(2) and chroot(2).

@@ -5,7 +5,7 @@
 
 use std::fs::OpenOptions;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -64,51 +64,94 @@ pub(super) fn run(program: &Path, args: &[&str], limit: Option<Duration>) -> Res
     command.args(args);
     prepare(&mut command);
     let shown = &program.display();
-    let mut child = {
-        // The lock is held until the child is on the list, or it could be dead and reaped before.
-        let mut awaited = awaited();
-        let child = command.spawn().tried("run", shown)?;
-        awaited.push(child.id());
-        child
-    };
-    let ended = wait(&mut child, limit).tried("wait for", shown);
-    awaited().retain(|pid| *pid != child.id());
-    reap_orphans();
-    let status = ended?;
-    Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)))
+    let mut child = spawn(&mut command).tried("run", shown)?;
+    let ended = wait(&mut child, limit, &mut Unheard).tried("wait for", shown);
+    forget(&child);
+    ended.map(|(status, _)| code(status))
 }
 
-/// Waits for a child; one that is over its time is killed with all of its session's first process group.
-fn wait(child: &mut Child, limit: Option<Duration>) -> io::Result<ExitStatus> {
+/// Starts a child that [`wait`] reaps, and nobody else. [`forget`] must follow.
+pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
+    // The lock is held until the child is on the list, or it could be dead and reaped before.
+    let mut awaited = awaited();
+    let child = command.spawn()?;
+    awaited.push(child.id());
+    Ok(child)
+}
+
+/// Takes a child off the list, and lets those be reaped that stood behind it.
+pub(super) fn forget(child: &Child) {
+    awaited().retain(|pid| *pid != child.id());
+    reap_orphans();
+}
+
+/// The exit status as a shell has it.
+pub(super) fn code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
+
+/// What is listened to while a child runs.
+pub(super) trait Watch {
+    /// Where something to hear comes from.
+    fn source(&self) -> Option<BorrowedFd<'_>>;
+    /// Hears what is there.
+    fn hear(&mut self);
+}
+
+/// Of a program on the console, there is nothing to hear.
+struct Unheard;
+
+impl Watch for Unheard {
+    fn source(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    fn hear(&mut self) {}
+}
+
+/// Waits for a child; one that is over its time is killed with all of its session's first process group, and the answer
+/// is false.
+pub(super) fn wait(
+    child: &mut Child,
+    limit: Option<Duration>,
+    watch: &mut dyn Watch,
+) -> io::Result<(ExitStatus, bool)> {
     let deadline = limit.map(|limit| Instant::now() + limit);
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let pid = process(child);
     // Linux 5.3; without it, look every 20 ms.
     let handle = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
     loop {
         if let Some(status) = child.try_wait()? {
-            return Ok(status);
+            return Ok((status, true));
         }
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         if left.is_some_and(|left| left.is_zero()) {
-            if let Some(pid) = pid {
-                // It may have ended meanwhile, which is as good.
-                let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
-            }
+            end_group(child);
             child.kill()?;
-            return child.wait();
+            return Ok((child.wait()?, false));
         }
-        let look = left.unwrap_or(Duration::MAX);
-        match &handle {
-            Some(handle) => {
-                let look = look.min(Duration::from_secs(60));
-                let timeout =
-                    Timespec { tv_sec: look.as_secs() as i64, tv_nsec: i64::from(look.subsec_nanos()) };
-                // A signal or a time-out: the loop looks again.
-                let _ = poll(&mut [PollFd::from_borrowed_fd(handle.as_fd(), PollFlags::IN)], Some(&timeout));
-            }
-            None => std::thread::sleep(look.min(Duration::from_millis(20))),
-        }
+        let step = if handle.is_some() { Duration::from_secs(60) } else { Duration::from_millis(20) };
+        let look = left.unwrap_or(Duration::MAX).min(step);
+        let timeout = Timespec { tv_sec: look.as_secs() as i64, tv_nsec: i64::from(look.subsec_nanos()) };
+        let handles = handle.iter().map(AsFd::as_fd).chain(watch.source());
+        let mut fds: Vec<PollFd<'_>> =
+            handles.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        // A signal or a time-out: the loop looks again.
+        let _ = poll(&mut fds, Some(&timeout));
+        watch.hear();
     }
+}
+
+/// Kills what is in a child's process group, which it leads.
+pub(super) fn end_group(child: &Child) {
+    if let Some(pid) = process(child) {
+        // It may have ended meanwhile, which is as good.
+        let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+    }
+}
+
+fn process(child: &Child) -> Option<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
 }
 
 /// A session of its own on /dev/console, default signals, no blocked ones.
@@ -148,7 +191,7 @@ fn take_terminal(terminal: &impl AsRawFd) {
 
 /// What a program expects: every signal at its default and none blocked. Only ignored signals survive execve(2).
 #[allow(unsafe_code)]
-fn clean_signals() {
+pub(super) fn clean_signals() {
     // Neither can fail for the signals of this list, and a program with an odd mask is better than none.
     for one in Signal::iterator().filter(|one| !matches!(one, Signal::SIGKILL | Signal::SIGSTOP)) {
         // SAFETY: SIG_DFL installs no handler of ours.
@@ -177,7 +220,7 @@ pub(super) fn exec(program: &Path, args: &[String]) -> SysError {
 
 /// Marks everything above stderr close-on-exec, should a library have forgotten to (close_range(2), Linux 5.11).
 #[allow(unsafe_code)]
-fn close_on_exec() {
+pub(super) fn close_on_exec() {
     // SAFETY: the call takes three integers; it closes nothing now. A kernel without it leaves the descriptors as they
     // are, and ours are all opened close-on-exec.
     let _ = unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };

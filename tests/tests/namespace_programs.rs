@@ -1,0 +1,95 @@
+//! Programs of an OS, run in its root before it is up.
+
+mod namespace;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use dayfly_sys::{Cause, Kernel, Output, Sys};
+use namespace::{apart, run};
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// A root with a shell and the folders that an OS has.
+fn root(scratch: &Path) -> PathBuf {
+    let root = scratch.join("root");
+    for dir in ["bin", "dev", "proc", "sys", "tmp"] {
+        fs::create_dir_all(root.join(dir)).unwrap();
+    }
+    fs::copy("/bin/busybox", root.join("bin/busybox")).expect("busybox-static, see qemu/provision");
+    std::os::unix::fs::symlink("busybox", root.join("bin/sh")).unwrap();
+    root
+}
+
+fn sh(kernel: &Kernel, root: &Path, script: &str) -> Output {
+    kernel.run_in(root, "sh", &["-c", script], LONG).unwrap()
+}
+
+#[test]
+fn it_finds_itself_in_the_os() {
+    apart(|kernel, scratch| {
+        let root = root(scratch);
+        fs::write(root.join("inside"), "yes").unwrap();
+        let before = run("cat", &["/proc/self/mountinfo"]);
+        let output = sh(
+            kernel,
+            &root,
+            "cat /inside; pwd; ls /dev/null /proc/self/status /sys/kernel; echo $HOME; umask",
+        );
+        assert_eq!(output.status, 0, "{output:?}");
+        for words in ["yes/\n", "/dev/null", "/proc/self/status", "/root\n0022"] {
+            assert!(output.text.contains(words), "{words:?} is not in {output:?}");
+        }
+        // A program that asks a question gets no answer, and no terminal either.
+        let output = sh(kernel, &root, "read answer || echo nothing; exec 3<>/dev/tty");
+        assert!(output.status != 0 && output.text.starts_with("nothing"), "{output:?}");
+        // Its view of the mounts went with it.
+        assert_eq!(run("cat", &["/proc/self/mountinfo"]), before);
+
+        fs::remove_dir(root.join("sys")).unwrap();
+        assert_eq!(sh(kernel, &root, "true").status, 0, "a root without /sys");
+        let gone = kernel.run_in(&root, "no-such-program", &[], LONG).unwrap_err();
+        assert!(gone.is_not_found() && gone.to_string().contains("no-such-program"), "{gone}");
+    });
+}
+
+#[test]
+fn its_last_words_and_its_status_come_back() {
+    apart(|kernel, scratch| {
+        let root = root(scratch);
+        assert_eq!(
+            sh(kernel, &root, "echo one; echo two >&2; exit 7"),
+            Output { status: 7, text: "one\ntwo".to_owned() }
+        );
+        assert_eq!(sh(kernel, &root, "kill -KILL $$").status, 128 + 9);
+        // Far more than a pipe holds.
+        let output = sh(kernel, &root, "busybox yes line | busybox head -n 300000; echo the end");
+        assert!(output.text.ends_with("line\nthe end") && output.text.len() <= 4096, "{}", output.text.len());
+    });
+}
+
+#[test]
+fn one_that_does_not_end_is_ended() {
+    apart(|kernel, scratch| {
+        let root = root(scratch);
+        let started = Instant::now();
+        let script = "echo started; busybox sleep 300 & busybox sleep 300";
+        let error = kernel.run_in(&root, "/bin/sh", &["-c", script], Duration::from_secs(1)).unwrap_err();
+        assert!(started.elapsed() < Duration::from_secs(30));
+        assert_eq!(error.cause, Cause::TimedOut);
+        assert!(error.words.contains("within 1 s and was killed; it said: started"), "{error}");
+        // What it leaves behind holds the pipe open, and ends with it.
+        let started = Instant::now();
+        let output = sh(kernel, &root, "busybox sleep 300 & echo $!");
+        assert!(started.elapsed() < Duration::from_secs(30));
+        let pid = output.text;
+        let left = Instant::now() + Duration::from_secs(10);
+        let runs =
+            || fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+        while runs() && Instant::now() < left {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(!runs(), "process {pid} goes on");
+    });
+}
