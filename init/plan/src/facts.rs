@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use dayfly_wire::mac::Mac;
+
 use crate::{Secret, Source, Stage};
 
 /// How Dayfly was started.
@@ -59,6 +61,19 @@ pub struct Layer {
     pub document: Document,
 }
 
+/// Which machine this is, as far as the boot knows it by now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// The firmware's UUID of the system, in lower case.
+    pub uuid: Option<String>,
+    /// The firmware's serial number of the system.
+    pub serial: Option<String>,
+    /// The addresses of its interfaces; known when the drivers are loaded.
+    pub macs: Vec<Mac>,
+    /// The name that the network gives it; known when the network is up.
+    pub network_name: Option<String>,
+}
+
 /// What a boot starts from and learns on its way before it is planned to the end. The same facts give the same plan, on
 /// the machine as under `dayfly explain`; what else is found (a lease, a disk, what the kernel can do) is the steps'
 /// to look at and never changes the plan.
@@ -68,6 +83,8 @@ pub struct Facts {
     pub way: Way,
     /// The kernel command line, `/proc/cmdline`.
     pub cmdline: String,
+    /// The machine that it starts on.
+    pub machine: Machine,
     /// Settings files, in any order; at most one from each place.
     pub layers: Vec<Layer>,
     /// Credentials of the firmware, by where they were found.
@@ -108,6 +125,10 @@ pub enum Fact {
     Layer(Layer),
     /// A credential.
     Credential(Store, Credential),
+    /// The addresses of the machine's interfaces.
+    Macs(Vec<Mac>),
+    /// The name that the network gives the machine.
+    NetworkName(String),
 }
 
 impl Facts {
@@ -144,6 +165,8 @@ impl Facts {
                 self.credentials.retain(|(other, known)| (*other, &known.name) != (store, &credential.name));
                 self.credentials.push((store, credential));
             }
+            Fact::Macs(macs) => self.machine.macs = macs,
+            Fact::NetworkName(name) => self.machine.network_name = Some(name),
         }
     }
 }

@@ -19,7 +19,7 @@ mod table;
 
 pub use action::{Action, INIT_CANDIDATES, IdentityPlan, KubeletPlan, LayoutEntry, NetworkPlan, StateSearch};
 pub use code::Code;
-pub use facts::{Credential, Document, Fact, Facts, Layer, Store, Way};
+pub use facts::{Credential, Document, Fact, Facts, Layer, Machine, Store, Way};
 pub use layout::{Layout, Policy};
 pub use planner::plan;
 pub use problem::{Problem, Severity};

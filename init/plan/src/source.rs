@@ -4,6 +4,9 @@ use std::fmt;
 
 use crate::Store;
 
+/// The credential that is a whole settings file.
+pub const CREDENTIAL_FILE: &str = "dayfly.toml";
+
 /// Where a value came from. The order is the order of precedence: a later one replaces an earlier one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
@@ -22,6 +25,15 @@ pub enum Source {
     Config,
     /// A credential of the machine's firmware, by its store and name.
     Credential(Store, String),
+    /// A rule of a settings file that holds for this machine.
+    Rule {
+        /// The file.
+        file: Box<Source>,
+        /// The rule's position in it, from 1.
+        position: usize,
+        /// From when on it is known whether the rule holds.
+        stage: Stage,
+    },
     /// The kernel command line, by this parameter.
     Cmdline(String),
 }
@@ -61,6 +73,7 @@ impl fmt::Display for Source {
             Source::Url { secure: false } => f.write_str("url (no TLS)"),
             Source::Config => f.write_str("/config"),
             Source::Credential(store, name) => write!(f, "{} {name}", store.name()),
+            Source::Rule { file, position, .. } => write!(f, "{file}, match {position}"),
             Source::Cmdline(key) => write!(f, "cmdline {key}"),
         }
     }
@@ -91,23 +104,29 @@ impl<T> Sourced<T> {
 }
 
 impl Source {
-    /// Precedence, higher wins.
-    pub const fn rank(&self) -> u8 {
+    /// Precedence, higher wins: first by the place, then by the rule in it, so that a rule is like a file of its own
+    /// right behind the one that it stands in.
+    pub fn rank(&self) -> (u8, usize) {
         match self {
-            Source::Default => 0,
-            Source::Image => 1,
-            Source::Initramfs => 2,
-            Source::Url { .. } => 3,
-            Source::Config => 4,
-            Source::Credential(Store::Smbios, _) => 5,
-            Source::Credential(Store::FwCfg, _) => 6,
-            Source::Cmdline(_) => 7,
+            Source::Default => (0, 0),
+            Source::Image => (1, 0),
+            Source::Initramfs => (2, 0),
+            Source::Url { .. } => (3, 0),
+            Source::Config => (4, 0),
+            // Of one store, a credential for one setting wins over the file and its rules.
+            Source::Credential(store, name) => {
+                let place = if *store == Store::Smbios { 5 } else { 6 };
+                (place, if name == CREDENTIAL_FILE { 0 } else { usize::MAX })
+            }
+            Source::Rule { file, position, .. } => (file.rank().0, *position),
+            Source::Cmdline(_) => (7, 0),
         }
     }
 
     /// From when on it is known.
-    pub const fn stage(&self) -> Stage {
+    pub fn stage(&self) -> Stage {
         match self {
+            Source::Rule { file, stage, .. } => file.stage().max(*stage),
             Source::Default | Source::Initramfs | Source::Cmdline(_) => Stage::Devices,
             Source::Credential(store, _) => store.stage(),
             Source::Config => Stage::Network,
@@ -117,8 +136,9 @@ impl Source {
     }
 
     /// Whether a secret may come from there: only from where nobody else can read it.
-    pub const fn is_private(&self) -> bool {
+    pub fn is_private(&self) -> bool {
         match self {
+            Source::Rule { file, .. } => file.is_private(),
             Source::Config | Source::Credential(..) | Source::Url { secure: true } => true,
             Source::Default
             | Source::Image

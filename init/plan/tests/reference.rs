@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use dayfly_plan::settings::groups::GROUPS;
 use dayfly_plan::settings::keys::KEYS;
 use dayfly_plan::settings::parameters::{PARAMETERS, Weight};
+use dayfly_plan::settings::rules::CONDITIONS;
 use dayfly_plan::settings::{Settings, gather};
 use dayfly_plan::{Code, Facts, Stage, plan};
 use dayfly_wire::ip::IpArg;
@@ -78,8 +79,23 @@ dns = [\"10.0.2.3\", \"10.0.2.4\"]
 \"/srv\" = \"persistent\"
 \"/tmp\" = \"tmpfs(512M)\"
 ";
-    let (_, problems) = gather(&Facts::default().with_file(EXAMPLE));
-    assert!(problems.is_empty(), "the example of the page is refused: {problems:?}");
+    const RULES: &str = "version = 1
+kubelet.enabled = true
+
+[[match]]
+when = { mac = [\"52:54:00:12:34:56\", \"52:54:00:12:34:57\"] }
+hostname = \"control1\"
+kubelet.enabled = false
+
+[[match]]
+when = { hostname = \"worker*\", serial = \"SN-0042\" }
+[match.layout]
+\"/srv\" = \"persistent\"
+";
+    for example in [EXAMPLE, RULES] {
+        let (_, problems) = gather(&Facts::default().with_file(example));
+        assert!(problems.is_empty(), "an example of the page is refused: {problems:?}");
+    }
 
     let defaults = Settings::default();
     let mut text = format!("{MADE}# Settings\n\n");
@@ -115,6 +131,25 @@ TOML with `version = 1` on top. A file without a version, with another version, 
     text.push_str(EXAMPLE);
     text.push_str(
         "```
+
+## Rules
+
+One file can serve a fleet: settings below `[[match]]` are for the machines that fit `when`. Each condition is a text or a
+list of texts, of which one must fit; of several conditions, all must hold.
+
+```toml
+",
+    );
+    text.push_str(RULES);
+    text.push_str("```\n\n| condition | what it is compared with |\n|---|---|\n");
+    for (name, meaning) in CONDITIONS {
+        writeln!(text, "| `{name}` | {meaning} |").unwrap();
+    }
+    text.push_str(
+        "
+A rule that holds is like a file of its own right behind the one that it stands in: it wins over that file and the rules above
+it, and loses to every later place. Its settings are shown with the position of the rule: `initramfs, match 2`. A mistake in
+`when` refuses the boot on every machine; one in a rule's settings does so where the rule holds and is a warning elsewhere.
 
 ## Command line
 

@@ -7,15 +7,18 @@
 use std::collections::BTreeSet;
 
 use dayfly_plan::{Code, Facts, Severity, plan, settings};
+use dayfly_wire::mac::Mac;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     // As the init reads /proc/cmdline and the file.
     let text = String::from_utf8_lossy(bytes);
-    let facts = match text.split_once("\n%%\n") {
+    let mut facts = match text.split_once("\n%%\n") {
         Some((cmdline, file)) => Facts::from_cmdline(cmdline).with_file(file),
         None => Facts::from_cmdline(&*text),
     };
+    facts.machine.macs = vec![Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56])];
+    facts.machine.serial = Some("SN-0042".to_owned());
     let (settings, problems) = settings::gather(&facts);
     assert_eq!(
         (settings.clone(), problems.clone()),

@@ -1,16 +1,19 @@
-//! The settings file: TOML with `version = 1`, flattened to the dotted names of the key table.
+//! The settings file: TOML with `version = 1`, flattened to the dotted names of the key table; then its rules.
 
 use toml::{Table, Value};
 
+use super::rules::{Conditions, Known};
 use super::{Settings, apply_key};
 use crate::{Code, Layer, Problem, Severity, Source};
 
 /// The only version there is.
 const VERSION: i64 = 1;
+/// The table of rules.
+const RULES: &str = "match";
 
 /// Reads a settings file into `settings`. The message of a file that is not TOML has its position, never its text: it
 /// may be a secret's.
-pub fn apply(settings: &mut Settings, layer: &Layer, problems: &mut Vec<Problem>) {
+pub fn apply(settings: &mut Settings, layer: &Layer, known: &Known<'_>, problems: &mut Vec<Problem>) {
     let (text, source) = (layer.document.0.as_str(), &layer.source);
     let refuse = |text: String| Problem {
         severity: Severity::Refuse,
@@ -45,23 +48,83 @@ pub fn apply(settings: &mut Settings, layer: &Layer, problems: &mut Vec<Problem>
             return;
         }
     }
-    flatten(settings, "", &table, source, problems);
+    flatten(settings, "", &table, &["version", RULES], source, problems);
+    match table.get(RULES) {
+        None => {}
+        Some(Value::Array(rules)) => {
+            for (position, rule) in (1..).zip(rules) {
+                apply_rule(settings, position, rule, source, known, problems);
+            }
+        }
+        Some(_) => problems.push(refuse(format!(
+            "\"{RULES}\" is a list of rules: each starts with [[{RULES}]], in two brackets."
+        ))),
+    }
 }
 
+/// A rule's settings, if its conditions hold. A mistake in a rule for other machines is said, and does not keep this one
+/// from booting.
+fn apply_rule(
+    settings: &mut Settings,
+    position: usize,
+    rule: &Value,
+    file: &Source,
+    known: &Known<'_>,
+    problems: &mut Vec<Problem>,
+) {
+    let refuse = |text: String| Problem {
+        severity: Severity::Refuse,
+        code: Code::ConfigValue,
+        source: file.clone(),
+        text: format!("match {position}: {text}."),
+    };
+    let Value::Table(rule) = rule else {
+        problems.push(refuse(format!("it is not a table: a rule starts with [[{RULES}]]")));
+        return;
+    };
+    let conditions = match Conditions::read(rule) {
+        Ok(conditions) => conditions,
+        Err(wrong) => {
+            problems.push(refuse(wrong));
+            return;
+        }
+    };
+    if conditions.ask_for_name() && rule.contains_key("hostname") {
+        problems.push(refuse("it asks for the host name, so it cannot set it".to_owned()));
+        return;
+    }
+    let holds = conditions.hold(known, &mut settings.asked);
+    let source = Source::Rule { file: Box::new(file.clone()), position, stage: conditions.stage(known) };
+    let mut found = Vec::new();
+    if holds {
+        flatten(settings, "", rule, &["when"], &source, &mut found);
+    } else {
+        flatten(&mut settings.clone(), "", rule, &["when"], &source, &mut found);
+        // Too late for what, is only a question where it holds.
+        found.retain(|problem| problem.code != Code::ConfigTooLate);
+        for problem in &mut found {
+            problem.severity = Severity::Warn;
+        }
+    }
+    problems.extend(found);
+}
+
+/// Applies a table's settings, but for the names in `except`.
 fn flatten(
     settings: &mut Settings,
     prefix: &str,
     table: &Table,
+    except: &[&str],
     source: &Source,
     problems: &mut Vec<Problem>,
 ) {
     for (key, value) in table {
-        if prefix.is_empty() && key == "version" {
+        if except.contains(&key.as_str()) {
             continue;
         }
         let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         match value {
-            Value::Table(inner) => flatten(settings, &name, inner, source, problems),
+            Value::Table(inner) => flatten(settings, &name, inner, &[], source, problems),
             // A list sets its key once per item: the keys that take several values gather them.
             Value::Array(items) => {
                 for item in items {

@@ -10,6 +10,8 @@ pub mod keys;
 mod nearest;
 pub mod parameters;
 mod root;
+pub mod rules;
+pub mod template;
 pub mod value;
 
 use std::net::IpAddr;
@@ -20,10 +22,13 @@ use dayfly_wire::ip::IpArg;
 use dayfly_wire::mac::Mac;
 
 use crate::layout::{self, Layout};
+use crate::source::CREDENTIAL_FILE;
 use crate::{
-    Code, Credential, Document, Facts, Layer, Phase, Problem, Severity, Source, Sourced, Stage, Store, Way,
+    Code, Credential, Document, Facts, Layer, Machine, Phase, Problem, Severity, Source, Sourced, Stage,
+    Store, Way,
 };
 pub use nearest::nearest;
+use rules::{Asked, Known};
 use value::{DeviceRef, HostName, Sha256, Url};
 
 /// Where the OS image is.
@@ -58,6 +63,10 @@ pub enum Emergency {
 pub struct Settings {
     /// How Dayfly was started.
     pub way: Way,
+    /// The machine, as far as it is known.
+    pub machine: Machine,
+    /// What rules ask for that is known only later.
+    pub asked: Asked,
     /// The OS image.
     pub image: Option<Sourced<ImageSource>>,
     /// Its SHA-256.
@@ -125,6 +134,8 @@ impl Default for Settings {
         let seconds = |count| Sourced::default_of(Duration::from_secs(count));
         Self {
             way: Way::default(),
+            machine: Machine::default(),
+            asked: Asked::default(),
             image: None,
             image_sha256: None,
             image_connect: seconds(10),
@@ -161,15 +172,29 @@ impl Default for Settings {
 
 /// Gathers the settings. Problems do not stop it: what can be used is used, and the rest is said.
 pub fn gather(facts: &Facts) -> (Settings, Vec<Problem>) {
-    let mut settings = Settings { way: facts.way, ..Settings::default() };
+    let nameless = gather_for(facts, None);
+    if !nameless.0.asked.name {
+        return nameless;
+    }
+    // Rules that ask for the name cannot set it: what the others make of it is what they are asked with.
+    match (&nameless.0.hostname, &facts.machine.network_name) {
+        (Some(name), _) => gather_for(facts, Some((name.value.as_str(), Stage::Network))),
+        (None, Some(name)) => gather_for(facts, Some((name, Stage::Image))),
+        (None, None) => nameless,
+    }
+}
+
+fn gather_for(facts: &Facts, name: Option<(&str, Stage)>) -> (Settings, Vec<Problem>) {
+    let mut settings = Settings { way: facts.way, machine: facts.machine.clone(), ..Settings::default() };
     let mut problems = Vec::new();
+    let known = Known { machine: &facts.machine, name };
     let mut layers: Vec<&Layer> = facts.layers.iter().collect();
     layers.sort_by_key(|layer| layer.source.rank());
     for layer in layers {
-        file::apply(&mut settings, layer, &mut problems);
+        file::apply(&mut settings, layer, &known, &mut problems);
     }
     for (store, credential) in &facts.credentials {
-        apply_credential(&mut settings, *store, credential, &mut problems);
+        apply_credential(&mut settings, *store, credential, &known, &mut problems);
     }
     let cmdline = Cmdline::parse(&facts.cmdline);
     for word in cmdline.words() {
@@ -192,19 +217,18 @@ fn apply_credential(
     settings: &mut Settings,
     store: Store,
     credential: &Credential,
+    known: &Known<'_>,
     problems: &mut Vec<Problem>,
 ) {
     let source = Source::Credential(store, credential.name.clone());
-    match credential.name.as_str() {
-        "dayfly.toml" => {
-            let document = Document(credential.value.expose().to_owned());
-            file::apply(settings, &Layer { source, document }, problems);
-        }
-        name => {
-            if let Some(name) = ours(name) {
-                apply_key(settings, &name, credential.value.expose(), &source, problems);
-            }
-        }
+    let text = credential.value.expose();
+    if credential.name == CREDENTIAL_FILE {
+        let layer = Layer { source, document: Document(text.to_owned()) };
+        file::apply(settings, &layer, known, problems);
+    } else if let Some(name) = ours(&credential.name) {
+        // A value that was a file of one line ends with that line's end.
+        let line = text.strip_suffix('\n').filter(|line| !line.contains('\n'));
+        apply_key(settings, &name, line.unwrap_or(text), &source, problems);
     }
 }
 
@@ -260,7 +284,11 @@ fn apply_key(settings: &mut Settings, name: &str, text: &str, source: &Source, p
 
 /// A setting and its value for a message; a secret's value never is in one.
 fn written(shown: &str, text: &str, secret: bool) -> String {
-    if secret { shown.to_owned() } else { format!("{shown}{text}") }
+    match shown {
+        _ if secret => shown.to_owned(),
+        parameter if parameter.ends_with('=') => format!("{parameter}{text}"),
+        name => format!("{name} = {text}"),
+    }
 }
 
 /// Whether this source may set a setting of that stage.

@@ -1,0 +1,233 @@
+//! A URL with `${mac}`, `${uuid}`, `${serial}` and `${hostname}` in it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use dayfly_wire::mac::Mac;
+
+use super::nearest;
+use super::value::Url;
+
+/// The variables, as they are documented.
+pub const VARIABLES: [(&str, &str); 6] = [
+    ("mac", "the MAC address of the interface that the network came up on, `52:54:00:12:34:56`"),
+    ("mac:hexhyp", "the same with hyphens, `52-54-00-12-34-56`"),
+    ("mac:hexraw", "the same without, `525400123456`"),
+    ("uuid", "the system's UUID in SMBIOS, in lower case"),
+    ("serial", "the system's serial number in SMBIOS"),
+    ("hostname", "the host name: the one that the settings give, else the network's"),
+];
+
+/// What the variables stand for, as far as it is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Variables {
+    /// `${mac}` and its forms.
+    pub mac: Option<Mac>,
+    /// `${uuid}`.
+    pub uuid: Option<String>,
+    /// `${serial}`.
+    pub serial: Option<String>,
+    /// `${hostname}`.
+    pub hostname: Option<String>,
+}
+
+impl Variables {
+    fn value(&self, name: &str) -> Option<String> {
+        match name {
+            "mac" => self.mac.map(|mac| mac.to_string()),
+            "mac:hexhyp" => self.mac.map(|mac| mac.to_string().replace(':', "-")),
+            "mac:hexraw" => self.mac.map(|mac| mac.to_string().replace(':', "")),
+            "uuid" => self.uuid.clone(),
+            "serial" => self.serial.clone(),
+            "hostname" => self.hostname.clone(),
+            _ => None,
+        }
+    }
+}
+
+/// A URL with variables in its path or query; each is one that there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UrlTemplate(String);
+
+impl UrlTemplate {
+    /// With the values that are known put in; the rest stays as it is.
+    pub fn fill(&self, variables: &Variables) -> Self {
+        let put = |part| match part {
+            Part::Text(plain) => plain.to_owned(),
+            Part::Variable(name) => {
+                let value = variables.value(name).and_then(|value| encode(&value).ok());
+                value.unwrap_or_else(|| format!("${{{name}}}"))
+            }
+        };
+        Self(parts(&self.0).into_iter().map(put).collect())
+    }
+
+    /// The URL with every value put in, or what is missing for it.
+    pub fn expand(&self, variables: &Variables) -> Result<Url, String> {
+        let put = |part| match part {
+            Part::Text(plain) => Ok(plain.to_owned()),
+            Part::Variable(name) => match variables.value(name) {
+                Some(value) => encode(&value).map_err(|wrong| format!("${{{name}}} {wrong}")),
+                None => Err(format!("this machine has nothing for ${{{name}}}")),
+            },
+        };
+        parts(&self.0).into_iter().map(put).collect::<Result<String, String>>()?.parse()
+    }
+
+    /// Whether it is fetched over TLS.
+    pub fn is_secure(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+}
+
+impl FromStr for UrlTemplate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+        let server = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if server.contains("${") {
+            return Err(format!(
+                "\"{text}\" has a variable in the server's name or port; they may stand in the path and behind it"
+            ));
+        }
+        let mut plain = String::new();
+        for part in parts(text) {
+            match part {
+                Part::Text(words) if words.contains("${") => {
+                    return Err(format!("\"{text}\" has a \"${{\" without its \"}}\""));
+                }
+                Part::Text(words) => plain.push_str(words),
+                Part::Variable(name) => {
+                    let names = VARIABLES.map(|(name, _)| name);
+                    if !names.contains(&name) {
+                        let hint = match nearest(name, names.into_iter()) {
+                            Some(meant) => format!("did you mean ${{{meant}}}?"),
+                            None => format!("${{{}}} are possible", names.join("}, ${")),
+                        };
+                        return Err(format!(
+                            "\"{text}\" has the variable ${{{name}}}, which there is not; {hint}"
+                        ));
+                    }
+                    plain.push('x');
+                }
+            }
+        }
+        plain.parse::<Url>()?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for UrlTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+enum Part<'a> {
+    Text(&'a str),
+    Variable(&'a str),
+}
+
+/// A text without an end to its `${` is the last part.
+fn parts(text: &str) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some((plain, after)) = rest.split_once("${") {
+        let Some((name, after)) = after.split_once('}') else { break };
+        parts.push(Part::Text(plain));
+        parts.push(Part::Variable(name));
+        rest = after;
+    }
+    parts.push(Part::Text(rest));
+    parts
+}
+
+/// A value as a part of a path or query: all but unreserved characters and `:` as `%XX` (RFC 3986 §2.3, §3.3), so that
+/// no value can end the part that it stands in.
+fn encode(value: &str) -> Result<String, String> {
+    if value.is_empty() || value.bytes().all(|byte| byte == b'.') {
+        return Err(format!("is \"{value}\", which would name another path"));
+    }
+    let put = |byte: u8| {
+        let is_plain = byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte);
+        if is_plain { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    };
+    Ok(value.bytes().map(put).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables() -> Variables {
+        Variables {
+            mac: Some(Mac([0x52, 0x54, 0, 0x12, 0x34, 0xab])),
+            uuid: Some("4c4c4544-0051-4410-8052-b4c04f4e4d32".to_owned()),
+            serial: Some("SN 7/9?&\u{fc}%".to_owned()),
+            hostname: Some("worker7".to_owned()),
+        }
+    }
+
+    #[test]
+    fn variables_are_put_in() {
+        for (text, expected) in [
+            ("http://boot/n.toml", "http://boot/n.toml"),
+            ("http://boot/${mac}", "http://boot/52:54:00:12:34:ab"),
+            ("http://boot/01-${mac:hexhyp}.toml", "http://boot/01-52-54-00-12-34-ab.toml"),
+            ("http://boot/${mac:hexraw}", "http://boot/5254001234ab"),
+            (
+                "https://boot:8443/${uuid}/${hostname}",
+                "https://boot:8443/4c4c4544-0051-4410-8052-b4c04f4e4d32/worker7",
+            ),
+            (
+                "http://boot/?s=${serial}&m=${mac}",
+                "http://boot/?s=SN%207%2F9%3F%26%C3%BC%25&m=52:54:00:12:34:ab",
+            ),
+            ("http://boot/$x/}{", "http://boot/$x/}{"),
+        ] {
+            let template: UrlTemplate = text.parse().unwrap();
+            assert_eq!(template.expand(&variables()).unwrap().as_str(), expected, "{text}");
+            assert_eq!(template.fill(&variables()).to_string(), expected, "{text}");
+            assert_eq!(template.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_stays_or_is_said() {
+        let template: UrlTemplate = "https://boot/${uuid}/${mac}".parse().unwrap();
+        let known = Variables { uuid: Some("u".to_owned()), ..Variables::default() };
+        assert_eq!(template.fill(&known).to_string(), "https://boot/u/${mac}");
+        assert_eq!(template.expand(&known).unwrap_err(), "this machine has nothing for ${mac}");
+        assert!(template.is_secure());
+        for value in ["", ".", ".."] {
+            let odd = Variables { uuid: Some(value.to_owned()), ..Variables::default() };
+            assert_eq!(
+                template.expand(&odd).unwrap_err(),
+                format!("${{uuid}} is \"{value}\", which would name another path")
+            );
+            assert_eq!(template.fill(&odd), template);
+        }
+    }
+
+    #[test]
+    fn bad_templates_are_refused() {
+        for (text, error) in [
+            ("http://boot/${mca}", "has the variable ${mca}, which there is not; did you mean ${mac}?"),
+            (
+                "http://boot/${net0/mac}",
+                "${mac}, ${mac:hexhyp}, ${mac:hexraw}, ${uuid}, ${serial}, ${hostname} are possible",
+            ),
+            ("http://boot/${}", "has the variable ${}"),
+            ("http://boot/${mac", "has a \"${\" without its \"}\""),
+            ("http://${hostname}/x", "has a variable in the server's name or port"),
+            ("http://boot:${serial}/x", "has a variable in the server's name or port"),
+            ("ftp://boot/${mac}", "only http and https can be fetched"),
+            ("http://u:p@boot/${mac}", "a URL with a user name or password is refused"),
+            ("${mac}", "has a variable in the server's name or port"),
+        ] {
+            let found = text.parse::<UrlTemplate>().unwrap_err();
+            assert!(found.contains(error), "{text}: {found}");
+        }
+    }
+}
