@@ -201,6 +201,40 @@ fn mounts_move_are_shared_and_go_even_when_busy() {
     });
 }
 
+/// systemd shares every mount with every other namespace, in an initramfs too, and a bind of a shared mount repeats what
+/// is mounted below the other.
+#[test]
+fn nothing_is_mounted_twice_below_a_shared_root() {
+    apart(|kernel, scratch| {
+        kernel.mount(&Mount::Shared { target: scratch.into() }).unwrap();
+        let bind = |source: &str, target: &str| Mount::Bind {
+            source: scratch.join(source),
+            target: scratch.join(target),
+            recursive: false,
+            flags: MountFlags::default(),
+        };
+        for dir in ["root", "copy"] {
+            kernel.make_dir(&scratch.join(dir), 0o755).unwrap();
+        }
+        kernel.mount(&tmpfs(&scratch.join("root"))).unwrap();
+        for dir in ["root/usr", "root/usr/local"] {
+            kernel.make_dir(&scratch.join(dir), 0o755).unwrap();
+        }
+        kernel.mount(&bind("root", "copy")).unwrap();
+        kernel.mount(&bind("copy/usr", "root/usr")).unwrap();
+        kernel.mount(&tmpfs(&scratch.join("root/usr/local"))).unwrap();
+        let below = format!("{}/", scratch.display());
+        let table =
+            run("findmnt", &["-rno", "TARGET,PROPAGATION", "--tab-file", "/proc/thread-self/mountinfo"]);
+        let mounts: Vec<&str> = table.lines().filter_map(|line| line.strip_prefix(&below)).collect();
+        assert_eq!(
+            mounts,
+            ["root private", "copy private", "root/usr private", "root/usr/local private"],
+            "{table}"
+        );
+    });
+}
+
 fn refused(kernel: &Kernel, mount: &Mount) -> SysError {
     kernel.mount(mount).expect_err("the kernel refuses it")
 }

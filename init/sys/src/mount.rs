@@ -15,7 +15,8 @@ pub struct MountFlags {
     pub noexec: bool,
 }
 
-/// One change of the mount table. Targets exist already.
+/// One change of the mount table. Targets exist already. What is new shares no mount events with anything (`MS_PRIVATE`),
+/// until [`Mount::Shared`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mount {
     /// A new file system.

@@ -65,7 +65,9 @@ fn new(
     let operation = format!("mount {fstype}");
     let subject = format!("{source} on {}", target.display());
     let Some(context) = Context::open(fstype, operation.clone(), subject.clone())? else {
-        return new_by_mount2(fstype, source, target, options, flags).tried(&operation, subject);
+        return new_by_mount2(fstype, source, target, options, flags)
+            .and_then(|()| keep_private(target))
+            .tried(&operation, subject);
     };
     context.set_string("source", source)?;
     if flags.read_only {
@@ -79,6 +81,12 @@ fn new(
     }
     let mount = context.create(attributes(flags))?;
     attach(mount.as_fd(), target).tried(&operation, subject)
+}
+
+/// Below a shared mount, as systemd makes all of them in another's initramfs, a new mount is shared as well, and so is its
+/// copy by a bind: what is mounted on the one would appear on the other.
+fn keep_private(target: &Path) -> std::result::Result<(), Errno> {
+    mount_change(target, MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
 }
 
 /// mount(2) for kernels before 5.2: no words of the kernel, one page of options.
@@ -133,6 +141,7 @@ fn bind_by_mount2(
     } else {
         mount_bind(source, target)?;
     }
+    keep_private(target)?;
     if flags == MountFlags::default() {
         Ok(())
     } else {
@@ -158,13 +167,9 @@ fn take_away(target: &Path, lazy: bool) -> Result<()> {
 }
 
 fn attach(mount: BorrowedFd<'_>, target: &Path) -> std::result::Result<(), Errno> {
-    move_mount(
-        mount,
-        "",
-        CWD,
-        target,
-        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_SYMLINKS,
-    )
+    let how = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_SYMLINKS;
+    move_mount(mount, "", CWD, target, how)?;
+    keep_private(target)
 }
 
 fn attributes(flags: MountFlags) -> MountAttrFlags {
