@@ -24,7 +24,9 @@ pub fn boot<S: Sys>(sys: &Arc<S>, way: Way) -> Ended {
     let boot_id = read_text(&**sys, "/proc/sys/kernel/random/boot_id", &events).trim().to_owned();
     events.emit(Event::Node(NodeFact::BootId(boot_id)));
 
-    let mut facts = Facts { way, cmdline: read_text(&**sys, "/proc/cmdline", &events), ..Facts::default() };
+    // dracut adds words of its initramfs to those of the kernel.
+    let cmdline = if way == Way::Dracut { paths::DRACUT_CMDLINE } else { "/proc/cmdline" };
+    let mut facts = Facts { way, cmdline: read_text(&**sys, cmdline, &events), ..Facts::default() };
     if let Some(text) = settings_file(&**sys, &events) {
         facts = facts.with_file(text);
     }

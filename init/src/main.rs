@@ -1,23 +1,46 @@
-//! Becomes PID 1 and hands over to the boot.
+//! Becomes PID 1 and hands over to the boot; or boots for dracut's module, which calls `dayfly-init dracut`.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dayfly_init::boot::{Ended, boot};
 use dayfly_plan::Way;
 use dayfly_sys::pid1::{self, Signal};
 use dayfly_sys::{Kernel, Power, Sys};
 
 fn main() -> ExitCode {
-    if !pid1::is_pid1() {
+    if pid1::is_pid1() {
+        as_pid1()
+    } else if std::env::args_os().skip(1).eq(["dracut"]) {
+        under_dracut()
+    } else {
         eprintln!(
-            "dayfly-init {} is the init of an initramfs and runs as process 1 only; `dayfly explain` shows what it would do.",
+            "dayfly-init {} is the init of an initramfs and runs as process 1, or in an initramfs of dracut's as `dayfly-init dracut`; \
+             `dayfly explain` shows what it would do.",
             env!("CARGO_PKG_VERSION")
         );
-        return ExitCode::FAILURE;
+        ExitCode::FAILURE
     }
+}
+
+/// The boot up to the new root under /sysroot, in an initramfs that has a PID 1 of its own. The exit status says whether
+/// it is there; the reason for a failure is on the consoles.
+fn under_dracut() -> ExitCode {
     let sys = Arc::new(Kernel::new());
-    dayfly_init::panic::guard(Arc::clone(&sys));
+    dayfly_init::panic::guard(Arc::clone(&sys), Way::Dracut);
+    if let Err(error) = pid1::unlimit_kmsg() {
+        sys.log(4, &format!("dayfly: {error}"));
+    }
+    match boot(&sys, Way::Dracut) {
+        Ended::Left => ExitCode::SUCCESS,
+        Ended::Failed => ExitCode::FAILURE,
+    }
+}
+
+fn as_pid1() -> ExitCode {
+    let sys = Arc::new(Kernel::new());
+    dayfly_init::panic::guard(Arc::clone(&sys), Way::Initramfs);
     let mut errors = pid1::early_mounts();
     errors.extend(pid1::open_console().err());
     errors.extend(pid1::unlimit_kmsg().err());
@@ -35,7 +58,7 @@ fn main() -> ExitCode {
     for error in errors {
         sys.log(3, &format!("dayfly: {error}"));
     }
-    dayfly_init::boot::boot(&sys, Way::Initramfs);
+    boot(&sys, Way::Initramfs);
     // The kernel refused to end the machine. Process 1 must not end: the kernel would panic over it.
     loop {
         sys.sleep(Duration::from_secs(60));

@@ -1,17 +1,18 @@
 //! A panic must not end PID 1: the kernel would stop with it.
 //!
 //! The release profile aborts after a panic's hook, so the hook never returns: a step's thread hands its panic to the
-//! runner as the step's failure and stays parked; any other thread shows the screen and restarts the machine.
+//! runner as the step's failure and stays parked; any other thread shows the screen and restarts the machine. Under dracut
+//! it ends the process instead, which is not PID 1 there.
 
 use std::cell::RefCell;
 use std::panic::PanicHookInfo;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dayfly_plan::Code;
+use dayfly_plan::{Code, Way};
 use dayfly_sys::{Power, Sys};
 
-use crate::{Failure, screen};
+use crate::{Failure, policy, screen};
 
 /// How long the screen stays before the restart.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -29,7 +30,7 @@ pub(crate) fn tell(port: impl FnOnce(Failure) + 'static) {
 }
 
 /// Installs the hook.
-pub fn guard<S: Sys>(sys: Arc<S>) {
+pub fn guard<S: Sys>(sys: Arc<S>, way: Way) {
     std::panic::set_hook(Box::new(move |info| {
         let failure = describe(info);
         // A panic while the port is borrowed cannot happen: it is borrowed for this moment only.
@@ -38,6 +39,10 @@ pub fn guard<S: Sys>(sys: Arc<S>) {
             port(failure);
         } else {
             sys.log(2, &format!("dayfly: {}: {} [{}]", failure.tried, failure.wrong, failure.code));
+            if way == Way::Dracut {
+                sys.show(&screen::failure("dayfly", &failure, policy::DRACUT_NEXT));
+                std::process::exit(1);
+            }
             sys.show(&screen::failure("PID 1", &failure, "The machine restarts in 10 s."));
             sys.sleep(PAUSE);
             let error = sys.power(Power::Reboot);

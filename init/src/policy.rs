@@ -1,11 +1,12 @@
-//! What follows a failed boot: `rd.shell`, `rd.emergency=`, `panic=`, and the default of a restart.
+//! What follows a failed boot: `rd.shell`, `rd.emergency=`, `panic=`, and the default of a restart. Under dracut, dracut's
+//! emergency path follows.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dayfly_plan::StepId;
 use dayfly_plan::settings::{Emergency, Settings};
-use dayfly_sys::{Power, Sys};
+use dayfly_plan::{StepId, Way, paths};
+use dayfly_sys::{Mount, Power, Sys};
 
 use crate::events::{Event, Events, Level};
 use crate::steps::report;
@@ -17,6 +18,13 @@ const DEFAULT_PAUSE: Duration = Duration::from_secs(10);
 const REMINDER: Duration = Duration::from_secs(60);
 /// How long a stuck console may hold the restart up.
 const FLUSH: Duration = Duration::from_secs(5);
+/// What follows a failure under dracut.
+pub const DRACUT_NEXT: &str = "dracut goes on: a shell, unless rd.shell=0, then what rd.emergency= says.";
+/// All mounts of a boot, the uppermost first.
+const MOUNTS: [&str; 6] =
+    [paths::OVERLAY, paths::ROOT, paths::STATE, paths::MEDIA, paths::WRITABLE, paths::LOWER];
+/// Invalid argument, errno(3): umount(2) on what is no mount.
+const EINVAL: i32 = 22;
 /// Where an initramfs has its shell.
 const SHELLS: [&str; 3] = ["/bin/sh", "/bin/bash", "/bin/busybox"];
 
@@ -59,8 +67,15 @@ impl Ending {
     }
 }
 
-/// Shows a failure and follows the policy. Returns only if the kernel refuses to end the machine.
+/// Shows a failure and follows the policy. Returns only under dracut, or if the kernel refuses to end the machine.
 pub fn give_up<S: Sys>(sys: &S, events: &Events, settings: &Settings, step: StepId, failure: &Failure) {
+    if settings.way == Way::Dracut {
+        show(events, step, failure, DRACUT_NEXT);
+        tell(sys, events, settings);
+        take_away(sys, events);
+        events.flush(FLUSH);
+        return;
+    }
     let ending = Ending::of(settings);
     let shell = if settings.shell.value { find_shell(sys) } else { None };
     let next = match (settings.shell.value, shell) {
@@ -71,9 +86,7 @@ pub fn give_up<S: Sys>(sys: &S, events: &Events, settings: &Settings, step: Step
         ),
         (false, _) => ending.sentence(),
     };
-    events.emit(Event::GivenUp(failure.clone()));
-    events.emit(Event::Screen(screen::failure(step, failure, &next)));
-    events.flush(FLUSH);
+    show(events, step, failure, &next);
     tell(sys, events, settings);
     if let Some(shell) = shell {
         open_shell(sys, events, shell);
@@ -94,6 +107,12 @@ pub fn give_up<S: Sys>(sys: &S, events: &Events, settings: &Settings, step: Step
     sys.show(&format!("{error}\n"));
 }
 
+fn show(events: &Events, step: StepId, failure: &Failure, next: &str) {
+    events.emit(Event::GivenUp(failure.clone()));
+    events.emit(Event::Screen(screen::failure(step, failure, next)));
+    events.flush(FLUSH);
+}
+
 /// Reports the failure to where reports go, and keeps it on the node's own disk: neither may keep the machine from
 /// starting again.
 fn tell<S: Sys>(sys: &S, events: &Events, settings: &Settings) {
@@ -112,6 +131,18 @@ fn tell<S: Sys>(sys: &S, events: &Events, settings: &Settings) {
                     format!("{}: {} [{}]", failure.tried, failure.wrong, failure.code),
                 );
             }
+        }
+    }
+}
+
+/// Takes every mount away: dracut takes whatever is on /sysroot for a whole root, and the next try starts from nothing.
+fn take_away<S: Sys>(sys: &S, events: &Events) {
+    for target in MOUNTS {
+        match sys.mount(&Mount::Unmount { target: PathBuf::from(target), lazy: true }) {
+            Ok(()) => {}
+            // It was not mounted yet.
+            Err(error) if error.is_not_found() || error.errno() == Some(EINVAL) => {}
+            Err(error) => events.note(Level::Error, None, error.to_string()),
         }
     }
 }

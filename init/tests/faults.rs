@@ -1,16 +1,18 @@
 //! Every call to the machine fails in turn, with each plausible errno, once and for ever. Whatever happens, PID 1 goes
-//! on or ends the machine with a screen that says why: it never returns, panics or hangs.
+//! on or ends the machine with a screen that says why: it never returns, panics or hangs. Under dracut it always returns.
 
 mod machine;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dayfly_plan::Code;
+use dayfly_init::boot::Ended;
+use dayfly_plan::{Code, Way, paths};
 use dayfly_sys::Cause;
-use machine::{End, Fault, Machine, sha256, squashfs};
+use machine::{End, Fault, Machine, State, sha256, squashfs};
 
 const EPERM: i32 = 1;
 const ENOENT: i32 = 2;
@@ -71,17 +73,21 @@ fn cmdline() -> String {
 }
 
 /// Every call that a good boot makes, by name.
-fn calls_of(cmdline: &str) -> BTreeSet<String> {
-    let (machine, ends) = Machine::new(cmdline, 1);
-    assert_eq!(machine.boot(&ends, Duration::from_secs(20)), End::Exec("/sbin/init".to_owned()));
+fn calls_of(way: Way, cmdline: &str) -> BTreeSet<String> {
+    let (machine, ends) = Machine::new_for(way, cmdline, 1);
+    let good = match way {
+        Way::Dracut => End::Returned(Ended::Left),
+        Way::Initramfs | Way::Root => End::Exec("/sbin/init".to_owned()),
+    };
+    assert_eq!(machine.boot_by(way, &ends, Duration::from_secs(20)), good);
     let state = machine.state();
     state.calls.iter().cloned().collect()
 }
 
-fn judge(cmdline: &str, fault: &Fault) -> Result<(), String> {
-    let (machine, ends) = Machine::new(cmdline, 20);
+fn judge(way: Way, cmdline: &str, fault: &Fault) -> Result<(), String> {
+    let (machine, ends) = Machine::new_for(way, cmdline, 20);
     machine.state().fault = Some(fault.clone());
-    let end = machine.boot(&ends, Duration::from_secs(30));
+    let end = machine.boot_by(way, &ends, Duration::from_secs(30));
     let state = machine.state();
     let story = || {
         format!(
@@ -90,34 +96,49 @@ fn judge(cmdline: &str, fault: &Fault) -> Result<(), String> {
             state.log.iter().rev().take(8).collect::<Vec<_>>()
         )
     };
-    match end {
-        End::Exec(_) => {
+    match (way, &end) {
+        (Way::Initramfs | Way::Root, End::Exec(_)) | (Way::Dracut, End::Returned(Ended::Left)) => {
             // Nothing that the hash guards may have been skipped on the way.
             let mounted = state.mounts.iter().position(|mount| mount.starts_with("squashfs"));
             if mounted.is_none() { Err(format!("no image was mounted: {}", story())) } else { Ok(()) }
         }
-        End::Power(_) => {
-            let code =
-                Code::ALL.iter().find(|code| state.screens.contains(&format!("Code:             {code}\n")));
-            match code {
-                Some(Code::InitPanic) => Err(format!("a defect: {}", story())),
-                Some(_)
-                    if state.screens.contains("What went wrong:")
-                        && state.screens.contains("How to fix it:") =>
-                {
-                    Ok(())
-                }
-                _ => Err(format!("no screen with a code: {}", story())),
-            }
+        (Way::Initramfs | Way::Root, End::Power(_)) => {
+            is_told(&state).map_err(|wrong| format!("{wrong}: {}", story()))
         }
-        End::Returned | End::Hung => Err(story()),
+        (Way::Dracut, End::Returned(Ended::Failed)) if state.is_mounted(Path::new(paths::ROOT)) => {
+            Err(format!("dracut would boot half a root: {}", story()))
+        }
+        (Way::Dracut, End::Returned(Ended::Failed)) => {
+            is_told(&state).map_err(|wrong| format!("{wrong}: {}", story()))
+        }
+        _ => Err(story()),
+    }
+}
+
+/// Whether the screen says what a failure's screen must say.
+fn is_told(state: &State) -> Result<(), &'static str> {
+    let code = Code::ALL.iter().find(|code| state.screens.contains(&format!("Code:             {code}\n")));
+    let has_parts = state.screens.contains("What went wrong:") && state.screens.contains("How to fix it:");
+    match code {
+        Some(Code::InitPanic) => Err("a defect"),
+        Some(_) if has_parts => Ok(()),
+        _ => Err("no screen with a code"),
     }
 }
 
 #[test]
 fn no_failing_call_stops_pid_1() {
+    every_call_fails(Way::Initramfs);
+}
+
+#[test]
+fn no_failing_call_leaves_dracut_waiting_or_with_half_a_root() {
+    every_call_fails(Way::Dracut);
+}
+
+fn every_call_fails(way: Way) {
     let cmdline = cmdline();
-    let calls = calls_of(&cmdline);
+    let calls = calls_of(way, &cmdline);
     assert!(calls.len() > 60, "a boot makes more calls than {}", calls.len());
     let mut faults = Vec::new();
     for call in &calls {
@@ -139,7 +160,7 @@ fn no_failing_call_stops_pid_1() {
                 (Arc::clone(&faults), Arc::clone(&next), Arc::clone(&wrong), cmdline.clone());
             std::thread::spawn(move || {
                 while let Some(fault) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Err(story) = judge(&cmdline, fault) {
+                    if let Err(story) = judge(way, &cmdline, fault) {
                         wrong.lock().unwrap().push(story);
                     }
                 }
@@ -159,7 +180,7 @@ fn a_refused_restart_is_said() {
     let (machine, ends) = Machine::new("panic=1", 20);
     machine.state().fault =
         Some(Fault { call: "power Reboot".to_owned(), cause: Cause::Errno(EPERM), times: usize::MAX });
-    assert_eq!(machine.boot(&ends, Duration::from_secs(20)), End::Returned);
+    assert_eq!(machine.boot(&ends, Duration::from_secs(20)), End::Returned(Ended::Failed));
     assert!(
         machine.state().screens.contains("power Reboot: Operation not permitted"),
         "{}",

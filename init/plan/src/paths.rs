@@ -21,6 +21,12 @@ pub const BOOT_JSON: &str = "/run/dayfly/boot.json";
 pub const BOOT_LOG: &str = "/run/dayfly/boot.log";
 /// Where the OS finds the records of earlier boots.
 pub const HISTORY: &str = "/var/log/dayfly";
+/// The command line as dracut sees it: the kernel's, and what its initramfs adds. The module's hook writes it.
+pub const DRACUT_CMDLINE: &str = "/run/dayfly/cmdline";
+/// Where udevd listens, if one runs (systemd's src/udev/udev-ctrl.c).
+pub const UDEV_CONTROL: &str = "/run/udev/control";
+/// The folder of udev's records, one per device that it is done with (systemd's sd-device.c).
+pub const UDEV_DATA: &str = "/run/udev/data";
 /// The settings file in the initramfs.
 pub const SETTINGS: &str = "/etc/dayfly.toml";
 /// The settings file of the OS image.

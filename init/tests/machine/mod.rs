@@ -15,6 +15,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use dayfly_init::boot::{Ended, boot};
+use dayfly_plan::{Way, paths};
 use dayfly_sys::{
     Backing, Cause, Copied, Entry, FileKind, Link, LinkChange, LinkKind, Loaded, Memory, Mount, Output,
     PacketPort, Post, Power, RamFile, Request, Response, Result, Rights, Sys, SysError, Uevents,
@@ -40,8 +42,8 @@ pub enum End {
     Exec(String),
     /// The machine went down.
     Power(Power),
-    /// `boot` came back: only right where the machine refused to go down.
-    Returned,
+    /// `boot` came back: only right under dracut, or where the machine refused to go down.
+    Returned(Ended),
     /// Nothing of that, in the time given.
     Hung,
 }
@@ -74,6 +76,14 @@ pub struct State {
     pub modes: BTreeMap<PathBuf, u32>,
     /// Who was given what.
     pub owners: BTreeMap<PathBuf, (u32, u32)>,
+}
+
+impl State {
+    /// Whether something is mounted there, after all that happened so far.
+    pub fn is_mounted(&self, target: &Path) -> bool {
+        let mut latest = self.mounts.iter().rev().filter_map(|change| change.rsplit_once(' '));
+        latest.find(|(_, place)| Path::new(place) == target).is_some_and(|(kind, _)| kind != "unmount")
+    }
 }
 
 /// The fake.
@@ -132,17 +142,36 @@ impl Machine {
         (Arc::new(machine), receiver)
     }
 
+    /// The machine that Dayfly finds in that way.
+    pub fn new_for(way: Way, cmdline: &str, speed: u32) -> (Arc<Self>, Receiver<End>) {
+        let (machine, ends) = Self::new(cmdline, speed);
+        if way == Way::Dracut {
+            let mut state = machine.state();
+            // What the kernel was told is a part of what dracut says.
+            state.put(Path::new("/proc/cmdline"), Node::File(b"quiet".to_vec()));
+            state.put(Path::new(paths::DRACUT_CMDLINE), Node::File(cmdline.as_bytes().to_vec()));
+            state.put(Path::new(paths::UDEV_CONTROL), Node::File(Vec::new()));
+            state.put(&Path::new(paths::UDEV_DATA).join("n2"), Node::File(Vec::new()));
+        }
+        (machine, ends)
+    }
+
     /// Everything there is, to look at or to change.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Boots, and says how it ended.
+    /// Boots as the init of an initramfs, and says how it ended.
     pub fn boot(self: &Arc<Self>, ends: &Receiver<End>, limit: Duration) -> End {
+        self.boot_by(Way::Initramfs, ends, limit)
+    }
+
+    /// The same in any way.
+    pub fn boot_by(self: &Arc<Self>, way: Way, ends: &Receiver<End>, limit: Duration) -> End {
         let machine = Arc::clone(self);
         std::thread::spawn(move || {
-            dayfly_init::boot::boot(&machine, dayfly_plan::Way::Initramfs);
-            machine.end(End::Returned);
+            let ended = boot(&machine, way);
+            machine.end(End::Returned(ended));
         });
         ends.recv_timeout(limit).unwrap_or(End::Hung)
     }
@@ -196,6 +225,7 @@ pub fn link(index: u32, name: &str) -> Link {
 }
 
 const ENOENT: i32 = 2;
+const EINVAL: i32 = 22;
 
 fn errno(operation: &str, subject: &Path, errno: i32) -> SysError {
     SysError::from_io(operation, subject.display().to_string(), &io::Error::from_raw_os_error(errno))
@@ -300,6 +330,9 @@ impl Sys for Machine {
             Mount::Unmount { .. } => "unmount",
         };
         let mut state = self.call("mount", format!("{kind} {}", mount.target().display()))?;
+        if matches!(mount, Mount::Unmount { .. }) && !state.is_mounted(mount.target()) {
+            return Err(errno("unmount", mount.target(), EINVAL));
+        }
         state.mounts.push(format!("{kind} {}", mount.target().display()));
         state.mount(mount);
         Ok(())

@@ -156,8 +156,13 @@ parameters! {
             put(&mut s.panic, text.parse().map_err(|_| format!("\"{text}\" is not a whole number of seconds"))?, src);
             Ok(None)
         };
-    "rd.break" "stage" Helpful "A shell before a stage: cmdline, pre-udev, pre-trigger, initqueue, pre-mount, mount, pre-pivot, cleanup, or a phase of the plan."
-        |s, v, src| { put(&mut s.break_before, break_before(v.unwrap_or("pre-pivot"))?, src); Ok(None) };
+    "rd.break" "stage" Helpful "A shell before a stage: cmdline, pre-udev, pre-trigger, initqueue, pre-mount, mount, pre-pivot, cleanup, or a phase of the plan. dracut opens its own."
+        |s, v, src| {
+            if s.way != Way::Dracut {
+                put(&mut s.break_before, break_before(v.unwrap_or("pre-pivot"))?, src);
+            }
+            Ok(None)
+        };
     "quiet" "-" Helpful "The kernel's: only errors reach the console; the whole log is in /run/dayfly/boot.log all the same."
         |_s, _v, _src| Ok(None);
     "rd.debug" "yes or no" Helpful "Log every detail to the console."

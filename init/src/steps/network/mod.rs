@@ -2,6 +2,7 @@
 
 mod apply;
 mod dhcp;
+mod udev;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,6 +16,7 @@ use dayfly_sys::{Link, LinkChange, LinkKind, Sys};
 use dayfly_wire::ip::{IpArg, Method};
 use dayfly_wire::mac::Mac;
 
+use self::udev::Udev;
 use super::identity;
 use crate::context::{Context, Done};
 use crate::events::Level;
@@ -58,10 +60,11 @@ pub fn race<S: Sys>(cx: &Context<S>, plan: &NetworkPlan) -> Result<Done, Failure
     let mut reasons: BTreeMap<String, Reason> = BTreeMap::new();
     let started = cx.sys.now();
     let mut known: Vec<u32> = Vec::new();
+    let mut udev = Udev::find(cx);
     let mut told = 0;
     let winner = loop {
         for link in starters(cx, plan, cx.sys.now().saturating_sub(started))? {
-            if !known.contains(&link.index) {
+            if !known.contains(&link.index) && udev.is_done_with(cx, &link) {
                 known.push(link.index);
                 reasons.insert(link.name.clone(), Reason::NoCarrier);
                 start(cx, plan, link, &over, &sender);
