@@ -11,9 +11,12 @@ mod disks;
 mod faults;
 mod foreign;
 mod harness;
+mod kept;
 mod lab;
 mod links;
+mod openrc;
 mod report;
+mod systemd;
 
 use std::time::Instant;
 
@@ -52,6 +55,8 @@ fn main() {
         faults::SCENARIOS,
         consoles::SCENARIOS,
         foreign::SCENARIOS,
+        openrc::SCENARIOS,
+        systemd::SCENARIOS,
     ]
     .concat();
     let trials = scenarios.into_iter().filter(|(name, _)| is_wanted(name)).map(trial).collect();
