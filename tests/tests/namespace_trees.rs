@@ -102,6 +102,36 @@ fn a_copy_is_what_cp_makes() {
 }
 
 #[test]
+fn a_single_file_is_copied_with_everything_and_bound() {
+    apart(|kernel, scratch| {
+        let (from, to, place) = (scratch.join("from"), scratch.join("to"), scratch.join("place"));
+        let make = "echo hello > from; chmod 4640 from; chown 12:34 from; chmod 4640 from; setfattr -n user.note -v words from; touch -d '2001-02-03 04:05:06.789' from; echo covered > place";
+        shell(&format!("cd {}; {make}", scratch.display()));
+        kernel.copy_file(&from, &to).unwrap();
+        let look = |name: &str| {
+            shell(&format!(
+                "cd {}; stat -c '%a %u %g %Y' {name}; cat {name}; getfattr -d {name} | tail -n +2",
+                scratch.display()
+            ))
+        };
+        assert_eq!(look("to"), look("from"));
+        assert!(kernel.copy_file(&from, &to).is_err(), "what is there is not overwritten");
+        kernel
+            .mount(&Mount::Bind {
+                source: to.clone(),
+                target: place.clone(),
+                recursive: false,
+                flags: MountFlags { nodev: true, ..MountFlags::default() },
+            })
+            .unwrap();
+        fs::write(&place, "through\n").unwrap();
+        assert_eq!(fs::read_to_string(&to).unwrap(), "through\n");
+        let replaced = fs::rename(&from, &place).unwrap_err();
+        assert_eq!(replaced.raw_os_error(), Some(16), "EBUSY, as the documentation says: {replaced}");
+    });
+}
+
+#[test]
 fn mounts_and_sockets_stay_behind() {
     apart(|kernel, scratch| {
         let (tree, copy) = (scratch.join("tree"), scratch.join("copy"));

@@ -85,6 +85,8 @@ pub trait Sys: Send + Sync + 'static {
     /// nodes, hard links. `to` itself gets the mode, owner, times and xattrs of `from`. Never crosses a mount point.
     /// Of a folder in `skip` (relative to `from`), only the folder itself is copied.
     fn copy_tree(&self, from: &Path, to: &Path, skip: &[PathBuf]) -> Result<Copied>;
+    /// Copies a regular file, with mode, owner, times and xattrs, to a place where nothing is.
+    fn copy_file(&self, from: &Path, to: &Path) -> Result<()>;
 
     /// Makes, moves or removes a mount.
     fn mount(&self, mount: &Mount) -> Result<()>;

@@ -1,4 +1,4 @@
-//! A copy of a folder's contents with everything that belongs to them.
+//! A copy of a folder's contents, or of one file, with everything that belongs to them.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, OsStr};
@@ -46,18 +46,28 @@ struct Copier {
     copied: Copied,
 }
 
+/// Copies one regular file to a place where nothing is.
+pub(super) fn copy_file(from: &Path, to: &Path) -> Result<()> {
+    let (source, name) = folder_and_name(from)?;
+    let (target, new) = folder_and_name(to)?;
+    let stat = statat(&source, &name, AtFlags::SYMLINK_NOFOLLOW).tried("inspect", from.display())?;
+    let top = rustix::io::fcntl_dupfd_cloexec(&target, 3).tried("open the folder of", to.display())?;
+    let mut copier = Copier::new(from, top);
+    copier.file((source.as_fd(), &name), (target.as_fd(), &new), &stat).tried("copy", from.display())
+}
+
+/// The open folder that a path ends in, and the name there.
+fn folder_and_name(path: &Path) -> Result<(OwnedFd, CString)> {
+    let name = path.file_name().and_then(|name| CString::new(name.as_bytes()).ok()).ok_or(Errno::INVAL);
+    let folder = open_dir(CWD, path.parent().unwrap_or(Path::new("/")), OFlags::empty());
+    folder.and_then(|folder| Ok((folder, name?))).tried("open the folder of", path.display())
+}
+
 pub(super) fn copy(from: &Path, to: &Path, skip: &[PathBuf]) -> Result<Copied> {
     let source = open_dir(CWD, from, OFlags::empty()).tried("open the folder", from.display())?;
     let target = open_dir(CWD, to, OFlags::empty()).tried("open the folder", to.display())?;
     let top = rustix::io::fcntl_dupfd_cloexec(&target, 3).tried("open the folder", to.display())?;
-    let mut copier = Copier {
-        from: from.into(),
-        top,
-        linked: HashMap::new(),
-        buffer: vec![0; SMALL],
-        has_xattrs: true,
-        copied: Copied::default(),
-    };
+    let mut copier = Copier::new(from, top);
     let names = names(source.as_fd()).tried("list", from.display())?;
     let stat = rustix::fs::fstat(&source).tried("inspect", from.display())?;
     make_plain(&target).tried("prepare the folder", to.display())?;
@@ -82,6 +92,17 @@ pub(super) fn copy(from: &Path, to: &Path, skip: &[PathBuf]) -> Result<Copied> {
 }
 
 impl Copier {
+    fn new(from: &Path, top: OwnedFd) -> Self {
+        Self {
+            from: from.into(),
+            top,
+            linked: HashMap::new(),
+            buffer: vec![0; SMALL],
+            has_xattrs: true,
+            copied: Copied::default(),
+        }
+    }
+
     /// Copies one entry; a folder is returned for its contents.
     fn entry(&mut self, frame: &Frame, name: &CStr, skip: &[PathBuf]) -> Result<Option<Frame>> {
         let path = frame.path.join(OsStr::from_bytes(name.to_bytes()));
@@ -99,7 +120,7 @@ impl Copier {
         }
         let (from, to) = (frame.from.as_fd(), frame.to.as_fd());
         let mut create = || match kind {
-            FileType::RegularFile => self.file(frame, name, &stat),
+            FileType::RegularFile => self.file((from, name), (to, name), &stat),
             _ => make(from, to, name, kind, &stat),
         };
         let made = match create() {
@@ -150,15 +171,20 @@ impl Copier {
 
     /// A file with its attributes, all by descriptor: an OS image has thousands of small ones, and a path that is
     /// looked up once more costs as much as reading them.
-    fn file(&mut self, frame: &Frame, name: &CStr, stat: &Stat) -> std::result::Result<(), Errno> {
+    fn file(
+        &mut self,
+        (from, name): (BorrowedFd<'_>, &CStr),
+        (to, new): (BorrowedFd<'_>, &CStr),
+        stat: &Stat,
+    ) -> std::result::Result<(), Errno> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let source = openat(&frame.from, name, flags, Mode::empty())?;
+        let source = openat(from, name, flags, Mode::empty())?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
         let roots = (stat.st_uid, stat.st_gid) == (0, 0);
         // Private until owner and mode are right; what is root's and plain is right from the start.
         let plain = roots && !mode.intersects(Mode::SUID | Mode::SGID | Mode::SVTX | Mode::WGRP | Mode::WOTH);
-        let target = openat(&frame.to, name, flags, if plain { mode } else { Mode::RUSR | Mode::WUSR })?;
+        let target = openat(to, new, flags, if plain { mode } else { Mode::RUSR | Mode::WUSR })?;
         self.copied.bytes += if stat.st_size <= self.buffer.len() as i64 {
             copy_through(&source, &target, &mut self.buffer)?
         } else {
