@@ -7,6 +7,8 @@ use dayfly_sys::Backing;
 use dayfly_wire::dhcp4::Lease;
 use dayfly_wire::mac::Mac;
 
+use crate::services::Manager;
+
 /// The interface that won, as it is configured.
 #[derive(Debug, Clone)]
 pub struct NetworkUp {
@@ -45,6 +47,15 @@ pub struct Image {
     pub origin: String,
 }
 
+/// What the OS goes on with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OsInit {
+    /// The program.
+    pub program: String,
+    /// What starts its services, where it is one that we know.
+    pub manager: Option<Manager>,
+}
+
 /// All that is known.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
@@ -55,7 +66,7 @@ pub struct Known {
     /// The state disk, once it is mounted.
     pub state: Option<String>,
     /// The init that the image has.
-    pub init: Option<String>,
+    pub init: Option<OsInit>,
 }
 
 /// What a step adds.
@@ -68,7 +79,7 @@ pub enum Learned {
     /// The state disk, by its device, is mounted.
     State(String),
     /// The program to go on with.
-    Init(String),
+    Init(OsInit),
     /// Something that the rest of the boot is planned by.
     Fact(Fact),
 }

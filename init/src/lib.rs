@@ -18,9 +18,11 @@ pub mod panic;
 mod policy;
 mod run;
 mod screen;
+mod services;
 mod steps;
 
 pub use failure::Failure;
-pub use known::{Image, Known, Learned, NetworkUp};
+pub use known::{Image, Known, Learned, NetworkUp, OsInit};
 pub use policy::Ending;
 pub use run::Runner;
+pub use services::Manager;

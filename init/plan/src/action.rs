@@ -109,6 +109,11 @@ pub enum Action {
     MountImage,
     /// Reads the settings that the image brings along.
     ReadDefaults,
+    /// Finds the OS's init and its service manager in the image.
+    FindInit {
+        /// The program from `init=`, else the usual places.
+        init: Option<String>,
+    },
     /// Mounts the state disk.
     OpenState(StateSearch),
     /// Makes the OS's root: the image below a tmpfs.
@@ -134,16 +139,10 @@ pub enum Action {
         /// For all of it.
         wait: Duration,
     },
-    /// Finds the OS's init and moves into the new root.
-    SwitchRoot {
-        /// The program from `init=`, else the usual places.
-        init: Option<String>,
-    },
+    /// Moves into the new root.
+    SwitchRoot,
     /// Leaves the new root to dracut, which enters it.
-    LeaveToDracut {
-        /// The program from `init=`, else one in the usual places must be there.
-        init: Option<String>,
-    },
+    LeaveToDracut,
     /// Goes on as the OS's init.
     Exec {
         /// Its arguments.
@@ -182,6 +181,8 @@ impl fmt::Display for Action {
             Action::UseRoot => f.write_str("take the mounted root as the image, read-only"),
             Action::ReadDefaults => write!(f, "read the image's {}", paths::IMAGE_SETTINGS),
             Action::MountImage => f.write_str("mount image read-only"),
+            Action::FindInit { init: Some(init) } => write!(f, "find {init} in the image"),
+            Action::FindInit { init: None } => f.write_str("find the OS's init in the image"),
             Action::OpenState(search) if search.wanted => {
                 write!(f, "wait for {} and mount it", search.device)
             }
@@ -209,11 +210,8 @@ impl fmt::Display for Action {
             Action::StageKubelet(kubelet) => write!(f, "kubelet unit for {}", kubelet.program),
             Action::KeepRecord => write!(f, "keep boot.json in {}", paths::HISTORY),
             Action::Report { url, .. } => write!(f, "POST boot.json to {url}"),
-            Action::SwitchRoot { init: Some(init) } => {
-                write!(f, "empty the initramfs, enter the new root for {init}")
-            }
-            Action::SwitchRoot { init: None } => f.write_str("empty the initramfs, enter the new root"),
-            Action::LeaveToDracut { .. } => f.write_str("leave the new root to dracut"),
+            Action::SwitchRoot => f.write_str("empty the initramfs, enter the new root"),
+            Action::LeaveToDracut => f.write_str("leave the new root to dracut"),
             Action::Exec { args } if args.is_empty() => f.write_str("exec the OS's init"),
             Action::Exec { args } => write!(f, "exec the OS's init with {}", args.join(" ")),
         }

@@ -91,6 +91,8 @@ codes! {
         fix "Check the layout settings; a path that is bound or mounted must exist in the image as a folder.";
     NodeWrite "node.write" "A file of this node could not be written."
         fix "The words of the kernel say why; a full tmpfs means too little memory.";
+    NodeService "node.service" "A service of this node could not be set up."
+        fix "Boot an image with systemd or OpenRC; Dayfly writes services for these two.";
     HandoverNoInit "handover.no-init" "The image has no program to go on with."
         fix "Install systemd or OpenRC in the image, or name the program with init=/path.";
     HandoverSwitch "handover.switch" "The new root could not be entered."

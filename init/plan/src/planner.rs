@@ -44,7 +44,7 @@ pub fn plan(settings: &Settings) -> Result<Plan, Problem> {
             );
         }
     }
-    defaults(&mut draft);
+    image_contents(&mut draft, settings);
     state(&mut draft, settings);
     root(&mut draft, settings);
     node(&mut draft, settings);
@@ -212,7 +212,7 @@ fn find_image(draft: &mut Draft, settings: &Settings, image: &ImageSource) {
     );
 }
 
-fn defaults(draft: &mut Draft) {
+fn image_contents(draft: &mut Draft, settings: &Settings) {
     draft.add(
         Phase::Image,
         "defaults",
@@ -221,6 +221,9 @@ fn defaults(draft: &mut Draft) {
         within(10),
         OnFailure::Continue("the image is booted without settings of its own"),
     );
+    // Before anything of the image is copied to a disk: without an init it is no OS.
+    let find = Action::FindInit { init: settings.init.as_ref().map(|init| init.value.clone()) };
+    draft.add(Phase::Image, "init", &["defaults"], find, within(10), OnFailure::Abort);
 }
 
 fn state(draft: &mut Draft, settings: &Settings) {
@@ -241,7 +244,7 @@ fn state(draft: &mut Draft, settings: &Settings) {
 
 fn root(draft: &mut Draft, settings: &Settings) {
     let size = settings.root_size.as_ref().map(|size| size.value);
-    draft.add(Phase::Root, "root", &["defaults"], Action::MountRoot { size }, within(30), OnFailure::Abort);
+    draft.add(Phase::Root, "root", &["init"], Action::MountRoot { size }, within(30), OnFailure::Abort);
     // A BTreeMap sorts parents before what is below them.
     let entries = settings
         .layout
@@ -312,14 +315,11 @@ fn handover(draft: &mut Draft, settings: &Settings) {
     }
     // The last wait for everything: nothing else may run while the root changes.
     let all: Vec<StepId> = draft.steps.iter().map(|step| step.id).collect();
-    let init = settings.init.as_ref().map(|init| init.value.clone());
     if settings.way == Way::Dracut {
-        let leave = Action::LeaveToDracut { init };
-        draft.add(Phase::Handover, "leave", &all, leave, within(60), OnFailure::Abort);
+        draft.add(Phase::Handover, "leave", &all, Action::LeaveToDracut, within(60), OnFailure::Abort);
         return;
     }
-    let switch = Action::SwitchRoot { init };
-    draft.add(Phase::Handover, "switch", &all, switch, within(60), OnFailure::Abort);
+    draft.add(Phase::Handover, "switch", &all, Action::SwitchRoot, within(60), OnFailure::Abort);
     let exec = Action::Exec { args: settings.init_args.clone() };
     draft.add(Phase::Handover, "exec", &["switch"], exec, within(60), OnFailure::Abort);
 }

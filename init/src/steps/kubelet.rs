@@ -1,14 +1,13 @@
-//! Writes the kubelet's unit and enables it, before the service manager reads its units for the first time.
+//! Writes the kubelet's service and enables it, before the service manager reads its services for the first time.
 
 use std::path::Path;
 
 use dayfly_plan::{Code, KubeletPlan, paths};
-use dayfly_sys::{Sys, SysError};
+use dayfly_sys::Sys;
 
 use crate::Failure;
 use crate::context::{Context, Done};
-
-const UNIT: &str = "kubelet.service";
+use crate::services::{self, Restart, Service};
 
 /// Stages it.
 pub fn stage<S: Sys>(cx: &Context<S>, plan: &KubeletPlan) -> Result<Done, Failure> {
@@ -22,66 +21,25 @@ pub fn stage<S: Sys>(cx: &Context<S>, plan: &KubeletPlan) -> Result<Done, Failur
         }
         Err(error) => return Err(Failure::from_sys(Code::NodeWrite, tried, &error)),
     }
-    write(cx, plan).map_err(|error| Failure::from_sys(Code::NodeWrite, tried, &error))?;
-    Ok(Done::with(format!("{UNIT} is enabled")))
+    let manager = services::manager(cx)?;
+    let file = manager
+        .install(&*cx.sys, &service(plan))
+        .map_err(|error| Failure::from_sys(Code::NodeService, tried, &error))?;
+    Ok(Done::with(format!("{file} is enabled")))
 }
 
-fn write<S: Sys>(cx: &Context<S>, plan: &KubeletPlan) -> Result<(), SysError> {
-    let units = Path::new(paths::ROOT).join("etc/systemd/system");
-    cx.sys.write(&units.join(UNIT), unit(plan).as_bytes(), 0o644)?;
-    let link = units.join("multi-user.target.wants").join(UNIT);
-    cx.sys.symlink(&Path::new("..").join(UNIT), &link)
-}
-
-/// systemd.unit(5), systemd.service(5).
-fn unit(plan: &KubeletPlan) -> String {
-    let mut command = quote(&plan.program);
-    for arg in &plan.args {
-        command.push(' ');
-        command.push_str(&quote(arg));
-    }
-    format!(
-        "# Written by Dayfly at boot; changes are gone at the next one.\n\
-         [Unit]\n\
-         Description=Kubernetes node agent\n\
-         Documentation=https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/\n\
-         Wants=network-online.target\n\
-         After=network-online.target containerd.service crio.service\n\
-         StartLimitIntervalSec=0\n\
-         \n\
-         [Service]\n\
-         ExecStart={command}\n\
-         Restart=always\n\
-         RestartSec=10\n\
-         \n\
-         [Install]\n\
-         WantedBy=multi-user.target\n"
-    )
-}
-
-/// systemd.service(5), "Command lines": what is special is quoted, `%` and `$` are doubled.
-fn quote(text: &str) -> String {
-    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$");
-    let plain = escaped == text && !text.contains(|c: char| c.is_whitespace() || c == '\'' || c == ';');
-    if plain { escaped } else { format!("\"{escaped}\"") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arguments_reach_the_kubelet_as_they_are() {
-        for (text, quoted) in [
-            ("--v=2", "--v=2"),
-            ("--node-labels=a b", "\"--node-labels=a b\""),
-            ("100%", "\"100%%\""),
-            ("$HOME", "\"$$HOME\""),
-            ("a\"b\\c", "\"a\\\"b\\\\c\""),
-        ] {
-            assert_eq!(quote(text), quoted);
-        }
-        let plan = KubeletPlan { program: "/usr/bin/kubelet".to_owned(), args: vec!["--v=2".to_owned()] };
-        assert!(unit(&plan).contains("\nExecStart=/usr/bin/kubelet --v=2\n"));
+fn service(plan: &KubeletPlan) -> Service {
+    Service {
+        name: "kubelet".to_owned(),
+        description: "Kubernetes node agent".to_owned(),
+        documentation: Some(
+            "https://kubernetes.io/docs/reference/command-line-tools-reference/kubelet/".to_owned(),
+        ),
+        program: plan.program.clone(),
+        args: plan.args.clone(),
+        restart: Restart::Always(10),
+        network: true,
+        after: vec!["containerd".to_owned(), "crio".to_owned()],
+        ..Service::default()
     }
 }

@@ -6,6 +6,7 @@ mod fetch;
 pub mod handover;
 mod identity;
 mod image;
+mod init;
 mod kubelet;
 mod layout;
 mod network;
@@ -37,6 +38,7 @@ pub fn perform<S: Sys>(action: &Action, cx: &Context<S>) -> Result<Done, Failure
         Action::UseRoot => image::use_root(cx),
         Action::MountImage => image::mount(cx),
         Action::ReadDefaults => defaults::read(cx),
+        Action::FindInit { init } => init::find(cx, init.as_deref()),
         Action::OpenState(search) => state::open(cx, search),
         Action::MountRoot { size } => root::mount(cx, *size),
         Action::ApplyLayout { entries } => layout::apply(cx, entries),
@@ -44,8 +46,8 @@ pub fn perform<S: Sys>(action: &Action, cx: &Context<S>) -> Result<Done, Failure
         Action::StageKubelet(plan) => kubelet::stage(cx, plan),
         Action::Report { url, wait } => report::send(cx, url, *wait),
         Action::KeepRecord => report::keep(cx),
-        Action::SwitchRoot { init } => handover::switch(cx, init.as_deref()),
-        Action::LeaveToDracut { init } => handover::leave(cx, init.as_deref()),
+        Action::SwitchRoot => handover::switch(cx),
+        Action::LeaveToDracut => Ok(handover::leave(cx)),
         Action::Exec { args } => handover::exec(cx, args),
     }
 }

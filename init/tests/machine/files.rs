@@ -9,6 +9,8 @@ use dayfly_sys::{Copied, Entry, FileKind, Mount, Result};
 
 use super::{ENOENT, State, errno};
 
+const ELOOP: i32 = 40;
+
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
@@ -107,6 +109,29 @@ impl State {
                 is_dir: *node == Node::Dir,
             })
             .collect())
+    }
+
+    /// As the real one, for what a boot looks at.
+    pub fn resolve(&self, root: &Path, path: &Path) -> Result<PathBuf> {
+        let mut inside = PathBuf::new();
+        let parts = |path: &Path| -> Vec<_> {
+            path.iter().filter(|part| *part != "/").rev().map(ToOwned::to_owned).collect()
+        };
+        let mut rest = parts(path);
+        for _ in 0..200 {
+            let Some(part) = rest.pop() else { return Ok(root.join(inside)) };
+            match self.nodes.get(&root.join(&inside).join(&part)) {
+                _ if part == ".." => drop(inside.pop()),
+                Some(Node::Symlink(target)) => {
+                    if target.is_absolute() {
+                        inside = PathBuf::new();
+                    }
+                    rest.extend(parts(target));
+                }
+                _ => inside.push(part),
+            }
+        }
+        Err(errno("follow", path, ELOOP))
     }
 
     pub fn copy(&mut self, from: &Path, to: &Path, skip: &[PathBuf]) -> Copied {

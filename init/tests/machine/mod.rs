@@ -22,6 +22,7 @@ use dayfly_sys::{
     PacketPort, Post, Power, RamFile, Request, Response, Result, Rights, Sys, SysError, Uevents,
 };
 pub use files::Node;
+#[allow(unused_imports, reason = "not every test file boots")]
 pub use image::{sha256, squashfs};
 
 /// Which call fails, how, and how often.
@@ -268,8 +269,7 @@ impl Sys for Machine {
     }
 
     fn resolve(&self, root: &Path, path: &Path) -> Result<PathBuf> {
-        self.call("resolve", path.display()).map(drop)?;
-        Ok(root.join(path.strip_prefix("/").unwrap_or(path)))
+        self.call("resolve", path.display())?.resolve(root, path)
     }
 
     fn rights(&self, path: &Path) -> Result<Rights> {

@@ -1,0 +1,71 @@
+//! Which service manager an image has, by what its init leads to.
+
+mod machine;
+
+use std::path::{Path, PathBuf};
+
+use dayfly_init::Manager;
+use machine::{Machine, Node};
+
+/// An image of these paths; a path with ` -> ` is a symlink.
+fn manager_of(paths: &[&str], init: &str) -> Option<Manager> {
+    let (machine, _ends) = Machine::new("", 1);
+    for path in paths {
+        let (path, node) = match path.split_once(" -> ") {
+            Some((path, target)) => (path, Node::Symlink(PathBuf::from(target))),
+            None => (*path, Node::File(Vec::new())),
+        };
+        machine.state().put(&Path::new("/image").join(path.trim_start_matches('/')), node);
+    }
+    Manager::of_init(&*machine, Path::new("/image"), init).unwrap()
+}
+
+#[test]
+fn an_init_that_leads_to_itself_is_an_error() {
+    let (machine, _ends) = Machine::new("", 1);
+    machine.state().put(Path::new("/image/sbin/init"), Node::Symlink(PathBuf::from("init")));
+    let error = Manager::of_init(&*machine, Path::new("/image"), "/sbin/init").unwrap_err();
+    assert_eq!(error.errno(), Some(40));
+}
+
+#[test]
+fn the_init_says_who_starts_the_services() {
+    use Manager::{OpenRc, Systemd};
+    let usr_merged = ["/sbin -> usr/sbin", "/lib -> usr/lib"];
+    let both = ["/usr/lib/systemd/systemd", "/sbin/openrc", "/sbin/init", "/sbin/openrc-init"];
+    for (paths, init, expected) in [
+        // Debian 12 with systemd-sysv, on a merged /usr and not.
+        (
+            &["/usr/lib/systemd/systemd", "/usr/sbin/init -> /lib/systemd/systemd"][..],
+            "/sbin/init",
+            Some(Systemd),
+        ),
+        (&["/lib/systemd/systemd", "/sbin/init -> /lib/systemd/systemd"], "/sbin/init", Some(Systemd)),
+        (
+            &["/usr/lib/systemd/systemd", "/usr/sbin/init -> ../lib/systemd/systemd"],
+            "/usr/sbin/init",
+            Some(Systemd),
+        ),
+        // sysvinit that starts OpenRC; Alpine's busybox; Gentoo's openrc-init.
+        (&["/sbin/init", "/sbin/openrc"], "/sbin/init", Some(OpenRc)),
+        (&["/bin/busybox", "/sbin/init -> /bin/busybox", "/sbin/openrc"], "/sbin/init", Some(OpenRc)),
+        (&["/sbin/openrc-init", "/sbin/openrc"], "/sbin/openrc-init", Some(OpenRc)),
+        // Both: the init that is started decides.
+        (&both, "/sbin/init", Some(OpenRc)),
+        (&both, "/usr/lib/systemd/systemd", Some(Systemd)),
+        // A wrapper, a link that leads nowhere, neither manager, a link out of the image's top.
+        (&["/sbin/init", "/usr/lib/systemd/systemd"], "/sbin/init", Some(Systemd)),
+        (&["/sbin/init -> /nowhere"], "/sbin/init", None),
+        (&["/sbin/init", "/bin/busybox"], "/sbin/init", None),
+        (
+            &["/sbin/init -> ../../../../usr/lib/systemd/systemd", "/usr/lib/systemd/systemd"],
+            "/sbin/init",
+            Some(Systemd),
+        ),
+    ] {
+        let merged = paths.iter().any(|path| path.starts_with("/usr/sbin"));
+        let all: Vec<&str> =
+            if merged { usr_merged.iter().chain(paths).copied().collect() } else { paths.to_vec() };
+        assert_eq!(manager_of(&all, init), expected, "{init} of {all:?}");
+    }
+}
