@@ -20,6 +20,7 @@ pub mod image;
 pub mod kernel;
 pub mod kubernetes;
 pub mod lan;
+pub mod netboot;
 pub mod product;
 pub mod proxy;
 pub mod server;

@@ -13,7 +13,7 @@ use serde_json::json;
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// The kernel command line, in one argument
-    #[arg(long, default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     cmdline: String,
     /// The settings file that the initramfs would hold (TOML)
     #[arg(long, value_name = "FILE")]

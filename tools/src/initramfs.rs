@@ -10,7 +10,6 @@ mod program;
 mod report;
 mod selection;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -19,6 +18,7 @@ use dayfly_plan::Facts;
 use dayfly_plan::{Severity, paths};
 
 use crate::kernel::KernelArgs;
+use crate::output::write_whole;
 use crate::progress::Progress;
 use compress::Compress;
 use contents::Contents;
@@ -27,7 +27,7 @@ use profile::Profile;
 /// The CA bundle that Debian, Ubuntu, Alpine and Arch have.
 const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// Build an initramfs that boots with dayfly
+/// Builds an initramfs that boots with Dayfly
 #[derive(Debug, Args)]
 pub struct InitramfsArgs {
     /// The file to write
@@ -167,24 +167,4 @@ fn check_settings(path: &Path, notes: &mut Vec<String>) -> Result<()> {
     }
     let refused: Vec<String> = refused.iter().map(|problem| format!("  {problem}")).collect();
     bail!("--settings {}: a node would not boot with it:\n{}", path.display(), refused.join("\n"))
-}
-
-/// Writes beside the target and renames, so that a boot server never hands out half an image.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = || format!("cannot write {}", path.display());
-    if path.is_dir() {
-        bail!("--output {}: it is a folder; name the file to write", path.display());
-    }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::Builder::new()
-        .prefix(".dayfly-")
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(folder)
-        .with_context(failed)?;
-    file.write_all(bytes).with_context(failed)?;
-    file.persist(path).with_context(failed)?;
-    Ok(())
 }

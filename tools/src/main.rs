@@ -3,9 +3,12 @@
 mod chart;
 mod explain;
 mod initramfs;
+mod ipxe;
 mod kernel;
 mod modules;
+mod output;
 mod progress;
+mod serve;
 
 use std::process::ExitCode;
 
@@ -24,7 +27,9 @@ enum Command {
     Explain(explain::ExplainArgs),
     Chart(chart::ChartArgs),
     Initramfs(Box<initramfs::InitramfsArgs>),
+    Ipxe(ipxe::IpxeArgs),
     Modules(modules::ModulesArgs),
+    Serve(serve::ServeArgs),
 }
 
 fn main() -> ExitCode {
@@ -32,7 +37,9 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Chart(args) => chart::run(&args),
         Command::Initramfs(args) => initramfs::run(&args),
+        Command::Ipxe(args) => ipxe::run(&args),
         Command::Modules(args) => modules::run(&args),
+        Command::Serve(args) => serve::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,7 +6,7 @@ use dayfly_wire::modules::Table;
 
 use crate::kernel::KernelArgs;
 
-/// Show which modules an alias or a name stands for, and what loading each would load
+/// Shows which modules an alias or a name stands for, and what loading each would load
 #[derive(Debug, Args)]
 pub struct ModulesArgs {
     #[command(flatten)]

@@ -95,6 +95,11 @@ impl Lab {
         Ok(self.bare_node(initramfs()?)?.nic(Nic::user()))
     }
 
+    /// A node that boots from the network with the iPXE script at that URL; it has no card yet.
+    pub fn netboot(&self, script: &str) -> Result<Builder> {
+        Ok(Builder::new(self.name).netboot(script).log(self.log()?))
+    }
+
     /// A node with that initramfs and no card.
     pub fn bare_node(&self, initramfs: &Path) -> Result<Builder> {
         Ok(Builder::new(self.name).initrd(initramfs).log(self.log()?))
@@ -110,6 +115,12 @@ pub fn kernel() -> Result<&'static Kernel> {
 /// The path of a test image.
 pub fn image_path(image: Image) -> Result<PathBuf> {
     images()?.get(image)
+}
+
+/// The `dayfly` command.
+pub fn dayfly() -> Result<&'static PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    once(&BUILT, || product()?.dayfly())
 }
 
 /// The initramfs with the default init.

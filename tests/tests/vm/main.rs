@@ -11,12 +11,10 @@ mod disks;
 mod faults;
 mod foreign;
 mod harness;
-mod kept;
+mod ipxe;
 mod lab;
 mod links;
-mod openrc;
 mod report;
-mod systemd;
 
 use std::time::Instant;
 
@@ -50,13 +48,12 @@ fn main() {
         boot::SCENARIOS,
         budgets::SCENARIOS,
         disks::SCENARIOS,
+        ipxe::SCENARIOS,
         links::SCENARIOS,
         report::SCENARIOS,
         faults::SCENARIOS,
         consoles::SCENARIOS,
         foreign::SCENARIOS,
-        openrc::SCENARIOS,
-        systemd::SCENARIOS,
     ]
     .concat();
     let trials = scenarios.into_iter().filter(|(name, _)| is_wanted(name)).map(trial).collect();

@@ -1,0 +1,108 @@
+//! `dayfly ipxe`: the script with which iPXE boots what a folder holds.
+
+mod find;
+mod script;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use dayfly_plan::settings::gather;
+use dayfly_plan::{Facts, Severity, plan};
+use sha2::{Digest, Sha256};
+
+use crate::output::write_whole;
+use crate::progress::Progress;
+use find::Parts;
+use script::{Base, Script};
+
+/// Prints the iPXE script that boots a served folder's kernel, initramfs and image
+///
+/// The files are known by what is in them; where there are several of a kind, the options choose. The script has the image's
+/// SHA-256, so it is to be made anew with every new image. What a node would refuse is refused here.
+#[derive(Debug, Args)]
+pub struct IpxeArgs {
+    /// The folder that is served
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+    /// The URL under which nodes find that folder; iPXE's settings may be in it, as in http://${next-server}:8080/
+    #[arg(long, value_name = "URL")]
+    url: String,
+    /// The kernel's path inside DIR [default: the only kernel there]
+    #[arg(long, value_name = "FILE")]
+    kernel: Option<String>,
+    /// The initramfs's path inside DIR [default: the only one there]
+    #[arg(long, value_name = "FILE")]
+    initramfs: Option<String>,
+    /// The OS image's path inside DIR [default: the only squashfs or erofs there; none where --cmdline has a root=]
+    #[arg(long, value_name = "FILE")]
+    image: Option<String>,
+    /// More kernel parameters, in one argument
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    cmdline: String,
+    /// Where the script goes; standard output where it is not given
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Runs it.
+pub fn run(args: &IpxeArgs) -> Result<()> {
+    let base: Base = args.url.parse()?;
+    let more = script::parameters(&args.cmdline)?;
+    let chosen =
+        Parts { kernel: args.kernel.clone(), initramfs: args.initramfs.clone(), image: args.image.clone() };
+    let parts = find::parts(&args.dir, chosen, script::names_an_image(&more))?;
+    let image = match parts.image {
+        Some(name) => {
+            let path = args.dir.join(&name);
+            find::check_image(&path)?;
+            let sha256 = sha256(&path)?;
+            Some((name, sha256))
+        }
+        None => None,
+    };
+    let script = Script { base, kernel: parts.kernel, initramfs: parts.initramfs, image, more };
+    check(&script)?;
+    let text = script.to_string();
+    if let Some(path) = &args.output {
+        return write_whole(path, text.as_bytes());
+    }
+    print!("{text}");
+    Ok(())
+}
+
+/// Refuses what a node would refuse, and tells what it would warn of.
+fn check(script: &Script) -> Result<()> {
+    let example = script.example()?;
+    let (settings, mut problems) = gather(&Facts::from_cmdline(example));
+    if problems.iter().all(|problem| problem.severity != Severity::Refuse) {
+        problems.extend(plan(&settings).err());
+    }
+    let (refused, warnings): (Vec<_>, Vec<_>) =
+        problems.iter().partition(|problem| problem.severity == Severity::Refuse);
+    for problem in warnings {
+        eprintln!("warning: {problem} [{}]", problem.code);
+    }
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let refused: Vec<String> =
+        refused.iter().map(|problem| format!("  {problem} [{}]", problem.code)).collect();
+    bail!("a node would refuse to boot with this:\n{}", refused.join("\n"))
+}
+
+fn sha256(path: &Path) -> Result<String> {
+    let failed = || format!("cannot read {} to hash it", path.display());
+    let step = Progress::new().step(&format!("hashing {}", path.display()), 0);
+    let mut file = File::open(path).with_context(failed)?;
+    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        let length = file.read(&mut buffer).with_context(failed)?;
+        let Some(piece @ [_, ..]) = buffer.get(..length) else { break };
+        hash.update(piece);
+    }
+    drop(step);
+    Ok(dayfly_plan::settings::value::Sha256(hash.finalize().into()).to_string())
+}

@@ -1,0 +1,197 @@
+//! What of a folder is the kernel, the initramfs and the image.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Component, Path};
+
+use anyhow::{Context, Result, bail};
+use dayfly_wire::superblock::{Kind as FileSystem, PROBE_LEN, image_len, probe};
+
+/// gzip, zstd, lz4 as the kernel has it, xz, bzip2, lzop.
+const COMPRESSED: [&[u8]; 6] =
+    [b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x02\x21\x4c\x18", b"\xfd7zXZ\0", b"BZh", b"\x89LZO"];
+
+/// Paths inside the folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parts<K = String> {
+    /// The kernel.
+    pub kernel: K,
+    /// The initramfs.
+    pub initramfs: K,
+    /// The OS image.
+    pub image: Option<String>,
+}
+
+/// What a file is, by its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Kernel,
+    Initramfs,
+    Image,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Kernel => "kernel",
+            Kind::Initramfs => "initramfs",
+            Kind::Image => "squashfs or erofs image",
+        }
+    }
+
+    fn option(self) -> &'static str {
+        match self {
+            Kind::Kernel => "--kernel",
+            Kind::Initramfs => "--initramfs",
+            Kind::Image => "--image",
+        }
+    }
+}
+
+/// The parts that were chosen, and for the others the only file of its kind. An image is not looked for if the command line
+/// names one.
+pub fn parts(folder: &Path, chosen: Parts<Option<String>>, has_image: bool) -> Result<Parts> {
+    let mut known = Vec::new();
+    for (name, path) in files(folder)? {
+        if let Some(kind) = kind(&name, &head(&path)?) {
+            known.push((name, kind));
+        }
+    }
+    let pick = |kind: Kind, chosen: Option<String>| match chosen {
+        Some(name) => inside(folder, &name, kind).map(|()| name),
+        None => only(folder, &known, kind),
+    };
+    Ok(Parts {
+        kernel: pick(Kind::Kernel, chosen.kernel)?,
+        initramfs: pick(Kind::Initramfs, chosen.initramfs)?,
+        image: if chosen.image.is_none() && has_image {
+            None
+        } else {
+            Some(pick(Kind::Image, chosen.image)?)
+        },
+    })
+}
+
+/// The plain files right in the folder, sorted.
+fn files(folder: &Path) -> Result<Vec<(String, std::path::PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
+        let path = entry.with_context(|| format!("cannot list {}", folder.display()))?.path();
+        // A name that is not UTF-8 can be given by nobody, and a link without a target is no file.
+        let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+        if let (Some(name), true) = (name, path.is_file()) {
+            found.push((name, path));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn head(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(PROBE_LEN as u64).read_to_end(&mut bytes))
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(bytes)
+}
+
+/// The x86 boot protocol's `HdrS`, arm64's and EFI's magic numbers (the kernel's Documentation/arch/*/boot*), cpio's `070701`, a
+/// superblock. A compressed archive is taken for an initramfs if its name says so.
+fn kind(name: &str, bytes: &[u8]) -> Option<Kind> {
+    let at = |offset: usize, magic: &[u8]| bytes.get(offset..).is_some_and(|rest| rest.starts_with(magic));
+    let image = probe(bytes)
+        .is_some_and(|superblock| matches!(superblock.kind, FileSystem::Squashfs | FileSystem::Erofs));
+    if image {
+        Some(Kind::Image)
+    } else if at(0x202, b"HdrS") || at(0x38, b"ARM\x64") || at(0, b"MZ\0\0zimg") {
+        Some(Kind::Kernel)
+    } else if at(0, b"070701") || at(0, b"070702") {
+        Some(Kind::Initramfs)
+    } else if COMPRESSED.iter().any(|magic| at(0, magic)) {
+        let says_so = ["init", ".img", ".cpio"].iter().any(|part| name.contains(part));
+        says_so.then_some(Kind::Initramfs)
+    } else {
+        None
+    }
+}
+
+fn only(folder: &Path, known: &[(String, Kind)], kind: Kind) -> Result<String> {
+    let names: Vec<&str> =
+        known.iter().filter(|(_, found)| *found == kind).map(|(name, _)| name.as_str()).collect();
+    let (what, option, place) = (kind.name(), kind.option(), folder.display());
+    match names[..] {
+        [name] => Ok(name.to_owned()),
+        [] => {
+            let how = match kind {
+                Kind::Kernel => "copy one there (/boot/vmlinuz-…)",
+                Kind::Initramfs => "write one there with dayfly initramfs -o",
+                Kind::Image => "put one there, or say with --cmdline root=… where it is",
+            };
+            bail!("there is no {what} in {place}: {how}, or name it with {option}")
+        }
+        _ => bail!(
+            "{place} has {} files that are a {what}: {}; choose one with {option}",
+            names.len(),
+            names.join(", ")
+        ),
+    }
+}
+
+/// Whether a chosen file is there. What is in it is the caller's business.
+fn inside(folder: &Path, name: &str, kind: Kind) -> Result<()> {
+    let option = kind.option();
+    if !Path::new(name).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        bail!("{option} {name}: a path inside {} is expected, without ..", folder.display());
+    }
+    if !folder.join(name).is_file() {
+        bail!("{option} {name}: there is no such file in {}", folder.display());
+    }
+    Ok(())
+}
+
+/// Refuses a file that is no image, or not the whole of one: what is still being copied, say.
+pub fn check_image(path: &Path) -> Result<()> {
+    let failed = || format!("cannot read {}", path.display());
+    let length = fs::metadata(path).with_context(failed)?.len();
+    match image_len(&head(path)?) {
+        Some(wanted) if wanted <= length => Ok(()),
+        Some(wanted) => bail!(
+            "{} has {length} bytes of the {wanted} that its superblock tells of: it is cut off, or still being written",
+            path.display()
+        ),
+        None => bail!("{} is neither a squashfs nor an erofs image", path.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(offset: usize, magic: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0; offset];
+        bytes.extend_from_slice(magic);
+        bytes.resize(PROBE_LEN, 0);
+        bytes
+    }
+
+    #[test]
+    fn files_are_known_by_their_bytes() {
+        let zstd = at(0, b"\x28\xb5\x2f\xfd");
+        let table = [
+            ("a", at(0x202, b"HdrS"), Some(Kind::Kernel)),
+            ("a", at(0x38, b"ARM\x64"), Some(Kind::Kernel)),
+            ("a", at(0, b"MZ\0\0zimg"), Some(Kind::Kernel)),
+            ("a", at(0, b"070701"), Some(Kind::Initramfs)),
+            ("initrd", zstd.clone(), Some(Kind::Initramfs)),
+            ("x.img", at(0, b"\x02\x21\x4c\x18"), Some(Kind::Initramfs)),
+            ("x.cpio.xz", at(0, b"\xfd7zXZ\0"), Some(Kind::Initramfs)),
+            ("backup.tar.zst", zstd, None),
+            ("boot.ipxe", at(0, b"#!ipxe\n"), None),
+            ("x.img", at(0, b""), None),
+            ("x.img", Vec::new(), None),
+        ];
+        for (name, bytes, expected) in table {
+            assert_eq!(kind(name, &bytes), expected, "{name}: {:?}", bytes.get(..4));
+        }
+    }
+}
