@@ -19,6 +19,7 @@ use crate::{Failure, Runner, policy};
 /// It returns after a failure only where the machine cannot be ended, under dracut, and in tests.
 pub fn boot<S: Sys>(sys: &Arc<S>, way: Way) -> Ended {
     let events = Events::start(sys);
+    events.emit(Event::Begun(way));
     events.note(Level::Info, None, format!("Dayfly {}", env!("CARGO_PKG_VERSION")));
     raise_clock(&**sys, &events);
     let boot_id = read_text(&**sys, "/proc/sys/kernel/random/boot_id", &events).trim().to_owned();

@@ -32,7 +32,9 @@ pub fn lines(event: &Event) -> Vec<(Level, String)> {
             Some(step) => vec![(*level, format!("{step}: {text}"))],
             None => vec![(*level, text.clone())],
         },
-        Event::Node(_) | Event::Screen(_) | Event::Finished | Event::GivenUp(_) => Vec::new(),
+        Event::Begun(_) | Event::Node(_) | Event::Screen(_) | Event::Finished | Event::GivenUp(_) => {
+            Vec::new()
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
 use dayfly_plan::settings::Shown;
-use dayfly_plan::{Phase, Plan, Problem, StepId};
+use dayfly_plan::{Phase, Plan, Problem, StepId, Way};
 use dayfly_sys::Sys;
 
 use crate::Failure;
@@ -56,6 +56,8 @@ pub enum NodeFact {
 /// Something that happened.
 #[derive(Debug, Clone)]
 pub enum Event {
+    /// Dayfly was started, in this way.
+    Begun(Way),
     /// The plan is made.
     Planned(Plan, Vec<Shown>, Vec<Problem>),
     /// A step's attempt starts.

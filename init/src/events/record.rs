@@ -28,6 +28,7 @@ pub struct Report {
 pub struct Record {
     version: u32,
     dayfly: &'static str,
+    way: &'static str,
     outcome: &'static str,
     finished_s: Option<f64>,
     clock: u64,
@@ -137,6 +138,7 @@ impl Record {
             self.outcome = "running";
         }
         match event {
+            Event::Begun(way) => self.way = way.name(),
             Event::Planned(plan, settings, problems) => {
                 self.plan = plan.rows();
                 self.notes.clone_from(&plan.notes);

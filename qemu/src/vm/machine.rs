@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Builder, Match, Output, agent::Agent, console::Console, kernel_and_accel, qmp::Qmp};
+use super::{Builder, Match, Output, agent::Agent, console::Console, explain, kernel_and_accel, qmp::Qmp};
 
 /// How long QEMU may take from its start to the connection of its sockets.
 const CONNECT: Duration = Duration::from_secs(30);
@@ -39,6 +39,7 @@ pub struct Vm {
     qmp: Mutex<Qmp>,
     agent: Mutex<Agent>,
     dir: TempDir,
+    explain: Vec<String>,
 }
 
 impl Vm {
@@ -90,6 +91,7 @@ impl Vm {
             qmp: Mutex::new(qmp),
             agent: Mutex::new(agent),
             dir,
+            explain: builder.explain,
         })
     }
 
@@ -155,11 +157,16 @@ impl Vm {
         self.agent().send(script)
     }
 
-    /// /run/dayfly/boot.json of the booted system.
+    /// /run/dayfly/boot.json of the booted system; an error where its plan is not the one that `dayfly explain` makes.
     pub fn boot_json(&self) -> Result<Value> {
         let text = self.check("cat /run/dayfly/boot.json")?;
-        serde_json::from_str(&text)
-            .with_context(|| format!("machine {}: boot.json is not JSON:\n{text}", self.name))
+        let report: Value = serde_json::from_str(&text)
+            .with_context(|| format!("machine {}: boot.json is not JSON:\n{text}", self.name))?;
+        // Under dracut, what its initramfs adds to the kernel's command line counts too.
+        let cmdline = self.check("cat /run/dayfly/cmdline 2>/dev/null || cat /proc/cmdline")?;
+        explain::compare(&report, &cmdline, &self.explain)
+            .with_context(|| format!("machine {}: {cmdline}", self.name))?;
+        Ok(report)
     }
 
     /// Executes a QMP command and gives its answer.

@@ -4,6 +4,7 @@ pub mod accel;
 pub mod agent;
 pub mod console;
 pub mod device;
+mod explain;
 mod firmware;
 mod machine;
 pub mod qmp;
@@ -38,6 +39,7 @@ pub struct Builder {
     icount: bool,
     interactive: bool,
     log: Option<PathBuf>,
+    explain: Vec<String>,
 }
 
 impl Builder {
@@ -59,6 +61,7 @@ impl Builder {
             icount: false,
             interactive: false,
             log: None,
+            explain: Vec::new(),
         }
     }
 
@@ -157,6 +160,13 @@ impl Builder {
     /// Where the console's log goes, with host times; a temporary file by default.
     pub fn log(mut self, path: impl AsRef<Path>) -> Self {
         self.log = Some(path.as_ref().to_owned());
+        self
+    }
+
+    /// What `dayfly explain` needs to know beside the command line to make the plan that the node makes: arguments such as
+    /// `--settings FILE`. [`Vm::boot_json`] compares the two.
+    pub fn explain(mut self, arguments: &[&str]) -> Self {
+        self.explain.extend(arguments.iter().map(|argument| (*argument).to_owned()));
         self
     }
 

@@ -143,18 +143,18 @@ fn build(name: &str, features: &str, more: &[&str]) -> Result<PathBuf> {
     product()?.initramfs(name, &init, kernel()?, more)
 }
 
-/// Starts the node and waits for multi-user; no unit may have failed.
+/// Starts the node and waits for its services, as [`ready`] does.
 pub fn boot(node: Builder) -> Result<Vm> {
     let vm = node.start()?;
     ready(&vm)?;
     Ok(vm)
 }
 
-/// Waits for multi-user; no unit may have failed.
+/// Waits for the node's services; none may have failed, and the plan that ran must be the one that `dayfly explain` makes.
 pub fn ready(vm: &Vm) -> Result<()> {
     let ready = vm.wait_ready(BOOT)?;
-    same!(ready.group(2), "none", "failed units");
-    Ok(())
+    same!(ready.group(2), "none", "failed services");
+    vm.boot_json().map(drop)
 }
 
 /// Boots a node that must fail: the console shows the four parts with this code, then the machine restarts. Gives the console.
