@@ -20,6 +20,8 @@ const TREE: &str = r"
     ln deep/dangling deep/er/dangling-too
     mkfifo -m 0620 plain/fifo; mknod -m 0604 plain/null c 1 3; mknod plain/loop b 7 200
     chmod 1777 deep/er; chmod 0 deep/er/est; chown 7:8 deep
+    mkdir -p group/below; chown 9:10 group; echo x > group/plain; echo x > group/below/plain; ln -s x group/link; mkfifo group/fifo; chmod 2775 group
+    mkdir acl; echo x > acl/plain; mkdir acl/below; setfattr -n system.posix_acl_default -v 0x0200000001000700ffffffff02000700e803000004000500ffffffff10000700ffffffff20000500ffffffff acl
     setfattr -n user.note -v words plain/file
     setfattr -n trusted.note -v words deep
     setfattr -h -n trusted.link -v words deep/dangling
@@ -27,12 +29,12 @@ const TREE: &str = r"
     setfattr -n system.posix_acl_access -v 0x0200000001000600ffffffff02000400e803000004000400ffffffff10000400ffffffff20000400ffffffff plain/empty
     printf x > 'plain/odd
 name'; printf y > plain/$(printf 'caf\351'); ln plain/$(printf 'caf\351') deep/$(printf 'caf\351')
-    find . -mindepth 1 -depth -exec touch -h -d '2001-02-03 04:05:06.789' {} +
+    find . -depth -exec touch -h -d '2001-02-03 04:05:06.789' {} +
 ";
 
 fn listing(dir: &Path) -> String {
     shell(&format!(
-        "cd {}; find . -mindepth 1 -printf '%P|%y|%m|%U|%G|%T@|%n|%l\\n' | sort; find . -mindepth 1 -type f -printf '%P %s\\n' | sort;
+        "cd {}; find . -printf '%P|%y|%m|%U|%G|%T@|%n|%l\\n' | sort; find . -mindepth 1 -type f -printf '%P %s\\n' | sort;
          find . -type f -print0 | sort -z | xargs -0 sha256sum; find . -mindepth 1 -print0 | sort -z | xargs -0 getfattr -h -d -m - -e hex;
          stat -c '%n %t %T' plain/null plain/loop; ls -i plain/file deep/hard deep/er/hard | awk '{{print $1}}' | uniq | wc -l",
         dir.display()
@@ -47,8 +49,8 @@ fn a_copy_is_what_cp_makes() {
             kernel.make_dir(dir, 0o755).unwrap();
         }
         shell(&format!("TREE={}; {TREE}", tree.display()));
-        run("cp", &["-a", "--one-file-system", &format!("{}/.", tree.display()), theirs.to_str().unwrap()]);
         fs::set_permissions(&tree, std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
+        run("cp", &["-a", "--one-file-system", &format!("{}/.", tree.display()), theirs.to_str().unwrap()]);
 
         // From a tmpfs, and from a squashfs, whose files other calls of the kernel copy.
         let file = scratch.join("tree.squashfs");
@@ -71,7 +73,7 @@ fn a_copy_is_what_cp_makes() {
                     let text = text.replace(".7890000000", ".0000000000");
                     let of_acl = |line: &str| {
                         line.is_empty()
-                            || line == "# file: plain/empty"
+                            || ["# file: acl", "# file: plain/empty"].contains(&line)
                             || line.starts_with("system.posix_acl")
                     };
                     text.lines().filter(|line| !of_acl(line)).collect::<Vec<_>>().join("\n")
@@ -88,7 +90,7 @@ fn a_copy_is_what_cp_makes() {
                     .unwrap();
                 assert_eq!(
                     (copied.entries, copied.bytes),
-                    (entries, 6 + 5_000_000 + 2),
+                    (entries, 6 + 5_000_000 + 2 + 6),
                     "{}",
                     from.display()
                 );
@@ -96,6 +98,36 @@ fn a_copy_is_what_cp_makes() {
             kernel.remove_tree(&ours).unwrap();
             kernel.make_dir(&ours, 0o755).unwrap();
         }
+    });
+}
+
+#[test]
+fn a_single_file_is_copied_with_everything_and_bound() {
+    apart(|kernel, scratch| {
+        let (from, to, place) = (scratch.join("from"), scratch.join("to"), scratch.join("place"));
+        let make = "echo hello > from; chmod 4640 from; chown 12:34 from; chmod 4640 from; setfattr -n user.note -v words from; touch -d '2001-02-03 04:05:06.789' from; echo covered > place";
+        shell(&format!("cd {}; {make}", scratch.display()));
+        kernel.copy_file(&from, &to).unwrap();
+        let look = |name: &str| {
+            shell(&format!(
+                "cd {}; stat -c '%a %u %g %Y' {name}; cat {name}; getfattr -d {name} | tail -n +2",
+                scratch.display()
+            ))
+        };
+        assert_eq!(look("to"), look("from"));
+        assert!(kernel.copy_file(&from, &to).is_err(), "what is there is not overwritten");
+        kernel
+            .mount(&Mount::Bind {
+                source: to.clone(),
+                target: place.clone(),
+                recursive: false,
+                flags: MountFlags { nodev: true, ..MountFlags::default() },
+            })
+            .unwrap();
+        fs::write(&place, "through\n").unwrap();
+        assert_eq!(fs::read_to_string(&to).unwrap(), "through\n");
+        let replaced = fs::rename(&from, &place).unwrap_err();
+        assert_eq!(replaced.raw_os_error(), Some(16), "EBUSY, as the documentation says: {replaced}");
     });
 }
 

@@ -15,6 +15,8 @@ pub enum Policy {
     Ephemeral,
     /// On the state disk, filled from the image the first time; a tmpfs, filled likewise, where there is no such disk.
     Persistent,
+    /// As [`Policy::Persistent`], and a file even where neither state disk nor image has one yet: it starts empty.
+    PersistentFile,
     /// A tmpfs of its own, empty; bytes, or `None` for the kernel's half of the memory.
     Tmpfs(Option<u64>),
 }
@@ -25,6 +27,7 @@ impl fmt::Display for Policy {
             Policy::ReadOnly => f.write_str("read-only"),
             Policy::Ephemeral => f.write_str("ephemeral"),
             Policy::Persistent => f.write_str("persistent"),
+            Policy::PersistentFile => f.write_str("persistent-file"),
             Policy::Tmpfs(None) => f.write_str("tmpfs"),
             Policy::Tmpfs(Some(bytes)) => write!(f, "tmpfs({bytes})"),
         }
@@ -40,11 +43,12 @@ impl FromStr for Policy {
             ("read-only", _) => Ok(Policy::ReadOnly),
             ("ephemeral", _) => Ok(Policy::Ephemeral),
             ("persistent", _) => Ok(Policy::Persistent),
+            ("persistent-file", _) => Ok(Policy::PersistentFile),
             ("tmpfs", _) => Ok(Policy::Tmpfs(None)),
             (_, Some(size)) => Ok(Policy::Tmpfs(Some(crate::settings::value::parse_size(size)?))),
-            _ => {
-                Err(format!("\"{text}\" is not one of read-only, ephemeral, persistent, tmpfs, tmpfs(SIZE)"))
-            }
+            _ => Err(format!(
+                "\"{text}\" is not one of read-only, ephemeral, persistent, persistent-file, tmpfs, tmpfs(SIZE)"
+            )),
         }
     }
 }
@@ -68,6 +72,13 @@ pub fn default_layout() -> Layout {
     .into_iter()
     .map(|(path, policy)| (path.to_owned(), Sourced::default_of(policy)))
     .collect()
+}
+
+impl Policy {
+    /// Whether it keeps something over a reboot.
+    pub const fn persists(self) -> bool {
+        matches!(self, Policy::Persistent | Policy::PersistentFile)
+    }
 }
 
 /// A layout path: absolute, normal, and not one that would shadow the machinery.

@@ -7,7 +7,7 @@ use dayfly_wire::ip::{IpArg, Method};
 use crate::settings::{ImageSource, Settings};
 use crate::{
     Action, Code, Deadline, IdentityPlan, KubeletPlan, LayoutEntry, NetworkPlan, OnFailure, Phase, Plan,
-    Policy, Problem, Severity, Source, Sourced, StateSearch, Step, StepId, Way,
+    Problem, Severity, Source, Sourced, StateSearch, Step, StepId, Way,
 };
 
 /// Modules without which no image boots; its file system is loaded when its superblock has been seen.
@@ -228,7 +228,7 @@ fn image_contents(draft: &mut Draft, settings: &Settings) {
 
 fn state(draft: &mut Draft, settings: &Settings) {
     let wanted = settings.state_device.source != Source::Default;
-    if !wanted && !settings.layout.values().any(|policy| policy.value == Policy::Persistent) {
+    if !wanted && !settings.layout.values().any(|policy| policy.value.persists()) {
         return;
     }
     let search = StateSearch { device: settings.state_device.value.clone(), wanted };

@@ -35,7 +35,7 @@ fn bad_values_are_named_with_what_is_expected() {
         ("dayfly.image.file=../etc/shadow", Refuse, ConfigValue, "dayfly.image.file=../etc/shadow: \"../etc/shadow\" is not a path below the disk's top folder."),
         ("dayfly.hostname=-node", Refuse, ConfigValue, "dayfly.hostname=-node: host name \"-node\" has a part that starts or ends with \"-\"."),
         ("dayfly.state.device=sda", Refuse, ConfigValue, "dayfly.state.device=sda: \"sda\" is not a device: /dev/NAME, LABEL=, UUID=, PARTLABEL= or PARTUUID= is expected."),
-        ("dayfly.layout./var=kept", Refuse, ConfigValue, "dayfly.layout./var=kept: \"kept\" is not one of read-only, ephemeral, persistent, tmpfs, tmpfs(SIZE)."),
+        ("dayfly.layout./var=kept", Refuse, ConfigValue, "dayfly.layout./var=kept: \"kept\" is not one of read-only, ephemeral, persistent, persistent-file, tmpfs, tmpfs(SIZE)."),
         ("dayfly.layout.var=tmpfs", Refuse, ConfigValue, "dayfly.layout.var=tmpfs: \"var\" is not an absolute path without . and ..."),
         ("dayfly.layout./run/x=tmpfs", Refuse, ConfigValue, "dayfly.layout./run/x=tmpfs: \"/run/x\" belongs to the kernel or to the boot itself."),
         ("dayfly.layout./tmp=tmpfs(1T)", Refuse, ConfigValue, "dayfly.layout./tmp=tmpfs(1T): \"1T\" is not a size: a number with an optional K, M or G is expected."),

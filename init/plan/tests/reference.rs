@@ -206,7 +206,11 @@ Of these there is one for each of something, and its name is a part of the setti
 | `read-only` | the image's own folder, bound over the overlay: nobody writes to it |
 | `ephemeral` | writable, and gone at the next boot: it lies in the root's overlay, which is in memory |
 | `persistent` | on the state disk, filled from the image the first time; without a state disk a tmpfs of its own, filled likewise |
+| `persistent-file` | as `persistent`, for one file; where neither the state disk nor the image has it, it starts empty and only root's |
 | `tmpfs`, `tmpfs(SIZE)` | an empty tmpfs of its own |
+
+A path of a file in the image may be `persistent` or `read-only` too. A persistent file is bound over its place: a program that writes into it writes to
+the state disk, one that replaces it by rename(2) gets `EBUSY`. Without a state disk it is what the image has.
 
 What no entry names is ephemeral. The defaults:
 

@@ -28,7 +28,12 @@ pub fn apply<S: Sys>(cx: &Context<S>, entries: &[LayoutEntry]) -> Result<Done, F
         let outcome = match entry.policy {
             Policy::ReadOnly => place.protect(cx),
             Policy::Ephemeral => place.show_overlay(cx),
-            Policy::Persistent if cx.known.state.is_some() => place.persist(cx),
+            Policy::Persistent | Policy::PersistentFile if cx.known.state.is_some() => place.persist(cx),
+            // The image's own file, if any, in the root's overlay: programs find it or make it.
+            Policy::PersistentFile => {
+                in_memory.push(entry.path.as_str());
+                Ok(())
+            }
             Policy::Persistent => {
                 in_memory.push(entry.path.as_str());
                 place.fill_tmpfs(cx)
@@ -60,6 +65,7 @@ struct Place<'a> {
     above: Policy,
     /// What below it has a policy of its own, relative to it.
     below: Vec<PathBuf>,
+    policy: Policy,
     is_default: bool,
 }
 
@@ -74,6 +80,7 @@ impl<'a> Place<'a> {
             image: at(paths::LOWER, &entry.path),
             above: above.map_or(Policy::Ephemeral, |above| above.policy),
             below: entries.iter().filter_map(|other| rest(&entry.path, &other.path)).collect(),
+            policy: entry.policy,
             is_default: entry.is_default,
         }
     }
@@ -107,7 +114,7 @@ impl<'a> Place<'a> {
 
     /// The image's own folder, without the overlay: nothing can be written, and reading costs less.
     fn protect<S: Sys>(&self, cx: &Context<S>) -> Result<(), SysError> {
-        if !self.is_in_image(cx)? {
+        if !matches!(cx.sys.inspect(&self.image)?, Some(FileKind::Dir | FileKind::File(_))) {
             cx.note(Level::Debug, format!("{} is not in the image: nothing to protect", self.path));
             return Ok(());
         }
@@ -128,7 +135,11 @@ impl<'a> Place<'a> {
     /// starts over the next time.
     fn persist<S: Sys>(&self, cx: &Context<S>) -> Result<(), SysError> {
         let kept = Path::new(paths::STATE).join(escaped(self.path));
-        if cx.sys.inspect(&kept)?.is_none() {
+        let there = cx.sys.inspect(&kept)?;
+        if self.is_file(cx, there)? {
+            return self.persist_file(cx, kept, there.is_some());
+        }
+        if there.is_none() {
             let fresh = Path::new(paths::STATE).join(format!(".new-{}", escaped(self.path)));
             cx.sys.remove_tree(&fresh)?;
             cx.sys.make_dir(&fresh, 0o755)?;
@@ -148,9 +159,45 @@ impl<'a> Place<'a> {
         self.bind(cx, kept, MountFlags { nodev: true, ..MountFlags::default() })
     }
 
+    /// What is kept decides; the first time, what the image has or the policy says.
+    fn is_file<S: Sys>(&self, cx: &Context<S>, kept: Option<FileKind>) -> Result<bool, SysError> {
+        Ok(match kept {
+            Some(kind) => matches!(kind, FileKind::File(_)),
+            None => {
+                self.policy == Policy::PersistentFile
+                    || matches!(cx.sys.inspect(&self.image)?, Some(FileKind::File(_)))
+            }
+        })
+    }
+
+    /// One file out of an ephemeral folder, bound over its place: what is written into it lies on the state disk. A
+    /// program that replaces it by rename(2) is refused with EBUSY.
+    fn persist_file<S: Sys>(&self, cx: &Context<S>, kept: PathBuf, is_there: bool) -> Result<(), SysError> {
+        if !is_there {
+            let fresh = Path::new(paths::STATE).join(format!(".new-{}", escaped(self.path)));
+            cx.sys.remove_tree(&fresh)?;
+            if matches!(cx.sys.inspect(&self.image)?, Some(FileKind::File(_))) {
+                cx.sys.copy_file(&self.image, &fresh)?;
+            } else {
+                // Nobody knows yet who may read it.
+                cx.sys.write(&fresh, b"", 0o600)?;
+            }
+            cx.sys.rename(&fresh, &kept)?;
+            cx.note(Level::Info, format!("{} is new on the state disk", self.path));
+        }
+        if cx.sys.inspect(&self.target)?.is_none() {
+            cx.sys.write(&self.target, b"", 0o600)?;
+        }
+        self.bind(cx, kept, MountFlags { nodev: true, ..MountFlags::default() })
+    }
+
     /// In memory, filled from the image. A file system of its own and not the root's overlay: containers put overlays
     /// on /var, and an overlay cannot be another one's upper layer.
     fn fill_tmpfs<S: Sys>(&self, cx: &Context<S>) -> Result<(), SysError> {
+        if matches!(cx.sys.inspect(&self.image)?, Some(FileKind::File(_))) {
+            // A single file is as ephemeral in the root's overlay.
+            return Ok(());
+        }
         self.tmpfs(cx, None)?;
         if self.is_in_image(cx)? {
             cx.sys.copy_tree(&self.image, &self.target, &self.below)?;

@@ -82,9 +82,11 @@ pub trait Sys: Send + Sync + 'static {
     /// Removes a file, or a folder with all that is in it; never crosses a mount point. Nothing there is a success.
     fn remove_tree(&self, path: &Path) -> Result<()>;
     /// Copies what is inside `from` into the existing folder `to`: modes, owners, times, xattrs, symlinks, device
-    /// nodes, hard links. `to` itself gets the mode, owner and xattrs of `from`. Never crosses a mount point.
+    /// nodes, hard links. `to` itself gets the mode, owner, times and xattrs of `from`. Never crosses a mount point.
     /// Of a folder in `skip` (relative to `from`), only the folder itself is copied.
     fn copy_tree(&self, from: &Path, to: &Path, skip: &[PathBuf]) -> Result<Copied>;
+    /// Copies a regular file, with mode, owner, times and xattrs, to a place where nothing is.
+    fn copy_file(&self, from: &Path, to: &Path) -> Result<()>;
 
     /// Makes, moves or removes a mount.
     fn mount(&self, mount: &Mount) -> Result<()>;

@@ -319,6 +319,15 @@ impl Sys for Machine {
         Ok(self.call("copy_tree", format!("{} {}", from.display(), to.display()))?.copy(from, to, skip))
     }
 
+    fn copy_file(&self, from: &Path, to: &Path) -> Result<()> {
+        let mut state = self.call("copy_file", format!("{} {}", from.display(), to.display()))?;
+        let Some(node @ Node::File(_)) = state.nodes.get(from).cloned() else {
+            return Err(errno("copy", from, ENOENT));
+        };
+        state.put(to, node);
+        Ok(())
+    }
+
     fn mount(&self, mount: &Mount) -> Result<()> {
         let kind = match mount {
             Mount::New { fstype, .. } => fstype.as_str(),

@@ -1,5 +1,6 @@
 //! The test images and disks, built once and kept in the cache.
 
+mod addition;
 mod debian;
 mod disk;
 
@@ -11,7 +12,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-pub(crate) use debian::closure;
+pub(crate) use addition::closure;
+use debian::Recipe;
 pub use disk::{ext4, ext4_with};
 
 use crate::{
@@ -36,6 +38,10 @@ pub enum Image {
     Debian,
     /// The same tree as erofs (lz4hc).
     DebianErofs,
+    /// Debian 12 with systemd and what a server has (sshd, git, cron, systemd-networkd), and files that a copy easily spoils.
+    Server,
+    /// The same with OpenRC and ifupdown.
+    OpenRc,
     /// A few kilobytes of squashfs without any init.
     NoInit,
     /// The Debian squashfs made 700 MB long by a hole: it boots like the other, but does not fit into 512 MiB of RAM.
@@ -46,9 +52,11 @@ pub enum Image {
 
 impl Image {
     /// All of them, with the names that the command line takes.
-    pub const ALL: [(&str, Self); 5] = [
+    pub const ALL: [(&str, Self); 7] = [
         ("debian.squashfs", Self::Debian),
         ("debian.erofs", Self::DebianErofs),
+        ("server.squashfs", Self::Server),
+        ("openrc.squashfs", Self::OpenRc),
         ("no-init.squashfs", Self::NoInit),
         ("big.squashfs", Self::Big),
         ("images.ext4", Self::OnLabelledDisk),
@@ -80,8 +88,10 @@ impl Images {
     /// The path of an image; built when it is not in the cache (Debian's takes about two minutes the first time).
     pub fn get(&self, image: Image) -> Result<PathBuf> {
         match image {
-            Image::Debian => self.squashfs(),
-            Image::DebianErofs => self.erofs(),
+            Image::Debian => self.squashfs(&debian::SYSTEMD),
+            Image::DebianErofs => self.erofs(&debian::SYSTEMD),
+            Image::Server => self.squashfs(&debian::SYSTEMD_SERVER),
+            Image::OpenRc => self.squashfs(&debian::OPENRC_SERVER),
             Image::NoInit => self.no_init(),
             Image::Big => self.big(),
             Image::OnLabelledDisk => self.labelled_disk(),
@@ -99,11 +109,11 @@ impl Images {
         Ok(hash)
     }
 
-    fn squashfs(&self) -> Result<PathBuf> {
-        let key = debian::key(&self.kernel).with("mksquashfs zstd 15 128k");
-        self.cache.get("debian.squashfs", key, |path| {
+    fn squashfs(&self, recipe: &Recipe) -> Result<PathBuf> {
+        let key = recipe.key(&self.kernel).with("mksquashfs zstd 15 128k");
+        self.cache.get(&format!("{}.squashfs", recipe.name), key, |path| {
             let mut mksquashfs = Command::new("mksquashfs");
-            mksquashfs.arg(debian::tree(&self.cache, &self.kernel)?).arg(path);
+            mksquashfs.arg(recipe.tree(&self.cache, &self.kernel)?).arg(path);
             mksquashfs.args([
                 "-comp",
                 "zstd",
@@ -114,17 +124,17 @@ impl Images {
                 "-noappend",
                 "-no-progress",
             ]);
-            run("image: compress the Debian tree as squashfs", &mut mksquashfs)?;
+            run(&format!("image: compress the tree {} as squashfs", recipe.name), &mut mksquashfs)?;
             Ok(())
         })
     }
 
-    fn erofs(&self) -> Result<PathBuf> {
-        let key = debian::key(&self.kernel).with("mkfs.erofs lz4hc");
-        self.cache.get("debian.erofs", key, |path| {
+    fn erofs(&self, recipe: &Recipe) -> Result<PathBuf> {
+        let key = recipe.key(&self.kernel).with("mkfs.erofs lz4hc");
+        self.cache.get(&format!("{}.erofs", recipe.name), key, |path| {
             let mut mkfs = Command::new("mkfs.erofs");
-            mkfs.args(["-zlz4hc", "-T0"]).arg(path).arg(debian::tree(&self.cache, &self.kernel)?);
-            run("image: compress the Debian tree as erofs", &mut mkfs)?;
+            mkfs.args(["-zlz4hc", "-T0"]).arg(path).arg(recipe.tree(&self.cache, &self.kernel)?);
+            run(&format!("image: compress the tree {} as erofs", recipe.name), &mut mkfs)?;
             Ok(())
         })
     }
@@ -154,17 +164,17 @@ impl Images {
 
     fn big(&self) -> Result<PathBuf> {
         const BYTES: u64 = 700_000_000 / 4096 * 4096;
-        let key = debian::key(&self.kernel).with("big").with(BYTES.to_string());
+        let key = debian::SYSTEMD.key(&self.kernel).with("big").with(BYTES.to_string());
         self.cache.get("big.squashfs", key, |path| {
-            fs::copy(self.squashfs()?, path)?;
+            fs::copy(self.get(Image::Debian)?, path)?;
             Ok(fs::OpenOptions::new().write(true).open(path)?.set_len(BYTES)?)
         })
     }
 
     fn labelled_disk(&self) -> Result<PathBuf> {
-        let key = debian::key(&self.kernel).with("ext4").with(IMAGE_ON_DISK);
+        let key = debian::SYSTEMD.key(&self.kernel).with("ext4").with(IMAGE_ON_DISK);
         self.cache.get("images.ext4", key, |path| {
-            ext4_with(path, IMAGES_LABEL, &[(IMAGE_ON_DISK, &self.squashfs()?)])
+            ext4_with(path, IMAGES_LABEL, &[(IMAGE_ON_DISK, &self.get(Image::Debian)?)])
         })
     }
 }

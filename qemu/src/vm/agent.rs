@@ -1,4 +1,4 @@
-//! The harness's private line into a booted test image: the second serial port, where `recipe/dayfly-test` answers.
+//! The harness's private line into a booted test image: the second serial port, where `recipe/agent` answers.
 
 use std::{
     io::{BufRead, BufReader, Write},

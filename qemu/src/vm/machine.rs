@@ -100,8 +100,8 @@ impl Vm {
         self.console.expect(pattern, deadline).with_context(|| format!("machine {}", self.name))
     }
 
-    /// Waits for the marker of the test image that says that multi-user.target is reached, and for its agent.
-    /// Gives the guest's seconds since the kernel started and the failed units (`none` or a list with commas).
+    /// Waits for the marker of the test image that says that its services are started, and for its agent.
+    /// Gives the guest's seconds since the kernel started and the failed services (`none` or a list with commas).
     pub fn wait_ready(&self, deadline: Duration) -> Result<Match> {
         let started = Instant::now();
         let found = self.expect(r"^DAYFLY-TEST READY uptime=(\S+) failed=(\S+)$", deadline)?;

@@ -54,15 +54,23 @@ fn state_survives_a_reboot(lab: &Lab) -> Result<()> {
     image::ext4(&state, STATE_LABEL, 512)?;
     let site = Site::start(Image::Debian)?;
     let node = lab.node()?.drive(Drive::read_write(&state)).cmdline(&site.parameters()).reboots();
-    let vm = boot(node.smbios("type=1,uuid=3fa85f64-5717-4562-b3fc-2c963f66afa6"))?;
+    let files = "dayfly.layout./etc/issue=persistent dayfly.layout./etc/own/keytab=persistent-file";
+    let vm = boot(node.cmdline(files).smbios("type=1,uuid=3fa85f64-5717-4562-b3fc-2c963f66afa6"))?;
     same!(vm.check("findmnt -no FSTYPE /var")?, "ext4");
     vm.check("ls -d /var/lib/dpkg/status")?;
     vm.check("for d in var home opt usr/local etc root; do echo kept >/$d/mark; done; sync")?;
+    // Single files out of the ephemeral /etc: one that the image has, one that nobody has yet.
+    same!(vm.check("stat -c '%a %s' /etc/own/keytab")?, "600 0");
+    vm.check("cmp /etc/issue /run/dayfly/l/etc/issue && echo kept >>/etc/issue && echo kept >/etc/own/keytab && sync")?;
     let id = vm.check("cat /etc/machine-id")?;
     vm.run_unattended("systemctl reboot")?;
     ready(&vm)?;
     same!(vm.check("cat /var/mark /home/mark /opt/mark /usr/local/mark")?, "kept\nkept\nkept\nkept");
     same!(vm.check("ls /etc/mark /root/mark 2>&1 | grep -c 'No such file'")?, "2", "paths that forgot");
+    same!(
+        vm.check("tail -n 1 /etc/issue; cat /etc/own/keytab; stat -c '%a %U' /etc/issue")?,
+        "kept\nkept\n644 root"
+    );
     same!(vm.check("cat /etc/machine-id")?, id, "the machine-id after the reboot");
     same!(step(&vm.boot_json()?, "state")?["outcome"], "done");
     Ok(())

@@ -12,9 +12,12 @@ mod faults;
 mod foreign;
 mod harness;
 mod ipxe;
+mod kept;
 mod lab;
 mod links;
+mod openrc;
 mod report;
+mod systemd;
 
 use std::time::Instant;
 
@@ -54,6 +57,8 @@ fn main() {
         faults::SCENARIOS,
         consoles::SCENARIOS,
         foreign::SCENARIOS,
+        openrc::SCENARIOS,
+        systemd::SCENARIOS,
     ]
     .concat();
     let trials = scenarios.into_iter().filter(|(name, _)| is_wanted(name)).map(trial).collect();

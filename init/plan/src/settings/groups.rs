@@ -42,7 +42,7 @@ pub static GROUPS: &[Group] = &[Group {
     fields: &[Field {
         name: "",
         kind: "policy",
-        doc: "`read-only`, `ephemeral`, `persistent`, `tmpfs` or `tmpfs(SIZE)`.",
+        doc: "`read-only`, `ephemeral`, `persistent`, `persistent-file`, `tmpfs` or `tmpfs(SIZE)`.",
         stage: Stage::Root,
         secret: false,
         set: |settings, path, text, source| layout::set(&mut settings.layout, path, text, source),

@@ -147,6 +147,12 @@ impl Sys for Kernel {
         trees::copy(from, to, skip)
     }
 
+    /// [copy_file_range(2)](https://man7.org/linux/man-pages/man2/copy_file_range.2.html),
+    /// [xattr(7)](https://man7.org/linux/man-pages/man7/xattr.7.html).
+    fn copy_file(&self, from: &Path, to: &Path) -> Result<()> {
+        trees::copy_file(from, to)
+    }
+
     /// [fsopen(2)](https://man7.org/linux/man-pages/man2/fsopen.2.html),
     /// [open_tree(2)](https://man7.org/linux/man-pages/man2/open_tree.2.html),
     /// [mount_setattr(2)](https://man7.org/linux/man-pages/man2/mount_setattr.2.html); mount(2) on kernels before 5.2.

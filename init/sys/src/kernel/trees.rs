@@ -1,4 +1,4 @@
-//! A copy of a folder's contents with everything that belongs to them.
+//! A copy of a folder's contents, or of one file, with everything that belongs to them.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, OsStr};
@@ -30,9 +30,9 @@ struct Frame {
     /// Below both tops, for messages and hard links.
     path: PathBuf,
     names: Vec<CString>,
-    /// What the folder looks like when its contents are in place; `None` for the top,
-    /// whose times are its own.
-    stat: Option<Stat>,
+    /// What the folder looks like when its contents are in place. Not before: a set-group-ID folder hands its group
+    /// down to what is made in it, and one with a default ACL hands that down.
+    stat: Stat,
 }
 
 struct Copier {
@@ -46,23 +46,32 @@ struct Copier {
     copied: Copied,
 }
 
+/// Copies one regular file to a place where nothing is.
+pub(super) fn copy_file(from: &Path, to: &Path) -> Result<()> {
+    let (source, name) = folder_and_name(from)?;
+    let (target, new) = folder_and_name(to)?;
+    let stat = statat(&source, &name, AtFlags::SYMLINK_NOFOLLOW).tried("inspect", from.display())?;
+    let top = rustix::io::fcntl_dupfd_cloexec(&target, 3).tried("open the folder of", to.display())?;
+    let mut copier = Copier::new(from, top);
+    copier.file((source.as_fd(), &name), (target.as_fd(), &new), &stat).tried("copy", from.display())
+}
+
+/// The open folder that a path ends in, and the name there.
+fn folder_and_name(path: &Path) -> Result<(OwnedFd, CString)> {
+    let name = path.file_name().and_then(|name| CString::new(name.as_bytes()).ok()).ok_or(Errno::INVAL);
+    let folder = open_dir(CWD, path.parent().unwrap_or(Path::new("/")), OFlags::empty());
+    folder.and_then(|folder| Ok((folder, name?))).tried("open the folder of", path.display())
+}
+
 pub(super) fn copy(from: &Path, to: &Path, skip: &[PathBuf]) -> Result<Copied> {
     let source = open_dir(CWD, from, OFlags::empty()).tried("open the folder", from.display())?;
     let target = open_dir(CWD, to, OFlags::empty()).tried("open the folder", to.display())?;
     let top = rustix::io::fcntl_dupfd_cloexec(&target, 3).tried("open the folder", to.display())?;
-    let mut copier = Copier {
-        from: from.into(),
-        top,
-        linked: HashMap::new(),
-        buffer: vec![0; SMALL],
-        has_xattrs: true,
-        copied: Copied::default(),
-    };
+    let mut copier = Copier::new(from, top);
     let names = names(source.as_fd()).tried("list", from.display())?;
     let stat = rustix::fs::fstat(&source).tried("inspect", from.display())?;
-    finish(source.as_fd(), target.as_fd(), c".", FileType::Directory, &stat)
-        .tried("copy the attributes of", from.display())?;
-    let mut open = vec![Frame { from: source, to: target, path: PathBuf::new(), names, stat: None }];
+    make_plain(&target).tried("prepare the folder", to.display())?;
+    let mut open = vec![Frame { from: source, to: target, path: PathBuf::new(), names, stat }];
     // A stack of open folders instead of recursion: an image can be deeper than a thread's stack is long.
     while let Some(frame) = open.last_mut() {
         if let Some(name) = frame.names.pop() {
@@ -71,17 +80,29 @@ pub(super) fn copy(from: &Path, to: &Path, skip: &[PathBuf]) -> Result<Copied> {
             }
             continue;
         }
-        // Times last: each entry made in a folder changes them.
-        if let Some(done) = open.pop()
-            && let Some(stat) = done.stat
-        {
-            rustix::fs::futimens(&done.to, &times(&stat)).tried("set the times of", done.path.display())?;
+        if let Some(done) = open.pop() {
+            let shown = from.join(&done.path);
+            finish(done.from.as_fd(), done.to.as_fd(), c".", FileType::Directory, &done.stat)
+                .tried("copy the attributes of", shown.display())?;
+            // Times last: each entry made in a folder changes them.
+            rustix::fs::futimens(&done.to, &times(&done.stat)).tried("set the times of", shown.display())?;
         }
     }
     Ok(copier.copied)
 }
 
 impl Copier {
+    fn new(from: &Path, top: OwnedFd) -> Self {
+        Self {
+            from: from.into(),
+            top,
+            linked: HashMap::new(),
+            buffer: vec![0; SMALL],
+            has_xattrs: true,
+            copied: Copied::default(),
+        }
+    }
+
     /// Copies one entry; a folder is returned for its contents.
     fn entry(&mut self, frame: &Frame, name: &CStr, skip: &[PathBuf]) -> Result<Option<Frame>> {
         let path = frame.path.join(OsStr::from_bytes(name.to_bytes()));
@@ -98,10 +119,14 @@ impl Copier {
             return Ok(None);
         }
         let (from, to) = (frame.from.as_fd(), frame.to.as_fd());
-        let made = match self.make(from, to, name, kind, &stat) {
+        let mut create = || match kind {
+            FileType::RegularFile => self.file((from, name), (to, name), &stat),
+            _ => make(from, to, name, kind, &stat),
+        };
+        let made = match create() {
             // Something is there already: it is replaced, unless both are folders.
             Err(Errno::EXIST) if kind != FileType::Directory => {
-                unlinkat(to, name, AtFlags::empty()).and_then(|()| self.make(from, to, name, kind, &stat))
+                unlinkat(to, name, AtFlags::empty()).and_then(|()| create())
             }
             made => made,
         };
@@ -110,8 +135,8 @@ impl Copier {
         if kind == FileType::RegularFile {
             return Ok(None);
         }
-        finish(from, to, name, kind, &stat).tried("copy the attributes of", &shown)?;
         if kind != FileType::Directory {
+            finish(from, to, name, kind, &stat).tried("copy the attributes of", &shown)?;
             utimensat(to, name, &times(&stat), AtFlags::SYMLINK_NOFOLLOW)
                 .tried("set the times of", &shown)?;
             return Ok(None);
@@ -124,7 +149,8 @@ impl Copier {
         } else {
             names(below.as_fd()).tried("list", &shown)?
         };
-        Ok(Some(Frame { from: below, to: copy, path, names, stat: Some(stat) }))
+        make_plain(&copy).tried("prepare the copy of", &shown)?;
+        Ok(Some(Frame { from: below, to: copy, path, names, stat }))
     }
 
     /// Links to the first copy of the same file, where there is one; else remembers this one.
@@ -143,36 +169,12 @@ impl Copier {
         Ok(true)
     }
 
-    fn make(
-        &mut self,
-        from: BorrowedFd<'_>,
-        to: BorrowedFd<'_>,
-        name: &CStr,
-        kind: FileType,
-        stat: &Stat,
-    ) -> std::result::Result<(), Errno> {
-        // Private until owner and mode are right.
-        let private = Mode::RUSR | Mode::WUSR;
-        match kind {
-            FileType::Directory => match mkdirat(to, name, private | Mode::XUSR) {
-                Err(Errno::EXIST) => Ok(()),
-                made => made,
-            },
-            FileType::RegularFile => self.file(from, to, name, stat),
-            FileType::Symlink => symlinkat(&*readlinkat(from, name, Vec::new())?, to, name),
-            _ => mknodat(to, name, kind, private, stat.st_rdev),
-        }
-    }
-}
-
-impl Copier {
     /// A file with its attributes, all by descriptor: an OS image has thousands of small ones, and a path that is
     /// looked up once more costs as much as reading them.
     fn file(
         &mut self,
-        from: BorrowedFd<'_>,
-        to: BorrowedFd<'_>,
-        name: &CStr,
+        (from, name): (BorrowedFd<'_>, &CStr),
+        (to, new): (BorrowedFd<'_>, &CStr),
         stat: &Stat,
     ) -> std::result::Result<(), Errno> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -182,7 +184,7 @@ impl Copier {
         let roots = (stat.st_uid, stat.st_gid) == (0, 0);
         // Private until owner and mode are right; what is root's and plain is right from the start.
         let plain = roots && !mode.intersects(Mode::SUID | Mode::SGID | Mode::SVTX | Mode::WGRP | Mode::WOTH);
-        let target = openat(to, name, flags, if plain { mode } else { Mode::RUSR | Mode::WUSR })?;
+        let target = openat(to, new, flags, if plain { mode } else { Mode::RUSR | Mode::WUSR })?;
         self.copied.bytes += if stat.st_size <= self.buffer.len() as i64 {
             copy_through(&source, &target, &mut self.buffer)?
         } else {
@@ -199,6 +201,41 @@ impl Copier {
             self.has_xattrs = copy_xattrs(&source, &target)?;
         }
         rustix::fs::futimens(&target, &times(stat))
+    }
+}
+
+fn make(
+    from: BorrowedFd<'_>,
+    to: BorrowedFd<'_>,
+    name: &CStr,
+    kind: FileType,
+    stat: &Stat,
+) -> std::result::Result<(), Errno> {
+    // Private until owner and mode are right.
+    let private = Mode::RUSR | Mode::WUSR;
+    match kind {
+        FileType::Directory => match mkdirat(to, name, private | Mode::XUSR) {
+            Err(Errno::EXIST) => Ok(()),
+            made => made,
+        },
+        FileType::Symlink => symlinkat(&*readlinkat(from, name, Vec::new())?, to, name),
+        _ => mknodat(to, name, kind, private, stat.st_rdev),
+    }
+}
+
+/// Makes a folder that was there before like one that was just made: private, and handing nothing down to what is made in
+/// it (inode(7), S_ISGID; ext4(5), grpid; acl(5), default ACLs).
+fn make_plain(dir: &OwnedFd) -> std::result::Result<(), Errno> {
+    let stat = rustix::fs::fstat(dir)?;
+    let private = Mode::RWXU;
+    if (stat.st_uid, stat.st_gid) == (0, 0) && Mode::from_raw_mode(stat.st_mode) == private {
+        return Ok(());
+    }
+    fchown(dir, Some(Uid::ROOT), Some(Gid::ROOT))?;
+    fchmod(dir, private)?;
+    match rustix::fs::fremovexattr(dir, c"system.posix_acl_default") {
+        Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(()),
+        Err(errno) => Err(errno),
     }
 }
 
