@@ -12,7 +12,7 @@ use crate::events::{self, Event, Events, Level, NodeFact};
 use crate::modules::Modules;
 use crate::run::Ran;
 use crate::steps::handover::FLUSH;
-use crate::{Failure, Runner, policy};
+use crate::{Failure, Runner, firmware, policy};
 
 /// Boots. On success this process is the OS's init and the call does not return (under dracut, it returns with the new
 /// root left to it: [`Ended::Left`]); after a failure it ends the machine.
@@ -31,13 +31,14 @@ pub fn boot<S: Sys>(sys: &Arc<S>, way: Way) -> Ended {
     if let Some(text) = settings_file(&**sys, &events) {
         facts = facts.with_file(text);
     }
+    firmware::read(&**sys, &events, &mut facts);
     let modules = Arc::new(Modules::new(Arc::clone(sys), events.clone(), &Cmdline::parse(&facts.cmdline)));
     let mut runner = Runner::new(Arc::clone(sys), events.clone(), modules);
     let mut listening = false;
     let mut stopped = false;
     // Once for each step that finds new settings; most boots have none.
     loop {
-        let (settings, mut problems) = settings::gather(&facts);
+        let (settings, problems) = settings::gather(&facts);
         if !listening {
             events::library::listen(&events, settings.debug.value);
             listening = true;
@@ -45,7 +46,7 @@ pub fn boot<S: Sys>(sys: &Arc<S>, way: Way) -> Ended {
         if settings.debug.value {
             show_everything(&**sys, &events);
         }
-        let made = make_plan(&settings, &mut problems);
+        let made = make_plan(&settings, &problems);
         events.emit(Event::Planned(made.clone().unwrap_or_default(), settings.shown(), problems));
         let ran = made
             .map_err(|refused| ("plan", refused))
@@ -95,19 +96,13 @@ fn execute<S: Sys>(
 }
 
 /// The plan, unless what was asked for is unclear: then the boot stops before anything is touched.
-fn make_plan(settings: &Settings, problems: &mut Vec<Problem>) -> Result<Plan, Failure> {
-    let refuse = |problem: &Problem| {
-        let wrong = format!("{} (from {})", problem.text, problem.source);
-        Failure::new(problem.code, "understand the settings and the kernel command line", wrong).hopeless()
-    };
+fn make_plan(settings: &Settings, problems: &[Problem]) -> Result<Plan, Failure> {
     if let Some(problem) = problems.iter().find(|problem| problem.severity == Severity::Refuse) {
-        return Err(refuse(problem));
+        let wrong = format!("{} (from {})", problem.text, problem.source);
+        return Err(Failure::new(problem.code, "understand the settings and the kernel command line", wrong)
+            .hopeless());
     }
-    plan(settings).map_err(|problem| {
-        let failure = refuse(&problem);
-        problems.push(problem);
-        failure
-    })
+    Ok(plan(settings))
 }
 
 fn read_text<S: Sys>(sys: &S, path: &str, events: &Events) -> String {

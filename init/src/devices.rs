@@ -6,7 +6,7 @@ use std::time::Duration;
 use dayfly_plan::Code;
 use dayfly_plan::settings::value::DeviceRef;
 use dayfly_sys::Sys;
-use dayfly_wire::superblock::{self, Superblock};
+use dayfly_wire::superblock::{self, Kind, Superblock};
 use dayfly_wire::uevent;
 
 use crate::Failure;
@@ -90,7 +90,7 @@ fn matches<S: Sys>(cx: &Context<S>, name: &str, wanted: &DeviceRef) -> Option<De
     let superblock = device.superblock.as_ref();
     let is_it = match wanted {
         DeviceRef::Path(_) => false,
-        DeviceRef::Label(label) => superblock.and_then(|found| found.label.as_ref()) == Some(label),
+        DeviceRef::Label(label) => superblock.is_some_and(|found| has_label(found, label)),
         DeviceRef::Uuid(uuid) => superblock
             .and_then(|found| found.uuid.as_ref())
             .is_some_and(|found| found.eq_ignore_ascii_case(uuid)),
@@ -102,6 +102,13 @@ fn matches<S: Sys>(cx: &Context<S>, name: &str, wanted: &DeviceRef) -> Option<De
         }
     };
     is_it.then_some(device)
+}
+
+/// Whether a file system has this label. Most tools write one of FAT in capitals only.
+fn has_label(found: &Superblock, wanted: &str) -> bool {
+    found.label.as_ref().is_some_and(|label| {
+        label == wanted || found.kind == Kind::Vfat && label.eq_ignore_ascii_case(wanted)
+    })
 }
 
 /// A partition's UUID by its disk's GPT.

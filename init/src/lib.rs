@@ -12,6 +12,7 @@ pub mod events;
 mod failure;
 #[cfg(feature = "fault")]
 mod fault;
+mod firmware;
 mod known;
 mod modules;
 pub mod panic;

@@ -6,13 +6,14 @@ mod machine;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dayfly_init::boot::Ended;
 use dayfly_plan::{Code, Way, paths};
 use dayfly_sys::Cause;
-use machine::{End, Fault, Machine, State, sha256, squashfs};
+use machine::{End, Fault, Machine, Node, State, sha256, squashfs};
 
 const EPERM: i32 = 1;
 const ENOENT: i32 = 2;
@@ -63,17 +64,38 @@ fn causes(operation: &str) -> Vec<Cause> {
     errnos.iter().map(|errno| Cause::Errno(*errno)).collect()
 }
 
+const SETTINGS: &str = "http://10.0.2.2/nodes/";
+
 fn cmdline() -> String {
     let sha256 = sha256(&squashfs(3 << 20));
     format!(
         "root=live:http://10.0.2.2/os.squashfs ip=dhcp rd.retry=10 rd.timeout=3 dayfly.report=http://log/boots dayfly.image.sha256={sha256} \
-         dayfly.kubelet.enabled dayfly.report=http://log.example/boots panic=1"
+         dayfly.kubelet.enabled dayfly.report=http://log.example/boots dayfly.settings.url={SETTINGS}${{mac}} \
+         dayfly.settings.wait=3 panic=1"
     )
+}
+
+/// A machine with settings in every place.
+fn machine(way: Way, cmdline: &str, speed: u32) -> (Arc<Machine>, Receiver<End>) {
+    let (machine, ends) = Machine::new_for(way, cmdline, speed);
+    let mut state = machine.state();
+    let mut put = |path: &str, bytes: &[u8]| state.put(Path::new(path), Node::File(bytes.to_vec()));
+    let rules =
+        "version = 1\n[[match]]\nwhen = { mac = '52:54:00:12:34:02', hostname = '*' }\nroot.size = '5M'\n";
+    put("/etc/dayfly.toml", rules.as_bytes());
+    put("/run/dayfly/l/usr/lib/dayfly/settings.toml", b"version = 1\n");
+    put("/sys/firmware/dmi/tables/DMI", include_bytes!("../wire/src/smbios/qemu-3.0.dmi"));
+    put("/sys/firmware/dmi/tables/smbios_entry_point", include_bytes!("../wire/src/smbios/qemu-3.0.entry"));
+    state.attach_settings("vdc", "config", "version = 1\nroot.size = '6M'\n");
+    state.hand_in(&[("dayfly.root.size", "7M")]);
+    state.pages.insert(format!("{SETTINGS}52:54:00:12:34:02"), b"version = 1\n".to_vec());
+    drop(state);
+    (machine, ends)
 }
 
 /// Every call that a good boot makes, by name.
 fn calls_of(way: Way, cmdline: &str) -> BTreeSet<String> {
-    let (machine, ends) = Machine::new_for(way, cmdline, 1);
+    let (machine, ends) = machine(way, cmdline, 1);
     let good = match way {
         Way::Dracut => End::Returned(Ended::Left),
         Way::Initramfs | Way::Root => End::Exec("/sbin/init".to_owned()),
@@ -84,7 +106,7 @@ fn calls_of(way: Way, cmdline: &str) -> BTreeSet<String> {
 }
 
 fn judge(way: Way, cmdline: &str, fault: &Fault) -> Result<(), String> {
-    let (machine, ends) = Machine::new_for(way, cmdline, 20);
+    let (machine, ends) = machine(way, cmdline, 20);
     machine.state().fault = Some(fault.clone());
     let end = machine.boot_by(way, &ends, Duration::from_secs(30));
     let state = machine.state();

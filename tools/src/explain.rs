@@ -1,26 +1,19 @@
 //! `dayfly explain`: the plan that a node would make of a command line and a settings file.
 
-use std::fs;
-use std::path::PathBuf;
+mod facts;
 
-use anyhow::{Context, Result, bail};
-use clap::{Args, ValueEnum};
-use dayfly_plan::settings::{self, Shown};
+use anyhow::{Result, bail};
+use clap::Args;
+use dayfly_plan::settings::{self, Settings, Shown};
 use dayfly_plan::{Facts, Problem, Severity, Source, Way, plan};
+use facts::FactsArgs;
 use serde_json::json;
 
 /// Shows what a node would do with a kernel command line, and where each setting comes from
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// The kernel command line, in one argument
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    cmdline: String,
-    /// The settings file that the initramfs would hold (TOML)
-    #[arg(long, value_name = "FILE")]
-    settings: Option<PathBuf>,
-    /// How Dayfly would be started
-    #[arg(long, value_enum, default_value_t = WayArg::Initramfs)]
-    way: WayArg,
+    #[command(flatten)]
+    facts: FactsArgs,
     /// Show defaults too, not only what was set
     #[arg(long)]
     all: bool,
@@ -29,50 +22,19 @@ pub struct ExplainArgs {
     json: bool,
 }
 
-/// The ways in, as words of the command line.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum WayArg {
-    /// As /init of an initramfs
-    Initramfs,
-    /// By dracut's module
-    Dracut,
-    /// As init= on a mounted root
-    Root,
-}
-
-impl From<WayArg> for Way {
-    fn from(arg: WayArg) -> Self {
-        match arg {
-            WayArg::Initramfs => Way::Initramfs,
-            WayArg::Dracut => Way::Dracut,
-            WayArg::Root => Way::Root,
-        }
-    }
-}
-
-/// Runs it. A command line that would be refused at boot is an error here too.
+/// Runs it. What would be refused at boot is an error here too.
 pub fn run(args: &ExplainArgs) -> Result<()> {
-    let file = match &args.settings {
-        Some(path) => {
-            Some(fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?)
-        }
-        None => None,
-    };
-    let mut facts = Facts::from_cmdline(args.cmdline.clone()).on_way(args.way.into());
-    if let Some(text) = file {
-        facts = facts.with_file(text);
-    }
-    let (settings, mut problems) = settings::gather(&facts);
-    let is_refusal = |problem: &&Problem| problem.severity == Severity::Refuse;
-    let mut made = None;
-    if problems.iter().find(is_refusal).is_none() {
-        match plan(&settings) {
-            Ok(plan) => made = Some(plan),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    let (plan, refused) = (made, problems.iter().filter(is_refusal).count());
+    let (facts, wrong) = args.facts.facts()?;
+    let (settings, problems) = settings::gather(&facts);
+    let refused = problems.iter().filter(|problem| problem.severity == Severity::Refuse).count();
+    let plan = (refused == 0).then(|| plan(&settings));
     let rows = settings.shown();
+    for wrong in wrong {
+        eprintln!("warning: {wrong}");
+    }
+    for hint in unanswered(&settings, &facts) {
+        eprintln!("note: {hint}");
+    }
     if args.json {
         print_json(plan.as_ref(), &rows, &problems)?;
     } else {
@@ -84,10 +46,33 @@ pub fn run(args: &ExplainArgs) -> Result<()> {
             print!("{plan}");
         }
     }
-    match refused {
-        0 => Ok(()),
-        count => bail!("a node would refuse to boot with this: {count} value(s) cannot be used"),
+    if refused > 0 {
+        bail!("a node would refuse to boot with this: {refused} value(s) cannot be used");
     }
+    if settings.image.is_none() && settings.way != Way::Root {
+        bail!(
+            "a node would fail with this: no OS image is named, neither by root= nor by image.url [config.no-image]"
+        );
+    }
+    Ok(())
+}
+
+/// What rules ask for and the arguments do not say.
+fn unanswered(settings: &Settings, facts: &Facts) -> Vec<String> {
+    let (asked, machine) = (settings.asked, &facts.machine);
+    let named = settings.hostname.is_some() || machine.network_name.is_some();
+    [
+        (asked.macs && machine.macs.is_empty(), "MAC addresses", "--mac"),
+        (asked.uuid && machine.uuid.is_none(), "UUID", "--uuid or --smbios"),
+        (asked.serial && machine.serial.is_none(), "serial number", "--serial or --smbios"),
+        (asked.name && !named, "host name", "--network-name"),
+    ]
+    .into_iter()
+    .filter(|(is_open, ..)| *is_open)
+    .map(|(_, what, option)| {
+        format!("rules ask for the machine's {what}, which {option} would say; they do not hold here")
+    })
+    .collect()
 }
 
 fn word(problem: &Problem) -> &'static str {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use dayfly_plan::settings::gather;
-use dayfly_plan::{Facts, Severity, plan};
+use dayfly_plan::{Facts, Severity};
 use sha2::{Digest, Sha256};
 
 use crate::output::write_whole;
@@ -76,9 +76,11 @@ pub fn run(args: &IpxeArgs) -> Result<()> {
 /// Refuses what a node would refuse, and tells what it would warn of.
 fn check(script: &Script) -> Result<()> {
     let example = script.example()?;
-    let (settings, mut problems) = gather(&Facts::from_cmdline(example));
-    if problems.iter().all(|problem| problem.severity != Severity::Refuse) {
-        problems.extend(plan(&settings).err());
+    let (settings, problems) = gather(&Facts::from_cmdline(example));
+    if settings.image.is_none() && settings.settings_url.is_none() {
+        eprintln!(
+            "warning: no OS image is named; a node boots with this only if a settings disk or its firmware names one"
+        );
     }
     let (refused, warnings): (Vec<_>, Vec<_>) =
         problems.iter().partition(|problem| problem.severity == Severity::Refuse);

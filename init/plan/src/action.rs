@@ -9,6 +9,7 @@ use dayfly_wire::mac::Mac;
 
 use crate::layout::Policy;
 use crate::paths;
+use crate::settings::template::UrlTemplate;
 use crate::settings::value::{DeviceRef, HostName, Sha256, Url};
 
 /// How the network comes up.
@@ -22,6 +23,15 @@ pub struct NetworkPlan {
     pub dns: Vec<IpAddr>,
     /// The host name to ask DHCP for.
     pub hostname: Option<HostName>,
+}
+
+/// Which disk has the settings file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigSearch {
+    /// The disk.
+    pub device: DeviceRef,
+    /// It was asked for by name: it is waited for so long, and must have the file. Else what is there by now counts.
+    pub wait: Option<Duration>,
 }
 
 /// Which disk keeps the state.
@@ -73,8 +83,30 @@ pub enum Action {
         /// Their names.
         names: Vec<String>,
     },
+    /// Reads the credentials that the machine's host hands in.
+    ReadCredentials,
+    /// Reads the MAC addresses that rules ask for.
+    ReadLinks {
+        /// The interface that the firmware booted from, which the machine has whatever is seen of it.
+        bootif: Option<Mac>,
+    },
+    /// Reads the settings file on a disk.
+    ReadConfig(ConfigSearch),
     /// Brings the network up: all interfaces at once, the first that is configured wins.
     RaceNetwork(NetworkPlan),
+    /// Takes the network's name for the machine, for the rules that ask for it.
+    ReadName,
+    /// Fetches the settings file.
+    FetchSettings {
+        /// From where, with what is not known yet still as variables.
+        url: UrlTemplate,
+        /// For resolving and connecting, each.
+        connect: Duration,
+        /// The longest silence.
+        stall: Duration,
+    },
+    /// Stands for an image that none of the settings so far names.
+    AwaitImage,
     /// Fetches the image into memory.
     Fetch {
         /// From where.
@@ -170,7 +202,16 @@ impl fmt::Display for Action {
                 if blacklist.is_empty() { Ok(()) } else { write!(f, ", never {}", blacklist.join(" ")) }
             }
             Action::LoadModules { names } => write!(f, "load {}", names.join(" ")),
+            Action::ReadCredentials => f.write_str("read credentials of the machine's host, if it has any"),
+            Action::ReadLinks { .. } => f.write_str("read the MAC addresses for the rules that ask for them"),
+            Action::ReadConfig(search) => match search.wait {
+                Some(_) => write!(f, "wait for {} and read its dayfly.toml", search.device),
+                None => write!(f, "read dayfly.toml of {} if it is there", search.device),
+            },
             Action::RaceNetwork(network) => network.fmt(f),
+            Action::ReadName => f.write_str("take the network's name for the rules that ask for it"),
+            Action::FetchSettings { url, .. } => write!(f, "fetch settings from {url}"),
+            Action::AwaitImage => f.write_str("take the image that the settings name by then"),
             Action::Fetch { url, hash, .. } => {
                 write!(f, "fetch {url} into memory{}", if *hash { ", hash it" } else { "" })
             }

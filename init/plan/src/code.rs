@@ -37,6 +37,12 @@ codes! {
         fix "Use the name that the message proposes, or look it up in docs/reference/settings.md.";
     ConfigFile "config.file" "The settings file cannot be read as TOML, or not with this version of Dayfly."
         fix "Check the file with `dayfly explain --settings FILE` and build the initramfs again.";
+    ConfigDisk "config.disk" "The settings file on a disk cannot be read."
+        fix "Put dayfly.toml at the top of a vfat, iso9660, ext4, squashfs or erofs file system whose label is config, or name the disk with dayfly.config.device=; none there looks for none.";
+    ConfigCredentials "config.credentials" "Credentials of the machine's firmware cannot be read."
+        fix "Check the host's -fw_cfg or -smbios options, and that the initramfs has the module qemu_fw_cfg.";
+    ConfigFetch "config.fetch" "The settings behind settings.url cannot be fetched."
+        fix "Check the URL as the message has it, with curl from the same network; with dayfly.settings.required=no the boot goes on without.";
     ConfigNoImage "config.no-image" "Nothing says which OS image to boot."
         fix "Add root=live:http://SERVER/IMAGE (or LABEL=, UUID=, a device) to the kernel command line, or image.url to the settings.";
     ConfigSecret "config.secret" "A secret stands where others can read it."

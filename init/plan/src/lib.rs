@@ -8,6 +8,7 @@
 mod action;
 mod code;
 mod facts;
+mod firmware;
 mod layout;
 pub mod paths;
 mod planner;
@@ -17,7 +18,9 @@ pub mod settings;
 mod source;
 mod table;
 
-pub use action::{Action, INIT_CANDIDATES, IdentityPlan, KubeletPlan, LayoutEntry, NetworkPlan, StateSearch};
+pub use action::{
+    Action, ConfigSearch, INIT_CANDIDATES, IdentityPlan, KubeletPlan, LayoutEntry, NetworkPlan, StateSearch,
+};
 pub use code::Code;
 pub use facts::{Credential, Document, Fact, Facts, Layer, Machine, Store, Way};
 pub use layout::{Layout, Policy};

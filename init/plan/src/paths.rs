@@ -13,6 +13,12 @@ pub const OVERLAY: &str = "/run/dayfly/o";
 pub const ROOT: &str = "/sysroot";
 /// The state disk.
 pub const STATE: &str = "/run/dayfly/state";
+/// The place of the settings disk, in a folder that only root can enter. Both are gone again before the handover.
+pub const CONFIG: &str = "/run/dayfly/config";
+/// The settings disk, mounted while it is read.
+pub const CONFIG_DISK: &str = "/run/dayfly/config/disk";
+/// The settings file on it.
+pub const CONFIG_FILE: &str = "/run/dayfly/config/disk/dayfly.toml";
 /// A disk that holds an image file.
 pub const MEDIA: &str = "/run/dayfly/media";
 /// The report, see docs/reference/boot-json.md.

@@ -4,65 +4,51 @@ use std::time::Duration;
 
 use dayfly_wire::ip::{IpArg, Method};
 
+use crate::settings::template::Variables;
 use crate::settings::{ImageSource, Settings};
 use crate::{
-    Action, Code, Deadline, IdentityPlan, KubeletPlan, LayoutEntry, NetworkPlan, OnFailure, Phase, Plan,
-    Problem, Severity, Source, Sourced, StateSearch, Step, StepId, Way,
+    Action, ConfigSearch, Deadline, IdentityPlan, KubeletPlan, LayoutEntry, NetworkPlan, OnFailure, Phase,
+    Plan, Source, Sourced, Stage, StateSearch, Step, StepId, Way,
 };
 
 /// Modules without which no image boots; its file system is loaded when its superblock has been seen.
 const ESSENTIAL_MODULES: [&str; 2] = ["loop", "overlay"];
 
-/// Makes the plan, or says why there can be none.
+/// The steps that find settings which the network and all after it may depend on.
+const EARLY_SETTINGS: [StepId; 3] = ["credentials", "config", "links"];
+/// Those that find settings when the network is up.
+const LATE_SETTINGS: [StepId; 2] = ["name", "settings"];
+
+/// Makes the plan.
 ///
-/// Steps that read settings (`defaults` …) are seams: what they find are new facts, and the boot is planned again. What
-/// does not wait for such a step is the same in both plans.
-pub fn plan(settings: &Settings) -> Result<Plan, Problem> {
+/// Steps that read settings (`config`, `settings`, `defaults` …) are seams: what they find are new facts, and the boot is
+/// planned again. What does not wait for such a step is the same in both plans.
+pub fn plan(settings: &Settings) -> Plan {
     let mut draft = Draft::default();
     devices(&mut draft, settings);
-    match settings.way {
-        Way::Initramfs | Way::Dracut => {
-            let Some(image) = &settings.image else { return Err(no_image()) };
-            let fetched = matches!(image.value, ImageSource::Url(_));
-            if fetched || settings.needs_network() {
-                network(&mut draft, settings, fetched);
-            }
-            find_image(&mut draft, settings, &image.value);
-        }
-        Way::Root => {
-            if settings.needs_network() {
-                network(&mut draft, settings, false);
-            }
-            // The network is read from /sys, which moves into the new root with everything else.
-            draft.add(
-                Phase::Image,
-                "image",
-                &["modules", "network"],
-                Action::UseRoot,
-                within(30),
-                OnFailure::Abort,
-            );
-        }
+    early_settings(&mut draft, settings);
+    let is_fetched = |image: &Sourced<ImageSource>| matches!(image.value, ImageSource::Url(_));
+    let fetched = settings.way != Way::Root && settings.image.as_ref().is_some_and(is_fetched);
+    if fetched || settings.needs_network() {
+        network(&mut draft, settings, fetched);
+        late_settings(&mut draft, settings);
+    }
+    if settings.way == Way::Root {
+        // The network is read from /sys, which moves into the new root with everything else.
+        let needs = [&["modules", "network"], EARLY_SETTINGS.as_slice(), &LATE_SETTINGS].concat();
+        draft.add(Phase::Image, "image", &needs, Action::UseRoot, within(30), OnFailure::Abort);
+    } else {
+        find_image(&mut draft, settings);
     }
     image_contents(&mut draft, settings);
     state(&mut draft, settings);
     root(&mut draft, settings);
     node(&mut draft, settings);
     handover(&mut draft, settings);
-    Ok(Plan {
+    Plan {
         steps: draft.steps,
         notes: draft.notes,
         break_before: settings.break_before.as_ref().map(|phase| phase.value),
-    })
-}
-
-fn no_image() -> Problem {
-    Problem {
-        severity: Severity::Refuse,
-        code: Code::ConfigNoImage,
-        source: Source::Default,
-        text: "No OS image is named: neither root= on the kernel command line nor image.url in the settings."
-            .to_owned(),
     }
 }
 
@@ -122,6 +108,36 @@ fn devices(draft: &mut Draft, settings: &Settings) {
     );
 }
 
+/// What is known of the machine and from its disks before the network is.
+fn early_settings(draft: &mut Draft, settings: &Settings) {
+    draft.add(
+        Phase::Devices,
+        "credentials",
+        &[],
+        Action::ReadCredentials,
+        within(10),
+        OnFailure::Continue("the boot goes on without credentials of the machine's host"),
+    );
+    if let Some(device) = &settings.config_device.value {
+        let wait = (settings.config_device.source != Source::Default).then_some(settings.config_wait.value);
+        let search = ConfigSearch { device: device.clone(), wait };
+        let deadline = Deadline::Within(wait.unwrap_or_default() + Duration::from_secs(15));
+        let on_failure = match wait {
+            Some(_) => OnFailure::Abort,
+            None => OnFailure::Continue("nobody asked for this disk; dayfly.config.device= makes it a must"),
+        };
+        let needs = ["modules", "drivers"];
+        draft.add(Phase::Devices, "config", &needs, Action::ReadConfig(search), deadline, on_failure);
+    }
+    if settings.asked.macs {
+        // What /config says of it may come too late for this step.
+        let bootif = settings.bootif.as_ref().filter(|mac| mac.source.stage() == Stage::Devices);
+        let read = Action::ReadLinks { bootif: bootif.map(|mac| mac.value) };
+        let retry = OnFailure::Retry { within: Duration::from_secs(10) };
+        draft.add(Phase::Devices, "links", &["drivers"], read, within(15), retry);
+    }
+}
+
 fn network(draft: &mut Draft, settings: &Settings, fetched: bool) {
     for ip in values(&settings.ip) {
         draft.notes.extend(unsupported(&ip).map(|what| format!("ip={ip}: {what}.")));
@@ -132,14 +148,53 @@ fn network(draft: &mut Draft, settings: &Settings, fetched: bool) {
         dns: values(&settings.dns),
         hostname: settings.hostname.as_ref().map(|name| name.value.clone()),
     };
-    let on_failure = if fetched {
+    // An image that nobody has named yet can only be named by what comes over the network.
+    let awaited = settings.way != Way::Root && settings.image.is_none();
+    let needed = fetched || awaited || settings.settings_url.is_some() && settings.settings_required.value;
+    let on_failure = if needed {
         OnFailure::Retry { within: settings.retry.value }
     } else {
         OnFailure::Continue("the image is on a disk; the OS can bring the network up itself")
     };
     // It waits for interfaces itself: nothing says when the last one has appeared.
     let deadline = Deadline::Within(settings.retry.value.min(Duration::from_secs(60)));
-    draft.add(Phase::Network, "network", &[], Action::RaceNetwork(network), deadline, on_failure);
+    let race = Action::RaceNetwork(network);
+    draft.add(Phase::Network, "network", &EARLY_SETTINGS, race, deadline, on_failure);
+}
+
+/// What is known when the network is up.
+fn late_settings(draft: &mut Draft, settings: &Settings) {
+    if settings.asked.name && settings.hostname.is_none() {
+        draft.add(
+            Phase::Network,
+            "name",
+            &["network"],
+            Action::ReadName,
+            within(5),
+            OnFailure::Continue("rules that ask for the host name do not hold"),
+        );
+    }
+    let Some(template) = &settings.settings_url else { return };
+    let known = Variables {
+        mac: None,
+        uuid: settings.machine.uuid.clone(),
+        serial: settings.machine.serial.clone(),
+        hostname: settings.hostname.as_ref().map(|name| name.value.to_string()),
+    };
+    let fetch = Action::FetchSettings {
+        url: template.value.fill(&known),
+        connect: settings.image_connect.value,
+        stall: settings.image_stall.value,
+    };
+    // Of the time for all attempts, the last one must have its share.
+    let all = settings.settings_wait.value;
+    let attempt = (all / 3).max(Duration::from_secs(1));
+    let (attempt, on_failure) = if settings.settings_required.value {
+        (attempt, OnFailure::Retry { within: all.saturating_sub(attempt) })
+    } else {
+        (all, OnFailure::Continue("the settings behind the URL are not required"))
+    };
+    draft.add(Phase::Network, "settings", &["network"], fetch, Deadline::Within(attempt), on_failure);
 }
 
 /// What is understood of an `ip=` word but not done.
@@ -153,9 +208,19 @@ fn unsupported(ip: &IpArg) -> Option<String> {
         .or_else(|| ip.peer.map(|peer| format!("the peer {peer} is not used")))
 }
 
-fn find_image(draft: &mut Draft, settings: &Settings, image: &ImageSource) {
-    let found: StepId = match image {
-        ImageSource::Url(url) => {
+fn find_image(draft: &mut Draft, settings: &Settings) {
+    let needs = [&["modules"], EARLY_SETTINGS.as_slice(), &LATE_SETTINGS].concat();
+    let found: StepId = match settings.image.as_ref().map(|image| &image.value) {
+        None => {
+            draft.notes.push(
+                "No OS image is named yet: neither root= on the kernel command line nor image.url in the settings so far. \
+                 The boot fails unless a later place names one."
+                    .to_owned(),
+            );
+            draft.add(Phase::Image, "find", &needs, Action::AwaitImage, within(10), OnFailure::Abort);
+            "find"
+        }
+        Some(ImageSource::Url(url)) => {
             let fetch = Action::Fetch {
                 url: url.clone(),
                 connect: settings.image_connect.value,
@@ -163,26 +228,21 @@ fn find_image(draft: &mut Draft, settings: &Settings, image: &ImageSource) {
                 hash: settings.image_sha256.is_some(),
             };
             let deadline = Deadline::Stall(settings.image_stall.value);
-            draft.add(
-                Phase::Image,
-                "fetch",
-                &["network"],
-                fetch,
-                deadline,
-                OnFailure::Retry { within: settings.retry.value },
-            );
+            let needs = [&["network", "links"], LATE_SETTINGS.as_slice()].concat();
+            let retry = OnFailure::Retry { within: settings.retry.value };
+            draft.add(Phase::Image, "fetch", &needs, fetch, deadline, retry);
             "fetch"
         }
-        ImageSource::File(path) => {
+        Some(ImageSource::File(path)) => {
             let open = Action::UseFile { path: path.clone() };
-            draft.add(Phase::Image, "find", &["modules"], open, within(10), OnFailure::Abort);
+            draft.add(Phase::Image, "find", &needs, open, within(10), OnFailure::Abort);
             "find"
         }
-        ImageSource::Device { device, live } => {
+        Some(ImageSource::Device { device, live }) => {
             let file = live.then(|| format!("{}/{}", settings.live_dir.value, settings.live_file.value));
             let find = Action::FindImage { device: device.clone(), file };
             let deadline = Deadline::Within(settings.device_wait.value + Duration::from_secs(10));
-            draft.add(Phase::Image, "find", &["modules"], find, deadline, OnFailure::Abort);
+            draft.add(Phase::Image, "find", &needs, find, deadline, OnFailure::Abort);
             "find"
         }
     };
@@ -223,7 +283,9 @@ fn image_contents(draft: &mut Draft, settings: &Settings) {
     );
     // Before anything of the image is copied to a disk: without an init it is no OS.
     let find = Action::FindInit { init: settings.init.as_ref().map(|init| init.value.clone()) };
-    draft.add(Phase::Image, "init", &["defaults"], find, within(10), OnFailure::Abort);
+    // Rules of the image's own settings may ask for what nobody asked for before.
+    let needs = ["defaults", "links", "name"];
+    draft.add(Phase::Image, "init", &needs, find, within(10), OnFailure::Abort);
 }
 
 fn state(draft: &mut Draft, settings: &Settings) {
@@ -238,8 +300,12 @@ fn state(draft: &mut Draft, settings: &Settings) {
         (within(30), OnFailure::Continue("what should persist lies in memory instead"))
     };
     // A disk that was not asked for is looked for last, when the image is here: no boot waits for it.
-    let needs: &[StepId] = if wanted { &["modules"] } else { &["drivers", "defaults"] };
-    draft.add(Phase::State, "state", needs, Action::OpenState(search), deadline, on_failure);
+    let needs = if wanted {
+        [&["modules"], EARLY_SETTINGS.as_slice(), &LATE_SETTINGS].concat()
+    } else {
+        vec!["drivers", "defaults", "links", "name"]
+    };
+    draft.add(Phase::State, "state", &needs, Action::OpenState(search), deadline, on_failure);
 }
 
 fn root(draft: &mut Draft, settings: &Settings) {

@@ -11,6 +11,7 @@ use dayfly_plan::settings::groups::GROUPS;
 use dayfly_plan::settings::keys::KEYS;
 use dayfly_plan::settings::parameters::{PARAMETERS, Weight};
 use dayfly_plan::settings::rules::CONDITIONS;
+use dayfly_plan::settings::template::VARIABLES;
 use dayfly_plan::settings::{Settings, gather};
 use dayfly_plan::{Code, Facts, Stage, plan};
 use dayfly_wire::ip::IpArg;
@@ -107,7 +108,15 @@ when = { hostname = \"worker*\", serial = \"SN-0042\" }
 | built in | the defaults in the tables below | - | - |
 | the OS image | TOML in `/usr/lib/dayfly/settings.toml` | when the image is mounted | no |
 | the initramfs | TOML, `dayfly initramfs --settings FILE`, packed as `/etc/dayfly.toml` | at once | no |
+| a server | TOML behind `settings.url` | when the network is up | with `https` |
+| the settings disk | TOML in `dayfly.toml` on the file system with the label `config`, or on `config.device` | when the drivers are loaded | yes |
+| SMBIOS | OEM strings (type 11) `io.systemd.credential:NAME=VALUE` or `io.systemd.credential.binary:NAME=BASE64` | at once | yes |
+| QEMU's fw_cfg | `opt/io.systemd.credentials/NAME` | when its driver is loaded | yes |
 | kernel command line | `dayfly.image.url=…` | at once | no |
+
+The credential `dayfly.toml` is a whole settings file; `dayfly.NAME` is the setting NAME, and wins over that file.
+Credentials with other names are the OS's. Why it is so, and who can be trusted with what:
+[where settings come from](../explanation/settings.md).
 
 Within one place the later value wins. A setting that takes several values gathers those of one place; values of a
 higher place replace the whole list. A place that is read late cannot set what is needed earlier: the column *by* in the
@@ -150,6 +159,22 @@ list of texts, of which one must fit; of several conditions, all must hold.
 A rule that holds is like a file of its own right behind the one that it stands in: it wins over that file and the rules above
 it, and loses to every later place. Its settings are shown with the position of the rule: `initramfs, match 2`. A mistake in
 `when` refuses the boot on every machine; one in a rule's settings does so where the rule holds and is a warning elsewhere.
+
+## URL
+
+`settings.url` may have these variables in its path and query. What a machine does not have is an error.
+
+| variable | value |
+|---|---|
+",
+    );
+    for (name, meaning) in VARIABLES {
+        writeln!(text, "| `${{{name}}}` | {meaning} |").unwrap();
+    }
+    text.push_str(
+        "
+Values are percent-encoded, but for `:`. iPXE has variables in the same spelling and puts its own values in before Dayfly sees the
+command line; its `${mac}` and `${uuid}` mean the same.
 
 ## Command line
 
@@ -370,8 +395,8 @@ fn plans_in_pages() {
             assert!(lines.any(|line| line == "```"), "{}: a plan's block ends with ```", path.display());
             let (settings, problems) = gather(&Facts::from_cmdline(cmdline));
             assert!(problems.is_empty(), "{}: {problems:?}", path.display());
-            let plan = plan(&settings).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            let table: Vec<String> = plan.lines().iter().map(|line| line.trim_end().to_owned()).collect();
+            let table: Vec<String> =
+                plan(&settings).lines().iter().map(|line| line.trim_end().to_owned()).collect();
             write!(wanted, "```text\n{}\n```\n", table.join("\n")).unwrap();
             plans += 1;
         }

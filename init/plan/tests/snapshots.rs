@@ -15,10 +15,7 @@ fn render(settings: &Settings, problems: &[Problem]) -> String {
     for row in settings.shown().iter().filter(|row| row.source != Source::Default) {
         writeln!(text, "{} = {} ({})", row.name, row.value, row.source).unwrap();
     }
-    match plan(settings) {
-        Ok(plan) => write!(text, "\n{plan}").unwrap(),
-        Err(problem) => writeln!(text, "\nno plan: {problem} [{}]", problem.code).unwrap(),
-    }
+    write!(text, "\n{}", plan(settings)).unwrap();
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 

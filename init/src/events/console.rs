@@ -1,13 +1,27 @@
 //! Events as lines for the kernel log, and through it for the consoles.
 
+use std::collections::BTreeSet;
+
 use dayfly_plan::Severity;
 
 use super::{Event, Level, Outcome};
 
+/// What was said of plans so far: a boot that is planned again says only what has changed.
+#[derive(Default)]
+pub struct Said(BTreeSet<String>);
+
+impl Said {
+    /// Whether a line is new; columns grow with what is in them.
+    fn is_new(&mut self, line: &str) -> bool {
+        self.0.insert(line.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+}
+
 /// The lines of an event, each short enough for one record of the kernel log.
-pub fn lines(event: &Event) -> Vec<(Level, String)> {
+pub fn lines(event: &Event, said: &mut Said) -> Vec<(Level, String)> {
     match event {
         Event::Planned(plan, settings, problems) => {
+            let is_again = !said.0.is_empty();
             let mut lines: Vec<_> = plan.lines().into_iter().map(|line| (Level::Info, line)).collect();
             lines.extend(
                 settings.iter().filter(|row| row.value != "-").map(|row| {
@@ -16,8 +30,12 @@ pub fn lines(event: &Event) -> Vec<(Level, String)> {
             );
             lines.extend(problems.iter().map(|problem| {
                 let level = if problem.severity == Severity::Refuse { Level::Error } else { Level::Warning };
-                (level, format!("{problem} [{}]", problem.code))
+                (level, format!("{problem} [{}] (from {})", problem.code, problem.source))
             }));
+            lines.retain(|(_, line)| said.is_new(line));
+            if is_again && !lines.is_empty() {
+                lines.insert(0, (Level::Info, "planned again with the new settings:".to_owned()));
+            }
             lines
         }
         Event::Started { step, what, attempt, .. } => {
@@ -83,7 +101,28 @@ fn progress(step: &str, done: u64, total: Option<u64>, seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use dayfly_plan::{Facts, Source, plan, settings};
+
     use super::*;
+
+    #[test]
+    fn what_was_said_of_a_plan_is_not_said_again() {
+        let mut said = Said::default();
+        let mut lines_of = |facts: &Facts| -> Vec<String> {
+            let (settings, problems) = settings::gather(facts);
+            let event = Event::Planned(plan(&settings), settings.shown(), problems);
+            lines(&event, &mut said).into_iter().map(|(_, line)| line).collect()
+        };
+        let facts = Facts::from_cmdline("root=http://boot/os dayfly.hostnmae=x");
+        let first = lines_of(&facts);
+        assert!(first.iter().any(|line| line.starts_with("image      fetch")), "{first:#?}");
+        assert_eq!(lines_of(&facts), [""; 0]);
+        let later = lines_of(&facts.with_layer(Source::Config, "version = 1\nroot.size = 5\n"));
+        assert_eq!(later[0], "planned again with the new settings:");
+        assert_eq!(later.len(), 3, "{later:#?}");
+        assert!(later[1].contains("overlay of image and tmpfs of 5 bytes"), "{later:#?}");
+        assert_eq!(later[2], "setting root.size = 5 (/config)");
+    }
 
     #[test]
     fn progress_says_how_much_how_fast_and_how_long() {

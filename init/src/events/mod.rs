@@ -174,10 +174,11 @@ impl Events {
 
 fn consume<S: Sys>(sys: &S, messages: &Receiver<Message>) {
     let mut record = record::Record::default();
+    let mut said = console::Said::default();
     for message in messages {
         match message {
             Message::Event(at, event) => {
-                for (level, line) in console::lines(&event) {
+                for (level, line) in console::lines(&event, &mut said) {
                     record.log(at, &line);
                     sys.log(level as u8, &format!("dayfly: {line}"));
                 }

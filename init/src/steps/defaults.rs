@@ -13,9 +13,12 @@ pub fn read<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
     let path = Path::new(paths::LOWER).join(paths::IMAGE_SETTINGS.trim_start_matches('/'));
     match cx.sys.read(&path) {
         Ok(bytes) => {
-            let document = Document(String::from_utf8_lossy(&bytes).into_owned());
+            let bytes_read = bytes.len();
+            let document = Document::from_bytes(bytes).map_err(|wrong| {
+                Failure::new(Code::ConfigFile, "read the image's settings", wrong).hopeless()
+            })?;
             let layer = Layer { source: Source::Image, document };
-            Ok(Done::with(format!("{} bytes", bytes.len())).and(Learned::Fact(Fact::Layer(layer))))
+            Ok(Done::with(format!("{bytes_read} bytes")).and(Learned::Fact(Fact::Layer(layer))))
         }
         Err(error) if error.is_not_found() => Ok(Done::with("the image has none")),
         Err(error) => Err(Failure::from_sys(Code::ConfigFile, "read the image's settings", &error)),

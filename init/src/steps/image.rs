@@ -13,6 +13,12 @@ use crate::{Failure, Image, Learned};
 
 const READ_ONLY: MountFlags = MountFlags { read_only: true, nodev: false, nosuid: false, noexec: false };
 
+/// Every place that could name an image has been read by now.
+pub fn missing() -> Result<Done, Failure> {
+    let wrong = "No OS image is named: neither root= on the kernel command line nor image.url in any settings that were read.";
+    Err(Failure::new(Code::ConfigNoImage, "find the OS image", wrong).hopeless())
+}
+
 /// Finds the image: the disk itself, or a file on it.
 pub fn find<S: Sys>(cx: &Context<S>, device: &DeviceRef, file: Option<&str>) -> Result<Done, Failure> {
     let found = devices::wait_for(cx, device, cx.left().saturating_sub(std::time::Duration::from_secs(5)))?;
@@ -80,7 +86,7 @@ fn is_image(superblock: &Superblock) -> bool {
 
 /// A disk that holds an image is never written to: without these, the kernel replays a journal even for a read-only
 /// mount (ext4(5), xfs(5), btrfs(5)).
-fn untouched(fstype: &str) -> Vec<(String, Option<String>)> {
+pub(super) fn untouched(fstype: &str) -> Vec<(String, Option<String>)> {
     match fstype {
         "ext3" | "ext4" => vec![("noload".to_owned(), None)],
         "xfs" => vec![("norecovery".to_owned(), None)],

@@ -1,5 +1,7 @@
 //! What each action does. One file for each group of actions; [`perform`] is the table.
 
+mod config;
+mod credentials;
 mod defaults;
 mod drivers;
 mod fetch;
@@ -9,9 +11,11 @@ mod image;
 mod init;
 mod kubelet;
 mod layout;
+mod machine;
 mod network;
 pub mod report;
 mod root;
+mod settings;
 mod state;
 mod verify;
 
@@ -30,7 +34,13 @@ pub fn perform<S: Sys>(action: &Action, cx: &Context<S>) -> Result<Done, Failure
     match action {
         Action::LoadDrivers { blacklist } => drivers::load_drivers(cx, blacklist),
         Action::LoadModules { names } => drivers::load_modules(cx, names),
+        Action::ReadCredentials => credentials::read(cx),
+        Action::ReadConfig(search) => config::read(cx, search),
+        Action::ReadLinks { bootif } => machine::links(cx, *bootif),
         Action::RaceNetwork(plan) => network::race(cx, plan),
+        Action::ReadName => Ok(machine::name(cx)),
+        Action::FetchSettings { url, connect, stall } => settings::fetch(cx, url, *connect, *stall),
+        Action::AwaitImage => image::missing(),
         Action::Fetch { url, connect, stall, hash } => fetch::fetch(cx, url, *connect, *stall, *hash),
         Action::FindImage { device, file } => image::find(cx, device, file.as_deref()),
         Action::UseFile { path } => image::take(cx, Path::new(path)),

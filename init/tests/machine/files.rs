@@ -33,7 +33,7 @@ impl Node {
 
 /// The index that the fake boots with: what it asks for is built in, and one driver has a file.
 const INDEX: &str = "dayfly-modules 1 6.1.0-fake\n\
-    [dep 45]\nkernel/virtio_net.ko:\nkernel/fake_overlay.ko:\n\
+    [dep 45]\nkernel/virtio_net.ko:\nkernel/fake_overlay.ko:\nkernel/qemu_fw_cfg.ko:\n\
     [alias 47]\nalias virtio:d00000001v* virtio_net\nalias x fake_x\n\
     [builtin 69]\nkernel/loop.ko\nkernel/squashfs.ko\nkernel/erofs.ko\nkernel/overlay.ko\nx.ko\n";
 
@@ -96,6 +96,24 @@ fn insert(nodes: &mut BTreeMap<PathBuf, Node>, path: &Path, node: Node) {
 impl State {
     pub fn put(&mut self, path: &Path, node: Node) {
         insert(&mut self.nodes, path, node);
+    }
+
+    /// Attaches a disk with a settings file on it.
+    pub fn attach_settings(&mut self, name: &str, label: &str, text: &str) {
+        let device = Path::new("/dev").join(name);
+        self.disks.insert(device.clone(), super::ext4(label));
+        self.settings.insert(device.clone(), text.as_bytes().to_vec());
+        self.put(&device, Node::Block);
+        self.put(&Path::new("/sys/class/block").join(name), Node::Dir);
+    }
+
+    /// Hands credentials in through fw_cfg.
+    pub fn hand_in(&mut self, credentials: &[(&str, &str)]) {
+        self.put(Path::new("/sys/bus/acpi/devices/QEMU0002:00"), Node::Dir);
+        for (name, value) in credentials {
+            let file = format!("/sys/firmware/qemu_fw_cfg/by_name/opt/io.systemd.credentials/{name}/raw");
+            self.put(Path::new(&file), Node::File(value.as_bytes().to_vec()));
+        }
     }
 
     pub fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
@@ -162,7 +180,12 @@ impl State {
                     self.put(&target.join(path), node);
                 }
             }
-            Mount::New { target, .. } => self.put(target, Node::Dir),
+            Mount::New { source, target, .. } => {
+                self.put(target, Node::Dir);
+                if let Some(text) = self.settings.get(Path::new(source)).cloned() {
+                    self.put(&target.join("dayfly.toml"), Node::File(text));
+                }
+            }
             Mount::Overlay { lower, target, .. } => {
                 for layer in lower {
                     self.copy(layer, target, &[]);
@@ -171,7 +194,10 @@ impl State {
             Mount::Bind { source, target, .. } => {
                 self.copy(source, target, &[]);
             }
-            Mount::Move { .. } | Mount::Shared { .. } | Mount::Unmount { .. } => {}
+            Mount::Unmount { target, .. } => {
+                self.nodes.retain(|path, _| path == target || !path.starts_with(target));
+            }
+            Mount::Move { .. } | Mount::Shared { .. } => {}
         }
     }
 }

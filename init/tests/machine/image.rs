@@ -8,6 +8,16 @@ pub fn sha256(bytes: &[u8]) -> String {
     Digest256(Sha256::digest(bytes).into()).to_string()
 }
 
+/// The superblock of an ext4 with this label (fs/ext4/ext4.h).
+pub fn ext4(label: &str) -> Vec<u8> {
+    let mut bytes = vec![0; 4096];
+    bytes[1024 + 0x38..1024 + 0x3a].copy_from_slice(&0xef53_u16.to_le_bytes());
+    // Extents, which ext3 has not.
+    bytes[1024 + 0x60] = 0x40;
+    bytes[1024 + 0x78..1024 + 0x78 + label.len()].copy_from_slice(label.as_bytes());
+    bytes
+}
+
 /// A squashfs superblock (fs/squashfs/squashfs_fs.h) followed by bytes, `len` in all.
 pub fn squashfs(len: usize) -> Vec<u8> {
     let mut bytes: Vec<u8> = (0..len).map(|index| (index % 251) as u8).collect();

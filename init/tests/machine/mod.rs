@@ -23,7 +23,7 @@ use dayfly_sys::{
 };
 pub use files::Node;
 #[allow(unused_imports, reason = "not every test file boots")]
-pub use image::{sha256, squashfs};
+pub use image::{ext4, sha256, squashfs};
 
 /// Which call fails, how, and how often.
 #[derive(Debug, Clone)]
@@ -73,6 +73,10 @@ pub struct State {
     pub dhcp: bool,
     /// Disks by their device, and what mounting them shows.
     pub disks: BTreeMap<PathBuf, Vec<u8>>,
+    /// The settings files on disks.
+    pub settings: BTreeMap<PathBuf, Vec<u8>>,
+    /// What is served besides the image, by URL.
+    pub pages: BTreeMap<String, Vec<u8>>,
     /// The modes that files and folders were made with.
     pub modes: BTreeMap<PathBuf, u32>,
     /// Who was given what.
@@ -133,6 +137,8 @@ impl Machine {
                 epoch: 0,
                 dhcp: true,
                 disks: BTreeMap::new(),
+                settings: BTreeMap::new(),
+                pages: BTreeMap::new(),
                 modes: BTreeMap::new(),
                 owners: BTreeMap::new(),
             })),
@@ -417,6 +423,10 @@ impl Sys for Machine {
     fn open_url(&self, request: &Request) -> Result<Response> {
         let mut state = self.call("open_url", &request.url)?;
         state.requests += 1;
+        if let Some(page) = state.pages.get(&request.url) {
+            let (length, body) = (Some(page.len() as u64), Box::new(Cursor::new(page.clone())));
+            return Ok(Response { status: 200, reason: "OK".to_owned(), length, tag: None, body });
+        }
         let body: Box<dyn Read + Send> = match state.cut {
             Some(cut) => Box::new(
                 Cursor::new(state.served.iter().copied().take(cut).collect::<Vec<u8>>()).chain(Broken),

@@ -38,6 +38,9 @@ const BASE: &[&str] = &[
     "overlay",   // the root
     "ext4",      // a state partition
     "vfat",      // a settings disk or an ESP
+    "nls_cp437", // its file names, in what kernels are set to
+    "nls_ascii",
+    "nls_iso8859_1",
     "isofs",     // a settings CD, as clouds attach it
     "af_packet", // DHCP
     "ipv6",
@@ -53,6 +56,7 @@ const VIRTIO: &[&str] = &[
     "sd_mod",
     "sr_mod",
     "virtio_console",
+    "qemu_fw_cfg", // what the host hands in
 ];
 
 const NETWORK: &[&str] = &[

@@ -131,6 +131,21 @@ keys! {
     "device_wait" Network "seconds" "How long a disk that was asked for is waited for."
         |s, t, src| s.device_wait.set(parse_seconds(t)?, src.clone()),
         |s, n| seconds(&s.device_wait, n);
+    "config.device" Devices "device or none" "The disk with the settings file `dayfly.toml`. It is looked at when the drivers have settled, and is out of reach again before anything else goes on. Named here, it is waited for and must have the file; the default is used if it is there; `none` looks for none."
+        |s, t, src| s.config_device.set(if t == "none" { None } else { Some(t.parse()?) }, src.clone()),
+        |s, n| one(&Sourced { value: s.config_device.value.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string), source: s.config_device.source.clone() }, n);
+    "config.wait" Devices "seconds" "How long a settings disk that was asked for is waited for."
+        |s, t, src| s.config_wait.set(parse_seconds(t)?, src.clone()),
+        |s, n| seconds(&s.config_wait, n);
+    "settings.url" Network "URL with variables" "A settings file on an HTTP or HTTPS server, fetched when the network is up; the variables are listed below. It brings the network up."
+        |s, t, src| put(&mut s.settings_url, t.parse()?, src),
+        |s, n| maybe(s.settings_url.as_ref(), n);
+    "settings.wait" Network "seconds" "How long that is tried, in all."
+        |s, t, src| s.settings_wait.set(parse_seconds(t)?, src.clone()),
+        |s, n| seconds(&s.settings_wait, n);
+    "settings.required" Network "yes or no" "Whether the boot fails without it; with no, it is tried once, and the boot goes on without."
+        |s, t, src| s.settings_required.set(parse_bool(t)?, src.clone()),
+        |s, n| yes_no(&s.settings_required, n);
     "network.ip" Network "ip= value" "How an interface gets its address, in the words of ip=; several are allowed. None is DHCP on every interface."
         |s, t, src| add(&mut s.ip, t.parse().map_err(|e: dayfly_wire::ip::IpArgError| e.to_string())?, src),
         |s, n| many(&s.ip, n);

@@ -29,6 +29,7 @@ use crate::{
 };
 pub use nearest::nearest;
 use rules::{Asked, Known};
+use template::UrlTemplate;
 use value::{DeviceRef, HostName, Sha256, Url};
 
 /// Where the OS image is.
@@ -65,7 +66,7 @@ pub struct Settings {
     pub way: Way,
     /// The machine, as far as it is known.
     pub machine: Machine,
-    /// What rules ask for that is known only later.
+    /// What rules ask for.
     pub asked: Asked,
     /// The OS image.
     pub image: Option<Sourced<ImageSource>>,
@@ -83,6 +84,16 @@ pub struct Settings {
     pub retry: Sourced<Duration>,
     /// How long a disk is waited for.
     pub device_wait: Sourced<Duration>,
+    /// The disk with the settings file; `None` where none is looked for.
+    pub config_device: Sourced<Option<DeviceRef>>,
+    /// How long it is waited for where somebody asked for it.
+    pub config_wait: Sourced<Duration>,
+    /// The settings file on a server.
+    pub settings_url: Option<Sourced<UrlTemplate>>,
+    /// How long that is tried, in all.
+    pub settings_wait: Sourced<Duration>,
+    /// Whether the boot fails without it.
+    pub settings_required: Sourced<bool>,
     /// `ip=` words in order.
     pub ip: Vec<Sourced<IpArg>>,
     /// The interface that the firmware booted from.
@@ -144,6 +155,11 @@ impl Default for Settings {
             live_file: Sourced::default_of("squashfs.img".to_owned()),
             retry: seconds(180),
             device_wait: seconds(30),
+            config_device: Sourced::default_of(Some(DeviceRef::Label("config".to_owned()))),
+            config_wait: seconds(30),
+            settings_url: None,
+            settings_wait: seconds(60),
+            settings_required: Sourced::default_of(true),
             ip: Vec::new(),
             bootif: None,
             dns: Vec::new(),
@@ -338,6 +354,7 @@ impl Settings {
     /// over the network, or with the image, has to take what is there.
     pub fn needs_network(&self) -> bool {
         self.network_wanted.value
+            || self.settings_url.is_some()
             || self.report.as_ref().is_some_and(|url| url.source.stage() <= Stage::Network)
     }
 

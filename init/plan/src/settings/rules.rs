@@ -35,10 +35,13 @@ pub struct Known<'a> {
     pub name: Option<(&'a str, Stage)>,
 }
 
-/// What the rules of all files ask for that is not known from the start. What another condition has ruled out is not
-/// asked for.
+/// What the rules of all files ask for. What another condition has ruled out is not asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Asked {
+    /// The UUID.
+    pub uuid: bool,
+    /// The serial number.
+    pub serial: bool,
     /// MAC addresses.
     pub macs: bool,
     /// The host name.
@@ -98,6 +101,8 @@ impl Conditions {
     /// Whether all conditions hold. What is not known yet does not hold, and is added to `asked`.
     pub fn hold(&self, known: &Known<'_>, asked: &mut Asked) -> bool {
         let machine = known.machine;
+        asked.uuid |= !self.uuids.is_empty();
+        asked.serial |= !self.serials.is_empty();
         let is_one_of = |wanted: &[String], there: &Option<String>| {
             wanted.is_empty() || there.as_ref().is_some_and(|there| wanted.contains(there))
         };
@@ -225,7 +230,7 @@ mod tests {
     #[test]
     fn what_is_not_known_yet_does_not_hold_and_is_asked_for() {
         let nobody = Machine::default();
-        let asks = |macs, name| Asked { macs, name };
+        let asks = |macs, name| (macs, name);
         for (when, known_machine, asked) in [
             ("when.mac = '02:00:00:00:00:01'", false, asks(true, false)),
             ("when.hostname = 'a'", false, asks(false, true)),
@@ -237,7 +242,8 @@ mod tests {
             ("when = { mac = '02:00:00:00:00:01', hostname = 'a' }", true, asks(true, true)),
         ] {
             let machine = if known_machine { machine() } else { nobody.clone() };
-            assert_eq!(hold(when, &machine, None), (false, asked), "{when}");
+            let (holds, found) = hold(when, &machine, None);
+            assert_eq!((holds, (found.macs, found.name)), (false, asked), "{when}");
         }
     }
 

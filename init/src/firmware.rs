@@ -1,0 +1,30 @@
+//! What the firmware says of the machine and hands in, before any driver is there.
+
+use std::path::Path;
+
+use dayfly_plan::Facts;
+use dayfly_sys::Sys;
+
+use crate::events::{Events, Level};
+
+/// The SMBIOS tables as the kernel keeps them (Documentation/ABI/testing/sysfs-firmware-dmi-tables).
+const TABLE: &str = "/sys/firmware/dmi/tables/DMI";
+const ENTRY_POINT: &str = "/sys/firmware/dmi/tables/smbios_entry_point";
+
+/// Adds what SMBIOS has to the facts.
+pub fn read<S: Sys>(sys: &S, events: &Events, facts: &mut Facts) {
+    let table = match sys.read(Path::new(TABLE)) {
+        Ok(table) => table,
+        // A machine without SMBIOS: most that are no PCs.
+        Err(error) if error.is_not_found() => return,
+        Err(error) => {
+            events.note(Level::Warning, None, error.to_string());
+            return;
+        }
+    };
+    // Without an entry point the table is taken for a new one, which nearly all are.
+    let entry_point = sys.read(Path::new(ENTRY_POINT)).ok();
+    for wrong in facts.learn_smbios(&table, entry_point.as_deref()) {
+        events.note(Level::Warning, None, wrong);
+    }
+}

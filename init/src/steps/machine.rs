@@ -1,0 +1,42 @@
+//! What rules of settings files ask for and only a running machine knows.
+
+use std::time::Duration;
+
+use dayfly_plan::{Code, Fact};
+use dayfly_sys::{LinkKind, Sys};
+use dayfly_wire::mac::Mac;
+
+use crate::context::{Context, Done};
+use crate::{Failure, Learned};
+
+/// A driver may be loaded before its interface is there.
+const POLL: Duration = Duration::from_millis(50);
+
+/// The addresses of the Ethernet interfaces; waits for the first one, as a rule that meets none would not hold.
+pub fn links<S: Sys>(cx: &Context<S>, bootif: Option<Mac>) -> Result<Done, Failure> {
+    loop {
+        let links = cx
+            .sys
+            .links()
+            .map_err(|error| Failure::from_sys(Code::NetNoLink, "read the MAC addresses", &error))?;
+        let ethernet = links.iter().filter(|link| link.kind == LinkKind::Ethernet);
+        let mut macs: Vec<Mac> = ethernet.filter_map(|link| link.mac).map(Mac).collect();
+        if !macs.is_empty() || cx.left() < Duration::from_secs(5) {
+            macs.extend(bootif);
+            macs.sort_unstable();
+            macs.dedup();
+            let names: Vec<String> = macs.iter().map(ToString::to_string).collect();
+            let detail = if names.is_empty() { "there is no interface".to_owned() } else { names.join(" ") };
+            return Ok(Done::with(detail).and(Learned::Fact(Fact::Macs(macs))));
+        }
+        cx.sys.sleep(POLL);
+    }
+}
+
+/// The name that the network gives.
+pub fn name<S: Sys>(cx: &Context<S>) -> Done {
+    match cx.known.network.as_ref().and_then(|network| network.hostname.clone()) {
+        Some(name) => Done::with(name.clone()).and(Learned::Fact(Fact::NetworkName(name))),
+        None => Done::with("the network gives none"),
+    }
+}

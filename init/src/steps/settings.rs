@@ -1,0 +1,80 @@
+//! The settings file on a server.
+
+use std::io::{ErrorKind, Read};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dayfly_plan::settings::template::{UrlTemplate, Variables};
+use dayfly_plan::{Code, Document, Fact, Layer, Source, paths};
+use dayfly_sys::{Cause, Request, Response, Sys};
+
+use crate::context::{Context, Done};
+use crate::{Failure, Learned};
+
+/// Fetches it. It is text of a few KiB: the whole must have come by the step's deadline.
+pub fn fetch<S: Sys>(
+    cx: &Context<S>,
+    template: &UrlTemplate,
+    connect: Duration,
+    stall: Duration,
+) -> Result<Done, Failure> {
+    let network = cx.known.network.as_ref();
+    let variables = Variables {
+        mac: network.and_then(|network| network.mac),
+        hostname: network.and_then(|network| network.hostname.clone()),
+        ..Variables::default()
+    };
+    let failed = |tried: &str, wrong: String| Failure::new(Code::ConfigFetch, tried, wrong);
+    let url = template
+        .expand(&variables)
+        .map_err(|wrong| failed(&format!("fetch settings from {template}"), wrong).hopeless())?;
+    let tried = format!("GET {url}");
+    let request = Request {
+        url: url.to_string(),
+        resume: None,
+        connect: connect.min(cx.left()),
+        stall: stall.min(cx.left()),
+        ca_bundle: PathBuf::from(paths::CA_BUNDLE),
+    };
+    let response = cx.sys.open_url(&request).map_err(|error| {
+        let failure = Failure::from_sys(Code::ConfigFetch, &tried, &error);
+        if error.cause == Cause::Unsupported { failure.hopeless() } else { failure }
+    })?;
+    if response.status != 200 {
+        let wrong = format!("the server answered HTTP {} {}", response.status, response.reason);
+        return Err(failed(&tried, wrong));
+    }
+    let bytes = receive(cx, response).map_err(|wrong| failed(&tried, wrong))?;
+    let document = Document::from_bytes(bytes)
+        .map_err(|wrong| Failure::new(Code::ConfigFile, &*tried, wrong).hopeless())?;
+    let detail = format!("{} bytes from {url}", document.0.len());
+    let layer = Layer { source: Source::Url { secure: template.is_secure() }, document };
+    Ok(Done::with(detail).and(Learned::Fact(Fact::Layer(layer))))
+}
+
+/// The whole body, but never more than one byte over what a settings file may have.
+fn receive<S: Sys>(cx: &Context<S>, mut response: Response) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 16 << 10];
+    loop {
+        match response.body.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => bytes.extend(buffer.iter().take(count)),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(format!("after {} bytes: {error}", bytes.len())),
+        }
+        if bytes.len() > Document::MOST {
+            return Ok(bytes);
+        }
+        if cx.left().is_zero() {
+            return Err(format!("only {} bytes had come when the time was up", bytes.len()));
+        }
+    }
+    // The library reports an early end; a server that lies about the length must not slip through.
+    match response.length {
+        Some(length) if length != bytes.len() as u64 => {
+            Err(format!("{} of {length} bytes came before the connection ended", bytes.len()))
+        }
+        _ => Ok(bytes),
+    }
+}

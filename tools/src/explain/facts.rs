@@ -1,0 +1,141 @@
+//! What a node would know, from the arguments of `dayfly explain`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use dayfly_plan::settings::gather;
+use dayfly_plan::{Credential, Fact, Facts, Source, Store, Way};
+use dayfly_wire::credential;
+use dayfly_wire::mac::Mac;
+
+/// The texts and names that a boot starts from.
+#[derive(Debug, Args)]
+pub struct FactsArgs {
+    /// The kernel command line, in one argument
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    cmdline: String,
+    /// The settings file that the initramfs would hold (TOML)
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+    /// The settings file in the OS image
+    #[arg(long, value_name = "FILE")]
+    image_settings: Option<PathBuf>,
+    /// The settings file that the settings URL would give
+    #[arg(long, value_name = "FILE")]
+    settings_url_file: Option<PathBuf>,
+    /// The settings file on the settings disk
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The machine's SMBIOS table, a copy of /sys/firmware/dmi/tables/DMI
+    #[arg(long, value_name = "FILE")]
+    smbios: Option<PathBuf>,
+    /// A credential of QEMU's fw_cfg; NAME=@FILE takes its value from a file
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_credential)]
+    credential: Vec<Assignment>,
+    /// The MAC address of an interface; several are possible
+    #[arg(long, value_name = "MAC")]
+    mac: Vec<Mac>,
+    /// The system's UUID, instead of the one in the SMBIOS table
+    #[arg(long)]
+    uuid: Option<String>,
+    /// The system's serial number, instead of the one in the SMBIOS table
+    #[arg(long)]
+    serial: Option<String>,
+    /// The host name that the network would give
+    #[arg(long, value_name = "NAME")]
+    network_name: Option<String>,
+    /// How Dayfly would be started
+    #[arg(long, value_enum, default_value_t = WayArg::Initramfs)]
+    way: WayArg,
+}
+
+/// The ways in, as words of the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum WayArg {
+    /// As /init of an initramfs
+    Initramfs,
+    /// By dracut's module
+    Dracut,
+    /// As init= on a mounted root
+    Root,
+}
+
+impl From<WayArg> for Way {
+    fn from(arg: WayArg) -> Self {
+        match arg {
+            WayArg::Initramfs => Way::Initramfs,
+            WayArg::Dracut => Way::Dracut,
+            WayArg::Root => Way::Root,
+        }
+    }
+}
+
+/// A name and a value, or the file that has it.
+#[derive(Debug, Clone)]
+struct Assignment {
+    name: String,
+    value: String,
+}
+
+fn parse_credential(text: &str) -> Result<Assignment, String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE or NAME=@FILE")?;
+    credential::check_name(name).map_err(|error| error.to_string())?;
+    Ok(Assignment { name: name.to_owned(), value: value.to_owned() })
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+impl FactsArgs {
+    /// The facts, and what is wrong with the firmware's among them.
+    pub fn facts(&self) -> Result<(Facts, Vec<String>)> {
+        let mut facts = Facts::from_cmdline(self.cmdline.clone()).on_way(self.way.into());
+        let mut wrong = Vec::new();
+        if let Some(path) = &self.smbios {
+            let table = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            wrong = facts.learn_smbios(&table, None);
+        }
+        if let Some(uuid) = &self.uuid {
+            facts.machine.uuid = Some(uuid.to_ascii_lowercase());
+        }
+        if let Some(serial) = &self.serial {
+            facts.machine.serial = Some(serial.trim().to_owned());
+        }
+        facts.machine.macs.clone_from(&self.mac);
+        facts.machine.network_name.clone_from(&self.network_name);
+        for Assignment { name, value } in &self.credential {
+            let value = match value.strip_prefix('@') {
+                Some(file) => fs::read(file).with_context(|| format!("cannot read {file}"))?,
+                None => value.clone().into_bytes(),
+            };
+            let found = credential::Credential::new(name, value)?;
+            match Credential::of_firmware(found) {
+                Ok(Some(found)) => facts.learn(Fact::Credential(Store::FwCfg, found)),
+                Ok(None) => {
+                    bail!("the credential {name} is the OS's: those of Dayfly start with \"dayfly.\"")
+                }
+                Err(why) => wrong.push(format!("fw_cfg: {why}")),
+            }
+        }
+        for (path, source) in [
+            (&self.image_settings, Source::Image),
+            (&self.settings, Source::Initramfs),
+            (&self.config, Source::Config),
+        ] {
+            if let Some(path) = path {
+                facts = facts.with_layer(source, read(path)?);
+            }
+        }
+        if let Some(path) = &self.settings_url_file {
+            let url = gather(&facts).0.settings_url;
+            let Some(url) = url else {
+                bail!("--settings-url-file has no meaning here: nothing sets settings.url");
+            };
+            facts = facts.with_layer(Source::Url { secure: url.value.is_secure() }, read(path)?);
+        }
+        Ok((facts, wrong))
+    }
+}
