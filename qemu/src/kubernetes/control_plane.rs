@@ -90,7 +90,7 @@ impl ControlPlane {
         // Only now: both end when they are refused before the API server has made its default roles.
         self.controllers = Some(self.daemon("kube-controller-manager", &self.setup().controller_manager())?);
         self.scheduler = Some(self.daemon("kube-scheduler", &self.setup().scheduler())?);
-        self.setup().allow_bootstrapping()?;
+        self.setup().make_bindings()?;
         say(&format!("kubernetes: control plane ready after {:.1} s", started.elapsed().as_secs_f32()));
         Ok(())
     }

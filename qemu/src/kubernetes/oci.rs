@@ -1,44 +1,101 @@
-//! A container image without a registry or an image tool: an OCI layout in a tar, as `ctr images import` takes it.
+//! Container images without a registry or an image tool: an OCI layout in a tar, as `ctr images import` takes it.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
 
-use crate::{cache::sha256_file, command::run};
+use crate::{
+    cache::{hex, sha256_file},
+    command::run,
+};
 
-/// Writes an image to `path` that holds the static `binary` as `/program` and starts it. `name` is its full name with a tag.
-pub fn archive(path: &Path, name: &str, binary: &Path, program: &str) -> Result<()> {
-    let work = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let (root, layout) = (work.path().join("root"), work.path().join("layout"));
-    for dir in [&root.join("etc"), &root.join("tmp"), &layout.join("blobs/sha256")] {
-        fs::create_dir_all(dir)?;
+/// The static program in every image, and where it is there.
+const PROGRAM: &str = "pod";
+
+/// Writes a tar to `path` with images that hold the static `binary` as `/pod` and start it with an argument: their full names, with a tag,
+/// and the arguments.
+pub fn archive(path: &Path, binary: &Path, images: &[(&str, &str)]) -> Result<()> {
+    let layout = Layout::new()?;
+    let (layer, digest) = layout.layer(binary)?;
+    let mut manifests = Vec::new();
+    for (name, argument) in images {
+        let config = layout.json(
+            "config",
+            &json!({
+                "architecture": "amd64", "os": "linux",
+                "config": { "Entrypoint": [format!("/{PROGRAM}"), argument] },
+                "rootfs": { "type": "layers", "diff_ids": [digest] },
+            }),
+        )?;
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": config, "layers": [layer],
+        });
+        let mut manifest = layout.json("manifest", &manifest)?;
+        let tag = name.rsplit_once(':').map_or("latest", |(_, tag)| tag);
+        manifest["annotations"] =
+            json!({ "io.containerd.image.name": name, "org.opencontainers.image.ref.name": tag });
+        manifests.push(manifest);
     }
-    fs::set_permissions(root.join("tmp"), fs::Permissions::from_mode(0o1777))?;
-    fs::copy(binary, root.join(program)).with_context(|| format!("cannot copy {}", binary.display()))?;
-    fs::set_permissions(root.join(program), fs::Permissions::from_mode(0o755))?;
-    fs::write(root.join("etc/passwd"), "nobody:x:65534:65534::/:/none\n")?;
+    let index = json!({ "schemaVersion": 2, "manifests": manifests });
+    fs::write(layout.dir.path().join("index.json"), index.to_string())?;
+    let version = json!({ "imageLayoutVersion": "1.0.0" });
+    fs::write(layout.dir.path().join("oci-layout"), version.to_string())?;
+    tar(layout.dir.path(), path)
+}
 
-    let layer = work.path().join("layer");
-    tar(&root, &layer)?;
-    let config = json!({
-        "architecture": "amd64", "os": "linux",
-        "config": { "Entrypoint": [format!("/{program}")] },
-        "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{}", sha256_file(&layer)?)] },
-    });
-    let layer = blob(&layout, &layer, "layer.v1.tar")?;
-    let config = json_blob(work.path(), &layout, &config, "config.v1+json")?;
-    let manifest = json!({
-        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": config, "layers": [layer],
-    });
-    let mut manifest = json_blob(work.path(), &layout, &manifest, "manifest.v1+json")?;
-    let tag = name.rsplit_once(':').map_or("latest", |(_, tag)| tag);
-    manifest["annotations"] =
-        json!({ "io.containerd.image.name": name, "org.opencontainers.image.ref.name": tag });
-    fs::write(layout.join("index.json"), json!({ "schemaVersion": 2, "manifests": [manifest] }).to_string())?;
-    fs::write(layout.join("oci-layout"), json!({ "imageLayoutVersion": "1.0.0" }).to_string())?;
-    tar(&layout, path)
+/// An OCI image layout that is being made.
+struct Layout {
+    dir: TempDir,
+}
+
+impl Layout {
+    fn new() -> Result<Self> {
+        let dir = tempfile::tempdir().context("cannot make a temporary folder")?;
+        fs::create_dir_all(dir.path().join("blobs/sha256"))?;
+        Ok(Self { dir })
+    }
+
+    /// The one layer: its descriptor and its digest.
+    fn layer(&self, binary: &Path) -> Result<(Value, String)> {
+        let root = tempfile::tempdir().context("cannot make a temporary folder")?;
+        let program = root.path().join(PROGRAM);
+        fs::copy(binary, &program).with_context(|| format!("cannot copy {}", binary.display()))?;
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+        fs::create_dir(root.path().join("etc"))?;
+        fs::write(root.path().join("etc/passwd"), "nobody:x:65534:65534::/:/none\n")?;
+        let packed = self.dir.path().join("layer");
+        tar(root.path(), &packed)?;
+        let (digest, size) = (sha256_file(&packed)?, fs::metadata(&packed)?.len());
+        fs::rename(packed, self.blob(&digest))?;
+        Ok((descriptor("layer.v1.tar", &digest, size), format!("sha256:{digest}")))
+    }
+
+    /// Adds a value of a kind, and gives its descriptor.
+    fn json(&self, kind: &str, value: &Value) -> Result<Value> {
+        let text = value.to_string();
+        let digest = hex(&Sha256::digest(&text));
+        fs::write(self.blob(&digest), &text)?;
+        Ok(descriptor(&format!("{kind}.v1+json"), &digest, text.len() as u64))
+    }
+
+    fn blob(&self, digest: &str) -> PathBuf {
+        self.dir.path().join("blobs/sha256").join(digest)
+    }
+}
+
+fn descriptor(kind: &str, digest: &str, size: u64) -> Value {
+    json!({
+        "mediaType": format!("application/vnd.oci.image.{kind}"), "digest": format!("sha256:{digest}"), "size": size,
+    })
 }
 
 /// Packs a folder; the same content gives the same bytes.
@@ -46,22 +103,6 @@ fn tar(folder: &Path, to: &Path) -> Result<()> {
     let mut tar = Command::new("tar");
     tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0", "-C"]);
     run("image: pack a container image", tar.arg(folder).arg("-cf").arg(to).arg(".")).map(|_| ())
-}
-
-/// Moves a file among the blobs and gives its descriptor.
-fn blob(layout: &Path, file: &Path, kind: &str) -> Result<Value> {
-    let (digest, size) = (sha256_file(file)?, fs::metadata(file)?.len());
-    fs::rename(file, layout.join("blobs/sha256").join(&digest))?;
-    Ok(json!({
-        "mediaType": format!("application/vnd.oci.image.{kind}"),
-        "digest": format!("sha256:{digest}"), "size": size,
-    }))
-}
-
-fn json_blob(work: &Path, layout: &Path, value: &Value, kind: &str) -> Result<Value> {
-    let file = work.join("json");
-    fs::write(&file, value.to_string())?;
-    blob(layout, &file, kind)
 }
 
 #[cfg(test)]
@@ -73,8 +114,10 @@ mod tests {
     fn every_descriptor_leads_to_its_blob() {
         let dir = tempfile::tempdir().unwrap();
         let (tar, again) = (dir.path().join("a.tar"), dir.path().join("b.tar"));
-        archive(&tar, "localhost/a:1", Path::new("/bin/true"), "true").unwrap();
-        archive(&again, "localhost/a:1", Path::new("/bin/true"), "true").unwrap();
+        for path in [&tar, &again] {
+            archive(path, Path::new("/bin/true"), &[("localhost/a:1", "greet"), ("localhost/b:2", "pause")])
+                .unwrap();
+        }
         assert_eq!(fs::read(&tar).unwrap(), fs::read(again).unwrap(), "the same input gives the same bytes");
 
         let dir = dir.path().to_string_lossy();
@@ -84,12 +127,15 @@ mod tests {
         let path = |descriptor: &Value| {
             format!("blobs/{}", descriptor["digest"].as_str().unwrap().replace(':', "/"))
         };
-        let manifest = &json("index.json")["manifests"][0];
-        assert_eq!(manifest["annotations"]["io.containerd.image.name"], "localhost/a:1");
-        let manifest = json(&path(manifest));
-        assert_eq!(read(&path(&manifest["layers"][0])).len() as u64, manifest["layers"][0]["size"]);
-        let config = json(&path(&manifest["config"]));
-        assert_eq!(config["rootfs"]["diff_ids"][0], manifest["layers"][0]["digest"]);
-        assert_eq!(config["config"]["Entrypoint"][0], "/true");
+        let index = json("index.json");
+        for (image, name, argument) in [(0, "localhost/a:1", "greet"), (1, "localhost/b:2", "pause")] {
+            let manifest = &index["manifests"][image];
+            assert_eq!(manifest["annotations"]["io.containerd.image.name"], name);
+            let manifest = json(&path(manifest));
+            assert_eq!(read(&path(&manifest["layers"][0])).len() as u64, manifest["layers"][0]["size"]);
+            let config = json(&path(&manifest["config"]));
+            assert_eq!(config["rootfs"]["diff_ids"][0], manifest["layers"][0]["digest"]);
+            assert_eq!(config["config"]["Entrypoint"], json!(["/pod", argument]));
+        }
     }
 }

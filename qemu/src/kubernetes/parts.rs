@@ -71,7 +71,7 @@ impl Parts {
         self.dir.join("kubelet")
     }
 
-    /// The program in the images of the pods in tests; called `pause` it holds a pod, else it greets.
+    /// The program in the images of the pods in tests.
     pub fn pod(&self) -> PathBuf {
         self.dir.join("pod")
     }

@@ -166,8 +166,9 @@ impl Setup<'_> {
             .collect()
     }
 
-    /// Lets tokens ask for a node's certificate, has it approved, and lets nodes renew theirs: kubeadm's rules.
-    pub(super) fn allow_bootstrapping(self) -> Result<()> {
+    /// Lets tokens ask for a node's certificate, has it approved, lets nodes renew theirs, and lets the API server into kubelets
+    /// (logs, exec): the bindings that kubeadm makes.
+    pub(super) fn make_bindings(self) -> Result<()> {
         const GROUP: &str = "system:bootstrappers:kubeadm:default-node-token";
         let nodes = "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient";
         let tokens = "system:certificates.k8s.io:certificatesigningrequests:nodeclient";
@@ -175,6 +176,7 @@ impl Setup<'_> {
             ("kubeadm:kubelet-bootstrap", "system:node-bootstrapper", GROUP),
             ("kubeadm:node-autoapprove-bootstrap", tokens, GROUP),
             ("kubeadm:node-autoapprove-certificate-rotation", nodes, "system:nodes"),
+            ("kubeadm:cluster-admins", "cluster-admin", "kubeadm:cluster-admins"),
         ] {
             self.apply(&json!({
                 "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
