@@ -98,7 +98,7 @@ impl Cache {
         if path.exists() {
             return Ok(path);
         }
-        let lock = fs::File::create(self.dir.join(format!("{stem}.lock")))
+        let lock = fs::File::create(self.dir.join(format!("{name}.lock")))
             .context("cannot make a lock in the cache")?;
         flock(&lock, FlockOperation::LockExclusive).context("cannot lock the cache")?;
         if path.exists() {

@@ -1,8 +1,10 @@
 //! A network of its own for nodes and their servers: a network namespace with a bridge, a DHCP and DNS server, and a port per machine.
 //!
 //! Nothing of it can be seen from outside, and nothing outside can be reached, so ports and addresses are free to choose. It belongs to
-//! one thread: what that thread starts (QEMU, nginx, a control plane, a browser of the API) is in the network. What must be downloaded
-//! or built comes before.
+//! one thread: what that thread starts (QEMU, nginx, a control plane, curl) is in the network. What must be downloaded or built comes
+//! before.
+//!
+//! The servers have the address that they have on QEMU's user network too, so URLs are the same in both.
 
 use std::{collections::BTreeSet, marker::PhantomData, path::Path};
 
@@ -10,10 +12,8 @@ use anyhow::{Context, Result};
 use nix::sched::{CloneFlags, unshare};
 use tempfile::TempDir;
 
-use crate::{command::call, daemon::Daemon, vm::Nic};
+use crate::{command::call, daemon::Daemon, server::HOST_FROM_GUEST, vm::Nic};
 
-/// The servers' address.
-pub const SERVER: &str = "192.168.77.1";
 /// How many machines have a port.
 const PORTS: usize = 9;
 const BRIDGE: &str = "lan";
@@ -40,7 +40,7 @@ impl Lan {
         unshare(CloneFlags::CLONE_NEWNET).context("cannot make a network namespace: this needs root")?;
         ip(&["link", "set", "lo", "up"])?;
         ip(&["link", "add", BRIDGE, "type", "bridge"])?;
-        ip(&["address", "add", &format!("{SERVER}/24"), "dev", BRIDGE])?;
+        ip(&["address", "add", &format!("{HOST_FROM_GUEST}/24"), "dev", BRIDGE])?;
         ip(&["link", "set", BRIDGE, "up"])?;
         let dir = tempfile::Builder::new()
             .prefix("dayfly-lan.")
@@ -91,7 +91,7 @@ impl Lan {
 
 /// The address of the machine at port n.
 pub fn address(port: usize) -> String {
-    format!("192.168.77.{}", 10 + port)
+    format!("10.0.2.{}", 10 + port)
 }
 
 fn mac(port: usize) -> String {

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::command::call;
 
-/// The host as guests on QEMU's user network see it.
+/// The host as guests on QEMU's user network see it; in a [`crate::lan::Lan`] it really has this address.
 pub const HOST_FROM_GUEST: &str = "10.0.2.2";
 
 /// How long nginx may take until it listens.
@@ -37,7 +37,7 @@ pub struct Request {
     pub agent: String,
 }
 
-/// An HTTP(S) server of one folder on 127.0.0.1, ended when this is dropped.
+/// An HTTP(S) server of one folder on 127.0.0.1, and in a [`crate::lan::Lan`] on its address too; ended when this is dropped.
 pub struct HttpServer {
     dir: TempDir,
     port: u16,
@@ -94,6 +94,12 @@ impl HttpServer {
             if rustix::process::geteuid().is_root() { "user root;" } else { "" },
             if self.tls.is_some() { " ssl" } else { "" },
         );
+        let listen: Vec<String> = ["127.0.0.1", HOST_FROM_GUEST]
+            .iter()
+            .filter(|&&address| TcpListener::bind((address, 0)).is_ok())
+            .map(|address| format!("listen {address}:{port}{tls};"))
+            .collect();
+        let listen = listen.join(" ");
         let config = format!(
             "daemon off; worker_processes 1; {user} pid nginx.pid; error_log error.log info;\n\
              events {{ worker_connections 128; }}\n\
@@ -101,7 +107,7 @@ impl HttpServer {
                log_format test '$request_method $request_uri $status $body_bytes_sent $http_range $http_user_agent';\n\
                access_log access.log test; sendfile on; tcp_nopush on; default_type application/octet-stream;\n\
                client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp; uwsgi_temp_path tmp; scgi_temp_path tmp;\n\
-               server {{ listen 127.0.0.1:{port}{tls}; root {folder}; {directives}\n\
+               server {{ {listen} root {folder}; {directives}\n\
                  location = /report {{ client_body_in_file_only on; proxy_pass http://127.0.0.1:$server_port/taken; }}\n\
                  location = /taken {{ return 204; }} }}\n\
              }}\n"

@@ -163,7 +163,7 @@ pub(super) fn write(tree: &Path, path: &str, text: &str, mode: u32) -> Result<()
 }
 
 /// A systemd unit that multi-user.target wants.
-fn unit(tree: &Path, name: &str, text: &str) -> Result<()> {
+pub(super) fn unit(tree: &Path, name: &str, text: &str) -> Result<()> {
     let units = tree.join("etc/systemd/system");
     write(&units, name, text, 0o644)?;
     let wants = units.join("multi-user.target.wants");

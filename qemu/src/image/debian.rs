@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::Result;
 
-use super::addition::{self, Addition};
+use super::{
+    addition::{self, Addition},
+    kubernetes,
+};
 use crate::{
     cache::{Cache, Key},
     command::run,
@@ -23,6 +26,7 @@ const EXCLUDED: [&str; 5] = ["doc", "info", "locale", "man", "zoneinfo"];
 const SYSTEMD_PACKAGES: &str = include_str!("../../recipe/packages.systemd");
 const OPENRC_PACKAGES: &str = include_str!("../../recipe/packages.openrc");
 const SERVER_PACKAGES: &str = include_str!("../../recipe/packages.server");
+const KUBERNETES_PACKAGES: &str = include_str!("../../recipe/packages.kubernetes");
 
 /// What a tree is made of.
 pub(super) struct Recipe {
@@ -70,6 +74,19 @@ pub(super) static OPENRC_SERVER: Recipe = Recipe {
         &addition::AGENT,
         &addition::OPENRC,
         &addition::KEEPSAKES,
+        &addition::MODULES,
+    ],
+};
+
+/// With systemd, containerd and a real kubelet.
+pub(super) static KUBERNETES: Recipe = Recipe {
+    name: "kubernetes",
+    packages: &[SYSTEMD_PACKAGES, KUBERNETES_PACKAGES],
+    additions: &[
+        &addition::NODE,
+        &addition::AGENT,
+        &addition::SYSTEMD,
+        &kubernetes::KUBERNETES,
         &addition::MODULES,
     ],
 };

@@ -3,6 +3,7 @@
 mod addition;
 mod debian;
 mod disk;
+mod kubernetes;
 
 use std::{
     fs,
@@ -42,6 +43,8 @@ pub enum Image {
     Server,
     /// The same with OpenRC and ifupdown.
     OpenRc,
+    /// Debian 12 with systemd, containerd and a real kubelet, which the Kubernetes parts are built for; nothing of it is configured.
+    Kubernetes,
     /// A few kilobytes of squashfs without any init.
     NoInit,
     /// The Debian squashfs made 700 MB long by a hole: it boots like the other, but does not fit into 512 MiB of RAM.
@@ -52,11 +55,12 @@ pub enum Image {
 
 impl Image {
     /// All of them, with the names that the command line takes.
-    pub const ALL: [(&str, Self); 7] = [
+    pub const ALL: [(&str, Self); 8] = [
         ("debian.squashfs", Self::Debian),
         ("debian.erofs", Self::DebianErofs),
         ("server.squashfs", Self::Server),
         ("openrc.squashfs", Self::OpenRc),
+        ("kubernetes.squashfs", Self::Kubernetes),
         ("no-init.squashfs", Self::NoInit),
         ("big.squashfs", Self::Big),
         ("images.ext4", Self::OnLabelledDisk),
@@ -92,6 +96,7 @@ impl Images {
             Image::DebianErofs => self.erofs(&debian::SYSTEMD),
             Image::Server => self.squashfs(&debian::SYSTEMD_SERVER),
             Image::OpenRc => self.squashfs(&debian::OPENRC_SERVER),
+            Image::Kubernetes => self.squashfs(&debian::KUBERNETES),
             Image::NoInit => self.no_init(),
             Image::Big => self.big(),
             Image::OnLabelledDisk => self.labelled_disk(),

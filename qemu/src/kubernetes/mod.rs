@@ -11,4 +11,5 @@ mod setup;
 pub use control_plane::{ControlPlane, NodeStatus};
 pub use oci::archive;
 pub use parts::Parts;
+pub(crate) use parts::SOURCES;
 pub use setup::{SERVER_URL, Token, Validity};

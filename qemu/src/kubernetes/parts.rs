@@ -13,13 +13,13 @@ use crate::{
 };
 
 /// Everything that the build reads, so that a change of it builds anew.
-const SOURCES: [&str; 5] = [
+pub(crate) const SOURCES: &str = concat!(
     include_str!("../../kubernetes/build"),
     include_str!("../../kubernetes/go.mod"),
     include_str!("../../kubernetes/go.sum"),
     include_str!("../../kubernetes/main.go"),
     include_str!("../../kubernetes/pod/main.go"),
-];
+);
 /// Where Go may be: in the path, or where Debian's packages put it. `qemu/provision kubernetes` looks there too.
 const GO: [&str; 3] = ["go", "/usr/lib/go-1.24/bin/go", "/usr/lib/go-1.23/bin/go"];
 /// The first Go that fetches a newer one by itself when a module asks for it.
@@ -29,15 +29,14 @@ const GO_MINOR: u32 = 21;
 #[derive(Debug, Clone)]
 pub struct Parts {
     dir: PathBuf,
-    key: Key,
 }
 
 impl Parts {
     /// Those in the cache; `None` when they were never built, or no Go is there to say which would be.
     pub fn cached() -> Result<Option<Self>> {
         let Ok(key) = key() else { return Ok(None) };
-        let dir = Cache::open()?.find("kubernetes", key.clone());
-        Ok(dir.map(|dir| Self { dir, key }))
+        let dir = Cache::open()?.find("kubernetes-parts", key);
+        Ok(dir.map(|dir| Self { dir }))
     }
 
     /// Those in the cache, or built now.
@@ -45,7 +44,7 @@ impl Parts {
         let (go, _) = go()?;
         let key = key()?;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("kubernetes/build");
-        let dir = Cache::open()?.get("kubernetes", key.clone(), |dir| {
+        let dir = Cache::open()?.get("kubernetes-parts", key, |dir| {
             let mut build = Command::new(script);
             build.arg(dir).env("GO", go);
             let what =
@@ -53,7 +52,7 @@ impl Parts {
             run(what, &mut build)?;
             Ok(())
         })?;
-        Ok(Self { dir, key })
+        Ok(Self { dir })
     }
 
     /// The folder that they are in.
@@ -75,16 +74,11 @@ impl Parts {
     pub fn pod(&self) -> PathBuf {
         self.dir.join("pod")
     }
-
-    /// What they were built from, for what is made of them.
-    pub fn key(&self) -> Key {
-        self.key.clone()
-    }
 }
 
 fn key() -> Result<Key> {
     let (_, version) = go()?;
-    Ok(SOURCES.iter().fold(Key::new().with(version), Key::with))
+    Ok(Key::new().with(version).with(SOURCES))
 }
 
 /// The Go to build with, and its version. Which newer one it fetches, go.mod says.

@@ -11,10 +11,10 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
 use super::Parts;
-use crate::{command::output, lan::SERVER};
+use crate::{command::output, server::HOST_FROM_GUEST};
 
 /// The API server as nodes see it.
-pub const SERVER_URL: &str = "https://192.168.77.1:6443";
+pub const SERVER_URL: &str = "https://10.0.2.2:6443";
 /// Where pods and services live.
 const NETWORKS: [&str; 2] = ["10.244.0.0/16", "10.96.0.0/16"];
 
@@ -59,13 +59,13 @@ impl Setup<'_> {
             output(Command::new(self.parts.kubeall()).args(["kubeadm", "version", "-o", "short"]), b"")?;
         let init = json!({
             "apiVersion": "kubeadm.k8s.io/v1beta4", "kind": "InitConfiguration",
-            "localAPIEndpoint": { "advertiseAddress": SERVER, "bindPort": 6443 },
+            "localAPIEndpoint": { "advertiseAddress": HOST_FROM_GUEST, "bindPort": 6443 },
             "nodeRegistration": { "name": "control-plane", "criSocket": "unix:///nowhere" },
         });
         let cluster = json!({
             "apiVersion": "kubeadm.k8s.io/v1beta4", "kind": "ClusterConfiguration",
             "kubernetesVersion": version.trim(), "certificatesDir": self.dir.join("pki"),
-            "encryptionAlgorithm": "ECDSA-P256", "controlPlaneEndpoint": format!("{SERVER}:6443"),
+            "encryptionAlgorithm": "ECDSA-P256", "controlPlaneEndpoint": format!("{HOST_FROM_GUEST}:6443"),
             "networking": { "serviceSubnet": services, "podSubnet": pods },
         });
         let config = self.dir.join("kubeadm.yaml");
@@ -98,7 +98,7 @@ impl Setup<'_> {
         let mut all = flags(&[
             ("etcd-servers", "http://127.0.0.1:2379"),
             ("bind-address", "0.0.0.0"),
-            ("advertise-address", SERVER),
+            ("advertise-address", HOST_FROM_GUEST),
             ("enable-bootstrap-token-auth", "true"),
             ("authorization-mode", "Node,RBAC"),
             ("enable-admission-plugins", "NodeRestriction"),
