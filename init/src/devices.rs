@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use dayfly_plan::Code;
 use dayfly_plan::settings::value::DeviceRef;
-use dayfly_sys::Sys;
+use dayfly_sys::{Sys, Uevents};
 use dayfly_wire::superblock::{self, Kind, Superblock};
 use dayfly_wire::uevent;
 
 use crate::Failure;
 use crate::context::Context;
 
-/// How often /sys is looked at while a disk is waited for.
-const POLL: Duration = Duration::from_millis(100);
+/// How long nobody looks at the disks while the kernel says nothing new of them: a stick that comes without a word, or a
+/// message that was lost, is found all the same.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// A disk or partition.
 #[derive(Debug, Clone)]
@@ -28,7 +29,7 @@ pub struct Device {
 
 impl Device {
     /// Reads the start of a device. An unreadable one (an empty drive, a tray without a disc) has nothing on it.
-    fn read<S: Sys>(cx: &Context<S>, path: PathBuf) -> Self {
+    pub fn read<S: Sys>(cx: &Context<S>, path: PathBuf) -> Self {
         let head = cx.sys.read_at(&path, 0, superblock::PROBE_LEN).unwrap_or_default();
         Self { path, superblock: superblock::probe(&head), image_len: superblock::image_len(&head) }
     }
@@ -37,6 +38,8 @@ impl Device {
 /// Waits for a disk, at most for `wait`.
 pub fn wait_for<S: Sys>(cx: &Context<S>, wanted: &DeviceRef, wait: Duration) -> Result<Device, Failure> {
     let until = cx.sys.now() + wait;
+    // Before the first look, so that nothing appears between the two unseen.
+    let mut news = cx.sys.uevents();
     loop {
         if let Some(device) = find(cx, wanted)? {
             return Ok(device);
@@ -51,7 +54,28 @@ pub fn wait_for<S: Sys>(cx: &Context<S>, wanted: &DeviceRef, wait: Duration) -> 
             );
             return Err(Failure::new(Code::DevicesNotFound, format!("find {wanted}"), wrong));
         }
-        cx.sys.sleep(POLL);
+        await_disk(cx, &mut news, until.saturating_sub(cx.sys.now()).min(SILENCE));
+    }
+}
+
+/// Until the kernel says something of a disk.
+fn await_disk<S: Sys>(cx: &Context<S>, news: &mut dayfly_sys::Result<Box<dyn Uevents>>, limit: Duration) {
+    let until = cx.sys.now() + limit;
+    while let Some(left) = until.checked_sub(cx.sys.now()).filter(|left| !left.is_zero()) {
+        let Ok(news) = news else {
+            // No subscription: looking now and then has to do.
+            return cx.sys.sleep(left.min(Duration::from_millis(100)));
+        };
+        match news.next(left) {
+            Ok(Some(message)) => {
+                let of_disk = |event: uevent::Uevent| event.get("SUBSYSTEM") == Some("block");
+                if uevent::parse(&message).is_some_and(of_disk) {
+                    return;
+                }
+            }
+            // Nothing more, or messages were lost: time to look.
+            Ok(None) | Err(_) => return,
+        }
     }
 }
 
@@ -130,7 +154,8 @@ fn part_uuid<S: Sys>(cx: &Context<S>, name: &str) -> Option<String> {
     table.into_iter().find(|part| part.number == number).map(|part| part.uuid)
 }
 
-fn block_devices<S: Sys>(cx: &Context<S>) -> Vec<String> {
+/// Disks and partitions by name, without what is never one.
+pub fn block_devices<S: Sys>(cx: &Context<S>) -> Vec<String> {
     // Before any driver is loaded the folder may be missing: then there is no disk.
     let entries = cx.sys.list(Path::new("/sys/class/block")).unwrap_or_default();
     let no_disks = ["loop", "ram", "zram", "fd"];

@@ -41,6 +41,19 @@ pub struct StateSearch {
     pub device: DeviceRef,
     /// It was asked for by name: wait for it, and say so when it is missing. Else what is there by now counts.
     pub wanted: bool,
+    /// Where there is none, one is made.
+    pub create: Option<StateCreation>,
+}
+
+/// How a state disk is made. Only a disk that is blank from end to end, as far as it is looked at, becomes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateCreation {
+    /// The disk; else the only one that is blank.
+    pub disk: Option<DeviceRef>,
+    /// The file system, made by the image's own `mkfs.NAME`.
+    pub fstype: String,
+    /// How long one that exists already is waited for before.
+    pub patience: Duration,
 }
 
 /// Who this node is.
@@ -224,6 +237,13 @@ impl fmt::Display for Action {
             Action::MountImage => f.write_str("mount image read-only"),
             Action::FindInit { init: Some(init) } => write!(f, "find {init} in the image"),
             Action::FindInit { init: None } => f.write_str("find the OS's init in the image"),
+            Action::OpenState(StateSearch { device, create: Some(create), .. }) => {
+                write!(f, "mount {device}; if it is not there, make it, {} on ", create.fstype)?;
+                match &create.disk {
+                    Some(disk) => write!(f, "{disk} if that is blank"),
+                    None => f.write_str("the one blank disk"),
+                }
+            }
             Action::OpenState(search) if search.wanted => {
                 write!(f, "wait for {} and mount it", search.device)
             }

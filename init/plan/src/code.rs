@@ -91,6 +91,8 @@ codes! {
         fix "The kernel's words name the reason; a missing decompressor needs a kernel with it, or another -comp for mksquashfs.";
     StateMount "state.mount" "The state disk could not be mounted."
         fix "Check it with fsck on another system; without dayfly.state.device= the boot goes on without it.";
+    StateCreate "state.create" "The state disk could not be made."
+        fix "Name the disk with state.disk, wipe it yourself if nothing on it is needed (wipefs -a, blkdiscard), and check that the image has the mkfs program.";
     RootOverlay "root.overlay" "The overlay that becomes the root could not be made."
         fix "Check that the overlay module is in the initramfs and fits the kernel.";
     RootLayout "root.layout" "A path of the layout could not be set up."

@@ -19,7 +19,8 @@ mod source;
 mod table;
 
 pub use action::{
-    Action, ConfigSearch, INIT_CANDIDATES, IdentityPlan, KubeletPlan, LayoutEntry, NetworkPlan, StateSearch,
+    Action, ConfigSearch, INIT_CANDIDATES, IdentityPlan, KubeletPlan, LayoutEntry, NetworkPlan,
+    StateCreation, StateSearch,
 };
 pub use code::Code;
 pub use facts::{Credential, Document, Fact, Facts, Layer, Machine, Store, Way};

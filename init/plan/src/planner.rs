@@ -8,7 +8,7 @@ use crate::settings::template::Variables;
 use crate::settings::{ImageSource, Settings};
 use crate::{
     Action, ConfigSearch, Deadline, IdentityPlan, KubeletPlan, LayoutEntry, NetworkPlan, OnFailure, Phase,
-    Plan, Source, Sourced, Stage, StateSearch, Step, StepId, Way,
+    Plan, Source, Sourced, Stage, StateCreation, StateSearch, Step, StepId, Way,
 };
 
 /// Modules without which no image boots; its file system is loaded when its superblock has been seen.
@@ -293,14 +293,26 @@ fn state(draft: &mut Draft, settings: &Settings) {
     if !wanted && !settings.layout.values().any(|policy| policy.value.persists()) {
         return;
     }
-    let search = StateSearch { device: settings.state_device.value.clone(), wanted };
-    let (deadline, on_failure) = if wanted {
+    let create = settings.state_create.value.then(|| StateCreation {
+        disk: settings.state_disk.as_ref().map(|disk| disk.value.clone()),
+        fstype: settings.state_fstype.value.clone(),
+        patience: settings.device_wait.value,
+    });
+    let makes = create.is_some();
+    let search = StateSearch { device: settings.state_device.value.clone(), wanted, create };
+    let (deadline, on_failure) = if makes {
+        // The file system of a large disk takes its time.
+        let deadline = Deadline::Within(settings.device_wait.value + Duration::from_secs(300));
+        let reason = "what should persist lies in memory instead";
+        (deadline, if wanted { OnFailure::Abort } else { OnFailure::Continue(reason) })
+    } else if wanted {
         (Deadline::Within(settings.device_wait.value + Duration::from_secs(30)), OnFailure::Abort)
     } else {
         (within(30), OnFailure::Continue("what should persist lies in memory instead"))
     };
     // A disk that was not asked for is looked for last, when the image is here: no boot waits for it.
-    let needs = if wanted {
+    // Who makes one needs the image's programs for it.
+    let needs = if wanted && !makes {
         [&["modules"], EARLY_SETTINGS.as_slice(), &LATE_SETTINGS].concat()
     } else {
         vec!["drivers", "defaults", "links", "name"]

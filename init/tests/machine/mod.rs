@@ -6,7 +6,7 @@
 mod dhcp;
 mod files;
 mod image;
-mod programs;
+pub mod programs;
 
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read, Write};
@@ -376,7 +376,7 @@ impl Sys for Machine {
 
     fn uevents(&self) -> Result<Box<dyn Uevents>> {
         self.call("uevents", "all").map(drop)?;
-        Ok(Box::new(Silence))
+        Ok(Box::new(Silence { speed: self.speed }))
     }
 
     fn memory(&self) -> Result<Memory> {
@@ -540,11 +540,13 @@ impl RamFile for Ram {
     }
 }
 
-struct Silence;
+struct Silence {
+    speed: u32,
+}
 
 impl Uevents for Silence {
     fn next(&mut self, limit: Duration) -> Result<Option<Vec<u8>>> {
-        std::thread::sleep(limit);
+        std::thread::sleep(limit / self.speed);
         Ok(None)
     }
 }

@@ -18,6 +18,8 @@ pub const SCENARIOS: &[Scenario] = &[
     ("image_on_raw_disk", image_on_raw_disk),
     ("image_on_labelled_disk", image_on_labelled_disk),
     ("state_survives_a_reboot", state_survives_a_reboot),
+    ("blank_disk_becomes_the_state_disk", blank_disk_becomes_the_state_disk),
+    ("foreign_disk_is_not_touched", foreign_disk_is_not_touched),
     ("disk_never_appears", disk_never_appears),
     ("disk_reads_fail", disk_reads_fail),
 ];
@@ -73,6 +75,54 @@ fn state_survives_a_reboot(lab: &Lab) -> Result<()> {
     );
     same!(vm.check("cat /etc/machine-id")?, id, "the machine-id after the reboot");
     same!(step(&vm.boot_json()?, "state")?["outcome"], "done");
+    Ok(())
+}
+
+/// A disk that is blank becomes the state disk once, and is found as such at the next boot.
+fn blank_disk_becomes_the_state_disk(lab: &Lab) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let blank = folder.path().join("blank.img");
+    fs::File::create(&blank)?.set_len(512 << 20)?;
+    let other = folder.path().join("other.ext4");
+    image::ext4(&other, "other", 64)?;
+    let before = fs::read(&other)?;
+    let site = Site::start(Image::Debian)?;
+    let node = lab.node()?.drive(Drive::read_write(&other)).drive(Drive::read_write(&blank));
+    let node = node.cmdline(&site.parameters()).cmdline("dayfly.state.create=blank rd.timeout=2").reboots();
+    let vm = boot(node)?;
+    same!(step(&vm.boot_json()?, "state")?["detail"], "ext4 on /dev/vdb");
+    same!(vm.check("findmnt -no SOURCE,FSTYPE /var | sed 's/\\[.*\\]//' | tr -s ' '")?, "/dev/vdb ext4");
+    same!(vm.check("blkid -o value -s LABEL /dev/vdb")?, STATE_LABEL);
+    vm.check("echo kept >/var/mark; sync")?;
+    let uuid = vm.check("blkid -o value -s UUID /dev/vdb")?;
+    vm.run_unattended("systemctl reboot")?;
+    ready(&vm)?;
+    same!(vm.check("cat /var/mark; blkid -o value -s UUID /dev/vdb")?, format!("kept\n{uuid}"));
+    drop(vm);
+    ensure!(fs::read(&other)? == before, "the disk beside it was changed");
+    Ok(())
+}
+
+/// Somebody's disk stays theirs to the last byte; the node boots without a state disk and says why.
+fn foreign_disk_is_not_touched(lab: &Lab) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let theirs = folder.path().join("theirs.ext4");
+    image::ext4(&theirs, "theirs", 512)?;
+    let before = fs::read(&theirs)?;
+    let site = Site::start(Image::Debian)?;
+    let node = lab.node()?.drive(Drive::read_write(&theirs)).cmdline(&site.parameters());
+    let vm = boot(node.cmdline("dayfly.state.create=blank rd.timeout=2"))?;
+    let report = vm.boot_json()?;
+    same!(step(&report, "state")?["outcome"], "tolerated");
+    same!(step(&report, "state")?["failure"]["code"], "state.create");
+    let console = vm.console();
+    ensure!(
+        console.contains("vda has ext4 on it with the label theirs"),
+        "the console does not say whose disk it is"
+    );
+    same!(vm.check("findmnt -no FSTYPE /var")?, "tmpfs");
+    drop(vm);
+    ensure!(fs::read(&theirs)? == before, "somebody's disk was changed");
     Ok(())
 }
 

@@ -167,6 +167,15 @@ keys! {
     "state.device" Image "device" "The disk that keeps the persistent paths. Named here, it is waited for; the default is used if it is there."
         |s, t, src| s.state_device.set(t.parse()?, src.clone()),
         |s, n| one(&s.state_device, n);
+    "state.create" Image "blank or no" "With `blank`, and if state.device (by LABEL= or as /dev/…) does not appear within device_wait, a whole disk that is blank becomes it: without partitions, without any known file system, and zero wherever it is looked at. A disk with anything on it is never touched."
+        |s, t, src| s.state_create.set(create(t)?, src.clone()),
+        |s, n| one(&Sourced { value: if s.state_create.value { "blank" } else { "no" }, source: s.state_create.source.clone() }, n);
+    "state.disk" Image "device" "Which blank disk that is, as /dev/NAME; else there must be only one."
+        |s, t, src| put(&mut s.state_disk, t.parse()?, src),
+        |s, n| maybe(s.state_disk.as_ref(), n);
+    "state.fstype" Image "ext4, xfs, btrfs or f2fs" "The file system that is made, by the image's own mkfs."
+        |s, t, src| s.state_fstype.set(fstype(t)?, src.clone()),
+        |s, n| one(&s.state_fstype, n);
     "root.size" Root "size" "The limit of the tmpfs that takes what the OS writes outside the persistent paths; half of the memory where it is not set."
         |s, t, src| put(&mut s.root_size, parse_size(t)?, src),
         |s, n| maybe(s.root_size.as_ref(), n);
@@ -222,6 +231,22 @@ pub(super) fn module(text: &str) -> Result<String, String> {
         && text.len() <= 55
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     if fits { Ok(text.replace('-', "_")) } else { Err(format!("\"{text}\" is not the name of a module")) }
+}
+
+fn create(text: &str) -> Result<bool, String> {
+    match text {
+        "blank" => Ok(true),
+        "no" => Ok(false),
+        _ => Err(format!("\"{text}\" is not one of blank, no")),
+    }
+}
+
+fn fstype(text: &str) -> Result<String, String> {
+    if ["ext4", "xfs", "btrfs", "f2fs"].contains(&text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("\"{text}\" is not one of ext4, xfs, btrfs, f2fs"))
+    }
 }
 
 fn argument(text: &str) -> Result<String, String> {

@@ -108,6 +108,12 @@ pub struct Settings {
     pub modules_load: Vec<Sourced<String>>,
     /// The disk that keeps the state.
     pub state_device: Sourced<DeviceRef>,
+    /// Whether a blank disk becomes the state disk where there is none.
+    pub state_create: Sourced<bool>,
+    /// Which one.
+    pub state_disk: Option<Sourced<DeviceRef>>,
+    /// With which file system.
+    pub state_fstype: Sourced<String>,
     /// The limit of the root's tmpfs.
     pub root_size: Option<Sourced<u64>>,
     /// The policies by path.
@@ -167,6 +173,9 @@ impl Default for Settings {
             modules_blacklist: Vec::new(),
             modules_load: Vec::new(),
             state_device: Sourced::default_of(DeviceRef::Label("state".to_owned())),
+            state_create: Sourced::default_of(false),
+            state_disk: None,
+            state_fstype: Sourced::default_of("ext4".to_owned()),
             root_size: None,
             layout: layout::default_layout(),
             hostname: None,

@@ -1,24 +1,30 @@
 //! The disk that keeps the state.
 
+mod create;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dayfly_plan::{Code, StateSearch, paths};
+use dayfly_plan::settings::value::DeviceRef;
+use dayfly_plan::{Code, StateCreation, StateSearch, paths};
 use dayfly_sys::{Mount, MountFlags, Sys};
 
 use crate::context::{Context, Done};
+use crate::devices::{self, Device};
 use crate::events::Level;
-use crate::{Failure, Learned, devices};
+use crate::{Failure, Learned};
 
 /// File systems that can hold what persists: owners, modes, xattrs, links.
 const SUITABLE: [&str; 5] = ["ext4", "xfs", "btrfs", "f2fs", "ext3"];
 
 /// Finds and mounts it. Where nobody asked for one and none is there, what should persist lies in memory.
 pub fn open<S: Sys>(cx: &Context<S>, search: &StateSearch) -> Result<Done, Failure> {
-    let found = if search.wanted {
-        Some(devices::wait_for(cx, &search.device, cx.left().saturating_sub(Duration::from_secs(25)))?)
-    } else {
-        devices::find(cx, &search.device)?
+    let found = match &search.create {
+        Some(creation) => find_or_make(cx, &search.device, creation)?,
+        None if search.wanted => {
+            Some(devices::wait_for(cx, &search.device, cx.left().saturating_sub(Duration::from_secs(25)))?)
+        }
+        None => devices::find(cx, &search.device)?,
     };
     let Some(device) = found else {
         cx.note(
@@ -51,4 +57,18 @@ pub fn open<S: Sys>(cx: &Context<S>, search: &StateSearch) -> Result<Done, Failu
         .and_then(|()| cx.sys.mount(&mount))
         .map_err(|error| Failure::from_sys(Code::StateMount, &tried, &error))?;
     Ok(Done::with(format!("{fstype} on {path}")).and(Learned::State(path)))
+}
+
+/// A disk that is slow to appear is the state disk all the same: a second one is made only when it had its time.
+fn find_or_make<S: Sys>(
+    cx: &Context<S>,
+    wanted: &DeviceRef,
+    creation: &StateCreation,
+) -> Result<Option<Device>, Failure> {
+    match devices::wait_for(cx, wanted, creation.patience) {
+        Ok(device) if device.superblock.is_some() => Ok(Some(device)),
+        Err(failure) if failure.hopeless => Err(failure),
+        // It did not appear; or /dev/NAME did, with nothing on it.
+        Ok(_) | Err(_) => create::make(cx, wanted, creation).map(Some),
+    }
 }

@@ -1,0 +1,151 @@
+//! Makes a state disk of a blank one. What is on a disk that is not blank belongs to somebody: it is never touched.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use dayfly_plan::settings::value::DeviceRef;
+use dayfly_plan::{Code, StateCreation, paths};
+use dayfly_sys::Sys;
+
+use crate::Failure;
+use crate::context::Context;
+use crate::devices::{self, Device};
+use crate::events::Level;
+
+/// For mkfs, which writes little: the large tables come later, in the background.
+const LIMIT: Duration = Duration::from_secs(240);
+/// Smaller disks keep no node's state.
+const LEAST: u64 = 64 << 20;
+/// Start and end are read whole: partition tables, superblocks and the metadata of RAID and LVM lie there.
+const EDGE: u64 = 4 << 20;
+/// Between them, samples: a disk whose tables were wiped may still be full of data.
+const SAMPLES: u64 = 256;
+const SAMPLE: usize = 64 << 10;
+
+/// Finds the blank disk and makes the file system.
+pub fn make<S: Sys>(
+    cx: &Context<S>,
+    wanted: &DeviceRef,
+    creation: &StateCreation,
+) -> Result<Device, Failure> {
+    let tried = format!("make {wanted} of a blank disk");
+    let refuse = |wrong: String| Failure::new(Code::StateCreate, &tried, wrong).hopeless();
+    let label = match wanted {
+        DeviceRef::Label(label) => label.as_str(),
+        DeviceRef::Path(_) => "state",
+        other => {
+            return Err(refuse(format!(
+                "a disk can be given a LABEL= or be named as /dev/NAME, not {other}"
+            )));
+        }
+    };
+    let named = creation.disk.as_ref().or(match wanted {
+        DeviceRef::Path(_) => Some(wanted),
+        _ => None,
+    });
+    let disk = match named {
+        Some(named) => {
+            let name = match named {
+                DeviceRef::Path(path) => path.trim_start_matches("/dev/").to_owned(),
+                other => return Err(refuse(format!("a blank disk has no {other}: name it as /dev/NAME"))),
+            };
+            inspect(cx, &name).map_err(|why| refuse(format!("{named} {why}")))?;
+            name
+        }
+        None => the_only_one(cx).map_err(refuse)?,
+    };
+    let path = PathBuf::from("/dev").join(&disk);
+    let shown = path.display().to_string();
+    cx.note(Level::Warning, format!("{shown} is blank: it gets a new {} as {wanted}", creation.fstype));
+    // The kernel may have to know the file system for mkfs to be sure of itself; a failure shows at the mount.
+    cx.modules.load(&creation.fstype)?;
+    let program = format!("mkfs.{}", creation.fstype);
+    let flag = if creation.fstype == "f2fs" { "-l" } else { "-L" };
+    let run = cx
+        .sys
+        .run_in(Path::new(paths::LOWER), &program, &["-q", flag, label, &shown], LIMIT.min(cx.left()))
+        .map_err(|error| Failure::from_sys(Code::StateCreate, &tried, &error))?;
+    if run.status != 0 {
+        return Err(refuse(format!("{program} {shown} ended with {}: {}", run.status, run.text)));
+    }
+    let device = Device::read(cx, path);
+    let made = device.superblock.as_ref().map(|found| found.kind.as_str());
+    if made == Some(creation.fstype.as_str()) {
+        Ok(device)
+    } else {
+        Err(refuse(format!("{program} said that it is done, but {shown} has {made:?} on it")))
+    }
+}
+
+/// The one disk that is blank.
+fn the_only_one<S: Sys>(cx: &Context<S>) -> Result<String, String> {
+    let mut blank = Vec::new();
+    let mut others = Vec::new();
+    for name in devices::block_devices(cx) {
+        match inspect(cx, &name) {
+            Ok(()) => blank.push(name),
+            Err(why) => others.push(format!("{name} {why}")),
+        }
+    }
+    match blank.as_slice() {
+        [one] => Ok(one.clone()),
+        [] if others.is_empty() => Err("there is no disk at all".to_owned()),
+        [] => Err(format!("no disk is blank: {}", others.join("; "))),
+        several => {
+            Err(format!("{} disks are blank: {}; which one is meant?", several.len(), several.join(", ")))
+        }
+    }
+}
+
+/// `Err` says what speaks against this disk, to follow its name in a sentence.
+fn inspect<S: Sys>(cx: &Context<S>, name: &str) -> Result<(), String> {
+    let sys = Path::new("/sys/class/block").join(name);
+    let text = |file: &str| {
+        let bytes = cx.sys.read(&sys.join(file)).map_err(|error| format!("cannot be looked at: {error}"))?;
+        Ok::<_, String>(String::from_utf8_lossy(&bytes).trim().to_owned())
+    };
+    // Virtual devices are made of disks that belong to somebody.
+    if ["dm-", "md", "nbd", "sr", "drbd", "rbd"].iter().any(|kind| name.starts_with(kind)) {
+        return Err("is not a disk of its own".to_owned());
+    }
+    let entries = cx.sys.list(&sys).map_err(|error| format!("cannot be looked at: {error}"))?;
+    if entries.iter().any(|entry| entry.name == "partition") {
+        return Err("is a partition".to_owned());
+    }
+    if entries.iter().any(|entry| entry.name.starts_with(name)) {
+        return Err("has partitions".to_owned());
+    }
+    if text("ro")? != "0" {
+        return Err("is read-only".to_owned());
+    }
+    if text("removable")? != "0" {
+        return Err("is removable".to_owned());
+    }
+    let holders = cx.sys.list(&sys.join("holders")).unwrap_or_default();
+    if let Some(holder) = holders.first() {
+        return Err(format!("is used by {}", holder.name));
+    }
+    let sectors: u64 = text("size")?.parse().map_err(|_| "has no size".to_owned())?;
+    is_blank(cx, &Path::new("/dev").join(name), sectors * 512)
+}
+
+fn is_blank<S: Sys>(cx: &Context<S>, path: &Path, len: u64) -> Result<(), String> {
+    if len < LEAST {
+        return Err(format!("has {} MiB only", len >> 20));
+    }
+    if let Some(found) = Device::read(cx, path.to_owned()).superblock {
+        let label = found.label.map_or_else(String::new, |label| format!(" with the label {label}"));
+        return Err(format!("has {} on it{label}", found.kind.as_str()));
+    }
+    let edges = [(0, EDGE as usize), (len.saturating_sub(EDGE), EDGE as usize)];
+    let step = (len / SAMPLES).max(SAMPLE as u64);
+    let samples = (1..SAMPLES).map(|index| (index * step, SAMPLE)).filter(|(offset, _)| *offset < len);
+    for (offset, count) in edges.into_iter().chain(samples) {
+        let bytes =
+            cx.sys.read_at(path, offset, count).map_err(|error| format!("cannot be read: {error}"))?;
+        if let Some(index) = bytes.iter().position(|byte| *byte != 0) {
+            return Err(format!("has data on it, at byte {}", offset + index as u64));
+        }
+    }
+    Ok(())
+}

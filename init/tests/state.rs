@@ -1,0 +1,166 @@
+//! The state disk on the fake machine: which disks become one, and which are never touched.
+
+mod machine;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use machine::{End, Machine, Node, State, programs, sha256, squashfs};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+fn cmdline(more: &str) -> String {
+    let sha256 = sha256(&squashfs(3 << 20));
+    format!("root=live:http://10.0.2.2/os.squashfs ip=dhcp rd.timeout=2 dayfly.image.sha256={sha256} {more}")
+}
+
+/// A disk with its files in /sys.
+fn disk(state: &mut State, name: &str, bytes: Vec<u8>) {
+    let sys = Path::new("/sys/class/block").join(name);
+    state.nodes.insert(sys.clone(), Node::Dir);
+    state.nodes.insert(sys.join("holders"), Node::Dir);
+    for (file, text) in
+        [("ro", "0".to_owned()), ("removable", "0".to_owned()), ("size", (bytes.len() / 512).to_string())]
+    {
+        state.nodes.insert(sys.join(file), Node::File(text.into_bytes()));
+    }
+    let path = Path::new("/dev").join(name);
+    state.nodes.insert(path.clone(), Node::Block);
+    state.disks.insert(path, bytes);
+}
+
+fn blank() -> Vec<u8> {
+    vec![0; 64 << 20]
+}
+
+/// Boots, and gives the step `state` of boot.json and all disks as they are afterwards.
+fn boot(more: &str, prepare: impl FnOnce(&mut State)) -> (serde_json::Value, Vec<(PathBuf, Vec<u8>)>) {
+    let (machine, ends) = Machine::new(&cmdline(more), 20);
+    prepare(&mut machine.state());
+    let end = machine.boot(&ends, LIMIT);
+    assert!(matches!(end, End::Exec(_) | End::Power(_)), "{end:?}");
+    let report = machine.report();
+    let step = report["steps"].as_array().unwrap().iter().rfind(|step| step["step"] == "state").unwrap();
+    let state = machine.state();
+    let disks = state.disks.iter().map(|(path, bytes)| (path.clone(), bytes.clone())).collect();
+    (step.clone(), disks)
+}
+
+fn has_ext4(disks: &[(PathBuf, Vec<u8>)], name: &str) -> bool {
+    let (_, bytes) = disks.iter().find(|(path, _)| path == &Path::new("/dev").join(name)).unwrap();
+    *bytes == programs::ext4(bytes.len(), "state")
+}
+
+#[test]
+fn the_one_blank_disk_becomes_the_state_disk() {
+    let (step, disks) = boot("dayfly.state.create=blank", |state| {
+        disk(state, "vda", programs::ext4(64 << 20, "mine"));
+        disk(state, "vdb", blank());
+    });
+    assert_eq!((&step["outcome"], &step["detail"]), (&"done".into(), &"ext4 on /dev/vdb".into()), "{step:#}");
+    assert!(has_ext4(&disks, "vdb") && !has_ext4(&disks, "vda"));
+}
+
+#[test]
+fn a_disk_that_is_there_is_used_and_nothing_is_made() {
+    let (step, disks) = boot("dayfly.state.create=blank", |state| {
+        disk(state, "vda", blank());
+        disk(state, "vdb", programs::ext4(64 << 20, "state"));
+    });
+    assert_eq!(step["detail"], "ext4 on /dev/vdb", "{step:#}");
+    assert!(disks.contains(&(PathBuf::from("/dev/vda"), blank())), "the blank one stays blank");
+}
+
+type Prepare<'a> = Box<dyn FnOnce(&mut State) + 'a>;
+
+#[test]
+fn what_is_not_blank_is_not_touched() {
+    let with_byte = |at: usize| {
+        let mut bytes = blank();
+        bytes[at] = 1;
+        bytes
+    };
+    let cases: Vec<(&str, &str, Prepare<'_>)> = vec![
+        (
+            "",
+            "vdb has ext4 on it with the label mine",
+            Box::new(|state| disk(state, "vdb", programs::ext4(64 << 20, "mine"))),
+        ),
+        ("", "vdb has data on it, at byte 0", Box::new(|state| disk(state, "vdb", with_byte(0)))),
+        (
+            "",
+            "vdb has data on it, at byte 67108863",
+            Box::new(|state| disk(state, "vdb", with_byte((64 << 20) - 1))),
+        ),
+        (
+            "",
+            "vdb has data on it, at byte 33554432",
+            Box::new(|state| disk(state, "vdb", with_byte(32 << 20))),
+        ),
+        ("", "vdb has 32 MiB only", Box::new(|state| disk(state, "vdb", vec![0; 32 << 20]))),
+        (
+            "",
+            "2 disks are blank: vdb, vdc",
+            Box::new(|state| {
+                disk(state, "vdb", blank());
+                disk(state, "vdc", blank());
+            }),
+        ),
+        (
+            "",
+            "vdb is read-only",
+            Box::new(|state| {
+                disk(state, "vdb", blank());
+                state.nodes.insert("/sys/class/block/vdb/ro".into(), Node::File(b"1\n".to_vec()));
+            }),
+        ),
+        (
+            "",
+            "sdb is removable",
+            Box::new(|state| {
+                disk(state, "sdb", blank());
+                state.nodes.insert("/sys/class/block/sdb/removable".into(), Node::File(b"1\n".to_vec()));
+            }),
+        ),
+        (
+            "",
+            "vdb has partitions",
+            Box::new(|state| {
+                disk(state, "vdb", blank());
+                state.nodes.insert("/sys/class/block/vdb/vdb1".into(), Node::Dir);
+            }),
+        ),
+        (
+            "",
+            "vdb is used by dm-0",
+            Box::new(|state| {
+                disk(state, "vdb", blank());
+                state.nodes.insert("/sys/class/block/vdb/holders/dm-0".into(), Node::Dir);
+            }),
+        ),
+        (
+            "dayfly.state.disk=/dev/vdb",
+            "/dev/vdb has ext4 on it",
+            Box::new(|state| {
+                disk(state, "vdb", programs::ext4(64 << 20, "mine"));
+                disk(state, "vdc", blank());
+            }),
+        ),
+        (
+            "dayfly.state.device=PARTLABEL=state",
+            "not PARTLABEL=state",
+            Box::new(|state| disk(state, "vdb", blank())),
+        ),
+    ];
+    for (more, words, prepare) in cases {
+        let mut before = Vec::new();
+        let (step, after) = boot(&format!("dayfly.state.create=blank panic=-1 {more}"), |state| {
+            prepare(state);
+            before = state.disks.iter().map(|(path, bytes)| (path.clone(), bytes.clone())).collect();
+        });
+        assert_eq!(step["failure"]["code"], "state.create", "{words}: {step:#}");
+        assert!(step["failure"]["wrong"].as_str().unwrap().contains(words), "{words}: {step:#}");
+        let kept = before.iter().all(|disk| after.contains(disk));
+        assert!(kept, "{words}: a disk was changed");
+    }
+}
