@@ -1,0 +1,25 @@
+//! X.509 certificates: whatever is on the disk, a certificate's parts are parts of it.
+#![no_main]
+
+use dayfly_wire::x509::Certificate;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(certificate) = Certificate::parse(bytes) else { return };
+    let within = |part: &[u8]| part.is_empty() || bytes.as_ptr_range().contains(&part.as_ptr());
+    for part in [
+        certificate.signed,
+        certificate.issuer,
+        certificate.subject,
+        certificate.key,
+        certificate.signature,
+        certificate.common_name.unwrap_or_default().as_bytes(),
+        certificate.subject_key_id.unwrap_or_default(),
+    ] {
+        assert!(within(part));
+    }
+    // One that names itself as its issuer does so by name.
+    if certificate.names_issuer(&certificate) == Some(true) {
+        assert_eq!(certificate.issuer, certificate.subject);
+    }
+});
