@@ -15,12 +15,14 @@ mod fault;
 mod firmware;
 mod known;
 mod modules;
+mod os;
 pub mod panic;
 mod policy;
 mod run;
 mod screen;
 mod services;
 mod steps;
+mod units;
 
 pub use failure::Failure;
 pub use known::{Image, Known, Learned, NetworkUp, OsInit};

@@ -26,12 +26,16 @@ enum State {
 pub struct Modules<S: Sys> {
     sys: Arc<S>,
     events: Events,
+    /// Where they are: the initramfs, or the OS before it is entered.
+    root: PathBuf,
     /// `module.parameter=` and `modprobe.blacklist=` words of the command line.
     parameters: Vec<(String, Option<String>)>,
     table: OnceLock<Result<Table, Failure>>,
     states: Mutex<HashMap<String, State>>,
     changed: Condvar,
     troubles: Mutex<Vec<String>>,
+    /// Those of the OS, once somebody has asked for them.
+    os: OnceLock<Box<Self>>,
 }
 
 impl<S: Sys> Modules<S> {
@@ -46,12 +50,31 @@ impl<S: Sys> Modules<S> {
         Self {
             sys,
             events,
+            root: PathBuf::from("/"),
             parameters,
             table: OnceLock::new(),
             states: Mutex::new(HashMap::new()),
             changed: Condvar::new(),
             troubles: Mutex::default(),
+            os: OnceLock::new(),
         }
+    }
+
+    /// The modules that the OS has for this kernel, with its own configuration.
+    pub fn of_os(&self) -> &Self {
+        self.os.get_or_init(|| {
+            Box::new(Self {
+                sys: Arc::clone(&self.sys),
+                events: self.events.clone(),
+                root: PathBuf::from(paths::ROOT),
+                parameters: self.parameters.clone(),
+                table: OnceLock::new(),
+                states: Mutex::default(),
+                changed: Condvar::new(),
+                troubles: Mutex::default(),
+                os: OnceLock::new(),
+            })
+        })
     }
 
     /// The table: our index, or in a foreign initramfs what depmod wrote. Read at the first call.
@@ -60,14 +83,7 @@ impl<S: Sys> Modules<S> {
     }
 
     fn read_table(&self) -> Result<Table, Failure> {
-        let mut table = match self.sys.read(Path::new(paths::MODULE_INDEX)) {
-            Ok(bytes) => Table::decode(&String::from_utf8_lossy(&bytes)).map_err(|error| {
-                Failure::new(Code::DevicesIndex, format!("read {}", paths::MODULE_INDEX), error.to_string())
-                    .hopeless()
-            })?,
-            Err(error) if error.is_not_found() => self.read_depmod()?,
-            Err(error) => return Err(Failure::from_sys(Code::DevicesIndex, "read the module index", &error)),
-        };
+        let mut table = self.read_index()?;
         for (key, value) in &self.parameters {
             table.add_parameter(key, value.as_deref());
         }
@@ -85,9 +101,38 @@ impl<S: Sys> Modules<S> {
         Ok(table)
     }
 
+    fn is_os(&self) -> bool {
+        self.root != Path::new("/")
+    }
+
+    fn read_index(&self) -> Result<Table, Failure> {
+        if self.is_os() {
+            return self.read_depmod();
+        }
+        match self.sys.read(Path::new(paths::MODULE_INDEX)) {
+            Ok(bytes) => Table::decode(&String::from_utf8_lossy(&bytes)).map_err(|error| {
+                Failure::new(Code::DevicesIndex, format!("read {}", paths::MODULE_INDEX), error.to_string())
+                    .hopeless()
+            }),
+            Err(error) if error.is_not_found() => self.read_depmod(),
+            Err(error) => Err(Failure::from_sys(Code::DevicesIndex, "read the module index", &error)),
+        }
+    }
+
+    /// The folder of this kernel's modules.
+    fn folder(&self, release: &str) -> Result<PathBuf, Failure> {
+        let folder = PathBuf::from(format!("/lib/modules/{release}"));
+        if !self.is_os() {
+            return Ok(folder);
+        }
+        self.sys
+            .resolve(&self.root, &folder)
+            .map_err(|error| Failure::from_sys(Code::DevicesIndex, "find the OS's modules", &error))
+    }
+
     fn read_depmod(&self) -> Result<Table, Failure> {
         let release = self.release();
-        let folder = PathBuf::from(format!("/lib/modules/{release}"));
+        let folder = self.folder(&release)?;
         let text = |name: &str| -> String {
             // A kernel without modules, or an old one without some of the lists, is no failure.
             self.sys
@@ -95,20 +140,25 @@ impl<S: Sys> Modules<S> {
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
                 .unwrap_or_default()
         };
-        let (dep, alias, softdep, builtin) =
-            (text("modules.dep"), text("modules.alias"), text("modules.softdep"), text("modules.builtin"));
-        let builtin_modinfo = text("modules.builtin.modinfo");
+        // What is long in it is for devices, and udev sees to those in the OS.
+        let for_devices = |name: &str| if self.is_os() { String::new() } else { text(name) };
+        let (dep, softdep, builtin) = (text("modules.dep"), text("modules.softdep"), text("modules.builtin"));
+        let (alias, builtin_modinfo) = (for_devices("modules.alias"), for_devices("modules.builtin.modinfo"));
         if dep.is_empty() && builtin.is_empty() {
-            let wrong =
-                format!("neither {} nor {}/modules.dep is there", paths::MODULE_INDEX, folder.display());
+            let wrong = if self.is_os() {
+                format!("the image has no modules for the kernel that runs, {release}")
+            } else {
+                format!("neither {} nor {}/modules.dep is there", paths::MODULE_INDEX, folder.display())
+            };
             return Err(Failure::new(Code::DevicesIndex, "find the kernel's modules", wrong).hopeless());
         }
         let mut configuration = Vec::new();
         for dir in CONFIGURATION {
+            let dir = self.root.join(dir.trim_start_matches('/'));
             // Most of these folders do not exist in an initramfs.
-            for entry in self.sys.list(Path::new(dir)).unwrap_or_default() {
+            for entry in self.sys.list(&dir).unwrap_or_default() {
                 if Path::new(&entry.name).extension().is_some_and(|extension| extension == "conf")
-                    && let Ok(bytes) = self.sys.read(&Path::new(dir).join(&entry.name))
+                    && let Ok(bytes) = self.sys.read(&dir.join(&entry.name))
                 {
                     configuration.push((entry.name, String::from_utf8_lossy(&bytes).into_owned()));
                 }
@@ -160,6 +210,11 @@ impl<S: Sys> Modules<S> {
         let again = || {
             Failure::new(Code::DevicesModule, format!("load {}", load.name), "it failed before, see above")
         };
+        let path = if load.path.starts_with('/') {
+            PathBuf::from(&load.path)
+        } else {
+            self.folder(table.release())?.join(&load.path)
+        };
         let mut states = self.lock();
         loop {
             match states.get(&load.name) {
@@ -174,11 +229,6 @@ impl<S: Sys> Modules<S> {
         }
         states.insert(load.name.clone(), State::Loading);
         drop(states);
-        let path = if load.path.starts_with('/') {
-            PathBuf::from(&load.path)
-        } else {
-            PathBuf::from(format!("/lib/modules/{}/{}", table.release(), load.path))
-        };
         let result = self.sys.load_module(&path, &load.params);
         self.lock().insert(load.name.clone(), State::Ended { well: result.is_ok() });
         self.changed.notify_all();

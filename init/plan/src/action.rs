@@ -8,6 +8,7 @@ use dayfly_wire::ip::IpArg;
 use dayfly_wire::mac::Mac;
 
 use crate::layout::Policy;
+use crate::node::{FilePlan, HostKeys, SysctlPlan, UnitPlan, UserPlan, some};
 use crate::paths;
 use crate::settings::template::UrlTemplate;
 use crate::settings::value::{DeviceRef, HostName, Sha256, Url};
@@ -173,6 +174,21 @@ pub enum Action {
     },
     /// Host name, hosts, machine-id, resolver.
     WriteIdentity(IdentityPlan),
+    /// Loads modules of the image.
+    LoadOsModules {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// Sets kernel parameters, now and for the OS.
+    SetSysctls(Vec<SysctlPlan>),
+    /// Writes files into the OS.
+    WriteFiles(Vec<FilePlan>),
+    /// Gives users of the OS their keys and passwords.
+    SetUpUsers(Vec<UserPlan>),
+    /// Writes and enables units of systemd.
+    WriteUnits(Vec<UnitPlan>),
+    /// Gives the node ssh host keys.
+    MakeHostKeys(HostKeys),
     /// Writes and enables the kubelet's unit.
     StageKubelet(KubeletPlan),
     /// Keeps the boot's record in the OS's /var/log.
@@ -268,6 +284,43 @@ impl fmt::Display for Action {
                 Some(name) => write!(f, "name {name}, hosts, machine-id, resolver"),
                 None => f.write_str("name by DHCP or MAC, hosts, machine-id, resolver"),
             },
+            Action::LoadOsModules { names } => write!(f, "load {} of the image", names.join(" ")),
+            Action::SetSysctls(sysctls) => {
+                let pairs = sysctls.iter().map(|sysctl| format!("{}={}", sysctl.name, sysctl.value));
+                write!(f, "set {}", some(pairs))
+            }
+            Action::WriteFiles(files) => {
+                let names = files.iter().map(|file| {
+                    let secret = if file.is_secret() { " (secret)" } else { "" };
+                    format!("{} {:04o}{secret}", file.path, file.mode)
+                });
+                write!(f, "write {}", some(names))
+            }
+            Action::SetUpUsers(users) => {
+                let names = users.iter().map(|user| {
+                    let keys = match user.authorized_keys.len() {
+                        0 => None,
+                        1 => Some("1 key".to_owned()),
+                        count => Some(format!("{count} keys")),
+                    };
+                    let password = user.password_hash.as_ref().map(|_| "password".to_owned());
+                    let what: Vec<String> = keys.into_iter().chain(password).collect();
+                    format!("{} {}", user.name, what.join(" and "))
+                });
+                write!(f, "users: {}", some(names))
+            }
+            Action::WriteUnits(units) => {
+                let names = units.iter().map(|unit| {
+                    let what = match unit.enable {
+                        Some(true) => "enabled",
+                        Some(false) => "disabled",
+                        None => "written",
+                    };
+                    format!("{} {what}", unit.name)
+                });
+                write!(f, "units: {}", some(names))
+            }
+            Action::MakeHostKeys(policy) => write!(f, "{policy} ssh host keys"),
             Action::StageKubelet(kubelet) => write!(f, "kubelet unit for {}", kubelet.program),
             Action::KeepRecord => write!(f, "keep boot.json in {}", paths::HISTORY),
             Action::Report { url, .. } => write!(f, "POST boot.json to {url}"),

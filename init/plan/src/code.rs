@@ -101,6 +101,16 @@ codes! {
         fix "The words of the kernel say why; a full tmpfs means too little memory.";
     NodeService "node.service" "A service of this node could not be set up."
         fix "Boot an image with systemd or OpenRC; Dayfly writes services for these two.";
+    NodeUser "node.user" "A user or group of the settings is not in the image."
+        fix "Use a name that the image's /etc/passwd and /etc/group have, or a number; users that a service makes at boot are not there yet.";
+    NodeModule "node.module" "A module of os.modules is not in the image, or could not be loaded."
+        fix "Check that the image has the module for the kernel that is booted (uname -r), and its name.";
+    NodeSysctl "node.sysctl" "A kernel parameter could not be set."
+        fix "Check its name and value; what belongs to a module needs it loaded first: os.modules.";
+    NodeUnit "node.unit" "A unit could not be written or enabled."
+        fix "Check the unit's name and its [Install] section, and that the image boots systemd.";
+    NodeHostKeys "node.host-keys" "The node has no ssh host keys of its own."
+        fix "Check that the image has ssh-keygen and that the state disk can be written; ssh.host_keys=image leaves the matter to the image.";
     HandoverNoInit "handover.no-init" "The image has no program to go on with."
         fix "Install systemd or OpenRC in the image, or name the program with init=/path.";
     HandoverSwitch "handover.switch" "The new root could not be entered."

@@ -10,6 +10,7 @@ mod code;
 mod facts;
 mod firmware;
 mod layout;
+pub mod node;
 pub mod paths;
 mod planner;
 mod problem;
@@ -25,6 +26,7 @@ pub use action::{
 pub use code::Code;
 pub use facts::{Credential, Document, Fact, Facts, Layer, Machine, Store, Way};
 pub use layout::{Layout, Policy};
+pub use node::{Content, FilePlan, HostKeys, OwnerName, SysctlPlan, UnitPlan, UserPlan};
 pub use planner::plan;
 pub use problem::{Problem, Severity};
 pub use secret::Secret;

@@ -19,6 +19,8 @@ pub const CONFIG: &str = "/run/dayfly/config";
 pub const CONFIG_DISK: &str = "/run/dayfly/config/disk";
 /// The settings file on it.
 pub const CONFIG_FILE: &str = "/run/dayfly/config/disk/dayfly.toml";
+/// What Dayfly itself keeps on the state disk. No persistent path has a folder of this name there.
+pub const KEPT: &str = "/run/dayfly/state/.dayfly";
 /// A disk that holds an image file.
 pub const MEDIA: &str = "/run/dayfly/media";
 /// The report, see docs/reference/boot-json.md.

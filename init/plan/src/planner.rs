@@ -7,8 +7,8 @@ use dayfly_wire::ip::{IpArg, Method};
 use crate::settings::template::Variables;
 use crate::settings::{ImageSource, Settings};
 use crate::{
-    Action, ConfigSearch, Deadline, IdentityPlan, KubeletPlan, LayoutEntry, NetworkPlan, OnFailure, Phase,
-    Plan, Source, Sourced, Stage, StateCreation, StateSearch, Step, StepId, Way,
+    Action, ConfigSearch, Deadline, HostKeys, IdentityPlan, KubeletPlan, LayoutEntry, NetworkPlan, OnFailure,
+    Phase, Plan, Source, Sourced, Stage, StateCreation, StateSearch, Step, StepId, Way,
 };
 
 /// Modules without which no image boots; its file system is loaded when its superblock has been seen.
@@ -353,6 +353,61 @@ fn node(draft: &mut Draft, settings: &Settings) {
         within(30),
         OnFailure::Abort,
     );
+    if !settings.os_modules.is_empty() {
+        draft.add(
+            Phase::Node,
+            "os-modules",
+            &["layout"],
+            Action::LoadOsModules { names: values(&settings.os_modules) },
+            within(30),
+            OnFailure::Continue("the OS tries again with /etc/modules-load.d"),
+        );
+    }
+    let sysctls = settings.node.sysctls();
+    if !sysctls.is_empty() {
+        draft.add(
+            Phase::Node,
+            "sysctls",
+            &["layout", "os-modules"],
+            Action::SetSysctls(sysctls),
+            within(10),
+            OnFailure::Continue("the OS tries again with /etc/sysctl.d"),
+        );
+    }
+    // What was asked for by its path comes last and replaces what the steps before have made.
+    let files = settings.node.files();
+    // Keys that stand in the settings are the node's own.
+    let has_keys = files.iter().any(|file| file.path.starts_with("/etc/ssh/ssh_host_"));
+    if !files.is_empty() {
+        draft.add(
+            Phase::Node,
+            "files",
+            &["identity", "sysctls"],
+            Action::WriteFiles(files),
+            within(30),
+            OnFailure::Abort,
+        );
+    }
+    let users = settings.node.users();
+    if !users.is_empty() {
+        let set_up = Action::SetUpUsers(users);
+        draft.add(Phase::Node, "users", &["layout", "files"], set_up, within(30), OnFailure::Abort);
+    }
+    let units = settings.node.units();
+    if !units.is_empty() {
+        let write = Action::WriteUnits(units);
+        draft.add(Phase::Node, "units", &["layout", "files"], write, within(10), OnFailure::Abort);
+    }
+    if settings.host_keys.value != HostKeys::Image && !has_keys {
+        draft.add(
+            Phase::Node,
+            "host-keys",
+            &["layout", "files"],
+            Action::MakeHostKeys(settings.host_keys.value),
+            within(60),
+            OnFailure::Continue("sshd has the image's keys, makes its own, or does not start"),
+        );
+    }
     if settings.kubelet.value {
         let kubelet = KubeletPlan {
             program: settings.kubelet_program.value.clone(),

@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 
 use dayfly_plan::settings::value::HostName;
 use dayfly_plan::{Code, IdentityPlan, paths};
-use dayfly_sys::{FileKind, LinkKind, Sys, SysError};
+use dayfly_sys::{FileKind, Link, LinkKind, Sys, SysError};
 use dayfly_wire::mac::Mac;
 use sha2::{Digest, Sha256};
 
 use crate::context::{Context, Done};
-use crate::events::{Event, NodeFact};
+use crate::events::{Event, Level, NodeFact};
 use crate::{Failure, NetworkUp};
 
 /// Writes the node's identity into the OS's ephemeral /etc.
 pub fn write<S: Sys>(cx: &Context<S>, plan: &IdentityPlan) -> Result<Done, Failure> {
-    let mac = first_mac(cx);
-    let (name, origin) = choose_name(plan, cx.known.network.as_ref(), mac);
+    let mac = own_mac(cx);
     let (machine_id, seed) = machine_id(cx, mac);
+    let (name, origin) = choose_name(plan, cx.known.network.as_ref(), mac, &machine_id);
     write_files(cx, &name, &machine_id)
         .map_err(|error| Failure::from_sys(Code::NodeWrite, "write the node's identity into /etc", &error))?;
     cx.events.emit(Event::Node(NodeFact::Identity(name.to_string(), machine_id)));
@@ -44,6 +44,7 @@ fn choose_name(
     plan: &IdentityPlan,
     network: Option<&NetworkUp>,
     mac: Option<Mac>,
+    machine_id: &str,
 ) -> (HostName, &'static str) {
     if let Some(name) = &plan.hostname {
         return (name.clone(), "settings");
@@ -52,29 +53,36 @@ fn choose_name(
     if let Some(name) = network.and_then(|network| network.hostname.as_ref()?.parse().ok()) {
         return (name, "network");
     }
-    let digits = mac.map_or_else(|| "unknown".to_owned(), |mac| mac.to_string().replace(':', ""));
+    let (digits, origin) = match mac {
+        Some(mac) => (mac.to_string().replace(':', ""), "MAC address"),
+        None => (machine_id.chars().take(12).collect(), "machine-id"),
+    };
     match format!("node-{digits}").parse() {
-        Ok(name) => (name, "MAC address"),
+        Ok(name) => (name, origin),
         Err(_) => (HostName::localhost(), "default"),
     }
 }
 
-/// The interface that won, else the first one with an address of its own.
-fn first_mac<S: Sys>(cx: &Context<S>) -> Option<Mac> {
-    if let Some(mac) = cx.known.network.as_ref().and_then(|network| network.mac) {
-        return Some(mac);
-    }
+/// The card that a name and an id are made from: the same at each boot, whichever card won the race and in whatever order
+/// they were found. Addresses that a maker gave come before those that somebody chose.
+fn own_mac<S: Sys>(cx: &Context<S>) -> Option<Mac> {
     // Without interfaces there is no MAC to go by.
-    let links = cx.sys.links().unwrap_or_default();
-    links.iter().find(|link| link.kind == LinkKind::Ethernet).and_then(|link| link.mac).map(Mac)
+    lowest(&cx.sys.links().unwrap_or_default())
+}
+
+fn lowest(links: &[Link]) -> Option<Mac> {
+    let macs = links.iter().filter(|link| link.kind == LinkKind::Ethernet).filter_map(|link| link.mac);
+    // IEEE 802, the U/L bit.
+    macs.min_by_key(|mac| (mac.first().is_some_and(|first| first & 2 != 0), *mac)).map(Mac)
 }
 
 /// hosts(5). 127.0.1.1 is Debian's address for the own name of a machine without a fixed one (Debian manual 5.1.1).
 pub fn hosts(name: &HostName, network: Option<&NetworkUp>) -> String {
     let own = network.map_or_else(|| "127.0.1.1".to_owned(), |network| network.address.to_string());
-    let names = match network.and_then(|network| network.domain.as_ref()) {
-        Some(domain) if !name.as_str().contains('.') => format!("{name}.{domain} {name}"),
-        _ => name.to_string(),
+    let names = match (name.as_str().split_once('.'), network.and_then(|network| network.domain.as_ref())) {
+        (Some((short, _)), _) => format!("{name} {short}"),
+        (None, Some(domain)) => format!("{name}.{domain} {name}"),
+        (None, None) => name.to_string(),
     };
     format!(
         "127.0.0.1 localhost\n{own} {names}\n::1 localhost ip6-localhost ip6-loopback\nff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n"
@@ -115,13 +123,32 @@ fn machine_id<S: Sys>(cx: &Context<S>, mac: Option<Mac>) -> (String, &'static st
     let (seed, origin) = match (is_real, mac) {
         (true, _) => (uuid, "firmware UUID"),
         (false, Some(mac)) => (mac.to_string(), "MAC address"),
-        (false, None) => {
-            let mut random = [0; 16];
-            cx.sys.random(&mut random);
-            (format!("{random:?}"), "chance, new at each boot")
-        }
+        (false, None) => by_chance(cx),
     };
     (derive(&seed), origin)
+}
+
+/// The last resort, and the only one that a disk is needed for: there is nothing that is the same at the next boot.
+fn by_chance<S: Sys>(cx: &Context<S>) -> (String, &'static str) {
+    let file = Path::new(paths::KEPT).join("machine-id-seed");
+    let kept = cx.known.state.as_ref().and_then(|_| cx.sys.read(&file).ok());
+    if let Some(seed) = kept.filter(|seed| !seed.is_empty()) {
+        return (String::from_utf8_lossy(&seed).into_owned(), "chance, kept on the state disk");
+    }
+    let mut random = [0; 16];
+    cx.sys.random(&mut random);
+    let seed = format!("{random:?}");
+    if cx.known.state.is_none() {
+        return (seed, "chance, new at each boot");
+    }
+    let folder = cx.sys.make_dir(Path::new(paths::KEPT), 0o700);
+    match folder.and_then(|()| cx.sys.write(&file, seed.as_bytes(), 0o600)) {
+        Ok(()) => (seed, "chance, kept on the state disk"),
+        Err(error) => {
+            cx.note(Level::Warning, error.to_string());
+            (seed, "chance, new at each boot")
+        }
+    }
 }
 
 fn derive(seed: &str) -> String {
@@ -163,15 +190,16 @@ mod tests {
         let named = IdentityPlan { hostname: "Worker7".parse().ok() };
         let unnamed = IdentityPlan { hostname: None };
         let mac = Some(Mac([2, 0, 0, 0, 0, 1]));
+        let id = "0123456789abcdef0123456789abcdef";
         let with_name = network(Some("fromdhcp"), None);
         let bad_name = network(Some("not a name"), None);
         for (plan, network, mac, name) in [
             (&named, Some(&with_name), mac, "worker7"),
             (&unnamed, Some(&with_name), mac, "fromdhcp"),
             (&unnamed, Some(&bad_name), mac, "node-020000000001"),
-            (&unnamed, None, None, "node-unknown"),
+            (&unnamed, None, None, "node-0123456789ab"),
         ] {
-            assert_eq!(choose_name(plan, network, mac).0.as_str(), name);
+            assert_eq!(choose_name(plan, network, mac, id).0.as_str(), name);
         }
     }
 
@@ -181,7 +209,32 @@ mod tests {
         let network = network(None, Some("example.org"));
         assert!(hosts(&name, Some(&network)).contains("\n10.0.2.15 worker7.example.org worker7\n"));
         assert!(hosts(&name, None).contains("\n127.0.1.1 worker7\n"));
+        let long: HostName = "worker7.cluster.test".parse().unwrap();
+        assert!(hosts(&long, Some(&network)).contains("\n10.0.2.15 worker7.cluster.test worker7\n"));
         assert_eq!(resolv_conf(&network), "nameserver 10.0.2.3\nsearch lab example.org\n");
+    }
+
+    #[test]
+    fn the_order_of_the_cards_does_not_matter() {
+        let card = |index: u32, kind: LinkKind, mac: [u8; 6]| Link {
+            index,
+            name: format!("eth{index}"),
+            kind,
+            mac: Some(mac),
+            up: true,
+            carrier: true,
+            mtu: 1500,
+        };
+        let ethernet = |index: u32, first: u8| card(index, LinkKind::Ethernet, [first, 1, 1, 1, 1, 1]);
+        let bridge = card(9, LinkKind::Virtual("bridge".to_owned()), [0, 0, 0, 0, 0, 1]);
+        let mut links = vec![ethernet(1, 0x52), bridge, ethernet(2, 0x3c), ethernet(3, 0x02)];
+        for _ in 0..links.len() {
+            links.rotate_left(1);
+            assert_eq!(lowest(&links), Some(Mac([0x3c, 1, 1, 1, 1, 1])));
+        }
+        links.retain(|link| link.mac != Some([0x3c, 1, 1, 1, 1, 1]));
+        assert_eq!(lowest(&links), Some(Mac([0x02, 1, 1, 1, 1, 1])), "chosen ones are better than none");
+        assert_eq!(lowest(&[]), None);
     }
 
     #[test]

@@ -5,7 +5,9 @@ mod credentials;
 mod defaults;
 mod drivers;
 mod fetch;
+mod files;
 pub mod handover;
+mod host_keys;
 mod identity;
 mod image;
 mod init;
@@ -17,6 +19,9 @@ pub mod report;
 mod root;
 mod settings;
 mod state;
+mod sysctls;
+mod units;
+mod users;
 mod verify;
 
 use std::path::Path;
@@ -53,6 +58,12 @@ pub fn perform<S: Sys>(action: &Action, cx: &Context<S>) -> Result<Done, Failure
         Action::MountRoot { size } => root::mount(cx, *size),
         Action::ApplyLayout { entries } => layout::apply(cx, entries),
         Action::WriteIdentity(plan) => identity::write(cx, plan),
+        Action::LoadOsModules { names } => sysctls::load_modules(cx, names),
+        Action::SetSysctls(sysctls) => sysctls::set(cx, sysctls),
+        Action::WriteFiles(files) => files::write(cx, files),
+        Action::SetUpUsers(users) => users::set_up(cx, users),
+        Action::WriteUnits(units) => units::write(cx, units),
+        Action::MakeHostKeys(policy) => host_keys::make(cx, *policy),
         Action::StageKubelet(plan) => kubelet::stage(cx, plan),
         Action::Report { url, wait } => report::send(cx, url, *wait),
         Action::KeepRecord => report::keep(cx),

@@ -207,8 +207,43 @@ fn image_tree() -> Vec<(&'static str, Node)> {
     let file = |text: &str| Node::File(text.as_bytes().to_vec());
     vec![
         ("etc", Node::Dir),
-        ("etc/passwd", file("root:x:0:0::/root:/bin/sh\n")),
+        (
+            "etc/passwd",
+            file(
+                "root:x:0:0::/root:/bin/sh\nadmin:x:1000:1001::/home/admin:/bin/sh\nnew:x:1002:1002::/home/new:\n",
+            ),
+        ),
+        ("etc/group", file("root:x:0:\nadmin:x:1001:\nssl-cert:x:104:admin\n")),
+        ("etc/shadow", file("root:*:19000:0:99999:7:::\nadmin:!:19000:0:99999:7:::\n")),
+        ("etc/alternatives", Node::Symlink(PathBuf::from("/usr/share/alternatives"))),
+        ("etc/ssh/sshd_config", file("")),
+        ("etc/ssh/ssh_host_rsa_key", file("-----BEGIN BAKED PRIVATE KEY-----\n")),
+        ("etc/ssh/ssh_host_rsa_key.pub", file("ssh-rsa baked\n")),
+        ("etc/systemd/system/masked.service", Node::Symlink(PathBuf::from("/dev/null"))),
+        (
+            "etc/systemd/system/multi-user.target.wants/on.service",
+            Node::Symlink(PathBuf::from("/usr/lib/systemd/system/on.service")),
+        ),
         ("home", Node::Dir),
+        ("home/admin", Node::Dir),
+        ("lib", Node::Symlink(PathBuf::from("usr/lib"))),
+        (
+            "usr/lib/modules/6.1.0-fake/modules.dep",
+            file("kernel/br_netfilter.ko: kernel/bridge.ko\nkernel/bridge.ko:\n"),
+        ),
+        ("usr/lib/systemd/system/on.service", file("[Service]\n[Install]\nWantedBy=multi-user.target\n")),
+        (
+            "usr/lib/systemd/system/masked.service",
+            file("[Service]\n[Install]\nWantedBy=multi-user.target\nAlso=with.socket gone.socket\n"),
+        ),
+        (
+            "usr/lib/systemd/system/with.socket",
+            file("[Install]\nWantedBy=sockets.target\nAlias=other.socket\n"),
+        ),
+        ("usr/lib/systemd/system/at@.service", file("[Install]\nRequiredBy=%i.target\n")),
+        ("usr/lib/systemd/system/static.service", file("[Service]\n")),
+        ("usr/sbin/sshd", file("a fake sshd")),
+        ("usr/bin/ssh-keygen", file("a fake ssh-keygen")),
         ("opt", Node::Dir),
         ("usr", Node::Dir),
         ("usr/local", Node::Dir),

@@ -79,6 +79,8 @@ pub struct State {
     pub pages: BTreeMap<String, Vec<u8>>,
     /// The modes that files and folders were made with.
     pub modes: BTreeMap<PathBuf, u32>,
+    /// How many ssh host keys the image's ssh-keygen has made.
+    pub keys_made: usize,
     /// Who was given what.
     pub owners: BTreeMap<PathBuf, (u32, u32)>,
 }
@@ -140,6 +142,7 @@ impl Machine {
                 settings: BTreeMap::new(),
                 pages: BTreeMap::new(),
                 modes: BTreeMap::new(),
+                keys_made: 0,
                 owners: BTreeMap::new(),
             })),
             started: Instant::now(),

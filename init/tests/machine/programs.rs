@@ -4,16 +4,27 @@ use std::path::Path;
 
 use dayfly_sys::Output;
 
-use super::State;
+use super::{Node, State};
 
 /// What a program does to the fake and says.
-pub fn run(state: &mut State, _root: &Path, program: &str, args: &[&str]) -> Output {
+pub fn run(state: &mut State, root: &Path, program: &str, args: &[&str]) -> Output {
     match (program, args) {
         ("mkfs.ext4", [_, "-L", label, disk]) => {
             let Some(bytes) = state.disks.get_mut(Path::new(disk)) else {
                 return Output { status: 1, text: format!("The file {disk} does not exist") };
             };
             *bytes = ext4(bytes.len(), label);
+            Output { status: 0, text: String::new() }
+        }
+        // ssh-keygen(1): the private key at -f, the public one beside it.
+        ("ssh-keygen", ["-q", "-t", kind, "-N", "", "-f", file]) => {
+            let file = root.join(file.trim_start_matches('/'));
+            state.keys_made += 1;
+            let number = state.keys_made;
+            let key = format!("-----BEGIN {kind} PRIVATE KEY-----\n{number}\n-----END PRIVATE KEY-----\n");
+            state.put(&file, Node::File(key.into_bytes()));
+            let public = format!("{}.pub", file.display());
+            state.put(Path::new(&public), Node::File(format!("ssh-{kind} {number}\n").into_bytes()));
             Output { status: 0, text: String::new() }
         }
         _ => Output { status: 127, text: format!("{program}: the fake has no such program") },

@@ -2,6 +2,7 @@
 //! has a fuzz target in `tests/fuzz`.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod accounts;
 pub mod cmdline;
 pub mod credential;
 pub mod dhcp4;
@@ -17,4 +18,5 @@ pub mod smbios;
 pub mod superblock;
 pub mod udp4;
 pub mod uevent;
+pub mod unit_file;
 pub mod x509;

@@ -1,7 +1,7 @@
 //! Settings of which there is one for each of something: a policy per path, a value per sysctl, a file per path. The
 //! entry's name stands in the setting's: `layout./var = "ephemeral"`. The documentation is generated from the table.
 
-use super::{Settings, Shown};
+use super::{Settings, Shown, node};
 use crate::{Source, Stage, layout};
 
 /// A group of settings.
@@ -35,7 +35,9 @@ pub struct Field {
 }
 
 /// Every group, in the order of the documentation.
-pub static GROUPS: &[Group] = &[Group {
+pub static GROUPS: &[&Group] = &[&LAYOUT, &node::FILE, &node::USER, &node::SYSCTL, &node::UNIT];
+
+static LAYOUT: Group = Group {
     name: "layout",
     entry: "PATH",
     doc: "What happens to a path of the OS; see Layout below.",
@@ -55,12 +57,12 @@ pub static GROUPS: &[Group] = &[Group {
         };
         settings.layout.iter().map(row).collect()
     },
-}];
+};
 
 /// The group that a setting's name starts with, and the rest of the name.
 pub fn find(name: &str) -> Option<(&'static Group, &str)> {
     let (first, rest) = name.split_once('.')?;
-    GROUPS.iter().find(|group| group.name == first).map(|group| (group, rest))
+    GROUPS.iter().find(|group| group.name == first).map(|group| (*group, rest))
 }
 
 /// All names, as they are proposed for a misspelt one.

@@ -182,6 +182,12 @@ keys! {
     "hostname" Network "host name" "The node's name; else DHCP's, else node-MAC."
         |s, t, src| put(&mut s.hostname, t.parse()?, src),
         |s, n| maybe(s.hostname.as_ref(), n);
+    "ssh.host_keys" Root "persistent, ephemeral or image" "The node's ssh host keys, if the image has sshd: made once and kept on the state disk, made new at each boot, or the image's own."
+        |s, t, src| s.host_keys.set(t.parse()?, src.clone()),
+        |s, n| one(&s.host_keys, n);
+    "os.modules" Root "module name" "A module of the image that is loaded before the OS starts; several are allowed."
+        |s, t, src| for name in t.split(',') { add(&mut s.os_modules, module(name)?, src) },
+        |s, n| many(&s.os_modules, n);
     "kubelet.enabled" Root "yes or no" "Write a kubelet unit and enable it, so that the service manager starts it at once."
         |s, t, src| s.kubelet.set(parse_bool(t)?, src.clone()),
         |s, n| yes_no(&s.kubelet, n);

@@ -8,6 +8,7 @@ mod file;
 pub mod groups;
 pub mod keys;
 mod nearest;
+mod node;
 pub mod parameters;
 mod root;
 pub mod rules;
@@ -24,10 +25,11 @@ use dayfly_wire::mac::Mac;
 use crate::layout::{self, Layout};
 use crate::source::CREDENTIAL_FILE;
 use crate::{
-    Code, Credential, Document, Facts, Layer, Machine, Phase, Problem, Severity, Source, Sourced, Stage,
-    Store, Way,
+    Code, Credential, Document, Facts, HostKeys, Layer, Machine, Phase, Problem, Severity, Source, Sourced,
+    Stage, Store, Way,
 };
 pub use nearest::nearest;
+pub use node::NodeSettings;
 use rules::{Asked, Known};
 use template::UrlTemplate;
 use value::{DeviceRef, HostName, Sha256, Url};
@@ -120,6 +122,12 @@ pub struct Settings {
     pub layout: Layout,
     /// The node's name.
     pub hostname: Option<Sourced<HostName>>,
+    /// Files, users, sysctls and units.
+    pub node: NodeSettings,
+    /// Modules of the image that are loaded for the OS.
+    pub os_modules: Vec<Sourced<String>>,
+    /// What becomes of the ssh host keys.
+    pub host_keys: Sourced<HostKeys>,
     /// Whether a kubelet unit is written.
     pub kubelet: Sourced<bool>,
     /// Its program.
@@ -179,6 +187,9 @@ impl Default for Settings {
             root_size: None,
             layout: layout::default_layout(),
             hostname: None,
+            node: NodeSettings::default(),
+            os_modules: Vec::new(),
+            host_keys: Sourced::default_of(HostKeys::default()),
             kubelet: Sourced::default_of(false),
             kubelet_program: Sourced::default_of("/usr/bin/kubelet".to_owned()),
             kubelet_args: Vec::new(),
@@ -218,6 +229,7 @@ fn gather_for(facts: &Facts, name: Option<(&str, Stage)>) -> (Settings, Vec<Prob
     for layer in layers {
         file::apply(&mut settings, layer, &known, &mut problems);
     }
+    name_by_systemd(&mut settings, facts, &mut problems);
     for (store, credential) in &facts.credentials {
         apply_credential(&mut settings, *store, credential, &known, &mut problems);
     }
@@ -235,6 +247,23 @@ fn gather_for(facts: &Facts, name: Option<(&str, Stage)>) -> (Settings, Vec<Prob
     // The kernel hands words after `--` to init; it does so for words that it does not know too, but those are ours.
     settings.init_args = cmdline.init_args().to_vec();
     (settings, problems)
+}
+
+/// `system.hostname` is systemd's credential for the same thing, which counts where ours is not there. What is wrong with
+/// it is only said: it may not have been meant for us.
+fn name_by_systemd(settings: &mut Settings, facts: &Facts, problems: &mut Vec<Problem>) {
+    let named = |name: &str| facts.credentials.iter().rev().find(|(_, one)| one.name == name);
+    if let (Some((store, credential)), None) = (named("system.hostname"), named("dayfly.hostname")) {
+        let source = Source::Credential(*store, credential.name.clone());
+        let text = credential.value.expose().trim();
+        match text.parse() {
+            Ok(name) => keys::put(&mut settings.hostname, name, &source),
+            Err(reason) => {
+                let text = format!("system.hostname: {reason}.");
+                problems.push(Problem { severity: Severity::Warn, ..refuse(&source, text) });
+            }
+        }
+    }
 }
 
 /// `dayfly.toml` is a whole settings file, `dayfly.NAME` one setting; all others are the OS's.
@@ -307,10 +336,11 @@ fn apply_key(settings: &mut Settings, name: &str, text: &str, source: &Source, p
     });
 }
 
-/// A setting and its value for a message; a secret's value never is in one.
+/// A setting and its value for a message; a secret's value never is in one, and a whole text is not for one.
 fn written(shown: &str, text: &str, secret: bool) -> String {
     match shown {
         _ if secret => shown.to_owned(),
+        _ if text.contains('\n') => format!("{shown} ({} bytes)", text.len()),
         parameter if parameter.ends_with('=') => format!("{parameter}{text}"),
         name => format!("{name} = {text}"),
     }

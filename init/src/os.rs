@@ -1,0 +1,109 @@
+//! The OS before it runs: its files below the root that is about to be entered.
+
+use std::path::{Path, PathBuf};
+
+use dayfly_plan::{OwnerName, paths};
+use dayfly_sys::{FileKind, Sys, SysError};
+use dayfly_wire::accounts::{self, User};
+
+/// Where a file of the OS is now, as the OS will find it: symlinks on the way are followed as it does, a last one is not.
+/// The OS's /run is the one that is there already.
+pub fn place<S: Sys>(sys: &S, path: &str) -> Result<PathBuf, SysError> {
+    let path = Path::new(path);
+    let folder = sys.resolve(Path::new(paths::ROOT), path.parent().unwrap_or(Path::new("/")))?;
+    let place = path.file_name().map_or_else(|| folder.clone(), |name| folder.join(name));
+    match place.strip_prefix(Path::new(paths::ROOT).join("run")) {
+        Ok(below) => Ok(Path::new("/run").join(below)),
+        Err(_) => Ok(place),
+    }
+}
+
+/// The text of a file of the OS; `None` where there is none.
+pub fn read<S: Sys>(sys: &S, path: &str) -> Result<Option<String>, SysError> {
+    let at = sys.resolve(Path::new(paths::ROOT), Path::new(path))?;
+    match sys.read(&at) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the OS has something at a path, at the end of all symlinks.
+pub fn has<S: Sys>(sys: &S, path: &str) -> Result<bool, SysError> {
+    let at = sys.resolve(Path::new(paths::ROOT), Path::new(path))?;
+    Ok(sys.inspect(&at)?.is_some_and(|kind| kind != FileKind::Symlink))
+}
+
+/// Whether the OS has a program of this name in one of the usual folders.
+pub fn has_program<S: Sys>(sys: &S, name: &str) -> Result<bool, SysError> {
+    for folder in ["/usr/sbin", "/usr/bin", "/sbin", "/bin"] {
+        if has(sys, &format!("{folder}/{name}"))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The users and groups that the OS has.
+pub struct Accounts {
+    passwd: String,
+    group: String,
+}
+
+impl Accounts {
+    /// As they are in its /etc now.
+    pub fn read<S: Sys>(sys: &S) -> Result<Self, SysError> {
+        let text = |path| read(sys, path).map(Option::unwrap_or_default);
+        Ok(Self { passwd: text("/etc/passwd")?, group: text("/etc/group")? })
+    }
+
+    /// The user of this name or number.
+    pub fn user(&self, name: &str) -> Option<User> {
+        accounts::user(&self.passwd, name)
+    }
+
+    /// The numbers of an owner, or which name the OS does not have.
+    pub fn numbers(&self, owner: &OwnerName) -> Result<(u32, u32), String> {
+        let (uid, own) = match (self.user(&owner.user), owner.user.parse()) {
+            (Some(user), _) => (user.uid, user.gid),
+            // A number without a name has no group of its own but the one of the same number.
+            (None, Ok(number)) => (number, number),
+            (None, Err(_)) => return Err(format!("the image has no user {}", owner.user)),
+        };
+        let gid = match &owner.group {
+            None => own,
+            Some(group) => match (accounts::group(&self.group, group), group.parse()) {
+                (Some(gid), _) | (None, Ok(gid)) => gid,
+                (None, Err(_)) => return Err(format!("the image has no group {group}")),
+            },
+        };
+        Ok((uid, gid))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_are_those_of_the_image_or_numbers() {
+        let accounts = Accounts {
+            passwd: "root:x:0:0::/root:/bin/sh\nadmin:x:1000:1001::/home/admin:/bin/sh\n".to_owned(),
+            group: "root:x:0:\nssl-cert:x:104:\n".to_owned(),
+        };
+        let numbers = |user: &str, group: Option<&str>| {
+            accounts.numbers(&OwnerName { user: user.to_owned(), group: group.map(str::to_owned) })
+        };
+        for (user, group, found) in [
+            ("admin", None, Ok((1000, 1001))),
+            ("admin", Some("ssl-cert"), Ok((1000, 104))),
+            ("1000", None, Ok((1000, 1001))),
+            ("4711", None, Ok((4711, 4711))),
+            ("4711", Some("0"), Ok((4711, 0))),
+            ("nobody", None, Err("the image has no user nobody".to_owned())),
+            ("root", Some("wheel"), Err("the image has no group wheel".to_owned())),
+        ] {
+            assert_eq!(numbers(user, group), found, "{user}:{group:?}");
+        }
+    }
+}

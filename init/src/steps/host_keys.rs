@@ -1,0 +1,183 @@
+//! ssh host keys: the node's own, and the same at each boot where a disk can keep them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use dayfly_plan::{Code, HostKeys, paths};
+use dayfly_sys::{Sys, SysError};
+
+use crate::Failure;
+use crate::context::{Context, Done};
+use crate::events::Level;
+use crate::os;
+
+/// Where sshd has them (sshd_config(5), `HostKey`).
+const SSH: &str = "/etc/ssh";
+/// Every ssh of the last ten years knows both. RSA would cost more than all the rest of the boot.
+const TYPES: [&str; 2] = ["ed25519", "ecdsa"];
+/// For making one.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A file of a set of keys.
+struct KeyFile {
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl KeyFile {
+    fn mode(&self) -> u32 {
+        if is_public(&self.name) { 0o644 } else { 0o600 }
+    }
+}
+
+fn is_public(name: &str) -> bool {
+    name.strip_suffix(".pub").is_some()
+}
+
+/// Gives the node host keys, if the image has sshd.
+pub fn make<S: Sys>(cx: &Context<S>, policy: HostKeys) -> Result<Done, Failure> {
+    let failed = |error| Failure::from_sys(Code::NodeHostKeys, "give the node ssh host keys", &error);
+    if !os::has_program(&*cx.sys, "sshd").map_err(failed)? {
+        return Ok(Done::with("the image has no sshd"));
+    }
+    let folder = cx.sys.resolve(Path::new(paths::ROOT), Path::new(SSH)).map_err(failed)?;
+    let baked = private_keys(cx, &folder).map_err(failed)?;
+    let keeps = policy == HostKeys::Persistent && cx.known.state.is_some();
+    let (set, origin) = if keeps {
+        if let Some(set) = kept(cx).map_err(failed)? {
+            (set, "as the state disk has them")
+        } else {
+            let set = generate(cx, &folder)?;
+            keep(cx, &set).map_err(failed)?;
+            (set, "new, and kept on the state disk")
+        }
+    } else if policy == HostKeys::Persistent && !baked.is_empty() {
+        let text =
+            "there is no state disk: the image's ssh host keys are used, which every node of this image has";
+        cx.note(Level::Warning, text);
+        return Ok(Done::with(format!("the image's: {}", baked.join(" "))));
+    } else {
+        (generate(cx, &folder)?, "new, and gone at the next boot")
+    };
+    if policy == HostKeys::Persistent && !keeps {
+        cx.note(Level::Warning, "there is no state disk: ssh clients see other host keys at each boot");
+    }
+    put(cx, &folder, &set).map_err(failed)?;
+    let names: Vec<&str> =
+        set.iter().filter(|key| !is_public(&key.name)).map(|key| key.name.as_str()).collect();
+    Ok(Done::with(format!("{}: {origin}", names.join(" "))))
+}
+
+/// The private keys in a folder.
+fn private_keys<S: Sys>(cx: &Context<S>, folder: &Path) -> Result<Vec<String>, SysError> {
+    let files = host_key_files(cx, folder)?;
+    Ok(files.into_iter().filter(|name| !is_public(name)).collect())
+}
+
+fn host_key_files<S: Sys>(cx: &Context<S>, folder: &Path) -> Result<Vec<String>, SysError> {
+    let entries = match cx.sys.list(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.is_not_found() => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let is_key = |name: &str| {
+        name.strip_prefix("ssh_host_")
+            .is_some_and(|rest| rest.ends_with("_key") || rest.ends_with("_key.pub"))
+    };
+    Ok(entries
+        .into_iter()
+        .filter(|entry| !entry.is_dir && is_key(&entry.name))
+        .map(|entry| entry.name)
+        .collect())
+}
+
+fn kept_folder() -> PathBuf {
+    Path::new(paths::KEPT).join("ssh")
+}
+
+/// The set on the state disk; `None` where there is none, or none that is whole.
+fn kept<S: Sys>(cx: &Context<S>) -> Result<Option<Vec<KeyFile>>, SysError> {
+    let folder = kept_folder();
+    let set = read(cx, &folder, &host_key_files(cx, &folder)?)?;
+    if set.is_empty() {
+        return Ok(None);
+    }
+    if let Some(broken) = set.iter().find(|key| !is_whole(key)) {
+        let text = format!("{} on the state disk is damaged: all host keys are made anew", broken.name);
+        cx.note(Level::Warning, text);
+        return Ok(None);
+    }
+    Ok(Some(set))
+}
+
+fn is_whole(key: &KeyFile) -> bool {
+    let text = String::from_utf8_lossy(&key.bytes);
+    is_public(&key.name) || (text.starts_with("-----BEGIN ") && text.trim_end().ends_with("PRIVATE KEY-----"))
+}
+
+fn read<S: Sys>(cx: &Context<S>, folder: &Path, names: &[String]) -> Result<Vec<KeyFile>, SysError> {
+    let file = |name: &String| Ok(KeyFile { name: name.clone(), bytes: cx.sys.read(&folder.join(name))? });
+    names.iter().map(file).collect()
+}
+
+/// By the image's own ssh-keygen, in a folder that nobody else can look into.
+fn generate<S: Sys>(cx: &Context<S>, ssh: &Path) -> Result<Vec<KeyFile>, Failure> {
+    const FRESH: &str = ".dayfly-new";
+    let fresh = ssh.join(FRESH);
+    let failed = |error| Failure::from_sys(Code::NodeHostKeys, "make ssh host keys", &error);
+    cx.sys.remove_tree(&fresh).and_then(|()| cx.sys.make_dir(&fresh, 0o700)).map_err(failed)?;
+    let mut last_failure = None;
+    for kind in TYPES {
+        let file = format!("{SSH}/{FRESH}/ssh_host_{kind}_key");
+        let args = ["-q", "-t", kind, "-N", "", "-f", &file];
+        let tried = format!("make an ssh host key of the type {kind}");
+        let failure = match cx.sys.run_in(Path::new(paths::ROOT), "ssh-keygen", &args, LIMIT.min(cx.left())) {
+            Ok(output) if output.status == 0 => continue,
+            Ok(output) => {
+                let wrong = format!("ssh-keygen ended with {}: {}", output.status, output.text);
+                Failure::new(Code::NodeHostKeys, tried, wrong)
+            }
+            Err(error) => Failure::from_sys(Code::NodeHostKeys, tried, &error),
+        };
+        cx.note(Level::Warning, format!("{}: {}", failure.tried, failure.wrong));
+        last_failure = Some(failure);
+    }
+    let set = host_key_files(cx, &fresh).and_then(|names| read(cx, &fresh, &names));
+    // They lie in memory; what could not be removed there is as secret as what follows from it.
+    if let Err(error) = cx.sys.remove_tree(&fresh) {
+        cx.note(Level::Warning, error.to_string());
+    }
+    match (set.map_err(failed)?, last_failure) {
+        (set, Some(failure)) if set.is_empty() => Err(failure),
+        (set, _) if set.is_empty() || !set.iter().all(is_whole) => {
+            Err(Failure::new(Code::NodeHostKeys, "make ssh host keys", "ssh-keygen left no whole keys"))
+        }
+        (set, _) => Ok(set),
+    }
+}
+
+/// Onto the state disk, all or nothing.
+fn keep<S: Sys>(cx: &Context<S>, set: &[KeyFile]) -> Result<(), SysError> {
+    let fresh = Path::new(paths::KEPT).join("ssh.new");
+    cx.sys.make_dir(Path::new(paths::KEPT), 0o700)?;
+    cx.sys.remove_tree(&fresh)?;
+    cx.sys.make_dir(&fresh, 0o700)?;
+    for key in set {
+        cx.sys.write(&fresh.join(&key.name), &key.bytes, key.mode())?;
+    }
+    cx.sys.remove_tree(&kept_folder())?;
+    cx.sys.rename(&fresh, &kept_folder())
+}
+
+/// Into the OS, in place of all that is there: a key that the image brings along is known to others.
+fn put<S: Sys>(cx: &Context<S>, folder: &Path, set: &[KeyFile]) -> Result<(), SysError> {
+    for name in host_key_files(cx, folder)? {
+        if !set.iter().any(|key| key.name == name) {
+            cx.sys.remove_tree(&folder.join(name))?;
+        }
+    }
+    for key in set {
+        cx.sys.write(&folder.join(&key.name), &key.bytes, key.mode())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! What of the kernel is set for the OS: its modules and its parameters.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use dayfly_plan::{Code, SysctlPlan};
+use dayfly_sys::{Sys, SysError};
+
+use crate::Failure;
+use crate::context::{Context, Done};
+use crate::events::Level;
+use crate::os;
+
+/// modules-load.d(5).
+const MODULES: &str = "/etc/modules-load.d/dayfly.conf";
+/// Behind every other one, see sysctl.d(5): the last one wins.
+const SYSCTLS: &str = "/etc/sysctl.d/zz-dayfly.conf";
+const WRITTEN: &str = "# Written by Dayfly at boot; changes are gone at the next one.\n";
+
+/// Loads modules of the image now, and has the OS see to them again.
+pub fn load_modules<S: Sys>(cx: &Context<S>, names: &[String]) -> Result<Done, Failure> {
+    write(cx, MODULES, &format!("{WRITTEN}{}\n", names.join("\n")))
+        .map_err(|error| Failure::from_sys(Code::NodeWrite, format!("write {MODULES}"), &error))?;
+    let modules = cx.modules.of_os();
+    let mut troubles: Vec<Failure> = Vec::new();
+    for name in names {
+        let tried = format!("load the module {name} of the image");
+        match modules.load(name) {
+            Ok(true) => {}
+            Ok(false) => {
+                troubles.push(Failure::new(
+                    Code::NodeModule,
+                    tried,
+                    "neither the image nor the kernel has it",
+                ));
+            }
+            Err(failure) => {
+                let wrong = format!("{}: {}", failure.tried, failure.wrong);
+                troubles.push(Failure::new(Code::NodeModule, tried, wrong));
+            }
+        }
+    }
+    end(cx, troubles, format!("{} modules", names.len()))
+}
+
+/// Sets them now: the OS's own service may come late or not at all. Has the OS set them again, once it has loaded what
+/// some of them belong to.
+pub fn set<S: Sys>(cx: &Context<S>, sysctls: &[SysctlPlan]) -> Result<Done, Failure> {
+    let mut text = WRITTEN.to_owned();
+    for sysctl in sysctls {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{} = {}", sysctl.name, sysctl.value);
+    }
+    write(cx, SYSCTLS, &text)
+        .map_err(|error| Failure::from_sys(Code::NodeWrite, format!("write {SYSCTLS}"), &error))?;
+    let mut troubles = Vec::new();
+    for sysctl in sysctls {
+        let file = Path::new("/proc/sys").join(sysctl.file());
+        if let Err(error) = cx.sys.write(&file, format!("{}\n", sysctl.value).as_bytes(), 0o644) {
+            let tried = format!("set {} to {}", sysctl.name, sysctl.value);
+            troubles.push(Failure::from_sys(Code::NodeSysctl, tried, &error));
+        }
+    }
+    end(cx, troubles, format!("{} set", sysctls.len()))
+}
+
+fn write<S: Sys>(cx: &Context<S>, path: &str, text: &str) -> Result<(), SysError> {
+    cx.sys.write(&os::place(&*cx.sys, path)?, text.as_bytes(), 0o644)
+}
+
+/// Each trouble is said; the first is what the step failed with.
+fn end<S: Sys>(cx: &Context<S>, troubles: Vec<Failure>, detail: String) -> Result<Done, Failure> {
+    for trouble in troubles.iter().skip(1) {
+        cx.note(Level::Warning, format!("{}: {}", trouble.tried, trouble.wrong));
+    }
+    troubles.into_iter().next().map_or_else(|| Ok(Done::with(detail)), Err)
+}

@@ -1,0 +1,110 @@
+//! Users that the image has: their keys and passwords.
+
+use std::path::{Path, PathBuf};
+
+use dayfly_plan::{Code, Secret, UserPlan, paths};
+use dayfly_sys::{FileKind, Sys, SysError};
+use dayfly_wire::accounts::{self, User};
+
+use crate::Failure;
+use crate::context::{Context, Done};
+use crate::events::Level;
+use crate::os::{self, Accounts};
+
+/// What is lost with a home that is new.
+const HOME_MODE: u32 = 0o700;
+
+/// Sets them up.
+pub fn set_up<S: Sys>(cx: &Context<S>, users: &[UserPlan]) -> Result<Done, Failure> {
+    let accounts = Accounts::read(&*cx.sys)
+        .map_err(|error| Failure::from_sys(Code::NodeUser, "read the image's users", &error))?;
+    let mut keys = 0;
+    let mut passwords = 0;
+    for plan in users {
+        let Some(user) = accounts.user(&plan.name).filter(|user| user.name == plan.name) else {
+            let wrong = format!("the image's /etc/passwd has no user {}", plan.name);
+            return Err(
+                Failure::new(Code::NodeUser, format!("set up the user {}", plan.name), wrong).hopeless()
+            );
+        };
+        if !plan.authorized_keys.is_empty() {
+            write_keys(cx, &user, &plan.authorized_keys)?;
+            keys += plan.authorized_keys.len();
+        }
+        if let Some(hash) = &plan.password_hash {
+            set_password(cx, &user.name, hash).map_err(|error| {
+                Failure::from_sys(Code::NodeWrite, format!("set the password of {}", user.name), &error)
+            })?;
+            passwords += 1;
+        }
+    }
+    Ok(Done::with(format!("{} users, {keys} keys, {passwords} passwords", users.len())))
+}
+
+/// sshd(8), AUTHORIZED_KEYS FILE FORMAT. The home may be kept on a disk, where its user could have put anything: no
+/// symlink of his is followed.
+fn write_keys<S: Sys>(cx: &Context<S>, user: &User, keys: &[String]) -> Result<(), Failure> {
+    let tried = format!("write ~{}/.ssh/authorized_keys", user.name);
+    let failed = |error| Failure::from_sys(Code::NodeWrite, &tried, &error);
+    let refuse = |wrong: String| Err(Failure::new(Code::NodeWrite, &tried, wrong).hopeless());
+    if !user.home.starts_with('/') || user.home.trim_matches('/').is_empty() {
+        return refuse(format!("the home of {} in the image's /etc/passwd is \"{}\"", user.name, user.home));
+    }
+    let home = home(cx, user).map_err(failed)?;
+    let folder = home.join(".ssh");
+    match cx.sys.inspect(&folder).map_err(failed)? {
+        Some(FileKind::Dir) => {}
+        None => make_for(cx, user, &folder).map_err(failed)?,
+        Some(_) => return refuse(format!("{}/.ssh is there and is not a folder", user.home)),
+    }
+    let text =
+        format!("# Written by Dayfly at boot; changes are gone at the next one.\n{}\n", keys.join("\n"));
+    let file = folder.join("authorized_keys");
+    cx.sys.write(&file, text.as_bytes(), 0o600).map_err(failed)?;
+    cx.sys.set_owner(&file, user.uid, user.gid).map_err(failed)
+}
+
+/// The home; a state disk that was filled from an older image may lack it.
+fn home<S: Sys>(cx: &Context<S>, user: &User) -> Result<PathBuf, SysError> {
+    let home = cx.sys.resolve(Path::new(paths::ROOT), Path::new(&user.home))?;
+    if cx.sys.inspect(&home)?.is_some() {
+        return Ok(home);
+    }
+    make_for(cx, user, &home)?;
+    let image = cx.sys.resolve(Path::new(paths::LOWER), Path::new(&user.home))?;
+    let copied = match cx.sys.inspect(&image)? {
+        Some(FileKind::Dir) => cx.sys.copy_tree(&image, &home, &[])?.entries,
+        _ => 0,
+    };
+    cx.note(Level::Info, format!("{} was not there: made, {copied} entries from the image", user.home));
+    Ok(home)
+}
+
+fn make_for<S: Sys>(cx: &Context<S>, user: &User, folder: &Path) -> Result<(), SysError> {
+    cx.sys.make_dir(folder, HOME_MODE)?;
+    cx.sys.set_owner(folder, user.uid, user.gid)
+}
+
+/// Into shadow(5), whose mode and group stay as they are: some systems let a group read it.
+fn set_password<S: Sys>(cx: &Context<S>, name: &str, hash: &Secret) -> Result<(), SysError> {
+    let shadow = os::read(&*cx.sys, "/etc/shadow")?;
+    let changed = accounts::with_password(shadow.as_deref().unwrap_or_default(), name, hash.expose());
+    replace(cx, "/etc/shadow", &changed, 0o600)?;
+    let passwd = os::read(&*cx.sys, "/etc/passwd")?.unwrap_or_default();
+    match accounts::with_shadow(&passwd, name) {
+        Some(changed) => replace(cx, "/etc/passwd", &changed, 0o644),
+        None => Ok(()),
+    }
+}
+
+fn replace<S: Sys>(cx: &Context<S>, path: &str, text: &str, new_mode: u32) -> Result<(), SysError> {
+    let place = cx.sys.resolve(Path::new(paths::ROOT), Path::new(path))?;
+    match cx.sys.rights(&place) {
+        Ok(rights) => {
+            cx.sys.write(&place, text.as_bytes(), rights.mode)?;
+            cx.sys.set_owner(&place, rights.uid, rights.gid)
+        }
+        Err(error) if error.is_not_found() => cx.sys.write(&place, text.as_bytes(), new_mode),
+        Err(error) => Err(error),
+    }
+}

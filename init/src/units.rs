@@ -1,0 +1,162 @@
+//! systemd's units in the OS before it runs: found, enabled and disabled as systemctl(1) does it.
+
+use std::path::{Path, PathBuf};
+
+use dayfly_plan::paths;
+use dayfly_sys::{Sys, SysError};
+use dayfly_wire::unit_file::Install;
+
+use crate::os;
+
+/// Where this boot's units are.
+pub const ETC: &str = "/etc/systemd/system";
+/// Where units are, the first ones first (systemd.unit(5)).
+const FOLDERS: [&str; 5] = [
+    ETC,
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+/// Units that are enabled together; more than this is a circle.
+const MOST: usize = 32;
+
+/// Why a unit could not be enabled.
+pub enum Refusal {
+    /// A call failed.
+    Sys(SysError),
+    /// It cannot be, in these words.
+    Words(String),
+}
+
+impl From<SysError> for Refusal {
+    fn from(error: SysError) -> Self {
+        Refusal::Sys(error)
+    }
+}
+
+/// Enables a unit: links it where its `[Install]` says. A mask is taken away: it was asked for by name.
+pub fn enable<S: Sys>(sys: &S, unit: &str) -> Result<(), Refusal> {
+    let mut open = vec![unit.to_owned()];
+    let mut done: Vec<String> = Vec::new();
+    while let Some(name) = open.pop() {
+        if done.contains(&name) || done.len() == MOST {
+            continue;
+        }
+        unmask(sys, &name)?;
+        let Some((file, text)) = find(sys, &name)? else {
+            // What another unit would like to have beside it may be missing.
+            if name == unit {
+                return Err(Refusal::Words(format!("the image has no unit {unit}")));
+            }
+            done.push(name);
+            continue;
+        };
+        let install = Install::parse(&text);
+        if install.is_empty() && name == unit {
+            let words = format!("{file} has no [Install] section that says when it is started");
+            return Err(Refusal::Words(words));
+        }
+        link(sys, &name, &file, &install)?;
+        open.extend(install.also);
+        done.push(name);
+    }
+    Ok(())
+}
+
+fn link<S: Sys>(sys: &S, name: &str, file: &str, install: &Install) -> Result<(), Refusal> {
+    let wants = install.wanted_by.iter().map(|target| (target, "wants"));
+    let requires = install.required_by.iter().map(|target| (target, "requires"));
+    for (target, kind) in wants.chain(requires) {
+        let link = format!("{ETC}/{}.{kind}/{name}", expanded(target, name)?);
+        sys.symlink(Path::new(file), &os::place(sys, &link)?)?;
+    }
+    for alias in &install.alias {
+        let link = format!("{ETC}/{}", expanded(alias, name)?);
+        sys.symlink(Path::new(file), &os::place(sys, &link)?)?;
+    }
+    Ok(())
+}
+
+/// The specifiers that an `[Install]` can have for an instance's name; others would need the running system.
+fn expanded(text: &str, unit: &str) -> Result<String, Refusal> {
+    let instance =
+        unit.split_once('@').and_then(|(_, rest)| rest.rsplit_once('.')).map_or("", |(one, _)| one);
+    let text = text.replace("%i", instance).replace("%j", instance);
+    if text.contains(['%', '/']) {
+        return Err(Refusal::Words(format!(
+            "its [Install] section has \"{text}\", which only systemd can read"
+        )));
+    }
+    Ok(text)
+}
+
+/// Takes the links away that start a unit at boot. Those that are true are the image's own, below /usr: they stay.
+pub fn disable<S: Sys>(sys: &S, unit: &str) -> Result<Vec<String>, SysError> {
+    let mut stay = Vec::new();
+    for link in links(sys, unit)? {
+        if link.starts_with(ETC) {
+            sys.remove_tree(&os::place(sys, &link)?)?;
+        } else {
+            stay.push(link);
+        }
+    }
+    Ok(stay)
+}
+
+/// The links in `.wants` and `.requires` folders that start a unit, as the OS sees them.
+fn links<S: Sys>(sys: &S, unit: &str) -> Result<Vec<String>, SysError> {
+    let mut found: Vec<String> = Vec::new();
+    let mut seen: Vec<PathBuf> = Vec::new();
+    for folder in FOLDERS {
+        let place = sys.resolve(Path::new(paths::ROOT), Path::new(folder))?;
+        // /lib may be /usr/lib.
+        if seen.contains(&place) {
+            continue;
+        }
+        seen.push(place.clone());
+        let entries = match sys.list(&place) {
+            Ok(entries) => entries,
+            Err(error) if error.is_not_found() => continue,
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            if !matches!(entry.name.rsplit_once('.'), Some((_, "wants" | "requires"))) {
+                continue;
+            }
+            if sys.inspect(&place.join(&entry.name).join(unit))?.is_some() {
+                found.push(format!("{folder}/{}/{unit}", entry.name));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn mask<S: Sys>(sys: &S, unit: &str) -> Result<PathBuf, SysError> {
+    os::place(sys, &format!("{ETC}/{unit}"))
+}
+
+/// A unit that is a link to /dev/null is masked.
+fn is_masked<S: Sys>(sys: &S, unit: &str) -> Result<bool, SysError> {
+    let leads = sys.resolve(Path::new(paths::ROOT), Path::new(&format!("{ETC}/{unit}")))?;
+    Ok(leads == Path::new(paths::ROOT).join("dev/null"))
+}
+
+fn unmask<S: Sys>(sys: &S, unit: &str) -> Result<(), SysError> {
+    if is_masked(sys, unit)? { sys.remove_tree(&mask(sys, unit)?) } else { Ok(()) }
+}
+
+/// A unit's file, as the OS sees it, and its text; an instance's may be its template's.
+fn find<S: Sys>(sys: &S, unit: &str) -> Result<Option<(String, String)>, SysError> {
+    let template =
+        unit.split_once('@').and_then(|(name, rest)| Some(format!("{name}@.{}", rest.rsplit_once('.')?.1)));
+    for name in std::iter::once(unit.to_owned()).chain(template) {
+        for folder in FOLDERS {
+            let file = format!("{folder}/{name}");
+            if let Some(text) = os::read(sys, &file)? {
+                return Ok(Some((file, text)));
+            }
+        }
+    }
+    Ok(None)
+}

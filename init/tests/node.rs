@@ -1,0 +1,293 @@
+//! What makes a node the one it is, on the fake machine: files, users, units, kernel parameters, host keys.
+
+mod machine;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use machine::{End, Machine, Node, ext4, sha256, squashfs};
+
+const LIMIT: Duration = Duration::from_secs(20);
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHd3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3";
+
+fn cmdline(more: &str) -> String {
+    let sha256 = sha256(&squashfs(3 << 20));
+    format!("root=live:http://10.0.2.2/os.squashfs ip=dhcp dayfly.image.sha256={sha256} {more}")
+}
+
+/// Boots with these settings in the initramfs.
+fn boot(file: &str, more: &str, prepare: impl FnOnce(&mut machine::State)) -> (Arc<Machine>, End) {
+    let (machine, ends) = Machine::new(&cmdline(more), 1);
+    let text = format!("version = 1\n{file}");
+    machine.state().put(Path::new("/etc/dayfly.toml"), Node::File(text.into_bytes()));
+    prepare(&mut machine.state());
+    let end = machine.boot(&ends, LIMIT);
+    (machine, end)
+}
+
+fn good(file: &str, more: &str, prepare: impl FnOnce(&mut machine::State)) -> Arc<Machine> {
+    let (machine, end) = boot(file, more, prepare);
+    assert_eq!(end, End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
+    machine
+}
+
+fn file(machine: &Machine, path: &str) -> String {
+    match machine.state().nodes.get(Path::new(path)) {
+        Some(Node::File(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+        other => panic!("{path} is {other:?}"),
+    }
+}
+
+/// A step's outcome and detail; of one that failed, its words.
+fn step(machine: &Machine, name: &str) -> (String, String) {
+    let report = machine.report();
+    let row = report["steps"].as_array().unwrap().iter().rfind(|row| row["step"] == name).unwrap();
+    let words = row["failure"]["wrong"].as_str().or(row["detail"].as_str()).unwrap();
+    (row["outcome"].as_str().unwrap().to_owned(), words.to_owned())
+}
+
+#[test]
+fn a_node_has_what_its_settings_say() {
+    let settings = format!(
+        "os.modules = \"br_netfilter\"
+[file.\"/etc/app/app.conf\"]
+content = \"hello\\n\"
+mode = \"0640\"
+owner = \"admin:ssl-cert\"
+[file.\"/etc/alternatives/thing\"]
+content = \"behind a link\"
+[file.\"/run/app/start\"]
+content = \"in the run folder\"
+[user.admin]
+authorized_keys = [\"{KEY} one\", \"{KEY} two\"]
+[user.new]
+authorized_keys = \"{KEY}\"
+[sysctl]
+\"net.ipv4.ip_forward\" = 1
+[unit.\"thing.service\"]
+content = \"[Install]\\nWantedBy=multi-user.target\\n\"
+enable = true
+[unit.\"masked.service\"]
+enable = true
+[unit.\"at@two.service\"]
+enable = true
+[unit.\"on.service\"]
+enable = false
+"
+    );
+    let machine = good(&settings, "", |_| {});
+    for (path, text, mode, owner) in [
+        ("/sysroot/etc/app/app.conf", "hello\n", 0o640, Some((1000, 104))),
+        ("/sysroot/usr/share/alternatives/thing", "behind a link", 0o644, None),
+        ("/run/app/start", "in the run folder", 0o644, None),
+        ("/sysroot/etc/modules-load.d/dayfly.conf", "br_netfilter\n", 0o644, None),
+        ("/sysroot/etc/sysctl.d/zz-dayfly.conf", "net.ipv4.ip_forward = 1\n", 0o644, None),
+        ("/proc/sys/net/ipv4/ip_forward", "1\n", 0o644, None),
+        ("/sysroot/home/admin/.ssh/authorized_keys", " one\nssh-ed25519 ", 0o600, Some((1000, 1001))),
+        ("/sysroot/home/new/.ssh/authorized_keys", KEY, 0o600, Some((1002, 1002))),
+        ("/sysroot/etc/systemd/system/thing.service", "WantedBy", 0o644, None),
+    ] {
+        assert!(file(&machine, path).contains(text), "{path}: {}", file(&machine, path));
+        let state = machine.state();
+        assert_eq!(state.modes[Path::new(path)], mode, "{path}");
+        assert_eq!(state.owners.get(Path::new(path)).copied(), owner, "{path}");
+    }
+    let state = machine.state();
+    for (folder, owner) in [("admin/.ssh", (1000, 1001)), ("new", (1002, 1002)), ("new/.ssh", (1002, 1002))] {
+        let folder = Path::new("/sysroot/home").join(folder);
+        assert_eq!((state.modes[&folder], state.owners[&folder]), (0o700, owner), "{}", folder.display());
+    }
+    let loaded = |name: &str| format!("/sysroot/usr/lib/modules/6.1.0-fake/kernel/{name}.ko");
+    assert_eq!(state.modules[1..], [loaded("bridge"), loaded("br_netfilter")]);
+    let units = "/sysroot/etc/systemd/system";
+    for (link, target) in [
+        ("multi-user.target.wants/thing.service", Some("/etc/systemd/system/thing.service")),
+        ("multi-user.target.wants/masked.service", Some("/usr/lib/systemd/system/masked.service")),
+        ("sockets.target.wants/with.socket", Some("/usr/lib/systemd/system/with.socket")),
+        ("other.socket", Some("/usr/lib/systemd/system/with.socket")),
+        ("two.target.requires/at@two.service", Some("/usr/lib/systemd/system/at@.service")),
+        ("masked.service", None),
+        ("multi-user.target.wants/on.service", None),
+    ] {
+        let found = state.nodes.get(&Path::new(units).join(link));
+        assert_eq!(found, target.map(|target| Node::Symlink(PathBuf::from(target))).as_ref(), "{link}");
+    }
+}
+
+#[test]
+fn secrets_get_where_they_belong_and_nowhere_else() {
+    let settings = "version = 1
+file.\"/etc/app/token\" = { secret = \"SESAME-OPEN\", owner = \"admin\" }
+[user.admin]
+password_hash = \"$6$salt$SESAME-HASH\"
+";
+    let machine = good("", "", |state| state.attach_settings("vdc", "config", settings));
+    assert_eq!(file(&machine, "/sysroot/etc/app/token"), "SESAME-OPEN");
+    let shadow = "root:*:19000:0:99999:7:::\nadmin:$6$salt$SESAME-HASH:19000:0:99999:7:::\n";
+    assert_eq!(file(&machine, "/sysroot/etc/shadow"), shadow);
+    let state = machine.state();
+    assert_eq!(state.modes[Path::new("/sysroot/etc/app/token")], 0o600);
+    assert_eq!(state.owners[Path::new("/sysroot/etc/app/token")], (1000, 1001));
+    // As it was: a group of the image may read it.
+    assert_eq!(state.modes[Path::new("/sysroot/etc/shadow")], 0o640);
+    assert_eq!(state.owners[Path::new("/sysroot/etc/shadow")], (0, 42));
+    let told: Vec<&PathBuf> = state
+        .nodes
+        .iter()
+        .filter(|(_, node)| matches!(node, Node::File(bytes) if String::from_utf8_lossy(bytes).contains("SESAME")))
+        .map(|(path, _)| path)
+        .collect();
+    assert_eq!(told, [Path::new("/sysroot/etc/app/token"), Path::new("/sysroot/etc/shadow")]);
+    assert!(!format!("{:?} {} {:?}", state.log, state.screens, state.calls).contains("SESAME"));
+}
+
+#[test]
+fn what_the_image_does_not_have_is_named() {
+    for (settings, code, words) in [
+        (
+            "file.\"/etc/a\" = {content = \"\", owner = \"postgres\"}",
+            "node.user",
+            "the image has no user postgres",
+        ),
+        ("file.\"/etc/a\".mode = \"0600\"", "config.value", "neither content nor secret"),
+        ("file.\"/run/dayfly/boot.json\".content = \"\"", "node.write", "the boot's own folder"),
+        (
+            &format!("user.alice.authorized_keys = \"{KEY}\""),
+            "node.user",
+            "the image's /etc/passwd has no user alice",
+        ),
+        ("unit.\"gone.service\".enable = true", "node.unit", "the image has no unit gone.service"),
+        ("unit.\"static.service\".enable = true", "node.unit", "has no [Install] section"),
+    ] {
+        let (machine, end) = boot(settings, "panic=1", |_| {});
+        assert_eq!(end, End::Power(dayfly_sys::Power::Reboot), "{settings}: {:?}", machine.state().log);
+        let report = machine.report();
+        assert_eq!(report["failure"]["code"], code, "{settings}");
+        let wrong = report["failure"]["wrong"].as_str().unwrap();
+        assert!(wrong.contains(words), "{settings}: {wrong}");
+    }
+    // What the OS can still mend does not stop the node.
+    let machine = good("os.modules = [\"no_such\", \"br_netfilter\"]", "", |_| {});
+    assert_eq!(
+        step(&machine, "os-modules"),
+        ("tolerated".into(), "neither the image nor the kernel has it".into())
+    );
+    assert_eq!(machine.state().modules.len(), 3, "the others are loaded all the same");
+    let lacks = |state: &mut machine::State| {
+        state.fault = Some(machine::Fault {
+            call: "write /proc/sys/net/bridge/x".to_owned(),
+            cause: dayfly_sys::Cause::Errno(2),
+            times: 1,
+        });
+    };
+    let machine = good("sysctl = {\"net.bridge.x\" = 1, \"kernel.panic\" = 10}", "", lacks);
+    assert_eq!(step(&machine, "sysctls").0, "tolerated");
+    assert_eq!(file(&machine, "/proc/sys/kernel/panic"), "10\n");
+}
+
+/// A user can put a link into his home on the disk; what is written through it would be root's.
+#[test]
+fn no_link_in_a_home_is_followed() {
+    let (machine, end) = boot(&format!("user.admin.authorized_keys = \"{KEY}\""), "panic=1", |state| {
+        let link = Node::Symlink(PathBuf::from("/etc"));
+        state.put(Path::new("/run/dayfly/l/home/admin/.ssh"), link);
+    });
+    assert_eq!(end, End::Power(dayfly_sys::Power::Reboot));
+    let wrong = machine.report()["failure"]["wrong"].as_str().unwrap().to_owned();
+    assert!(wrong.contains("/home/admin/.ssh is there and is not a folder"), "{wrong}");
+    assert!(!machine.state().nodes.contains_key(Path::new("/sysroot/etc/authorized_keys")));
+}
+
+const ED25519: &str = "/sysroot/etc/ssh/ssh_host_ed25519_key";
+const BAKED: &str = "/sysroot/etc/ssh/ssh_host_rsa_key";
+const KEPT: &str = "/run/dayfly/state/.dayfly/ssh";
+
+fn with_disk(state: &mut machine::State) {
+    state.disks.insert(PathBuf::from("/dev/vdc"), ext4("mine"));
+    state.put(Path::new("/dev/vdc"), Node::Block);
+}
+
+#[test]
+fn host_keys_are_made_once_and_kept() {
+    let on_disk = "dayfly.state.device=/dev/vdc";
+    let machine = good("", on_disk, with_disk);
+    assert!(step(&machine, "host-keys").1.contains("new, and kept on the state disk"));
+    assert_eq!(machine.state().keys_made, 2);
+    let first = file(&machine, ED25519);
+    {
+        let state = machine.state();
+        for (path, mode) in [
+            (ED25519, 0o600),
+            ("/sysroot/etc/ssh/ssh_host_ed25519_key.pub", 0o644),
+            ("/sysroot/etc/ssh/ssh_host_ecdsa_key", 0o600),
+            ("/run/dayfly/state/.dayfly", 0o700),
+        ] {
+            assert_eq!(state.modes.get(Path::new(path)), Some(&mode), "{path}");
+        }
+        assert!(!state.nodes.contains_key(Path::new(BAKED)), "a key that all nodes have is not used");
+        assert!(!state.nodes.contains_key(Path::new("/sysroot/etc/ssh/.dayfly-new")));
+        // Nothing of a key is said.
+        assert!(!format!("{:?}", state.log).contains("PRIVATE KEY"));
+    }
+    // The next boot, with what is on the disk.
+    let kept: Vec<(PathBuf, Node)> = machine
+        .state()
+        .nodes
+        .iter()
+        .filter(|(path, _)| path.starts_with(KEPT))
+        .map(|(path, node)| (path.clone(), node.clone()))
+        .collect();
+    assert_eq!(kept.len(), 5, "{kept:?}");
+    let again = |change: fn(&mut machine::State)| {
+        good("", on_disk, |state| {
+            with_disk(state);
+            for (path, node) in kept.clone() {
+                state.put(&path, node);
+            }
+            state.keys_made = 10;
+            change(state);
+        })
+    };
+    let machine = again(|_| {});
+    assert!(step(&machine, "host-keys").1.contains("as the state disk has them"));
+    assert_eq!((file(&machine, ED25519), machine.state().keys_made), (first.clone(), 10));
+    // A power cut left an empty file, or half a set under its first name.
+    let machine = again(|state| {
+        state.put(Path::new("/run/dayfly/state/.dayfly/ssh/ssh_host_ecdsa_key"), Node::File(vec![]));
+        state.put(Path::new("/run/dayfly/state/.dayfly/ssh.new/ssh_host_ed25519_key"), Node::File(vec![]));
+    });
+    assert_ne!(file(&machine, ED25519), first);
+    assert_eq!(file(&machine, ED25519), file(&machine, &format!("{KEPT}/ssh_host_ed25519_key")));
+}
+
+#[test]
+fn without_a_disk_the_images_keys_stay_or_new_ones_are_made() {
+    let says = |machine: &Machine, words: &str| {
+        let state = machine.state();
+        assert!(state.log.iter().any(|(_, line)| line.contains(words)), "{words}: {:?}", state.log);
+    };
+    let machine = good("", "", |_| {});
+    assert_eq!(machine.state().keys_made, 0);
+    assert!(file(&machine, BAKED).contains("BAKED"));
+    says(&machine, "which every node of this image has");
+
+    let machine = good("ssh.host_keys = \"ephemeral\"", "", |_| {});
+    assert!(!machine.state().nodes.contains_key(Path::new(BAKED)));
+    assert!(file(&machine, ED25519).contains("PRIVATE KEY"));
+
+    let machine = good("ssh.host_keys = \"image\"", "", |_| {});
+    assert!(file(&machine, BAKED).contains("BAKED"));
+
+    let bare = |state: &mut machine::State| {
+        state.fault = Some(machine::Fault {
+            call: "run_in ssh-keygen in /sysroot".to_owned(),
+            cause: dayfly_sys::Cause::Errno(2),
+            times: 9,
+        });
+    };
+    let machine = good("ssh.host_keys = \"ephemeral\"", "", bare);
+    let (outcome, wrong) = step(&machine, "host-keys");
+    assert!(outcome == "tolerated" && wrong.contains("No such file"), "{outcome} {wrong}");
+    assert!(file(&machine, BAKED).contains("BAKED"), "better a shared key than none");
+}

@@ -1,0 +1,94 @@
+//! The `[Install]` section of a systemd unit: what enabling it means (systemd.unit(5)).
+
+/// What a unit says of how it is enabled.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Install {
+    /// Units that want it (`WantedBy=`).
+    pub wanted_by: Vec<String>,
+    /// Units that require it (`RequiredBy=`).
+    pub required_by: Vec<String>,
+    /// Its other names (`Alias=`).
+    pub alias: Vec<String>,
+    /// Units that are enabled with it (`Also=`).
+    pub also: Vec<String>,
+}
+
+impl Install {
+    /// Reads it out of a unit's text. An empty value throws away what stood before it (systemd.syntax(7)).
+    pub fn parse(text: &str) -> Self {
+        let mut install = Self::default();
+        let mut is_install = false;
+        for line in whole_lines(text) {
+            if line.starts_with('[') {
+                is_install = line == "[Install]";
+                continue;
+            }
+            let Some((key, value)) = line.split_once('=').filter(|_| is_install) else { continue };
+            let list = match key.trim_end() {
+                "WantedBy" => &mut install.wanted_by,
+                "RequiredBy" => &mut install.required_by,
+                "Alias" => &mut install.alias,
+                "Also" => &mut install.also,
+                _ => continue,
+            };
+            if value.trim().is_empty() {
+                list.clear();
+            }
+            list.extend(value.split_whitespace().map(str::to_owned));
+        }
+        install
+    }
+
+    /// A unit that has nothing of it is started by others only.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Lines without comments, those that end with a backslash together with the next one.
+fn whole_lines(text: &str) -> Vec<String> {
+    let mut whole = Vec::new();
+    let mut open = String::new();
+    for line in text.lines() {
+        let line = line.trim();
+        // A comment between the parts of a line is no part of it.
+        if line.starts_with(['#', ';']) {
+            continue;
+        }
+        if let Some(part) = line.strip_suffix('\\') {
+            open.extend([part, " "]);
+        } else {
+            open.push_str(line);
+            whole.push(std::mem::take(&mut open).trim().to_owned());
+        }
+    }
+    whole.push(open.trim().to_owned());
+    whole.retain(|line| !line.is_empty());
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_enabling_means_is_read() {
+        let text = "[Unit]\nWantedBy=not.here\n# [Install]\n[Service]\nExecStart=/bin/a \\\n[Install]\n\n\
+            [Install]\nWantedBy=a.target\nWantedBy = b.target \\\n  # between\n  c.target\nRequiredBy=gone\n\
+            RequiredBy=\nAlias=x.service y.service\n;Also=no\nAlso=z.socket\nDefaultInstance=1\n[X]\nWantedBy=later";
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        assert_eq!(
+            Install::parse(text),
+            Install {
+                wanted_by: names(&["a.target", "b.target", "c.target"]),
+                required_by: vec![],
+                alias: names(&["x.service", "y.service"]),
+                also: names(&["z.socket"]),
+            }
+        );
+        for nothing in ["", "[Install]", "WantedBy=a", "[Install]\nWantedBy", "\\", "[Install]\nWantedBy=\\"]
+        {
+            assert!(Install::parse(nothing).is_empty(), "{nothing:?}");
+        }
+    }
+}
