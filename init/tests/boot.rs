@@ -166,6 +166,26 @@ fn a_failed_boot_is_reported_and_kept_on_the_state_disk() {
     assert!(kept.contains("image.http-status"), "{kept}");
 }
 
+#[test]
+fn a_git_script_is_staged() {
+    let (machine, ends) = Machine::new(&format!("{} my.git=https://git.example/node.git", good_cmdline()), 1);
+    machine.state().nodes.insert(PathBuf::from("/sysroot/usr/bin/git"), Node::File(Vec::new()));
+    assert_eq!(machine.boot(&ends, LIMIT), End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
+    assert!(
+        file(&machine, "/sysroot/etc/dayfly/scripts/node.conf")
+            .contains("\nurl='https://git.example/node.git'\n")
+    );
+    assert!(file(&machine, "/sysroot/etc/dayfly/scripts/run").starts_with("#!/bin/sh\n"));
+    assert!(
+        file(&machine, "/sysroot/etc/systemd/system/dayfly-git-node.timer").contains("OnUnitInactiveSec=300")
+    );
+    let link = Path::new("/sysroot/etc/systemd/system/timers.target.wants/dayfly-git-node.timer");
+    assert_eq!(
+        machine.state().nodes.get(link),
+        Some(&Node::Symlink(PathBuf::from("../dayfly-git-node.timer")))
+    );
+}
+
 /// Boots and expects the failure screen with this code; returns all that was shown.
 fn fails_with(cmdline: &str, code: &str, words: &str, prepare: impl FnOnce(&mut machine::State)) -> String {
     let (machine, ends) = Machine::new(cmdline, 20);

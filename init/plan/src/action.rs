@@ -9,9 +9,9 @@ use dayfly_wire::mac::Mac;
 
 use crate::layout::Policy;
 use crate::node::{FilePlan, HostKeys, SysctlPlan, UnitPlan, UserPlan, some};
-use crate::paths;
 use crate::settings::template::UrlTemplate;
 use crate::settings::value::{DeviceRef, HostName, Sha256, Url};
+use crate::{Secret, paths};
 
 /// How the network comes up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +71,25 @@ pub struct KubeletPlan {
     pub program: String,
     /// Further arguments.
     pub args: Vec<String>,
+}
+
+/// A Git repository whose program runs when the OS is up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptPlan {
+    /// Its name.
+    pub name: String,
+    /// The repository.
+    pub url: String,
+    /// The branch; the repository's own choice where there is none.
+    pub branch: Option<String>,
+    /// The program in it.
+    pub program: String,
+    /// Between two pulls.
+    pub interval: Duration,
+    /// A private key for ssh.
+    pub ssh_key: Option<Secret>,
+    /// The server's keys, lines of known_hosts.
+    pub known_hosts: Option<String>,
 }
 
 /// A path of the layout.
@@ -191,6 +210,8 @@ pub enum Action {
     MakeHostKeys(HostKeys),
     /// Writes and enables the kubelet's unit.
     StageKubelet(KubeletPlan),
+    /// Writes what runs programs out of Git repositories when the OS is up.
+    StageScripts(Vec<ScriptPlan>),
     /// Keeps the boot's record in the OS's /var/log.
     KeepRecord,
     /// Sends the boot's record to a server.
@@ -322,6 +343,20 @@ impl fmt::Display for Action {
             }
             Action::MakeHostKeys(policy) => write!(f, "{policy} ssh host keys"),
             Action::StageKubelet(kubelet) => write!(f, "kubelet unit for {}", kubelet.program),
+            Action::StageScripts(scripts) => {
+                let texts: Vec<String> = scripts
+                    .iter()
+                    .map(|script| {
+                        format!(
+                            "{} from {} every {} s",
+                            script.program,
+                            script.url,
+                            script.interval.as_secs()
+                        )
+                    })
+                    .collect();
+                write!(f, "when the OS is up, run {}", texts.join("; "))
+            }
             Action::KeepRecord => write!(f, "keep boot.json in {}", paths::HISTORY),
             Action::Report { url, .. } => write!(f, "POST boot.json to {url}"),
             Action::SwitchRoot => f.write_str("empty the initramfs, enter the new root"),

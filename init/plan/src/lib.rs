@@ -20,7 +20,7 @@ mod source;
 mod table;
 
 pub use action::{
-    Action, ConfigSearch, INIT_CANDIDATES, IdentityPlan, KubeletPlan, LayoutEntry, NetworkPlan,
+    Action, ConfigSearch, INIT_CANDIDATES, IdentityPlan, KubeletPlan, LayoutEntry, NetworkPlan, ScriptPlan,
     StateCreation, StateSearch,
 };
 pub use code::Code;

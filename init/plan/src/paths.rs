@@ -27,6 +27,8 @@ pub const MEDIA: &str = "/run/dayfly/media";
 pub const BOOT_JSON: &str = "/run/dayfly/boot.json";
 /// The whole log, whatever the console showed.
 pub const BOOT_LOG: &str = "/run/dayfly/boot.log";
+/// Secrets for programs of the OS, 0700.
+pub const SECRETS: &str = "/run/dayfly/secrets";
 /// Where the OS finds the records of earlier boots.
 pub const HISTORY: &str = "/var/log/dayfly";
 /// The command line as dracut sees it: the kernel's, and what its initramfs adds. The module's hook writes it.

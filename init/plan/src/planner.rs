@@ -8,7 +8,7 @@ use crate::settings::template::Variables;
 use crate::settings::{ImageSource, Settings};
 use crate::{
     Action, ConfigSearch, Deadline, HostKeys, IdentityPlan, KubeletPlan, LayoutEntry, NetworkPlan, OnFailure,
-    Phase, Plan, Source, Sourced, Stage, StateCreation, StateSearch, Step, StepId, Way,
+    Phase, Plan, ScriptPlan, Source, Sourced, Stage, StateCreation, StateSearch, Step, StepId, Way,
 };
 
 /// Modules without which no image boots; its file system is loaded when its superblock has been seen.
@@ -408,6 +408,7 @@ fn node(draft: &mut Draft, settings: &Settings) {
             OnFailure::Continue("sshd has the image's keys, makes its own, or does not start"),
         );
     }
+    scripts(draft, settings);
     if settings.kubelet.value {
         let kubelet = KubeletPlan {
             program: settings.kubelet_program.value.clone(),
@@ -420,6 +421,47 @@ fn node(draft: &mut Draft, settings: &Settings) {
             Action::StageKubelet(kubelet),
             within(30),
             OnFailure::Continue("the node boots, and its kubelet can be started by hand"),
+        );
+    }
+}
+
+fn scripts(draft: &mut Draft, settings: &Settings) {
+    let mut scripts = Vec::new();
+    for (name, script) in &settings.scripts {
+        let Some(git) = &script.git else {
+            draft.notes.push(format!("script.{name} has no git: it is left out."));
+            continue;
+        };
+        let is_ssh = !git.value.contains("://") || git.value.starts_with("ssh://");
+        if is_ssh && (script.known_hosts.is_none() || script.ssh_key.is_none()) {
+            draft.notes.push(format!(
+                "script.{name} comes over ssh, which needs script.{name}.ssh_key and script.{name}.known_hosts: it will not be reached."
+            ));
+        }
+        if git.value.starts_with("http://") {
+            draft.notes.push(format!("script.{name} comes without protection (http): whoever is on the way can run programs on this node."));
+        }
+        scripts.push(ScriptPlan {
+            name: name.clone(),
+            url: git.value.clone(),
+            branch: script.branch.as_ref().map(|branch| branch.value.clone()),
+            program: script
+                .program
+                .as_ref()
+                .map_or_else(|| "run.sh".to_owned(), |program| program.value.clone()),
+            interval: script.interval.as_ref().map_or(Duration::from_secs(300), |interval| interval.value),
+            ssh_key: script.ssh_key.as_ref().map(|key| key.value.clone()),
+            known_hosts: script.known_hosts.as_ref().map(|hosts| hosts.value.clone()),
+        });
+    }
+    if !scripts.is_empty() {
+        draft.add(
+            Phase::Node,
+            "scripts",
+            &["identity"],
+            Action::StageScripts(scripts),
+            within(30),
+            OnFailure::Continue("the node boots without its scripts"),
         );
     }
 }

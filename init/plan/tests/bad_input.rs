@@ -35,6 +35,8 @@ fn bad_values_are_named_with_what_is_expected() {
         ("dayfly.image.file=../etc/shadow", Refuse, ConfigValue, "dayfly.image.file=../etc/shadow: \"../etc/shadow\" is not a path below the disk's top folder."),
         ("dayfly.hostname=-node", Refuse, ConfigValue, "dayfly.hostname=-node: host name \"-node\" has a part that starts or ends with \"-\"."),
         ("dayfly.state.device=sda", Refuse, ConfigValue, "dayfly.state.device=sda: \"sda\" is not a device: /dev/NAME, LABEL=, UUID=, PARTLABEL= or PARTUUID= is expected."),
+        ("my.git=git://host/x", Warn, ConfigValue, "my.git=git://host/x: \"git://host/x\" is not a repository: https://HOST/PATH, ssh://USER@HOST/PATH or USER@HOST:PATH is expected."),
+        ("dayfly.git=https://me:token@host/x", Refuse, ConfigValue, "dayfly.git=https://me:token@host/x: a URL with a password is refused: everybody can read it."),
         ("dayfly.layout./var=kept", Refuse, ConfigValue, "dayfly.layout./var=kept: \"kept\" is not one of read-only, ephemeral, persistent, persistent-file, tmpfs, tmpfs(SIZE)."),
         ("dayfly.layout.var=tmpfs", Refuse, ConfigValue, "dayfly.layout.var=tmpfs: \"var\" is not an absolute path without . and ..."),
         ("dayfly.layout./run/x=tmpfs", Refuse, ConfigValue, "dayfly.layout./run/x=tmpfs: \"/run/x\" belongs to the kernel or to the boot itself."),

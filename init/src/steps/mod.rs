@@ -17,6 +17,7 @@ mod machine;
 mod network;
 pub mod report;
 mod root;
+mod scripts;
 mod settings;
 mod state;
 mod sysctls;
@@ -66,6 +67,7 @@ pub fn perform<S: Sys>(action: &Action, cx: &Context<S>) -> Result<Done, Failure
         Action::MakeHostKeys(policy) => host_keys::make(cx, *policy),
         Action::StageKubelet(plan) => kubelet::stage(cx, plan),
         Action::Report { url, wait } => report::send(cx, url, *wait),
+        Action::StageScripts(plans) => scripts::stage(cx, plans),
         Action::KeepRecord => report::keep(cx),
         Action::SwitchRoot => handover::switch(cx),
         Action::LeaveToDracut => Ok(handover::leave(cx)),

@@ -35,7 +35,7 @@ pub struct Site {
     /// The SHA-256 of the image.
     pub sha256: String,
     /// The folder that is served, which goes with the site.
-    _folder: TempDir,
+    served: TempDir,
 }
 
 impl Site {
@@ -49,13 +49,18 @@ impl Site {
     /// A site whose server is not started yet.
     pub fn prepare(image: Image) -> Result<Self> {
         let (folder, sha256) = folder(image)?;
-        Ok(Self { server: HttpServer::prepare(folder.path(), "")?, sha256, _folder: folder })
+        Ok(Self { server: HttpServer::prepare(folder.path(), "")?, sha256, served: folder })
     }
 
     /// A site that serves an image over HTTPS.
     pub fn start_tls(image: Image) -> Result<Self> {
         let (folder, sha256) = folder(image)?;
-        Ok(Self { server: HttpServer::start_tls(folder.path())?, sha256, _folder: folder })
+        Ok(Self { server: HttpServer::start_tls(folder.path())?, sha256, served: folder })
+    }
+
+    /// What is served.
+    pub fn folder(&self) -> &Path {
+        self.served.path()
     }
 
     /// The kernel parameters for a boot from here by DHCP, with the right hash.

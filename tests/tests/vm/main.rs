@@ -17,6 +17,7 @@ mod lab;
 mod links;
 mod openrc;
 mod report;
+mod scripts;
 mod systemd;
 
 use std::time::Instant;
@@ -54,6 +55,7 @@ fn main() {
         ipxe::SCENARIOS,
         links::SCENARIOS,
         report::SCENARIOS,
+        scripts::SCENARIOS,
         faults::SCENARIOS,
         consoles::SCENARIOS,
         foreign::SCENARIOS,

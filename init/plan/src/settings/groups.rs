@@ -35,7 +35,8 @@ pub struct Field {
 }
 
 /// Every group, in the order of the documentation.
-pub static GROUPS: &[&Group] = &[&LAYOUT, &node::FILE, &node::USER, &node::SYSCTL, &node::UNIT];
+pub static GROUPS: &[&Group] =
+    &[&LAYOUT, &node::FILE, &node::USER, &node::SYSCTL, &node::UNIT, &super::script::GROUP];
 
 static LAYOUT: Group = Group {
     name: "layout",

@@ -215,6 +215,9 @@ keys! {
     "report_wait" Root "seconds" "How long that may take in all; then the boot goes on without."
         |s, t, src| s.report_wait.set(parse_seconds(t)?, src.clone()),
         |s, n| seconds(&s.report_wait, n);
+    "git" Root "https:// or ssh:// URL, or user@host:path" "As script.node.git: the repository of this node."
+        |s, t, src| put(&mut s.scripts.entry("node".to_owned()).or_default().git, super::script::repository(t)?, src),
+        |_s, _n| Vec::new();
     "debug" Root "yes or no" "Log every detail to the console (rd.debug)."
         |s, t, src| s.debug.set(parse_bool(t)?, src.clone()),
         |s, n| yes_no(&s.debug, n);

@@ -12,6 +12,7 @@ mod node;
 pub mod parameters;
 mod root;
 pub mod rules;
+pub mod script;
 pub mod template;
 pub mod value;
 
@@ -116,6 +117,8 @@ pub struct Settings {
     pub state_disk: Option<Sourced<DeviceRef>>,
     /// With which file system.
     pub state_fstype: Sourced<String>,
+    /// Scripts from Git repositories, by name.
+    pub scripts: std::collections::BTreeMap<String, script::Script>,
     /// The limit of the root's tmpfs.
     pub root_size: Option<Sourced<u64>>,
     /// The policies by path.
@@ -184,6 +187,7 @@ impl Default for Settings {
             state_create: Sourced::default_of(false),
             state_disk: None,
             state_fstype: Sourced::default_of("ext4".to_owned()),
+            scripts: std::collections::BTreeMap::new(),
             root_size: None,
             layout: layout::default_layout(),
             hostname: None,

@@ -174,6 +174,12 @@ parameters! {
             }
             Ok(None)
         };
+    "my.git" "URL" Helpful "As dayfly.git=."
+        |s, v, src| {
+            let url = super::script::repository(needed(v)?)?;
+            put(&mut s.scripts.entry("node".to_owned()).or_default().git, url, src);
+            Ok(None)
+        };
     "my.hostname" "host name" Helpful "As dayfly.hostname=."
         |s, v, src| { put(&mut s.hostname, needed(v)?.parse()?, src); Ok(None) };
     "rd.driver.blacklist" "module,…" Helpful "Modules never to load for a device."

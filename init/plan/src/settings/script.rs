@@ -1,0 +1,139 @@
+//! Scripts from Git repositories.
+
+use std::time::Duration;
+
+use super::groups::{Field, Group};
+use super::keys::put;
+use super::value::parse_seconds;
+use super::{Settings, Shown};
+use crate::{Secret, Source, Sourced, Stage};
+
+/// One of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Script {
+    /// The repository.
+    pub git: Option<Sourced<String>>,
+    /// The branch; the repository's own choice where there is none.
+    pub branch: Option<Sourced<String>>,
+    /// The program in it; `run.sh`.
+    pub program: Option<Sourced<String>>,
+    /// Between two pulls; 300 s.
+    pub interval: Option<Sourced<Duration>>,
+    /// A private key for ssh.
+    pub ssh_key: Option<Sourced<Secret>>,
+    /// The server's keys.
+    pub known_hosts: Option<Sourced<String>>,
+}
+
+macro_rules! field {
+    ($name:literal $kind:literal $secret:literal $doc:literal |$script:ident, $text:ident, $source:ident| $set:expr) => {
+        Field {
+            name: $name,
+            kind: $kind,
+            doc: $doc,
+            stage: Stage::Root,
+            secret: $secret,
+            set: |settings, entry, $text, $source| {
+                check_name(entry)?;
+                let $script = settings.scripts.entry(entry.to_owned()).or_default();
+                $set;
+                Ok(())
+            },
+        }
+    };
+}
+
+/// The group `script`.
+pub(super) static GROUP: Group = Group {
+    name: "script",
+    entry: "NAME",
+    doc: "A Git repository whose program runs when the OS is up, and again when it has something new: by a systemd timer, or by an OpenRC service and cron.",
+    fields: &[
+        field!("git" "https:// or ssh:// URL, or user@host:path" false "The repository. Its tree is kept in /var/lib/dayfly/scripts/NAME; one that was changed there, or whose history does not follow from it, is refused and left alone."
+            |script, text, source| put(&mut script.git, repository(text)?, source)),
+        field!("branch" "name" false "The branch; the repository's own choice where nothing is said."
+            |script, text, source| put(&mut script.branch, word(text)?, source)),
+        field!("program" "path in the repository" false "What is run, in the tree; `run.sh`."
+            |script, text, source| put(&mut script.program, super::keys::relative(text)?, source)),
+        field!("interval" "seconds" false "Between two pulls; 300. cron rounds up to minutes or hours."
+            |script, text, source| put(&mut script.interval, parse_seconds(text)?, source)),
+        field!("ssh_key" "private key" true "For ssh; it is written to /run, 0600."
+            |script, text, source| put(&mut script.ssh_key, Secret::new(text), source)),
+        field!("known_hosts" "lines of known_hosts" false "The keys by which the ssh server is known, sshd(8); without them no ssh server is trusted."
+            |script, text, source| put(&mut script.known_hosts, text.to_owned(), source)),
+    ],
+    show,
+};
+
+fn show(settings: &Settings) -> Vec<Shown> {
+    let mut rows = Vec::new();
+    for (name, script) in &settings.scripts {
+        let mut row = |field: &str, value: Option<(String, Source)>| {
+            rows.extend(value.map(|(value, source)| Shown {
+                name: format!("script.{name}.{field}"),
+                value,
+                source,
+            }));
+        };
+        let text = |value: &Option<Sourced<String>>| {
+            value.as_ref().map(|one| (one.value.clone(), one.source.clone()))
+        };
+        row("git", text(&script.git));
+        row("branch", text(&script.branch));
+        row("program", text(&script.program));
+        row(
+            "interval",
+            script.interval.as_ref().map(|one| (one.value.as_secs().to_string(), one.source.clone())),
+        );
+        row("ssh_key", script.ssh_key.as_ref().map(|one| (one.value.to_string(), one.source.clone())));
+        row(
+            "known_hosts",
+            script.known_hosts.as_ref().map(|one| (format!("{} bytes", one.value.len()), one.source.clone())),
+        );
+    }
+    rows
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    let fits = (1..=32).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        && !name.starts_with('-');
+    if fits { Ok(()) } else { Err(format!("\"{name}\" is not a name of letters, digits, - and _")) }
+}
+
+fn word(text: &str) -> Result<String, String> {
+    if text.is_empty()
+        || text.starts_with('-')
+        || text.contains(|c: char| c.is_whitespace() || c.is_control())
+    {
+        return Err(format!("{text:?} is not a name of Git"));
+    }
+    Ok(text.to_owned())
+}
+
+/// What git(1) clones from, as far as it is somebody else's machine. gitrevisions and options are kept out.
+pub(super) fn repository(text: &str) -> Result<String, String> {
+    let text = word(text)?;
+    let expected = || {
+        format!(
+            "\"{text}\" is not a repository: https://HOST/PATH, ssh://USER@HOST/PATH or USER@HOST:PATH is expected"
+        )
+    };
+    let Some((scheme, rest)) = text.split_once("://") else {
+        let is_scp = text
+            .split_once(':')
+            .is_some_and(|(host, path)| host.contains('@') && !host.contains('/') && !path.is_empty());
+        return if is_scp { Ok(text) } else { Err(expected()) };
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
+    if authority.is_empty() || !["https", "http", "ssh"].contains(&scheme) {
+        return Err(expected());
+    }
+    // The user of ssh is no secret; in https, what stands there is a password or a token.
+    if let Some((user, _)) = authority.split_once('@')
+        && (scheme != "ssh" || user.contains(':'))
+    {
+        return Err("a URL with a password is refused: everybody can read it".to_owned());
+    }
+    Ok(text)
+}

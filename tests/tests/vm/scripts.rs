@@ -1,0 +1,206 @@
+//! Programs out of Git repositories, by real git over HTTP and over ssh.
+
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use dayfly_qemu::{command::call, image::Image, server::HOST_FROM_GUEST, vm::Vm};
+use tempfile::TempDir;
+
+use crate::{
+    Scenario,
+    lab::{Lab, Site, boot, step},
+    same,
+};
+
+pub const SCENARIOS: &[Scenario] = &[("git_scripts_run_and_are_kept_current", git_scripts)];
+
+/// A repository with a `run.sh`, and its bare copy that is served.
+struct Repository {
+    work: PathBuf,
+    bare: PathBuf,
+}
+
+impl Repository {
+    fn create(folder: &Path, bare: &Path) -> Result<Self> {
+        let repository = Self { work: folder.to_owned(), bare: bare.to_owned() };
+        fs::create_dir_all(folder)?;
+        git(folder, &["init", "--quiet", "--initial-branch", "main"])?;
+        repository.commit("first", false)?;
+        Ok(repository)
+    }
+
+    /// A commit whose program says its name; with `rewrite`, in place of the last one.
+    fn commit(&self, says: &str, rewrite: bool) -> Result<()> {
+        let program = self.work.join("run.sh");
+        fs::write(&program, format!("#!/bin/sh\necho {says} >>/run/script-said\n"))?;
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+        git(&self.work, &["add", "run.sh"])?;
+        let mut args = vec![
+            "-c",
+            "user.name=test",
+            "-c",
+            "user.email=test@example.org",
+            "commit",
+            "--quiet",
+            "-m",
+            says,
+        ];
+        if rewrite {
+            args.push("--amend");
+        }
+        git(&self.work, &args)?;
+        if self.bare.exists() {
+            fs::remove_dir_all(&self.bare)?;
+        }
+        let (work, bare) = (self.work.to_string_lossy(), self.bare.to_string_lossy());
+        call("git: serve", "git", &["clone", "--quiet", "--bare", &work, &bare])?;
+        // What the plain HTTP transport reads.
+        git(&self.bare, &["update-server-info"])
+    }
+}
+
+fn git(folder: &Path, args: &[&str]) -> Result<()> {
+    let folder = folder.to_string_lossy();
+    call("git", "git", &[&["-C", &folder], args].concat()).map(drop)
+}
+
+/// sshd(8) on 127.0.0.1, for one key.
+struct SshServer {
+    child: Child,
+    port: u16,
+    folder: TempDir,
+}
+
+impl SshServer {
+    fn start() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+        for name in ["host", "client"] {
+            call(
+                "ssh: make a key",
+                "ssh-keygen",
+                &["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", &path(name)],
+            )?;
+        }
+        fs::create_dir_all("/run/sshd").context("cannot make sshd's folder")?;
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let mut command = Command::new("setpriv");
+        command.args([
+            "--pdeathsig",
+            "TERM",
+            "/usr/sbin/sshd",
+            "-D",
+            "-e",
+            "-f",
+            "/dev/null",
+            "-h",
+            &path("host"),
+        ]);
+        for option in [
+            format!("Port={port}"),
+            "ListenAddress=127.0.0.1".to_owned(),
+            format!("AuthorizedKeysFile={}", path("client.pub")),
+            "StrictModes=no".to_owned(),
+            "UsePAM=no".to_owned(),
+            "PermitRootLogin=yes".to_owned(),
+            "PidFile=none".to_owned(),
+        ] {
+            command.args(["-o", &option]);
+        }
+        let log = fs::File::create(folder.path().join("log"))?;
+        let child = command
+            .stdin(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .context("cannot start sshd; run qemu/provision")?;
+        Ok(Self { child, port, folder })
+    }
+
+    fn text(&self, name: &str) -> Result<String> {
+        fs::read_to_string(self.folder.path().join(name)).with_context(|| format!("cannot read {name}"))
+    }
+}
+
+impl Drop for SshServer {
+    fn drop(&mut self) {
+        // It ends with this thread in any case (pdeathsig).
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until a script's result has these words.
+fn wait_for(vm: &Vm, script: &str, words: &str) -> Result<String> {
+    let end = Instant::now() + Duration::from_secs(180);
+    loop {
+        let said = vm.run(&format!("cat /run/dayfly/scripts/{script}.json"))?.text;
+        if said.contains(words) {
+            return Ok(said);
+        }
+        ensure!(Instant::now() < end, "{script} never said {words:?}; last: {said}");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+fn git_scripts(lab: &Lab) -> Result<()> {
+    let site = Site::start(Image::Server)?;
+    let folder = tempfile::tempdir()?;
+    let open = Repository::create(&folder.path().join("open"), &site.folder().join("open.git"))?;
+    let private = folder.path().join("private.git");
+    let closed = Repository::create(&folder.path().join("closed"), &private)?;
+    closed.commit("by-ssh", true)?;
+    let ssh = SshServer::start()?;
+
+    let host = ssh.text("host.pub")?;
+    let host = host.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    let settings = format!(
+        "version = 1\n[script.closed]\ngit = \"ssh://root@{HOST_FROM_GUEST}:{port}{path}\"\n\
+         known_hosts = \"[{HOST_FROM_GUEST}]:{port} {host}\"\nssh_key = \"\"\"\n{key}\"\"\"\n\
+         [script.node]\ninterval = 5\n",
+        port = ssh.port,
+        path = private.display(),
+        key = ssh.text("client")?
+    );
+    let credential = folder.path().join("settings");
+    fs::write(&credential, settings)?;
+    let node = lab
+        .node()?
+        .cmdline(&site.parameters())
+        .fw_cfg("opt/io.systemd.credentials/dayfly.toml", &credential)
+        .explain(&["--credential", &format!("dayfly.toml=@{}", credential.display())]);
+    let vm = boot(node.cmdline(&format!("my.git={}", site.server.guest_url("open.git"))))?;
+    same!(step(&vm.boot_json()?, "scripts")?["outcome"], "done");
+
+    wait_for(&vm, "node", "\"ran\"")?;
+    wait_for(&vm, "closed", "\"ran\"")?;
+    same!(vm.check("sort -u /run/script-said")?, "by-ssh\nfirst");
+    // Nothing new: it is not run again.
+    wait_for(&vm, "node", "\"current\"")?;
+    same!(vm.check("grep -c first /run/script-said")?, "1");
+    open.commit("second", false)?;
+    wait_for(&vm, "node", "\"ran\"")?;
+    same!(vm.check("grep -c second /run/script-said")?, "1");
+    // A history that does not follow from the node's is refused, and the tree stays as it is.
+    open.commit("rewritten", true)?;
+    let said = wait_for(&vm, "node", "\"diverged\"")?;
+    ensure!(said.contains("different ways"), "{said}");
+    same!(
+        vm.check(
+            "grep -c rewritten /run/script-said; git -C /var/lib/dayfly/scripts/node log -1 --format=%s"
+        )?,
+        "0\nsecond"
+    );
+    // The key is root's alone, and nowhere else.
+    same!(vm.check("stat -c '%a %U' /run/dayfly/secrets/script-closed")?, "600 root");
+    let line = ssh.text("client")?.lines().nth(2).unwrap_or_default().to_owned();
+    let search = format!("grep -rlF -- '{line}' /run/dayfly /etc /var/log /proc/cmdline 2>/dev/null");
+    same!(vm.check(&search)?, "/run/dayfly/secrets/script-closed");
+    Ok(())
+}
