@@ -14,6 +14,30 @@ pub fn ext4(path: &Path, label: &str, mebibytes: u64) -> Result<()> {
     Ok(())
 }
 
+/// Makes a FAT file system with a label that holds copies of `files` (path on the disk, file on the host).
+pub fn vfat_with(path: &Path, label: &str, files: &[(&str, &Path)]) -> Result<()> {
+    fs::File::create(path)?.set_len(8 << 20)?;
+    let disk = path.to_string_lossy();
+    call("disk: vfat", "/sbin/mkfs.vfat", &["-n", label, &disk])?;
+    for (inside, outside) in files {
+        let target = format!("::{inside}");
+        call("disk: vfat with files", "mcopy", &["-i", &disk, &outside.to_string_lossy(), &target])?;
+    }
+    Ok(())
+}
+
+/// Makes an ISO 9660 image with a label that holds copies of `files`, with Rock Ridge and Joliet names, as clouds attach them.
+pub fn iso_with(path: &Path, label: &str, files: &[(&str, &Path)]) -> Result<()> {
+    let grafts: Vec<String> =
+        files.iter().map(|(inside, outside)| format!("{inside}={}", outside.display())).collect();
+    let path = path.to_string_lossy();
+    let mut arguments =
+        vec!["-quiet", "-joliet", "-rock", "-graft-points", "-volid", label, "-output", &path];
+    arguments.extend(grafts.iter().map(String::as_str));
+    call("disk: iso9660 with files", "genisoimage", &arguments)?;
+    Ok(())
+}
+
 /// Makes an ext4 file system with a label that holds copies of `files` (path on the disk, file on the host), with 64 MiB to spare.
 pub fn ext4_with(path: &Path, label: &str, files: &[(&str, &Path)]) -> Result<()> {
     let tree = tempfile::tempdir()?;

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 
 pub(crate) use addition::closure;
 use debian::Recipe;
-pub use disk::{ext4, ext4_with};
+pub use disk::{ext4, ext4_with, iso_with, vfat_with};
 
 use crate::{
     cache::{Cache, Key, sha256_file},
@@ -29,6 +29,17 @@ pub const STATE_LABEL: &str = "state";
 pub const IMAGES_LABEL: &str = "images";
 /// Where the image lies on the disk labelled [`IMAGES_LABEL`]; dracut's default for `root=live:LABEL=…`.
 pub const IMAGE_ON_DISK: &str = "LiveOS/squashfs.img";
+/// The settings in [`Image::WithSettings`]: a small tmpfs for each place that settings come from, which that place makes larger.
+pub const IMAGE_SETTINGS: &str = r#"version = 1
+[layout]
+"/srv/image" = "tmpfs(1M)"
+"/srv/initramfs" = "tmpfs(1M)"
+"/srv/url" = "tmpfs(1M)"
+"/srv/config" = "tmpfs(1M)"
+"/srv/smbios" = "tmpfs(1M)"
+"/srv/fw_cfg" = "tmpfs(1M)"
+"/srv/cmdline" = "tmpfs(1M)"
+"#;
 /// The password of root in the Debian test image.
 pub const ROOT_PASSWORD: &str = "dayfly";
 
@@ -45,6 +56,8 @@ pub enum Image {
     OpenRc,
     /// Debian 12 with systemd, containerd and a real kubelet, which the Kubernetes parts are built for; nothing of it is configured.
     Kubernetes,
+    /// The tree of [`Image::Debian`] with [`IMAGE_SETTINGS`].
+    WithSettings,
     /// A few kilobytes of squashfs without any init.
     NoInit,
     /// The Debian squashfs made 700 MB long by a hole: it boots like the other, but does not fit into 512 MiB of RAM.
@@ -55,12 +68,13 @@ pub enum Image {
 
 impl Image {
     /// All of them, with the names that the command line takes.
-    pub const ALL: [(&str, Self); 8] = [
+    pub const ALL: [(&str, Self); 9] = [
         ("debian.squashfs", Self::Debian),
         ("debian.erofs", Self::DebianErofs),
         ("server.squashfs", Self::Server),
         ("openrc.squashfs", Self::OpenRc),
         ("kubernetes.squashfs", Self::Kubernetes),
+        ("with-settings.squashfs", Self::WithSettings),
         ("no-init.squashfs", Self::NoInit),
         ("big.squashfs", Self::Big),
         ("images.ext4", Self::OnLabelledDisk),
@@ -97,6 +111,7 @@ impl Images {
             Image::Server => self.squashfs(&debian::SYSTEMD_SERVER),
             Image::OpenRc => self.squashfs(&debian::OPENRC_SERVER),
             Image::Kubernetes => self.squashfs(&debian::KUBERNETES),
+            Image::WithSettings => self.with_settings(),
             Image::NoInit => self.no_init(),
             Image::Big => self.big(),
             Image::OnLabelledDisk => self.labelled_disk(),
@@ -140,6 +155,38 @@ impl Images {
             let mut mkfs = Command::new("mkfs.erofs");
             mkfs.args(["-zlz4hc", "-T0"]).arg(path).arg(recipe.tree(&self.cache, &self.kernel)?);
             run(&format!("image: compress the tree {} as erofs", recipe.name), &mut mkfs)?;
+            Ok(())
+        })
+    }
+
+    fn with_settings(&self) -> Result<PathBuf> {
+        let key = debian::SYSTEMD.key(&self.kernel).with(IMAGE_SETTINGS).with("zstd 3");
+        self.cache.get("with-settings.squashfs", key, |path| {
+            let tree = debian::SYSTEMD.tree(&self.cache, &self.kernel)?;
+            let folder = tempfile::tempdir()?;
+            let settings = folder.path().join("settings.toml");
+            fs::write(&settings, IMAGE_SETTINGS)?;
+            // Pseudo files (mksquashfs(1)) need no copy of the tree.
+            let file = format!("/usr/lib/dayfly/settings.toml f 644 0 0 cat {}", settings.display());
+            let (from, to) = (tree.to_string_lossy(), path.to_string_lossy());
+            call(
+                "image: the tree debian with settings of its own as squashfs",
+                "mksquashfs",
+                &[
+                    &from,
+                    &to,
+                    "-noappend",
+                    "-no-progress",
+                    "-comp",
+                    "zstd",
+                    "-Xcompression-level",
+                    "3",
+                    "-p",
+                    "/usr/lib/dayfly d 755 0 0",
+                    "-p",
+                    &file,
+                ],
+            )?;
             Ok(())
         })
     }

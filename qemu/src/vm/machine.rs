@@ -169,6 +169,11 @@ impl Vm {
         Ok(report)
     }
 
+    /// What [`super::Builder::explain`] takes and only the running machine can tell.
+    pub fn explain(&mut self, arguments: &[&str]) {
+        self.explain.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+    }
+
     /// Executes a QMP command and gives its answer.
     pub fn qmp(&self, command: &str, arguments: &Value) -> Result<Value> {
         self.qmp.lock().unwrap_or_else(PoisonError::into_inner).execute(command, arguments)

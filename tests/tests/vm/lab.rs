@@ -1,6 +1,7 @@
 //! What the scenarios share: builds, images and servers, made only when a scenario asks for them, and questions to a node.
 
 use std::{
+    fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     sync::{Mutex, OnceLock, PoisonError},
@@ -35,7 +36,7 @@ pub struct Site {
     /// The SHA-256 of the image.
     pub sha256: String,
     /// The folder that is served, which goes with the site.
-    served: TempDir,
+    folder: TempDir,
 }
 
 impl Site {
@@ -49,18 +50,27 @@ impl Site {
     /// A site whose server is not started yet.
     pub fn prepare(image: Image) -> Result<Self> {
         let (folder, sha256) = folder(image)?;
-        Ok(Self { server: HttpServer::prepare(folder.path(), "")?, sha256, served: folder })
+        Ok(Self { server: HttpServer::prepare(folder.path(), "")?, sha256, folder })
+    }
+
+    /// Serves a text beside the image.
+    pub fn write(&self, path: &str, text: &str) -> Result<()> {
+        let file = self.folder.path().join(path);
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        Ok(fs::write(file, text)?)
     }
 
     /// A site that serves an image over HTTPS.
     pub fn start_tls(image: Image) -> Result<Self> {
         let (folder, sha256) = folder(image)?;
-        Ok(Self { server: HttpServer::start_tls(folder.path())?, sha256, served: folder })
+        Ok(Self { server: HttpServer::start_tls(folder.path())?, sha256, folder })
     }
 
     /// What is served.
     pub fn folder(&self) -> &Path {
-        self.served.path()
+        self.folder.path()
     }
 
     /// The kernel parameters for a boot from here by DHCP, with the right hash.

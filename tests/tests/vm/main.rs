@@ -18,6 +18,7 @@ mod links;
 mod openrc;
 mod report;
 mod scripts;
+mod sources;
 mod systemd;
 
 use std::time::Instant;
@@ -56,6 +57,7 @@ fn main() {
         links::SCENARIOS,
         report::SCENARIOS,
         scripts::SCENARIOS,
+        sources::SCENARIOS,
         faults::SCENARIOS,
         consoles::SCENARIOS,
         foreign::SCENARIOS,
