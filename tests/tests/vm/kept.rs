@@ -27,7 +27,9 @@ pub struct Os {
 /// What persists, and in each a folder with files that a copy easily spoils (qemu/recipe/keepsakes).
 const PERSISTENT: [&str; 4] = ["/home", "/opt", "/usr/local", "/var/lib"];
 /// What the product writes into /etc.
-const IDENTITY: [&str; 4] = ["hostname", "hosts", "machine-id", "resolv.conf"];
+const IDENTITY: [&str; 5] = ["hostname", "hosts", "machine-id", "resolv.conf", "ssh/ssh_host_*"];
+/// What must be the same at each boot.
+const WHO: &str = "hostname; cat /etc/machine-id /etc/ssh/ssh_host_*_key.pub";
 
 /// New files, changed files and removed files: in what persists, then in what does not.
 const CHANGE: &str = r#"
@@ -72,14 +74,15 @@ pub fn over_a_reboot(lab: &Lab, os: &Os) -> Result<()> {
     }
     same_trees(&vm, "/run/dayfly/l/var/lib/keepsakes", "/var/lib/keepsakes", "")?;
     same_etc(&vm, os)?;
-    let name = vm.check("hostname; cat /etc/machine-id")?;
+    let name = vm.check(WHO)?;
+    ensure!(name.contains("ssh-ed25519 ") && name.contains("ecdsa-sha2-"), "host keys: {name}");
 
     vm.check(CHANGE)?;
     let before = manifests(&vm)?;
     vm.run_unattended("reboot")?;
     ready(&vm)?;
     fits(&vm, os)?;
-    same!(vm.check("hostname; cat /etc/machine-id")?, name, "name and id after the reboot");
+    same!(vm.check(WHO)?, name, "name, id and host keys after the reboot");
     for (path, (before, after)) in PERSISTENT.iter().zip(before.iter().zip(manifests(&vm)?)) {
         ensure!(*before == after, "{path} is not as it was: {}", difference(before, &after));
     }

@@ -15,6 +15,7 @@ mod ipxe;
 mod kept;
 mod lab;
 mod links;
+mod node;
 mod openrc;
 mod report;
 mod scripts;
@@ -55,6 +56,7 @@ fn main() {
         disks::SCENARIOS,
         ipxe::SCENARIOS,
         links::SCENARIOS,
+        node::SCENARIOS,
         report::SCENARIOS,
         scripts::SCENARIOS,
         sources::SCENARIOS,
