@@ -6,6 +6,9 @@ use dayfly_plan::{OwnerName, paths};
 use dayfly_sys::{FileKind, Sys, SysError};
 use dayfly_wire::accounts::{self, User};
 
+/// The first line of what is written into the OS, for who thinks of changing it there.
+pub const WRITTEN: &str = "# Written by Dayfly at boot; changes are gone at the next one.\n";
+
 /// Where a file of the OS is now, as the OS will find it: symlinks on the way are followed as it does, a last one is not.
 /// The OS's /run is the one that is there already.
 pub fn place<S: Sys>(sys: &S, path: &str) -> Result<PathBuf, SysError> {

@@ -4,13 +4,14 @@
 mod openrc;
 mod systemd;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use dayfly_plan::{Code, paths};
+use dayfly_plan::Code;
 use dayfly_sys::{Sys, SysError};
 
 use crate::Failure;
 use crate::context::Context;
+use crate::os;
 
 /// What starts the OS's services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,8 +71,8 @@ impl Manager {
                 format!("/etc/init.d/{name}"),
             ),
         };
-        sys.write(&place(sys, &file)?, text.as_bytes(), mode)?;
-        sys.symlink(Path::new(&target), &place(sys, &link)?)?;
+        sys.write(&os::place(sys, &file)?, text.as_bytes(), mode)?;
+        sys.symlink(Path::new(&target), &os::place(sys, &link)?)?;
         Ok(file)
     }
 }
@@ -146,11 +147,4 @@ pub struct Service {
     pub only_main: bool,
     /// What waits for it does so without end while it starts.
     pub patient: bool,
-}
-
-/// Where a file of the OS is now. Its folder may be behind a symlink; one in the file's own place is replaced.
-fn place<S: Sys>(sys: &S, path: &str) -> Result<PathBuf, SysError> {
-    let path = Path::new(path);
-    let folder = sys.resolve(Path::new(paths::ROOT), path.parent().unwrap_or(Path::new("/")))?;
-    Ok(path.file_name().map_or(folder.clone(), |name| folder.join(name)))
 }

@@ -1,13 +1,12 @@
 //! Service scripts: openrc-run(8), supervise-daemon(8).
 
 use super::{Kind, Restart, Service};
+use crate::os::WRITTEN;
 
 /// The script. A service that is started again is one of supervise-daemon(8), any other one of start-stop-daemon(8).
 pub(super) fn script(service: &Service) -> String {
     let name = &service.name;
-    let mut text = String::from(
-        "#!/sbin/openrc-run\n# Written by Dayfly at boot; changes are gone at the next one.\n\n",
-    );
+    let mut text = format!("#!/sbin/openrc-run\n{WRITTEN}\n");
     let mut line = |words: String| text.extend([words.as_str(), "\n"]);
     line(format!("description={}", quote(&service.description)));
     for (name, value) in &service.environment {

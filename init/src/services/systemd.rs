@@ -3,13 +3,14 @@
 use std::fmt::Write;
 
 use super::{Kind, Restart, Service};
+use crate::os::WRITTEN;
 
 /// What the service is started by.
 pub(super) const TARGET: &str = "multi-user.target";
 
 /// The unit file.
 pub(super) fn unit(service: &Service) -> String {
-    let mut text = String::from("# Written by Dayfly at boot; changes are gone at the next one.\n[Unit]\n");
+    let mut text = format!("{WRITTEN}[Unit]\n");
     let mut line = |key: &str, value: &str| text.extend([key, "=", value, "\n"]);
     line("Description", &specifiers(&service.description));
     if let Some(url) = &service.documentation {

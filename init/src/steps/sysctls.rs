@@ -9,13 +9,12 @@ use dayfly_sys::{Sys, SysError};
 use crate::Failure;
 use crate::context::{Context, Done};
 use crate::events::Level;
-use crate::os;
+use crate::os::{self, WRITTEN};
 
 /// modules-load.d(5).
 const MODULES: &str = "/etc/modules-load.d/dayfly.conf";
 /// Behind every other one, see sysctl.d(5): the last one wins.
 const SYSCTLS: &str = "/etc/sysctl.d/zz-dayfly.conf";
-const WRITTEN: &str = "# Written by Dayfly at boot; changes are gone at the next one.\n";
 
 /// Loads modules of the image now, and has the OS see to them again.
 pub fn load_modules<S: Sys>(cx: &Context<S>, names: &[String]) -> Result<Done, Failure> {

@@ -9,7 +9,7 @@ use dayfly_wire::accounts::{self, User};
 use crate::Failure;
 use crate::context::{Context, Done};
 use crate::events::Level;
-use crate::os::{self, Accounts};
+use crate::os::{self, Accounts, WRITTEN};
 
 /// What is lost with a home that is new.
 const HOME_MODE: u32 = 0o700;
@@ -57,8 +57,7 @@ fn write_keys<S: Sys>(cx: &Context<S>, user: &User, keys: &[String]) -> Result<(
         None => make_for(cx, user, &folder).map_err(failed)?,
         Some(_) => return refuse(format!("{}/.ssh is there and is not a folder", user.home)),
     }
-    let text =
-        format!("# Written by Dayfly at boot; changes are gone at the next one.\n{}\n", keys.join("\n"));
+    let text = format!("{WRITTEN}{}\n", keys.join("\n"));
     let file = folder.join("authorized_keys");
     cx.sys.write(&file, text.as_bytes(), 0o600).map_err(failed)?;
     cx.sys.set_owner(&file, user.uid, user.gid).map_err(failed)

@@ -2,7 +2,7 @@
 //! entry's name stands in the setting's: `layout./var = "ephemeral"`. The documentation is generated from the table.
 
 use super::{Settings, Shown, node};
-use crate::{Source, Stage, layout};
+use crate::{Source, Sourced, Stage, layout};
 
 /// A group of settings.
 pub struct Group {
@@ -90,4 +90,28 @@ impl Group {
             None => Err(format!("\"{last}\" is not one of {}", known())),
         }
     }
+}
+
+/// Rows of one entry.
+pub(super) struct Rows<'a> {
+    /// All of the group.
+    pub rows: &'a mut Vec<Shown>,
+    /// The group's and the entry's name.
+    pub prefix: String,
+}
+
+impl Rows<'_> {
+    /// One field's, where it is set.
+    pub fn add<T>(&mut self, field: &str, value: Option<&Sourced<T>>, text: impl Fn(&T) -> String) {
+        self.rows.extend(value.map(|value| Shown {
+            name: format!("{}.{field}", self.prefix),
+            value: text(&value.value),
+            source: value.source.clone(),
+        }));
+    }
+}
+
+/// A text may be long and have many lines: how much it is shows that it has arrived.
+pub(super) fn size(text: &str) -> String {
+    format!("{} bytes", text.len())
 }

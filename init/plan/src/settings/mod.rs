@@ -305,27 +305,24 @@ fn apply_key(settings: &mut Settings, name: &str, text: &str, source: &Source, p
         Source::Cmdline(_) => format!("dayfly.{name}="),
         _ => name.to_owned(),
     };
+    let mut take = |stage, secret, set: &dyn Fn(&mut Settings) -> Result<(), String>| {
+        let taken = admit(&shown, stage, secret, source).and_then(|()| {
+            set(settings)
+                .map_err(|reason| refuse(source, format!("{}: {reason}.", written(&shown, text, secret))))
+        });
+        problems.extend(taken.err());
+    };
     if let Some((group, rest)) = groups::find(name) {
         match group.entry(rest) {
             Ok((entry, field)) => {
-                let admitted = admit(&shown, field.stage, field.secret, source);
-                let set = admitted.and_then(|()| {
-                    (field.set)(settings, entry, text, source).map_err(|reason| {
-                        refuse(source, format!("{}: {reason}.", written(&shown, text, field.secret)))
-                    })
-                });
-                problems.extend(set.err());
+                take(field.stage, field.secret, &|settings| (field.set)(settings, entry, text, source));
             }
             Err(reason) => problems.push(refuse(source, format!("{shown}: {reason}."))),
         }
         return;
     }
     if let Some(key) = keys::find(name) {
-        let set = admit(&shown, key.stage, key.secret, source).and_then(|()| {
-            (key.set)(settings, text, source)
-                .map_err(|reason| refuse(source, format!("{}: {reason}.", written(&shown, text, key.secret))))
-        });
-        problems.extend(set.err());
+        take(key.stage, key.secret, &|settings| (key.set)(settings, text, source));
         return;
     }
     let hint = match nearest(name, keys::names().chain(groups::names())) {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::groups::{Field, Group};
+use super::Settings;
+use super::groups::{Field, Group, Rows, size};
 use super::keys::{add, put};
 use super::value::{parse_bool, parse_path};
-use super::{Settings, Shown};
 use crate::{Content, FilePlan, OwnerName, Secret, Sourced, Stage, SysctlPlan, UnitPlan, UserPlan};
 
 /// What the settings say of one file.
@@ -260,27 +260,6 @@ impl FileSettings {
             content,
         }
     }
-}
-
-/// Rows of one entry.
-struct Rows<'a> {
-    rows: &'a mut Vec<Shown>,
-    prefix: String,
-}
-
-impl Rows<'_> {
-    fn add<T>(&mut self, field: &str, value: Option<&Sourced<T>>, text: impl Fn(&T) -> String) {
-        self.rows.extend(value.map(|value| Shown {
-            name: format!("{}.{field}", self.prefix),
-            value: text(&value.value),
-            source: value.source.clone(),
-        }));
-    }
-}
-
-/// A text may be long and have many lines: how much it is shows that it has arrived.
-fn size(text: &str) -> String {
-    format!("{} bytes", text.len())
 }
 
 fn file<'a>(settings: &'a mut Settings, path: &str) -> Result<&'a mut FileSettings, String> {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::groups::{Field, Group};
+use super::groups::{Field, Group, Rows, size};
 use super::keys::put;
 use super::value::parse_seconds;
 use super::{Settings, Shown};
-use crate::{Secret, Source, Sourced, Stage};
+use crate::{Secret, Sourced, Stage};
 
 /// One of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,28 +68,13 @@ pub(super) static GROUP: Group = Group {
 fn show(settings: &Settings) -> Vec<Shown> {
     let mut rows = Vec::new();
     for (name, script) in &settings.scripts {
-        let mut row = |field: &str, value: Option<(String, Source)>| {
-            rows.extend(value.map(|(value, source)| Shown {
-                name: format!("script.{name}.{field}"),
-                value,
-                source,
-            }));
-        };
-        let text = |value: &Option<Sourced<String>>| {
-            value.as_ref().map(|one| (one.value.clone(), one.source.clone()))
-        };
-        row("git", text(&script.git));
-        row("branch", text(&script.branch));
-        row("program", text(&script.program));
-        row(
-            "interval",
-            script.interval.as_ref().map(|one| (one.value.as_secs().to_string(), one.source.clone())),
-        );
-        row("ssh_key", script.ssh_key.as_ref().map(|one| (one.value.to_string(), one.source.clone())));
-        row(
-            "known_hosts",
-            script.known_hosts.as_ref().map(|one| (format!("{} bytes", one.value.len()), one.source.clone())),
-        );
+        let mut row = Rows { rows: &mut rows, prefix: format!("script.{name}") };
+        row.add("git", script.git.as_ref(), Clone::clone);
+        row.add("branch", script.branch.as_ref(), Clone::clone);
+        row.add("program", script.program.as_ref(), Clone::clone);
+        row.add("interval", script.interval.as_ref(), |interval| interval.as_secs().to_string());
+        row.add("ssh_key", script.ssh_key.as_ref(), ToString::to_string);
+        row.add("known_hosts", script.known_hosts.as_ref(), |hosts| size(hosts));
     }
     rows
 }

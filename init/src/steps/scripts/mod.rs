@@ -7,7 +7,9 @@ use dayfly_sys::{Sys, SysError};
 
 use crate::Failure;
 use crate::context::{Context, Done};
+use crate::os::{self, WRITTEN};
 use crate::services::{self, Kind, Manager, Service};
+use crate::units::ETC;
 
 /// Clones or pulls, and runs. A script of the OS's shell: it works when Dayfly is long gone.
 const RUN: &str = include_str!("run.sh");
@@ -16,34 +18,27 @@ const FOLDER: &str = "/etc/dayfly/scripts";
 /// Stages all of them.
 pub fn stage<S: Sys>(cx: &Context<S>, scripts: &[ScriptPlan]) -> Result<Done, Failure> {
     let manager = services::manager(cx)?;
-    let root = Path::new(paths::ROOT);
-    if cx.sys.inspect(&cx_resolve(cx, "/usr/bin/git")?).ok().flatten().is_none() {
+    let failed = |error| Failure::from_sys(Code::NodeWrite, "stage the Git scripts", &error);
+    if !os::has(&*cx.sys, "/usr/bin/git").map_err(failed)? {
         return Err(Failure::new(Code::NodeWrite, "stage the Git scripts", "the image has no /usr/bin/git")
             .with_fix("Put git into the image, or leave the scripts out."));
     }
-    cx.sys
-        .write(&root.join(&FOLDER[1..]).join("run"), RUN.as_bytes(), 0o755)
+    put(cx, &format!("{FOLDER}/run"), RUN, 0o755)
         .and_then(|()| scripts.iter().try_for_each(|script| write(cx, manager, script)))
-        .map_err(|error| Failure::from_sys(Code::NodeWrite, "stage the Git scripts", &error))?;
+        .map_err(failed)?;
     let names: Vec<&str> = scripts.iter().map(|script| script.name.as_str()).collect();
     Ok(Done::with(names.join(" ")))
 }
 
-fn cx_resolve<S: Sys>(cx: &Context<S>, path: &str) -> Result<std::path::PathBuf, Failure> {
-    cx.sys
-        .resolve(Path::new(paths::ROOT), Path::new(path))
-        .map_err(|error| Failure::from_sys(Code::NodeWrite, "stage the Git scripts", &error))
+fn put<S: Sys>(cx: &Context<S>, path: &str, text: &str, mode: u32) -> Result<(), SysError> {
+    cx.sys.write(&os::place(&*cx.sys, path)?, text.as_bytes(), mode)
 }
 
 fn write<S: Sys>(cx: &Context<S>, manager: Manager, script: &ScriptPlan) -> Result<(), SysError> {
-    let root = Path::new(paths::ROOT);
-    let put = |path: &str, text: &str, mode| {
-        cx.sys.write(&root.join(path.trim_start_matches('/')), text.as_bytes(), mode)
-    };
     let name = &script.name;
-    put(&format!("{FOLDER}/{name}.conf"), &configuration(script), 0o644)?;
+    put(cx, &format!("{FOLDER}/{name}.conf"), &configuration(script), 0o644)?;
     if let Some(hosts) = &script.known_hosts {
-        put(&format!("{FOLDER}/{name}.known_hosts"), &ended(hosts), 0o644)?;
+        put(cx, &format!("{FOLDER}/{name}.known_hosts"), &ended(hosts), 0o644)?;
     }
     if let Some(key) = &script.ssh_key {
         let secrets = Path::new(paths::SECRETS);
@@ -53,10 +48,10 @@ fn write<S: Sys>(cx: &Context<S>, manager: Manager, script: &ScriptPlan) -> Resu
     match manager {
         Manager::Systemd => {
             let unit = format!("dayfly-git-{name}");
-            put(&format!("/etc/systemd/system/{unit}.service"), &unit_text(name), 0o644)?;
-            put(&format!("/etc/systemd/system/{unit}.timer"), &timer_text(script), 0o644)?;
-            let link = format!("etc/systemd/system/timers.target.wants/{unit}.timer");
-            cx.sys.symlink(Path::new(&format!("../{unit}.timer")), &root.join(link))
+            put(cx, &format!("{ETC}/{unit}.service"), &unit_text(name), 0o644)?;
+            put(cx, &format!("{ETC}/{unit}.timer"), &timer_text(script), 0o644)?;
+            let link = os::place(&*cx.sys, &format!("{ETC}/timers.target.wants/{unit}.timer"))?;
+            cx.sys.symlink(Path::new(&format!("../{unit}.timer")), &link)
         }
         Manager::OpenRc => {
             let service = Service {
@@ -69,7 +64,7 @@ fn write<S: Sys>(cx: &Context<S>, manager: Manager, script: &ScriptPlan) -> Resu
                 ..Service::default()
             };
             manager.install(&*cx.sys, &service)?;
-            put(&format!("/etc/cron.d/dayfly-git-{name}"), &cron_text(script), 0o644)
+            put(cx, &format!("/etc/cron.d/dayfly-git-{name}"), &cron_text(script), 0o644)
         }
     }
 }
@@ -82,7 +77,7 @@ fn ended(text: &str) -> String {
 /// Assignments of sh(1).
 fn configuration(script: &ScriptPlan) -> String {
     format!(
-        "# Written by Dayfly at boot; changes are gone at the next one.\nurl={}\nbranch={}\nprogram={}\n",
+        "{WRITTEN}url={}\nbranch={}\nprogram={}\n",
         quote(&script.url),
         quote(script.branch.as_deref().unwrap_or_default()),
         quote(&script.program)
@@ -97,7 +92,7 @@ fn quote(text: &str) -> String {
 /// systemd.service(5).
 fn unit_text(name: &str) -> String {
     format!(
-        "# Written by Dayfly at boot; changes are gone at the next one.\n\
+        "{WRITTEN}\
          [Unit]\nDescription=Git script {name}\nWants=network-online.target\nAfter=network-online.target\n\n\
          [Service]\nType=oneshot\nExecStart={FOLDER}/run {name}\n"
     )
@@ -106,7 +101,7 @@ fn unit_text(name: &str) -> String {
 /// systemd.timer(5): at once when timers start, then again and again after each end.
 fn timer_text(script: &ScriptPlan) -> String {
     format!(
-        "# Written by Dayfly at boot; changes are gone at the next one.\n\
+        "{WRITTEN}\
          [Unit]\nDescription=Git script {}, every {} s\n\n\
          [Timer]\nOnActiveSec=0\nOnUnitInactiveSec={}\nAccuracySec=1\n\n\
          [Install]\nWantedBy=timers.target\n",
@@ -126,7 +121,7 @@ fn cron_text(script: &ScriptPlan) -> String {
         _ => "0 0 * * *".to_owned(),
     };
     format!(
-        "# Written by Dayfly at boot; changes are gone at the next one.\n\
+        "{WRITTEN}\
          PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
          {when} root {FOLDER}/run {} >/dev/null\n",
         script.name
