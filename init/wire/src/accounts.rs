@@ -43,7 +43,7 @@ pub fn group(groups: &str, wanted: &str) -> Option<u32> {
 pub fn with_password(shadow: &str, name: &str, hash: &str) -> String {
     let mut found = false;
     let mut text: String = shadow
-        .lines()
+        .split_terminator('\n')
         .map(|line| match line.split_once(':') {
             Some((user, rest)) if user == name => {
                 found = true;
@@ -63,7 +63,7 @@ pub fn with_password(shadow: &str, name: &str, hash: &str) -> String {
 pub fn with_shadow(passwd: &str, name: &str) -> Option<String> {
     let mut changed = false;
     let text = passwd
-        .lines()
+        .split_terminator('\n')
         .map(|line| {
             let mut fields = line.splitn(3, ':');
             match (fields.next(), fields.next(), fields.next()) {
@@ -114,6 +114,11 @@ mod tests {
             "root:$6$a$b:19000:0:99999:7:::\nadmin:!:19001::::::\nshort\n"
         );
         assert_eq!(with_password("a:b", "a", "h"), "a:h:::::::\n");
+        assert_eq!(
+            with_password("a:b:\r\n\r", "c", "h"),
+            "a:b:\r\n\r\nc:h:::::::\n",
+            "a carriage return is text"
+        );
         assert_eq!(with_password("x:*:::::::", "new", "h"), "x:*:::::::\nnew:h:::::::\n");
         assert_eq!(with_shadow(PASSWD, "root"), None);
         let moved = with_shadow(PASSWD, "admin").unwrap();
