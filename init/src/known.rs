@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use dayfly_plan::Fact;
+use dayfly_plan::settings::value::HostName;
 use dayfly_sys::Backing;
 use dayfly_wire::dhcp4::Lease;
 use dayfly_wire::mac::Mac;
@@ -67,6 +68,8 @@ pub struct Known {
     pub state: Option<String>,
     /// The init that the image has.
     pub init: Option<OsInit>,
+    /// The node's name, once it has one.
+    pub name: Option<HostName>,
 }
 
 /// What a step adds.
@@ -80,6 +83,8 @@ pub enum Learned {
     State(String),
     /// The program to go on with.
     Init(OsInit),
+    /// The node's name.
+    Name(HostName),
     /// Something that the rest of the boot is planned by.
     Fact(Fact),
 }
@@ -92,6 +97,7 @@ impl Known {
             Learned::Image(image) => self.image = Some(image),
             Learned::State(device) => self.state = Some(device),
             Learned::Init(init) => self.init = Some(init),
+            Learned::Name(name) => self.name = Some(name),
             // The plan's, not a step's: see `Runner::run`.
             Learned::Fact(_) => {}
         }

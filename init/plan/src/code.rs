@@ -111,6 +111,10 @@ codes! {
         fix "Check the unit's name and its [Install] section, and that the image boots systemd.";
     NodeHostKeys "node.host-keys" "The node has no ssh host keys of its own."
         fix "Check that the image has ssh-keygen and that the state disk can be written; ssh.host_keys=image leaves the matter to the image.";
+    KubernetesStorage "kubernetes.storage" "Containers cannot keep their layers where this node has its /var."
+        fix "Make /var persistent or a tmpfs in the layout: a container's overlay cannot lie on another overlay or on a network file system.";
+    KubernetesCredentials "kubernetes.credentials" "The node has nothing to join its cluster with."
+        fix "Give kubelet.server, kubelet.ca and kubelet.token, or kubelet.kubeconfig, from a private source.";
     HandoverNoInit "handover.no-init" "The image has no program to go on with."
         fix "Install systemd or OpenRC in the image, or name the program with init=/path.";
     HandoverSwitch "handover.switch" "The new root could not be entered."

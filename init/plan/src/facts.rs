@@ -57,6 +57,12 @@ impl fmt::Debug for Document {
     }
 }
 
+impl fmt::Display for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "({} bytes)", self.0.len())
+    }
+}
+
 /// A credential in systemd's sense: a name and a value from the machine's firmware
 /// (<https://systemd.io/CREDENTIALS/>, smbios-type-11(7)).
 #[derive(Debug, Clone, PartialEq, Eq)]

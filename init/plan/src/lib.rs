@@ -20,8 +20,8 @@ mod source;
 mod table;
 
 pub use action::{
-    Action, ConfigSearch, INIT_CANDIDATES, IdentityPlan, KubeletPlan, LayoutEntry, NetworkPlan, ScriptPlan,
-    StateCreation, StateSearch,
+    Action, ConfigSearch, Credentials, INIT_CANDIDATES, IdentityPlan, KubeletPlan, LayoutEntry, NetworkPlan,
+    ScriptPlan, StateCreation, StateSearch,
 };
 pub use code::Code;
 pub use facts::{Credential, Document, Fact, Facts, Layer, Machine, Store, Way};

@@ -27,7 +27,7 @@ pub const MEDIA: &str = "/run/dayfly/media";
 pub const BOOT_JSON: &str = "/run/dayfly/boot.json";
 /// The whole log, whatever the console showed.
 pub const BOOT_LOG: &str = "/run/dayfly/boot.log";
-/// Secrets for programs of the OS, 0700.
+/// Secrets that the OS needs; in memory, for root alone.
 pub const SECRETS: &str = "/run/dayfly/secrets";
 /// Where the OS finds the records of earlier boots.
 pub const HISTORY: &str = "/var/log/dayfly";

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use dayfly_wire::ip::{IpArg, Method};
 
+use crate::Credentials;
 use crate::settings::template::Variables;
 use crate::settings::{ImageSource, Settings};
 use crate::{
@@ -409,19 +410,8 @@ fn node(draft: &mut Draft, settings: &Settings) {
         );
     }
     scripts(draft, settings);
-    if settings.kubelet.value {
-        let kubelet = KubeletPlan {
-            program: settings.kubelet_program.value.clone(),
-            args: values(&settings.kubelet_args),
-        };
-        draft.add(
-            Phase::Kubernetes,
-            "kubelet",
-            &["identity"],
-            Action::StageKubelet(kubelet),
-            within(30),
-            OnFailure::Continue("the node boots, and its kubelet can be started by hand"),
-        );
+    if settings.kubelet.enabled.value {
+        kubelet(draft, settings);
     }
 }
 
@@ -464,6 +454,39 @@ fn scripts(draft: &mut Draft, settings: &Settings) {
             OnFailure::Continue("the node boots without its scripts"),
         );
     }
+}
+
+fn kubelet(draft: &mut Draft, settings: &Settings) {
+    let kubelet = &settings.kubelet;
+    let token = kubelet.token.as_ref().map(|token| token.value.clone());
+    let credentials = match (&kubelet.kubeconfig, &kubelet.server) {
+        (Some(kubeconfig), _) => Credentials::Kubeconfig(kubeconfig.value.clone()),
+        (None, Some(server)) => Credentials::Server(server.value.clone(), token),
+        (None, None) => Credentials::None,
+    };
+    if credentials == Credentials::None && kubelet.token.is_some() {
+        draft.notes.push("kubelet.token is of no use without kubelet.server and kubelet.ca.".to_owned());
+    }
+    let plan = KubeletPlan {
+        program: kubelet.program.value.clone(),
+        args: values(&kubelet.args),
+        credentials,
+        ca: kubelet.ca.as_ref().map(|ca| ca.value.clone()),
+        config: kubelet.config.as_ref().map(|config| config.value.clone()),
+        labels: values(&kubelet.labels),
+        taints: values(&kubelet.taints),
+        cri: kubelet.cri.as_ref().map(|cri| cri.value.clone()),
+        cluster_dns: values(&kubelet.cluster_dns),
+        cluster_domain: kubelet.cluster_domain.value.clone(),
+    };
+    draft.add(
+        Phase::Kubernetes,
+        "kubelet",
+        &["identity"],
+        Action::StageKubelet(Box::new(plan)),
+        within(30),
+        OnFailure::Continue("the node boots without its kubelet"),
+    );
 }
 
 fn handover(draft: &mut Draft, settings: &Settings) {

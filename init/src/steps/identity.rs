@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::context::{Context, Done};
 use crate::events::{Event, Level, NodeFact};
-use crate::{Failure, NetworkUp};
+use crate::{Failure, Learned, NetworkUp};
 
 /// Writes the node's identity into the OS's ephemeral /etc.
 pub fn write<S: Sys>(cx: &Context<S>, plan: &IdentityPlan) -> Result<Done, Failure> {
@@ -21,7 +21,8 @@ pub fn write<S: Sys>(cx: &Context<S>, plan: &IdentityPlan) -> Result<Done, Failu
     write_files(cx, &name, &machine_id)
         .map_err(|error| Failure::from_sys(Code::NodeWrite, "write the node's identity into /etc", &error))?;
     cx.events.emit(Event::Node(NodeFact::Identity(name.to_string(), machine_id)));
-    Ok(Done::with(format!("{name} (from {origin}), machine-id from {seed}")))
+    let said = format!("{name} (from {origin}), machine-id from {seed}");
+    Ok(Done::with(said).and(Learned::Name(name)))
 }
 
 fn write_files<S: Sys>(cx: &Context<S>, name: &HostName, machine_id: &str) -> Result<(), SysError> {

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::value::{parse_bool, parse_path, parse_seconds, parse_size};
-use super::{Emergency, ImageSource, Settings, Shown};
+use super::{Emergency, ImageSource, Settings, Shown, kubelet};
 use crate::{Source, Sourced, Stage};
 
 /// One setting.
@@ -188,15 +188,45 @@ keys! {
     "os.modules" Root "module name" "A module of the image that is loaded before the OS starts; several are allowed."
         |s, t, src| for name in t.split(',') { add(&mut s.os_modules, module(name)?, src) },
         |s, n| many(&s.os_modules, n);
-    "kubelet.enabled" Root "yes or no" "Write a kubelet unit and enable it, so that the service manager starts it at once."
-        |s, t, src| s.kubelet.set(parse_bool(t)?, src.clone()),
-        |s, n| yes_no(&s.kubelet, n);
+    "kubelet.enabled" Root "yes or no" "Write the kubelet's service and enable it, so that the service manager starts it at once."
+        |s, t, src| s.kubelet.enabled.set(parse_bool(t)?, src.clone()),
+        |s, n| yes_no(&s.kubelet.enabled, n);
     "kubelet.program" Root "path" "The kubelet in the image."
-        |s, t, src| s.kubelet_program.set(parse_path(t)?, src.clone()),
-        |s, n| one(&s.kubelet_program, n);
-    "kubelet.args" Root "text" "An argument of the kubelet; several are allowed."
-        |s, t, src| add(&mut s.kubelet_args, argument(t)?, src),
-        |s, n| many(&s.kubelet_args, n);
+        |s, t, src| s.kubelet.program.set(parse_path(t)?, src.clone()),
+        |s, n| one(&s.kubelet.program, n);
+    "kubelet.args" Root "text" "An argument of the kubelet, after Dayfly's own; several are allowed."
+        |s, t, src| add(&mut s.kubelet.args, argument(t)?, src),
+        |s, n| many(&s.kubelet.args, n);
+    "kubelet.server" Root "URL" "The API server, with https. Together with kubelet.ca and kubelet.token the node joins by itself."
+        |s, t, src| put(&mut s.kubelet.server, t.parse()?, src),
+        |s, n| maybe(s.kubelet.server.as_ref(), n);
+    "kubelet.ca" Root "PEM" "The certificates of the cluster's CA."
+        |s, t, src| put(&mut s.kubelet.ca, t.parse()?, src),
+        |s, n| maybe(s.kubelet.ca.as_ref(), n);
+    "kubelet.token" Root secret "text" "The bootstrap token, ID.SECRET, that the kubelet asks for its certificate with."
+        |s, t, src| put(&mut s.kubelet.token, kubelet::token(t)?, src),
+        |s, n| maybe(s.kubelet.token.as_ref(), n);
+    "kubelet.kubeconfig" Root secret "kubeconfig" "A whole bootstrap kubeconfig, in place of server, CA and token."
+        |s, t, src| put(&mut s.kubelet.kubeconfig, kubelet::whole_kubeconfig(t)?, src),
+        |s, n| maybe(s.kubelet.kubeconfig.as_ref(), n);
+    "kubelet.config" Root "KubeletConfiguration" "The kubelet's configuration in YAML or JSON, in place of Dayfly's own."
+        |s, t, src| put(&mut s.kubelet.config, kubelet::document(t)?, src),
+        |s, n| maybe(s.kubelet.config.as_ref(), n);
+    "kubelet.labels" Root "key=value" "A label of the node when it registers; several are allowed. A node that the cluster knows keeps its labels."
+        |s, t, src| add(&mut s.kubelet.labels, t.parse()?, src),
+        |s, n| many(&s.kubelet.labels, n);
+    "kubelet.taints" Root "key=value:effect" "A taint of the node when it registers; several are allowed."
+        |s, t, src| add(&mut s.kubelet.taints, t.parse()?, src),
+        |s, n| many(&s.kubelet.taints, n);
+    "kubelet.cri" Root "unix:// URL" "The container runtime's socket; containerd's or CRI-O's, whichever the image has, where nothing is said."
+        |s, t, src| put(&mut s.kubelet.cri, kubelet::cri_socket(t)?, src),
+        |s, n| maybe(s.kubelet.cri.as_ref(), n);
+    "kubelet.cluster_dns" Root "IP address" "The cluster's name server; several are allowed."
+        |s, t, src| add(&mut s.kubelet.cluster_dns, t.parse().map_err(|_| format!("\"{t}\" is not an IP address"))?, src),
+        |s, n| many(&s.kubelet.cluster_dns, n);
+    "kubelet.cluster_domain" Root "domain" "The cluster's domain."
+        |s, t, src| s.kubelet.cluster_domain.set(argument(t)?, src.clone()),
+        |s, n| one(&s.kubelet.cluster_domain, n);
     "init" Root "path" "The OS's init (init=); else the first that the image has of the usual ones."
         |s, t, src| put(&mut s.init, parse_path(t)?, src),
         |s, n| maybe(s.init.as_ref(), n);

@@ -7,6 +7,7 @@
 mod file;
 pub mod groups;
 pub mod keys;
+pub mod kubelet;
 mod nearest;
 mod node;
 pub mod parameters;
@@ -29,6 +30,7 @@ use crate::{
     Code, Credential, Document, Facts, HostKeys, Layer, Machine, Phase, Problem, Severity, Source, Sourced,
     Stage, Store, Way,
 };
+use kubelet::KubeletSettings;
 pub use nearest::nearest;
 pub use node::NodeSettings;
 use rules::{Asked, Known};
@@ -131,12 +133,8 @@ pub struct Settings {
     pub os_modules: Vec<Sourced<String>>,
     /// What becomes of the ssh host keys.
     pub host_keys: Sourced<HostKeys>,
-    /// Whether a kubelet unit is written.
-    pub kubelet: Sourced<bool>,
-    /// Its program.
-    pub kubelet_program: Sourced<String>,
-    /// Its further arguments.
-    pub kubelet_args: Vec<Sourced<String>>,
+    /// The kubelet.
+    pub kubelet: KubeletSettings,
     /// The OS's init.
     pub init: Option<Sourced<String>>,
     /// A shell on failure.
@@ -194,9 +192,7 @@ impl Default for Settings {
             node: NodeSettings::default(),
             os_modules: Vec::new(),
             host_keys: Sourced::default_of(HostKeys::default()),
-            kubelet: Sourced::default_of(false),
-            kubelet_program: Sourced::default_of("/usr/bin/kubelet".to_owned()),
-            kubelet_args: Vec::new(),
+            kubelet: KubeletSettings::default(),
             init: None,
             shell: Sourced::default_of(false),
             emergency: None,

@@ -1,0 +1,94 @@
+//! The kubelet's configuration file, and what only its command line takes.
+
+use std::path::Path;
+
+use dayfly_plan::{Credentials, KubeletPlan, paths};
+use dayfly_sys::{FileKind, Sys, SysError};
+
+use super::{credentials, etc};
+use crate::context::Context;
+use crate::services::Manager;
+
+const FILE: &str = "/etc/kubernetes/kubelet.yaml";
+
+/// Writes it; gives back the arguments that go with it. A kubelet whose arguments name a configuration keeps that one.
+pub fn write<S: Sys>(cx: &Context<S>, plan: &KubeletPlan, manager: Manager) -> Result<Vec<String>, SysError> {
+    let mut args = Vec::new();
+    let is_named = plan.args.iter().any(|arg| arg == "--config" || arg.starts_with("--config="));
+    let text = match &plan.config {
+        Some(text) => Some(text.0.clone()),
+        None if is_named || plan.credentials == Credentials::None => None,
+        None => Some(ours(cx, plan, manager)?),
+    };
+    if let Some(text) = text {
+        cx.sys.write(&etc("kubernetes/kubelet.yaml"), text.as_bytes(), 0o600)?;
+        args.push(format!("--config={FILE}"));
+    }
+    let labels: Vec<String> = plan.labels.iter().map(ToString::to_string).collect();
+    let taints: Vec<String> = plan.taints.iter().map(ToString::to_string).collect();
+    for (flag, values) in [("--node-labels", labels), ("--register-with-taints", taints)] {
+        if !values.is_empty() {
+            args.push(format!("{flag}={}", values.join(",")));
+        }
+    }
+    Ok(args)
+}
+
+/// KubeletConfiguration v1beta1, in JSON, which is YAML.
+fn ours<S: Sys>(cx: &Context<S>, plan: &KubeletPlan, manager: Manager) -> Result<String, SysError> {
+    let socket = match &plan.cri {
+        Some(socket) => socket.clone(),
+        None if !has(cx, "usr/bin/containerd")? && has(cx, "usr/bin/crio")? => {
+            "unix:///var/run/crio/crio.sock".to_owned()
+        }
+        None => "unix:///run/containerd/containerd.sock".to_owned(),
+    };
+    let resolver = if uses_resolved(cx)? { "/run/systemd/resolve/resolv.conf" } else { "/etc/resolv.conf" };
+    let driver =
+        if manager == Manager::Systemd && makes_slices(cx, &socket)? { "systemd" } else { "cgroupfs" };
+    let text = serde_json::json!({
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "authentication": {
+            "anonymous": { "enabled": false },
+            "webhook": { "enabled": true },
+            "x509": { "clientCAFile": credentials::CA },
+        },
+        "authorization": { "mode": "Webhook" },
+        "rotateCertificates": true,
+        "cgroupDriver": driver,
+        "containerRuntimeEndpoint": socket,
+        "resolvConf": resolver,
+        "clusterDomain": plan.cluster_domain,
+        "clusterDNS": plan.cluster_dns.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "staticPodPath": "/etc/kubernetes/manifests",
+        // The default is in /usr, which cannot be written.
+        "volumePluginDir": "/var/lib/kubelet/volumeplugins",
+    });
+    Ok(text.to_string())
+}
+
+fn has<S: Sys>(cx: &Context<S>, path: &str) -> Result<bool, SysError> {
+    Ok(cx.sys.inspect(&Path::new(paths::ROOT).join(path))?.is_some())
+}
+
+/// systemd-resolved listens on the node's loopback, where no pod can reach it.
+fn uses_resolved<S: Sys>(cx: &Context<S>) -> Result<bool, SysError> {
+    Ok(cx.sys.inspect(&etc("resolv.conf"))? == Some(FileKind::Symlink)
+        && has(cx, "usr/lib/systemd/system/systemd-resolved.service")?)
+}
+
+/// Whether the runtime names control groups as systemd does: containerd only where its configuration says so (from
+/// version 2 on it tells the kubelet by itself, and that counts), CRI-O always.
+fn makes_slices<S: Sys>(cx: &Context<S>, socket: &str) -> Result<bool, SysError> {
+    if !socket.contains("containerd") {
+        return Ok(true);
+    }
+    match cx.sys.read(&etc("containerd/config.toml")) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes)
+            .lines()
+            .any(|line| line.split_whitespace().collect::<String>() == "SystemdCgroup=true")),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,96 @@
+//! Whether the certificate of an earlier boot is still good. The kubelet looks at its date alone: with one of another CA or
+//! of another name it would be refused for ever, and never ask for a new one.
+
+use dayfly_wire::{pem, x509};
+
+/// A certificate that ends within this time is as good as one that has ended, in seconds.
+const MARGIN: u64 = 300;
+
+/// Why the kubelet's file of certificate and key is of no use. `authority` is the cluster's CA in PEM, where it is known.
+pub fn check(file: &[u8], name: &str, authority: Option<&str>, clock: u64) -> Result<(), String> {
+    let text = std::str::from_utf8(file).map_err(|_| "it is no text".to_owned())?;
+    let blocks = pem::blocks(text).map_err(|error| error.to_string())?;
+    let Some(block) = blocks.iter().find(|block| block.label == "CERTIFICATE") else {
+        return Err("there is no certificate in it".to_owned());
+    };
+    if !blocks.iter().any(|block| block.label.ends_with("PRIVATE KEY")) {
+        return Err("there is no key in it".to_owned());
+    }
+    let certificate = x509::Certificate::parse(&block.bytes)
+        .map_err(|error| format!("its certificate cannot be read: {error}"))?;
+    let expected = format!("system:node:{name}");
+    if certificate.common_name != Some(expected.as_str()) {
+        let found = certificate.common_name.unwrap_or("nobody");
+        return Err(format!("it is for {found}, and this node is {expected}"));
+    }
+    if let Some(authority) = authority {
+        let authorities =
+            pem::certificates(authority).map_err(|error| format!("the cluster's CA: {error}"))?;
+        let is_signer = |bytes: &Vec<u8>| {
+            // Where the certificates do not name the key, the names alone must do.
+            x509::Certificate::parse(bytes).is_ok_and(|ca| certificate.names_issuer(&ca) != Some(false))
+        };
+        if !authorities.iter().any(is_signer) {
+            return Err("it was signed by another CA than the cluster's".to_owned());
+        }
+    }
+    // A clock before its first second is the clock's fault, not the certificate's.
+    if clock >= certificate.not_before && clock.saturating_add(MARGIN) > certificate.not_after {
+        return Err(format!("it ended at {} s since 1970, and it is {clock}", certificate.not_after));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CA: &str = include_str!("../../../wire/src/x509/ca.pem");
+    const OTHER: &str = include_str!("../../../wire/src/x509/ca-other.pem");
+    const NODE: &str = include_str!("../../../wire/src/x509/node.pem");
+    const BARE: &str = include_str!("../../../wire/src/x509/node-bare.pem");
+    const CA_BARE: &str = include_str!("../../../wire/src/x509/ca-bare.pem");
+
+    #[test]
+    fn only_a_certificate_of_this_node_and_this_cluster_is_kept() {
+        let der = pem::certificates(NODE).unwrap().remove(0);
+        let certificate = x509::Certificate::parse(&der).unwrap();
+        let (born, end) = (certificate.not_before, certificate.not_after);
+        let both = format!("{OTHER}{CA}");
+        let no_key = NODE.split("-----BEGIN EC").next().unwrap();
+        let half = &NODE[..NODE.len() / 2];
+        let garbled = NODE.replacen("MI", "AA", 1);
+        for (file, name, authority, clock, reason) in [
+            (NODE, "worker7", Some(CA), born + 60, None),
+            (NODE, "worker7", Some(both.as_str()), born + 60, None),
+            (NODE, "worker7", None, born + 60, None),
+            (BARE, "worker7", Some(CA_BARE), born + 60, None),
+            // A clock in 1970 says nothing.
+            (NODE, "worker7", Some(CA), 0, None),
+            (NODE, "worker7", Some(CA), end - MARGIN, None),
+            (NODE, "worker7", Some(CA), end - MARGIN + 1, Some("it ended at")),
+            (NODE, "worker7", Some(CA), end + 1, Some("it ended at")),
+            (
+                NODE,
+                "worker70",
+                Some(CA),
+                born,
+                Some("system:node:worker7, and this node is system:node:worker70"),
+            ),
+            (NODE, "worker7", Some(OTHER), born, Some("another CA")),
+            (NODE, "worker7", Some("-----BEGIN CERTIFICATE-----"), born, Some("the cluster's CA: ")),
+            (no_key, "worker7", Some(CA), born, Some("no key")),
+            (half, "worker7", Some(CA), born, Some("cut off")),
+            ("", "worker7", Some(CA), born, Some("no certificate")),
+            (CA, "worker7", Some(CA), born, Some("no key")),
+            (garbled.as_str(), "worker7", Some(CA), born, Some("cannot be read")),
+        ] {
+            match (check(file.as_bytes(), name, authority, clock), reason) {
+                (Ok(()), None) => {}
+                (Err(found), Some(reason)) if found.contains(reason) => {}
+                (found, _) => panic!("{name} at {clock}: {found:?}, but expected {reason:?}"),
+            }
+        }
+        assert!(check(&[0xff, 0xfe], "x", None, 0).is_err());
+    }
+}
