@@ -36,7 +36,8 @@ pub struct IpxeArgs {
     /// The initramfs's path inside DIR [default: the only one there]
     #[arg(long, value_name = "FILE")]
     initramfs: Option<String>,
-    /// The OS image's path inside DIR [default: the only squashfs or erofs there; none where --cmdline has a root=]
+    /// The OS image's path inside DIR [default: the only squashfs or erofs there; none where --cmdline says where the image or
+    /// the settings are]
     #[arg(long, value_name = "FILE")]
     image: Option<String>,
     /// More kernel parameters, in one argument

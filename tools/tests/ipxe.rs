@@ -106,6 +106,9 @@ fn what_is_missing_or_ambiguous_is_named() {
         &[&URL[..], &["--kernel", "vmlinuz", "--cmdline", "root=live:LABEL=images"]].concat(),
     );
     assert!(on_disk.0 && !on_disk.1.contains("sha256="), "{on_disk:?}");
+    let elsewhere = ["--kernel", "vmlinuz", "--cmdline", "dayfly.settings.url=http://192.0.2.1/${mac}.toml"];
+    let elsewhere = dayfly(dir.path(), &[&URL[..], &elsewhere].concat());
+    assert!(elsewhere.0 && elsewhere.1.contains("/${mac}.toml || goto"), "{elsewhere:?}");
 }
 
 /// A slip of the pen shows here, not at the node's console.

@@ -9,6 +9,7 @@ pub struct Nic {
     wire: Wire,
     model: String,
     mac: Option<String>,
+    rom: bool,
 }
 
 /// What a card is plugged into.
@@ -26,7 +27,12 @@ enum Wire {
 impl Nic {
     /// User networking: the guest gets 10.0.2.15 by DHCP and reaches the host's 127.0.0.1 as 10.0.2.2.
     pub fn user() -> Self {
-        Self { wire: Wire::User { extra: String::new() }, model: "virtio-net-pci".into(), mac: None }
+        Self {
+            wire: Wire::User { extra: String::new() },
+            model: "virtio-net-pci".into(),
+            mac: None,
+            rom: true,
+        }
     }
 
     /// User networking with more options of `-netdev user` (`hostname=…,domainname=…,dnssearch=…,restrict=on …`).
@@ -56,6 +62,12 @@ impl Nic {
         self
     }
 
+    /// The same without iPXE in a boot ROM, so that UEFI boots from it by PXE and HTTP of its own; a BIOS cannot.
+    pub fn without_rom(mut self) -> Self {
+        self.rom = false;
+        self
+    }
+
     /// Whether a machine can boot from it.
     pub(super) fn is_bootable(&self) -> bool {
         !matches!(self.wire, Wire::Silent)
@@ -73,9 +85,10 @@ impl Nic {
             (Wire::Tap(name), _) => format!("tap,id=net{index},ifname={name},script=no,downscript=no"),
         };
         let boots = script.is_some() && self.is_bootable();
-        let rom = if boots { format!("bootindex={}", index + 1) } else { "romfile=".into() };
+        let order = if boots { format!(",bootindex={}", index + 1) } else { String::new() };
+        let rom = if boots && self.rom { "" } else { ",romfile=" };
         let mac = self.mac.clone().unwrap_or_else(|| mac(index));
-        let device = format!("{},id=nic{index},netdev=net{index},mac={mac},{rom}", self.model);
+        let device = format!("{},id=nic{index},netdev=net{index},mac={mac}{rom}{order}", self.model);
         vec!["-netdev".into(), netdev, "-device".into(), device]
     }
 }
@@ -152,7 +165,7 @@ mod tests {
     #[test]
     fn parts_become_arguments() {
         let script = Some("http://10.0.2.2:1/a,b");
-        let table: [(Vec<String>, &str); 9] = [
+        let table: [(Vec<String>, &str); 10] = [
             (
                 Nic::user().arguments(0, None),
                 "user,id=net0 virtio-net-pci,id=nic0,netdev=net0,mac=52:54:00:12:34:56,romfile=",
@@ -168,6 +181,10 @@ mod tests {
             (
                 Nic::user_with("hostname=n1").arguments(1, script),
                 "user,id=net1,bootfile=http://10.0.2.2:1/a,,b,hostname=n1 virtio-net-pci,id=nic1,netdev=net1,mac=52:54:00:12:34:57,bootindex=2",
+            ),
+            (
+                Nic::tap("t").without_rom().mac("52:54:00:00:00:01").arguments(0, script),
+                "tap,id=net0,ifname=t,script=no,downscript=no virtio-net-pci,id=nic0,netdev=net0,mac=52:54:00:00:00:01,romfile=,bootindex=1",
             ),
             (
                 Nic::silent().arguments(0, script),

@@ -1,23 +1,28 @@
 //! Nodes that boot as users' nodes do: DHCP, a real iPXE, the script of `dayfly ipxe`, the files from `dayfly serve`.
 
-use std::{fs, process::Command};
+use std::{fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use dayfly_qemu::{
-    command::run,
     image::Image,
+    lan::Lan,
     netboot::BootServer,
-    vm::{Nic, Vm, console_parameters, mac},
+    server::HOST_FROM_GUEST,
+    vm::{Nic, console_parameters, mac},
 };
-use serde_json::Value;
 
 use crate::{
     Scenario,
-    lab::{BOOT, Lab, dayfly, image_path, initramfs, kernel, ready, step},
+    lab::{BOOT, Lab, dayfly, image_path, initramfs, kernel, ready, root, step},
     same,
 };
 
-pub const SCENARIOS: &[Scenario] = &[("ipxe_bios", bios), ("ipxe_uefi_tries_again", uefi_tries_again)];
+pub const SCENARIOS: &[Scenario] = &[
+    ("ipxe_bios", bios),
+    ("ipxe_uefi_tries_again", uefi_tries_again),
+    ("ipxe_after_uefi_pxe", after_uefi_pxe),
+    ("ipxe_after_uefi_http_boot", after_uefi_http_boot),
+];
 
 /// The image's name: nothing of it may be read by iPXE, by the kernel or by a shell.
 const IMAGE: &str = "os image #1 ${x}.squashfs";
@@ -25,9 +30,15 @@ const IMAGE: &str = "os image #1 ${x}.squashfs";
 /// Its path in a URL.
 const IMAGE_PATH: &str = "/os%20image%20%231%20%24%7Bx%7D.squashfs";
 
-/// A boot server with all that a node needs.
+/// Where Debian's package ipxe has the programs that firmware loads.
+const PROGRAMS: &str = "/usr/lib/ipxe";
+
+/// A boot server with all that a node needs, for a user network.
 fn site(lab: &Lab) -> Result<BootServer> {
-    let server = BootServer::start(dayfly()?, &lab.log()?.with_extension("http"))?;
+    filled(BootServer::start(dayfly()?, &lab.log()?.with_extension("http"))?)
+}
+
+fn filled(server: BootServer) -> Result<BootServer> {
     server.add("vmlinuz", &kernel()?.image)?;
     server.add("initramfs.img", initramfs()?)?;
     server.add(IMAGE, &image_path(Image::Debian)?)?;
@@ -44,7 +55,7 @@ fn bios(lab: &Lab) -> Result<()> {
     let vm = node.start()?;
     ready(&vm)?;
     let hyphened = mac(1).replace(':', "-");
-    let cmdline = explained(&vm)?;
+    let cmdline = vm.check("cat /proc/cmdline")?;
     for word in [&format!(" BOOTIF=01-{hyphened} "), " ip=dhcp ", " note=\"two words\""] {
         ensure!(cmdline.contains(word), "{word:?} is not in: {cmdline}");
     }
@@ -53,6 +64,7 @@ fn bios(lab: &Lab) -> Result<()> {
         "no URL of the image in: {cmdline}"
     );
     same!(vm.check("hostname")?, format!("n-{hyphened}"));
+    same!(step(&vm.boot_json()?, "verify")?["outcome"], "done");
 
     // Each file once: the three that iPXE loads, and the image, which iPXE does not.
     let served: Vec<(String, u16, u64, bool)> = server
@@ -60,7 +72,7 @@ fn bios(lab: &Lab) -> Result<()> {
         .into_iter()
         .map(|line| (line.path, line.status, line.bytes, line.more.starts_with("iPXE/")))
         .collect();
-    let bytes = |path: &std::path::Path| fs::metadata(path).map(|metadata| metadata.len());
+    let bytes = |path: &Path| fs::metadata(path).map(|metadata| metadata.len());
     let script_bytes = served.first().map_or(0, |line| line.2);
     let expected = [
         ("/boot.ipxe".to_owned(), 200, script_bytes, true),
@@ -82,7 +94,6 @@ fn uefi_tries_again(lab: &Lab) -> Result<()> {
     vm.expect("The boot failed; what went wrong stands above\\.", BOOT)?;
     server.add("initramfs.img", initramfs()?)?;
     ready(&vm)?;
-    explained(&vm)?;
     vm.check("test -d /sys/firmware/efi").context("the machine did not start by UEFI")?;
     let statuses: Vec<(String, u16)> =
         server.served()?.into_iter().map(|line| (line.path, line.status)).collect();
@@ -99,14 +110,46 @@ fn uefi_tries_again(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// The command line that the node got. The plan that it ran must be the one that `dayfly explain` makes of it.
-fn explained(vm: &Vm) -> Result<String> {
-    let cmdline = vm.check("cat /proc/cmdline")?;
-    let text =
-        run("dayfly explain", Command::new(dayfly()?).args(["explain", "--json", "--cmdline", &cmdline]))?;
-    let told: Value = serde_json::from_str(&text).with_context(|| format!("not JSON: {text}"))?;
-    let report = vm.boot_json()?;
-    same!(report["plan"], told["plan"], "the plan that ran, and the one that is explained");
-    same!(step(&report, "verify")?["outcome"], "done");
-    Ok(cmdline)
+/// The firmware's PXE loads iPXE by TFTP.
+fn after_uefi_pxe(lab: &Lab) -> Result<()> {
+    after_firmware(lab, &[], "NBP filename is snponly\\.efi")
+}
+
+/// The firmware's HTTP boot loads iPXE from our server.
+fn after_uefi_http_boot(lab: &Lab) -> Result<()> {
+    // OVMF would try PXE first, and takes 80 s for each of IPv4 and IPv6 to give up.
+    let without =
+        ["IPv4PXESupport", "IPv6PXESupport"].map(|name| format!("name=opt/org.tianocore/{name},string=n"));
+    let [v4, v6] = &without;
+    after_firmware(lab, &["-fw_cfg", v4, "-fw_cfg", v6], "URI: http://.*/snponly\\.efi")
+}
+
+/// A card without iPXE, and dnsmasq set up as the page for users says it.
+fn after_firmware(lab: &Lab, qemu: &[&str], shows: &str) -> Result<()> {
+    // What is to be built is built outside.
+    initramfs()?;
+    image_path(Image::Debian)?;
+    Lan::apart(|lan| {
+        let http = lab.log()?.with_extension("http");
+        let server = filled(BootServer::start_at(dayfly()?, &http, HOST_FROM_GUEST, HOST_FROM_GUEST)?)?;
+        server.add("snponly.efi", &Path::new(PROGRAMS).join("snponly.efi"))?;
+        let script = server.write_script(console_parameters()?)?;
+        let options = documented_dnsmasq(&server.url(""))?;
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        lan.serve_dhcp(&lab.log()?.with_extension("dhcp"), &options)?;
+        let node = lab.netboot(&script)?.uefi().qemu(qemu);
+        let vm = node.nic(lan.plug(1)?.without_rom()).start()?;
+        vm.expect(shows, BOOT)?;
+        ready(&vm)
+    })
+}
+
+/// The options of dnsmasq on the page, for a server elsewhere than on the page; the network has its interface and range already.
+fn documented_dnsmasq(url: &str) -> Result<Vec<String>> {
+    let page = fs::read_to_string(root()?.join("docs/how-to/ipxe.md")).context("cannot read the page")?;
+    let block = page.split_once("```ini\n").and_then(|(_, rest)| rest.split_once("```"));
+    let (block, _) = block.context("the page has no configuration of dnsmasq")?;
+    let lines = block.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let lines = lines.filter(|line| !line.starts_with("interface=") && !line.starts_with("dhcp-range="));
+    Ok(lines.map(|line| format!("--{}", line.replace("http://192.0.2.1:8080/", url))).collect())
 }

@@ -127,6 +127,11 @@ pub fn kernel() -> Result<&'static Kernel> {
     once(&KERNEL, Kernel::of_host)
 }
 
+/// The checkout's folder.
+pub fn root() -> Result<&'static Path> {
+    Ok(product()?.root())
+}
+
 /// The path of a test image.
 pub fn image_path(image: Image) -> Result<PathBuf> {
     images()?.get(image)

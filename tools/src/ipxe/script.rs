@@ -139,9 +139,9 @@ pub fn parameters(text: &str) -> Result<String> {
     Ok(joined)
 }
 
-/// Whether a command line says which image to boot.
+/// Whether a command line says which image to boot, or where the settings are that say it.
 pub fn names_an_image(cmdline: &str) -> bool {
-    ["root", "dayfly.image.url"]
+    ["root", "dayfly.image.url", "dayfly.image.device", "dayfly.settings.url"]
         .iter()
         .any(|wanted| Cmdline::parse(cmdline).words().iter().any(|word| same_key(&word.key, wanted)))
 }
@@ -260,6 +260,8 @@ mod tests {
             ("quiet", false),
             ("root=live:LABEL=images", true),
             ("dayfly.image.url=http://x/y", true),
+            ("dayfly.settings-url=http://x/y", false),
+            ("dayfly.settings.url=http://x/y", true),
             ("xroot=1 a=\"root=live:x\" -- root=x", false),
         ] {
             assert_eq!(names_an_image(line), names, "{line}");
