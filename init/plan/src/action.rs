@@ -356,7 +356,7 @@ impl fmt::Display for Action {
                     let what: Vec<String> = keys.into_iter().chain(password).collect();
                     format!("{} {}", user.name, what.join(" and "))
                 });
-                write!(f, "users: {}", some(names))
+                write!(f, "give {}", some(names))
             }
             Action::WriteUnits(units) => {
                 let names = units.iter().map(|unit| {
@@ -367,7 +367,7 @@ impl fmt::Display for Action {
                     };
                     format!("{} {what}", unit.name)
                 });
-                write!(f, "units: {}", some(names))
+                write!(f, "have {}", some(names))
             }
             Action::MakeHostKeys(policy) => write!(f, "{policy} ssh host keys"),
             Action::StageKubelet(kubelet) => kubelet.fmt(f),

@@ -56,10 +56,10 @@ enable = false
     let text = plan.to_string();
     for words in [
         "write /etc/a 0755, /etc/app/app.conf 0644, /etc/app/token 0600 (secret) and 1 more",
-        "users: admin 2 keys and password",
+        "give admin 2 keys and password",
         "set net.core.somaxconn=4096, net.ipv4.ip_forward=1",
         "load br_netfilter nf_conntrack of the image",
-        "units: other.timer disabled, thing.service enabled",
+        "have other.timer disabled, thing.service enabled",
         "persistent ssh host keys",
     ] {
         assert!(text.contains(words), "{words:?} is not in\n{text}");
