@@ -82,7 +82,8 @@ fn await_disk<S: Sys>(cx: &Context<S>, news: &mut dayfly_sys::Result<Box<dyn Uev
 /// Looks once. Two disks of the same name are refused: which one is meant is not ours to guess.
 pub fn find<S: Sys>(cx: &Context<S>, wanted: &DeviceRef) -> Result<Option<Device>, Failure> {
     if let DeviceRef::Path(path) = wanted {
-        let path = PathBuf::from(path);
+        // Where udev runs, disks have symlinks: /dev/mapper/…, /dev/disk/by-id/….
+        let Ok(path) = cx.sys.resolve(Path::new("/"), Path::new(path)) else { return Ok(None) };
         let is_block = matches!(cx.sys.inspect(&path), Ok(Some(dayfly_sys::FileKind::Block)));
         return Ok(is_block.then(|| Device::read(cx, path)));
     }

@@ -21,8 +21,15 @@ const FLUSH: Duration = Duration::from_secs(5);
 /// What follows a failure under dracut.
 pub const DRACUT_NEXT: &str = "dracut goes on: a shell, unless rd.shell=0, then what rd.emergency= says.";
 /// All mounts of a boot, the uppermost first.
-const MOUNTS: [&str; 6] =
-    [paths::OVERLAY, paths::ROOT, paths::STATE, paths::MEDIA, paths::WRITABLE, paths::LOWER];
+const MOUNTS: [&str; 7] = [
+    paths::OVERLAY,
+    paths::ROOT,
+    paths::STATE,
+    paths::CONFIG_DISK,
+    paths::MEDIA,
+    paths::WRITABLE,
+    paths::LOWER,
+];
 /// Invalid argument, errno(3): umount(2) on what is no mount.
 const EINVAL: i32 = 22;
 /// Where an initramfs has its shell.

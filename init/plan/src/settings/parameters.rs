@@ -163,6 +163,8 @@ parameters! {
             }
             Ok(None)
         };
+    "rd.dayfly" "yes or no" Helpful "Read by dracut's module: whether the boot is Dayfly's where others could boot it as well."
+        |_s, v, _src| { flag(v)?; Ok(None) };
     "quiet" "-" Helpful "The kernel's: only errors reach the console; the whole log is in /run/dayfly/boot.log all the same."
         |_s, _v, _src| Ok(None);
     "rd.debug" "yes or no" Helpful "Log every detail to the console."
