@@ -6,6 +6,7 @@
 //! * [`cache::Cache`] keeps what is slow to build, by the hash of its recipe, outside the clone;
 //! * [`image::Images`] builds the test images and disks;
 //! * [`product::Product`] builds the init and the initramfs from this checkout;
+//! * [`dracut::Dracut`] is an initramfs that dracut made of our module;
 //! * [`server::HttpServer`] and [`proxy::FaultProxy`] serve them, well or badly;
 //! * [`lan::Lan`] is a network of their own for several machines and their servers;
 //! * [`kubernetes::ControlPlane`] is a cluster that they can join;
@@ -16,6 +17,7 @@ pub mod cache;
 pub mod command;
 pub mod daemon;
 pub mod demo;
+pub mod dracut;
 pub mod image;
 pub mod kernel;
 pub mod kubernetes;

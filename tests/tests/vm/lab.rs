@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, ensure};
 use dayfly_qemu::{
+    dracut::{Built, Dracut},
     image::{Image, Images},
     kernel::Kernel,
     product::Product,
@@ -71,6 +72,13 @@ impl Site {
     /// What is served.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Serves the image under another name as well.
+    pub fn serve_as(&self, name: &str) -> Result<()> {
+        let folder = self.folder.path();
+        fs::hard_link(folder.join("os.squashfs"), folder.join(name))
+            .with_context(|| format!("cannot serve the image as {name}"))
     }
 
     /// The kernel parameters for a boot from here by DHCP, with the right hash.
@@ -155,12 +163,21 @@ pub fn fault_initramfs() -> Result<&'static PathBuf> {
     once(&BUILT, || build("fault", "fault", &[]))
 }
 
+/// An initramfs that dracut made of our module, with the default init, and its kernel.
+pub fn dracut(kind: Dracut) -> Result<Built> {
+    kind.build(product()?, &build_init("")?)
+}
+
 fn build(name: &str, features: &str, more: &[&str]) -> Result<PathBuf> {
+    let init = build_init(features)?;
+    product()?.initramfs(name, &init, kernel()?, more)
+}
+
+fn build_init(features: &str) -> Result<PathBuf> {
     // Cargo gives the init the same path whatever its features.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    let init = product()?.init(features)?;
-    product()?.initramfs(name, &init, kernel()?, more)
+    product()?.init(features)
 }
 
 /// Starts the node and waits for its services, as [`ready`] does.

@@ -8,6 +8,7 @@ mod boot;
 mod budgets;
 mod consoles;
 mod disks;
+mod dracut;
 mod faults;
 mod foreign;
 mod harness;
@@ -65,6 +66,7 @@ fn main() {
         foreign::SCENARIOS,
         openrc::SCENARIOS,
         systemd::SCENARIOS,
+        dracut::SCENARIOS,
     ]
     .concat();
     let trials = scenarios.into_iter().filter(|(name, _)| is_wanted(name)).map(trial).collect();
