@@ -46,8 +46,12 @@ fn file(machine: &Machine, path: &str) -> Option<String> {
 }
 
 fn step(machine: &Machine) -> serde_json::Value {
+    named(machine, "kubelet")
+}
+
+fn named(machine: &Machine, name: &str) -> serde_json::Value {
     let report = machine.report();
-    report["steps"].as_array().unwrap().iter().find(|step| step["step"] == "kubelet").unwrap().clone()
+    report["steps"].as_array().unwrap().iter().find(|step| step["step"] == name).unwrap().clone()
 }
 
 fn server(ca: &str) -> String {
@@ -71,9 +75,6 @@ fn a_good_certificate_is_enough_to_come_back() {
         serde_json::from_str(&file(&machine, "/sysroot/etc/kubernetes/kubelet.yaml").unwrap()).unwrap();
     assert_eq!(config["clusterDNS"], serde_json::json!(["10.96.0.10"]));
     assert_eq!(config["cgroupDriver"], "cgroupfs", "nothing says that containerd makes slices");
-    assert!(
-        file(&machine, "/sysroot/etc/sysctl.d/90-dayfly-kubernetes.conf").unwrap().contains("ip_forward = 1")
-    );
     assert!(file(&machine, "/sysroot/etc/rc.conf.d/dayfly.conf").is_none());
 }
 
@@ -94,12 +95,61 @@ fn a_certificate_of_another_cluster_is_of_no_use() {
 
 #[test]
 fn containers_need_a_real_file_system() {
+    // An xfs without kinds of files in its folders: version 4 with more bits, none of which is that one.
+    let mut xfs = vec![0; 512];
+    xfs[..4].copy_from_slice(b"XFSB");
+    xfs[100..102].copy_from_slice(&0xB4A4_u16.to_be_bytes());
+    for (mounts, wrong) in [
+        ("overlay /sysroot overlay rw 0 0\n", "/var/lib/kubelet lies on overlay"),
+        ("srv:/var /sysroot/var nfs4 rw 0 0\n", "/var/lib/kubelet lies on nfs4"),
+        ("/dev/vdb /sysroot/var ext4 ro,relatime 0 0\n", "/dev/vdb, which is mounted read-only"),
+        ("/dev/vdb /sysroot/var xfs rw 0 0\n", "the xfs of /dev/vdb, which was made with ftype=0"),
+        (
+            "/dev/vdb /sysroot/var ext4 rw 0 0\noverlay /sysroot/var/lib/containerd overlay rw 0 0\n",
+            "/var/lib/containerd lies on overlay",
+        ),
+    ] {
+        let machine = boot(&server(CA), |state| {
+            state.put(Path::new("/proc/mounts"), Node::File(mounts.into()));
+            state.put(Path::new("/dev/vdb"), Node::Block);
+            state.disks.insert(PathBuf::from("/dev/vdb"), xfs.clone());
+        });
+        let failure = &step(&machine)["failure"];
+        assert_eq!(failure["code"], "kubernetes.storage", "{mounts}");
+        assert!(failure["wrong"].as_str().unwrap().contains(wrong), "{failure}");
+        assert_eq!(file(&machine, "/sysroot/etc/systemd/system/kubelet.service"), None);
+    }
+}
+
+#[test]
+fn the_kernel_is_prepared_before_the_os_starts() {
+    let machine = boot(&format!("sysctl.'vm.panic_on_oom' = '1'\n{}", server(CA)), |_| {});
+    let kernel = named(&machine, "kernel");
+    assert_eq!(kernel["outcome"], "done", "{kernel}");
+    let value = |name: &str| file(&machine, &format!("/proc/sys/{name}"));
+    assert_eq!(value("net/bridge/bridge-nf-call-iptables").as_deref(), Some("1\n"));
+    assert_eq!(value("vm/panic_on_oom").as_deref(), Some("1\n"), "what the settings say counts");
+    let again = file(&machine, "/sysroot/etc/sysctl.d/90-dayfly-kubernetes.conf").unwrap();
+    assert!(again.contains("\n-net.ipv4.ip_forward = 1\n") && !again.contains("panic_on_oom"), "{again}");
+    let modules = file(&machine, "/sysroot/etc/modules-load.d/dayfly-kubernetes.conf").unwrap();
+    assert!(modules.ends_with("\noverlay\nbr_netfilter\nnf_conntrack\n"), "{modules}");
+    let state = machine.state();
+    assert!(state.modules.iter().any(|module| module.ends_with("br_netfilter.ko")), "{:?}", state.modules);
+    assert!(!state.is_mounted(Path::new("/sys/fs/cgroup")), "the OS mounts it its own way");
+}
+
+#[test]
+fn a_kernel_without_what_pods_need_is_told_of() {
     let machine = boot(&server(CA), |state| {
-        let mounts = "overlay /sysroot overlay rw 0 0\n".to_owned();
-        state.put(Path::new("/proc/mounts"), Node::File(mounts.into_bytes()));
+        let controllers = Node::File(b"cpuset cpu io pids\n".to_vec());
+        state.put(Path::new("/sys/fs/cgroup/cgroup.controllers"), controllers);
     });
-    assert_eq!(step(&machine)["failure"]["code"], "kubernetes.storage");
-    assert_eq!(file(&machine, "/sysroot/etc/systemd/system/kubelet.service"), None);
+    let kernel = named(&machine, "kernel");
+    let told = (&kernel["outcome"], &kernel["failure"]["code"]);
+    assert_eq!(told, (&"tolerated".into(), &"kubernetes.cgroup".into()), "{kernel}");
+    assert!(kernel["failure"]["wrong"].as_str().unwrap().contains("no controller memory"), "{kernel}");
+    // The kubelet may do without, and says so if not.
+    assert_eq!(step(&machine)["outcome"], "done");
 }
 
 #[test]

@@ -86,6 +86,24 @@ fn disks_are_recognized_as_blkid_does() {
 }
 
 #[test]
+fn an_xfs_says_whether_an_overlay_can_lie_on_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for (args, has_ftype) in [
+        (&[][..], true),
+        (&["-m", "crc=0", "-n", "ftype=1"], true),
+        (&["-m", "crc=0", "-n", "ftype=0"], false),
+    ] {
+        let path = folder.path().join("device");
+        fs::File::create(&path).unwrap().set_len(320 << 20).unwrap();
+        run("xfsprogs", "mkfs.xfs", &[&["-q"], args, &[path.to_str().unwrap()]].concat());
+        assert_eq!(superblock::xfs_has_ftype(&start(&path, 512)), Some(has_ftype), "{args:?}");
+        fs::remove_file(path).unwrap();
+    }
+    assert_eq!(superblock::xfs_has_ftype(b"no xfs"), None);
+    assert_eq!(superblock::xfs_has_ftype(b"XFSB, cut off"), None);
+}
+
+#[test]
 fn exfat_is_recognized_and_its_label_only_where_it_is_within_reach() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("device");

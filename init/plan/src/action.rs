@@ -7,12 +7,12 @@ use std::time::Duration;
 use dayfly_wire::ip::IpArg;
 use dayfly_wire::mac::Mac;
 
+use crate::kubernetes::{KernelNeeds, KubeletPlan};
 use crate::layout::Policy;
 use crate::node::{FilePlan, HostKeys, SysctlPlan, UnitPlan, UserPlan, some};
-use crate::settings::kubelet::{ApiServer, CaBundle, Label, Taint};
 use crate::settings::template::UrlTemplate;
 use crate::settings::value::{DeviceRef, HostName, Sha256, Url};
-use crate::{Document, Secret, paths};
+use crate::{Secret, paths};
 
 /// How the network comes up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,42 +63,6 @@ pub struct StateCreation {
 pub struct IdentityPlan {
     /// From the settings; else from DHCP, else from the MAC address.
     pub hostname: Option<HostName>,
-}
-
-/// A kubelet, ready to start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KubeletPlan {
-    /// Its program in the image.
-    pub program: String,
-    /// Further arguments.
-    pub args: Vec<String>,
-    /// How it joins its cluster.
-    pub credentials: Credentials,
-    /// The cluster's CA.
-    pub ca: Option<CaBundle>,
-    /// Its configuration, in place of ours.
-    pub config: Option<Document>,
-    /// The node's labels.
-    pub labels: Vec<Label>,
-    /// The node's taints.
-    pub taints: Vec<Taint>,
-    /// The container runtime's socket.
-    pub cri: Option<String>,
-    /// The cluster's name servers.
-    pub cluster_dns: Vec<IpAddr>,
-    /// The cluster's domain.
-    pub cluster_domain: String,
-}
-
-/// What a kubelet asks for its certificate with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Credentials {
-    /// Nothing of ours: the arguments or the image have what it needs.
-    None,
-    /// A server and, unless an earlier boot's certificate is to do, a bootstrap token.
-    Server(ApiServer, Option<Secret>),
-    /// A whole kubeconfig.
-    Kubeconfig(Secret),
 }
 
 /// A Git repository whose program runs when the OS is up.
@@ -236,6 +200,8 @@ pub enum Action {
     WriteUnits(Vec<UnitPlan>),
     /// Gives the node ssh host keys.
     MakeHostKeys(HostKeys),
+    /// Gives pods and services what they need of the kernel.
+    PrepareKernel(KernelNeeds),
     /// Prepares the node for a kubelet and enables its service.
     StageKubelet(Box<KubeletPlan>),
     /// Writes what runs programs out of Git repositories when the OS is up.
@@ -370,6 +336,7 @@ impl fmt::Display for Action {
                 write!(f, "have {}", some(names))
             }
             Action::MakeHostKeys(policy) => write!(f, "{policy} ssh host keys"),
+            Action::PrepareKernel(needs) => needs.fmt(f),
             Action::StageKubelet(kubelet) => kubelet.fmt(f),
             Action::StageScripts(scripts) => {
                 let texts: Vec<String> = scripts
@@ -413,17 +380,5 @@ impl fmt::Display for NetworkPlan {
             write!(f, ", dns {dns}")?;
         }
         Ok(())
-    }
-}
-
-impl fmt::Display for KubeletPlan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "kubelet {}", self.program)?;
-        match &self.credentials {
-            Credentials::None => Ok(()),
-            Credentials::Server(server, Some(_)) => write!(f, ", joins {server} with a token"),
-            Credentials::Server(server, None) => write!(f, ", joins {server} with its certificate"),
-            Credentials::Kubeconfig(_) => f.write_str(", joins with a kubeconfig"),
-        }
     }
 }

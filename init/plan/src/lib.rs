@@ -9,6 +9,7 @@ mod action;
 mod code;
 mod facts;
 mod firmware;
+mod kubernetes;
 mod layout;
 pub mod node;
 pub mod paths;
@@ -20,11 +21,12 @@ mod source;
 mod table;
 
 pub use action::{
-    Action, ConfigSearch, Credentials, INIT_CANDIDATES, IdentityPlan, KubeletPlan, LayoutEntry, NetworkPlan,
-    ScriptPlan, StateCreation, StateSearch,
+    Action, ConfigSearch, INIT_CANDIDATES, IdentityPlan, LayoutEntry, NetworkPlan, ScriptPlan, StateCreation,
+    StateSearch,
 };
 pub use code::Code;
 pub use facts::{Credential, Document, Fact, Facts, Layer, Machine, Store, Way};
+pub use kubernetes::{Credentials, KernelNeeds, KubeletPlan};
 pub use layout::{Layout, Policy};
 pub use node::{Content, FilePlan, HostKeys, OwnerName, SysctlPlan, UnitPlan, UserPlan};
 pub use planner::plan;

@@ -8,8 +8,9 @@ use crate::Credentials;
 use crate::settings::template::Variables;
 use crate::settings::{ImageSource, Settings};
 use crate::{
-    Action, ConfigSearch, Deadline, HostKeys, IdentityPlan, KubeletPlan, LayoutEntry, NetworkPlan, OnFailure,
-    Phase, Plan, ScriptPlan, Source, Sourced, Stage, StateCreation, StateSearch, Step, StepId, Way,
+    Action, ConfigSearch, Deadline, HostKeys, IdentityPlan, KernelNeeds, KubeletPlan, LayoutEntry,
+    NetworkPlan, OnFailure, Phase, Plan, ScriptPlan, Source, Sourced, Stage, StateCreation, StateSearch,
+    Step, StepId, Way,
 };
 
 /// Modules without which no image boots; its file system is loaded when its superblock has been seen.
@@ -411,8 +412,21 @@ fn node(draft: &mut Draft, settings: &Settings) {
     }
     scripts(draft, settings);
     if settings.kubelet.enabled.value {
+        prepare_kernel(draft, settings);
         kubelet(draft, settings);
     }
+}
+
+fn prepare_kernel(draft: &mut Draft, settings: &Settings) {
+    let needs = KernelNeeds::besides(&settings.node.sysctls());
+    draft.add(
+        Phase::Kubernetes,
+        "kernel",
+        &["layout", "os-modules"],
+        Action::PrepareKernel(needs),
+        within(30),
+        OnFailure::Continue("the OS tries again when it starts, and the kubelet says what it misses"),
+    );
 }
 
 fn scripts(draft: &mut Draft, settings: &Settings) {
@@ -482,7 +496,8 @@ fn kubelet(draft: &mut Draft, settings: &Settings) {
     draft.add(
         Phase::Kubernetes,
         "kubelet",
-        &["identity"],
+        // It looks at the container runtime's configuration, which may be one of the files.
+        &["identity", "files", "kernel"],
         Action::StageKubelet(Box::new(plan)),
         within(30),
         OnFailure::Continue("the node boots without its kubelet"),

@@ -12,6 +12,7 @@ mod identity;
 mod image;
 mod init;
 mod kubelet;
+mod kubernetes;
 mod layout;
 mod machine;
 mod network;
@@ -65,6 +66,7 @@ pub fn perform<S: Sys>(action: &Action, cx: &Context<S>) -> Result<Done, Failure
         Action::SetUpUsers(users) => users::set_up(cx, users),
         Action::WriteUnits(units) => units::write(cx, units),
         Action::MakeHostKeys(policy) => host_keys::make(cx, *policy),
+        Action::PrepareKernel(needs) => kubernetes::prepare(cx, needs),
         Action::StageKubelet(plan) => kubelet::stage(cx, plan),
         Action::Report { url, wait } => report::send(cx, url, *wait),
         Action::StageScripts(plans) => scripts::stage(cx, plans),

@@ -20,11 +20,19 @@ const SYSCTLS: &str = "/etc/sysctl.d/zz-dayfly.conf";
 pub fn load_modules<S: Sys>(cx: &Context<S>, names: &[String]) -> Result<Done, Failure> {
     write(cx, MODULES, &format!("{WRITTEN}{}\n", names.join("\n")))
         .map_err(|error| Failure::from_sys(Code::NodeWrite, format!("write {MODULES}"), &error))?;
+    end(cx, load_each(cx, names), format!("{} modules", names.len()))
+}
+
+/// Loads each, and gives what went wrong.
+pub fn load_each<S: Sys>(cx: &Context<S>, names: &[String]) -> Vec<Failure> {
     let modules = cx.modules.of_os();
-    let mut troubles: Vec<Failure> = Vec::new();
+    let mut troubles = Vec::new();
     for name in names {
         let tried = format!("load the module {name} of the image");
-        match modules.load(name) {
+        // Loaded before, or built in.
+        let here = cx.sys.inspect(&Path::new("/sys/module").join(name.replace('-', "_")));
+        let loaded = if matches!(here, Ok(Some(_))) { Ok(true) } else { modules.load(name) };
+        match loaded {
             Ok(true) => {}
             Ok(false) => {
                 troubles.push(Failure::new(
@@ -39,7 +47,7 @@ pub fn load_modules<S: Sys>(cx: &Context<S>, names: &[String]) -> Result<Done, F
             }
         }
     }
-    end(cx, troubles, format!("{} modules", names.len()))
+    troubles
 }
 
 /// Sets them now: the OS's own service may come late or not at all. Has the OS set them again, once it has loaded what
@@ -52,6 +60,11 @@ pub fn set<S: Sys>(cx: &Context<S>, sysctls: &[SysctlPlan]) -> Result<Done, Fail
     }
     write(cx, SYSCTLS, &text)
         .map_err(|error| Failure::from_sys(Code::NodeWrite, format!("write {SYSCTLS}"), &error))?;
+    end(cx, set_each(cx, sysctls), format!("{} set", sysctls.len()))
+}
+
+/// Sets each, and gives what went wrong.
+pub fn set_each<S: Sys>(cx: &Context<S>, sysctls: &[SysctlPlan]) -> Vec<Failure> {
     let mut troubles = Vec::new();
     for sysctl in sysctls {
         let file = Path::new("/proc/sys").join(sysctl.file());
@@ -60,7 +73,7 @@ pub fn set<S: Sys>(cx: &Context<S>, sysctls: &[SysctlPlan]) -> Result<Done, Fail
             troubles.push(Failure::from_sys(Code::NodeSysctl, tried, &error));
         }
     }
-    end(cx, troubles, format!("{} set", sysctls.len()))
+    troubles
 }
 
 fn write<S: Sys>(cx: &Context<S>, path: &str, text: &str) -> Result<(), SysError> {
@@ -68,7 +81,7 @@ fn write<S: Sys>(cx: &Context<S>, path: &str, text: &str) -> Result<(), SysError
 }
 
 /// Each trouble is said; the first is what the step failed with.
-fn end<S: Sys>(cx: &Context<S>, troubles: Vec<Failure>, detail: String) -> Result<Done, Failure> {
+pub fn end<S: Sys>(cx: &Context<S>, troubles: Vec<Failure>, detail: String) -> Result<Done, Failure> {
     for trouble in troubles.iter().skip(1) {
         cx.note(Level::Warning, format!("{}: {}", trouble.tried, trouble.wrong));
     }

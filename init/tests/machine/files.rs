@@ -42,6 +42,7 @@ pub fn initramfs(cmdline: &str) -> BTreeMap<PathBuf, Node> {
     for (path, text) in [
         ("/proc/cmdline", cmdline),
         ("/proc/sys/kernel/osrelease", "6.1.0-fake\n"),
+        ("/proc/mounts", "rootfs / rootfs rw 0 0\nstate /sysroot/var ext4 rw 0 0\n"),
         (paths::MODULE_INDEX, &index()),
         (paths::BUILD, "epoch=1700000000\nkernel=6.1.0-fake\n"),
         ("/sys/bus/virtio/devices/virtio0/modalias", "virtio:d00000001v00001AF4\n"),
@@ -49,7 +50,7 @@ pub fn initramfs(cmdline: &str) -> BTreeMap<PathBuf, Node> {
     ] {
         insert(&mut nodes, Path::new(path), Node::File(text.as_bytes().to_vec()));
     }
-    for dir in ["/sys/class/block", "/dev", "/run"] {
+    for dir in ["/sys/class/block", "/sys/module/overlay", "/dev", "/run"] {
         insert(&mut nodes, Path::new(dir), Node::Dir);
     }
     nodes
@@ -180,8 +181,12 @@ impl State {
                     self.put(&target.join(path), node);
                 }
             }
-            Mount::New { source, target, .. } => {
+            Mount::New { fstype, source, target, .. } => {
                 self.put(target, Node::Dir);
+                if fstype == "cgroup2" {
+                    let controllers = b"cpuset cpu io memory hugetlb pids rdma misc\n".to_vec();
+                    self.put(&target.join("cgroup.controllers"), Node::File(controllers));
+                }
                 if let Some(text) = self.settings.get(Path::new(source)).cloned() {
                     self.put(&target.join("dayfly.toml"), Node::File(text));
                 }
@@ -229,7 +234,7 @@ fn image_tree() -> Vec<(&'static str, Node)> {
         ("lib", Node::Symlink(PathBuf::from("usr/lib"))),
         (
             "usr/lib/modules/6.1.0-fake/modules.dep",
-            file("kernel/br_netfilter.ko: kernel/bridge.ko\nkernel/bridge.ko:\n"),
+            file("kernel/br_netfilter.ko: kernel/bridge.ko\nkernel/bridge.ko:\nkernel/nf_conntrack.ko:\n"),
         ),
         ("usr/lib/systemd/system/on.service", file("[Service]\n[Install]\nWantedBy=multi-user.target\n")),
         (

@@ -12,6 +12,7 @@ mod iso;
 mod linux;
 
 pub use image::{image_len, squashfs_compression};
+pub use linux::xfs_has_ftype;
 
 /// How many bytes from the start of a device [`probe`] wants to see; btrfs keeps its superblock at 64 KiB.
 /// A shorter device is fine.

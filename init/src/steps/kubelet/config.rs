@@ -1,12 +1,11 @@
 //! The kubelet's configuration file, and what only its command line takes.
 
-use std::path::Path;
-
-use dayfly_plan::{Credentials, KubeletPlan, paths};
+use dayfly_plan::{Credentials, KubeletPlan};
 use dayfly_sys::{FileKind, Sys, SysError};
 
-use super::{credentials, etc};
+use super::{credentials, write as write_file};
 use crate::context::Context;
+use crate::os;
 use crate::services::Manager;
 
 const FILE: &str = "/etc/kubernetes/kubelet.yaml";
@@ -21,7 +20,7 @@ pub fn write<S: Sys>(cx: &Context<S>, plan: &KubeletPlan, manager: Manager) -> R
         None => Some(ours(cx, plan, manager)?),
     };
     if let Some(text) = text {
-        cx.sys.write(&etc("kubernetes/kubelet.yaml"), text.as_bytes(), 0o600)?;
+        write_file(cx, FILE, &text, 0o600)?;
         args.push(format!("--config={FILE}"));
     }
     let labels: Vec<String> = plan.labels.iter().map(ToString::to_string).collect();
@@ -38,7 +37,7 @@ pub fn write<S: Sys>(cx: &Context<S>, plan: &KubeletPlan, manager: Manager) -> R
 fn ours<S: Sys>(cx: &Context<S>, plan: &KubeletPlan, manager: Manager) -> Result<String, SysError> {
     let socket = match &plan.cri {
         Some(socket) => socket.clone(),
-        None if !has(cx, "usr/bin/containerd")? && has(cx, "usr/bin/crio")? => {
+        None if !os::has_program(&*cx.sys, "containerd")? && os::has_program(&*cx.sys, "crio")? => {
             "unix:///var/run/crio/crio.sock".to_owned()
         }
         None => "unix:///run/containerd/containerd.sock".to_owned(),
@@ -68,14 +67,11 @@ fn ours<S: Sys>(cx: &Context<S>, plan: &KubeletPlan, manager: Manager) -> Result
     Ok(text.to_string())
 }
 
-fn has<S: Sys>(cx: &Context<S>, path: &str) -> Result<bool, SysError> {
-    Ok(cx.sys.inspect(&Path::new(paths::ROOT).join(path))?.is_some())
-}
-
 /// systemd-resolved listens on the node's loopback, where no pod can reach it.
 fn uses_resolved<S: Sys>(cx: &Context<S>) -> Result<bool, SysError> {
-    Ok(cx.sys.inspect(&etc("resolv.conf"))? == Some(FileKind::Symlink)
-        && has(cx, "usr/lib/systemd/system/systemd-resolved.service")?)
+    let file = os::place(&*cx.sys, "/etc/resolv.conf")?;
+    Ok(cx.sys.inspect(&file)? == Some(FileKind::Symlink)
+        && os::has(&*cx.sys, "/usr/lib/systemd/system/systemd-resolved.service")?)
 }
 
 /// Whether the runtime names control groups as systemd does: containerd only where its configuration says so (from
@@ -84,11 +80,6 @@ fn makes_slices<S: Sys>(cx: &Context<S>, socket: &str) -> Result<bool, SysError>
     if !socket.contains("containerd") {
         return Ok(true);
     }
-    match cx.sys.read(&etc("containerd/config.toml")) {
-        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes)
-            .lines()
-            .any(|line| line.split_whitespace().collect::<String>() == "SystemdCgroup=true")),
-        Err(error) if error.is_not_found() => Ok(false),
-        Err(error) => Err(error),
-    }
+    let text = os::read(&*cx.sys, "/etc/containerd/config.toml")?.unwrap_or_default();
+    Ok(text.lines().any(|line| line.split_whitespace().collect::<String>() == "SystemdCgroup=true"))
 }

@@ -8,7 +8,7 @@ use dayfly_plan::{Code, Credentials, KubeletPlan, paths};
 use dayfly_sys::{Sys, SysError};
 use dayfly_wire::kubeconfig;
 
-use super::{etc, rejoin};
+use super::{rejoin, write as write_file};
 use crate::Failure;
 use crate::context::Context;
 use crate::events::Level;
@@ -49,7 +49,7 @@ pub fn write<S: Sys>(cx: &Context<S>, plan: &KubeletPlan) -> Result<Joined, Fail
     let name = cx.known.name.as_ref().map_or("", HostName::as_str);
     let kept = keep_or_wipe(cx, name, authority.as_deref(), bootstrap.is_some()).map_err(refuse)?;
     if let Some(authority) = &authority {
-        cx.sys.write(&etc("kubernetes/pki/ca.crt"), authority.as_bytes(), 0o644).map_err(refuse)?;
+        write_file(cx, CA, authority, 0o644).map_err(refuse)?;
     }
     let mut args = vec![format!("--kubeconfig={KUBECONFIG}")];
     match (bootstrap, &plan.credentials) {
@@ -64,7 +64,7 @@ pub fn write<S: Sys>(cx: &Context<S>, plan: &KubeletPlan) -> Result<Joined, Fail
         (None, Credentials::Server(server, _)) if kept => {
             let user = [("client-certificate", CURRENT), ("client-key", CURRENT)];
             let text = config(&server.to_string(), authority.is_some(), &user);
-            cx.sys.write(&etc("kubernetes/kubelet.conf"), text.as_bytes(), 0o600).map_err(refuse)?;
+            write_file(cx, KUBECONFIG, &text, 0o600).map_err(refuse)?;
         }
         _ => {
             let wrong = "there is no token, and no good certificate of an earlier boot";

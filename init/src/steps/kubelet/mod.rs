@@ -4,9 +4,8 @@
 mod config;
 mod credentials;
 mod rejoin;
-mod storage;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use dayfly_plan::{Code, KubeletPlan, paths};
 use dayfly_sys::{Sys, SysError};
@@ -14,27 +13,23 @@ use dayfly_sys::{Sys, SysError};
 use crate::Failure;
 use crate::context::{Context, Done};
 use crate::events::Level;
+use crate::os;
 use crate::services::{self, Manager, Restart, Service};
+use crate::steps::kubernetes::storage;
 
-/// Modules that pods and services need. The OS loads them before it starts services.
-const MODULES: &str = "overlay\nbr_netfilter\nnf_conntrack\n";
-/// The last six are the kubelet's own (its protectKernelDefaults compares them). A leading `-` is for what a kernel lacks.
-const SYSCTLS: &str = "net.ipv4.ip_forward = 1\n-net.bridge.bridge-nf-call-iptables = 1\n\
-    -net.bridge.bridge-nf-call-ip6tables = 1\nvm.overcommit_memory = 1\nvm.panic_on_oom = 0\nkernel.panic = 10\n\
-    kernel.panic_on_oops = 1\nkernel.keys.root_maxkeys = 1000000\nkernel.keys.root_maxbytes = 25000000\n";
+/// Where it keeps its state, and the container runtime its layers.
+const DATA: [&str; 2] = ["/var/lib/kubelet", "/var/lib/containerd"];
 
 /// Stages it.
 pub fn stage<S: Sys>(cx: &Context<S>, plan: &KubeletPlan) -> Result<Done, Failure> {
     let tried = format!("stage the kubelet {}", plan.program);
     let refuse = |error: SysError| Failure::from_sys(Code::NodeWrite, &tried, &error);
-    let program = Path::new(paths::ROOT).join(plan.program.trim_start_matches('/'));
-    if cx.sys.inspect(&program).map_err(refuse)?.is_none() {
+    if !os::has(&*cx.sys, &plan.program).map_err(refuse)? {
         return Err(Failure::new(Code::NodeWrite, tried, format!("the image has no {}", plan.program))
             .with_fix("Put a kubelet into the image, or name it with kubelet.program."));
     }
     let manager = services::manager(cx)?;
-    storage::check(cx)?;
-    prepare(cx, manager).map_err(refuse)?;
+    storage::check(cx, &DATA)?;
     let joined = credentials::write(cx, plan)?;
     let mut args = joined.args;
     args.extend(config::write(cx, plan, manager).map_err(refuse)?);
@@ -62,18 +57,9 @@ fn service(plan: &KubeletPlan, args: Vec<String>) -> Service {
     }
 }
 
-fn etc(file: &str) -> PathBuf {
-    Path::new(paths::ROOT).join("etc").join(file)
-}
-
-fn prepare<S: Sys>(cx: &Context<S>, manager: Manager) -> Result<(), SysError> {
-    cx.sys.write(&etc("modules-load.d/dayfly-kubernetes.conf"), MODULES.as_bytes(), 0o644)?;
-    cx.sys.write(&etc("sysctl.d/90-dayfly-kubernetes.conf"), SYSCTLS.as_bytes(), 0o644)?;
-    if manager == Manager::OpenRc {
-        // Debian's OpenRC mounts version 1 beside version 2, and a kubelet wants version 2 alone, as systemd has it.
-        cx.sys.write(&etc("rc.conf.d/dayfly.conf"), b"rc_cgroup_mode=\"unified\"\n", 0o644)?;
-    }
-    Ok(())
+/// Writes a file of the OS.
+fn write<S: Sys>(cx: &Context<S>, path: &str, text: &str, mode: u32) -> Result<(), SysError> {
+    cx.sys.write(&os::place(&*cx.sys, path)?, text.as_bytes(), mode)
 }
 
 /// Packages of kubeadm bring a drop-in that puts kubeadm's command in place of ours: such ones are masked
@@ -82,27 +68,22 @@ fn mask_drop_ins<S: Sys>(cx: &Context<S>, manager: Manager) -> Result<(), SysErr
     if manager != Manager::Systemd {
         return Ok(());
     }
-    for folder in ["etc/systemd/system", "usr/lib/systemd/system"] {
-        let folder = Path::new(paths::ROOT).join(folder).join("kubelet.service.d");
-        let entries = match cx.sys.list(&folder) {
+    for folder in ["/etc/systemd/system", "/usr/lib/systemd/system"] {
+        let folder = format!("{folder}/kubelet.service.d");
+        let entries = match cx.sys.list(&cx.sys.resolve(Path::new(paths::ROOT), Path::new(&folder))?) {
             Ok(entries) => entries,
             Err(error) if error.is_not_found() => continue,
             Err(error) => return Err(error),
         };
         for entry in entries.into_iter().filter(|entry| !entry.is_dir) {
-            let text = match cx.sys.read(&folder.join(&entry.name)) {
-                Ok(text) => text,
-                // A link that leads nowhere in the initramfs, as the mask of another drop-in may.
-                Err(error) if error.is_not_found() => continue,
-                Err(error) => return Err(error),
-            };
-            if String::from_utf8_lossy(&text).lines().any(|line| line.trim_start().starts_with("ExecStart="))
-            {
+            // A link that leads nowhere, or to /dev/null: the mask of another drop-in.
+            let Some(text) = os::read(&*cx.sys, &format!("{folder}/{}", entry.name))? else { continue };
+            if text.lines().any(|line| line.trim_start().starts_with("ExecStart=")) {
                 let said =
                     format!("the image's drop-in {} would replace the kubelet's command: masked", entry.name);
                 cx.note(Level::Warning, said);
-                let mask = etc("systemd/system/kubelet.service.d").join(&entry.name);
-                cx.sys.symlink(Path::new("/dev/null"), &mask)?;
+                let mask = format!("/etc/systemd/system/kubelet.service.d/{}", entry.name);
+                cx.sys.symlink(Path::new("/dev/null"), &os::place(&*cx.sys, &mask)?)?;
             }
         }
     }

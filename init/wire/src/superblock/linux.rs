@@ -37,6 +37,22 @@ pub(super) fn xfs(device: &[u8]) -> Option<Superblock> {
     Some(Superblock { kind: Kind::Xfs, label: text(at(device, 108, 12)?), uuid: uuid(array(device, 32)?) })
 }
 
+/// Whether an xfs keeps the kinds of files in its folders, which an overlay above it needs; `None` where it is no xfs.
+pub fn xfs_has_ftype(device: &[u8]) -> Option<bool> {
+    /// XFS_SB_VERSION_NUMBITS, XFS_SB_VERSION_MOREBITSBIT, XFS_SB_VERSION2_FTYPE, XFS_SB_FEAT_INCOMPAT_FTYPE
+    const NUMBER: u16 = 0xF;
+    const HAS_MORE: u16 = 0x8000;
+    const FTYPE_4: u32 = 0x200;
+    const FTYPE_5: u32 = 0x1;
+
+    has(device, 0, b"XFSB").then_some(())?;
+    let version = u16::from_be_bytes(array(device, 100)?);
+    if version & NUMBER == 5 {
+        return Some(u32::from_be_bytes(array(device, 216)?) & FTYPE_5 != 0);
+    }
+    Some(version & HAS_MORE != 0 && u32::from_be_bytes(array(device, 200)?) & FTYPE_4 != 0)
+}
+
 /// include/uapi/linux/btrfs_tree.h, `struct btrfs_super_block` at 64 KiB.
 pub(super) fn btrfs(device: &[u8]) -> Option<Superblock> {
     let sb = device.get(0x10000..)?;

@@ -1,0 +1,96 @@
+//! Whether containers can keep their layers on this node.
+
+use std::path::Path;
+
+use dayfly_plan::{Code, paths};
+use dayfly_sys::{Sys, SysError};
+use dayfly_wire::superblock;
+
+use crate::Failure;
+use crate::context::Context;
+
+/// File systems that cannot be the upper layer of a container's overlay, or lose what a node keeps.
+const UNSUITABLE: [&str; 14] = [
+    "overlay", "aufs", "nfs", "nfs4", "9p", "cifs", "smb3", "squashfs", "erofs", "vfat", "exfat", "iso9660",
+    "ramfs", "rootfs",
+];
+const TRIED: &str = "find a place for containers";
+
+/// Refuses folders of the OS on which no container would start.
+pub fn check<S: Sys>(cx: &Context<S>, folders: &[&str]) -> Result<(), Failure> {
+    let refuse = |error: SysError| Failure::from_sys(Code::KubernetesStorage, TRIED, &error);
+    let mounts = cx.sys.read(Path::new("/proc/mounts")).map_err(refuse)?;
+    let mounts = String::from_utf8_lossy(&mounts);
+    for folder in folders {
+        let place = cx.sys.resolve(Path::new(paths::ROOT), Path::new(folder)).map_err(refuse)?;
+        // Where /proc/mounts does not know, the kubelet says the rest.
+        let Some(mount) = mount_of(&mounts, &place.to_string_lossy()) else { continue };
+        if UNSUITABLE.contains(&mount.kind) || mount.kind.starts_with("fuse") {
+            let wrong = format!("{folder} lies on {}, where no container's overlay can lie", mount.kind);
+            return Err(Failure::new(Code::KubernetesStorage, TRIED, wrong));
+        }
+        if mount.options.split(',').any(|option| option == "ro") {
+            let wrong = format!("{folder} lies on {}, which is mounted read-only", mount.source);
+            return Err(Failure::new(Code::KubernetesStorage, TRIED, wrong).with_fix(
+                "Look for the file system's errors in the log above; a state disk must be writable.",
+            ));
+        }
+        if mount.kind == "xfs" {
+            let start = cx.sys.read_at(Path::new(mount.source), 0, 512).map_err(refuse)?;
+            if superblock::xfs_has_ftype(&start) == Some(false) {
+                let wrong =
+                    format!("{folder} lies on the xfs of {}, which was made with ftype=0", mount.source);
+                return Err(Failure::new(Code::KubernetesStorage, TRIED, wrong)
+                    .with_fix("Make the file system anew with ftype=1, as mkfs.xfs does by itself; ftype cannot be changed later."));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A line of /proc/mounts.
+#[derive(Debug, PartialEq, Eq)]
+struct MountLine<'a> {
+    source: &'a str,
+    kind: &'a str,
+    options: &'a str,
+}
+
+/// The file system that a path is on: of the mount with the longest path, the last one of several (proc_pid_mounts(5)).
+fn mount_of<'a>(mounts: &'a str, path: &str) -> Option<MountLine<'a>> {
+    let mut best: Option<(usize, MountLine<'a>)> = None;
+    for line in mounts.lines() {
+        let mut fields = line.split(' ');
+        let (Some(source), Some(target), Some(kind), Some(options)) =
+            (fields.next(), fields.next(), fields.next(), fields.next())
+        else {
+            continue;
+        };
+        let below = |rest: &str| rest.is_empty() || rest.starts_with('/');
+        let holds = target == "/" || path.strip_prefix(target).is_some_and(below);
+        if holds && best.as_ref().is_none_or(|(len, _)| target.len() >= *len) {
+            best = Some((target.len(), MountLine { source, kind, options }));
+        }
+    }
+    best.map(|(_, mount)| mount)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_mount_counts() {
+        let mounts = "rootfs / rootfs rw 0 0\noverlay /sysroot overlay rw 0 0\n/dev/vdb /sysroot/var ext4 ro,relatime 0 0\n\
+                      tmpfs /sysroot/variant tmpfs rw 0 0\ntmpfs /sysroot/opt tmpfs rw 0 0\noverlay /sysroot/opt overlay rw 0 0\n";
+        for (path, source, kind, options) in [
+            ("/sysroot/var/lib/kubelet", "/dev/vdb", "ext4", "ro,relatime"),
+            ("/sysroot/srv/x", "overlay", "overlay", "rw"),
+            ("/sysroot/opt/x", "overlay", "overlay", "rw"),
+            ("/other", "rootfs", "rootfs", "rw"),
+        ] {
+            assert_eq!(mount_of(mounts, path), Some(MountLine { source, kind, options }), "{path}");
+        }
+        assert_eq!((mount_of("", "/x"), mount_of("broken", "/x")), (None, None));
+    }
+}
