@@ -20,6 +20,7 @@ mod mount;
 mod network;
 pub mod pid1;
 mod program;
+mod signature;
 mod url;
 
 pub use device::{Loaded, Memory, Uevents};
@@ -29,6 +30,7 @@ pub use kernel::Kernel;
 pub use mount::{Mount, MountFlags};
 pub use network::{DHCP_CLIENT, DHCP_SERVER, Link, LinkChange, LinkKind, PacketPort};
 pub use program::Output;
+pub use signature::Signed;
 pub use url::{Post, Request, Response};
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! Whether the certificate of an earlier boot is still good. The kubelet looks at its date alone: with one of another CA or
 //! of another name it would be refused for ever, and never ask for a new one.
 
+use dayfly_sys::Signed;
 use dayfly_wire::{pem, x509};
 
 /// A certificate that ends within this time is as good as one that has ended, in seconds.
@@ -26,10 +27,8 @@ pub fn check(file: &[u8], name: &str, authority: Option<&str>, clock: u64) -> Re
     if let Some(authority) = authority {
         let authorities =
             pem::certificates(authority).map_err(|error| format!("the cluster's CA: {error}"))?;
-        let is_signer = |bytes: &Vec<u8>| {
-            // Where the certificates do not name the key, the names alone must do.
-            x509::Certificate::parse(bytes).is_ok_and(|ca| certificate.names_issuer(&ca) != Some(false))
-        };
+        let is_signer =
+            |bytes: &Vec<u8>| x509::Certificate::parse(bytes).is_ok_and(|ca| signed_by(&certificate, &ca));
         if !authorities.iter().any(is_signer) {
             return Err("it was signed by another CA than the cluster's".to_owned());
         }
@@ -41,6 +40,19 @@ pub fn check(file: &[u8], name: &str, authority: Option<&str>, clock: u64) -> Re
     Ok(())
 }
 
+/// kubeadm gives every cluster's CA the same name, so the name is not enough: the key's, where the certificates have it, and
+/// the signature itself, where this build can check it.
+fn signed_by(certificate: &x509::Certificate<'_>, ca: &x509::Certificate<'_>) -> bool {
+    let signed = Signed {
+        key_algorithm: ca.key_algorithm,
+        key: ca.key,
+        algorithm: certificate.signature_algorithm,
+        message: certificate.signed,
+        signature: certificate.signature,
+    };
+    certificate.names_issuer(ca) != Some(false) && signed.is_genuine() != Some(false)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +61,9 @@ mod tests {
     const OTHER: &str = include_str!("../../../wire/src/x509/ca-other.pem");
     const NODE: &str = include_str!("../../../wire/src/x509/node.pem");
     const BARE: &str = include_str!("../../../wire/src/x509/node-bare.pem");
+    const BARE_OTHER: &str = include_str!("../../../wire/src/x509/ca-bare-other.pem");
+    const NODE_EC: &str = include_str!("../../../wire/src/x509/node-ec.pem");
+    const CA_EC: &str = include_str!("../../../wire/src/x509/ca-ec.pem");
     const CA_BARE: &str = include_str!("../../../wire/src/x509/ca-bare.pem");
 
     #[test]
@@ -60,6 +75,9 @@ mod tests {
         let no_key = NODE.split("-----BEGIN EC").next().unwrap();
         let half = &NODE[..NODE.len() / 2];
         let garbled = NODE.replacen("MI", "AA", 1);
+        // Other bytes near the signature's end.
+        let (body, rest) = NODE.split_at(NODE.find("\n-----END").unwrap() - 8);
+        let forged = format!("{body}AAAA{}", &rest[4..]);
         for (file, name, authority, clock, reason) in [
             (NODE, "worker7", Some(CA), born + 60, None),
             (NODE, "worker7", Some(both.as_str()), born + 60, None),
@@ -78,6 +96,12 @@ mod tests {
                 Some("system:node:worker7, and this node is system:node:worker70"),
             ),
             (NODE, "worker7", Some(OTHER), born, Some("another CA")),
+            (NODE_EC, "worker7", Some(CA_EC), born + 60, None),
+            #[cfg(feature = "https")]
+            (forged.as_str(), "worker7", Some(CA), born, Some("another CA")),
+            // Another cluster's, and no certificate names its key.
+            #[cfg(feature = "https")]
+            (BARE, "worker7", Some(BARE_OTHER), born, Some("another CA")),
             (NODE, "worker7", Some("-----BEGIN CERTIFICATE-----"), born, Some("the cluster's CA: ")),
             (no_key, "worker7", Some(CA), born, Some("no key")),
             (half, "worker7", Some(CA), born, Some("cut off")),
