@@ -65,6 +65,8 @@ fn causes(operation: &str) -> Vec<Cause> {
 }
 
 const SETTINGS: &str = "http://10.0.2.2/nodes/";
+const CERTIFICATE: &str = include_str!("../wire/src/x509/node.pem");
+const OTHER_CA: &str = include_str!("../wire/src/x509/ca-other.pem");
 
 fn cmdline() -> String {
     let sha256 = sha256(&squashfs(3 << 20));
@@ -86,19 +88,25 @@ fn machine(way: Way, cmdline: &str, speed: u32) -> (Arc<Machine>, Receiver<End>)
     put("/run/dayfly/l/usr/lib/dayfly/settings.toml", b"version = 1\n");
     put("/sys/firmware/dmi/tables/DMI", include_bytes!("../wire/src/smbios/qemu-3.0.dmi"));
     put("/sys/firmware/dmi/tables/smbios_entry_point", include_bytes!("../wire/src/smbios/qemu-3.0.entry"));
+    // A kubelet's certificate of an earlier boot, which the cluster's CA has not signed.
+    put("/run/dayfly/l/var/lib/kubelet/pki/kubelet-client-current.pem", CERTIFICATE.as_bytes());
     state.attach_settings("vdc", "config", "version = 1\nroot.size = '6M'\n");
-    state.hand_in(&[("dayfly.root.size", "7M")]);
+    state.hand_in(&[
+        ("dayfly.root.size", "7M"),
+        ("dayfly.kubelet.ca", OTHER_CA),
+        ("dayfly.kubelet.token", "abcdef.0123456789abcdef"),
+    ]);
     state.pages.insert(format!("{SETTINGS}52:54:00:12:34:02"), b"version = 1\n".to_vec());
     drop(state);
     (machine, ends)
 }
 
-/// With what a node may have of its own.
+/// With what a node may have of its own, and a cluster to join.
 fn node_cmdline() -> String {
     format!(
         "{} dayfly.os.modules=br_netfilter dayfly.ssh.host_keys=ephemeral dayfly.file./etc/app.conf.content=x \
          dayfly.file./etc/app.conf.owner=admin \"dayfly.user.admin.authorized_keys=ssh-ed25519 AAAAC3NzaC1\" \
-         dayfly.sysctl.kernel.panic=10 dayfly.unit.on.service.enable=yes",
+         dayfly.sysctl.kernel.panic=10 dayfly.kubelet.server=https://10.0.0.1:6443 dayfly.unit.on.service.enable=yes",
         cmdline()
     )
 }
