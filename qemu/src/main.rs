@@ -32,9 +32,12 @@ enum Command {
     Kubernetes,
     /// Boot a node over HTTP to its login prompt and print the boot timeline.
     Demo {
-        /// Leave this terminal at the node's console.
+        /// Leave this terminal at the node's console; with --kubernetes, in a shell that has kubectl.
         #[arg(long)]
         interactive: bool,
+        /// A cluster instead: a control plane, and two nodes that boot from the network and join it.
+        #[arg(long)]
+        kubernetes: bool,
     },
 }
 
@@ -48,7 +51,8 @@ fn main() -> Result<()> {
         }
         Command::Images => Image::ALL.iter().for_each(|(name, _)| println!("{name}")),
         Command::Kubernetes => println!("{}", Parts::build()?.dir().display()),
-        Command::Demo { interactive } => demo::run(interactive)?,
+        Command::Demo { interactive, kubernetes: false } => demo::run(interactive)?,
+        Command::Demo { interactive, kubernetes: true } => demo::cluster::run(interactive)?,
     }
     Ok(())
 }

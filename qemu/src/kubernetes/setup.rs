@@ -1,13 +1,12 @@
 //! Keys, arguments and first objects of a cluster: kubeadm makes what it can, the rest is what kubeadm's static pods say.
 
 use std::{
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use anyhow::{Context, Result};
-use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
 use super::Parts;
@@ -18,13 +17,19 @@ pub const SERVER_URL: &str = "https://10.0.2.2:6443";
 /// Where pods and services live.
 const NETWORKS: [&str; 2] = ["10.244.0.0/16", "10.96.0.0/16"];
 
-/// A bootstrap token.
+/// A bootstrap token, shown as a node writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     /// Its public part, which names its secret in the cluster.
     pub id: String,
     /// Its secret part.
     pub secret: String,
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.id, self.secret)
+    }
 }
 
 /// Until when a token is good.
@@ -209,15 +214,27 @@ impl Setup<'_> {
     }
 
     pub(super) fn bootstrap_kubeconfig(self, token: &Token) -> Result<String> {
-        let ca = fs::read(self.pki("ca.crt")).context("cannot read the CA's certificate")?;
-        let config = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "bootstrap",
-            "clusters": [{ "name": "cluster", "cluster": {
-                "server": SERVER_URL, "certificate-authority-data": BASE64_STANDARD.encode(ca) } }],
-            "contexts": [{ "name": "bootstrap", "context": { "cluster": "cluster", "user": "bootstrap" } }],
-            "users": [{ "name": "bootstrap", "user": { "token": format!("{}.{}", token.id, token.secret) } }],
-        });
-        Ok(format!("{config:#}\n"))
+        let file = self.dir.join("bootstrap.conf");
+        let write = |arguments: &[&str]| {
+            let mut kubectl = Command::new(self.parts.kubeall());
+            kubectl.args(["kubectl", "config"]).args(arguments).arg("--kubeconfig").arg(&file);
+            output(&mut kubectl, b"")
+        };
+        let ca = self.pki("ca.crt");
+        let ca = ca.to_string_lossy();
+        write(&[
+            "set-cluster",
+            "lab",
+            "--server",
+            SERVER_URL,
+            "--embed-certs",
+            "--certificate-authority",
+            &ca,
+        ])?;
+        write(&["set-credentials", "bootstrap", "--token", &token.to_string()])?;
+        write(&["set-context", "bootstrap", "--cluster", "lab", "--user", "bootstrap"])?;
+        write(&["use-context", "bootstrap"])?;
+        fs::read_to_string(&file).context("cannot read the kubeconfig that kubectl wrote")
     }
 
     pub(super) fn kubectl(self, arguments: &[&str], input: Option<&Value>) -> Result<String> {

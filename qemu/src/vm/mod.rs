@@ -132,6 +132,12 @@ impl Builder {
         self.qemu(&["-fw_cfg", &format!("name={name},file={}", file.display())])
     }
 
+    /// Hands the guest a credential of that name over fw_cfg, with the content of `file`.
+    pub fn credential(self, name: &str, file: &Path) -> Self {
+        self.fw_cfg(&format!("opt/io.systemd.credentials/{name}"), file)
+            .explain(&["--credential", &format!("{name}=@{}", file.display())])
+    }
+
     /// Adds arguments of QEMU as they are.
     pub fn qemu(mut self, arguments: &[&str]) -> Self {
         self.extra.extend(arguments.iter().map(|argument| (*argument).to_owned()));

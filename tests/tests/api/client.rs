@@ -38,7 +38,7 @@ pub enum Who {
 
 impl From<&Token> for Who {
     fn from(token: &Token) -> Self {
-        Self::Token(format!("{}.{}", token.id, token.secret))
+        Self::Token(token.to_string())
     }
 }
 

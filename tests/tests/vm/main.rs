@@ -2,7 +2,7 @@
 //! a program in the booted system would see.
 //!
 //! `cargo test -p dayfly-tests --test vm -- [NAME,NAME…]` (parts of names); two run at a time (`--test-threads N`). The consoles' logs stay in
-//! `target/dayfly/logs/NAME.log`.
+//! `target/dayfly/logs/NAME.log`. The scenarios with Kubernetes are skipped without `--ignored`.
 
 mod boot;
 mod budgets;
@@ -14,6 +14,7 @@ mod foreign;
 mod harness;
 mod ipxe;
 mod kept;
+mod kubernetes;
 mod lab;
 mod links;
 mod node;
@@ -69,8 +70,10 @@ fn main() {
         dracut::SCENARIOS,
     ]
     .concat();
-    let trials = scenarios.into_iter().filter(|(name, _)| is_wanted(name)).map(trial).collect();
-    libtest_mimic::run(&arguments, trials).exit();
+    // These need parts that take eleven minutes to build, so they are skipped unless they are asked for (`--ignored`).
+    let on_demand = kubernetes::SCENARIOS.iter().map(|&scenario| trial(scenario).with_ignored_flag(true));
+    let trials = scenarios.into_iter().map(trial).chain(on_demand).filter(|trial| is_wanted(trial.name()));
+    libtest_mimic::run(&arguments, trials.collect()).exit();
 }
 
 fn trial((name, scenario): Scenario) -> Trial {

@@ -1,5 +1,7 @@
 //! The demonstration: one node, booted over HTTP to its login prompt.
 
+pub mod cluster;
+
 use std::{
     io::Write,
     os::unix::fs::symlink,
