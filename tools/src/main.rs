@@ -8,6 +8,7 @@ mod kernel;
 mod modules;
 mod output;
 mod progress;
+mod schema;
 mod serve;
 
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ enum Command {
     Initramfs(Box<initramfs::InitramfsArgs>),
     Ipxe(ipxe::IpxeArgs),
     Modules(modules::ModulesArgs),
+    Schema(schema::SchemaArgs),
     Serve(serve::ServeArgs),
 }
 
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Command::Initramfs(args) => initramfs::run(&args),
         Command::Ipxe(args) => ipxe::run(&args),
         Command::Modules(args) => modules::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Serve(args) => serve::run(&args),
     };
     match result {

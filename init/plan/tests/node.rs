@@ -112,9 +112,12 @@ fn what_is_wrong_is_refused_in_these_words() {
         ("file.\"/proc/a\".content = \"x\"", "\"/proc/a\" belongs to the kernel"),
         (
             "file.\"/a\" = {content = \"x\", mode = 0o640}",
-            "\"416\" is not a mode: four octal digits in quotes",
+            "file./a.mode: a text in quotes is expected, and this is a number",
         ),
-        ("file.\"/a\" = {content = \"x\", mode = \"4755\"}", "\"4755\" is not a mode"),
+        (
+            "file.\"/a\" = {content = \"x\", mode = \"4755\"}",
+            "\"4755\" is not a mode: four octal digits in quotes",
+        ),
         ("file.\"/a\" = {content = \"x\", mode = \"0o77\"}", "\"0o77\" is not a mode"),
         ("file.\"/a\" = {content = \"x\", owner = \"a b\"}", "\"a b\" is not the name of a user or group"),
         ("file.\"/a\" = {content = \"x\", owner = \"a:\"}", "\"\" is not the name of a user or group"),

@@ -64,6 +64,12 @@ fn by(stage: Stage) -> &'static str {
 }
 
 #[test]
+fn settings_schema() {
+    let schema = serde_json::to_string_pretty(&dayfly_plan::settings::schema()).unwrap();
+    page("docs/reference/settings.schema.json", &format!("{schema}\n"));
+}
+
+#[test]
 fn settings_page() {
     const EXAMPLE: &str = "version = 1
 
@@ -132,7 +138,9 @@ A secret (a token, a key) is taken from private places only and refused anywhere
 ## File
 
 TOML with `version = 1` on top. A file without a version, with another version, or with text that is not TOML is refused
-([config.file](errors.md#config)).
+([config.file](errors.md#config)). So is a value of another type: a list for a setting that takes one value, a number for a text.
+[settings.schema.json](settings.schema.json), which `dayfly schema` prints, is the JSON schema (draft 7) for editors and for checks on
+the way; a boot looks closer at some values.
 
 ```toml
 ",

@@ -9,6 +9,7 @@ use crate::{
     Scenario,
     lab::{Lab, Site, attempts, boot, image_path, initramfs, step},
     same,
+    sources::{TOKEN, nobody_finds},
 };
 
 pub const SCENARIOS: &[Scenario] = &[
@@ -86,13 +87,26 @@ fn http_erofs(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
+/// Image and settings over TLS: who can be trusted that far may send a secret, too.
 fn https(lab: &Lab) -> Result<()> {
     let site = Site::start_tls(Image::Debian)?;
     let ca = site.server.ca().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
+    let settings =
+        format!("version = 1\nhostname = \"by-https\"\nfile.\"/etc/token\".secret = \"{TOKEN}\\n\"\n");
+    site.write("node.toml", &settings)?;
+    let served = site.folder().join("node.toml");
     let initramfs = lab.own_initramfs(&["--ca-bundle", &ca])?;
-    let vm = boot(lab.bare_node(&initramfs)?.nic(Nic::user()).cmdline(&site.parameters()))?;
-    ensure!(step(&vm.boot_json()?, "fetch")?["bytes"].as_u64() > Some(1 << 20), "nothing was fetched");
-    Ok(())
+    let url = site.server.guest_url("node.toml");
+    let node = lab.bare_node(&initramfs)?.nic(Nic::user()).cmdline(&site.parameters());
+    let node = node.cmdline(&format!("dayfly.settings.url={url}"));
+    let vm = boot(node.explain(&["--settings-url-file", &served.to_string_lossy()]))?;
+    let report = vm.boot_json()?;
+    ensure!(step(&report, "fetch")?["bytes"].as_u64() > Some(1 << 20), "nothing was fetched");
+    same!(
+        vm.check("hostname; cat /etc/token; stat -c '%a %U:%G' /etc/token")?,
+        format!("by-https\n{TOKEN}\n600 root:root")
+    );
+    nobody_finds(&vm, TOKEN, "by-https")
 }
 
 fn static_ip(lab: &Lab) -> Result<()> {

@@ -25,8 +25,8 @@ pub const SCENARIOS: &[Scenario] = &[
 /// From the lowest to the highest.
 const PLACES: [&str; 7] = ["image", "initramfs", "url", "config", "smbios", "fw_cfg", "cmdline"];
 const UUID: &str = "4c4c4544-0051-4410-8052-b4c04f4e4d32";
-/// Stands in the files beside the settings, and nobody may find it in the OS.
-const TOKEN: &str = "t0ken-of-nobody";
+/// Is a secret, or stands in the files beside the settings: nobody may find it in the OS.
+pub const TOKEN: &str = "t0ken-of-nobody";
 
 /// A settings file that sets, for its place and all higher ones, the size of a tmpfs: as many MiB as the place is high.
 fn layer(place: usize) -> String {
@@ -132,7 +132,7 @@ fn settings_from_every_place(lab: &Lab) -> Result<()> {
     );
 
     out_of_reach(&vm, "/dev/vda")?;
-    nobody_finds_the_token(&vm)
+    nobody_finds(&vm, TOKEN, "worker-smbios")
 }
 
 /// The settings disk is in no mount table, no process has it open, and it can be opened for oneself alone.
@@ -156,22 +156,22 @@ fn out_of_reach(vm: &Vm, disk: &str) -> Result<()> {
     Ok(())
 }
 
-/// Neither a user finds the token anywhere, nor root in a log.
-fn nobody_finds_the_token(vm: &Vm) -> Result<()> {
+/// Neither a user finds the secret anywhere, nor root in a log; the node's name is found by both.
+pub fn nobody_finds(vm: &Vm, secret: &str, name: &str) -> Result<()> {
     const PLACES: &str = "/run /etc /var /tmp /home /root /srv /opt /dev/shm /proc/cmdline";
     let search = |text: &str| {
         format!("setpriv --reuid=65534 --regid=65534 --clear-groups -- grep -rslF -e {text} {PLACES} || true")
     };
-    let found = vm.check(&search("worker-smbios"))?;
+    let found = vm.check(&search(name))?;
     ensure!(
         found.contains("/etc/hostname") && found.contains("/run/dayfly/boot.json"),
         "the search: {found}"
     );
-    same!(vm.check(&search(TOKEN))?, "", "a token, as nobody");
+    same!(vm.check(&search(secret))?, "", "the secret, as nobody");
     let logs = "cat /proc/cmdline /run/dayfly/boot.json /run/dayfly/boot.log; dmesg; journalctl --no-pager --output=export";
-    same!(vm.check(&format!("({logs}) | grep -c -e worker-smbios"))?.parse::<u32>()? > 2, true, "the logs");
-    same!(vm.check(&format!("({logs}) | grep -c -e {TOKEN} || true"))?, "0", "a token in a log");
-    ensure!(!vm.console().contains(TOKEN), "the token is on the console");
+    same!(vm.check(&format!("({logs}) | grep -c -e {name}"))?.parse::<u32>()? > 2, true, "the logs");
+    same!(vm.check(&format!("({logs}) | grep -c -e {secret} || true"))?, "0", "the secret in a log");
+    ensure!(!vm.console().contains(secret), "the secret is on the console");
     Ok(())
 }
 
@@ -219,6 +219,14 @@ fn settings_url_is_a_must(lab: &Lab) -> Result<()> {
     );
     let optional = format!("{words} dayfly.settings.required=no");
     fails(lab.node()?.cmdline(&optional), "handover.no-init")?;
+    // Over plain HTTP a secret is known to everybody on the way: refused by its name, and not repeated.
+    site.write(
+        "nodes/52-54-00-12-34-56.toml",
+        &format!("version = 1\nfile.\"/etc/token\".secret = \"{TOKEN}\"\n"),
+    )?;
+    let console = fails(lab.node()?.cmdline(&words), "config.secret")?;
+    ensure!(console.contains("file./etc/token.secret is a secret"), "the setting is named:\n{console}");
+    ensure!(!console.contains(TOKEN), "the secret is on the console");
     Ok(())
 }
 

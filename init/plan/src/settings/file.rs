@@ -2,12 +2,13 @@
 
 use toml::{Table, Value};
 
+use super::form::{self, Form};
 use super::rules::{Conditions, Known};
-use super::{Settings, apply_key};
+use super::{Settings, apply_key, groups, keys};
 use crate::{Code, Layer, Problem, Severity, Source};
 
 /// The only version there is.
-const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 1;
 /// The table of rules.
 const RULES: &str = "match";
 
@@ -125,18 +126,50 @@ fn flatten(
         let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         match value {
             Value::Table(inner) => flatten(settings, &name, inner, &[], source, problems),
-            // A list sets its key once per item: the keys that take several values gather them.
-            Value::Array(items) => {
-                for item in items {
+            other => {
+                for item in items(&name, other, source, problems) {
                     apply_key(settings, &name, &plain(item), source, problems);
                 }
             }
-            other => apply_key(settings, &name, &plain(other), source, problems),
         }
     }
 }
 
-/// A scalar as its text; a table in a list is none, and its debug form is refused by every key.
+/// The values that a key is set to, one after the other: those of a list where it gathers several. What is of a type that it
+/// cannot have is said, and is none of them.
+fn items<'a>(name: &str, value: &'a Value, source: &Source, problems: &mut Vec<Problem>) -> Vec<&'a Value> {
+    let (many, form) = match written(name) {
+        Some((kind, many)) => (many, form::of(kind).unwrap_or(Form::Text)),
+        // What it should have been is said by the one who looks it up.
+        None => return vec![value],
+    };
+    let items: Vec<&Value> = match value {
+        Value::Array(_) if !many => {
+            problems.push(super::refuse(source, format!("{name}: it takes one value, and this is a list.")));
+            return Vec::new();
+        }
+        Value::Array(items) => items.iter().collect(),
+        other => vec![other],
+    };
+    let fits = |item: &&Value| match form.check(item) {
+        Ok(()) => true,
+        Err(reason) => {
+            problems.push(super::refuse(source, format!("{name}: {reason}.")));
+            false
+        }
+    };
+    items.into_iter().filter(fits).collect()
+}
+
+/// The kind of a setting's value, and whether it gathers several.
+fn written(name: &str) -> Option<(&'static str, bool)> {
+    match groups::find(name) {
+        Some((group, rest)) => group.entry(rest).ok().map(|(_, field)| (field.kind, field.many)),
+        None => keys::find(name).map(|key| (key.kind, key.many)),
+    }
+}
+
+/// A scalar as its text; a list is none, and only its name is used.
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -144,6 +177,6 @@ fn plain(value: &Value) -> String {
         Value::Float(number) => number.to_string(),
         Value::Boolean(truth) => truth.to_string(),
         Value::Datetime(time) => time.to_string(),
-        other @ (Value::Array(_) | Value::Table(_)) => format!("{other:?}"),
+        Value::Array(_) | Value::Table(_) => String::new(),
     }
 }

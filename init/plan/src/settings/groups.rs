@@ -30,6 +30,8 @@ pub struct Field {
     pub stage: Stage,
     /// It is taken from private sources only and shown by nobody.
     pub secret: bool,
+    /// It gathers several values.
+    pub many: bool,
     /// Sets it, for the entry of this name, from its text.
     pub set: fn(&mut Settings, &str, &str, &Source) -> Result<(), String>,
 }
@@ -48,6 +50,7 @@ static LAYOUT: Group = Group {
         doc: "`read-only`, `ephemeral`, `persistent`, `persistent-file`, `tmpfs` or `tmpfs(SIZE)`.",
         stage: Stage::Root,
         secret: false,
+        many: false,
         set: |settings, path, text, source| layout::set(&mut settings.layout, path, text, source),
     }],
     show: |settings| {

@@ -5,6 +5,7 @@
 //! document onto the same settings.
 
 mod file;
+pub mod form;
 pub mod groups;
 pub mod keys;
 pub mod kubelet;
@@ -13,8 +14,10 @@ mod node;
 pub mod parameters;
 mod root;
 pub mod rules;
+mod schema;
 pub mod script;
 pub mod template;
+mod userinfo;
 pub mod value;
 
 use std::net::IpAddr;
@@ -34,6 +37,7 @@ use kubelet::KubeletSettings;
 pub use nearest::nearest;
 pub use node::NodeSettings;
 use rules::{Asked, Known};
+pub use schema::schema;
 use template::UrlTemplate;
 use value::{DeviceRef, HostName, Sha256, Url};
 
@@ -259,7 +263,7 @@ fn name_by_systemd(settings: &mut Settings, facts: &Facts, problems: &mut Vec<Pr
         match text.parse() {
             Ok(name) => keys::put(&mut settings.hostname, name, &source),
             Err(reason) => {
-                let text = format!("system.hostname: {reason}.");
+                let text = userinfo::hide(&format!("system.hostname: {reason}."), text);
                 problems.push(Problem { severity: Severity::Warn, ..refuse(&source, text) });
             }
         }
@@ -303,8 +307,10 @@ fn apply_key(settings: &mut Settings, name: &str, text: &str, source: &Source, p
     };
     let mut take = |stage, secret, set: &dyn Fn(&mut Settings) -> Result<(), String>| {
         let taken = admit(&shown, stage, secret, source).and_then(|()| {
-            set(settings)
-                .map_err(|reason| refuse(source, format!("{}: {reason}.", written(&shown, text, secret))))
+            set(settings).map_err(|reason| {
+                let message = format!("{}: {reason}.", written(&shown, text, secret));
+                refuse(source, userinfo::hide(&message, text))
+            })
         });
         problems.extend(taken.err());
     };

@@ -51,6 +51,7 @@ pub(super) static FILE: Group = Group {
             doc: "What is in it.",
             stage: Stage::Root,
             secret: false,
+            many: false,
             set: |settings, path, text, source| {
                 put(&mut file(settings, path)?.content, Content::Open(text.to_owned()), source);
                 Ok(())
@@ -62,6 +63,7 @@ pub(super) static FILE: Group = Group {
             doc: "What is in it, where nobody else may know it. Of this and `content`, the later one counts.",
             stage: Stage::Root,
             secret: true,
+            many: false,
             set: |settings, path, text, source| {
                 put(&mut file(settings, path)?.content, Content::Secret(Secret::new(text)), source);
                 Ok(())
@@ -73,6 +75,7 @@ pub(super) static FILE: Group = Group {
             doc: "Its mode, in four digits: `0644`, which is the default; `0600` for a secret.",
             stage: Stage::Root,
             secret: false,
+            many: false,
             set: |settings, path, text, source| {
                 put(&mut file(settings, path)?.mode, mode(text)?, source);
                 Ok(())
@@ -84,6 +87,7 @@ pub(super) static FILE: Group = Group {
             doc: "Whose it is, by names that the image knows or by numbers; root's where nothing is said. A user without a group stands for the user's own.",
             stage: Stage::Root,
             secret: false,
+            many: false,
             set: |settings, path, text, source| {
                 put(&mut file(settings, path)?.owner, owner(text)?, source);
                 Ok(())
@@ -118,6 +122,7 @@ pub(super) static USER: Group = Group {
             doc: "A line of `~/.ssh/authorized_keys`; several are allowed, and together they are the whole file.",
             stage: Stage::Root,
             secret: false,
+            many: true,
             set: |settings, name, text, source| {
                 add(&mut user(settings, name)?.authorized_keys, public_key(text)?, source);
                 Ok(())
@@ -129,6 +134,7 @@ pub(super) static USER: Group = Group {
             doc: "The password's hash as `openssl passwd -6` or mkpasswd(1) makes it; `!` locks the password.",
             stage: Stage::Root,
             secret: true,
+            many: false,
             set: |settings, name, text, source| {
                 put(&mut user(settings, name)?.password_hash, hash(text)?, source);
                 Ok(())
@@ -154,10 +160,11 @@ pub(super) static SYSCTL: Group = Group {
     doc: "A kernel parameter. It is set before the OS starts, and written to /etc/sysctl.d for the OS, which may load what it belongs to later.",
     fields: &[Field {
         name: "",
-        kind: "text",
+        kind: "one line, or a number",
         doc: "Its value: `sysctl.\"net.ipv4.ip_forward\" = 1`.",
         stage: Stage::Root,
         secret: false,
+        many: false,
         set: |settings, name, text, source| {
             let (name, value) = (sysctl(name)?, one_line(text)?);
             let slot = settings.node.sysctls.entry(name);
@@ -185,6 +192,7 @@ pub(super) static UNIT: Group = Group {
             doc: "Its text, written to /etc/systemd/system; without it, the unit is one of the image.",
             stage: Stage::Root,
             secret: false,
+            many: false,
             set: |settings, name, text, source| {
                 put(&mut unit(settings, name)?.content, text.to_owned(), source);
                 Ok(())
@@ -196,6 +204,7 @@ pub(super) static UNIT: Group = Group {
             doc: "Start it at boot, as the unit's own `[Install]` says, or do not.",
             stage: Stage::Root,
             secret: false,
+            many: false,
             set: |settings, name, text, source| {
                 put(&mut unit(settings, name)?.enable, parse_bool(text)?, source);
                 Ok(())
@@ -279,7 +288,7 @@ fn unit<'a>(settings: &'a mut Settings, name: &str) -> Result<&'a mut UnitSettin
     Ok(settings.node.units.entry(unit_name(name)?).or_default())
 }
 
-/// A mode without setuid, setgid and sticky. The leading zero is asked for: TOML's `0o640` would arrive as 416.
+/// A mode without setuid, setgid and sticky.
 fn mode(text: &str) -> Result<u32, String> {
     let digits = text.strip_prefix('0').filter(|digits| digits.len() == 3);
     digits.and_then(|digits| u32::from_str_radix(digits, 8).ok()).ok_or_else(|| {

@@ -3,7 +3,7 @@
 
 use super::keys::{add, emergency, module, put, relative};
 use super::value::{parse_bool, parse_path, parse_size};
-use super::{Settings, root};
+use super::{Settings, root, userinfo};
 use crate::{Code, Phase, Problem, Severity, Source, Sourced, Way};
 
 /// What a bad value of a parameter means for the boot.
@@ -47,19 +47,20 @@ pub fn apply(
     };
     let shown =
         value.map_or_else(|| parameter.name.to_owned(), |value| format!("{}={value}", parameter.name));
+    let said = |reason: String| userinfo::hide(&format!("{shown}: {reason}."), value.unwrap_or_default());
     match (parameter.set)(settings, value, source) {
         Ok(None) => {}
         Ok(Some(note)) => problems.push(Problem {
             severity: Severity::Warn,
             code: Code::ConfigUnsupported,
             source: source.clone(),
-            text: format!("{shown}: {note}."),
+            text: said(note),
         }),
         Err(reason) => problems.push(Problem {
             severity: if parameter.weight == Weight::Essential { Severity::Refuse } else { Severity::Warn },
             code: Code::ConfigValue,
             source: source.clone(),
-            text: format!("{shown}: {reason}."),
+            text: said(reason),
         }),
     }
 }

@@ -33,6 +33,7 @@ macro_rules! field {
             doc: $doc,
             stage: Stage::Root,
             secret: $secret,
+            many: false,
             set: |settings, entry, $text, $source| {
                 check_name(entry)?;
                 let $script = settings.scripts.entry(entry.to_owned()).or_default();

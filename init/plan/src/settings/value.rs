@@ -56,7 +56,8 @@ impl FromStr for Url {
         }
         match port {
             Some("") if !authority.ends_with(':') => {}
-            Some(port) if port.parse::<u16>().is_ok_and(|number| number > 0) => {}
+            // A parser of numbers takes a sign.
+            Some(port) if !port.starts_with('+') && port.parse::<u16>().is_ok_and(|number| number > 0) => {}
             _ => return Err(format!("\"{text}\" has no port number from 1 to 65535 after the host's colon")),
         }
         Ok(Url(text.to_owned()))
@@ -203,7 +204,7 @@ impl fmt::Display for HostName {
 /// Whole seconds, 1 to a day.
 pub fn parse_seconds(text: &str) -> Result<Duration, String> {
     match text.strip_suffix('s').unwrap_or(text).parse::<u64>() {
-        Ok(seconds @ 1..=86400) => Ok(Duration::from_secs(seconds)),
+        Ok(seconds @ 1..=86400) if !text.starts_with('+') => Ok(Duration::from_secs(seconds)),
         _ => Err(format!("\"{text}\" is not a number of seconds from 1 to 86400")),
     }
 }
@@ -217,7 +218,10 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         Some(b'g' | b'G') => (text.get(..text.len() - 1), 1 << 30),
         _ => (Some(text), 1),
     };
-    let number: u64 = digits.and_then(|digits| digits.parse().ok()).ok_or_else(refuse)?;
+    let number: u64 = digits
+        .filter(|digits| !digits.starts_with('+'))
+        .and_then(|digits| digits.parse().ok())
+        .ok_or_else(refuse)?;
     number.checked_mul(unit).filter(|bytes| *bytes > 0).ok_or_else(refuse)
 }
 
