@@ -6,6 +6,7 @@ pub mod accounts;
 pub mod cmdline;
 pub mod credential;
 pub mod dhcp4;
+pub mod fstab;
 pub mod gpt;
 pub mod hostname;
 pub mod ip;
