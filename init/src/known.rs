@@ -57,6 +57,13 @@ pub struct OsInit {
     pub manager: Option<Manager>,
 }
 
+/// The root that was mounted before the boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountedRoot {
+    /// Where in it other file systems are, which no overlay of it shows: `/usr`, say.
+    pub below: Vec<String>,
+}
+
 /// All that is known.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
@@ -64,6 +71,8 @@ pub struct Known {
     pub network: Option<NetworkUp>,
     /// The image, once it is here.
     pub image: Option<Image>,
+    /// The root that was there, where it is the image.
+    pub mounted_root: Option<MountedRoot>,
     /// The state disk, once it is mounted.
     pub state: Option<String>,
     /// The init that the image has.
@@ -79,6 +88,8 @@ pub enum Learned {
     Network(Box<NetworkUp>),
     /// The image is here.
     Image(Image),
+    /// The mounted root is the image.
+    MountedRoot(MountedRoot),
     /// The state disk, by its device, is mounted.
     State(String),
     /// The program to go on with.
@@ -95,6 +106,7 @@ impl Known {
         match learned {
             Learned::Network(network) => self.network = Some(*network),
             Learned::Image(image) => self.image = Some(image),
+            Learned::MountedRoot(root) => self.mounted_root = Some(root),
             Learned::State(device) => self.state = Some(device),
             Learned::Init(init) => self.init = Some(init),
             Learned::Name(name) => self.name = Some(name),

@@ -25,7 +25,7 @@ mod steps;
 mod units;
 
 pub use failure::Failure;
-pub use known::{Image, Known, Learned, NetworkUp, OsInit};
+pub use known::{Image, Known, Learned, MountedRoot, NetworkUp, OsInit};
 pub use policy::Ending;
 pub use run::Runner;
 pub use services::Manager;

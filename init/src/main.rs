@@ -1,4 +1,4 @@
-//! Becomes PID 1 and hands over to the boot; or boots for dracut's module, which calls `dayfly-init dracut`.
+//! Becomes PID 1, in an initramfs or on a mounted root (`init=`), and hands over to the boot; or boots for dracut's module, which calls `dayfly-init dracut`.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ fn main() -> ExitCode {
         under_dracut()
     } else {
         eprintln!(
-            "dayfly-init {} is the init of an initramfs and runs as process 1, or in an initramfs of dracut's as `dayfly-init dracut`; \
-             `dayfly explain` shows what it would do.",
+            "dayfly-init {} runs as process 1 (the init of an initramfs, or init= on an installed disk), or in an initramfs of dracut's \
+             as `dayfly-init dracut`; `dayfly explain` shows what it would do.",
             env!("CARGO_PKG_VERSION")
         );
         ExitCode::FAILURE
@@ -42,6 +42,7 @@ fn as_pid1() -> ExitCode {
     let sys = Arc::new(Kernel::new());
     dayfly_init::panic::guard(Arc::clone(&sys), Way::Initramfs);
     let mut errors = pid1::early_mounts();
+    let way = if pid1::is_initramfs() { Way::Initramfs } else { Way::Root };
     errors.extend(pid1::open_console().err());
     errors.extend(pid1::unlimit_kmsg().err());
     errors.extend(pid1::disable_ctrl_alt_del().err());
@@ -58,7 +59,7 @@ fn as_pid1() -> ExitCode {
     for error in errors {
         sys.log(3, &format!("dayfly: {error}"));
     }
-    boot(&sys, Way::Initramfs);
+    boot(&sys, way);
     // The kernel refused to end the machine. Process 1 must not end: the kernel would panic over it.
     loop {
         sys.sleep(Duration::from_secs(60));

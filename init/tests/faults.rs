@@ -56,7 +56,7 @@ fn causes(operation: &str) -> Vec<Cause> {
         "memory" | "ram_file" => &[ENOMEM, EIO],
         "run_in" => &[ENOENT, EACCES, ENOMEM],
         "set_hostname" | "set_clock" => &[EPERM, EINVAL],
-        "switch_root" => &[EINVAL, EBUSY],
+        "leave_root" | "switch_root" => &[EINVAL, EBUSY],
         "exec" => &[ENOENT, ENOEXEC, EACCES],
         "power" => &[EPERM],
         other => panic!("{other} has no errors here: add them"),
@@ -85,7 +85,8 @@ fn machine(way: Way, cmdline: &str, speed: u32) -> (Arc<Machine>, Receiver<End>)
     let rules =
         "version = 1\n[[match]]\nwhen = { mac = '52:54:00:12:34:02', hostname = '*' }\nroot.size = '5M'\n";
     put("/etc/dayfly.toml", rules.as_bytes());
-    put("/run/dayfly/l/usr/lib/dayfly/settings.toml", b"version = 1\n");
+    let image = if way == Way::Root { "" } else { "/run/dayfly/l" };
+    put(&format!("{image}/usr/lib/dayfly/settings.toml"), b"version = 1\n");
     put("/sys/firmware/dmi/tables/DMI", include_bytes!("../wire/src/smbios/qemu-3.0.dmi"));
     put("/sys/firmware/dmi/tables/smbios_entry_point", include_bytes!("../wire/src/smbios/qemu-3.0.entry"));
     // A kubelet's certificate of an earlier boot, which the cluster's CA has not signed.
@@ -138,7 +139,8 @@ fn judge(way: Way, cmdline: &str, fault: &Fault) -> Result<(), String> {
     match (way, &end) {
         (Way::Initramfs | Way::Root, End::Exec(_)) | (Way::Dracut, End::Returned(Ended::Left)) => {
             // Nothing that the hash guards may have been skipped on the way.
-            let mounted = state.mounts.iter().position(|mount| mount.starts_with("squashfs"));
+            let image = if way == Way::Root { "overlay" } else { "squashfs" };
+            let mounted = state.mounts.iter().position(|mount| mount.starts_with(image));
             if mounted.is_none() { Err(format!("no image was mounted: {}", story())) } else { Ok(()) }
         }
         (Way::Initramfs | Way::Root, End::Power(_)) => {
@@ -179,6 +181,11 @@ fn no_failing_call_for_the_node_stops_pid_1() {
 #[test]
 fn no_failing_call_leaves_dracut_waiting_or_with_half_a_root() {
     every_call_fails(Way::Dracut, &cmdline(), &BTreeSet::new(), &[1, usize::MAX]);
+}
+
+#[test]
+fn no_failing_call_stops_the_init_of_an_installed_disk() {
+    every_call_fails(Way::Root, &cmdline(), &BTreeSet::new(), &[1, usize::MAX]);
 }
 
 /// But for those that another test lets fail.

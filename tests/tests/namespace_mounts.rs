@@ -65,6 +65,55 @@ fn seen(target: &Path) -> Option<Row> {
 }
 
 #[test]
+fn a_root_is_left_for_one_in_memory() {
+    apart(|kernel, scratch| {
+        let (root, disk) = (scratch.join("root"), scratch.join("disk"));
+        for dir in ["etc", "usr", "proc", "sys", "dev", "run"] {
+            fs::create_dir_all(root.join(dir)).unwrap();
+        }
+        fs::write(root.join("etc/os-release"), "ID=test\n").unwrap();
+        fs::File::create(&disk).unwrap().set_len(16 << 20).unwrap();
+        let (shown, image) = (root.to_str().unwrap(), disk.to_str().unwrap());
+        run("mkfs.ext4", &["-q", "-d", shown, image]);
+        // As an initramfs leaves it: writable, with a file system below, the kernel's own in their places, all shared.
+        run("mount", &["-o", "loop", image, shown]);
+        kernel.mount(&tmpfs(&root.join("usr"))).unwrap();
+        fs::write(root.join("usr/program"), "x").unwrap();
+        run("mount", &["--rbind", "/proc", root.join("proc").to_str().unwrap()]);
+        kernel.mount(&tmpfs(&root.join("run"))).unwrap();
+        run("mount", &["--make-rshared", shown]);
+        nix::unistd::chroot(&root).unwrap();
+        nix::unistd::chdir("/").unwrap();
+
+        let old = Path::new("/run/dayfly/l");
+        kernel.leave_root(old).unwrap();
+        let names: Vec<String> = kernel.list(Path::new("/")).unwrap().into_iter().map(|e| e.name).collect();
+        assert_eq!(names, ["proc", "run"]);
+        assert_eq!(fs::read_to_string(old.join("etc/os-release")).unwrap(), "ID=test\n");
+        assert_eq!(fs::read_to_string(old.join("usr/program")).unwrap(), "x");
+        assert!(fs::read_dir(old.join("proc")).unwrap().next().is_none(), "/proc was not moved");
+        fs::write("/file", "in memory").unwrap();
+        assert!(!old.join("file").exists());
+
+        let freeze = Mount::ReadOnly { target: old.to_owned() };
+        let writer = fs::File::create(old.join("etc/open")).unwrap();
+        let error = kernel.mount(&freeze).unwrap_err();
+        assert_eq!(error.errno(), Some(nix::errno::Errno::EBUSY as i32), "{error}");
+        drop(writer);
+        kernel.mount(&freeze).unwrap();
+        for place in ["etc/new", "usr/new"] {
+            assert_eq!(fs::write(old.join(place), "x").unwrap_err().raw_os_error(), EROFS, "{place}");
+        }
+        let table = fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+        let row = table.lines().find(|line| line.contains(" /run/dayfly/l ")).unwrap();
+        assert!(
+            row.rsplit(' ').next().unwrap().starts_with("ro"),
+            "the file system is still writable: {row}"
+        );
+    });
+}
+
+#[test]
 fn an_image_in_memory_is_mounted_and_its_device_clears_itself() {
     for fstype in ["squashfs", "erofs"] {
         apart(|kernel, scratch| {

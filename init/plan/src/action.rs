@@ -63,6 +63,8 @@ pub struct StateCreation {
 pub struct IdentityPlan {
     /// From the settings; else from DHCP, else from the MAC address.
     pub hostname: Option<HostName>,
+    /// The root is that of one machine: what it calls itself comes before DHCP, and its machine-id stays.
+    pub is_installed: bool,
 }
 
 /// A Git repository whose program runs when the OS is up.
@@ -297,6 +299,9 @@ impl fmt::Display for Action {
             }
             Action::WriteIdentity(identity) => match &identity.hostname {
                 Some(name) => write!(f, "name {name}, hosts, machine-id, resolver"),
+                None if identity.is_installed => {
+                    f.write_str("name and machine-id of the root, else by DHCP or MAC, hosts, resolver")
+                }
                 None => f.write_str("name by DHCP or MAC, hosts, machine-id, resolver"),
             },
             Action::LoadOsModules { names } => write!(f, "load {} of the image", names.join(" ")),

@@ -89,6 +89,8 @@ codes! {
         fix "Check that the loop module is in the initramfs.";
     ImageMount "image.mount" "The kernel refused to mount the image."
         fix "The kernel's words name the reason; a missing decompressor needs a kernel with it, or another -comp for mksquashfs.";
+    ImageRoot "image.root" "The mounted root could not be taken as the image (init= on an installed disk)."
+        fix "Boot without init=: the installed system is as it was. The kernel's words say what it refused.";
     StateMount "state.mount" "The state disk could not be mounted."
         fix "Check it with fsck on another system; without dayfly.state.device= the boot goes on without it.";
     StateCreate "state.create" "The state disk could not be made."
@@ -118,7 +120,7 @@ codes! {
     KubernetesCredentials "kubernetes.credentials" "The node has nothing to join its cluster with."
         fix "Give kubelet.server, kubelet.ca and kubelet.token, or kubelet.kubeconfig, from a private source.";
     HandoverNoInit "handover.no-init" "The image has no program to go on with."
-        fix "Install systemd or OpenRC in the image, or name the program with init=/path.";
+        fix "Install systemd or OpenRC in the image, or name the program with init=/path (dayfly.init=/path where init= names Dayfly).";
     HandoverSwitch "handover.switch" "The new root could not be entered."
         fix "This is a defect or a very unusual kernel: please report it with the log.";
     HandoverExec "handover.exec" "The OS's init could not be started."

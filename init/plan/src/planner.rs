@@ -35,11 +35,7 @@ pub fn plan(settings: &Settings) -> Plan {
         network(&mut draft, settings, fetched);
         late_settings(&mut draft, settings);
     }
-    if settings.way == Way::Root {
-        // The network is read from /sys, which moves into the new root with everything else.
-        let needs = [&["modules", "network"], EARLY_SETTINGS.as_slice(), &LATE_SETTINGS].concat();
-        draft.add(Phase::Image, "image", &needs, Action::UseRoot, within(30), OnFailure::Abort);
-    } else {
+    if settings.way != Way::Root {
         find_image(&mut draft, settings);
     }
     image_contents(&mut draft, settings);
@@ -86,7 +82,8 @@ fn values<T: Clone>(list: &[Sourced<T>]) -> Vec<T> {
 }
 
 fn devices(draft: &mut Draft, settings: &Settings) {
-    let mut names: Vec<String> = ESSENTIAL_MODULES.iter().map(|&name| name.to_owned()).collect();
+    let essential: &[&str] = if settings.way == Way::Root { &["overlay"] } else { &ESSENTIAL_MODULES };
+    let mut names: Vec<String> = essential.iter().map(|&name| name.to_owned()).collect();
     names.extend(values(&settings.modules_load));
     draft.add(
         Phase::Devices,
@@ -96,6 +93,11 @@ fn devices(draft: &mut Draft, settings: &Settings) {
         within(30),
         OnFailure::Continue("a feature that is really missing shows by name where it is used"),
     );
+    if settings.way == Way::Root {
+        // Before anything else: /proc, /sys and /run move into the new root, and nothing may be written to the old one.
+        let needs = ["modules"];
+        draft.add(Phase::Devices, "image", &needs, Action::UseRoot, within(30), OnFailure::Abort);
+    }
     if settings.way != Way::Initramfs {
         // The initramfs that came before has loaded them.
         return;
@@ -115,7 +117,7 @@ fn early_settings(draft: &mut Draft, settings: &Settings) {
     draft.add(
         Phase::Devices,
         "credentials",
-        &[],
+        &["image"],
         Action::ReadCredentials,
         within(10),
         OnFailure::Continue("the boot goes on without credentials of the machine's host"),
@@ -128,7 +130,7 @@ fn early_settings(draft: &mut Draft, settings: &Settings) {
             Some(_) => OnFailure::Abort,
             None => OnFailure::Continue("nobody asked for this disk; dayfly.config.device= makes it a must"),
         };
-        let needs = ["modules", "drivers"];
+        let needs = ["modules", "drivers", "image"];
         draft.add(Phase::Devices, "config", &needs, Action::ReadConfig(search), deadline, on_failure);
     }
     if settings.asked.macs {
@@ -136,7 +138,7 @@ fn early_settings(draft: &mut Draft, settings: &Settings) {
         let bootif = settings.bootif.as_ref().filter(|mac| mac.source.stage() == Stage::Devices);
         let read = Action::ReadLinks { bootif: bootif.map(|mac| mac.value) };
         let retry = OnFailure::Retry { within: Duration::from_secs(10) };
-        draft.add(Phase::Devices, "links", &["drivers"], read, within(15), retry);
+        draft.add(Phase::Devices, "links", &["drivers", "image"], read, within(15), retry);
     }
 }
 
@@ -275,10 +277,16 @@ fn find_image(draft: &mut Draft, settings: &Settings) {
 }
 
 fn image_contents(draft: &mut Draft, settings: &Settings) {
+    let mut needs = vec!["image"];
+    if settings.way == Way::Root {
+        // That image was there before anything was known of what is wanted of it.
+        needs.extend(EARLY_SETTINGS);
+        needs.extend(LATE_SETTINGS);
+    }
     draft.add(
         Phase::Image,
         "defaults",
-        &["image"],
+        &needs,
         Action::ReadDefaults,
         within(10),
         OnFailure::Continue("the image is booted without settings of its own"),
@@ -346,7 +354,10 @@ fn root(draft: &mut Draft, settings: &Settings) {
 }
 
 fn node(draft: &mut Draft, settings: &Settings) {
-    let identity = IdentityPlan { hostname: settings.hostname.as_ref().map(|name| name.value.clone()) };
+    let identity = IdentityPlan {
+        hostname: settings.hostname.as_ref().map(|name| name.value.clone()),
+        is_installed: settings.way == Way::Root,
+    };
     draft.add(
         Phase::Node,
         "identity",

@@ -13,23 +13,37 @@ use crate::context::{Context, Done};
 use crate::events::{Event, Level, NodeFact};
 use crate::{Failure, Learned, NetworkUp};
 
+/// Where a name comes from that the installed OS has.
+const OF_ROOT: &str = "root";
+
 /// Writes the node's identity into the OS's ephemeral /etc.
 pub fn write<S: Sys>(cx: &Context<S>, plan: &IdentityPlan) -> Result<Done, Failure> {
     let mac = own_mac(cx);
-    let (machine_id, seed) = machine_id(cx, mac);
-    let (name, origin) = choose_name(plan, cx.known.network.as_ref(), mac, &machine_id);
-    write_files(cx, &name, &machine_id)
+    let own = if plan.is_installed { own_id(cx) } else { None };
+    let (machine_id, seed) = own.map_or_else(|| machine_id(cx, mac), |id| (id, OF_ROOT));
+    let own = if plan.is_installed { own_name(cx) } else { None };
+    let (name, origin) = choose_name(plan, own, cx.known.network.as_ref(), mac, &machine_id);
+    // What an administrator wrote into the hosts of an installed OS fits the name that it has.
+    let hosts = (origin != OF_ROOT).then(|| hosts(&name, cx.known.network.as_ref()));
+    write_files(cx, &name, hosts.as_deref(), &machine_id)
         .map_err(|error| Failure::from_sys(Code::NodeWrite, "write the node's identity into /etc", &error))?;
     cx.events.emit(Event::Node(NodeFact::Identity(name.to_string(), machine_id)));
     let said = format!("{name} (from {origin}), machine-id from {seed}");
     Ok(Done::with(said).and(Learned::Name(name)))
 }
 
-fn write_files<S: Sys>(cx: &Context<S>, name: &HostName, machine_id: &str) -> Result<(), SysError> {
+fn write_files<S: Sys>(
+    cx: &Context<S>,
+    name: &HostName,
+    hosts: Option<&str>,
+    machine_id: &str,
+) -> Result<(), SysError> {
     let etc = Path::new(paths::ROOT).join("etc");
     let put = |file: &str, text: &str, mode: u32| cx.sys.write(&etc.join(file), text.as_bytes(), mode);
     put("hostname", &format!("{name}\n"), 0o644)?;
-    put("hosts", &hosts(name, cx.known.network.as_ref()), 0o644)?;
+    if let Some(hosts) = hosts {
+        put("hosts", hosts, 0o644)?;
+    }
     put("machine-id", &format!("{machine_id}\n"), 0o444)?;
     if let Some(network) = &cx.known.network
         && !network.dns.is_empty()
@@ -41,14 +55,38 @@ fn write_files<S: Sys>(cx: &Context<S>, name: &HostName, machine_id: &str) -> Re
     cx.sys.set_hostname(name.as_str())
 }
 
+/// What the installed OS calls itself. The name that an installer leaves where nobody gave one is none.
+fn own_name<S: Sys>(cx: &Context<S>) -> Option<HostName> {
+    let text = own_file(cx, "hostname")?;
+    text.parse().ok().filter(|name| *name != HostName::localhost())
+}
+
+/// machine-id(5): 32 lower-case hexadecimal digits, not all of them 0.
+fn own_id<S: Sys>(cx: &Context<S>) -> Option<String> {
+    let is_digit = |digit: u8| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit);
+    own_file(cx, "machine-id")
+        .filter(|id| id.len() == 32 && id.bytes().all(is_digit) && id.bytes().any(|digit| digit != b'0'))
+}
+
+/// A line of the installed OS's /etc.
+fn own_file<S: Sys>(cx: &Context<S>, name: &str) -> Option<String> {
+    // Without it, the node is named as one without a disk of its own is.
+    let bytes = cx.sys.read(&Path::new(paths::LOWER).join("etc").join(name)).ok()?;
+    Some(String::from_utf8_lossy(&bytes).trim().to_owned()).filter(|text| !text.is_empty())
+}
+
 fn choose_name(
     plan: &IdentityPlan,
+    own: Option<HostName>,
     network: Option<&NetworkUp>,
     mac: Option<Mac>,
     machine_id: &str,
 ) -> (HostName, &'static str) {
     if let Some(name) = &plan.hostname {
         return (name.clone(), "settings");
+    }
+    if let Some(name) = own {
+        return (name, OF_ROOT);
     }
     // The network's name was checked where it came in; one that is no host name is as good as none.
     if let Some(name) = network.and_then(|network| network.hostname.as_ref()?.parse().ok()) {
@@ -187,20 +225,22 @@ mod tests {
     }
 
     #[test]
-    fn a_name_comes_from_settings_then_network_then_mac() {
-        let named = IdentityPlan { hostname: "Worker7".parse().ok() };
-        let unnamed = IdentityPlan { hostname: None };
+    fn a_name_comes_from_settings_then_the_root_then_network_then_mac() {
+        let named = IdentityPlan { hostname: "Worker7".parse().ok(), is_installed: true };
+        let unnamed = IdentityPlan { hostname: None, is_installed: true };
         let mac = Some(Mac([2, 0, 0, 0, 0, 1]));
         let id = "0123456789abcdef0123456789abcdef";
         let with_name = network(Some("fromdhcp"), None);
         let bad_name = network(Some("not a name"), None);
-        for (plan, network, mac, name) in [
-            (&named, Some(&with_name), mac, "worker7"),
-            (&unnamed, Some(&with_name), mac, "fromdhcp"),
-            (&unnamed, Some(&bad_name), mac, "node-020000000001"),
-            (&unnamed, None, None, "node-0123456789ab"),
+        let own: Option<HostName> = "installed".parse().ok();
+        for (plan, own, network, mac, name) in [
+            (&named, &own, Some(&with_name), mac, "worker7"),
+            (&unnamed, &own, Some(&with_name), mac, "installed"),
+            (&unnamed, &None, Some(&with_name), mac, "fromdhcp"),
+            (&unnamed, &None, Some(&bad_name), mac, "node-020000000001"),
+            (&unnamed, &None, None, None, "node-0123456789ab"),
         ] {
-            assert_eq!(choose_name(plan, network, mac, id).0.as_str(), name);
+            assert_eq!(choose_name(plan, own.clone(), network, mac, id).0.as_str(), name);
         }
     }
 

@@ -52,12 +52,6 @@ pub fn find<S: Sys>(cx: &Context<S>, device: &DeviceRef, file: Option<&str>) -> 
     Ok(Done::with(detail).and(Learned::Image(image)))
 }
 
-/// Takes the mounted root as the image.
-pub fn use_root<S: Sys>(_cx: &Context<S>) -> Result<Done, Failure> {
-    let wrong = "this version runs from an initramfs only";
-    Err(Failure::new(Code::ConfigUnsupported, "take the mounted root as the image", wrong).hopeless())
-}
-
 /// Takes a file of the initramfs: the loop device keeps it after the initramfs is emptied.
 pub fn take<S: Sys>(cx: &Context<S>, path: &Path) -> Result<Done, Failure> {
     let tried = format!("take {} of the initramfs as the image", path.display());

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use dayfly_plan::{Code, LayoutEntry, Policy, paths};
 use dayfly_sys::{FileKind, Mount, MountFlags, Sys, SysError};
 
+use super::fstab;
 use crate::Failure;
 use crate::context::{Context, Done};
 use crate::events::Level;
@@ -22,13 +23,29 @@ pub fn apply<S: Sys>(cx: &Context<S>, entries: &[LayoutEntry]) -> Result<Done, F
         .make_dir(Path::new(paths::OVERLAY), 0o755)
         .and_then(|()| cx.sys.mount(&overlay))
         .map_err(|error| Failure::from_sys(Code::RootLayout, "keep the root's overlay at hand", &error))?;
+    let failed =
+        |tried: String| move |error: SysError| Failure::from_sys(Code::RootLayout, tried.clone(), &error);
+    let has_state = cx.known.state.is_some();
     let mut in_memory = Vec::new();
+    let mut left_to_os: Vec<&str> = Vec::new();
     for entry in entries {
         let place = Place::new(entry, entries);
+        let tried = || format!("make {} {}", entry.path, entry.policy);
+        if entry.policy == Policy::Persistent
+            && !has_state
+            && fstab::has(cx, &entry.path).map_err(failed(tried()))?
+        {
+            cx.note(
+                Level::Info,
+                format!("{} is left to the OS: its /etc/fstab has a file system for it", entry.path),
+            );
+            left_to_os.push(&entry.path);
+            continue;
+        }
         let outcome = match entry.policy {
             Policy::ReadOnly => place.protect(cx),
             Policy::Ephemeral => place.show_overlay(cx),
-            Policy::Persistent | Policy::PersistentFile if cx.known.state.is_some() => place.persist(cx),
+            Policy::Persistent | Policy::PersistentFile if has_state => place.persist(cx),
             // The image's own file, if any, in the root's overlay: programs find it or make it.
             Policy::PersistentFile => {
                 in_memory.push(entry.path.as_str());
@@ -36,13 +53,14 @@ pub fn apply<S: Sys>(cx: &Context<S>, entries: &[LayoutEntry]) -> Result<Done, F
             }
             Policy::Persistent => {
                 in_memory.push(entry.path.as_str());
-                place.fill_tmpfs(cx)
+                // An installed disk may have more there than fits into memory.
+                if cx.known.mounted_root.is_some() { place.show_overlay(cx) } else { place.fill_tmpfs(cx) }
             }
             Policy::Tmpfs(size) => place.tmpfs(cx, size),
         };
-        let tried = || format!("make {} {}", entry.path, entry.policy);
-        outcome.map_err(|error| Failure::from_sys(Code::RootLayout, tried(), &error))?;
+        outcome.map_err(failed(tried()))?;
     }
+    fstab::settle(cx, entries, &left_to_os).map_err(failed("put /etc/fstab right".to_owned()))?;
     // What is still bound from it stays; only the place goes.
     let away = Mount::Unmount { target: PathBuf::from(paths::OVERLAY), lazy: true };
     if let Err(error) = cx.sys.mount(&away) {
@@ -108,6 +126,12 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// Whether it is a part of a file system that was mounted below the root before: an overlay shows nothing of that.
+    fn is_apart<S: Sys>(&self, cx: &Context<S>) -> bool {
+        let below = cx.known.mounted_root.iter().flat_map(|root| &root.below);
+        below.into_iter().any(|place| Path::new(self.path).starts_with(place))
+    }
+
     fn bind<S: Sys>(&self, cx: &Context<S>, source: PathBuf, flags: MountFlags) -> Result<(), SysError> {
         cx.sys.mount(&Mount::Bind { source, target: self.target.clone(), recursive: false, flags })
     }
@@ -123,8 +147,12 @@ impl<'a> Place<'a> {
 
     /// The root's overlay itself; where something else lies above, the overlay's folder is shown through it.
     fn show_overlay<S: Sys>(&self, cx: &Context<S>) -> Result<(), SysError> {
-        if self.above == Policy::Ephemeral || (self.is_default && !self.is_in_image(cx)?) {
+        let is_apart = self.is_apart(cx);
+        if (self.above == Policy::Ephemeral && !is_apart) || (self.is_default && !self.is_in_image(cx)?) {
             return Ok(());
+        }
+        if is_apart {
+            return self.fill_tmpfs(cx);
         }
         let source = at(paths::OVERLAY, self.path);
         cx.sys.make_dir(&source, 0o755)?;

@@ -6,6 +6,7 @@ mod defaults;
 mod drivers;
 mod fetch;
 mod files;
+mod fstab;
 pub mod handover;
 mod host_keys;
 mod identity;
@@ -15,6 +16,7 @@ mod kubelet;
 mod kubernetes;
 mod layout;
 mod machine;
+mod mounted_root;
 mod network;
 pub mod report;
 mod root;
@@ -52,7 +54,7 @@ pub fn perform<S: Sys>(action: &Action, cx: &Context<S>) -> Result<Done, Failure
         Action::FindImage { device, file } => image::find(cx, device, file.as_deref()),
         Action::UseFile { path } => image::take(cx, Path::new(path)),
         Action::Verify { sha256 } => verify::verify(cx, sha256),
-        Action::UseRoot => image::use_root(cx),
+        Action::UseRoot => mounted_root::take(cx),
         Action::MountImage => image::mount(cx),
         Action::ReadDefaults => defaults::read(cx),
         Action::FindInit { init } => init::find(cx, init.as_deref()),

@@ -137,6 +137,9 @@ pub trait Sys: Send + Sync + 'static {
     /// with /dev, /proc and /sys in their places. A name without `/` is looked for in the usual folders. One that is over
     /// its time is killed, and an error that holds the end of what it said.
     fn run_in(&self, root: &Path, program: &str, args: &[&str], limit: Duration) -> Result<Output>;
+    /// Goes on in a new, empty root in memory with the /dev, /proc, /run and /sys of this one, which is at `old` then, a
+    /// folder below /run.
+    fn leave_root(&self, old: &Path) -> Result<()>;
     /// Empties the initramfs, moves `root` to `/` and enters it.
     fn switch_root(&self, root: &Path) -> Result<()>;
     /// Replaces this process; returns only on failure.

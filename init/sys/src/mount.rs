@@ -66,6 +66,12 @@ pub enum Mount {
         /// The mount.
         target: PathBuf,
     },
+    /// Nothing is written any more through a mount and those below it, nor by its file system. Refused (`EBUSY`) where a
+    /// file is open for writing.
+    ReadOnly {
+        /// The mount.
+        target: PathBuf,
+    },
     /// Takes a mount away (`MNT_DETACH` where it is busy and `lazy`).
     Unmount {
         /// The mount.
@@ -84,6 +90,7 @@ impl Mount {
             | Mount::Bind { target, .. }
             | Mount::Move { target, .. }
             | Mount::Shared { target }
+            | Mount::ReadOnly { target }
             | Mount::Unmount { target, .. } => target,
         }
     }

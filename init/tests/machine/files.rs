@@ -31,6 +31,11 @@ impl Node {
     }
 }
 
+/// The mounts of an installed OS when its root has been left: /usr is a file system of its own.
+const MOUNTINFO: &str = "40 1 0:30 / / rw - tmpfs root rw\n22 40 0:5 / /proc rw - proc proc rw\n\
+    23 40 0:21 / /run rw - tmpfs tmpfs rw\n30 23 254:1 / /run/dayfly/l ro - ext4 /dev/vda1 ro\n\
+    31 30 254:2 / /run/dayfly/l/usr ro - ext4 /dev/vda2 ro\n";
+
 /// The index that the fake boots with: what it asks for is built in, and one driver has a file.
 const INDEX: &str = "dayfly-modules 1 6.1.0-fake\n\
     [dep 45]\nkernel/virtio_net.ko:\nkernel/fake_overlay.ko:\nkernel/qemu_fw_cfg.ko:\n\
@@ -202,7 +207,35 @@ impl State {
             Mount::Unmount { target, .. } => {
                 self.nodes.retain(|path, _| path == target || !path.starts_with(target));
             }
-            Mount::Move { .. } | Mount::Shared { .. } => {}
+            Mount::Move { .. } | Mount::Shared { .. } | Mount::ReadOnly { .. } => {}
+        }
+    }
+
+    /// Makes the root one of an installed OS, as its own initramfs leaves it.
+    pub fn install(&mut self) {
+        for (path, node) in image_tree() {
+            self.put(&Path::new("/").join(path), node);
+        }
+        let fstab = "UUID=a / ext4 errors=remount-ro 0 1\nUUID=b /boot vfat defaults 0 2\nUUID=c /home ext4 defaults 0 2\n";
+        for (path, text) in [
+            ("/etc/fstab", fstab),
+            ("/etc/hostname", "installed\n"),
+            ("/etc/hosts", "10.0.0.9 of-the-administrator\n"),
+            ("/etc/machine-id", "5b1d6c3a8f2e4c7d9a0b1c2d3e4f5a6b\n"),
+            ("/proc/self/mountinfo", MOUNTINFO),
+        ] {
+            self.put(Path::new(path), Node::File(text.as_bytes().to_vec()));
+        }
+    }
+
+    pub fn leave_root(&mut self, old: &Path) {
+        let stays = |path: &Path| ["/dev", "/proc", "/run", "/sys"].iter().any(|top| path.starts_with(top));
+        let left: Vec<PathBuf> =
+            self.nodes.keys().filter(|path| *path != Path::new("/") && !stays(path)).cloned().collect();
+        for path in left {
+            if let (Some(node), Ok(below)) = (self.nodes.remove(&path), path.strip_prefix("/")) {
+                self.put(&old.join(below), node);
+            }
         }
     }
 }

@@ -163,6 +163,9 @@ impl Machine {
             state.put(Path::new(paths::UDEV_CONTROL), Node::File(Vec::new()));
             state.put(&Path::new(paths::UDEV_DATA).join("n2"), Node::File(Vec::new()));
         }
+        if way == Way::Root {
+            machine.state().install();
+        }
         (machine, ends)
     }
 
@@ -345,6 +348,7 @@ impl Sys for Machine {
             Mount::Bind { .. } => "bind",
             Mount::Move { .. } => "move",
             Mount::Shared { .. } => "shared",
+            Mount::ReadOnly { .. } => "read-only",
             Mount::Unmount { .. } => "unmount",
         };
         let mut state = self.call("mount", format!("{kind} {}", mount.target().display()))?;
@@ -485,6 +489,11 @@ impl Sys for Machine {
     fn run_in(&self, root: &Path, program: &str, args: &[&str], _limit: Duration) -> Result<Output> {
         let mut state = self.call("run_in", format!("{program} in {}", root.display()))?;
         Ok(programs::run(&mut state, root, program, args))
+    }
+
+    fn leave_root(&self, old: &Path) -> Result<()> {
+        self.call("leave_root", old.display())?.leave_root(old);
+        Ok(())
     }
 
     fn switch_root(&self, root: &Path) -> Result<()> {

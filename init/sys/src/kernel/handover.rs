@@ -1,10 +1,10 @@
 //! The way out of the initramfs, and the machine's end.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, fstat, fstatfs, stat};
-use rustix::mount::mount_move;
-use rustix::process::{chdir, chroot};
+use rustix::fs::{CWD, Mode, fstat, fstatfs, mkdir, rmdir, stat, statfs};
+use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_change, mount_move, unmount};
+use rustix::process::{chdir, chroot, pivot_root};
 use rustix::system::{RebootCommand, reboot};
 
 use super::Tried;
@@ -15,6 +15,48 @@ use crate::{Cause, Mount, MountFlags, Power, Result, SysError};
 
 /// What the OS gets as it is.
 const MOVED: [&str; 4] = ["proc", "sys", "dev", "run"];
+
+/// Where the old root is for a moment, in the new one.
+const OLD: &str = "old";
+
+pub(super) fn leave_root(old: &Path) -> Result<()> {
+    // pivot_root(2) refuses mounts that share their events.
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
+        .tried("keep private the mounts below", "/")?;
+    // Over the old root, since there may be no other folder to mount it on. From `/`, only `..` leads to what covers it.
+    apply(&Mount::New {
+        fstype: "tmpfs".to_owned(),
+        source: "root".to_owned(),
+        target: PathBuf::from("/"),
+        options: vec![("mode".to_owned(), Some("0755".to_owned()))],
+        flags: MountFlags::default(),
+    })?;
+    chdir("/..").tried("enter", "/..")?;
+    let device = |path| stat(path).map(|stat| stat.st_dev);
+    if device(".").tried("inspect", "/..")? == device("/").tried("inspect", "/")? {
+        let words = "it does not lead to what was mounted there";
+        return Err(SysError::new("enter", "/..", Cause::Unsupported, words));
+    }
+    let pivoted = mkdir(OLD, Mode::from_raw_mode(0o755)).and_then(|()| pivot_root(".", OLD));
+    if let Err(errno) = pivoted {
+        // Whoever tells of this failure goes on in the old root, where nobody sees what covers it: that it may stay
+        // there is no further harm.
+        let _ = unmount(".", UnmountFlags::DETACH);
+        return chdir("/").and(Err(errno)).tried("change the root to", "a root in memory");
+    }
+    chdir("/").tried("enter", "/")?;
+    let left = Path::new("/").join(OLD);
+    for name in MOVED {
+        let (source, target) = (left.join(name), Path::new("/").join(name));
+        if is_mount_point(&source) {
+            mkdir(&target, Mode::from_raw_mode(0o755)).tried("make the folder", target.display())?;
+            apply(&Mount::Move { source, target })?;
+        }
+    }
+    std::fs::create_dir_all(old).tried("make the folder", old.display())?;
+    apply(&Mount::Move { source: left.clone(), target: old.to_owned() })?;
+    rmdir(&left).tried("remove", left.display())
+}
 
 pub(super) fn switch_root(root: &Path) -> Result<()> {
     let shown = root.display().to_string();
@@ -38,7 +80,7 @@ pub(super) fn switch_root(root: &Path) -> Result<()> {
             continue;
         }
         let to = root.join(name);
-        match rustix::fs::mkdir(&to, Mode::from_raw_mode(0o755)) {
+        match mkdir(&to, Mode::from_raw_mode(0o755)) {
             // A read-only root without the folder: the move says so in its own words.
             Ok(()) | Err(rustix::io::Errno::EXIST | rustix::io::Errno::ROFS) => {}
             Err(errno) => return Err(errno).tried("make the folder", to.display()),
@@ -55,6 +97,12 @@ pub(super) fn switch_root(root: &Path) -> Result<()> {
         let _ = removal::empty(old);
     }
     Ok(())
+}
+
+/// True in an initramfs: `/` is the rootfs that the kernel unpacked it into. Where /proc cannot tell, a root in memory is
+/// taken for one.
+pub(crate) fn is_initramfs() -> bool {
+    is_rootfs().unwrap_or_else(|_| statfs("/").is_ok_and(|fs| is_memory(fs.f_type as u64)))
 }
 
 /// True where `/` is the rootfs that the kernel unpacked the initramfs into (proc_pid_mountinfo(5)).

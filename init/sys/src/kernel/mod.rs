@@ -4,7 +4,7 @@ mod chroot;
 mod console;
 mod context;
 mod files;
-mod handover;
+pub(crate) mod handover;
 mod links;
 mod loops;
 mod memory;
@@ -273,6 +273,11 @@ impl Sys for Kernel {
     /// [mount_namespaces(7)](https://man7.org/linux/man-pages/man7/mount_namespaces.7.html).
     fn run_in(&self, root: &Path, program: &str, args: &[&str], limit: Duration) -> Result<Output> {
         chroot::run(root, program, args, limit)
+    }
+
+    /// [pivot_root(2)](https://man7.org/linux/man-pages/man2/pivot_root.2.html).
+    fn leave_root(&self, old: &Path) -> Result<()> {
+        handover::leave_root(old)
     }
 
     /// [switch_root(8)](https://man7.org/linux/man-pages/man8/switch_root.8.html), by move_mount(2) and chroot(2).

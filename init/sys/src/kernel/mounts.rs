@@ -33,6 +33,7 @@ pub(crate) fn apply(mount: &Mount) -> Result<()> {
             mount_change(target, MountPropagationFlags::SHARED | MountPropagationFlags::REC)
                 .tried("share the mounts below", target.display())
         }
+        Mount::ReadOnly { target } => freeze(target),
         Mount::Unmount { target, lazy } => take_away(target, *lazy),
     }
 }
@@ -156,6 +157,22 @@ fn shift(source: &Path, target: &Path) -> Result<()> {
         moved => moved,
     }
     .tried("move the mount", subject)
+}
+
+fn freeze(target: &Path) -> Result<()> {
+    let shown = target.display();
+    let mount = open_tree(CWD, target, OpenTreeFlags::OPEN_TREE_CLOEXEC);
+    let frozen = match mount {
+        Ok(mount) => set_attributes(mount.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, true),
+        Err(errno) => Err(errno),
+    };
+    match frozen {
+        // Before Linux 5.12: not the mounts below.
+        Err(Errno::NOSYS) => mount_remount(target, OldFlags::BIND | OldFlags::RDONLY, ""),
+        done => done,
+    }
+    .tried("make the mount read-only", shown)?;
+    mount_remount(target, OldFlags::RDONLY, "").tried("make the file system read-only", target.display())
 }
 
 fn take_away(target: &Path, lazy: bool) -> Result<()> {

@@ -9,7 +9,7 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, makedev, mknodat, open};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::system::{RebootCommand, reboot};
 
-use crate::kernel::{Tried, mounts};
+use crate::kernel::{Tried, handover, mounts};
 use crate::{Mount, MountFlags, Result, SysError};
 
 pub use signals::{Signal, watch_signals};
@@ -17,6 +17,11 @@ pub use signals::{Signal, watch_signals};
 /// True in process 1 ([getpid(2)](https://man7.org/linux/man-pages/man2/getpid.2.html)).
 pub fn is_pid1() -> bool {
     std::process::id() == 1
+}
+
+/// True where the kernel started us from an initramfs, false on a root that somebody mounted (`init=`). Needs /proc.
+pub fn is_initramfs() -> bool {
+    handover::is_initramfs()
 }
 
 /// Mounts /proc, /sys, /dev (devtmpfs) and /run (tmpfs, 0755), each where nothing is mounted yet. Returns what failed:

@@ -1,0 +1,89 @@
+//! The OS's own list of file systems: what the boot has mounted, the OS must neither mount again nor mount over.
+
+use std::path::Path;
+
+use dayfly_plan::{LayoutEntry, Policy, paths};
+use dayfly_sys::{Sys, SysError};
+use dayfly_wire::fstab::{self, Entry, Fate};
+
+use crate::context::Context;
+use crate::events::Level;
+
+const FSTAB: &str = "/etc/fstab";
+/// Where kernels and boot loaders lie. A kernel that is installed into an OS that forgets would not fit what is left.
+const BOOT: [&str; 2] = ["/boot", "/efi"];
+
+/// The file system that the OS's fstab has for exactly this place.
+pub fn has<S: Sys>(cx: &Context<S>, place: &str) -> Result<bool, SysError> {
+    let text = read(cx)?;
+    Ok(fstab::entries(&text).any(|entry| entry.place == place))
+}
+
+/// Takes out what the layout has put into place, and lets nothing write to boot partitions.
+pub fn settle<S: Sys>(cx: &Context<S>, entries: &[LayoutEntry], left: &[&str]) -> Result<(), SysError> {
+    let is_placed = |place: &str| {
+        place == "/" || entries.iter().any(|entry| entry.path == place) && !left.contains(&place)
+    };
+    let fate = |entry: &Entry<'_>| {
+        if is_placed(&entry.place) {
+            Fate::Leave("Dayfly has put this place into order at boot:")
+        } else if is_boot(&entry.place) && !is_read_only(entry.options) {
+            Fate::ReadOnly("Dayfly keeps boot partitions as they are:")
+        } else {
+            Fate::Stay
+        }
+    };
+    let Some(text) = fstab::rewrite(&read(cx)?, fate) else { return Ok(()) };
+    let place = cx.sys.resolve(Path::new(paths::ROOT), Path::new(FSTAB))?;
+    match cx.sys.write(&place, &text, 0o644) {
+        // Whoever makes /etc read-only has an fstab that fits, or is told here why the OS complains.
+        Err(error)
+            if entries.iter().any(|entry| entry.path == "/etc" && entry.policy == Policy::ReadOnly) =>
+        {
+            cx.note(Level::Warning, error.to_string());
+            Ok(())
+        }
+        written => written,
+    }
+}
+
+fn read<S: Sys>(cx: &Context<S>) -> Result<Vec<u8>, SysError> {
+    let place = cx.sys.resolve(Path::new(paths::ROOT), Path::new(FSTAB))?;
+    match cx.sys.read(&place) {
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        read => read,
+    }
+}
+
+fn is_boot(place: &str) -> bool {
+    BOOT.iter()
+        .any(|boot| place.strip_prefix(boot).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
+/// The last one wins (mount(8)).
+fn is_read_only(options: &str) -> bool {
+    options.split(',').rfind(|option| ["ro", "rw"].contains(option)) == Some("ro")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boot_partitions_are_known_by_their_place() {
+        for (place, expected) in [
+            ("/boot", true),
+            ("/boot/efi", true),
+            ("/efi", true),
+            ("/bootstrap", false),
+            ("/srv/boot", false),
+        ] {
+            assert_eq!(is_boot(place), expected, "{place}");
+        }
+        for (options, expected) in
+            [("ro", true), ("defaults,ro", true), ("ro,rw", false), ("errors=remount-ro", false)]
+        {
+            assert_eq!(is_read_only(options), expected, "{options}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Boots as `init=` on the root of an installed OS, on the fake machine.
+
+mod machine;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use dayfly_plan::Way;
+use dayfly_sys::Cause;
+use machine::{End, Fault, Machine, Node};
+
+const LIMIT: Duration = Duration::from_secs(20);
+const CMDLINE: &str = "root=UUID=a ro quiet init=/usr/lib/dayfly/init";
+const EBUSY: i32 = 16;
+
+fn file(machine: &Machine, path: &str) -> String {
+    match machine.state().nodes.get(Path::new(path)) {
+        Some(Node::File(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+        other => panic!("{path} is {other:?}"),
+    }
+}
+
+#[test]
+fn the_mounted_root_is_the_image() {
+    let (machine, ends) = Machine::new_for(Way::Root, CMDLINE, 1);
+    let end = machine.boot_by(Way::Root, &ends, LIMIT);
+    assert_eq!(end, End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
+    let report = machine.report();
+    assert_eq!((report["outcome"].as_str(), report["way"].as_str()), (Some("handover"), Some("root")));
+    assert_eq!(report["problems"].as_array().unwrap().len(), 0, "{report:#}");
+
+    // What the OS has of its own stays; the lines of fstab that would undo the boot do not.
+    assert_eq!(file(&machine, "/sysroot/etc/hostname"), "installed\n");
+    assert_eq!(file(&machine, "/sysroot/etc/hosts"), "10.0.0.9 of-the-administrator\n");
+    assert_eq!(file(&machine, "/sysroot/etc/machine-id"), "5b1d6c3a8f2e4c7d9a0b1c2d3e4f5a6b\n");
+    let fstab = file(&machine, "/sysroot/etc/fstab");
+    assert!(fstab.contains("\n# UUID=a / ext4 errors=remount-ro 0 1\n"), "{fstab}");
+    assert!(
+        fstab.contains("\nUUID=b /boot vfat defaults,ro 0 2\nUUID=c /home ext4 defaults 0 2\n"),
+        "{fstab}"
+    );
+    assert_eq!(
+        file(&machine, "/run/dayfly/l/etc/fstab").lines().next(),
+        Some("UUID=a / ext4 errors=remount-ro 0 1")
+    );
+
+    let state = machine.state();
+    assert_eq!(
+        state.mounts,
+        [
+            "read-only /run/dayfly/l",
+            "tmpfs /run/dayfly/rw",
+            "overlay /sysroot",
+            "bind /run/dayfly/o",
+            // /home is its own line's in fstab; /opt and /var lie in the overlay, and /usr was never in it.
+            "bind read-only /sysroot/usr",
+            "tmpfs /sysroot/usr/local",
+            "bind /sysroot/var/lib/dpkg",
+            "unmount /run/dayfly/o",
+            "shared /",
+        ]
+    );
+    for left in ["drivers", "packet_port", "open_url", "attach_loop"] {
+        assert!(!state.calls.iter().any(|call| call.starts_with(left)), "{left}: {:?}", state.calls);
+    }
+    assert_eq!(state.nodes.get(Path::new("/usr")), Some(&Node::Symlink(PathBuf::from("/run/dayfly/l/usr"))));
+    // Nothing touches what is on the disk after the root was left.
+    let left = state.calls.iter().position(|call| call.starts_with("leave_root")).unwrap();
+    let is_write = |call: &&String| {
+        ["write", "make_dir", "symlink", "rename", "copy_tree"].iter().any(|kind| call.starts_with(kind))
+    };
+    for call in state.calls[..left].iter().filter(is_write) {
+        let path = call.split(' ').nth(1).unwrap();
+        assert!(path.starts_with("/run/") || path.starts_with("/proc/"), "{call} before the root was left");
+    }
+    assert_eq!(state.screens, "");
+}
+
+#[test]
+fn a_file_that_is_open_for_writing_is_no_reason_not_to_boot() {
+    let (machine, ends) = Machine::new_for(Way::Root, CMDLINE, 1);
+    machine.state().fault = Some(Fault {
+        call: "mount read-only /run/dayfly/l".to_owned(),
+        cause: Cause::Errno(EBUSY),
+        times: 9,
+    });
+    assert_eq!(machine.boot_by(Way::Root, &ends, LIMIT), End::Exec("/sbin/init".to_owned()));
+    assert!(
+        machine
+            .state()
+            .log
+            .iter()
+            .any(|(level, line)| *level == 4 && line.contains("the old root stays writable"))
+    );
+}
+
+#[test]
+fn an_init_that_is_dayfly_again_is_told_and_not_repeated() {
+    let (machine, ends) = Machine::new_for(Way::Root, CMDLINE, 1);
+    machine.state().put(Path::new("/run/dayfly/l"), Node::Dir);
+    assert!(matches!(machine.boot_by(Way::Root, &ends, LIMIT), End::Power(_)));
+    let state = machine.state();
+    assert!(
+        state.screens.contains("is Dayfly again") && state.screens.contains("image.root"),
+        "{}",
+        state.screens
+    );
+    assert!(!state.calls.iter().any(|call| call.starts_with("leave_root")), "{:?}", state.calls);
+}
+
+#[test]
+fn the_init_that_is_asked_for_is_the_one_that_dayfly_init_names() {
+    let cmdline = format!("{CMDLINE} dayfly.init=/usr/lib/systemd/systemd dayfly.hostname=worker7");
+    let (machine, ends) = Machine::new_for(Way::Root, &cmdline, 1);
+    assert_eq!(machine.boot_by(Way::Root, &ends, LIMIT), End::Exec("/usr/lib/systemd/systemd".to_owned()));
+    assert_eq!(file(&machine, "/sysroot/etc/hostname"), "worker7\n");
+    assert!(file(&machine, "/sysroot/etc/hosts").contains("127.0.1.1 worker7"), "a new name is in hosts");
+    assert_eq!(file(&machine, "/sysroot/etc/machine-id"), "5b1d6c3a8f2e4c7d9a0b1c2d3e4f5a6b\n");
+}
