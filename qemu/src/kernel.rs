@@ -19,6 +19,11 @@ pub struct Kernel {
 }
 
 impl Kernel {
+    /// What it was configured with, beside it in /boot.
+    pub fn config(&self) -> PathBuf {
+        self.image.with_file_name(format!("config-{}", self.version))
+    }
+
     /// The newest kernel in /boot that has modules; `$DAYFLY_KERNEL` names a version instead.
     pub fn of_host() -> Result<Self> {
         Self::find(Path::new("/boot"), Path::new("/lib/modules"), env::var("DAYFLY_KERNEL").ok().as_deref())

@@ -11,7 +11,7 @@ use anyhow::Result;
 
 use super::{
     addition::{self, Addition},
-    kubernetes,
+    installed, kubernetes,
 };
 use crate::{
     cache::{Cache, Key},
@@ -27,6 +27,7 @@ const SYSTEMD_PACKAGES: &str = include_str!("../../recipe/packages.systemd");
 const OPENRC_PACKAGES: &str = include_str!("../../recipe/packages.openrc");
 const SERVER_PACKAGES: &str = include_str!("../../recipe/packages.server");
 const KUBERNETES_PACKAGES: &str = include_str!("../../recipe/packages.kubernetes");
+const INSTALLED_PACKAGES: &str = include_str!("../../recipe/packages.installed");
 
 /// What a tree is made of.
 pub(super) struct Recipe {
@@ -88,6 +89,20 @@ pub(super) static KUBERNETES: Recipe = Recipe {
         &addition::SYSTEMD,
         &kubernetes::KUBERNETES,
         &addition::MODULES,
+    ],
+};
+
+/// Debian with systemd as an installer leaves it on a disk.
+pub(super) static INSTALLED: Recipe = Recipe {
+    name: "installed",
+    packages: &[SYSTEMD_PACKAGES, INSTALLED_PACKAGES],
+    additions: &[
+        &addition::NODE,
+        &addition::AGENT,
+        &addition::SYSTEMD,
+        &addition::KEEPSAKES,
+        &addition::MODULES,
+        &installed::INSTALLED,
     ],
 };
 

@@ -38,6 +38,25 @@ pub fn iso_with(path: &Path, label: &str, files: &[(&str, &Path)]) -> Result<()>
     Ok(())
 }
 
+/// Makes an ext4 file system that holds a copy of a tree, with 256 MiB to spare; `more` are arguments of mkfs.
+pub(super) fn ext4_of(path: &Path, tree: &Path, more: &[&str]) -> Result<()> {
+    let (tree, shown) = (tree.to_string_lossy(), path.to_string_lossy());
+    let used = call(
+        "disk: size of the tree",
+        "du",
+        &["--summarize", "--block-size=1M", "--one-file-system", &tree],
+    )?;
+    let used: u64 =
+        used.split_whitespace().next().unwrap_or_default().parse().context("du gives no number")?;
+    fs::File::create(path)?.set_len((used * 5 / 4 + 256) << 20)?;
+    call(
+        "disk: ext4 of a tree",
+        "/sbin/mkfs.ext4",
+        &[&["-q", "-F", "-d", &*tree], more, &[&*shown]].concat(),
+    )?;
+    Ok(())
+}
+
 /// Makes an ext4 file system with a label that holds copies of `files` (path on the disk, file on the host), with 64 MiB to spare.
 pub fn ext4_with(path: &Path, label: &str, files: &[(&str, &Path)]) -> Result<()> {
     let tree = tempfile::tempdir()?;

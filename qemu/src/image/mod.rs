@@ -3,6 +3,7 @@
 mod addition;
 mod debian;
 mod disk;
+mod installed;
 mod kubernetes;
 
 use std::{
@@ -16,6 +17,7 @@ use anyhow::{Context, Result, bail};
 pub(crate) use addition::closure;
 use debian::Recipe;
 pub use disk::{ext4, ext4_with, iso_with, vfat_with};
+pub use installed::{DAYFLY_INIT, Installed, MACHINE_ID, ROOT_UUID};
 
 use crate::{
     cache::{Cache, Key, sha256_file},

@@ -154,7 +154,8 @@ fn manifests(vm: &Vm) -> Result<Vec<String>> {
     PERSISTENT.iter().map(|path| list(path)).collect()
 }
 
-fn difference(before: &str, after: &str) -> String {
+/// The lines that only one of two lists has.
+pub fn difference(before: &str, after: &str) -> String {
     let missing = |from: &str, other: &str, sign: char| -> String {
         from.lines()
             .filter(|line| !other.lines().any(|known| known == *line))

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, anyhow, ensure};
 use dayfly_qemu::{
     dracut::{Built, Dracut},
-    image::{Image, Images},
+    image::{Image, Images, Installed},
     kernel::Kernel,
     product::Product,
     server::HttpServer,
@@ -149,6 +149,16 @@ pub fn image_path(image: Image) -> Result<PathBuf> {
 pub fn dayfly() -> Result<&'static PathBuf> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     once(&BUILT, || product()?.dayfly())
+}
+
+/// The installed Debian.
+pub fn installed() -> Result<Installed> {
+    images()?.installed()
+}
+
+/// The init by itself.
+pub fn init() -> Result<PathBuf> {
+    build_init("")
 }
 
 /// The initramfs with the default init.

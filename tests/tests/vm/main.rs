@@ -12,6 +12,7 @@ mod dracut;
 mod faults;
 mod foreign;
 mod harness;
+mod installed;
 mod ipxe;
 mod kept;
 mod kubernetes;
@@ -66,6 +67,7 @@ fn main() {
         consoles::SCENARIOS,
         foreign::SCENARIOS,
         openrc::SCENARIOS,
+        installed::SCENARIOS,
         systemd::SCENARIOS,
         dracut::SCENARIOS,
     ]
