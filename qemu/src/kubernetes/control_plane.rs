@@ -120,6 +120,22 @@ impl ControlPlane {
             }
             std::thread::sleep(POLL);
         }
+        self.restart_clients()
+    }
+
+    /// Starts those again that have ended because the API server was away, as their static pods would.
+    fn restart_clients(&mut self) -> Result<()> {
+        let has_ended = |part: &mut Option<Daemon>| match part {
+            Some(part) => part.ended().map(|end| end.is_some()),
+            None => Ok(false),
+        };
+        if has_ended(&mut self.controllers)? {
+            self.controllers =
+                Some(self.daemon("kube-controller-manager", &self.setup().controller_manager())?);
+        }
+        if has_ended(&mut self.scheduler)? {
+            self.scheduler = Some(self.daemon("kube-scheduler", &self.setup().scheduler())?);
+        }
         Ok(())
     }
 
