@@ -63,6 +63,7 @@ fn a_boot_ends_in_the_init_of_the_image() {
             // What pods need is the image's; the kernel has overlay already.
             "/sysroot/usr/lib/modules/6.1.0-fake/kernel/bridge.ko",
             "/sysroot/usr/lib/modules/6.1.0-fake/kernel/br_netfilter.ko",
+            "/sysroot/usr/lib/modules/6.1.0-fake/kernel/crc32c_fake.ko",
             "/sysroot/usr/lib/modules/6.1.0-fake/kernel/nf_conntrack.ko",
         ]
     );

@@ -267,8 +267,15 @@ fn image_tree() -> Vec<(&'static str, Node)> {
         ("lib", Node::Symlink(PathBuf::from("usr/lib"))),
         (
             "usr/lib/modules/6.1.0-fake/modules.dep",
-            file("kernel/br_netfilter.ko: kernel/bridge.ko\nkernel/bridge.ko:\nkernel/nf_conntrack.ko:\n"),
+            file(
+                "kernel/br_netfilter.ko: kernel/bridge.ko\nkernel/bridge.ko:\nkernel/nf_conntrack.ko:\nkernel/crc32c_fake.ko:\n",
+            ),
         ),
+        (
+            "usr/lib/modules/6.1.0-fake/modules.alias",
+            file("alias virtio:d00000001v* bridge\nalias crc32c crc32c_fake\n"),
+        ),
+        ("usr/lib/modules/6.1.0-fake/modules.softdep", file("softdep nf_conntrack pre: crc32c\n")),
         ("usr/lib/systemd/system/on.service", file("[Service]\n[Install]\nWantedBy=multi-user.target\n")),
         (
             "usr/lib/systemd/system/masked.service",
