@@ -191,6 +191,11 @@ impl<S: Sys> Modules<S> {
         String::from_utf8_lossy(&bytes).trim().to_owned()
     }
 
+    /// Whether the image or the kernel has it.
+    pub fn has(&self, name: &str) -> Result<bool, Failure> {
+        self.table().map(|table| table.has(name) || table.is_builtin(name))
+    }
+
     /// Loads a module and what it needs; `Ok(false)` where neither the image nor the kernel has it.
     pub fn load(&self, name: &str) -> Result<bool, Failure> {
         let table = self.table()?;

@@ -127,15 +127,31 @@ fn the_kernel_is_prepared_before_the_os_starts() {
     let kernel = named(&machine, "kernel");
     assert_eq!(kernel["outcome"], "done", "{kernel}");
     let value = |name: &str| file(&machine, &format!("/proc/sys/{name}"));
-    assert_eq!(value("net/bridge/bridge-nf-call-iptables").as_deref(), Some("1\n"));
+    assert_eq!(value("net/ipv4/ip_forward").as_deref(), Some("1\n"));
+    // It comes with a module, which the OS loads before it sets this.
+    assert_eq!(value("net/bridge/bridge-nf-call-iptables"), None);
     assert_eq!(value("vm/panic_on_oom").as_deref(), Some("1\n"), "what the settings say counts");
     let again = file(&machine, "/sysroot/etc/sysctl.d/90-dayfly-kubernetes.conf").unwrap();
-    assert!(again.contains("\n-net.ipv4.ip_forward = 1\n") && !again.contains("panic_on_oom"), "{again}");
+    assert!(
+        again.contains("\n-net.bridge.bridge-nf-call-iptables = 1\n") && !again.contains("panic_on_oom"),
+        "{again}"
+    );
     let modules = file(&machine, "/sysroot/etc/modules-load.d/dayfly-kubernetes.conf").unwrap();
     assert!(modules.ends_with("\noverlay\nbr_netfilter\nnf_conntrack\n"), "{modules}");
     let state = machine.state();
-    assert!(state.modules.iter().any(|module| module.ends_with("br_netfilter.ko")), "{:?}", state.modules);
     assert!(!state.is_mounted(Path::new("/sys/fs/cgroup")), "the OS mounts it its own way");
+}
+
+#[test]
+fn an_image_for_another_kernel_is_told_of() {
+    let machine = boot(&server(CA), |state| {
+        state.put(Path::new("/proc/sys/kernel/osrelease"), Node::File(b"6.9.0-other\n".to_vec()));
+    });
+    let kernel = named(&machine, "kernel");
+    assert_eq!(kernel["failure"]["code"], "node.module", "{kernel}");
+    let wrong = kernel["failure"]["wrong"].as_str().unwrap();
+    assert!(wrong.contains("no modules for the kernel that runs, 6.9.0-other"), "{kernel}");
+    assert_eq!(step(&machine)["outcome"], "done");
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl KernelNeeds {
 impl fmt::Display for KernelNeeds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (modules, sysctls) = (self.modules.join(" "), self.sysctls.len());
-        write!(f, "load {modules} of the image, set {sysctls} kernel parameters, look for cgroup v2")
+        write!(f, "have the OS load {modules}; set {sysctls} kernel parameters; look for cgroup v2")
     }
 }
 

@@ -20,13 +20,8 @@ const SYSCTLS: &str = "/etc/sysctl.d/zz-dayfly.conf";
 pub fn load_modules<S: Sys>(cx: &Context<S>, names: &[String]) -> Result<Done, Failure> {
     write(cx, MODULES, &format!("{WRITTEN}{}\n", names.join("\n")))
         .map_err(|error| Failure::from_sys(Code::NodeWrite, format!("write {MODULES}"), &error))?;
-    end(cx, load_each(cx, names), format!("{} modules", names.len()))
-}
-
-/// Loads each, and gives what went wrong.
-pub fn load_each<S: Sys>(cx: &Context<S>, names: &[String]) -> Vec<Failure> {
     let modules = cx.modules.of_os();
-    let mut troubles = Vec::new();
+    let mut troubles: Vec<Failure> = Vec::new();
     for name in names {
         let tried = format!("load the module {name} of the image");
         // Loaded before, or built in.
@@ -47,7 +42,7 @@ pub fn load_each<S: Sys>(cx: &Context<S>, names: &[String]) -> Vec<Failure> {
             }
         }
     }
-    troubles
+    end(cx, troubles, format!("{} modules", names.len()))
 }
 
 /// Sets them now: the OS's own service may come late or not at all. Has the OS set them again, once it has loaded what

@@ -1,9 +1,10 @@
-//! Modules and kernel parameters of a Kubernetes node: there when the service manager starts, not only when its own services
-//! have seen to them.
+//! Modules and kernel parameters of a Kubernetes node: in the OS's own files, which its service manager applies before it
+//! starts the first service. Loading modules here would only delay that: it is most of what a kernel does at boot.
 
 use std::fmt::Write;
+use std::path::Path;
 
-use dayfly_plan::{Code, KernelNeeds};
+use dayfly_plan::{Code, KernelNeeds, SysctlPlan};
 use dayfly_sys::{Sys, SysError};
 
 use super::cgroup;
@@ -20,18 +21,36 @@ const SYSCTLS: &str = "/etc/sysctl.d/90-dayfly-kubernetes.conf";
 /// openrc(8) reads it behind /etc/rc.conf.
 const OPENRC: &str = "/etc/rc.conf.d/dayfly.conf";
 
-/// Does what can be done now, has the OS see to it again, and says what this kernel lacks. What is missing is no reason not
-/// to start the node: its programs may do without.
+/// Leaves it to the OS, but for the parameters that can be set now, and says what this kernel lacks. What is missing is no
+/// reason not to start the node: its programs may do without.
 pub fn prepare<S: Sys>(cx: &Context<S>, needs: &KernelNeeds) -> Result<Done, Failure> {
     write(cx, needs).map_err(|error| {
         Failure::from_sys(Code::NodeWrite, "have the OS prepare the kernel for pods", &error)
     })?;
-    let mut troubles = sysctls::load_each(cx, &needs.modules);
-    troubles.extend(sysctls::set_each(cx, &needs.sysctls));
+    let mut troubles: Vec<Failure> = needs.modules.iter().filter_map(|name| find(cx, name).err()).collect();
+    // Those of bridges come with br_netfilter, and are what we want by default.
+    let now: Vec<SysctlPlan> =
+        needs.sysctls.iter().filter(|sysctl| !sysctl.name.starts_with("net.bridge.")).cloned().collect();
+    troubles.extend(sysctls::set_each(cx, &now));
     troubles.extend(cgroup::check(cx).err());
     let detail =
         format!("{} modules, {} kernel parameters, cgroup v2", needs.modules.len(), needs.sysctls.len());
     sysctls::end(cx, troubles, detail)
+}
+
+/// Fails where the OS could not load it.
+fn find<S: Sys>(cx: &Context<S>, name: &str) -> Result<(), Failure> {
+    if matches!(cx.sys.inspect(&Path::new("/sys/module").join(name)), Ok(Some(_))) {
+        return Ok(());
+    }
+    let tried = format!("look for the module {name} in the image");
+    match cx.modules.of_os().has(name) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::new(Code::NodeModule, tried, "neither the image nor the kernel has it")),
+        Err(failure) => {
+            Err(Failure::new(Code::NodeModule, tried, format!("{}: {}", failure.tried, failure.wrong)))
+        }
+    }
 }
 
 fn write<S: Sys>(cx: &Context<S>, needs: &KernelNeeds) -> Result<(), SysError> {
