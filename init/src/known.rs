@@ -23,6 +23,8 @@ pub struct NetworkUp {
     pub prefix: u8,
     /// The default router.
     pub gateway: Option<IpAddr>,
+    /// The MTU that `ip=` asks for, whatever a lease says.
+    pub mtu: Option<u32>,
     /// Name servers, best first.
     pub dns: Vec<IpAddr>,
     /// The node's domain.

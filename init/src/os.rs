@@ -10,20 +10,24 @@ use dayfly_wire::accounts::{self, User};
 pub const WRITTEN: &str = "# Written by Dayfly at boot; changes are gone at the next one.\n";
 
 /// Where a file of the OS is now, as the OS will find it: symlinks on the way are followed as it does, a last one is not.
-/// The OS's /run is the one that is there already.
 pub fn place<S: Sys>(sys: &S, path: &str) -> Result<PathBuf, SysError> {
     let path = Path::new(path);
     let folder = sys.resolve(Path::new(paths::ROOT), path.parent().unwrap_or(Path::new("/")))?;
     let place = path.file_name().map_or_else(|| folder.clone(), |name| folder.join(name));
+    Ok(with_run(place))
+}
+
+/// The OS's /run is the one that is there already.
+fn with_run(place: PathBuf) -> PathBuf {
     match place.strip_prefix(Path::new(paths::ROOT).join("run")) {
-        Ok(below) => Ok(Path::new("/run").join(below)),
-        Err(_) => Ok(place),
+        Ok(below) => Path::new("/run").join(below),
+        Err(_) => place,
     }
 }
 
 /// The text of a file of the OS; `None` where there is none.
 pub fn read<S: Sys>(sys: &S, path: &str) -> Result<Option<String>, SysError> {
-    let at = sys.resolve(Path::new(paths::ROOT), Path::new(path))?;
+    let at = with_run(sys.resolve(Path::new(paths::ROOT), Path::new(path))?);
     match sys.read(&at) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) if error.is_not_found() => Ok(None),

@@ -64,6 +64,24 @@ pub fn enable<S: Sys>(sys: &S, unit: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Enables a unit and leaves the others alone that it would like to have beside it.
+pub fn enable_alone<S: Sys>(sys: &S, unit: &str) -> Result<(), Refusal> {
+    match find(sys, unit)? {
+        Some((file, text)) => link(sys, unit, &file, &Install::parse(&text)),
+        None => Err(Refusal::Words(format!("the image has no unit {unit}"))),
+    }
+}
+
+/// Whether a unit is started at boot, as far as links say.
+pub fn is_enabled<S: Sys>(sys: &S, unit: &str) -> Result<bool, SysError> {
+    Ok(!links(sys, unit)?.is_empty() && !is_masked(sys, unit)?)
+}
+
+/// Whether a unit is there and may be started.
+pub fn is_usable<S: Sys>(sys: &S, unit: &str) -> Result<bool, SysError> {
+    Ok(find(sys, unit)?.is_some() && !is_masked(sys, unit)?)
+}
+
 fn link<S: Sys>(sys: &S, name: &str, file: &str, install: &Install) -> Result<(), Refusal> {
     let wants = install.wanted_by.iter().map(|target| (target, "wants"));
     let requires = install.required_by.iter().map(|target| (target, "requires"));

@@ -6,7 +6,7 @@
 //!
 //! The servers have the address that they have on QEMU's user network too, so URLs are the same in both.
 
-use std::{collections::BTreeSet, marker::PhantomData, path::Path};
+use std::{collections::BTreeSet, fs, marker::PhantomData, path::Path};
 
 use anyhow::{Context, Result};
 use nix::sched::{CloneFlags, unshare};
@@ -51,6 +51,8 @@ impl Lan {
 
     /// Starts dnsmasq: the machine at port n gets [`address`]`(n)` and the name `node<n>`; more of its options in `more`.
     pub fn serve_dhcp(&mut self, log: &Path, more: &[&str]) -> Result<()> {
+        // Who counts messages wants those of this server only.
+        fs::write(log, "").with_context(|| format!("cannot empty {}", log.display()))?;
         let leases = self.dir.path().join("leases");
         let mut arguments: Vec<String> = [
             "--keep-in-foreground",
@@ -76,6 +78,12 @@ impl Lan {
         arguments.extend(more.iter().map(|&option| option.to_owned()));
         self.dnsmasq = Some(Daemon::start("dnsmasq", Path::new("/usr/sbin/dnsmasq"), &arguments, log)?);
         Ok(())
+    }
+
+    /// The leases that dnsmasq has given, in its own file's words (dnsmasq(8), `--dhcp-leasefile`).
+    pub fn leases(&self) -> Result<String> {
+        let file = self.dir.path().join("leases");
+        std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
     }
 
     /// The card of the machine at port n, 1 to 9.

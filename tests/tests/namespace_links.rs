@@ -4,7 +4,7 @@ mod namespace;
 
 use std::time::Duration;
 
-use dayfly_sys::{Kernel, Link, LinkChange, LinkKind, Sys};
+use dayfly_sys::{Kernel, Link, LinkChange, LinkKind, RouteOrigin, Sys};
 use namespace::{apart, run};
 use serde_json::Value;
 
@@ -30,6 +30,8 @@ fn route(to: Option<(&str, u8)>, via: Option<&str>, metric: u32, on_link: bool) 
         gateway: via.map(|gateway| gateway.parse().unwrap()),
         metric,
         on_link,
+        source: None,
+        origin: RouteOrigin::Static,
     }
 }
 

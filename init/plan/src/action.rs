@@ -9,7 +9,7 @@ use dayfly_wire::mac::Mac;
 
 use crate::kubernetes::{KernelNeeds, KubeletPlan};
 use crate::layout::Policy;
-use crate::node::{FilePlan, HostKeys, SysctlPlan, UnitPlan, UserPlan, some};
+use crate::node::{FilePlan, HostKeys, NetworkKeeper, SysctlPlan, UnitPlan, UserPlan, some};
 use crate::settings::template::UrlTemplate;
 use crate::settings::value::{DeviceRef, HostName, Sha256, Url};
 use crate::{Secret, paths};
@@ -202,6 +202,8 @@ pub enum Action {
     WriteUnits(Vec<UnitPlan>),
     /// Gives the node ssh host keys.
     MakeHostKeys(HostKeys),
+    /// Hands address, lease and name servers to the OS's network service.
+    HandNetworkOver(NetworkKeeper),
     /// Gives pods and services what they need of the kernel.
     PrepareKernel(KernelNeeds),
     /// Prepares the node for a kubelet and enables its service.
@@ -341,6 +343,10 @@ impl fmt::Display for Action {
                 write!(f, "have {}", some(names))
             }
             Action::MakeHostKeys(policy) => write!(f, "{policy} ssh host keys"),
+            Action::HandNetworkOver(NetworkKeeper::Auto) => {
+                f.write_str("hand address and lease to the image's network service")
+            }
+            Action::HandNetworkOver(keeper) => write!(f, "hand address and lease to {keeper}"),
             Action::PrepareKernel(needs) => needs.fmt(f),
             Action::StageKubelet(kubelet) => kubelet.fmt(f),
             Action::StageScripts(scripts) => {

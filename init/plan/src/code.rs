@@ -113,6 +113,8 @@ codes! {
         fix "Check the unit's name and its [Install] section, and that the image boots systemd.";
     NodeHostKeys "node.host-keys" "The node has no ssh host keys of its own."
         fix "Check that the image has ssh-keygen and that the state disk can be written; ssh.host_keys=image leaves the matter to the image.";
+    NodeNetwork "node.network" "The address could not be handed to a network service of the OS."
+        fix "Install systemd-networkd, or ifupdown and a DHCP client, in the image; network.handover=none says that the image sees to its address itself.";
     KubernetesCgroup "kubernetes.cgroup" "This kernel lacks the control groups that a kubelet wants, or was told not to use them."
         fix "Boot a kernel with cgroup v2 and its controllers, without systemd.unified_cgroup_hierarchy=0 and cgroup_disable=.";
     KubernetesStorage "kubernetes.storage" "Containers cannot keep their layers where this node has its /var."

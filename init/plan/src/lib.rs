@@ -28,7 +28,7 @@ pub use code::Code;
 pub use facts::{Credential, Document, Fact, Facts, Layer, Machine, Store, Way};
 pub use kubernetes::{Credentials, KernelNeeds, KubeletPlan};
 pub use layout::{Layout, Policy};
-pub use node::{Content, FilePlan, HostKeys, OwnerName, SysctlPlan, UnitPlan, UserPlan};
+pub use node::{Content, FilePlan, HostKeys, NetworkKeeper, OwnerName, SysctlPlan, UnitPlan, UserPlan};
 pub use planner::plan;
 pub use problem::{Problem, Severity};
 pub use secret::Secret;

@@ -118,6 +118,30 @@ pub enum HostKeys {
     Image,
 }
 
+/// Who keeps the node's address when the OS runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum NetworkKeeper {
+    /// The network service that the image starts, else one that it has.
+    #[default]
+    Auto,
+    /// Nobody is asked: the image sees to it.
+    None,
+    /// systemd-networkd(8).
+    Networkd,
+    /// ifup(8), Debian's.
+    Ifupdown,
+}
+
+impl NetworkKeeper {
+    /// All of them, with their names.
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("auto", Self::Auto),
+        ("none", Self::None),
+        ("networkd", Self::Networkd),
+        ("ifupdown", Self::Ifupdown),
+    ];
+}
+
 impl HostKeys {
     /// All of them, with their names.
     pub const ALL: [(&'static str, Self); 3] =
@@ -147,7 +171,7 @@ macro_rules! named {
     )* };
 }
 
-named! { HostKeys }
+named! { HostKeys NetworkKeeper }
 
 impl fmt::Display for OwnerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

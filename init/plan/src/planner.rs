@@ -9,8 +9,8 @@ use crate::settings::template::Variables;
 use crate::settings::{ImageSource, Settings};
 use crate::{
     Action, ConfigSearch, Deadline, HostKeys, IdentityPlan, KernelNeeds, KubeletPlan, LayoutEntry,
-    NetworkPlan, OnFailure, Phase, Plan, ScriptPlan, Source, Sourced, Stage, StateCreation, StateSearch,
-    Step, StepId, Way,
+    NetworkKeeper, NetworkPlan, OnFailure, Phase, Plan, ScriptPlan, Source, Sourced, Stage, StateCreation,
+    StateSearch, Step, StepId, Way,
 };
 
 /// Modules without which no image boots; its file system is loaded when its superblock has been seen.
@@ -410,6 +410,18 @@ fn node(draft: &mut Draft, settings: &Settings) {
     if !units.is_empty() {
         let write = Action::WriteUnits(units);
         draft.add(Phase::Node, "units", &["layout", "files"], write, within(10), OnFailure::Abort);
+    }
+    let is_networked = draft.steps.iter().any(|step| step.id == "network");
+    if is_networked && settings.network_handover.value != NetworkKeeper::None {
+        // What the settings write and enable counts as the image's.
+        draft.add(
+            Phase::Node,
+            "address",
+            &["identity", "network", "files", "units"],
+            Action::HandNetworkOver(settings.network_handover.value),
+            within(10),
+            OnFailure::Continue("the address stays until its lease ends, unless the OS sees to it itself"),
+        );
     }
     if settings.host_keys.value != HostKeys::Image && !has_keys {
         draft.add(

@@ -216,6 +216,7 @@ mod tests {
             address: [10, 0, 2, 15].into(),
             prefix: 24,
             gateway: None,
+            mtu: None,
             dns: vec![[10, 0, 2, 3].into()],
             domain: domain.map(str::to_owned),
             search: vec!["lab".to_owned()],

@@ -1,5 +1,6 @@
 //! What each action does. One file for each group of actions; [`perform`] is the table.
 
+mod address;
 mod config;
 mod credentials;
 mod defaults;
@@ -69,6 +70,7 @@ pub fn perform<S: Sys>(action: &Action, cx: &Context<S>) -> Result<Done, Failure
         Action::WriteUnits(units) => units::write(cx, units),
         Action::MakeHostKeys(policy) => host_keys::make(cx, *policy),
         Action::PrepareKernel(needs) => kubernetes::prepare(cx, needs),
+        Action::HandNetworkOver(keeper) => address::hand_over(cx, *keeper),
         Action::StageKubelet(plan) => kubelet::stage(cx, plan),
         Action::Report { url, wait } => report::send(cx, url, *wait),
         Action::StageScripts(plans) => scripts::stage(cx, plans),

@@ -28,7 +28,7 @@ pub use error::{Cause, Result, SysError};
 pub use file::{Backing, Copied, Entry, FileKind, RamFile, Rights};
 pub use kernel::Kernel;
 pub use mount::{Mount, MountFlags};
-pub use network::{DHCP_CLIENT, DHCP_SERVER, Link, LinkChange, LinkKind, PacketPort};
+pub use network::{DHCP_CLIENT, DHCP_SERVER, Link, LinkChange, LinkKind, PacketPort, RouteOrigin};
 pub use program::Output;
 pub use signature::Signed;
 pub use url::{Post, Request, Response};

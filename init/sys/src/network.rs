@@ -35,6 +35,15 @@ pub struct Link {
     pub mtu: u32,
 }
 
+/// Where a route comes from. The kernel keeps it, and what manages the network later goes by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouteOrigin {
+    /// A DHCP server (`RTPROT_DHCP`).
+    Dhcp,
+    /// Somebody who configured it (`RTPROT_STATIC`).
+    Static,
+}
+
 /// One change of an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LinkChange {
@@ -65,6 +74,10 @@ pub enum LinkChange {
         metric: u32,
         /// The next hop is on the link though no address says so (`RTNH_F_ONLINK`).
         on_link: bool,
+        /// The address that packets by this route leave from (`RTA_PREFSRC`), where the kernel is not to choose.
+        source: Option<IpAddr>,
+        /// Who it is from.
+        origin: RouteOrigin,
     },
     /// Takes all addresses away, and with them their routes.
     Flush,

@@ -286,6 +286,19 @@ fn image_tree() -> Vec<(&'static str, Node)> {
             file("[Install]\nWantedBy=sockets.target\nAlias=other.socket\n"),
         ),
         ("usr/lib/systemd/system/at@.service", file("[Install]\nRequiredBy=%i.target\n")),
+        (
+            "usr/lib/systemd/system/systemd-networkd.service",
+            file("[Install]\nWantedBy=multi-user.target\nAlso=systemd-network-generator.service\n"),
+        ),
+        (
+            "usr/lib/systemd/system/systemd-networkd-wait-online.service",
+            file("[Install]\nWantedBy=network-online.target\n"),
+        ),
+        (
+            "usr/lib/systemd/system/systemd-network-generator.service",
+            file("[Install]\nWantedBy=sysinit.target\n"),
+        ),
+        ("usr/lib/systemd/network/80-ve.network", file("[Match]\nName=ve-*\n")),
         ("usr/lib/systemd/system/static.service", file("[Service]\n")),
         ("usr/sbin/sshd", file("a fake sshd")),
         ("usr/bin/ssh-keygen", file("a fake ssh-keygen")),

@@ -1,5 +1,7 @@
 //! The `[Install]` section of a systemd unit: what enabling it means (systemd.unit(5)).
 
+use crate::systemd_syntax::whole_lines;
+
 /// What a unit says of how it is enabled.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Install {
@@ -43,28 +45,6 @@ impl Install {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
-}
-
-/// Lines without comments, those that end with a backslash together with the next one.
-fn whole_lines(text: &str) -> Vec<String> {
-    let mut whole = Vec::new();
-    let mut open = String::new();
-    for line in text.lines() {
-        let line = line.trim();
-        // A comment between the parts of a line is no part of it.
-        if line.starts_with(['#', ';']) {
-            continue;
-        }
-        if let Some(part) = line.strip_suffix('\\') {
-            open.extend([part, " "]);
-        } else {
-            open.push_str(line);
-            whole.push(std::mem::take(&mut open).trim().to_owned());
-        }
-    }
-    whole.push(open.trim().to_owned());
-    whole.retain(|line| !line.is_empty());
-    whole
 }
 
 #[cfg(test)]

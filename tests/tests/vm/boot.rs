@@ -72,6 +72,10 @@ fn http_dhcp(lab: &Lab) -> Result<()> {
         "the address did not survive"
     );
     ensure!(vm.check("ip route show default")?.contains("via 10.0.2.2"), "the default route did not survive");
+    // The image starts no network service by itself, but has one.
+    same!(vm.check("systemctl is-active systemd-networkd")?, "active");
+    let card = vm.check("networkctl list --no-legend --no-pager | awk '$3 == \"ether\" { print $4, $5 }'")?;
+    same!(card, "routable configured");
     // The password's place is the image, not us; but a getty must be there to ask for it.
     ensure!(
         vm.console().contains("worker7 login: ") || vm.expect("worker7 login: ", crate::lab::BOOT).is_ok(),

@@ -4,6 +4,7 @@
 //! `cargo test -p dayfly-tests --test vm -- [NAME,NAME…]` (parts of names); two run at a time (`--test-threads N`). The consoles' logs stay in
 //! `target/dayfly/logs/NAME.log`. The scenarios with Kubernetes are skipped without `--ignored`.
 
+mod address;
 mod boot;
 mod budgets;
 mod consoles;
@@ -54,6 +55,7 @@ fn main() {
     let is_wanted = |name: &str| wanted.split(',').any(|part| name.contains(part));
     let scenarios = [
         harness::SCENARIOS,
+        address::SCENARIOS,
         boot::SCENARIOS,
         budgets::SCENARIOS,
         disks::SCENARIOS,

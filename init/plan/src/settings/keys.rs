@@ -165,6 +165,9 @@ keys! {
     "network.wanted" Network "yes or no" "Bring the network up even if the image is on a disk (rd.neednet)."
         |s, t, src| s.network_wanted.set(parse_bool(t)?, src.clone()),
         |s, n| yes_no(&s.network_wanted, n);
+    "network.handover" Root "auto, none, networkd or ifupdown" "Who keeps the address when the OS runs, so that it neither ends with its lease nor is asked for a second time: the network service that the image starts, else one that it has; or the named one; or nobody, where the image sees to its address itself."
+        |s, t, src| s.network_handover.set(t.parse()?, src.clone()),
+        |s, n| one(&s.network_handover, n);
     "modules.load" Devices many "module name" "A module to load whatever the buses show; several are allowed."
         |s, t, src| for name in t.split(',') { add(&mut s.modules_load, module(name)?, src) },
         |s, n| many(&s.modules_load, n);

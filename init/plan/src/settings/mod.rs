@@ -30,8 +30,8 @@ use dayfly_wire::mac::Mac;
 use crate::layout::{self, Layout};
 use crate::source::CREDENTIAL_FILE;
 use crate::{
-    Code, Credential, Document, Facts, HostKeys, Layer, Machine, Phase, Problem, Severity, Source, Sourced,
-    Stage, Store, Way,
+    Code, Credential, Document, Facts, HostKeys, Layer, Machine, NetworkKeeper, Phase, Problem, Severity,
+    Source, Sourced, Stage, Store, Way,
 };
 use kubelet::KubeletSettings;
 pub use nearest::nearest;
@@ -111,6 +111,8 @@ pub struct Settings {
     pub dns: Vec<Sourced<IpAddr>>,
     /// The network is wanted even if the image is local.
     pub network_wanted: Sourced<bool>,
+    /// Who keeps the address when the OS runs.
+    pub network_handover: Sourced<NetworkKeeper>,
     /// Modules that are never loaded.
     pub modules_blacklist: Vec<Sourced<String>>,
     /// Modules that are loaded whatever the buses show.
@@ -183,6 +185,7 @@ impl Default for Settings {
             bootif: None,
             dns: Vec::new(),
             network_wanted: Sourced::default_of(false),
+            network_handover: Sourced::default_of(NetworkKeeper::default()),
             modules_blacklist: Vec::new(),
             modules_load: Vec::new(),
             state_device: Sourced::default_of(DeviceRef::Label("state".to_owned())),

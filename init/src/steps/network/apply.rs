@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use dayfly_sys::{LinkChange, Sys, SysError};
+use dayfly_sys::{LinkChange, RouteOrigin, Sys, SysError};
 use dayfly_wire::dhcp4::Lease;
 use dayfly_wire::mac::Mac;
 
@@ -11,7 +11,7 @@ use super::{Racer, Reason};
 use crate::NetworkUp;
 
 /// The metric of systemd-networkd's DHCP routes; what the OS sets itself with a lower one wins.
-const METRIC: u32 = 1024;
+pub const METRIC: u32 = 1024;
 
 /// A static address from `ip=`.
 pub fn fixed<S: Sys>(racer: &Racer<S>, address: IpAddr) -> Result<NetworkUp, Reason> {
@@ -23,6 +23,8 @@ pub fn fixed<S: Sys>(racer: &Racer<S>, address: IpAddr) -> Result<NetworkUp, Rea
             gateway: Some(gateway),
             metric: METRIC,
             on_link: racer.ip.gateway_is_on_link(),
+            source: None,
+            origin: RouteOrigin::Static,
         };
         change(racer, &route).map_err(|error| Reason::Refused(error.to_string()))?;
     }
@@ -32,6 +34,7 @@ pub fn fixed<S: Sys>(racer: &Racer<S>, address: IpAddr) -> Result<NetworkUp, Rea
         address,
         prefix,
         gateway: racer.ip.gateway,
+        mtu: racer.ip.mtu,
         dns: racer.ip.dns.clone(),
         domain: None,
         search: Vec::new(),
@@ -62,7 +65,16 @@ pub fn leased<S: Sys>(racer: &Racer<S>, lease: Lease) -> Result<NetworkUp, SysEr
         }
         let on_link = hop.is_some_and(|hop| !is_near(lease.address, lease.prefix, hop));
         let destination = (!is_default).then_some((IpAddr::V4(route.destination), route.prefix));
-        change(racer, &LinkChange::Route { destination, gateway: hop, metric: METRIC, on_link })?;
+        let route = LinkChange::Route {
+            destination,
+            gateway: hop,
+            metric: METRIC,
+            on_link,
+            // systemd-networkd's DHCP routes have it too: the one that it sets is this one, not a second one beside it.
+            source: Some(lease.address.into()),
+            origin: RouteOrigin::Dhcp,
+        };
+        change(racer, &route)?;
     }
     Ok(NetworkUp {
         iface: racer.link.name.clone(),
@@ -70,6 +82,7 @@ pub fn leased<S: Sys>(racer: &Racer<S>, lease: Lease) -> Result<NetworkUp, SysEr
         address: lease.address.into(),
         prefix: lease.prefix,
         gateway,
+        mtu: racer.ip.mtu,
         dns: lease.dns.iter().copied().map(IpAddr::V4).collect(),
         domain: lease.domain.clone(),
         search: lease.search.clone(),

@@ -16,6 +16,7 @@ use dayfly_sys::{Link, LinkChange, LinkKind, Sys};
 use dayfly_wire::ip::{IpArg, Method};
 use dayfly_wire::mac::Mac;
 
+pub use self::apply::METRIC;
 use self::udev::Udev;
 use super::identity;
 use crate::context::{Context, Done};

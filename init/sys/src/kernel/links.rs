@@ -11,7 +11,7 @@ use netlink_packet_route::route::{
 };
 
 use super::netlink::Netlink;
-use crate::{Cause, Link, LinkChange, LinkKind, Result, SysError};
+use crate::{Cause, Link, LinkChange, LinkKind, Result, RouteOrigin, SysError};
 
 /// `struct ifinfomsg`, `struct ifaddrmsg`, `struct rtmsg`: bytes before the attributes.
 const LINK_HEADER: usize = 16;
@@ -107,13 +107,20 @@ pub(super) fn change(index: u32, change: &LinkChange) -> Result<()> {
             let message = address_message(index, *address, *prefix, seconds);
             netlink.change(&format!("add {address}/{prefix} to"), &subject, libc::RTM_NEWADDR, add, &message)
         }
-        LinkChange::Route { destination, gateway, metric, on_link } => {
+        LinkChange::Route { destination, gateway, metric, on_link, source, origin } => {
             let to = destination.map_or_else(|| "default".to_owned(), |(net, bits)| format!("{net}/{bits}"));
             let via = gateway.map_or_else(String::new, |gateway| format!(" via {gateway}"));
             let operation = format!("add the route {to}{via} to");
             let mut message = route_message(*destination, *gateway, *on_link)
                 .map_err(|words| SysError::new(&*operation, &*subject, Cause::Unsupported, words))?;
             message.attributes.push(RouteAttribute::Oif(index));
+            message.header.protocol = match origin {
+                RouteOrigin::Dhcp => RouteProtocol::Dhcp,
+                RouteOrigin::Static => RouteProtocol::Static,
+            };
+            if let Some(source) = source {
+                message.attributes.push(RouteAttribute::PrefSource(route_address(*source)));
+            }
             if *metric != 0 {
                 message.attributes.push(RouteAttribute::Priority(*metric));
             }
@@ -171,7 +178,6 @@ fn route_message(
     }
     message.header.address_family = family(kind);
     message.header.table = RouteHeader::RT_TABLE_MAIN;
-    message.header.protocol = RouteProtocol::Boot;
     message.header.kind = RouteType::Unicast;
     message.header.scope =
         if gateway.is_none() && kind.is_ipv4() { RouteScope::Link } else { RouteScope::Universe };

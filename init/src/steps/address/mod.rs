@@ -1,0 +1,96 @@
+//! The node's address in the hands of the OS: its network service goes on with the lease that the boot has, and asks for no
+//! second one.
+
+mod networkd;
+
+use dayfly_plan::{Code, NetworkKeeper};
+use dayfly_sys::Sys;
+
+use crate::context::{Context, Done};
+use crate::events::Level;
+use crate::services::Manager;
+use crate::units::{self, Refusal};
+use crate::{Failure, NetworkUp};
+
+/// A network service of the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Service {
+    /// systemd-networkd, and whether the image starts it itself.
+    Networkd { enabled: bool },
+    /// One that nothing is handed to, by the name of its unit.
+    Foreign(&'static str),
+}
+
+/// Services that look after cards their own way. What they make of an address that is there already is theirs.
+const FOREIGN: [&str; 5] =
+    ["NetworkManager.service", "connman.service", "wicked.service", "dhcpcd.service", "networking.service"];
+
+/// Hands the address over.
+pub fn hand_over<S: Sys>(cx: &Context<S>, keeper: NetworkKeeper) -> Result<Done, Failure> {
+    let Some(network) = &cx.known.network else {
+        return Ok(Done::with("there is no address"));
+    };
+    let manager = cx.known.init.as_ref().and_then(|init| init.manager);
+    let tried = "hand the address to the image's network service";
+    let refused = |refusal| match refusal {
+        Refusal::Sys(error) => Failure::from_sys(Code::NodeNetwork, tried, &error),
+        Refusal::Words(words) => Failure::new(Code::NodeNetwork, tried, words).hopeless(),
+    };
+    let service = service(&*cx.sys, keeper, manager).map_err(refused)?;
+    match service {
+        Some(Service::Networkd { enabled }) => {
+            networkd::hand_over(&*cx.sys, network, enabled).map(Done::with).map_err(refused)
+        }
+        Some(Service::Foreign(unit)) => {
+            let text = format!("{unit} of the image is not told of {}", owned(network));
+            cx.note(Level::Warning, &text);
+            Ok(Done::with(text))
+        }
+        None if is_for_ever(network) => {
+            Ok(Done::with(format!("{} stays as it is: the image has no network service", owned(network))))
+        }
+        None => {
+            let text = format!("the image has no network service that would renew {}", owned(network));
+            Err(Failure::new(Code::NodeNetwork, tried, text).hopeless())
+        }
+    }
+}
+
+/// Who of the image gets it.
+fn service<S: Sys>(
+    sys: &S,
+    keeper: NetworkKeeper,
+    manager: Option<Manager>,
+) -> Result<Option<Service>, Refusal> {
+    let has_networkd = manager == Some(Manager::Systemd) && units::is_usable(sys, networkd::UNIT)?;
+    let networkd = |enabled| Some(Service::Networkd { enabled });
+    match keeper {
+        NetworkKeeper::None => Ok(None),
+        NetworkKeeper::Networkd if has_networkd => Ok(networkd(units::is_enabled(sys, networkd::UNIT)?)),
+        NetworkKeeper::Networkd => Err(Refusal::Words("the image has no systemd-networkd".to_owned())),
+        NetworkKeeper::Ifupdown => Err(Refusal::Words("ifupdown is not supported yet".to_owned())),
+        NetworkKeeper::Auto if manager != Some(Manager::Systemd) => Ok(None),
+        NetworkKeeper::Auto => {
+            if has_networkd && units::is_enabled(sys, networkd::UNIT)? {
+                return Ok(networkd(true));
+            }
+            for unit in FOREIGN {
+                if units::is_enabled(sys, unit)? {
+                    return Ok(Some(Service::Foreign(unit)));
+                }
+            }
+            Ok(if has_networkd { networkd(false) } else { None })
+        }
+    }
+}
+
+/// The address, and for how long it is the node's.
+fn owned(network: &NetworkUp) -> String {
+    let time = network.lease.as_ref().and_then(|lease| lease.lease_seconds);
+    let time = time.map_or_else(String::new, |seconds| format!(" (leased for {seconds} s)"));
+    format!("{}/{}{time}", network.address, network.prefix)
+}
+
+fn is_for_ever(network: &NetworkUp) -> bool {
+    network.lease.as_ref().is_none_or(|lease| lease.lease_seconds.is_none())
+}

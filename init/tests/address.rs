@@ -1,0 +1,104 @@
+//! The node's address in the hands of the OS, on the fake machine: which service of the image gets it, and how.
+
+mod machine;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use machine::{End, Machine, Node, sha256, squashfs};
+
+const ETC: &str = "/sysroot/etc/systemd/system";
+const OURS: &str = "/run/systemd/network/00-dayfly-525400123402.network";
+
+/// Boots to the end; the image's /etc gets these files at boot, and the machine these nodes before.
+fn boot(words: &str, files: &[(&str, &str)], nodes: &[(&str, Node)]) -> Arc<Machine> {
+    let sha256 = sha256(&squashfs(3 << 20));
+    let cmdline = format!("root=live:http://10.0.2.2/os.squashfs dayfly.image.sha256={sha256} {words}");
+    let (machine, ends) = Machine::new(&cmdline, 1);
+    let files = files.iter().map(|(path, content)| format!("[file.\"{path}\"]\ncontent = {content:?}\n"));
+    let text: Vec<String> = std::iter::once("version = 1\n".to_owned()).chain(files).collect();
+    machine.state().put(Path::new("/etc/dayfly.toml"), Node::File(text.concat().into_bytes()));
+    for (path, node) in nodes {
+        machine.state().put(Path::new(path), node.clone());
+    }
+    let end = machine.boot(&ends, Duration::from_secs(20));
+    assert_eq!(end, End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
+    machine
+}
+
+fn has(machine: &Machine, path: &str) -> bool {
+    machine.state().nodes.contains_key(Path::new(path))
+}
+
+fn text(machine: &Machine, path: &str) -> String {
+    match machine.state().nodes.get(Path::new(path)) {
+        Some(Node::File(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+        other => panic!("{path} is {other:?}"),
+    }
+}
+
+/// The step's outcome and words; `None` where the plan had no such step.
+fn step(machine: &Machine) -> Option<(String, String)> {
+    let report = machine.report();
+    let row = report["steps"].as_array().unwrap().iter().find(|row| row["step"] == "address")?;
+    let words = row["failure"]["wrong"].as_str().or(row["detail"].as_str()).unwrap();
+    Some((row["outcome"].as_str().unwrap().to_owned(), words.to_owned()))
+}
+
+#[test]
+fn networkd_is_started_where_nothing_else_is() {
+    let machine = boot("ip=dhcp", &[], &[]);
+    let (outcome, words) = step(&machine).unwrap();
+    assert_eq!(outcome, "done");
+    let expected = "systemd-networkd, started for it, renews 10.0.2.15/24 (leased for 3600 s) by 00-dayfly-525400123402.network";
+    assert_eq!(words, expected);
+    assert!(text(&machine, OURS).contains("\nMACAddress=52:54:00:12:34:02\n"));
+    // The fake's kernel is 6.1, which renames no card that is up.
+    assert!(has(&machine, &OURS.replace(".network", ".link")));
+    for link in [
+        "multi-user.target.wants/systemd-networkd.service",
+        "network-online.target.wants/systemd-networkd-wait-online.service",
+    ] {
+        assert!(has(&machine, &format!("{ETC}/{link}")), "{link}");
+    }
+    // It would read ip= once more, for every card.
+    assert!(!has(&machine, &format!("{ETC}/sysinit.target.wants/systemd-network-generator.service")));
+    assert!(text(&machine, "/run/systemd/networkd.conf.d/50-dayfly.conf").contains("ManageForeignRoutes=no"));
+}
+
+#[test]
+fn a_networkd_that_the_image_starts_is_as_the_image_wants_it() {
+    let started = [("/etc/systemd/system/multi-user.target.wants/systemd-networkd.service", "")];
+    let machine = boot("ip=10.0.2.50::10.0.2.2:24::eth0:none", &started, &[]);
+    let words = "systemd-networkd keeps 10.0.2.50/24 by 00-dayfly-525400123402.network";
+    assert_eq!(step(&machine), Some(("done".to_owned(), words.to_owned())));
+    assert!(!has(&machine, "/run/systemd/networkd.conf.d/50-dayfly.conf"));
+
+    let newer = [("/proc/sys/kernel/osrelease", Node::File(b"6.12.1\n".to_vec()))];
+    let named =
+        [started[0], ("/etc/systemd/network/10-card.network", "[Match]\nMACAddress=52:54:00:12:34:02\n")];
+    let machine = boot("ip=dhcp dayfly.network.handover=networkd", &named, &newer);
+    let words = "systemd-networkd goes by the image's own 10-card.network";
+    assert_eq!(step(&machine), Some(("done".to_owned(), words.to_owned())));
+    assert!(!has(&machine, OURS) && !has(&machine, &OURS.replace(".network", ".link")));
+}
+
+#[test]
+fn where_nobody_can_take_it_that_is_said() {
+    let foreign = [("/etc/systemd/system/multi-user.target.wants/NetworkManager.service", "")];
+    let told = "NetworkManager.service of the image is not told of 10.0.2.15/24 (leased for 3600 s)";
+    for (words, files, outcome) in [
+        ("ip=dhcp dayfly.network.handover=none", &[][..], None),
+        ("ip=dhcp", &foreign[..], Some(("done", told))),
+        (
+            "ip=dhcp dayfly.network.handover=ifupdown",
+            &[],
+            Some(("tolerated", "ifupdown is not supported yet")),
+        ),
+    ] {
+        let machine = boot(words, files, &[]);
+        assert_eq!(step(&machine), outcome.map(|(one, two)| (one.to_owned(), two.to_owned())), "{words}");
+        assert!(!has(&machine, OURS));
+    }
+}

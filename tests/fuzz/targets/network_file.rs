@@ -1,0 +1,16 @@
+//! Network files: a comment changes nothing, and what names a card by its address is for named cards or for none of ours.
+#![no_main]
+
+use dayfly_wire::mac::Mac;
+use dayfly_wire::network_file::{Match, Scope};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    let found = Match::parse(text);
+    if found.has(Mac([2, 0, 0, 0, 0, 7])) {
+        assert_ne!(found.scope(), Scope::General);
+    }
+    let mut commented = String::from("# a comment\n");
+    commented.push_str(text);
+    assert_eq!(Match::parse(&commented), found);
+});

@@ -1,0 +1,130 @@
+//! The node's address when the OS runs: the OS's network service goes on with it, and asks for no second one.
+
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use dayfly_qemu::{
+    image::Image,
+    lan::{self, Lan},
+    vm::Vm,
+};
+
+use crate::{
+    Scenario,
+    lab::{Lab, Site, boot, image_path, initramfs, step},
+    same,
+};
+
+pub const SCENARIOS: &[Scenario] =
+    &[("address_networkd", networkd), ("address_networkd_static", networkd_static)];
+
+/// Longer than a boot takes on a busy host: nobody renews a lease before the OS does.
+const LEASE: Duration = Duration::from_secs(240);
+/// Leases of that time from the LAN's own range, to be renewed early.
+const SHORT_LEASES: [&str; 2] =
+    ["--dhcp-range=10.0.2.11,10.0.2.19,255.255.255.0,4m", "--dhcp-option=option:T1,30"];
+/// How many IPv4 addresses and default routes there are, and which.
+const ADDRESSES: &str = "ip -4 -o address show scope global | awk '{ print $4 }'";
+const DEFAULT_ROUTES: &str = "ip -4 route show default | awk '{ print $3 }'";
+
+fn networkd(lab: &Lab) -> Result<()> {
+    outlives_its_lease(lab, Image::Server, |vm| {
+        let detail = step(&vm.boot_json()?, "address")?["detail"].as_str().unwrap_or_default().to_owned();
+        ensure!(
+            detail.starts_with("systemd-networkd renews 10.0.2.11/24 (leased for 240 s) by 00-dayfly-"),
+            "{detail}"
+        );
+        is_online(vm)
+    })
+}
+
+/// No lease, so nobody may ask for one.
+fn networkd_static(lab: &Lab) -> Result<()> {
+    image_path(Image::Server)?;
+    initramfs()?;
+    let log = lab.log()?.with_extension("dhcp");
+    Lan::apart(|lan| {
+        lan.serve_dhcp(&log, &SHORT_LEASES)?;
+        let site = Site::start(Image::Server)?;
+        let node = lab.bare_node(initramfs()?)?.nic(lan.plug(1)?).cmdline(&format!(
+            "root=live:{} ip=10.0.2.50::10.0.2.2:255.255.255.0:worker8:eth0:none nameserver=10.0.2.2 dayfly.image.sha256={}",
+            site.server.guest_url("os.squashfs"),
+            site.sha256
+        ));
+        let vm = boot(node)?;
+        is_online(&vm)?;
+        same!(vm.check(ADDRESSES)?, "10.0.2.50/24");
+        same!(vm.check(DEFAULT_ROUTES)?, "10.0.2.2");
+        vm.check("bash -c '</dev/tcp/10.0.2.2/53'")?;
+        let asked: Vec<String> = messages(&log)?;
+        same!(asked, Vec::<String>::new(), "what was asked of the DHCP server");
+        Ok(())
+    })
+}
+
+/// networkd has the card, says so at once, and has nothing to complain of.
+fn is_online(vm: &Vm) -> Result<()> {
+    same!(vm.check("systemctl is-system-running --wait")?, "running");
+    vm.check("/lib/systemd/systemd-networkd-wait-online --timeout=10")?;
+    let card = vm.check("networkctl list --no-legend --no-pager | awk '$3 == \"ether\" { print $4, $5 }'")?;
+    same!(card, "routable configured");
+    let complaints = "journalctl -q -b -o cat -p warning -u systemd-networkd -u systemd-networkd-wait-online";
+    same!(vm.check(complaints)?, "");
+    Ok(())
+}
+
+/// A node keeps its address without a gap, by one lease, for longer than the lease that the boot had.
+fn outlives_its_lease(lab: &Lab, image: Image, healthy: fn(&Vm) -> Result<()>) -> Result<()> {
+    // What must be built comes before the network of its own.
+    image_path(image)?;
+    initramfs()?;
+    let log = lab.log()?.with_extension("dhcp");
+    Lan::apart(|lan| {
+        lan.serve_dhcp(&log, &SHORT_LEASES)?;
+        let site = Site::start(image)?;
+        let vm = boot(lab.bare_node(initramfs()?)?.nic(lan.plug(1)?).cmdline(&site.parameters()))?;
+        let booted = Instant::now();
+        // Every change of an address from here on.
+        vm.check("ip -o monitor address >/run/changes 2>&1 & disown")?;
+        healthy(&vm)?;
+        let own = format!("{}/24", lan::address(1));
+        let as_it_should = |when: &str| {
+            same!(vm.check(ADDRESSES)?, own, "the addresses {when}");
+            same!(vm.check(DEFAULT_ROUTES)?, "10.0.2.2", "the default routes {when}");
+            Ok(())
+        };
+        as_it_should("after the boot")?;
+        same!(vm.boot_json()?["node"]["address"], lan::address(1));
+        let left = (LEASE + Duration::from_secs(10)).saturating_sub(booted.elapsed());
+        std::thread::sleep(left);
+        as_it_should("when the boot's lease is over")?;
+        same!(vm.check("grep ^Deleted /run/changes || true")?, "", "addresses that went away");
+        healthy(&vm)?;
+
+        let asked = messages(&log)?;
+        let count = |kind: &str| asked.iter().filter(|message| message.starts_with(kind)).count();
+        same!(count("DHCPDISCOVER"), 1, "searches for a server: {asked:#?}");
+        ensure!(count("DHCPREQUEST") >= 4, "the lease was not renewed: {asked:#?}");
+        same!(count("DHCPNAK") + count("DHCPRELEASE") + count("DHCPDECLINE"), 0, "{asked:#?}");
+        let leases = lan.leases()?;
+        let rows: Vec<Vec<&str>> = leases.lines().map(|line| line.split_whitespace().collect()).collect();
+        same!(rows.len(), 1, "leases: {leases}");
+        let row = rows.first().context("no lease")?;
+        same!(row.get(1..3), Some(&["52:54:00:77:00:01", "10.0.2.11"][..]));
+        same!(row.get(4), Some(&"01:52:54:00:77:00:01"), "the client's identifier");
+        Ok(())
+    })
+}
+
+/// The DHCP messages of nodes, as dnsmasq's log has them.
+fn messages(log: &Path) -> Result<Vec<String>> {
+    let text = fs::read_to_string(log)?;
+    let kinds = ["DHCPDISCOVER(", "DHCPREQUEST(", "DHCPRELEASE(", "DHCPDECLINE(", "DHCPINFORM(", "DHCPNAK("];
+    let found =
+        |line: &str| kinds.iter().find_map(|kind| line.find(kind)).map(|at| line.split_at(at).1.to_owned());
+    Ok(text.lines().filter_map(found).collect())
+}
