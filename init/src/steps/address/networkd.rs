@@ -171,19 +171,16 @@ fn network_file(network: &NetworkUp, mac: Mac) -> String {
     if let Some(mtu) = network.mtu {
         line("\n[Link]\nMTUBytes", &mtu);
     }
-    let leased: &[Ipv4Addr] = match &network.lease {
-        Some(lease) => {
-            line("\n[Network]\nDHCP", &"ipv4");
-            line("KeepConfiguration", &"dhcp");
-            &lease.dns
-        }
-        None => {
-            line("\n[Network]\nAddress", &format!("{}/{}", network.address, network.prefix));
-            line("KeepConfiguration", &"static");
-            // Else it would wait for a router's advertisement before it says that the card is configured.
-            line("ConfigureWithoutCarrier", &"yes");
-            &[]
-        }
+    let leased: &[Ipv4Addr] = if let Some(lease) = &network.lease {
+        line("\n[Network]\nDHCP", &"ipv4");
+        line("KeepConfiguration", &"dhcp");
+        &lease.dns
+    } else {
+        line("\n[Network]\nAddress", &format!("{}/{}", network.address, network.prefix));
+        line("KeepConfiguration", &"static");
+        // Else it would wait for a router's advertisement before it says that the card is configured.
+        line("ConfigureWithoutCarrier", &"yes");
+        &[]
     };
     for server in network.dns.iter().filter(|server| !leased.iter().any(|one| IpAddr::V4(*one) == **server)) {
         line("DNS", server);
