@@ -96,6 +96,7 @@ const FORMS: &[(&str, Form)] = &[
     ),
     ("blank or no", OneOf(&["blank", "no"])),
     ("ext4, xfs, btrfs or f2fs", OneOf(&["ext4", "xfs", "btrfs", "f2fs"])),
+    ("auto, none, networkd or ifupdown", OneOf(&["auto", "none", "networkd", "ifupdown"])),
     ("persistent, ephemeral or image", OneOf(&["persistent", "ephemeral", "image"])),
     ("reboot, poweroff or halt", OneOf(&["reboot", "poweroff", "halt"])),
     (
