@@ -19,6 +19,7 @@ mod os;
 pub mod panic;
 mod policy;
 mod run;
+mod runlevels;
 mod screen;
 mod services;
 mod steps;

@@ -201,6 +201,53 @@ fn no_link_in_a_home_is_followed() {
     assert!(!machine.state().nodes.contains_key(Path::new("/sysroot/etc/authorized_keys")));
 }
 
+/// An image with OpenRC too, for who asks for its init.
+fn openrc(state: &mut machine::State) {
+    for (path, node) in [
+        ("sbin/openrc-init", Node::File(Vec::new())),
+        ("etc/init.d/cron", Node::File(Vec::new())),
+        ("etc/init.d/udev", Node::File(Vec::new())),
+        ("etc/runlevels/default/cron", Node::Symlink(PathBuf::from("/etc/init.d/cron"))),
+        ("etc/runlevels/sysinit/udev", Node::Symlink(PathBuf::from("/etc/init.d/udev"))),
+    ] {
+        state.put(&Path::new("/run/dayfly/l").join(path), node);
+    }
+}
+
+#[test]
+fn services_of_openrc_are_put_into_runlevels() {
+    let settings = "file.\"/etc/init.d/thing\" = {content = \"#!/sbin/openrc-run\", mode = \"0755\"}
+unit.\"thing.service\".enable = true
+unit.\"udev.service\".enable = true
+unit.\"cron.service\".enable = false
+";
+    let init = "dayfly.init=/sbin/openrc-init panic=1";
+    let (machine, end) = boot(settings, init, openrc);
+    assert_eq!(end, End::Exec("/sbin/openrc-init".to_owned()), "{:?}", machine.state().log);
+    let state = machine.state();
+    for (link, target) in [
+        ("default/thing", Some("/etc/init.d/thing")),
+        ("sysinit/udev", Some("/etc/init.d/udev")),
+        ("default/udev", None),
+        ("default/cron", None),
+    ] {
+        let found = state.nodes.get(&Path::new("/sysroot/etc/runlevels").join(link));
+        assert_eq!(found, target.map(|target| Node::Symlink(PathBuf::from(target))).as_ref(), "{link}");
+    }
+    drop(state);
+    for (settings, words) in [
+        ("unit.\"gone.service\".enable = true", "the image has no /etc/init.d/gone"),
+        ("unit.\"thing.timer\".enable = true", "has services but no thing.timer"),
+        ("unit.\"thing.service\".content = \"[Unit]\"", "with file.\"/etc/init.d/thing\""),
+    ] {
+        let (machine, end) = boot(settings, init, openrc);
+        assert_eq!(end, End::Power(dayfly_sys::Power::Reboot), "{settings}: {:?}", machine.state().log);
+        let report = machine.report();
+        assert_eq!(report["failure"]["code"], "node.unit", "{settings}");
+        assert!(report["failure"]["wrong"].as_str().unwrap().contains(words), "{settings}: {report:#}");
+    }
+}
+
 const ED25519: &str = "/sysroot/etc/ssh/ssh_host_ed25519_key";
 const BAKED: &str = "/sysroot/etc/ssh/ssh_host_rsa_key";
 const KEPT: &str = "/run/dayfly/state/.dayfly/ssh";

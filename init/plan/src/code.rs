@@ -110,7 +110,7 @@ codes! {
     NodeSysctl "node.sysctl" "A kernel parameter could not be set."
         fix "Check its name and value; what belongs to a module needs it loaded first: os.modules.";
     NodeUnit "node.unit" "A unit could not be written or enabled."
-        fix "Check the unit's name and its [Install] section, and that the image boots systemd.";
+        fix "Check the unit's name and its [Install] section; an image with OpenRC wants a script, as a file, and enable = true.";
     NodeHostKeys "node.host-keys" "The node has no ssh host keys of its own."
         fix "Check that the image has ssh-keygen and that the state disk can be written; ssh.host_keys=image leaves the matter to the image.";
     NodeNetwork "node.network" "The address could not be handed to a network service of the OS."

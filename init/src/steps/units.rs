@@ -1,22 +1,21 @@
-//! Units of systemd: what the settings say, before systemd reads any.
+//! Units of systemd, services of OpenRC: what the settings say, before either reads any.
 
 use dayfly_plan::{Code, UnitPlan};
 use dayfly_sys::Sys;
 
-use crate::Failure;
 use crate::context::{Context, Done};
 use crate::events::Level;
 use crate::os;
 use crate::services::{self, Manager};
 use crate::units::{self, ETC, Refusal};
+use crate::{Failure, runlevels};
 
 /// Writes, enables and disables them.
 pub fn write<S: Sys>(cx: &Context<S>, plans: &[UnitPlan]) -> Result<Done, Failure> {
-    let manager = services::manager(cx)?;
-    if manager != Manager::Systemd {
-        let wrong = format!("the image's service manager is {}", manager.name());
-        return Err(Failure::new(Code::NodeUnit, "write systemd's units", wrong).hopeless());
-    }
+    let write_one = match services::manager(cx)? {
+        Manager::Systemd => of_systemd,
+        Manager::OpenRc => of_openrc,
+    };
     for unit in plans {
         let tried = match unit.enable {
             Some(true) => format!("enable the unit {}", unit.name),
@@ -31,7 +30,7 @@ pub fn write<S: Sys>(cx: &Context<S>, plans: &[UnitPlan]) -> Result<Done, Failur
     Ok(Done::with(format!("{} units", plans.len())))
 }
 
-fn write_one<S: Sys>(cx: &Context<S>, unit: &UnitPlan) -> Result<(), Refusal> {
+fn of_systemd<S: Sys>(cx: &Context<S>, unit: &UnitPlan) -> Result<(), Refusal> {
     let sys = &*cx.sys;
     if let Some(content) = &unit.content {
         // A link of that name, a mask or an alias, makes room.
@@ -49,4 +48,24 @@ fn write_one<S: Sys>(cx: &Context<S>, unit: &UnitPlan) -> Result<(), Refusal> {
         None => {}
     }
     Ok(())
+}
+
+/// Only what a unit's name can mean there: a service of the image, or of the settings' files, at boot or not.
+fn of_openrc<S: Sys>(cx: &Context<S>, unit: &UnitPlan) -> Result<(), Refusal> {
+    let refuse = |words: String| Err(Refusal::Words(words));
+    let Some(service) = unit.name.strip_suffix(".service") else {
+        return refuse(format!("the image boots OpenRC, which has services but no {}", unit.name));
+    };
+    if unit.content.is_some() {
+        return refuse(format!(
+            "the image boots OpenRC, which cannot read a unit of systemd: write its script with file.\"/etc/init.d/{service}\""
+        ));
+    }
+    match unit.enable {
+        Some(true) if !runlevels::enable(&*cx.sys, service)? => {
+            refuse(format!("the image has no /etc/init.d/{service}"))
+        }
+        Some(false) => Ok(runlevels::disable(&*cx.sys, service)?),
+        Some(true) | None => Ok(()),
+    }
 }

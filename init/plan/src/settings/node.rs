@@ -184,7 +184,8 @@ pub(super) static SYSCTL: Group = Group {
 pub(super) static UNIT: Group = Group {
     name: "unit",
     entry: "NAME",
-    doc: "A unit of systemd, by its whole name: `unit.\"thing.service\".enable`. A drop-in is a file.",
+    doc: "A unit of systemd, by its whole name: `unit.\"thing.service\".enable`. A drop-in is a file. In an image with OpenRC, `thing.service` is the \
+          service `thing`, and only `enable` can be said of it; its script is a file.",
     fields: &[
         Field {
             name: "content",
@@ -201,7 +202,7 @@ pub(super) static UNIT: Group = Group {
         Field {
             name: "enable",
             kind: "yes or no",
-            doc: "Start it at boot, as the unit's own `[Install]` says, or do not.",
+            doc: "Start it at boot, as the unit's own `[Install]` says (OpenRC: in the runlevel `default`), or do not.",
             stage: Stage::Root,
             secret: false,
             many: false,

@@ -1,0 +1,42 @@
+//! OpenRC's services in the OS before it runs: put into a runlevel and taken out, as rc-update(8) does it.
+
+use std::path::{Path, PathBuf};
+
+use dayfly_plan::paths;
+use dayfly_sys::{Sys, SysError};
+
+use crate::os;
+
+/// Where service scripts are.
+const SCRIPTS: &str = "/etc/init.d";
+/// A folder for each runlevel, with a link for each service in it.
+const RUNLEVELS: &str = "/etc/runlevels";
+
+/// Has a service started at boot; one that is in a runlevel already stays there. False where the OS has no such script.
+pub fn enable<S: Sys>(sys: &S, service: &str) -> Result<bool, SysError> {
+    let script = format!("{SCRIPTS}/{service}");
+    if !os::has(sys, &script)? {
+        return Ok(false);
+    }
+    if links(sys, service)?.is_empty() {
+        sys.symlink(Path::new(&script), &os::place(sys, &format!("{RUNLEVELS}/default/{service}"))?)?;
+    }
+    Ok(true)
+}
+
+/// Takes a service out of all runlevels.
+pub fn disable<S: Sys>(sys: &S, service: &str) -> Result<(), SysError> {
+    links(sys, service)?.iter().try_for_each(|link| sys.remove_tree(link))
+}
+
+fn links<S: Sys>(sys: &S, service: &str) -> Result<Vec<PathBuf>, SysError> {
+    let runlevels = sys.resolve(Path::new(paths::ROOT), Path::new(RUNLEVELS))?;
+    let mut found = Vec::new();
+    for runlevel in sys.list(&runlevels)? {
+        let link = runlevels.join(runlevel.name).join(service);
+        if sys.inspect(&link)?.is_some() {
+            found.push(link);
+        }
+    }
+    Ok(found)
+}
