@@ -1,16 +1,67 @@
 //! A Debian with OpenRC below sysvinit: its services find a node that is ready for them, boot after boot.
 
+use std::fs;
+
 use anyhow::{Result, ensure};
-use dayfly_qemu::{image::Image, vm::Vm};
+use dayfly_qemu::{
+    image::{self, Image},
+    vm::{Drive, Vm},
+};
 
 use crate::{
     Scenario,
     kept::{self, Os},
-    lab::Lab,
+    lab::{Lab, Site, boot, step},
     same,
+    scripts::{Repository, wait_for},
 };
 
-pub const SCENARIOS: &[Scenario] = &[("openrc_keeps_and_forgets", keeps_and_forgets)];
+pub const SCENARIOS: &[Scenario] = &[
+    ("openrc_keeps_and_forgets", keeps_and_forgets),
+    ("openrc_node_is_as_its_settings_say", node_is_as_its_settings_say),
+];
+
+const SETTINGS: &str = r##"version = 1
+os.modules = ["br_netfilter", "dummy"]
+
+[file."/etc/app/app.conf"]
+content = "one\ntwo\n"
+mode = "0640"
+owner = "www-data:games"
+
+[file."/etc/app/token"]
+secret = "SESAME-OPEN"
+
+[file."/run/app/start"]
+content = "in the run folder"
+
+[user.backup]
+authorized_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHd3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3 me"]
+password_hash = "$6$dayfly$SESAMESESAMESESAME"
+
+[sysctl]
+"net.bridge.bridge-nf-call-iptables" = 1
+"kernel.panic" = 7
+
+[file."/etc/init.d/thing"]
+content = """#!/sbin/openrc-run
+description="A thing"
+start() {
+	ebegin "Starting a thing"
+	cp /run/app/start /run/thing
+	eend $?
+}
+"""
+mode = "0755"
+
+[unit]
+"thing.service".enable = true
+"cron.service".enable = true
+"ssh.service".enable = false
+
+[script.node]
+interval = 60
+"##;
 
 fn keeps_and_forgets(lab: &Lab) -> Result<()> {
     kept::over_a_reboot(lab, &Os { image: Image::OpenRc, healthy, own: &[] })
@@ -34,5 +85,51 @@ fn healthy(vm: &Vm) -> Result<()> {
     };
     let complaints: Vec<&str> = boot.lines().filter(|line| complains(line)).collect();
     ensure!(complaints.is_empty(), "services complain: {complaints:#?}");
+    Ok(())
+}
+
+/// The same settings file as a node with systemd has, but for the script in place of a unit's text; and a Git script by cron.
+fn node_is_as_its_settings_say(lab: &Lab) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (config, text) = (folder.path().join("config"), folder.path().join("dayfly.toml"));
+    fs::write(&text, SETTINGS)?;
+    image::ext4_with(&config, "config", &[("dayfly.toml", &text)])?;
+    let site = Site::start(Image::OpenRc)?;
+    let repository = Repository::create(&folder.path().join("open"), &site.folder().join("open.git"))?;
+    let node = lab.node()?.drive(Drive::read_only(&config)).cmdline(&site.parameters());
+    let node = node.cmdline(&format!("my.git={}", site.server.guest_url("open.git")));
+    let vm = boot(node.explain(&["--config", &text.to_string_lossy()]))?;
+
+    let report = vm.boot_json()?;
+    for name in ["os-modules", "sysctls", "files", "users", "units", "host-keys", "scripts"] {
+        same!(step(&report, name)?["outcome"], "done", "{name}: {}", step(&report, name)?);
+    }
+    healthy(&vm)?;
+    same!(vm.check("cat /etc/app/app.conf")?, "one\ntwo");
+    let stat = "stat -c '%a %U:%G' /etc/app/app.conf /etc/app/token /etc/shadow ~backup/.ssh ~backup/.ssh/authorized_keys";
+    let expected = "640 www-data:games\n600 root:root\n640 root:shadow\n700 backup:backup\n600 backup:backup";
+    same!(vm.check(stat)?, expected);
+    same!(vm.check("grep -c SESAME /etc/shadow")?, "1");
+    same!(vm.check("cat /proc/sys/net/bridge/bridge-nf-call-iptables /proc/sys/kernel/panic")?, "1\n7");
+    vm.check("grep -q '^br_netfilter ' /proc/modules && grep -q '^dummy ' /proc/modules")?;
+    same!(vm.check("rc-service --quiet thing status && cat /run/thing")?, "in the run folder");
+    vm.check("rc-service --quiet cron status && pgrep -x cron")?;
+    same!(vm.run("rc-status --all | grep -w ssh; pgrep -x sshd")?.text, "", "a service that nobody wants");
+    let told = "grep -rIlsE 'SESAME-OPEN|SESAMESESAME' /run /etc /var /proc/cmdline /root | while read -r f; do stat -c '%a %n' $f; done | \
+                grep -v '^[0-7]*0 '; dmesg | grep -c SESAME";
+    same!(vm.run(told)?.text, "0\n");
+    same!(vm.check("grep -rlF SESAME-OPEN /etc")?, "/etc/app/token", "what the search finds where it must");
+    ensure!(!vm.console().contains("SESAME"), "the console tells the secret");
+
+    wait_for(&vm, "node", "\"ran\"")?;
+    same!(vm.check("cat /run/script-said")?, "first");
+    repository.commit("second", false)?;
+    let end = std::time::Instant::now() + crate::lab::BOOT;
+    while !vm.run("cat /run/script-said")?.text.contains("second") {
+        ensure!(std::time::Instant::now() < end, "cron never ran the new commit");
+        std::thread::sleep(std::time::Duration::from_secs(2));
+    }
+    wait_for(&vm, "node", "\"current\"")?;
+    same!(vm.check("cat /run/script-said")?, "first\nsecond");
     Ok(())
 }

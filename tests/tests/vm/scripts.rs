@@ -22,13 +22,14 @@ use crate::{
 pub const SCENARIOS: &[Scenario] = &[("git_scripts_run_and_are_kept_current", git_scripts)];
 
 /// A repository with a `run.sh`, and its bare copy that is served.
-struct Repository {
+pub struct Repository {
     work: PathBuf,
     bare: PathBuf,
 }
 
 impl Repository {
-    fn create(folder: &Path, bare: &Path) -> Result<Self> {
+    /// Makes one with a first commit.
+    pub fn create(folder: &Path, bare: &Path) -> Result<Self> {
         let repository = Self { work: folder.to_owned(), bare: bare.to_owned() };
         fs::create_dir_all(folder)?;
         git(folder, &["init", "--quiet", "--initial-branch", "main"])?;
@@ -37,7 +38,7 @@ impl Repository {
     }
 
     /// A commit whose program says its name; with `rewrite`, in place of the last one.
-    fn commit(&self, says: &str, rewrite: bool) -> Result<()> {
+    pub fn commit(&self, says: &str, rewrite: bool) -> Result<()> {
         let program = self.work.join("run.sh");
         fs::write(&program, format!("#!/bin/sh\necho {says} >>/run/script-said\n"))?;
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
@@ -137,7 +138,7 @@ impl Drop for SshServer {
 }
 
 /// Waits until a script's result has these words.
-fn wait_for(vm: &Vm, script: &str, words: &str) -> Result<String> {
+pub fn wait_for(vm: &Vm, script: &str, words: &str) -> Result<String> {
     let end = Instant::now() + Duration::from_secs(180);
     loop {
         let said = vm.run(&format!("cat /run/dayfly/scripts/{script}.json"))?.text;
