@@ -35,6 +35,19 @@ pub fn read<S: Sys>(sys: &S, path: &str) -> Result<Option<String>, SysError> {
     }
 }
 
+/// Writes a file anew, with the mode and owner that it has; a new one is root's, with that mode.
+pub fn replace<S: Sys>(sys: &S, path: &str, text: &str, new_mode: u32) -> Result<(), SysError> {
+    let place = sys.resolve(Path::new(paths::ROOT), Path::new(path))?;
+    match sys.rights(&place) {
+        Ok(rights) => {
+            sys.write(&place, text.as_bytes(), rights.mode)?;
+            sys.set_owner(&place, rights.uid, rights.gid)
+        }
+        Err(error) if error.is_not_found() => sys.write(&place, text.as_bytes(), new_mode),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether the OS has something at a path, at the end of all symlinks.
 pub fn has<S: Sys>(sys: &S, path: &str) -> Result<bool, SysError> {
     let at = sys.resolve(Path::new(paths::ROOT), Path::new(path))?;
@@ -67,6 +80,11 @@ impl Accounts {
     /// The user of this name or number.
     pub fn user(&self, name: &str) -> Option<User> {
         accounts::user(&self.passwd, name)
+    }
+
+    /// The number of the group of this name.
+    pub fn group(&self, name: &str) -> Option<u32> {
+        accounts::group(&self.group, name)
     }
 
     /// The numbers of an owner, or which name the OS does not have.

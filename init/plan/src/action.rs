@@ -7,6 +7,8 @@ use std::time::Duration;
 use dayfly_wire::ip::IpArg;
 use dayfly_wire::mac::Mac;
 
+use crate::k0s::K0sPlan;
+use crate::k3s::K3sPlan;
 use crate::kubernetes::{KernelNeeds, KubeletPlan};
 use crate::layout::Policy;
 use crate::node::{FilePlan, HostKeys, NetworkKeeper, SysctlPlan, UnitPlan, UserPlan, some};
@@ -208,6 +210,10 @@ pub enum Action {
     PrepareKernel(KernelNeeds),
     /// Prepares the node for a kubelet and enables its service.
     StageKubelet(Box<KubeletPlan>),
+    /// Prepares the node for k0s and enables its service.
+    StageK0s(Box<K0sPlan>),
+    /// Prepares the node for k3s and enables its service.
+    StageK3s(Box<K3sPlan>),
     /// Writes what runs programs out of Git repositories when the OS is up.
     StageScripts(Vec<ScriptPlan>),
     /// Keeps the boot's record in the OS's /var/log.
@@ -349,6 +355,8 @@ impl fmt::Display for Action {
             Action::HandNetworkOver(keeper) => write!(f, "hand address and lease to {keeper}"),
             Action::PrepareKernel(needs) => needs.fmt(f),
             Action::StageKubelet(kubelet) => kubelet.fmt(f),
+            Action::StageK0s(k0s) => k0s.fmt(f),
+            Action::StageK3s(k3s) => k3s.fmt(f),
             Action::StageScripts(scripts) => {
                 let texts: Vec<String> = scripts
                     .iter()

@@ -120,7 +120,9 @@ codes! {
     KubernetesStorage "kubernetes.storage" "Containers cannot keep their layers where this node has its /var."
         fix "Make /var persistent or a tmpfs in the layout: a container's overlay cannot lie on another overlay or on a network file system.";
     KubernetesCredentials "kubernetes.credentials" "The node has nothing to join its cluster with."
-        fix "Give kubelet.server, kubelet.ca and kubelet.token, or kubelet.kubeconfig, from a private source.";
+        fix "Give kubelet.server, kubelet.ca and kubelet.token, or kubelet.kubeconfig, or the token of k0s or k3s, from a private source.";
+    KubernetesProgram "kubernetes.program" "The image lacks the program that was asked for."
+        fix "Put the program into the image, executable, or name its path with k0s.program or k3s.program.";
     HandoverNoInit "handover.no-init" "The image has no program to go on with."
         fix "Install systemd or OpenRC in the image, or name the program with init=/path (dayfly.init=/path where init= names Dayfly).";
     HandoverSwitch "handover.switch" "The new root could not be entered."

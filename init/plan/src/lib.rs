@@ -9,6 +9,8 @@ mod action;
 mod code;
 mod facts;
 mod firmware;
+pub mod k0s;
+pub mod k3s;
 mod kubernetes;
 mod layout;
 pub mod node;
@@ -26,6 +28,8 @@ pub use action::{
 };
 pub use code::Code;
 pub use facts::{Credential, Document, Fact, Facts, Layer, Machine, Store, Way};
+pub use k0s::K0sPlan;
+pub use k3s::K3sPlan;
 pub use kubernetes::{Credentials, KernelNeeds, KubeletPlan};
 pub use layout::{Layout, Policy};
 pub use node::{Content, FilePlan, HostKeys, NetworkKeeper, OwnerName, SysctlPlan, UnitPlan, UserPlan};

@@ -8,9 +8,9 @@ use crate::Credentials;
 use crate::settings::template::Variables;
 use crate::settings::{ImageSource, Settings};
 use crate::{
-    Action, ConfigSearch, Deadline, HostKeys, IdentityPlan, KernelNeeds, KubeletPlan, LayoutEntry,
-    NetworkKeeper, NetworkPlan, OnFailure, Phase, Plan, ScriptPlan, Source, Sourced, Stage, StateCreation,
-    StateSearch, Step, StepId, Way,
+    Action, ConfigSearch, Deadline, HostKeys, IdentityPlan, K0sPlan, K3sPlan, KernelNeeds, KubeletPlan,
+    LayoutEntry, NetworkKeeper, NetworkPlan, OnFailure, Phase, Plan, ScriptPlan, Source, Sourced, Stage,
+    StateCreation, StateSearch, Step, StepId, Way, k0s, k3s,
 };
 
 /// Modules without which no image boots; its file system is loaded when its superblock has been seen.
@@ -434,10 +434,78 @@ fn node(draft: &mut Draft, settings: &Settings) {
         );
     }
     scripts(draft, settings);
-    if settings.kubelet.enabled.value {
+    kubernetes(draft, settings);
+}
+
+fn kubernetes(draft: &mut Draft, settings: &Settings) {
+    let (k0s_role, k3s_role) = (settings.k0s.role.value, settings.k3s.role.value);
+    if settings.kubelet.enabled.value || k0s_role.is_some() || k3s_role.is_some() {
         prepare_kernel(draft, settings);
+    }
+    if settings.kubelet.enabled.value {
         kubelet(draft, settings);
     }
+    if let Some(role) = k0s_role {
+        k0s(draft, settings, role);
+    }
+    if let Some(role) = k3s_role {
+        k3s(draft, settings, role);
+    }
+}
+
+fn k0s(draft: &mut Draft, settings: &Settings, role: k0s::Role) {
+    let k0s = &settings.k0s;
+    if role.is_controller() && settings.state_device.source == Source::Default {
+        draft.notes.push("k0s.role makes this node a controller: without a state disk its cluster is gone at the next boot.".to_owned());
+    }
+    if k0s.config.is_some() && !role.is_controller() {
+        draft.notes.push("k0s.config is for controllers, and of no use for a worker.".to_owned());
+    }
+    let plan = K0sPlan {
+        role,
+        program: k0s.program.as_ref().map(|program| program.value.clone()),
+        args: values(&k0s.args),
+        config: k0s.config.as_ref().map(|config| config.value.clone()),
+        token: k0s.token.as_ref().map(|token| token.value.clone()),
+        data_dir: k0s.data_dir.value.clone(),
+        images: k0s.images.as_ref().map(|images| images.value.clone()),
+    };
+    draft.add(
+        Phase::Kubernetes,
+        "k0s",
+        // Its program may be one of the files, and its users are beside those of the settings.
+        &["identity", "files", "users", "kernel"],
+        Action::StageK0s(Box::new(plan)),
+        within(30),
+        OnFailure::Continue("the node boots without its k0s"),
+    );
+}
+
+fn k3s(draft: &mut Draft, settings: &Settings, role: k3s::Role) {
+    let k3s = &settings.k3s;
+    if role == k3s::Role::Server && k3s.server.is_none() && settings.state_device.source == Source::Default {
+        draft.notes.push(
+            "k3s.role makes this node a server: without a state disk its cluster is gone at the next boot."
+                .to_owned(),
+        );
+    }
+    let plan = K3sPlan {
+        role,
+        program: k3s.program.as_ref().map(|program| program.value.clone()),
+        args: values(&k3s.args),
+        config: k3s.config.as_ref().map(|config| config.value.clone()),
+        server: k3s.server.as_ref().map(|server| server.value.clone()),
+        token: k3s.token.as_ref().map(|token| token.value.clone()),
+        images: k3s.images.as_ref().map(|images| images.value.clone()),
+    };
+    draft.add(
+        Phase::Kubernetes,
+        "k3s",
+        &["identity", "files", "kernel"],
+        Action::StageK3s(Box::new(plan)),
+        within(30),
+        OnFailure::Continue("the node boots without its k3s"),
+    );
 }
 
 fn prepare_kernel(draft: &mut Draft, settings: &Settings) {

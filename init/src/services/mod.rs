@@ -52,26 +52,32 @@ impl Manager {
         Ok(None)
     }
 
+    /// A service in its words.
+    pub fn text(self, service: &Service) -> String {
+        match self {
+            Manager::Systemd => systemd::unit(service),
+            Manager::OpenRc => openrc::script(service),
+        }
+    }
+
     /// Writes a service and enables it; gives back the file that was written, as the OS sees it.
     pub fn install<S: Sys>(self, sys: &S, service: &Service) -> Result<String, SysError> {
         let name = &service.name;
-        let (file, text, mode, link, target) = match self {
+        let (file, mode, link, target) = match self {
             Manager::Systemd => (
                 format!("/etc/systemd/system/{name}.service"),
-                systemd::unit(service),
                 0o644,
                 format!("/etc/systemd/system/{}.wants/{name}.service", systemd::TARGET),
                 format!("../{name}.service"),
             ),
             Manager::OpenRc => (
                 format!("/etc/init.d/{name}"),
-                openrc::script(service),
                 0o755,
                 format!("/etc/runlevels/default/{name}"),
                 format!("/etc/init.d/{name}"),
             ),
         };
-        sys.write(&os::place(sys, &file)?, text.as_bytes(), mode)?;
+        sys.write(&os::place(sys, &file)?, self.text(service).as_bytes(), mode)?;
         sys.symlink(Path::new(&target), &os::place(sys, &link)?)?;
         Ok(file)
     }

@@ -13,6 +13,8 @@ mod host_keys;
 mod identity;
 mod image;
 mod init;
+mod k0s;
+mod k3s;
 mod kubelet;
 mod kubernetes;
 mod layout;
@@ -72,6 +74,8 @@ pub fn perform<S: Sys>(action: &Action, cx: &Context<S>) -> Result<Done, Failure
         Action::PrepareKernel(needs) => kubernetes::prepare(cx, needs),
         Action::HandNetworkOver(keeper) => address::hand_over(cx, *keeper),
         Action::StageKubelet(plan) => kubelet::stage(cx, plan),
+        Action::StageK0s(plan) => k0s::stage(cx, plan),
+        Action::StageK3s(plan) => k3s::stage(cx, plan),
         Action::Report { url, wait } => report::send(cx, url, *wait),
         Action::StageScripts(plans) => scripts::stage(cx, plans),
         Action::KeepRecord => report::keep(cx),

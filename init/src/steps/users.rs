@@ -88,22 +88,10 @@ fn make_for<S: Sys>(cx: &Context<S>, user: &User, folder: &Path) -> Result<(), S
 fn set_password<S: Sys>(cx: &Context<S>, name: &str, hash: &Secret) -> Result<(), SysError> {
     let shadow = os::read(&*cx.sys, "/etc/shadow")?;
     let changed = accounts::with_password(shadow.as_deref().unwrap_or_default(), name, hash.expose());
-    replace(cx, "/etc/shadow", &changed, 0o600)?;
+    os::replace(&*cx.sys, "/etc/shadow", &changed, 0o600)?;
     let passwd = os::read(&*cx.sys, "/etc/passwd")?.unwrap_or_default();
     match accounts::with_shadow(&passwd, name) {
-        Some(changed) => replace(cx, "/etc/passwd", &changed, 0o644),
+        Some(changed) => os::replace(&*cx.sys, "/etc/passwd", &changed, 0o644),
         None => Ok(()),
-    }
-}
-
-fn replace<S: Sys>(cx: &Context<S>, path: &str, text: &str, new_mode: u32) -> Result<(), SysError> {
-    let place = cx.sys.resolve(Path::new(paths::ROOT), Path::new(path))?;
-    match cx.sys.rights(&place) {
-        Ok(rights) => {
-            cx.sys.write(&place, text.as_bytes(), rights.mode)?;
-            cx.sys.set_owner(&place, rights.uid, rights.gid)
-        }
-        Err(error) if error.is_not_found() => cx.sys.write(&place, text.as_bytes(), new_mode),
-        Err(error) => Err(error),
     }
 }

@@ -15,6 +15,7 @@ mod foreign;
 mod harness;
 mod installed;
 mod ipxe;
+mod k0s;
 mod kept;
 mod kubernetes;
 mod lab;
@@ -60,6 +61,7 @@ fn main() {
         budgets::SCENARIOS,
         disks::SCENARIOS,
         ipxe::SCENARIOS,
+        k0s::SCENARIOS,
         links::SCENARIOS,
         node::SCENARIOS,
         report::SCENARIOS,

@@ -100,6 +100,13 @@ const FORMS: &[(&str, Form)] = &[
     ("persistent, ephemeral or image", OneOf(&["persistent", "ephemeral", "image"])),
     ("reboot, poweroff or halt", OneOf(&["reboot", "poweroff", "halt"])),
     (
+        "controller, controller+worker, single, worker or none",
+        OneOf(&["controller", "controller+worker", "single", "worker", "none"]),
+    ),
+    ("server, agent or none", OneOf(&["server", "agent", "none"])),
+    ("k0s.yaml", Text),
+    ("config.yaml", Text),
+    (
         "policy",
         Pattern(r"^(read-only|ephemeral|persistent|persistent-file|tmpfs(\(0*[1-9][0-9]*[kKmMgG]?\))?)$"),
     ),

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::value::{parse_bool, parse_path, parse_seconds, parse_size};
-use super::{Emergency, ImageSource, Settings, Shown, kubelet};
+use super::{Emergency, ImageSource, Settings, Shown, k0s, k3s, kubelet};
 use crate::{Source, Sourced, Stage};
 
 /// One setting.
@@ -74,6 +74,11 @@ fn many<T: Display>(values: &[Sourced<T>], name: &str) -> Vec<Shown> {
 
 fn seconds(value: &Sourced<std::time::Duration>, name: &str) -> Vec<Shown> {
     one(&Sourced { value: value.value.as_secs(), source: value.source.clone() }, name)
+}
+
+fn role<T: Display>(value: &Sourced<Option<T>>, name: &str) -> Vec<Shown> {
+    let text = value.value.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
+    one(&Sourced { value: text, source: value.source.clone() }, name)
 }
 
 fn yes_no(value: &Sourced<bool>, name: &str) -> Vec<Shown> {
@@ -237,6 +242,48 @@ keys! {
     "kubelet.cluster_domain" Root "domain" "The cluster's domain."
         |s, t, src| s.kubelet.cluster_domain.set(argument(t)?, src.clone()),
         |s, n| one(&s.kubelet.cluster_domain, n);
+    "k0s.role" Root "controller, controller+worker, single, worker or none" "Have k0s started, as this; the files are those of `k0s install`."
+        |s, t, src| s.k0s.role.set(k0s::role(t)?, src.clone()),
+        |s, n| role(&s.k0s.role, n);
+    "k0s.program" Root "path" "k0s in the image; /usr/local/bin/k0s or /usr/bin/k0s where nothing is said."
+        |s, t, src| put(&mut s.k0s.program, parse_path(t)?, src),
+        |s, n| maybe(s.k0s.program.as_ref(), n);
+    "k0s.args" Root many "text" "An argument of k0s, after Dayfly's own; several are allowed."
+        |s, t, src| add(&mut s.k0s.args, argument(t)?, src),
+        |s, n| many(&s.k0s.args, n);
+    "k0s.config" Root "k0s.yaml" "The cluster's configuration, for controllers; written to /etc/k0s/k0s.yaml, 0600."
+        |s, t, src| put(&mut s.k0s.config, kubelet::document(t)?, src),
+        |s, n| maybe(s.k0s.config.as_ref(), n);
+    "k0s.token" Root secret "text" "The join token, as `k0s token create` prints it; one of the node's role."
+        |s, t, src| put(&mut s.k0s.token, k0s::token(t)?, src),
+        |s, n| maybe(s.k0s.token.as_ref(), n);
+    "k0s.data_dir" Root "path" "Where k0s keeps its state."
+        |s, t, src| s.k0s.data_dir.set(parse_path(t)?, src.clone()),
+        |s, n| one(&s.k0s.data_dir, n);
+    "k0s.images" Root "path" "A folder of the image with bundles of container images, which k0s imports from there."
+        |s, t, src| put(&mut s.k0s.images, parse_path(t)?, src),
+        |s, n| maybe(s.k0s.images.as_ref(), n);
+    "k3s.role" Root "server, agent or none" "Have k3s started, as this; the files are those of its install script."
+        |s, t, src| s.k3s.role.set(k3s::role(t)?, src.clone()),
+        |s, n| role(&s.k3s.role, n);
+    "k3s.program" Root "path" "k3s in the image; /usr/local/bin/k3s or /usr/bin/k3s where nothing is said."
+        |s, t, src| put(&mut s.k3s.program, parse_path(t)?, src),
+        |s, n| maybe(s.k3s.program.as_ref(), n);
+    "k3s.args" Root many "text" "An argument of k3s, after Dayfly's own; several are allowed."
+        |s, t, src| add(&mut s.k3s.args, argument(t)?, src),
+        |s, n| many(&s.k3s.args, n);
+    "k3s.config" Root "config.yaml" "More of its configuration, which wins over Dayfly's own; written to /etc/rancher/k3s/config.yaml.d, 0600."
+        |s, t, src| put(&mut s.k3s.config, kubelet::document(t)?, src),
+        |s, n| maybe(s.k3s.config.as_ref(), n);
+    "k3s.server" Root "https:// URL" "The server to join."
+        |s, t, src| put(&mut s.k3s.server, t.parse()?, src),
+        |s, n| maybe(s.k3s.server.as_ref(), n);
+    "k3s.token" Root secret "text" "The cluster's token. With it, the node has the same node password at each boot, whatever becomes of its disks."
+        |s, t, src| put(&mut s.k3s.token, kubelet::token(t)?, src),
+        |s, n| maybe(s.k3s.token.as_ref(), n);
+    "k3s.images" Root "path" "A folder of the image with bundles of container images, which k3s imports from there."
+        |s, t, src| put(&mut s.k3s.images, parse_path(t)?, src),
+        |s, n| maybe(s.k3s.images.as_ref(), n);
     "init" Root "path" "The OS's init (init=); else the first that the image has of the usual ones."
         |s, t, src| put(&mut s.init, parse_path(t)?, src),
         |s, n| maybe(s.init.as_ref(), n);

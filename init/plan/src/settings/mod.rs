@@ -7,6 +7,8 @@
 mod file;
 pub mod form;
 pub mod groups;
+pub mod k0s;
+pub mod k3s;
 pub mod keys;
 pub mod kubelet;
 mod nearest;
@@ -33,6 +35,8 @@ use crate::{
     Code, Credential, Document, Facts, HostKeys, Layer, Machine, NetworkKeeper, Phase, Problem, Severity,
     Source, Sourced, Stage, Store, Way,
 };
+use k0s::K0sSettings;
+use k3s::K3sSettings;
 use kubelet::KubeletSettings;
 pub use nearest::nearest;
 pub use node::NodeSettings;
@@ -141,6 +145,10 @@ pub struct Settings {
     pub host_keys: Sourced<HostKeys>,
     /// The kubelet.
     pub kubelet: KubeletSettings,
+    /// k0s.
+    pub k0s: K0sSettings,
+    /// k3s.
+    pub k3s: K3sSettings,
     /// The OS's init.
     pub init: Option<Sourced<String>>,
     /// A shell on failure.
@@ -200,6 +208,8 @@ impl Default for Settings {
             os_modules: Vec::new(),
             host_keys: Sourced::default_of(HostKeys::default()),
             kubelet: KubeletSettings::default(),
+            k0s: K0sSettings::default(),
+            k3s: K3sSettings::default(),
             init: None,
             shell: Sourced::default_of(false),
             emergency: None,
@@ -253,7 +263,24 @@ fn gather_for(facts: &Facts, name: Option<(&str, Stage)>) -> (Settings, Vec<Prob
     }
     // The kernel hands words after `--` to init; it does so for words that it does not know too, but those are ours.
     settings.init_args = cmdline.init_args().to_vec();
+    problems.extend(rivals(&settings));
     (settings, problems)
+}
+
+/// A node runs one of them: they would fight for the same ports, folders and control groups.
+fn rivals(settings: &Settings) -> Option<Problem> {
+    let (kubelet, k0s, k3s) = (&settings.kubelet.enabled, &settings.k0s.role, &settings.k3s.role);
+    let wanted: Vec<(&str, &Source)> = [
+        kubelet.value.then_some(("kubelet.enabled", &kubelet.source)),
+        k0s.value.map(|_| ("k0s.role", &k0s.source)),
+        k3s.value.map(|_| ("k3s.role", &k3s.source)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let [_, .., (_, source)] = wanted.as_slice() else { return None };
+    let names: Vec<String> = wanted.iter().map(|(name, source)| format!("{name} ({source})")).collect();
+    Some(refuse(source, format!("{}: a node runs only one of kubelet, k0s and k3s.", names.join(" and "))))
 }
 
 /// `system.hostname` is systemd's credential for the same thing, which counts where ours is not there. What is wrong with

@@ -3,7 +3,7 @@
 
 mod config;
 mod credentials;
-mod rejoin;
+pub mod rejoin;
 
 use std::path::Path;
 

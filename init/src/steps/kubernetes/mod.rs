@@ -1,7 +1,10 @@
-//! What every Kubernetes node needs of its kernel and its disks, whichever program then runs its pods.
+//! What every Kubernetes node needs of its kernel, its disks and its image, whichever program then runs its pods.
 
+pub mod bundles;
 mod cgroup;
 mod prepare;
+pub mod program;
+pub mod secret;
 pub mod storage;
 
 pub use prepare::prepare;

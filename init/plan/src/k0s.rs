@@ -1,0 +1,81 @@
+//! A node of k0s.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{Document, Secret};
+
+/// What a node of k0s is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The control plane alone.
+    Controller,
+    /// The control plane, and pods beside it.
+    ControllerWorker,
+    /// A cluster of one node.
+    Single,
+    /// Pods.
+    Worker,
+}
+
+impl Role {
+    const ALL: [(&'static str, Self); 4] = [
+        ("controller", Self::Controller),
+        ("controller+worker", Self::ControllerWorker),
+        ("single", Self::Single),
+        ("worker", Self::Worker),
+    ];
+
+    /// Whether it runs the control plane.
+    pub const fn is_controller(self) -> bool {
+        !matches!(self, Role::Worker)
+    }
+
+    /// Whether it runs pods.
+    pub const fn is_worker(self) -> bool {
+        !matches!(self, Role::Controller)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Self::ALL.iter().find(|(_, role)| role == self).map_or("", |(name, _)| name);
+        f.write_str(name)
+    }
+}
+
+impl FromStr for Role {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.iter().find(|(name, _)| *name == text).map(|(_, role)| *role);
+        found
+            .ok_or_else(|| format!("\"{text}\" is not one of {}", Self::ALL.map(|(name, _)| name).join(", ")))
+    }
+}
+
+/// k0s, ready to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct K0sPlan {
+    /// What the node is.
+    pub role: Role,
+    /// Its program; else the first of the usual places.
+    pub program: Option<String>,
+    /// Further arguments.
+    pub args: Vec<String>,
+    /// k0s.yaml.
+    pub config: Option<Document>,
+    /// The join token.
+    pub token: Option<Secret>,
+    /// Where it keeps its state.
+    pub data_dir: String,
+    /// The folder of the image that has bundles of container images.
+    pub images: Option<String>,
+}
+
+impl fmt::Display for K0sPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (role, token) = (self.role, if self.token.is_some() { ", joins with a token" } else { "" });
+        write!(f, "k0s as {role}{token}")
+    }
+}

@@ -1,0 +1,23 @@
+//! A program that the image must have.
+
+use dayfly_plan::Code;
+use dayfly_sys::{Sys, SysError};
+
+use crate::Failure;
+use crate::context::Context;
+use crate::os;
+
+/// The program of this name, as the OS sees it: the one that was asked for, else the first of where its makers put it.
+pub fn find<S: Sys>(cx: &Context<S>, name: &str, asked: Option<&str>) -> Result<String, Failure> {
+    let tried = format!("find {name} in the image");
+    let usual = [format!("/usr/local/bin/{name}"), format!("/usr/bin/{name}")];
+    let places: Vec<&str> =
+        asked.map_or_else(|| usual.iter().map(String::as_str).collect(), |asked| vec![asked]);
+    for place in &places {
+        let failed = |error: SysError| Failure::from_sys(Code::KubernetesProgram, &tried, &error);
+        if os::has(&*cx.sys, place).map_err(failed)? {
+            return Ok((*place).to_owned());
+        }
+    }
+    Err(Failure::new(Code::KubernetesProgram, tried, format!("there is no {}", places.join(" and no "))))
+}
