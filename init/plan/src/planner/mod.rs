@@ -1,16 +1,19 @@
 //! From settings to plan. The sequence of a boot is readable here, from top to bottom.
 
+mod kubernetes;
+mod node;
+
 use std::time::Duration;
 
 use dayfly_wire::ip::{IpArg, Method};
 
-use crate::Credentials;
+use self::kubernetes::kubernetes;
+use self::node::node;
 use crate::settings::template::Variables;
 use crate::settings::{ImageSource, Settings};
 use crate::{
-    Action, ConfigSearch, Deadline, HostKeys, IdentityPlan, K0sPlan, K3sPlan, KernelNeeds, KubeletPlan,
-    LayoutEntry, NetworkKeeper, NetworkPlan, OnFailure, Phase, Plan, ScriptPlan, Source, Sourced, Stage,
-    StateCreation, StateSearch, Step, StepId, Way, k0s, k3s,
+    Action, ConfigSearch, Deadline, LayoutEntry, NetworkPlan, OnFailure, Phase, Plan, Source, Sourced, Stage,
+    StateCreation, StateSearch, Step, StepId, Way,
 };
 
 /// Modules without which no image boots; its file system is loaded when its superblock has been seen.
@@ -42,6 +45,7 @@ pub fn plan(settings: &Settings) -> Plan {
     state(&mut draft, settings);
     root(&mut draft, settings);
     node(&mut draft, settings);
+    kubernetes(&mut draft, settings);
     handover(&mut draft, settings);
     Plan {
         steps: draft.steps,
@@ -350,248 +354,6 @@ fn root(draft: &mut Draft, settings: &Settings) {
         Action::ApplyLayout { entries },
         within(300),
         OnFailure::Abort,
-    );
-}
-
-fn node(draft: &mut Draft, settings: &Settings) {
-    let identity = IdentityPlan {
-        hostname: settings.hostname.as_ref().map(|name| name.value.clone()),
-        is_installed: settings.way == Way::Root,
-    };
-    draft.add(
-        Phase::Node,
-        "identity",
-        &["layout", "network"],
-        Action::WriteIdentity(identity),
-        within(30),
-        OnFailure::Abort,
-    );
-    if !settings.os_modules.is_empty() {
-        draft.add(
-            Phase::Node,
-            "os-modules",
-            &["layout"],
-            Action::LoadOsModules { names: values(&settings.os_modules) },
-            within(30),
-            OnFailure::Continue("the OS tries again with /etc/modules-load.d"),
-        );
-    }
-    let sysctls = settings.node.sysctls();
-    if !sysctls.is_empty() {
-        draft.add(
-            Phase::Node,
-            "sysctls",
-            &["layout", "os-modules"],
-            Action::SetSysctls(sysctls),
-            within(10),
-            OnFailure::Continue("the OS tries again with /etc/sysctl.d"),
-        );
-    }
-    // What was asked for by its path comes last and replaces what the steps before have made.
-    let files = settings.node.files();
-    // Keys that stand in the settings are the node's own.
-    let has_keys = files.iter().any(|file| file.path.starts_with("/etc/ssh/ssh_host_"));
-    if !files.is_empty() {
-        draft.add(
-            Phase::Node,
-            "files",
-            &["identity", "sysctls"],
-            Action::WriteFiles(files),
-            within(30),
-            OnFailure::Abort,
-        );
-    }
-    let users = settings.node.users();
-    if !users.is_empty() {
-        let set_up = Action::SetUpUsers(users);
-        draft.add(Phase::Node, "users", &["layout", "files"], set_up, within(30), OnFailure::Abort);
-    }
-    let units = settings.node.units();
-    if !units.is_empty() {
-        let write = Action::WriteUnits(units);
-        draft.add(Phase::Node, "units", &["layout", "files"], write, within(10), OnFailure::Abort);
-    }
-    let is_networked = draft.steps.iter().any(|step| step.id == "network");
-    if is_networked && settings.network_handover.value != NetworkKeeper::None {
-        // What the settings write and enable counts as the image's.
-        draft.add(
-            Phase::Node,
-            "address",
-            &["identity", "network", "files", "units"],
-            Action::HandNetworkOver(settings.network_handover.value),
-            within(10),
-            OnFailure::Continue("the address stays until its lease ends, unless the OS sees to it itself"),
-        );
-    }
-    if settings.host_keys.value != HostKeys::Image && !has_keys {
-        draft.add(
-            Phase::Node,
-            "host-keys",
-            &["layout", "files"],
-            Action::MakeHostKeys(settings.host_keys.value),
-            within(60),
-            OnFailure::Continue("sshd has the image's keys, makes its own, or does not start"),
-        );
-    }
-    scripts(draft, settings);
-    kubernetes(draft, settings);
-}
-
-fn kubernetes(draft: &mut Draft, settings: &Settings) {
-    let (k0s_role, k3s_role) = (settings.k0s.role.value, settings.k3s.role.value);
-    if settings.kubelet.enabled.value || k0s_role.is_some() || k3s_role.is_some() {
-        prepare_kernel(draft, settings);
-    }
-    if settings.kubelet.enabled.value {
-        kubelet(draft, settings);
-    }
-    if let Some(role) = k0s_role {
-        k0s(draft, settings, role);
-    }
-    if let Some(role) = k3s_role {
-        k3s(draft, settings, role);
-    }
-}
-
-fn k0s(draft: &mut Draft, settings: &Settings, role: k0s::Role) {
-    let k0s = &settings.k0s;
-    if role.is_controller() && settings.state_device.source == Source::Default {
-        draft.notes.push("k0s.role makes this node a controller: without a state disk its cluster is gone at the next boot.".to_owned());
-    }
-    if k0s.config.is_some() && !role.is_controller() {
-        draft.notes.push("k0s.config is for controllers, and of no use for a worker.".to_owned());
-    }
-    let plan = K0sPlan {
-        role,
-        program: k0s.program.as_ref().map(|program| program.value.clone()),
-        args: values(&k0s.args),
-        config: k0s.config.as_ref().map(|config| config.value.clone()),
-        token: k0s.token.as_ref().map(|token| token.value.clone()),
-        data_dir: k0s.data_dir.value.clone(),
-        images: k0s.images.as_ref().map(|images| images.value.clone()),
-    };
-    draft.add(
-        Phase::Kubernetes,
-        "k0s",
-        // Its program may be one of the files, and its users are beside those of the settings.
-        &["identity", "files", "users", "kernel"],
-        Action::StageK0s(Box::new(plan)),
-        within(30),
-        OnFailure::Continue("the node boots without its k0s"),
-    );
-}
-
-fn k3s(draft: &mut Draft, settings: &Settings, role: k3s::Role) {
-    let k3s = &settings.k3s;
-    if role == k3s::Role::Server && k3s.server.is_none() && settings.state_device.source == Source::Default {
-        draft.notes.push(
-            "k3s.role makes this node a server: without a state disk its cluster is gone at the next boot."
-                .to_owned(),
-        );
-    }
-    let plan = K3sPlan {
-        role,
-        program: k3s.program.as_ref().map(|program| program.value.clone()),
-        args: values(&k3s.args),
-        config: k3s.config.as_ref().map(|config| config.value.clone()),
-        server: k3s.server.as_ref().map(|server| server.value.clone()),
-        token: k3s.token.as_ref().map(|token| token.value.clone()),
-        images: k3s.images.as_ref().map(|images| images.value.clone()),
-    };
-    draft.add(
-        Phase::Kubernetes,
-        "k3s",
-        &["identity", "files", "kernel"],
-        Action::StageK3s(Box::new(plan)),
-        within(30),
-        OnFailure::Continue("the node boots without its k3s"),
-    );
-}
-
-fn prepare_kernel(draft: &mut Draft, settings: &Settings) {
-    let needs = KernelNeeds::besides(&settings.node.sysctls());
-    draft.add(
-        Phase::Kubernetes,
-        "kernel",
-        &["layout", "os-modules"],
-        Action::PrepareKernel(needs),
-        within(30),
-        OnFailure::Continue("the OS tries again when it starts, and the kubelet says what it misses"),
-    );
-}
-
-fn scripts(draft: &mut Draft, settings: &Settings) {
-    let mut scripts = Vec::new();
-    for (name, script) in &settings.scripts {
-        let Some(git) = &script.git else {
-            draft.notes.push(format!("script.{name} has no git: it is left out."));
-            continue;
-        };
-        let is_ssh = !git.value.contains("://") || git.value.starts_with("ssh://");
-        if is_ssh && (script.known_hosts.is_none() || script.ssh_key.is_none()) {
-            draft.notes.push(format!(
-                "script.{name} comes over ssh, which needs script.{name}.ssh_key and script.{name}.known_hosts: it will not be reached."
-            ));
-        }
-        if git.value.starts_with("http://") {
-            draft.notes.push(format!("script.{name} comes without protection (http): whoever is on the way can run programs on this node."));
-        }
-        scripts.push(ScriptPlan {
-            name: name.clone(),
-            url: git.value.clone(),
-            branch: script.branch.as_ref().map(|branch| branch.value.clone()),
-            program: script
-                .program
-                .as_ref()
-                .map_or_else(|| "run.sh".to_owned(), |program| program.value.clone()),
-            interval: script.interval.as_ref().map_or(Duration::from_secs(300), |interval| interval.value),
-            ssh_key: script.ssh_key.as_ref().map(|key| key.value.clone()),
-            known_hosts: script.known_hosts.as_ref().map(|hosts| hosts.value.clone()),
-        });
-    }
-    if !scripts.is_empty() {
-        draft.add(
-            Phase::Node,
-            "scripts",
-            &["identity"],
-            Action::StageScripts(scripts),
-            within(30),
-            OnFailure::Continue("the node boots without its scripts"),
-        );
-    }
-}
-
-fn kubelet(draft: &mut Draft, settings: &Settings) {
-    let kubelet = &settings.kubelet;
-    let token = kubelet.token.as_ref().map(|token| token.value.clone());
-    let credentials = match (&kubelet.kubeconfig, &kubelet.server) {
-        (Some(kubeconfig), _) => Credentials::Kubeconfig(kubeconfig.value.clone()),
-        (None, Some(server)) => Credentials::Server(server.value.clone(), token),
-        (None, None) => Credentials::None,
-    };
-    if credentials == Credentials::None && kubelet.token.is_some() {
-        draft.notes.push("kubelet.token is of no use without kubelet.server and kubelet.ca.".to_owned());
-    }
-    let plan = KubeletPlan {
-        program: kubelet.program.value.clone(),
-        args: values(&kubelet.args),
-        credentials,
-        ca: kubelet.ca.as_ref().map(|ca| ca.value.clone()),
-        config: kubelet.config.as_ref().map(|config| config.value.clone()),
-        labels: values(&kubelet.labels),
-        taints: values(&kubelet.taints),
-        cri: kubelet.cri.as_ref().map(|cri| cri.value.clone()),
-        cluster_dns: values(&kubelet.cluster_dns),
-        cluster_domain: kubelet.cluster_domain.value.clone(),
-    };
-    draft.add(
-        Phase::Kubernetes,
-        "kubelet",
-        // It looks at the container runtime's configuration, which may be one of the files.
-        &["identity", "files", "kernel"],
-        Action::StageKubelet(Box::new(plan)),
-        within(30),
-        OnFailure::Continue("the node boots without its kubelet"),
     );
 }
 

@@ -1,0 +1,131 @@
+//! The node: who it is, its files, users, services and scripts.
+
+use std::time::Duration;
+
+use super::{Draft, values, within};
+use crate::settings::Settings;
+use crate::{Action, HostKeys, IdentityPlan, NetworkKeeper, OnFailure, Phase, ScriptPlan, Way};
+
+pub(super) fn node(draft: &mut Draft, settings: &Settings) {
+    let identity = IdentityPlan {
+        hostname: settings.hostname.as_ref().map(|name| name.value.clone()),
+        is_installed: settings.way == Way::Root,
+    };
+    draft.add(
+        Phase::Node,
+        "identity",
+        &["layout", "network"],
+        Action::WriteIdentity(identity),
+        within(30),
+        OnFailure::Abort,
+    );
+    if !settings.os_modules.is_empty() {
+        draft.add(
+            Phase::Node,
+            "os-modules",
+            &["layout"],
+            Action::LoadOsModules { names: values(&settings.os_modules) },
+            within(30),
+            OnFailure::Continue("the OS tries again with /etc/modules-load.d"),
+        );
+    }
+    let sysctls = settings.node.sysctls();
+    if !sysctls.is_empty() {
+        draft.add(
+            Phase::Node,
+            "sysctls",
+            &["layout", "os-modules"],
+            Action::SetSysctls(sysctls),
+            within(10),
+            OnFailure::Continue("the OS tries again with /etc/sysctl.d"),
+        );
+    }
+    // What was asked for by its path comes last and replaces what the steps before have made.
+    let files = settings.node.files();
+    // Keys that stand in the settings are the node's own.
+    let has_keys = files.iter().any(|file| file.path.starts_with("/etc/ssh/ssh_host_"));
+    if !files.is_empty() {
+        draft.add(
+            Phase::Node,
+            "files",
+            &["identity", "sysctls"],
+            Action::WriteFiles(files),
+            within(30),
+            OnFailure::Abort,
+        );
+    }
+    let users = settings.node.users();
+    if !users.is_empty() {
+        let set_up = Action::SetUpUsers(users);
+        draft.add(Phase::Node, "users", &["layout", "files"], set_up, within(30), OnFailure::Abort);
+    }
+    let units = settings.node.units();
+    if !units.is_empty() {
+        let write = Action::WriteUnits(units);
+        draft.add(Phase::Node, "units", &["layout", "files"], write, within(10), OnFailure::Abort);
+    }
+    let is_networked = draft.steps.iter().any(|step| step.id == "network");
+    if is_networked && settings.network_handover.value != NetworkKeeper::None {
+        // What the settings write and enable counts as the image's.
+        draft.add(
+            Phase::Node,
+            "address",
+            &["identity", "network", "files", "units"],
+            Action::HandNetworkOver(settings.network_handover.value),
+            within(10),
+            OnFailure::Continue("the address stays until its lease ends, unless the OS sees to it itself"),
+        );
+    }
+    if settings.host_keys.value != HostKeys::Image && !has_keys {
+        draft.add(
+            Phase::Node,
+            "host-keys",
+            &["layout", "files"],
+            Action::MakeHostKeys(settings.host_keys.value),
+            within(60),
+            OnFailure::Continue("sshd has the image's keys, makes its own, or does not start"),
+        );
+    }
+    scripts(draft, settings);
+}
+
+fn scripts(draft: &mut Draft, settings: &Settings) {
+    let mut scripts = Vec::new();
+    for (name, script) in &settings.scripts {
+        let Some(git) = &script.git else {
+            draft.notes.push(format!("script.{name} has no git: it is left out."));
+            continue;
+        };
+        let is_ssh = !git.value.contains("://") || git.value.starts_with("ssh://");
+        if is_ssh && (script.known_hosts.is_none() || script.ssh_key.is_none()) {
+            draft.notes.push(format!(
+                "script.{name} comes over ssh, which needs script.{name}.ssh_key and script.{name}.known_hosts: it will not be reached."
+            ));
+        }
+        if git.value.starts_with("http://") {
+            draft.notes.push(format!("script.{name} comes without protection (http): whoever is on the way can run programs on this node."));
+        }
+        scripts.push(ScriptPlan {
+            name: name.clone(),
+            url: git.value.clone(),
+            branch: script.branch.as_ref().map(|branch| branch.value.clone()),
+            program: script
+                .program
+                .as_ref()
+                .map_or_else(|| "run.sh".to_owned(), |program| program.value.clone()),
+            interval: script.interval.as_ref().map_or(Duration::from_secs(300), |interval| interval.value),
+            ssh_key: script.ssh_key.as_ref().map(|key| key.value.clone()),
+            known_hosts: script.known_hosts.as_ref().map(|hosts| hosts.value.clone()),
+        });
+    }
+    if !scripts.is_empty() {
+        draft.add(
+            Phase::Node,
+            "scripts",
+            &["identity"],
+            Action::StageScripts(scripts),
+            within(30),
+            OnFailure::Continue("the node boots without its scripts"),
+        );
+    }
+}
