@@ -93,7 +93,7 @@ fn machine(way: Way, cmdline: &str, speed: u32) -> (Arc<Machine>, Receiver<End>)
     put("/sys/firmware/dmi/tables/DMI", include_bytes!("../wire/src/smbios/qemu-3.0.dmi"));
     put("/sys/firmware/dmi/tables/smbios_entry_point", include_bytes!("../wire/src/smbios/qemu-3.0.entry"));
     // A kubelet's certificate of an earlier boot, which the cluster's CA has not signed.
-    put("/run/dayfly/l/var/lib/kubelet/pki/kubelet-client-current.pem", CERTIFICATE.as_bytes());
+    put(&format!("{image}/var/lib/kubelet/pki/kubelet-client-current.pem"), CERTIFICATE.as_bytes());
     state.attach_settings("vdc", "config", "version = 1\nroot.size = '6M'\n");
     state.hand_in(&[
         ("dayfly.root.size", "7M"),
@@ -124,8 +124,9 @@ fn calls_of(way: Way, cmdline: &str) -> BTreeSet<String> {
         Way::Dracut => End::Returned(Ended::Left),
         Way::Initramfs | Way::Root => End::Exec("/sbin/init".to_owned()),
     };
-    assert_eq!(machine.boot_by(way, &ends, Duration::from_secs(20)), good);
+    let end = machine.boot_by(way, &ends, Duration::from_secs(20));
     let state = machine.state();
+    assert_eq!(end, good, "{:#?}", state.log);
     state.calls.iter().cloned().collect()
 }
 
