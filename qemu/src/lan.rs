@@ -71,6 +71,8 @@ impl Lan {
         .into();
         arguments.push(format!("--interface={BRIDGE}"));
         arguments.push(format!("--dhcp-leasefile={}", leases.display()));
+        // The default is the same for all networks of this machine.
+        arguments.push(format!("--pid-file={}", self.dir.path().join("dnsmasq.pid").display()));
         arguments.push(format!("--dhcp-range={},static", address(1)));
         arguments.extend(
             (1..=PORTS).map(|port| format!("--dhcp-host={},{},node{port}", mac(port), address(port))),

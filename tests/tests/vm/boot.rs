@@ -95,14 +95,13 @@ fn http_erofs(lab: &Lab) -> Result<()> {
 fn https(lab: &Lab) -> Result<()> {
     let site = Site::start_tls(Image::Debian)?;
     let ca = site.server.ca().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
-    let settings =
-        format!("version = 1\nhostname = \"by-https\"\nfile.\"/etc/token\".secret = \"{TOKEN}\\n\"\n");
+    let settings = format!("version = 1\nfile.\"/etc/token\".secret = \"{TOKEN}\\n\"\n");
     site.write("node.toml", &settings)?;
     let served = site.folder().join("node.toml");
     let initramfs = lab.own_initramfs(&["--ca-bundle", &ca])?;
     let url = site.server.guest_url("node.toml");
     let node = lab.bare_node(&initramfs)?.nic(Nic::user()).cmdline(&site.parameters());
-    let node = node.cmdline(&format!("dayfly.settings.url={url}"));
+    let node = node.cmdline(&format!("dayfly.settings.url={url} dayfly.hostname=by-https"));
     let vm = boot(node.explain(&["--settings-url-file", &served.to_string_lossy()]))?;
     let report = vm.boot_json()?;
     ensure!(step(&report, "fetch")?["bytes"].as_u64() > Some(1 << 20), "nothing was fetched");
