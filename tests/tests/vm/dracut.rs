@@ -108,7 +108,9 @@ fn answer_in_shell(vm: &Vm, command: &str, answers: &[&str]) -> Result<()> {
 /// initramfs has `rd.dayfly=1`.
 fn beside_livenet(lab: &Lab) -> Result<()> {
     let site = Site::start(Image::Debian)?;
-    let vm = node(lab, Dracut::Debian13BesideLivenet)?.cmdline(&site.parameters()).start()?;
+    // Without the handover the image starts no networkd: what there is of one would be the initramfs's.
+    let node = node(lab, Dracut::Debian13BesideLivenet)?.cmdline(&site.parameters());
+    let vm = node.cmdline("dayfly.network.handover=none").start()?;
     ready(&vm)?;
     check(&vm, &site)?;
     ensure!(vm.check("cat /run/dayfly/cmdline")?.contains("rd.dayfly=1"), "the initramfs adds nothing");
