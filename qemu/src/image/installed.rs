@@ -19,6 +19,11 @@ pub const DAYFLY_INIT: &str = "/usr/lib/dayfly/init";
 pub const MACHINE_ID: &str = "5b1d6c3a8f2e4c7d9a0b1c2d3e4f5a6b";
 
 const ESP_UUID: &str = "DA1F-F1E5";
+const USR_UUID: &str = "0b6f5b0a-58c5-4a5e-8a53-1c1e2f7b9d02";
+const HOME_UUID: &str = "c1f0f3a7-9d1c-4c0e-b9a6-55d0a2e4b803";
+/// Partition types, as sgdisk(8) calls them.
+const LINUX: &str = "8300";
+const EFI: &str = "ef00";
 const MEBIBYTE: u64 = 1 << 20;
 /// The size of the EFI system partition.
 const ESP: u64 = 64 * MEBIBYTE;
@@ -32,12 +37,7 @@ pub(super) static INSTALLED: Addition = Addition {
         addition::write(tree, "etc/hostname", "installed\n", 0o644)?;
         addition::write(tree, "etc/hosts", "127.0.0.1 localhost\n127.0.1.1 installed\n", 0o644)?;
         addition::write(tree, "etc/machine-id", &format!("{MACHINE_ID}\n"), 0o444)?;
-        let fstab = format!(
-            "# /etc/fstab: static file system information.\n\
-             UUID={ROOT_UUID} / ext4 errors=remount-ro 0 1\n\
-             UUID={ESP_UUID} /boot/efi vfat umask=0077 0 1\n"
-        );
-        addition::write(tree, "etc/fstab", &fstab, 0o644)?;
+        addition::write(tree, "etc/fstab", &fstab_text(), 0o644)?;
         fs::create_dir_all(tree.join("boot/efi"))?;
         for (name, from) in [("vmlinuz", &kernel.image), ("config", &kernel.config())] {
             let to = tree.join("boot").join(format!("{name}-{}", kernel.version));
@@ -57,6 +57,8 @@ pub struct Installed {
     root: PathBuf,
     /// The EFI system partition's, FAT.
     esp: PathBuf,
+    /// A file system with the root's /usr, ext4.
+    usr: PathBuf,
     /// The kernel in its /boot.
     pub kernel: PathBuf,
     /// The initramfs in its /boot.
@@ -77,53 +79,95 @@ impl Images {
             call("disk: FAT", "/sbin/mkfs.vfat", &["-F", "32", "-i", &id, &path.to_string_lossy()])?;
             Ok(())
         })?;
+        let usr = self.cache.get("installed-usr.ext4", key(), |path| {
+            disk::ext4_of(path, &tree.join("usr"), &["-U", USR_UUID])
+        })?;
         let boot = |name: &str| tree.join("boot").join(format!("{name}-{}", self.kernel.version));
-        Ok(Installed { root, esp, kernel: boot("vmlinuz"), initrd: boot("initrd.img") })
+        Ok(Installed { root, esp, usr, kernel: boot("vmlinuz"), initrd: boot("initrd.img") })
     }
 }
 
 impl Installed {
     /// The root's file system on a disk, as the tools of e2fsprogs take it.
     pub fn root_on(disk: &Path) -> String {
-        format!("{}?offset={MARGIN}", disk.display())
+        at(disk, MARGIN)
     }
 
     /// Makes a disk (GPT: the root, then the EFI system partition) at `path`, with `init` at [`DAYFLY_INIT`].
     pub fn disk(&self, path: &Path, init: &Path) -> Result<()> {
-        let size = fs::metadata(&self.root)?.len();
-        let disk = fs::File::create(path).with_context(|| format!("cannot make {}", path.display()))?;
-        disk.set_len(MARGIN + size + ESP + MARGIN)?;
-        let shown = path.to_string_lossy();
-        let (root, esp) = (size / MEBIBYTE, ESP / MEBIBYTE);
-        let sgdisk = [
-            "--new",
-            &format!("1:{}M:+{root}M", MARGIN / MEBIBYTE),
-            "--typecode=1:8300",
-            "--new",
-            &format!("2:0:+{esp}M"),
-            "--typecode=2:ef00",
-            &shown,
-        ]
-        .map(str::to_owned);
-        let sgdisk: Vec<&str> = sgdisk.iter().map(String::as_str).collect();
-        call("disk: partitions", "/sbin/sgdisk", &sgdisk)?;
-        copy_sparse(&self.root, &disk, MARGIN)?;
-        copy_sparse(&self.esp, &disk, MARGIN + size)?;
-        // debugfs knows no -p: each folder by itself.
-        let commands = format!(
-            "mkdir {folder}\nwrite {} {DAYFLY_INIT}\nset_inode_field {DAYFLY_INIT} mode 0100755\n",
-            init.display(),
-            folder = Path::new(DAYFLY_INIT).parent().unwrap_or(Path::new("/")).display()
-        );
-        let script = tempfile::NamedTempFile::new()?;
-        fs::write(script.path(), commands)?;
-        let place = Self::root_on(path);
-        run(
-            "disk: the init",
-            std::process::Command::new("/sbin/debugfs").arg("-w").arg("-f").arg(script.path()).arg(place),
-        )?;
-        Ok(())
+        partition(path, &[(&self.root, LINUX), (&self.esp, EFI)])?;
+        put_init(&Self::root_on(path), DAYFLY_INIT, init)
     }
+
+    /// The same with `/usr` and `/home` on partitions of their own, the third and the fourth, each with a line in fstab. The
+    /// init is on that of `/usr` alone.
+    pub fn disk_apart(&self, path: &Path, init: &Path) -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let (home, fstab) = (folder.path().join("home"), folder.path().join("fstab"));
+        fs::File::create(&home)?.set_len(32 * MEBIBYTE)?;
+        call("disk: /home", "/sbin/mkfs.ext4", &["-q", "-U", HOME_UUID, &home.to_string_lossy()])?;
+        let starts =
+            partition(path, &[(&self.root, LINUX), (&self.esp, EFI), (&self.usr, LINUX), (&home, LINUX)])?;
+        let more =
+            format!("UUID={USR_UUID} /usr ext4 defaults 0 2\nUUID={HOME_UUID} /home ext4 defaults 0 2\n");
+        fs::write(&fstab, fstab_text() + &more)?;
+        let commands = format!("rm /etc/fstab\nwrite {} /etc/fstab\n", fstab.display());
+        debugfs("disk: fstab", &Self::root_on(path), &commands)?;
+        let usr = starts.get(2).context("no third partition")?;
+        let inside = DAYFLY_INIT.strip_prefix("/usr").context("the init is not below /usr")?;
+        put_init(&at(path, *usr), inside, init)
+    }
+}
+
+fn fstab_text() -> String {
+    format!(
+        "# /etc/fstab: static file system information.\n\
+         UUID={ROOT_UUID} / ext4 errors=remount-ro 0 1\n\
+         UUID={ESP_UUID} /boot/efi vfat umask=0077 0 1\n"
+    )
+}
+
+/// A file system on a disk, as the tools of e2fsprogs take it.
+fn at(disk: &Path, start: u64) -> String {
+    format!("{}?offset={start}", disk.display())
+}
+
+/// Makes a disk with a GPT whose partitions hold copies of these file systems. Gives where each begins.
+fn partition(path: &Path, parts: &[(&PathBuf, &str)]) -> Result<Vec<u64>> {
+    let sizes: Vec<u64> =
+        parts.iter().map(|(part, _)| Ok(fs::metadata(part)?.len())).collect::<Result<_>>()?;
+    let disk = fs::File::create(path).with_context(|| format!("cannot make {}", path.display()))?;
+    disk.set_len(MARGIN + sizes.iter().sum::<u64>() + MARGIN)?;
+    let (mut arguments, mut starts, mut start) = (Vec::new(), Vec::new(), MARGIN);
+    for (index, (size, (_, kind))) in (1..).zip(sizes.iter().zip(parts)) {
+        let (begin, length) = (start / MEBIBYTE, size / MEBIBYTE);
+        arguments.extend(["--new".to_owned(), format!("{index}:{begin}M:+{length}M")]);
+        arguments.push(format!("--typecode={index}:{kind}"));
+        starts.push(start);
+        start += size;
+    }
+    arguments.push(path.to_string_lossy().into_owned());
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    call("disk: partitions", "/sbin/sgdisk", &arguments)?;
+    for ((part, _), start) in parts.iter().zip(&starts) {
+        copy_sparse(part, &disk, *start)?;
+    }
+    Ok(starts)
+}
+
+fn put_init(place: &str, path: &str, init: &Path) -> Result<()> {
+    let folder = Path::new(path).parent().unwrap_or(Path::new("/")).display();
+    // debugfs knows no -p: each folder by itself.
+    let commands =
+        format!("mkdir {folder}\nwrite {} {path}\nset_inode_field {path} mode 0100755\n", init.display());
+    debugfs("disk: the init", place, &commands)
+}
+
+fn debugfs(what: &str, place: &str, commands: &str) -> Result<()> {
+    let script = tempfile::NamedTempFile::new()?;
+    fs::write(script.path(), commands)?;
+    let mut debugfs = std::process::Command::new("/sbin/debugfs");
+    run(what, debugfs.arg("-w").arg("-f").arg(script.path()).arg(place)).map(drop)
 }
 
 /// Copies a file into another at an offset; what is zero stays a hole.

@@ -16,8 +16,14 @@ use crate::{
     same,
 };
 
-pub const SCENARIOS: &[Scenario] = &[("installed_disk", installed_disk)];
+pub const SCENARIOS: &[Scenario] = &[
+    ("installed_disk", installed_disk),
+    ("installed_disk_with_usr_and_home_apart", usr_and_home_apart),
+    ("installed_disk_fails_untouched", fails_untouched),
+];
 
+/// What systemd says of fstab and of its mounts.
+const COMPLAINTS: &str = "journalctl -q -b -o cat -p warning -u systemd-remount-fs -u '*.mount' -u 'systemd-fsck*' -t systemd-fstab-generator";
 /// Everywhere on the disk, as its owner has it.
 const MARK: &str = "for dir in /etc /root /srv /var /home /opt /usr/local; do echo own >$dir/mark; done";
 /// What a day leaves behind.
@@ -75,6 +81,68 @@ fn installed_disk(lab: &Lab) -> Result<()> {
     end(vm)
 }
 
+/// `/usr` is a file system of its own, which the initramfs mounts, and `/home` one that the OS's fstab has: without a state disk, that is
+/// where homes stay.
+fn usr_and_home_apart(lab: &Lab) -> Result<()> {
+    let installed = lab::installed()?;
+    let folder = tempfile::tempdir()?;
+    let disk = folder.path().join("disk.img");
+    installed.disk_apart(&disk, &init()?)?;
+    let vm = node(lab, &installed, &disk, &format!("ro quiet init={DAYFLY_INIT}"))?.reboots().start()?;
+    let fits = || -> Result<()> {
+        ready(&vm)?;
+        healthy(&vm)?;
+        same!(vm.check(COMPLAINTS)?, "", "complaints about mounts");
+        let source = "findmnt -no SOURCE,FSTYPE,OPTIONS /usr | tr -s ' ' | cut -d, -f1";
+        same!(vm.check(source)?, "/dev/vda3 ext4 ro");
+        same!(vm.check("findmnt -no SOURCE,FSTYPE /home | tr -s ' '")?, "/dev/vda4 ext4");
+        same!(vm.check("grep -c ' - ext4 /dev/vda[13] ro' /proc/self/mountinfo")?, "3", "read-only disks");
+        same!(vm.check("findmnt -rno TARGET | sort | uniq -d | grep -v binfmt_misc || true")?, "", "covered");
+        let compare =
+            "cd /usr/lib/dayfly-test; diff -a <(./manifest /run/dayfly/l/usr/local) <(./manifest /usr/local)";
+        same!(vm.check(compare)?, "", "/usr/local is not as on the disk");
+        ensure!(
+            vm.check("cat /run/dayfly/boot.log")?.contains("/home is left to the OS"),
+            "nobody says it of /home"
+        );
+        Ok(())
+    };
+    fits()?;
+    vm.check("for dir in /home /etc /usr/local /var; do echo new >$dir/new; done; sync")?;
+    vm.run_unattended("reboot")?;
+    fits()?;
+    same!(vm.check("cat /home/new")?, "new");
+    same!(vm.check("ls /etc/new /usr/local/new /var/new 2>&1 | grep -c 'No such file'")?, "3");
+    end(vm)?;
+    is_clean(&disk)
+}
+
+/// What goes wrong before and after the handover is told, there is a shell, and the disk stays as it is.
+fn fails_untouched(lab: &Lab) -> Result<()> {
+    let installed = lab::installed()?;
+    let folder = tempfile::tempdir()?;
+    let disk = folder.path().join("disk.img");
+    installed.disk(&disk, &init()?)?;
+    let before = sha256_file(&disk)?;
+
+    let words = format!("ro quiet init={DAYFLY_INIT} dayfly.init=/usr/sbin/nowhere rd.shell panic=2");
+    let mut vm = node(lab, &installed, &disk, &words)?.start()?;
+    vm.expect("What went wrong: .*/usr/sbin/nowhere", BOOT)?;
+    vm.expect("Code: +handover\\.no-init$", BOOT)?;
+    vm.expect("What happens now: A shell \\(/bin/sh\\)", BOOT)?;
+    vm.send("cat /run/dayfly/l/etc/machine-id; cp /bin/true /run/dayfly/l/etc; exit\n")?;
+    vm.expect(&format!("^{MACHINE_ID}$"), BOOT)?;
+    vm.expect("Read-only file system", BOOT)?;
+    same!(vm.wait_end(BOOT)?, Ending::Reset);
+    drop(vm);
+
+    let words = format!("ro quiet init={DAYFLY_INIT} dayfly.init={DAYFLY_INIT} panic=2");
+    let console = lab::fails(node(lab, &installed, &disk, &words)?, "image.root")?;
+    ensure!(console.contains("is Dayfly again"), "the reason is not told");
+    same!(sha256_file(&disk)?, before, "the disk after two boots that failed");
+    Ok(())
+}
+
 fn node(lab: &Lab, installed: &Installed, disk: &Path, words: &str) -> Result<Builder> {
     let node = Builder::new(lab.name()).log(lab.log()?).kernel(&installed.kernel).initrd(&installed.initrd);
     let node = node.drive(Drive::read_write(disk)).smbios("type=1,uuid=3fa85f64-5717-4562-b3fc-2c963f66afa6");
@@ -111,8 +179,7 @@ fn ephemeral(vm: &Vm) -> Result<()> {
     let protected = vm.run("touch /usr/bin/x")?;
     ensure!(protected.text.contains("Read-only file system"), "/usr can be written: {protected:?}");
     same!(vm.check("findmnt -no FSTYPE,OPTIONS /boot/efi | tr -s ' ' | cut -d, -f1")?, "vfat ro");
-    let mounting = "journalctl -q -b -o cat -p warning -u systemd-remount-fs -u '*.mount' -u 'systemd-fsck*' -t systemd-fstab-generator";
-    same!(vm.check(mounting)?, "", "complaints about mounts");
+    same!(vm.check(COMPLAINTS)?, "", "complaints about mounts");
     Ok(())
 }
 
