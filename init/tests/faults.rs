@@ -103,6 +103,10 @@ fn machine(way: Way, cmdline: &str, speed: u32) -> (Arc<Machine>, Receiver<End>)
         ("dayfly.k3s.token", "s3cret"),
     ]);
     state.pages.insert(format!("{SETTINGS}52:54:00:12:34:02"), b"version = 1\n".to_vec());
+    if way == Way::Root {
+        state.attach_ext4("vdd", "var");
+        state.put(Path::new("/etc/fstab"), Node::File(b"LABEL=var /var ext4 defaults 0 2\n".to_vec()));
+    }
     drop(state);
     (machine, ends)
 }

@@ -3,6 +3,8 @@
 mod machine;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use dayfly_plan::Way;
@@ -12,6 +14,7 @@ use machine::{End, Fault, Machine, Node};
 const LIMIT: Duration = Duration::from_secs(20);
 const CMDLINE: &str = "root=UUID=a ro quiet init=/usr/lib/dayfly/init";
 const EBUSY: i32 = 16;
+const MOUNTS: &[u8] = b"overlay /sysroot overlay rw 0 0\n/dev/vdb /sysroot/var ext4 rw 0 0\n";
 
 fn file(machine: &Machine, path: &str) -> String {
     match machine.state().nodes.get(Path::new(path)) {
@@ -53,8 +56,9 @@ fn the_mounted_root_is_the_image() {
             "overlay /sysroot",
             "bind /run/dayfly/o",
             // /home is its own line's in fstab; /opt and /var lie in the overlay, and /usr was never in it.
+            "read-only /run/dayfly/l/usr",
             "bind read-only /sysroot/usr",
-            "tmpfs /sysroot/usr/local",
+            "overlay /sysroot/usr/local",
             "bind /sysroot/var/lib/dpkg",
             "unmount /run/dayfly/o",
             "shared /",
@@ -116,4 +120,64 @@ fn the_init_that_is_asked_for_is_the_one_that_dayfly_init_names() {
     assert_eq!(file(&machine, "/sysroot/etc/hostname"), "worker7\n");
     assert!(file(&machine, "/sysroot/etc/hosts").contains("127.0.1.1 worker7"), "a new name is in hosts");
     assert_eq!(file(&machine, "/sysroot/etc/machine-id"), "5b1d6c3a8f2e4c7d9a0b1c2d3e4f5a6b\n");
+}
+
+/// A machine whose fstab has a `/var` of its own, on a disk with the label `var`, and which is to be a node of k0s.
+fn with_var(options: &str) -> (Arc<Machine>, Receiver<End>) {
+    let (machine, ends) = Machine::new_for(Way::Root, &format!("{CMDLINE} dayfly.k0s.role=single"), 5);
+    let mut state = machine.state();
+    state.attach_ext4("vdb", "var");
+    let fstab = format!("UUID=a / ext4 defaults 0 1\nLABEL=var /var ext4 {options} 0 2\n");
+    state.put(Path::new("/etc/fstab"), Node::File(fstab.into_bytes()));
+    state.put(Path::new("/usr/bin/k0s"), Node::File(Vec::new()));
+    drop(state);
+    (machine, ends)
+}
+
+/// What Kubernetes keeps must lie where the OS looks for it, and an OS mounts its `/var` only later.
+#[test]
+fn a_var_of_the_os_is_there_before_anything_is_written_to_it() {
+    let (machine, ends) = with_var("noatime,errors=remount-ro");
+    // fsck has mended something.
+    machine.state().fsck = 1;
+    machine.state().put(Path::new("/proc/mounts"), Node::File(MOUNTS.to_vec()));
+    assert_eq!(machine.boot_by(Way::Root, &ends, LIMIT), End::Exec("/sbin/init".to_owned()));
+    let fstab = file(&machine, "/sysroot/etc/fstab");
+    assert!(fstab.contains("\n# LABEL=var /var ext4"), "the OS would mount it again: {fstab}");
+    let state = machine.state();
+    let place = |call: &str| state.calls.iter().position(|made| made.starts_with(call)).unwrap();
+    assert!(place("run_in fsck.ext4 in /run/dayfly/l") < place("mount ext4 /sysroot/var"));
+    assert!(state.is_mounted(Path::new("/sysroot/var")));
+    assert!(!state.is_mounted(Path::new("/sysroot/var/lib/dpkg")), "what is on /var stays in sight");
+    let service = "/sysroot/etc/systemd/system/k0scontroller.service";
+    assert!(state.nodes.contains_key(Path::new(service)), "{:?}", state.log);
+}
+
+#[test]
+fn a_var_that_cannot_be_mounted_yet_is_left_to_the_os_and_kubernetes_is_told() {
+    for (options, fsck, why) in [
+        ("defaults", 4, "fsck.ext4 /dev/vdb ended with 4"),
+        ("noauto", 0, "with the option noauto"),
+        ("x-systemd.automount,nofail", 0, "with the option x-systemd.automount"),
+    ] {
+        let (machine, ends) = with_var(options);
+        machine.state().fsck = fsck;
+        machine
+            .state()
+            .put(Path::new("/proc/mounts"), Node::File(b"overlay /sysroot overlay rw 0 0\n".to_vec()));
+        assert_eq!(machine.boot_by(Way::Root, &ends, LIMIT), End::Exec("/sbin/init".to_owned()), "{options}");
+        assert!(
+            file(&machine, "/sysroot/etc/fstab").contains("\nLABEL=var /var"),
+            "{options}: nobody mounts it"
+        );
+        let state = machine.state();
+        let says = |text: &str| state.log.iter().any(|(_, line)| line.contains(text));
+        assert!(says("/var is left to the OS") && says(why), "{options}: {:?}", state.log);
+        assert!(
+            says("has a file system for /var, which the OS mounts too late"),
+            "{options}: {:?}",
+            state.log
+        );
+        assert!(!state.is_mounted(Path::new("/sysroot/var")), "{options}");
+    }
 }

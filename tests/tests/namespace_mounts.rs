@@ -11,7 +11,8 @@ use dayfly_sys::{Backing, Kernel, Mount, MountFlags, Sys, SysError};
 use namespace::{apart, run, shell, tmpfs};
 
 const EROFS: Option<i32> = Some(nix::errno::Errno::EROFS as i32);
-const READ_ONLY: MountFlags = MountFlags { read_only: true, nodev: false, nosuid: false, noexec: false };
+const READ_ONLY: MountFlags =
+    MountFlags { read_only: true, nodev: false, nosuid: false, noexec: false, noatime: false };
 
 fn image(kernel: &Kernel, scratch: &Path, fstype: &str) -> (PathBuf, PathBuf) {
     let tree = scratch.join("tree");

@@ -23,7 +23,8 @@ const SUITABLE: [(&str, &[&str]); 6] = [
     ("erofs", &["erofs"]),
 ];
 /// Nobody but the boot can do anything with what is on it, while it is there.
-const FLAGS: MountFlags = MountFlags { read_only: true, nodev: true, nosuid: true, noexec: true };
+const FLAGS: MountFlags =
+    MountFlags { read_only: true, nodev: true, nosuid: true, noexec: true, noatime: false };
 
 /// Finds the disk and reads its settings file.
 pub fn read<S: Sys>(cx: &Context<S>, search: &ConfigSearch) -> Result<Done, Failure> {

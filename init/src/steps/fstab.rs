@@ -13,10 +13,13 @@ const FSTAB: &str = "/etc/fstab";
 /// Where kernels and boot loaders lie. A kernel that is installed into an OS that forgets would not fit what is left.
 const BOOT: [&str; 2] = ["/boot", "/efi"];
 
-/// The file system that the OS's fstab has for exactly this place.
-pub fn has<S: Sys>(cx: &Context<S>, place: &str) -> Result<bool, SysError> {
-    let text = read(cx)?;
-    Ok(fstab::entries(&text).any(|entry| entry.place == place))
+/// The OS's fstab as it is now; empty where there is none.
+pub fn read<S: Sys>(cx: &Context<S>) -> Result<Vec<u8>, SysError> {
+    let place = cx.sys.resolve(Path::new(paths::ROOT), Path::new(FSTAB))?;
+    match cx.sys.read(&place) {
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        read => read,
+    }
 }
 
 /// Takes out what the layout has put into place, and lets nothing write to boot partitions.
@@ -44,14 +47,6 @@ pub fn settle<S: Sys>(cx: &Context<S>, entries: &[LayoutEntry], left: &[&str]) -
             Ok(())
         }
         written => written,
-    }
-}
-
-fn read<S: Sys>(cx: &Context<S>) -> Result<Vec<u8>, SysError> {
-    let place = cx.sys.resolve(Path::new(paths::ROOT), Path::new(FSTAB))?;
-    match cx.sys.read(&place) {
-        Err(error) if error.is_not_found() => Ok(Vec::new()),
-        read => read,
     }
 }
 

@@ -11,7 +11,8 @@ use crate::context::{Context, Done};
 use crate::devices::{self, Device};
 use crate::{Failure, Image, Learned};
 
-const READ_ONLY: MountFlags = MountFlags { read_only: true, nodev: false, nosuid: false, noexec: false };
+const READ_ONLY: MountFlags =
+    MountFlags { read_only: true, nodev: false, nosuid: false, noexec: false, noatime: false };
 
 /// Every place that could name an image has been read by now.
 pub fn missing() -> Result<Done, Failure> {

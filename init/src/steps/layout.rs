@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use dayfly_plan::{Code, LayoutEntry, Policy, paths};
 use dayfly_sys::{FileKind, Mount, MountFlags, Sys, SysError};
 
-use super::fstab;
+use super::{fstab, os_disk};
 use crate::Failure;
 use crate::context::{Context, Done};
 use crate::events::Level;
@@ -28,18 +28,35 @@ pub fn apply<S: Sys>(cx: &Context<S>, entries: &[LayoutEntry]) -> Result<Done, F
     let has_state = cx.known.state.is_some();
     let mut in_memory = Vec::new();
     let mut left_to_os: Vec<&str> = Vec::new();
+    let mut of_os: Vec<&str> = Vec::new();
+    let of_fstab = fstab::read(cx).map_err(failed("read the OS's /etc/fstab".to_owned()))?;
     for entry in entries {
         let place = Place::new(entry, entries);
         let tried = || format!("make {} {}", entry.path, entry.policy);
-        if entry.policy == Policy::Persistent
-            && !has_state
-            && fstab::has(cx, &entry.path).map_err(failed(tried()))?
+        if of_os.iter().any(|above| below(above, &entry.path).is_some())
+            && (entry.is_default || entry.policy.persists())
         {
-            cx.note(
-                Level::Info,
-                format!("{} is left to the OS: its /etc/fstab has a file system for it", entry.path),
-            );
-            left_to_os.push(&entry.path);
+            // It lies on the OS's own disk, and is kept there.
+            continue;
+        }
+        let line = dayfly_wire::fstab::entries(&of_fstab).find(|line| line.place == entry.path);
+        if let Some(line) = line.filter(|_| entry.policy == Policy::Persistent && !has_state) {
+            match os_disk::mount(cx, &line, &place.target) {
+                Ok(what) => {
+                    cx.note(Level::Info, format!("{} is where the OS has it: on {what}", entry.path));
+                    of_os.push(&entry.path);
+                }
+                Err(left) => {
+                    let why = "is left to the OS: its /etc/fstab has a file system for it";
+                    match left {
+                        os_disk::Left::Unused => cx.note(Level::Info, format!("{} {why}", entry.path)),
+                        os_disk::Left::Because(wrong) => {
+                            cx.note(Level::Warning, format!("{} {why}; now, {wrong}", entry.path));
+                        }
+                    }
+                    left_to_os.push(&entry.path);
+                }
+            }
             continue;
         }
         let outcome = match entry.policy {
@@ -89,15 +106,14 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     fn new(entry: &'a LayoutEntry, entries: &[LayoutEntry]) -> Self {
-        let rest = |outer: &str, inner: &str| inner.strip_prefix(outer)?.strip_prefix('/').map(PathBuf::from);
         // The last of those above is the nearest: parents come first.
-        let above = entries.iter().rfind(|other| rest(&other.path, &entry.path).is_some());
+        let above = entries.iter().rfind(|other| below(&other.path, &entry.path).is_some());
         Self {
             path: &entry.path,
             target: at(paths::ROOT, &entry.path),
             image: at(paths::LOWER, &entry.path),
             above: above.map_or(Policy::Ephemeral, |above| above.policy),
-            below: entries.iter().filter_map(|other| rest(&entry.path, &other.path)).collect(),
+            below: entries.iter().filter_map(|other| below(&entry.path, &other.path)).collect(),
             policy: entry.policy,
             is_default: entry.is_default,
         }
@@ -142,6 +158,14 @@ impl<'a> Place<'a> {
             cx.note(Level::Debug, format!("{} is not in the image: nothing to protect", self.path));
             return Ok(());
         }
+        // Of a file system of its own, as of the root's, not even its superblock is to change.
+        let below = cx.known.mounted_root.iter().flat_map(|root| &root.below);
+        if below.into_iter().any(|place| place == self.path)
+            && let Err(error) = cx.sys.mount(&Mount::ReadOnly { target: self.image.clone() })
+        {
+            let open = "stays writable for who has a file of it open";
+            cx.note(Level::Warning, format!("the file system of {} {open}: {error}", self.path));
+        }
         self.bind(cx, self.image.clone(), MountFlags { read_only: true, ..MountFlags::default() })
     }
 
@@ -152,11 +176,38 @@ impl<'a> Place<'a> {
             return Ok(());
         }
         if is_apart {
-            return self.fill_tmpfs(cx);
+            return self.own_overlay(cx);
         }
         let source = at(paths::OVERLAY, self.path);
         cx.sys.make_dir(&source, 0o755)?;
         if self.prepare(cx)? { self.bind(cx, source, MountFlags::default()) } else { Ok(()) }
+    }
+
+    /// An overlay for this place alone, which costs memory only for what changes, and shows what a tmpfs could not keep (user xattrs
+    /// before Linux 6.6).
+    fn own_overlay<S: Sys>(&self, cx: &Context<S>) -> Result<(), SysError> {
+        match cx.sys.inspect(&self.image)? {
+            Some(FileKind::Dir) => {}
+            // Nothing can be written beside it, and a file cannot be one's upper layer.
+            Some(_) => return Ok(()),
+            None => return self.tmpfs(cx, None),
+        }
+        let writable = Path::new(paths::WRITABLE).join(format!("of-{}", escaped(self.path)));
+        let (upper, work) = (writable.join("u"), writable.join("w"));
+        // The merged folder is the upper one.
+        let rights = cx.sys.rights(&self.image)?;
+        cx.sys.make_dir(&upper, rights.mode)?;
+        cx.sys.set_owner(&upper, rights.uid, rights.gid)?;
+        cx.sys.make_dir(&work, 0o700)?;
+        if !self.prepare(cx)? {
+            return Ok(());
+        }
+        cx.sys.mount(&Mount::Overlay {
+            lower: vec![self.image.clone()],
+            upper,
+            work,
+            target: self.target.clone(),
+        })
     }
 
     /// On the state disk; filled from the image the first time, all or nothing: a boot that is cut off while it copies
@@ -250,6 +301,11 @@ impl<'a> Place<'a> {
             flags: MountFlags { nodev: true, ..MountFlags::default() },
         })
     }
+}
+
+/// The rest of a path that is below another.
+fn below(outer: &str, inner: &str) -> Option<PathBuf> {
+    inner.strip_prefix(outer)?.strip_prefix('/').map(PathBuf::from)
 }
 
 fn at(root: &str, path: &str) -> PathBuf {

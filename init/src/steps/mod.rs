@@ -21,6 +21,7 @@ mod layout;
 mod machine;
 mod mounted_root;
 mod network;
+mod os_disk;
 pub mod report;
 mod root;
 mod scripts;

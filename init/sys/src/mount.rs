@@ -13,6 +13,8 @@ pub struct MountFlags {
     pub nosuid: bool,
     /// `MOUNT_ATTR_NOEXEC`.
     pub noexec: bool,
+    /// `MOUNT_ATTR_NOATIME`.
+    pub noatime: bool,
 }
 
 /// One change of the mount table. Targets exist already. What is new shares no mount events with anything (`MS_PRIVATE`),

@@ -106,9 +106,14 @@ impl State {
 
     /// Attaches a disk with a settings file on it.
     pub fn attach_settings(&mut self, name: &str, label: &str, text: &str) {
+        self.attach_ext4(name, label);
+        self.settings.insert(Path::new("/dev").join(name), text.as_bytes().to_vec());
+    }
+
+    /// Attaches a disk with an ext4 of this label.
+    pub fn attach_ext4(&mut self, name: &str, label: &str) {
         let device = Path::new("/dev").join(name);
         self.disks.insert(device.clone(), super::ext4(label));
-        self.settings.insert(device.clone(), text.as_bytes().to_vec());
         self.put(&device, Node::Block);
         self.put(&Path::new("/sys/class/block").join(name), Node::Dir);
     }

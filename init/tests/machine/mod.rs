@@ -81,6 +81,8 @@ pub struct State {
     pub modes: BTreeMap<PathBuf, u32>,
     /// How many ssh host keys the image's ssh-keygen has made.
     pub keys_made: usize,
+    /// What the image's fsck ends with.
+    pub fsck: i32,
     /// Who was given what.
     pub owners: BTreeMap<PathBuf, (u32, u32)>,
 }
@@ -143,6 +145,7 @@ impl Machine {
                 pages: BTreeMap::new(),
                 modes: BTreeMap::new(),
                 keys_made: 0,
+                fsck: 0,
                 owners: BTreeMap::new(),
             })),
             started: Instant::now(),

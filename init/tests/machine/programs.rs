@@ -16,6 +16,10 @@ pub fn run(state: &mut State, root: &Path, program: &str, args: &[&str]) -> Outp
             *bytes = ext4(bytes.len(), label);
             Output { status: 0, text: String::new() }
         }
+        ("fsck.ext4", ["-a", disk]) => match state.nodes.get(Path::new(disk)) {
+            Some(Node::Block) => Output { status: state.fsck, text: format!("{disk}: as told") },
+            _ => Output { status: 8, text: format!("{disk}: No such file or directory") },
+        },
         // ssh-keygen(1): the private key at -f, the public one beside it.
         ("ssh-keygen", ["-q", "-t", kind, "-N", "", "-f", file]) => {
             let file = root.join(file.trim_start_matches('/'));

@@ -13,6 +13,8 @@ pub struct Entry<'a> {
     pub fstype: &'a str,
     /// Its options, with commas between.
     pub options: &'a str,
+    /// Whether it is to be checked before.
+    pub is_checked: bool,
 }
 
 /// What is to become of an entry.
@@ -73,11 +75,13 @@ fn parse(line: &[u8]) -> Option<Entry<'_>> {
     let device = fields.next().filter(|field| !field.starts_with('#'))?;
     let (place, fstype) = (fields.next()?, fields.next()?);
     let options = fields.next().unwrap_or("defaults");
+    // The field before it is dump(8)'s.
+    let is_checked = fields.nth(1).is_some_and(|pass| pass.parse::<u32>().is_ok_and(|pass| pass > 0));
     let place = match unescape(place) {
         Cow::Borrowed(place) => Cow::Borrowed(without_slash(place)),
         Cow::Owned(place) => Cow::Owned(without_slash(&place).to_owned()),
     };
-    Some(Entry { device: unescape(device), place, fstype, options })
+    Some(Entry { device: unescape(device), place, fstype, options, is_checked })
 }
 
 fn fields(line: &str) -> impl Iterator<Item = &str> {
@@ -127,12 +131,15 @@ mod tests {
             /dev/\xff /x ext4 defaults\n\
             /dev/sdb1 /back\\134slash\\9x ext4 defaults # no comment";
         let found: Vec<String> = entries(text)
-            .map(|entry| format!("{}|{}|{}|{}", entry.device, entry.place, entry.fstype, entry.options))
+            .map(|entry| {
+                let check = if entry.is_checked { "|checked" } else { "" };
+                format!("{}|{}|{}|{}{check}", entry.device, entry.place, entry.fstype, entry.options)
+            })
             .collect();
         assert_eq!(
             found,
             [
-                "UUID=4a1b-22|/|ext4|errors=remount-ro",
+                "UUID=4a1b-22|/|ext4|errors=remount-ro|checked",
                 "/dev/sda2|none|swap|sw",
                 "LABEL=my disk|/srv/my files|xfs|defaults",
                 "tmpfs|/|tmpfs|defaults",

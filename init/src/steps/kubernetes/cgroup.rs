@@ -53,7 +53,7 @@ fn controllers<S: Sys>(cx: &Context<S>) -> Result<String, SysError> {
         source: "cgroup2".to_owned(),
         target: PLACE.into(),
         options: Vec::new(),
-        flags: MountFlags { read_only: false, nodev: true, nosuid: true, noexec: true },
+        flags: MountFlags { read_only: false, nodev: true, nosuid: true, noexec: true, noatime: false },
     })?;
     let found = read();
     // The OS mounts it with options of its own choice.

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use dayfly_plan::{Code, paths};
 use dayfly_sys::{Sys, SysError};
-use dayfly_wire::superblock;
+use dayfly_wire::{fstab::entries, superblock};
 
 use crate::Failure;
 use crate::context::Context;
+use crate::steps::fstab;
 
 /// File systems that cannot be the upper layer of a container's overlay, or lose what a node keeps.
 const UNSUITABLE: [&str; 14] = [
@@ -27,7 +28,18 @@ pub fn check<S: Sys>(cx: &Context<S>, folders: &[&str]) -> Result<(), Failure> {
         let Some(mount) = mount_of(&mounts, &place.to_string_lossy()) else { continue };
         if UNSUITABLE.contains(&mount.kind) || mount.kind.starts_with("fuse") {
             let wrong = format!("{folder} lies on {}, where no container's overlay can lie", mount.kind);
-            return Err(Failure::new(Code::KubernetesStorage, TRIED, wrong));
+            let later = entries(&fstab::read(cx).map_err(refuse)?)
+                .find(|line| line.place != "/" && Path::new(folder).starts_with(&*line.place))
+                .map(|line| line.place.into_owned());
+            return Err(match later {
+                None => Failure::new(Code::KubernetesStorage, TRIED, wrong),
+                Some(place) => Failure::new(
+                    Code::KubernetesStorage,
+                    TRIED,
+                    format!("{wrong}; /etc/fstab has a file system for {place}, which the OS mounts too late: what is written now would be hidden below it"),
+                )
+                .with_fix("The log above says why the boot did not mount it: mend that, or give the node a state disk."),
+            });
         }
         if mount.options.split(',').any(|option| option == "ro") {
             let wrong = format!("{folder} lies on {}, which is mounted read-only", mount.source);

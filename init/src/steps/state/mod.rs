@@ -15,7 +15,7 @@ use crate::events::Level;
 use crate::{Failure, Learned};
 
 /// File systems that can hold what persists: owners, modes, xattrs, links.
-const SUITABLE: [&str; 5] = ["ext4", "xfs", "btrfs", "f2fs", "ext3"];
+pub const SUITABLE: [&str; 5] = ["ext4", "xfs", "btrfs", "f2fs", "ext3"];
 
 /// Finds and mounts it. Where nobody asked for one and none is there, what should persist lies in memory.
 pub fn open<S: Sys>(cx: &Context<S>, search: &StateSearch) -> Result<Done, Failure> {

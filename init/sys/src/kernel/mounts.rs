@@ -195,6 +195,7 @@ fn attributes(flags: MountFlags) -> MountAttrFlags {
         (flags.nodev, MountAttrFlags::MOUNT_ATTR_NODEV),
         (flags.nosuid, MountAttrFlags::MOUNT_ATTR_NOSUID),
         (flags.noexec, MountAttrFlags::MOUNT_ATTR_NOEXEC),
+        (flags.noatime, MountAttrFlags::MOUNT_ATTR_NOATIME),
     ]
     .into_iter()
     .filter(|(set, _)| *set)
@@ -207,6 +208,7 @@ fn old_flags(flags: MountFlags) -> OldFlags {
         (flags.nodev, OldFlags::NODEV),
         (flags.nosuid, OldFlags::NOSUID),
         (flags.noexec, OldFlags::NOEXEC),
+        (flags.noatime, OldFlags::NOATIME),
     ]
     .into_iter()
     .filter(|(set, _)| *set)
@@ -262,12 +264,12 @@ mod tests {
 
     #[test]
     fn each_flag_has_its_bit() {
-        let all = MountFlags { read_only: true, nodev: true, nosuid: true, noexec: true };
+        let all = MountFlags { read_only: true, nodev: true, nosuid: true, noexec: true, noatime: true };
         assert_eq!(attributes(MountFlags::default()).bits(), 0);
-        assert_eq!(attributes(all).bits(), 0xf);
+        assert_eq!(attributes(all).bits(), 0x1f);
         assert_eq!(
             u64::from(old_flags(all).bits()),
-            libc::MS_RDONLY | libc::MS_NODEV | libc::MS_NOSUID | libc::MS_NOEXEC
+            libc::MS_RDONLY | libc::MS_NODEV | libc::MS_NOSUID | libc::MS_NOEXEC | libc::MS_NOATIME
         );
     }
 

@@ -27,7 +27,7 @@ pub fn is_initramfs() -> bool {
 /// Mounts /proc, /sys, /dev (devtmpfs) and /run (tmpfs, 0755), each where nothing is mounted yet. Returns what failed:
 /// a boot goes on as far as it can, to be able to tell.
 pub fn early_mounts() -> Vec<SysError> {
-    let strict = MountFlags { read_only: false, nodev: true, nosuid: true, noexec: true };
+    let strict = MountFlags { read_only: false, nodev: true, nosuid: true, noexec: true, noatime: false };
     let devices = MountFlags { nodev: false, noexec: false, ..strict };
     let runtime = MountFlags { noexec: false, ..strict };
     [

@@ -1,0 +1,154 @@
+//! A file system of the OS's own fstab, mounted before the OS does it: what the boot writes into /var must be where the OS looks for it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use dayfly_plan::paths;
+use dayfly_plan::settings::value::DeviceRef;
+use dayfly_sys::{Mount, MountFlags, Sys};
+use dayfly_wire::fstab::Entry;
+
+use super::state::SUITABLE;
+use crate::Failure;
+use crate::context::Context;
+use crate::devices::{self, Device};
+use crate::events::Level;
+
+/// For a disk that is slow to appear.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// For a check of the file system; the rest of the step must have its time, too.
+const CHECK: Duration = Duration::from_secs(200);
+/// With these, mounting is more than a mount, or not to be done now.
+const FOR_THE_OS: [&str; 7] = ["bind", "loop", "noauto", "_netdev", "rbind", "ro", "x-systemd.automount"];
+/// These are the default, or meant for who mounts.
+const NOTHING: [&str; 11] =
+    ["async", "auto", "defaults", "group", "nofail", "nouser", "owner", "relatime", "rw", "user", "users"];
+
+/// Why the OS is to mount it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Left {
+    /// The boot writes nothing there.
+    Unused,
+    /// It cannot be done now, because…
+    Because(String),
+}
+
+/// Mounts what the line has at `target`; says what that is.
+pub fn mount<S: Sys>(cx: &Context<S>, line: &Entry<'_>, target: &Path) -> Result<String, Left> {
+    if !Path::new(line.place.as_ref()).starts_with("/var") {
+        return Err(Left::Unused);
+    }
+    try_mount(cx, line, target).map_err(Left::Because)
+}
+
+fn try_mount<S: Sys>(cx: &Context<S>, line: &Entry<'_>, target: &Path) -> Result<String, String> {
+    let (flags, options) = understand(line.options)?;
+    let wanted: DeviceRef = line.device.replace('"', "").parse()?;
+    let failed = |failure: Failure| format!("to {} failed: {}", failure.tried, failure.wrong);
+    // Nobody makes one of LVM or LUKS in the meantime.
+    let is_made = matches!(&wanted, DeviceRef::Path(path) if path.starts_with("/dev/mapper/"));
+    let patience = if is_made { Duration::ZERO } else { PATIENCE };
+    let device = devices::wait_for(cx, &wanted, patience).map_err(failed)?;
+    let path = device.path.display().to_string();
+    let fstype = device.superblock.as_ref().map_or("nothing that is recognised", |found| found.kind.as_str());
+    if !SUITABLE.contains(&fstype) {
+        return Err(format!("{wanted} ({path}) has {fstype} on it, and not {}", SUITABLE.join(", ")));
+    }
+    cx.modules.load(fstype).map_err(failed)?;
+    if line.is_checked {
+        check(cx, &device, fstype)?;
+    }
+    cx.sys
+        .make_dir(target, 0o755)
+        .and_then(|()| {
+            cx.sys.mount(&Mount::New {
+                fstype: fstype.to_owned(),
+                source: path.clone(),
+                target: target.to_owned(),
+                options,
+                flags,
+            })
+        })
+        .map_err(|error| error.to_string())?;
+    Ok(format!("{path} ({fstype}, {wanted})"))
+}
+
+/// As the OS would, by its own program (fsck(8)): one that is mounted cannot be checked any more.
+fn check<S: Sys>(cx: &Context<S>, device: &Device, fstype: &str) -> Result<(), String> {
+    let (program, path) = (format!("fsck.{fstype}"), device.path.display().to_string());
+    let limit = CHECK.min(cx.left());
+    match cx.sys.run_in(Path::new(paths::LOWER), &program, &["-a", &path], limit) {
+        // 1: something was wrong, and is right now.
+        Ok(run) if run.status <= 1 => {
+            cx.note(Level::Debug, format!("{program} {path}: {}", run.text));
+            Ok(())
+        }
+        Ok(run) => Err(format!("{program} {path} ended with {}: {}", run.status, run.text)),
+        // Nobody could check it, the OS neither.
+        Err(error) if error.is_not_found() => {
+            cx.note(Level::Debug, error.to_string());
+            Ok(())
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+type Options = Vec<(String, Option<String>)>;
+
+/// What mount(8) makes of the options: flags of the mount, and the rest for the file system.
+fn understand(options: &str) -> Result<(MountFlags, Options), String> {
+    let (mut flags, mut rest) = (MountFlags::default(), Options::new());
+    for word in options.split(',').filter(|word| !word.is_empty()) {
+        match word {
+            word if FOR_THE_OS.contains(&word) => {
+                return Err(format!("with the option {word} it is for the OS to mount"));
+            }
+            word if NOTHING.contains(&word) || word.starts_with("x-") || word.starts_with("comment=") => {}
+            "nodev" | "dev" => flags.nodev = word == "nodev",
+            "nosuid" | "suid" => flags.nosuid = word == "nosuid",
+            "noexec" | "exec" => flags.noexec = word == "noexec",
+            "noatime" | "atime" => flags.noatime = word == "noatime",
+            word => {
+                let (key, value) =
+                    word.split_once('=').map_or((word, None), |(key, value)| (key, Some(value)));
+                rest.push((key.to_owned(), value.map(str::to_owned)));
+            }
+        }
+    }
+    Ok((flags, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_sorted_as_mount_does_it() {
+        let none = MountFlags::default();
+        let option = |key: &str, value: Option<&str>| (key.to_owned(), value.map(str::to_owned));
+        for (text, flags, options) in [
+            ("defaults", none, vec![]),
+            ("", none, vec![]),
+            ("rw,relatime,nofail,x-systemd.device-timeout=9s,comment=a", none, vec![]),
+            (
+                "nodev,nosuid,noexec,exec,noatime",
+                MountFlags { nodev: true, nosuid: true, noatime: true, ..none },
+                vec![],
+            ),
+            (
+                "errors=remount-ro,usrquota,subvol=@var",
+                none,
+                vec![
+                    option("errors", Some("remount-ro")),
+                    option("usrquota", None),
+                    option("subvol", Some("@var")),
+                ],
+            ),
+        ] {
+            assert_eq!(understand(text), Ok((flags, options)), "{text}");
+        }
+        for text in ["noauto", "defaults,ro", "bind", "x-systemd.automount,nofail", "_netdev"] {
+            assert!(understand(text).unwrap_err().contains("for the OS to mount"), "{text}");
+        }
+    }
+}
