@@ -19,8 +19,8 @@ pub const DAYFLY_INIT: &str = "/usr/lib/dayfly/init";
 pub const MACHINE_ID: &str = "5b1d6c3a8f2e4c7d9a0b1c2d3e4f5a6b";
 
 const ESP_UUID: &str = "DA1F-F1E5";
-const USR_UUID: &str = "0b6f5b0a-58c5-4a5e-8a53-1c1e2f7b9d02";
-const HOME_UUID: &str = "c1f0f3a7-9d1c-4c0e-b9a6-55d0a2e4b803";
+/// The UUIDs of the file systems that a disk may have apart: all digits but the last, which is the partition's.
+const APART_UUID: &str = "0b6f5b0a-58c5-4a5e-8a53-1c1e2f7b9d0";
 /// Partition types, as sgdisk(8) calls them.
 const LINUX: &str = "8300";
 const EFI: &str = "ef00";
@@ -57,8 +57,8 @@ pub struct Installed {
     root: PathBuf,
     /// The EFI system partition's, FAT.
     esp: PathBuf,
-    /// A file system with the root's /usr, ext4.
-    usr: PathBuf,
+    /// The tree of the root.
+    tree: PathBuf,
     /// The kernel in its /boot.
     pub kernel: PathBuf,
     /// The initramfs in its /boot.
@@ -79,11 +79,9 @@ impl Images {
             call("disk: FAT", "/sbin/mkfs.vfat", &["-F", "32", "-i", &id, &path.to_string_lossy()])?;
             Ok(())
         })?;
-        let usr = self.cache.get("installed-usr.ext4", key(), |path| {
-            disk::ext4_of(path, &tree.join("usr"), &["-U", USR_UUID])
-        })?;
         let boot = |name: &str| tree.join("boot").join(format!("{name}-{}", self.kernel.version));
-        Ok(Installed { root, esp, usr, kernel: boot("vmlinuz"), initrd: boot("initrd.img") })
+        let (kernel, initrd) = (boot("vmlinuz"), boot("initrd.img"));
+        Ok(Installed { root, esp, tree, kernel, initrd })
     }
 }
 
@@ -95,27 +93,34 @@ impl Installed {
 
     /// Makes a disk (GPT: the root, then the EFI system partition) at `path`, with `init` at [`DAYFLY_INIT`].
     pub fn disk(&self, path: &Path, init: &Path) -> Result<()> {
-        partition(path, &[(&self.root, LINUX), (&self.esp, EFI)])?;
+        partition(path, &[(self.root.clone(), LINUX), (self.esp.clone(), EFI)])?;
         put_init(&Self::root_on(path), DAYFLY_INIT, init)
     }
 
-    /// The same with `/usr` and `/home` on partitions of their own, the third and the fourth, each with a line in fstab. The
-    /// init is on that of `/usr` alone.
-    pub fn disk_apart(&self, path: &Path, init: &Path) -> Result<()> {
+    /// The same with these folders on partitions of their own, from the third on, each with a line in fstab that has the options
+    /// given. The init is on that of `/usr` alone where there is one.
+    pub fn disk_apart(&self, path: &Path, init: &Path, apart: &[(&str, &str)]) -> Result<()> {
         let folder = tempfile::tempdir()?;
-        let (home, fstab) = (folder.path().join("home"), folder.path().join("fstab"));
-        fs::File::create(&home)?.set_len(32 * MEBIBYTE)?;
-        call("disk: /home", "/sbin/mkfs.ext4", &["-q", "-U", HOME_UUID, &home.to_string_lossy()])?;
-        let starts =
-            partition(path, &[(&self.root, LINUX), (&self.esp, EFI), (&self.usr, LINUX), (&home, LINUX)])?;
-        let more =
-            format!("UUID={USR_UUID} /usr ext4 defaults 0 2\nUUID={HOME_UUID} /home ext4 defaults 0 2\n");
-        fs::write(&fstab, fstab_text() + &more)?;
-        let commands = format!("rm /etc/fstab\nwrite {} /etc/fstab\n", fstab.display());
-        debugfs("disk: fstab", &Self::root_on(path), &commands)?;
-        let usr = starts.get(2).context("no third partition")?;
-        let inside = DAYFLY_INIT.strip_prefix("/usr").context("the init is not below /usr")?;
-        put_init(&at(path, *usr), inside, init)
+        let mut fstab = fstab_text();
+        let mut parts = vec![(self.root.clone(), LINUX), (self.esp.clone(), EFI)];
+        for (number, (place, options)) in (3..).zip(apart) {
+            let (uuid, part) = (format!("{APART_UUID}{number}"), folder.path().join(number.to_string()));
+            disk::ext4_of(&part, &self.tree.join(place.trim_start_matches('/')), &["-U", &uuid])?;
+            parts.push((part, LINUX));
+            fstab.extend(["UUID=", &uuid, " ", place, " ext4 ", options, " 0 2\n"]);
+        }
+        let starts = partition(path, &parts)?;
+        let (root, text) = (Self::root_on(path), folder.path().join("fstab"));
+        fs::write(&text, fstab)?;
+        debugfs("disk: fstab", &root, &format!("rm /etc/fstab\nwrite {} /etc/fstab\n", text.display()))?;
+        match apart.iter().position(|(place, _)| *place == "/usr") {
+            None => put_init(&root, DAYFLY_INIT, init),
+            Some(index) => {
+                let usr = starts.get(index + 2).context("no partition for /usr")?;
+                let inside = DAYFLY_INIT.strip_prefix("/usr").context("the init is not below /usr")?;
+                put_init(&at(path, *usr), inside, init)
+            }
+        }
     }
 }
 
@@ -133,7 +138,7 @@ fn at(disk: &Path, start: u64) -> String {
 }
 
 /// Makes a disk with a GPT whose partitions hold copies of these file systems. Gives where each begins.
-fn partition(path: &Path, parts: &[(&PathBuf, &str)]) -> Result<Vec<u64>> {
+fn partition(path: &Path, parts: &[(PathBuf, &str)]) -> Result<Vec<u64>> {
     let sizes: Vec<u64> =
         parts.iter().map(|(part, _)| Ok(fs::metadata(part)?.len())).collect::<Result<_>>()?;
     let disk = fs::File::create(path).with_context(|| format!("cannot make {}", path.display()))?;

@@ -1,6 +1,6 @@
 //! An ordinary Debian on a disk, started by its own initramfs: with `init=` naming Dayfly it is ephemeral, without it is itself.
 
-use std::{path::Path, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Result, ensure};
 use dayfly_qemu::{
@@ -11,7 +11,7 @@ use dayfly_qemu::{
 };
 
 use crate::{
-    Scenario, kept,
+    Scenario, k0s, kept,
     lab::{self, BOOT, Lab, init, ready, step},
     same,
 };
@@ -19,11 +19,14 @@ use crate::{
 pub const SCENARIOS: &[Scenario] = &[
     ("installed_disk", installed_disk),
     ("installed_disk_with_usr_and_home_apart", usr_and_home_apart),
+    ("installed_disk_with_var_apart", var_apart),
     ("installed_disk_fails_untouched", fails_untouched),
 ];
 
 /// What systemd says of fstab and of its mounts.
 const COMPLAINTS: &str = "journalctl -q -b -o cat -p warning -u systemd-remount-fs -u '*.mount' -u 'systemd-fsck*' -t systemd-fstab-generator";
+/// Where the partitions of root and `/usr` are mounted, and whether their file systems themselves are read-only (proc_pid_mountinfo(5)).
+const FILE_SYSTEMS: &str = "sed -nE 's#^[^ ]+ [^ ]+ [^ ]+ [^ ]+ ([^ ]+) .* - ext4 (/dev/vda[13]) (r[ow]).*#\\1 \\2 \\3#p' /proc/self/mountinfo | sort";
 /// Everywhere on the disk, as its owner has it.
 const MARK: &str = "for dir in /etc /root /srv /var /home /opt /usr/local; do echo own >$dir/mark; done";
 /// What a day leaves behind.
@@ -87,7 +90,7 @@ fn usr_and_home_apart(lab: &Lab) -> Result<()> {
     let installed = lab::installed()?;
     let folder = tempfile::tempdir()?;
     let disk = folder.path().join("disk.img");
-    installed.disk_apart(&disk, &init()?)?;
+    installed.disk_apart(&disk, &init()?, &[("/usr", "defaults"), ("/home", "defaults")])?;
     let vm = node(lab, &installed, &disk, &format!("ro quiet init={DAYFLY_INIT}"))?.reboots().start()?;
     let fits = || -> Result<()> {
         ready(&vm)?;
@@ -96,10 +99,15 @@ fn usr_and_home_apart(lab: &Lab) -> Result<()> {
         let source = "findmnt -no SOURCE,FSTYPE,OPTIONS /usr | tr -s ' ' | cut -d, -f1";
         same!(vm.check(source)?, "/dev/vda3 ext4 ro");
         same!(vm.check("findmnt -no SOURCE,FSTYPE /home | tr -s ' '")?, "/dev/vda4 ext4");
-        same!(vm.check("grep -c ' - ext4 /dev/vda[13] ro' /proc/self/mountinfo")?, "3", "read-only disks");
+        same!(
+            vm.check(FILE_SYSTEMS)?,
+            "/run/dayfly/l /dev/vda1 ro\n/run/dayfly/l/usr /dev/vda3 ro\n/usr /dev/vda3 ro",
+            "file systems of the system, which nothing may write to"
+        );
         same!(vm.check("findmnt -rno TARGET | sort | uniq -d | grep -v binfmt_misc || true")?, "", "covered");
-        let compare =
-            "cd /usr/lib/dayfly-test; diff -a <(./manifest /run/dayfly/l/usr/local) <(./manifest /usr/local)";
+        // An overlay's own folder is as new as the overlay.
+        let compare = "cd /usr/lib/dayfly-test; list() { ./manifest $1 | grep -av $'^\\.\t'; }; \
+             diff -a <(list /run/dayfly/l/usr/local) <(list /usr/local)";
         same!(vm.check(compare)?, "", "/usr/local is not as on the disk");
         ensure!(
             vm.check("cat /run/dayfly/boot.log")?.contains("/home is left to the OS"),
@@ -113,6 +121,62 @@ fn usr_and_home_apart(lab: &Lab) -> Result<()> {
     fits()?;
     same!(vm.check("cat /home/new")?, "new");
     same!(vm.check("ls /etc/new /usr/local/new /var/new 2>&1 | grep -c 'No such file'")?, "3");
+    end(vm)?;
+    is_clean(&disk)
+}
+
+/// `/var` is a file system of its own: Kubernetes finds it in its place, what it keeps stays, and the OS has nothing to mount there.
+fn var_apart(lab: &Lab) -> Result<()> {
+    let installed = lab::installed()?;
+    let folder = tempfile::tempdir()?;
+    let (disk, file, config) = (
+        folder.path().join("disk.img"),
+        folder.path().join("dayfly.toml"),
+        folder.path().join("config.vfat"),
+    );
+    installed.disk_apart(&disk, &init()?, &[("/var", "noatime,errors=remount-ro")])?;
+    let stand_in = k0s::STAND_IN;
+    let settings = format!(
+        "version = 1\nk0s.role = \"single\"\n[file.\"/usr/local/bin/k0s\"]\nmode = \"0755\"\ncontent = '''\n{stand_in}'''\n"
+    );
+    fs::write(&file, settings)?;
+    image::vfat_with(&config, "CONFIG", &[("dayfly.toml", &file)])?;
+    let words = format!("ro quiet init={DAYFLY_INIT}");
+    let node = node(lab, &installed, &disk, &words)?.drive(Drive::snapshot(&config)).reboots();
+    let vm = node.explain(&["--config", &file.to_string_lossy()]).start()?;
+    let fits = || -> Result<()> {
+        ready(&vm)?;
+        healthy(&vm)?;
+        same!(vm.check(COMPLAINTS)?, "", "complaints about mounts");
+        kept::nothing_twice(&vm)?;
+        same!(
+            vm.check("findmnt -no SOURCE,FSTYPE,OPTIONS /var | tr -s ' '")?,
+            "/dev/vda3 ext4 rw,noatime,errors=remount-ro"
+        );
+        same!(
+            vm.check("grep -c '^# UUID=.* /var ext4' /etc/fstab")?,
+            "1",
+            "lines of fstab that are comments"
+        );
+        same!(vm.check("systemctl is-active k0scontroller")?, "active");
+        ensure!(vm.check("ls /var/lib/dpkg")?.contains("status"), "the packages of /var are out of sight");
+        let log = vm.check("cat /run/dayfly/boot.log")?;
+        ensure!(
+            log.contains("/var is where the OS has it: on /dev/vda3 (ext4, UUID="),
+            "nobody says it of /var"
+        );
+        ensure!(log.contains("fsck.ext4 /dev/vda3"), "nobody has checked /var");
+        Ok(())
+    };
+    fits()?;
+    vm.check("mkdir -p /var/lib/k0s; for dir in /var/lib/k0s /var/lib/dpkg /etc; do echo new >$dir/new; done; sync")?;
+    vm.run_unattended("reboot")?;
+    fits()?;
+    same!(
+        vm.check("cat /var/lib/k0s/new /var/lib/dpkg/new; ls /var/log/dayfly | grep -c json")?,
+        "new\nnew\n2"
+    );
+    same!(vm.check("ls /etc/new 2>&1 | grep -c 'No such file'")?, "1");
     end(vm)?;
     is_clean(&disk)
 }
@@ -131,7 +195,8 @@ fn fails_untouched(lab: &Lab) -> Result<()> {
     vm.expect("Code: +handover\\.no-init$", BOOT)?;
     vm.expect("What happens now: A shell \\(/bin/sh\\)", BOOT)?;
     vm.send("cat /run/dayfly/l/etc/machine-id; cp /bin/true /run/dayfly/l/etc; exit\n")?;
-    vm.expect(&format!("^{MACHINE_ID}$"), BOOT)?;
+    // Behind the shell's prompt, or before it.
+    vm.expect(&format!("(^|# ){MACHINE_ID}$"), BOOT)?;
     vm.expect("Read-only file system", BOOT)?;
     same!(vm.wait_end(BOOT)?, Ending::Reset);
     drop(vm);

@@ -22,7 +22,7 @@ pub const SCENARIOS: &[Scenario] =
 const TOKEN: &str = include_str!("../../../init/tests/tokens/worker");
 const NAME: &str = "k0s-node";
 /// Says its arguments, the mode of its token's file and what is in it, and what of its environment is k0s's.
-const STAND_IN: &str = r#"#!/bin/sh
+pub const STAND_IN: &str = r#"#!/bin/sh
 # A stand-in for k0s.
 for word in "$@"; do
     echo "word $word"
