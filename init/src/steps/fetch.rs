@@ -7,10 +7,10 @@ use std::time::Duration;
 use dayfly_plan::settings::value::Url;
 use dayfly_plan::{Code, paths};
 use dayfly_sys::{Cause, Request, Response, Sys, SysError};
-use sha2::{Digest, Sha256};
 
 use crate::context::{Context, Done};
 use crate::events::Event;
+use crate::steps::hasher::Hasher;
 use crate::{Failure, Image, Learned};
 
 /// Large enough that calls cost nothing.
@@ -68,23 +68,24 @@ fn receive<S: Sys>(
 ) -> Result<Image, Failure> {
     let memory = |error: &SysError| Failure::from_sys(Code::ImageTooLarge, tried, error);
     let mut file = cx.sys.ram_file("dayfly-image").map_err(|error| memory(&error))?;
-    let mut hasher = hash.then(Sha256::new);
-    let mut buffer = vec![0; BUFFER];
+    let mut hasher = hash.then(Hasher::start);
+    let mut buffer = Vec::new();
     let mut progress = Progress::new(cx, response.length);
     let mut done: u64 = 0;
     let mut watch = Watch { stall, since: cx.sys.now(), had: 0 };
     loop {
+        buffer.resize(BUFFER, 0);
         let count = gather(cx, &mut response.body, &mut buffer)
             .map_err(|(count, error)| from_read(tried, done + count as u64, response.length, &error))?;
         if count == 0 {
             break;
         }
-        let chunk = buffer.get(..count).unwrap_or_default();
-        if let Some(hasher) = &mut hasher {
-            hasher.update(chunk);
-        }
-        file.write_all(chunk)
+        buffer.truncate(count);
+        file.write_all(&buffer)
             .map_err(|error| memory(&SysError::from_io("write", "the image in memory", &error)))?;
+        if let Some(hasher) = &mut hasher {
+            buffer = hasher.update(buffer)?;
+        }
         let before = done;
         done += count as u64;
         if response.length.is_none() && before / CHECK_EVERY != done / CHECK_EVERY {
@@ -104,7 +105,7 @@ fn receive<S: Sys>(
     Ok(Image {
         backing,
         bytes: done,
-        sha256: hasher.map(|hasher| hasher.finalize().into()),
+        sha256: hasher.map(Hasher::finish).transpose()?,
         origin: tried.to_owned(),
     })
 }

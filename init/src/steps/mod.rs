@@ -9,6 +9,7 @@ mod fetch;
 mod files;
 mod fstab;
 pub mod handover;
+mod hasher;
 mod host_keys;
 mod identity;
 mod image;

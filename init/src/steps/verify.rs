@@ -5,9 +5,9 @@ use std::path::Path;
 use dayfly_plan::Code;
 use dayfly_plan::settings::value::Sha256 as Digest256;
 use dayfly_sys::{Backing, Sys};
-use sha2::{Digest, Sha256};
 
 use crate::context::{Context, Done};
+use crate::steps::hasher::Hasher;
 use crate::{Failure, Image};
 
 const CHUNK: usize = 1 << 20;
@@ -41,16 +41,16 @@ fn hash<S: Sys>(cx: &Context<S>, tried: &str, image: &Image) -> Result<[u8; 32],
             "its bytes were not hashed on the way into memory",
         ));
     };
-    let mut hash = Sha256::new();
+    let mut hash = Hasher::start();
     let mut offset = 0;
     while offset < image.bytes {
         let want = usize::try_from(image.bytes - offset).unwrap_or(CHUNK).min(CHUNK);
         let chunk =
             read(cx, path, offset, want).map_err(|wrong| Failure::new(Code::ImageFormat, tried, wrong))?;
-        hash.update(&chunk);
         offset += chunk.len() as u64;
+        hash.update(chunk)?;
     }
-    Ok(hash.finalize().into())
+    hash.finish()
 }
 
 fn read<S: Sys>(cx: &Context<S>, path: &Path, offset: u64, want: usize) -> Result<Vec<u8>, String> {
