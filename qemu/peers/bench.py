@@ -21,6 +21,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="boots of every system by the clock (default 3)")
     parser.add_argument("--icount-rounds", type=int, default=1, metavar="N", help="boots counted in instructions (default 1)")
+    parser.add_argument("--vcpus", type=int, default=1, metavar="N", help="virtual CPUs by the clock (default 1); with -icount QEMU has one")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run and the medians to FILE")
     parser.add_argument("--systems", default=",".join(SYSTEMS), metavar="LIST", help="a subset of " + ",".join(SYSTEMS))
     parser.add_argument("--kernel", metavar="RELEASE", help="kernel release (default: the newest that is installed)")
@@ -32,6 +33,8 @@ def arguments() -> argparse.Namespace:
     options.systems = options.systems.split(",")
     if unknown := set(options.systems) - set(SYSTEMS):
         parser.error(f"--systems: unknown {', '.join(sorted(unknown))}; there are {', '.join(SYSTEMS)}")
+    if options.vcpus < 1:
+        parser.error("--vcpus takes a number from 1")
     if options.rounds < 0 or options.icount_rounds < 0:
         parser.error("--rounds and --icount-rounds take a number that is not negative")
     return options
@@ -60,7 +63,7 @@ def measure(options: argparse.Namespace, kernel: Kernel, initramfs: dict[str, Pa
             for system in options.systems:
                 nic = system != "bare"
                 append = f"{kernel_arguments(system, server.port, image_hash)} {options.append}".strip()
-                machine = Machine(kernel.image, initramfs[system], append, nic, icount)
+                machine = Machine(kernel.image, initramfs[system], append, nic, icount, 1 if icount else options.vcpus)
                 result = Boot(system, number)
                 position = server.log_position()
                 boot(machine, result, consoles / f"{system}-{'icount' if icount else 'clock'}-{number}.log", options.deadline, options.full)
@@ -81,7 +84,7 @@ def as_json(options: argparse.Namespace, kernel: Kernel, clock: list[Boot], icou
     return {
         "version": 1,
         "kernel": kernel.release,
-        "machine": {"memory_mib": MEMORY_MIB, "accelerator": "tcg", "vcpus": 1, "append": f"{ALWAYS} {options.append}".strip()},
+        "machine": {"memory_mib": MEMORY_MIB, "accelerator": "tcg", "vcpus": options.vcpus, "append": f"{ALWAYS} {options.append}".strip()},
         "budget_dayfly_to": report.BUDGETS,
         "clock": figures(clock),
         "icount": figures(icount),

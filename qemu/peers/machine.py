@@ -52,13 +52,14 @@ class Machine:
     append: str
     nic: bool
     icount: bool = False
+    vcpus: int = 1
 
     def command(self) -> list[str]:
         # Under icount one instruction is one virtual nanosecond and idle time is skipped; it needs a single thread.
         clock = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"] if self.icount else ["-accel", "tcg,thread=multi"]
         # A new enough model for the distributions' builds, without the wide vectors that TCG is slow at.
         machine = [
-            "qemu-system-x86_64", *clock, "-cpu", "qemu64,+rdrand", "-smp", "1", "-m", str(MEMORY_MIB),
+            "qemu-system-x86_64", *clock, "-cpu", "qemu64,+rdrand", "-smp", str(self.vcpus), "-m", str(MEMORY_MIB),
             # RAM as a shared memfd is counted by itself in QEMU's RssShmem
             "-object", f"memory-backend-memfd,id=ram,size={MEMORY_MIB}M,share=on", "-machine", "pc,memory-backend=ram",
             "-kernel", str(self.kernel), "-initrd", str(self.initramfs), "-append", f"{ALWAYS} {self.append}".strip(),
@@ -86,11 +87,9 @@ def read_cpu_seconds(pid: int) -> float:
 
 
 def read_vcpu_seconds(pid: int) -> float | None:
-    """The CPU time of the thread that runs the guest, to the nanosecond (proc(5), /proc/pid/task/tid/schedstat)."""
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        if (thread / "comm").read_text().rstrip().endswith("/TCG"):
-            return int((thread / "schedstat").read_text().split()[0]) / 1e9
-    return None
+    """The CPU time of the threads that run the guest, to the nanosecond (proc(5), /proc/pid/task/tid/schedstat)."""
+    threads = [thread for thread in Path(f"/proc/{pid}/task").iterdir() if (thread / "comm").read_text().rstrip().endswith("/TCG")]
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9 if threads else None
 
 
 def read_ram_kib(pid: int) -> int | None:
