@@ -103,6 +103,11 @@ pub enum Learned {
 }
 
 impl Known {
+    /// The node's name; empty while it has none.
+    pub fn hostname(&self) -> &str {
+        self.name.as_ref().map_or("", HostName::as_str)
+    }
+
     /// Takes over what a step has learned.
     pub fn learn(&mut self, learned: Learned) {
         match learned {

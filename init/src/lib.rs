@@ -21,6 +21,7 @@ mod policy;
 mod run;
 mod runlevels;
 mod screen;
+mod secret;
 mod services;
 mod steps;
 mod units;

@@ -17,6 +17,16 @@ pub fn place<S: Sys>(sys: &S, path: &str) -> Result<PathBuf, SysError> {
     Ok(with_run(place))
 }
 
+/// Writes a file of the OS, with all its folders. A link of that name, a mask or an alias, makes room.
+pub fn write<S: Sys>(sys: &S, path: &str, text: &str, mode: u32) -> Result<(), SysError> {
+    sys.write(&place(sys, path)?, text.as_bytes(), mode)
+}
+
+/// Makes a symlink of the OS.
+pub fn link<S: Sys>(sys: &S, target: &str, path: &str) -> Result<(), SysError> {
+    sys.symlink(Path::new(target), &place(sys, path)?)
+}
+
 /// The OS's /run is the one that is there already.
 fn with_run(place: PathBuf) -> PathBuf {
     match place.strip_prefix(Path::new(paths::ROOT).join("run")) {

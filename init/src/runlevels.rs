@@ -19,7 +19,7 @@ pub fn enable<S: Sys>(sys: &S, service: &str) -> Result<bool, SysError> {
         return Ok(false);
     }
     if links(sys, service)?.is_empty() {
-        sys.symlink(Path::new(&script), &os::place(sys, &format!("{RUNLEVELS}/default/{service}"))?)?;
+        os::link(sys, &script, &format!("{RUNLEVELS}/default/{service}"))?;
     }
     Ok(true)
 }

@@ -87,11 +87,11 @@ fn link<S: Sys>(sys: &S, name: &str, file: &str, install: &Install) -> Result<()
     let requires = install.required_by.iter().map(|target| (target, "requires"));
     for (target, kind) in wants.chain(requires) {
         let link = format!("{ETC}/{}.{kind}/{name}", expanded(target, name)?);
-        sys.symlink(Path::new(file), &os::place(sys, &link)?)?;
+        os::link(sys, file, &link)?;
     }
     for alias in &install.alias {
         let link = format!("{ETC}/{}", expanded(alias, name)?);
-        sys.symlink(Path::new(file), &os::place(sys, &link)?)?;
+        os::link(sys, file, &link)?;
     }
     Ok(())
 }

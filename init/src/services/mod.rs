@@ -77,8 +77,8 @@ impl Manager {
                 format!("/etc/init.d/{name}"),
             ),
         };
-        sys.write(&os::place(sys, &file)?, self.text(service).as_bytes(), mode)?;
-        sys.symlink(Path::new(&target), &os::place(sys, &link)?)?;
+        os::write(sys, &file, &self.text(service), mode)?;
+        os::link(sys, &target, &link)?;
         Ok(file)
     }
 }

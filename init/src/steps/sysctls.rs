@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use dayfly_plan::{Code, SysctlPlan};
-use dayfly_sys::{Sys, SysError};
+use dayfly_sys::Sys;
 
 use crate::Failure;
 use crate::context::{Context, Done};
@@ -18,29 +18,13 @@ const SYSCTLS: &str = "/etc/sysctl.d/zz-dayfly.conf";
 
 /// Loads modules of the image now, and has the OS see to them again.
 pub fn load_modules<S: Sys>(cx: &Context<S>, names: &[String]) -> Result<Done, Failure> {
-    write(cx, MODULES, &format!("{WRITTEN}{}\n", names.join("\n")))
+    os::write(&*cx.sys, MODULES, &format!("{WRITTEN}{}\n", names.join("\n")), 0o644)
         .map_err(|error| Failure::from_sys(Code::NodeWrite, format!("write {MODULES}"), &error))?;
     let modules = cx.modules.of_os();
     let mut troubles: Vec<Failure> = Vec::new();
     for name in names {
         let tried = format!("load the module {name} of the image");
-        // Loaded before, or built in.
-        let here = cx.sys.inspect(&Path::new("/sys/module").join(name.replace('-', "_")));
-        let loaded = if matches!(here, Ok(Some(_))) { Ok(true) } else { modules.load(name) };
-        match loaded {
-            Ok(true) => {}
-            Ok(false) => {
-                troubles.push(Failure::new(
-                    Code::NodeModule,
-                    tried,
-                    "neither the image nor the kernel has it",
-                ));
-            }
-            Err(failure) => {
-                let wrong = format!("{}: {}", failure.tried, failure.wrong);
-                troubles.push(Failure::new(Code::NodeModule, tried, wrong));
-            }
-        }
+        troubles.extend(unless_here(cx, name, tried, || modules.load(name)).err());
     }
     end(cx, troubles, format!("{} modules", names.len()))
 }
@@ -53,7 +37,7 @@ pub fn set<S: Sys>(cx: &Context<S>, sysctls: &[SysctlPlan]) -> Result<Done, Fail
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{} = {}", sysctl.name, sysctl.value);
     }
-    write(cx, SYSCTLS, &text)
+    os::write(&*cx.sys, SYSCTLS, &text, 0o644)
         .map_err(|error| Failure::from_sys(Code::NodeWrite, format!("write {SYSCTLS}"), &error))?;
     end(cx, set_each(cx, sysctls), format!("{} set", sysctls.len()))
 }
@@ -71,8 +55,23 @@ pub fn set_each<S: Sys>(cx: &Context<S>, sysctls: &[SysctlPlan]) -> Vec<Failure>
     troubles
 }
 
-fn write<S: Sys>(cx: &Context<S>, path: &str, text: &str) -> Result<(), SysError> {
-    cx.sys.write(&os::place(&*cx.sys, path)?, text.as_bytes(), 0o644)
+/// Does something with a module, unless it was loaded before or is built in.
+pub fn unless_here<S: Sys>(
+    cx: &Context<S>,
+    name: &str,
+    tried: String,
+    act: impl FnOnce() -> Result<bool, Failure>,
+) -> Result<(), Failure> {
+    let here = cx.sys.inspect(&Path::new("/sys/module").join(name.replace('-', "_")));
+    if matches!(here, Ok(Some(_))) {
+        return Ok(());
+    }
+    let wrong = match act() {
+        Ok(true) => return Ok(()),
+        Ok(false) => "neither the image nor the kernel has it".to_owned(),
+        Err(failure) => format!("{}: {}", failure.tried, failure.wrong),
+    };
+    Err(Failure::new(Code::NodeModule, tried, wrong))
 }
 
 /// Each trouble is said; the first is what the step failed with.

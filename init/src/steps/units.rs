@@ -33,8 +33,7 @@ pub fn write<S: Sys>(cx: &Context<S>, plans: &[UnitPlan]) -> Result<Done, Failur
 fn of_systemd<S: Sys>(cx: &Context<S>, unit: &UnitPlan) -> Result<(), Refusal> {
     let sys = &*cx.sys;
     if let Some(content) = &unit.content {
-        // A link of that name, a mask or an alias, makes room.
-        sys.write(&os::place(sys, &format!("{ETC}/{}", unit.name))?, content.as_bytes(), 0o644)?;
+        os::write(sys, &format!("{ETC}/{}", unit.name), content, 0o644)?;
     }
     match unit.enable {
         Some(true) => units::enable(sys, &unit.name)?,

@@ -50,7 +50,7 @@ pub(super) fn hand_over<S: Sys>(sys: &S, network: &NetworkUp, enabled: bool) -> 
     if let Some(file) = place.named_before {
         return Ok(format!("systemd-networkd goes by the image's own {file}"));
     }
-    let write = |path: &str, text: &str| sys.write(&os::place(sys, path)?, text.as_bytes(), 0o644);
+    let write = |path: &str, text: &str| os::write(sys, path, text, 0o644);
     write(&format!("{RUN}/{}", place.name), &network_file(network, mac))?;
     if !renames_live(&os_release(sys)?) {
         let link = format!("{RUN}/00-dayfly-{}.link", digits(mac));

@@ -3,17 +3,15 @@
 
 use std::path::Path;
 
-use dayfly_plan::settings::value::HostName;
 use dayfly_plan::{Code, K0sPlan, Secret, paths};
 use dayfly_sys::{Sys, SysError};
 use dayfly_wire::{k0s_token, kubeconfig, pem, x509};
 
 use crate::Failure;
 use crate::context::Context;
-use crate::events::Level;
 use crate::os;
-use crate::steps::kubelet::rejoin;
-use crate::steps::kubernetes::secret;
+use crate::secret;
+use crate::steps::kubernetes::rejoin::{self, Anew};
 
 const TRIED: &str = "prepare what k0s joins its cluster with";
 
@@ -35,7 +33,7 @@ pub fn prepare<S: Sys>(cx: &Context<S>, plan: &K0sPlan) -> Result<Joined, Failur
     // A controller's kubelet, if it has one, is signed for by itself.
     let kept = !plan.role.is_controller() && keep_or_wipe(cx, plan, authority.as_deref()).map_err(failed)?;
     let token_file = match &plan.token {
-        Some(token) => Some(secret::write(cx, "k0s-token", token).map_err(failed)?),
+        Some(token) => Some(secret::write(&*cx.sys, "k0s-token", token.expose()).map_err(failed)?),
         None => None,
     };
     let has_other = plan.args.iter().any(|arg| arg.starts_with("--token-file"));
@@ -99,25 +97,19 @@ fn check<S: Sys>(cx: &Context<S>, plan: &K0sPlan, token: &Secret) -> Result<Stri
 /// True where the worker's certificate of an earlier boot is there and good. A bad one goes, with the kubeconfig that names
 /// it, unless there is nothing that could get a new one.
 fn keep_or_wipe<S: Sys>(cx: &Context<S>, plan: &K0sPlan, authority: Option<&str>) -> Result<bool, SysError> {
-    let at =
-        |name: &str| cx.sys.resolve(Path::new(paths::ROOT), Path::new(&format!("{}/{name}", plan.data_dir)));
     if !has(cx, plan, "kubelet.conf")? {
         return Ok(false);
     }
-    let bytes = match cx.sys.read(&at("kubelet/pki/kubelet-client-current.pem")?) {
+    let config = format!("{}/kubelet.conf", plan.data_dir);
+    let current = format!("{}/kubelet/pki/kubelet-client-current.pem", plan.data_dir);
+    let bytes = match cx.sys.read(&cx.sys.resolve(Path::new(paths::ROOT), Path::new(&current))?) {
         Ok(bytes) => bytes,
         Err(error) if error.is_not_found() => Vec::new(),
         Err(error) => return Err(error),
     };
-    let name = cx.known.name.as_ref().map_or("", HostName::as_str);
-    let Err(reason) = rejoin::check(&bytes, name, authority, cx.sys.clock()) else { return Ok(true) };
-    let bad = format!("the certificate of {}/kubelet.conf is of no use: {reason}", plan.data_dir);
-    if plan.token.is_none() {
-        cx.note(Level::Warning, format!("{bad}; it stays, because nothing could get a new one"));
-        return Ok(false);
-    }
-    cx.note(Level::Warning, format!("{bad}; it is removed, and k0s joins anew by its token"));
-    cx.sys.remove_tree(&at("kubelet.conf")?)?;
-    cx.sys.remove_tree(&at("kubelet/pki")?)?;
-    Ok(false)
+    let what = format!("the certificate of {config}");
+    let remove = [config.as_str(), &format!("{}/kubelet/pki", plan.data_dir)];
+    let said = "it is removed, and k0s joins anew by its token";
+    let anew = plan.token.as_ref().map(|_| Anew { remove: &remove, said });
+    rejoin::keep_or_wipe(cx, &what, &bytes, authority, anew)
 }

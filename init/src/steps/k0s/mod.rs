@@ -31,9 +31,7 @@ pub fn stage<S: Sys>(cx: &Context<S>, plan: &K0sPlan) -> Result<Done, Failure> {
     }
     let config = plan.config.as_ref().filter(|_| plan.role.is_controller());
     if let Some(config) = config {
-        os::place(&*cx.sys, CONFIG)
-            .and_then(|place| cx.sys.write(&place, config.0.as_bytes(), 0o600))
-            .map_err(refuse)?;
+        os::write(&*cx.sys, CONFIG, &config.0, 0o600).map_err(refuse)?;
     }
     let joined = join::prepare(cx, plan)?;
     let bundles = match &plan.images {

@@ -6,15 +6,15 @@ mod password;
 use std::fmt::Write;
 
 use dayfly_plan::k3s::Role;
-use dayfly_plan::settings::value::HostName;
 use dayfly_plan::{Code, K3sPlan};
 use dayfly_sys::{Sys, SysError};
 
 use crate::Failure;
 use crate::context::{Context, Done};
 use crate::os::{self, WRITTEN};
+use crate::secret;
 use crate::services::{self, Kind, Manager, Restart, Service};
-use crate::steps::kubernetes::{bundles, program, secret, storage};
+use crate::steps::kubernetes::{bundles, program, storage};
 
 /// Its configuration, and what is read behind it and wins.
 const CONFIG: &str = "/etc/rancher/k3s/config.yaml";
@@ -37,12 +37,11 @@ pub fn stage<S: Sys>(cx: &Context<S>, plan: &K3sPlan) -> Result<Done, Failure> {
         return Err(Failure::new(Code::KubernetesCredentials, tried, wrong));
     }
     let token_file = match &plan.token {
-        Some(token) => Some(secret::write(cx, "k3s-token", token).map_err(refuse)?),
+        Some(token) => Some(secret::write(&*cx.sys, "k3s-token", token.expose()).map_err(refuse)?),
         None => None,
     };
-    let put = |path: &str, text: &str| cx.sys.write(&os::place(&*cx.sys, path)?, text.as_bytes(), 0o600);
-    let name = cx.known.name.as_ref().map_or("", HostName::as_str);
-    put(CONFIG, &config(plan, name, token_file.as_deref())).map_err(refuse)?;
+    let put = |path: &str, text: &str| os::write(&*cx.sys, path, text, 0o600);
+    put(CONFIG, &config(plan, cx.known.hostname(), token_file.as_deref())).map_err(refuse)?;
     if let Some(config) = &plan.config {
         put(MORE, &config.0).map_err(refuse)?;
     }

@@ -22,7 +22,7 @@ pub fn prepare<S: Sys>(cx: &Context<S>, token: Option<&Secret>) -> Result<&'stat
         LINK
     } else {
         cx.sys.make_dir(&cx.sys.resolve(Path::new(paths::ROOT), Path::new(KEPT))?, 0o755)?;
-        cx.sys.symlink(Path::new(KEPT), &os::place(&*cx.sys, LINK)?)?;
+        os::link(&*cx.sys, KEPT, LINK)?;
         KEPT
     };
     let file = format!("{folder}/password");
@@ -31,9 +31,8 @@ pub fn prepare<S: Sys>(cx: &Context<S>, token: Option<&Secret>) -> Result<&'stat
     }
     let Some(token) = token else { return Ok("a node password by chance") };
     let machine = os::read(&*cx.sys, "/etc/machine-id")?.unwrap_or_default();
-    let name = cx.known.name.as_ref().map_or("", |name| name.as_str());
-    let password = derive(token.expose(), name, machine.trim());
-    cx.sys.write(&os::place(&*cx.sys, &file)?, format!("{password}\n").as_bytes(), 0o600)?;
+    let password = derive(token.expose(), cx.known.hostname(), machine.trim());
+    os::write(&*cx.sys, &file, &format!("{password}\n"), 0o600)?;
     Ok("a node password that follows from the token")
 }
 

@@ -3,7 +3,7 @@
 use dayfly_plan::{Credentials, KubeletPlan};
 use dayfly_sys::{FileKind, Sys, SysError};
 
-use super::{credentials, write as write_file};
+use super::credentials;
 use crate::context::Context;
 use crate::os;
 use crate::services::Manager;
@@ -20,7 +20,7 @@ pub fn write<S: Sys>(cx: &Context<S>, plan: &KubeletPlan, manager: Manager) -> R
         None => Some(ours(cx, plan, manager)?),
     };
     if let Some(text) = text {
-        write_file(cx, FILE, &text, 0o600)?;
+        os::write(&*cx.sys, FILE, &text, 0o600)?;
         args.push(format!("--config={FILE}"));
     }
     let labels: Vec<String> = plan.labels.iter().map(ToString::to_string).collect();

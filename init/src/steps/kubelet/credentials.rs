@@ -3,15 +3,13 @@
 
 use std::path::Path;
 
-use dayfly_plan::settings::value::HostName;
 use dayfly_plan::{Code, Credentials, KubeletPlan, paths};
 use dayfly_sys::{Sys, SysError};
 use dayfly_wire::kubeconfig;
 
-use super::{rejoin, write as write_file};
-use crate::Failure;
 use crate::context::Context;
-use crate::events::Level;
+use crate::steps::kubernetes::rejoin::{self, Anew};
+use crate::{Failure, os, secret};
 
 /// What the kubelet writes for itself. It lies in the OS's /etc, so it names the server and the CA of this boot.
 const KUBECONFIG: &str = "/etc/kubernetes/kubelet.conf";
@@ -46,25 +44,20 @@ pub fn write<S: Sys>(cx: &Context<S>, plan: &KubeletPlan) -> Result<Joined, Fail
             (ca, text)
         }
     };
-    let name = cx.known.name.as_ref().map_or("", HostName::as_str);
-    let kept = keep_or_wipe(cx, name, authority.as_deref(), bootstrap.is_some()).map_err(refuse)?;
+    let kept = keep_or_wipe(cx, authority.as_deref(), bootstrap.is_some()).map_err(refuse)?;
     if let Some(authority) = &authority {
-        write_file(cx, CA, authority, 0o644).map_err(refuse)?;
+        os::write(&*cx.sys, CA, authority, 0o644).map_err(refuse)?;
     }
     let mut args = vec![format!("--kubeconfig={KUBECONFIG}")];
     match (bootstrap, &plan.credentials) {
         (Some(text), _) => {
-            let file = Path::new(paths::SECRETS).join("kubelet-bootstrap.kubeconfig");
-            cx.sys
-                .make_dir(Path::new(paths::SECRETS), 0o700)
-                .and_then(|()| cx.sys.write(&file, text.as_bytes(), 0o600))
-                .map_err(refuse)?;
-            args.push(format!("--bootstrap-kubeconfig={}", file.display()));
+            let file = secret::write(&*cx.sys, "kubelet-bootstrap.kubeconfig", &text).map_err(refuse)?;
+            args.push(format!("--bootstrap-kubeconfig={file}"));
         }
         (None, Credentials::Server(server, _)) if kept => {
             let user = [("client-certificate", CURRENT), ("client-key", CURRENT)];
             let text = config(&server.to_string(), authority.is_some(), &user);
-            write_file(cx, KUBECONFIG, &text, 0o600).map_err(refuse)?;
+            os::write(&*cx.sys, KUBECONFIG, &text, 0o600).map_err(refuse)?;
         }
         _ => {
             let wrong = "there is no token, and no good certificate of an earlier boot";
@@ -75,31 +68,22 @@ pub fn write<S: Sys>(cx: &Context<S>, plan: &KubeletPlan) -> Result<Joined, Fail
     Ok(Joined { args, said })
 }
 
-/// True where the certificate of an earlier boot is there and good. A bad one goes, with all that belongs to it, unless
-/// there is nothing that could get a new one.
+/// True where the certificate of an earlier boot is there and good.
 fn keep_or_wipe<S: Sys>(
     cx: &Context<S>,
-    name: &str,
     authority: Option<&str>,
     replaceable: bool,
 ) -> Result<bool, SysError> {
-    let root = Path::new(paths::ROOT);
-    let file = cx.sys.resolve(root, Path::new(CURRENT))?;
+    let file = cx.sys.resolve(Path::new(paths::ROOT), Path::new(CURRENT))?;
     let bytes = match cx.sys.read(&file) {
         Ok(bytes) => bytes,
         // The first boot, or a link that leads nowhere: the kubelet asks anew by itself.
         Err(error) if error.is_not_found() => return Ok(false),
         Err(error) => return Err(error),
     };
-    let Err(reason) = rejoin::check(&bytes, name, authority, cx.sys.clock()) else { return Ok(true) };
-    let bad = format!("the kubelet's certificate is of no use: {reason}");
-    if !replaceable {
-        cx.note(Level::Warning, format!("{bad}; it stays, because nothing could get a new one"));
-        return Ok(false);
-    }
-    cx.note(Level::Warning, format!("{bad}; {PKI} is emptied, and the kubelet asks for a new one"));
-    cx.sys.remove_tree(&cx.sys.resolve(root, Path::new(PKI))?)?;
-    Ok(false)
+    let said = format!("{PKI} is emptied, and the kubelet asks for a new one");
+    let anew = replaceable.then_some(Anew { remove: &[PKI], said: &said });
+    rejoin::keep_or_wipe(cx, "the kubelet's certificate", &bytes, authority, anew)
 }
 
 /// A kubeconfig, in JSON: every reader of YAML takes it. The CA is named by its file, which is written beside it.

@@ -3,7 +3,6 @@
 
 mod config;
 mod credentials;
-pub mod rejoin;
 
 use std::path::Path;
 
@@ -57,11 +56,6 @@ fn service(plan: &KubeletPlan, args: Vec<String>) -> Service {
     }
 }
 
-/// Writes a file of the OS.
-fn write<S: Sys>(cx: &Context<S>, path: &str, text: &str, mode: u32) -> Result<(), SysError> {
-    cx.sys.write(&os::place(&*cx.sys, path)?, text.as_bytes(), mode)
-}
-
 /// Packages of kubeadm bring a drop-in that puts kubeadm's command in place of ours: such ones are masked
 /// (systemd.unit(5)). Others, limits say, are the image's business.
 fn mask_drop_ins<S: Sys>(cx: &Context<S>, manager: Manager) -> Result<(), SysError> {
@@ -83,7 +77,7 @@ fn mask_drop_ins<S: Sys>(cx: &Context<S>, manager: Manager) -> Result<(), SysErr
                     format!("the image's drop-in {} would replace the kubelet's command: masked", entry.name);
                 cx.note(Level::Warning, said);
                 let mask = format!("/etc/systemd/system/kubelet.service.d/{}", entry.name);
-                cx.sys.symlink(Path::new("/dev/null"), &os::place(&*cx.sys, &mask)?)?;
+                os::link(&*cx.sys, "/dev/null", &mask)?;
             }
         }
     }

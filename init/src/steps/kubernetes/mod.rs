@@ -4,7 +4,7 @@ pub mod bundles;
 mod cgroup;
 mod prepare;
 pub mod program;
-pub mod secret;
+pub mod rejoin;
 pub mod storage;
 
 pub use prepare::prepare;

@@ -2,7 +2,6 @@
 //! starts the first service. Loading modules here would only delay that: it is most of what a kernel does at boot.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use dayfly_plan::{Code, KernelNeeds, SysctlPlan};
 use dayfly_sys::{Sys, SysError};
@@ -40,21 +39,12 @@ pub fn prepare<S: Sys>(cx: &Context<S>, needs: &KernelNeeds) -> Result<Done, Fai
 
 /// Fails where the OS could not load it.
 fn find<S: Sys>(cx: &Context<S>, name: &str) -> Result<(), Failure> {
-    if matches!(cx.sys.inspect(&Path::new("/sys/module").join(name)), Ok(Some(_))) {
-        return Ok(());
-    }
     let tried = format!("look for the module {name} in the image");
-    match cx.modules.of_os().has(name) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Failure::new(Code::NodeModule, tried, "neither the image nor the kernel has it")),
-        Err(failure) => {
-            Err(Failure::new(Code::NodeModule, tried, format!("{}: {}", failure.tried, failure.wrong)))
-        }
-    }
+    sysctls::unless_here(cx, name, tried, || cx.modules.of_os().has(name))
 }
 
 fn write<S: Sys>(cx: &Context<S>, needs: &KernelNeeds) -> Result<(), SysError> {
-    let put = |path: &str, text: &str| cx.sys.write(&os::place(&*cx.sys, path)?, text.as_bytes(), 0o644);
+    let put = |path: &str, text: &str| os::write(&*cx.sys, path, text, 0o644);
     put(MODULES, &format!("{WRITTEN}{}\n", needs.modules.join("\n")))?;
     let mut text = WRITTEN.to_owned();
     for sysctl in &needs.sysctls {

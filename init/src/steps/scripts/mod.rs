@@ -1,13 +1,12 @@
 //! Scripts from Git repositories, run when the OS is up: what each needs is written before the service manager looks.
 
-use std::path::Path;
-
-use dayfly_plan::{Code, ScriptPlan, paths};
+use dayfly_plan::{Code, ScriptPlan};
 use dayfly_sys::{Sys, SysError};
 
 use crate::Failure;
 use crate::context::{Context, Done};
 use crate::os::{self, WRITTEN};
+use crate::secret;
 use crate::services::{self, Kind, Manager, Service};
 use crate::units::ETC;
 
@@ -23,35 +22,29 @@ pub fn stage<S: Sys>(cx: &Context<S>, scripts: &[ScriptPlan]) -> Result<Done, Fa
         return Err(Failure::new(Code::NodeWrite, "stage the Git scripts", "the image has no /usr/bin/git")
             .with_fix("Put git into the image, or leave the scripts out."));
     }
-    put(cx, &format!("{FOLDER}/run"), RUN, 0o755)
+    os::write(&*cx.sys, &format!("{FOLDER}/run"), RUN, 0o755)
         .and_then(|()| scripts.iter().try_for_each(|script| write(cx, manager, script)))
         .map_err(failed)?;
     let names: Vec<&str> = scripts.iter().map(|script| script.name.as_str()).collect();
     Ok(Done::with(names.join(" ")))
 }
 
-fn put<S: Sys>(cx: &Context<S>, path: &str, text: &str, mode: u32) -> Result<(), SysError> {
-    cx.sys.write(&os::place(&*cx.sys, path)?, text.as_bytes(), mode)
-}
-
 fn write<S: Sys>(cx: &Context<S>, manager: Manager, script: &ScriptPlan) -> Result<(), SysError> {
     let name = &script.name;
-    put(cx, &format!("{FOLDER}/{name}.conf"), &configuration(script), 0o644)?;
+    os::write(&*cx.sys, &format!("{FOLDER}/{name}.conf"), &configuration(script), 0o644)?;
     if let Some(hosts) = &script.known_hosts {
-        put(cx, &format!("{FOLDER}/{name}.known_hosts"), &ended(hosts), 0o644)?;
+        os::write(&*cx.sys, &format!("{FOLDER}/{name}.known_hosts"), &ended(hosts), 0o644)?;
     }
     if let Some(key) = &script.ssh_key {
-        let secrets = Path::new(paths::SECRETS);
-        cx.sys.make_dir(secrets, 0o700)?;
-        cx.sys.write(&secrets.join(format!("script-{name}")), ended(key.expose()).as_bytes(), 0o600)?;
+        secret::write(&*cx.sys, &format!("script-{name}"), &ended(key.expose()))?;
     }
     match manager {
         Manager::Systemd => {
             let unit = format!("dayfly-git-{name}");
-            put(cx, &format!("{ETC}/{unit}.service"), &unit_text(name), 0o644)?;
-            put(cx, &format!("{ETC}/{unit}.timer"), &timer_text(script), 0o644)?;
-            let link = os::place(&*cx.sys, &format!("{ETC}/timers.target.wants/{unit}.timer"))?;
-            cx.sys.symlink(Path::new(&format!("../{unit}.timer")), &link)
+            os::write(&*cx.sys, &format!("{ETC}/{unit}.service"), &unit_text(name), 0o644)?;
+            os::write(&*cx.sys, &format!("{ETC}/{unit}.timer"), &timer_text(script), 0o644)?;
+            let link = format!("{ETC}/timers.target.wants/{unit}.timer");
+            os::link(&*cx.sys, &format!("../{unit}.timer"), &link)
         }
         Manager::OpenRc => {
             let service = Service {
@@ -64,7 +57,7 @@ fn write<S: Sys>(cx: &Context<S>, manager: Manager, script: &ScriptPlan) -> Resu
                 ..Service::default()
             };
             manager.install(&*cx.sys, &service)?;
-            put(cx, &format!("/etc/cron.d/dayfly-git-{name}"), &cron_text(script), 0o644)
+            os::write(&*cx.sys, &format!("/etc/cron.d/dayfly-git-{name}"), &cron_text(script), 0o644)
         }
     }
 }

@@ -1,14 +1,50 @@
 //! Whether the certificate of an earlier boot is still good. The kubelet looks at its date alone: with one of another CA or
 //! of another name it would be refused for ever, and never ask for a new one.
 
-use dayfly_sys::Signed;
+use std::path::Path;
+
+use dayfly_plan::paths;
+use dayfly_sys::{Signed, Sys, SysError};
 use dayfly_wire::{pem, x509};
+
+use crate::context::Context;
+use crate::events::Level;
 
 /// A certificate that ends within this time is as good as one that has ended, in seconds.
 const MARGIN: u64 = 300;
 
+/// What gets a new certificate in place of a bad one.
+pub struct Anew<'a> {
+    /// What goes: folders and files of the OS.
+    pub remove: &'a [&'a str],
+    /// What follows, for people.
+    pub said: &'a str,
+}
+
+/// True where the kubelet's file of certificate and key is good; `what` says whose it is. A bad one goes, with all that
+/// belongs to it, unless there is nothing that could get a new one.
+pub fn keep_or_wipe<S: Sys>(
+    cx: &Context<S>,
+    what: &str,
+    file: &[u8],
+    authority: Option<&str>,
+    anew: Option<Anew<'_>>,
+) -> Result<bool, SysError> {
+    let Err(reason) = check(file, cx.known.hostname(), authority, cx.sys.clock()) else { return Ok(true) };
+    let bad = format!("{what} is of no use: {reason}");
+    let Some(anew) = anew else {
+        cx.note(Level::Warning, format!("{bad}; it stays, because nothing could get a new one"));
+        return Ok(false);
+    };
+    cx.note(Level::Warning, format!("{bad}; {}", anew.said));
+    for path in anew.remove {
+        cx.sys.remove_tree(&cx.sys.resolve(Path::new(paths::ROOT), Path::new(path))?)?;
+    }
+    Ok(false)
+}
+
 /// Why the kubelet's file of certificate and key is of no use. `authority` is the cluster's CA in PEM, where it is known.
-pub fn check(file: &[u8], name: &str, authority: Option<&str>, clock: u64) -> Result<(), String> {
+fn check(file: &[u8], name: &str, authority: Option<&str>, clock: u64) -> Result<(), String> {
     let text = std::str::from_utf8(file).map_err(|_| "it is no text".to_owned())?;
     let blocks = pem::blocks(text).map_err(|error| error.to_string())?;
     let Some(block) = blocks.iter().find(|block| block.label == "CERTIFICATE") else {
