@@ -74,7 +74,9 @@ fn receive<S: Sys>(
     let mut done: u64 = 0;
     let mut watch = Watch { stall, since: cx.sys.now(), had: 0 };
     loop {
-        buffer.resize(BUFFER, 0);
+        if buffer.len() < BUFFER {
+            buffer = vec![0; BUFFER];
+        }
         let count = gather(cx, &mut response.body, &mut buffer)
             .map_err(|(count, error)| from_read(tried, done + count as u64, response.length, &error))?;
         if count == 0 {

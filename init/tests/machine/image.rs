@@ -20,7 +20,9 @@ pub fn ext4(label: &str) -> Vec<u8> {
 
 /// A squashfs superblock (fs/squashfs/squashfs_fs.h) followed by bytes, `len` in all.
 pub fn squashfs(len: usize) -> Vec<u8> {
-    let mut bytes: Vec<u8> = (0..len).map(|index| (index % 251) as u8).collect();
+    let pattern: Vec<u8> = (0..=250).collect();
+    let mut bytes = pattern.repeat(len / pattern.len() + 1);
+    bytes.truncate(len);
     bytes[..4].copy_from_slice(b"hsqs");
     bytes[20..22].copy_from_slice(&6u16.to_le_bytes());
     bytes[28..30].copy_from_slice(&4u16.to_le_bytes());
