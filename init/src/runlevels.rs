@@ -24,6 +24,11 @@ pub fn enable<S: Sys>(sys: &S, service: &str) -> Result<bool, SysError> {
     Ok(true)
 }
 
+/// Whether a service is in a runlevel.
+pub fn is_enabled<S: Sys>(sys: &S, service: &str) -> Result<bool, SysError> {
+    Ok(!links(sys, service)?.is_empty())
+}
+
 /// Takes a service out of all runlevels.
 pub fn disable<S: Sys>(sys: &S, service: &str) -> Result<(), SysError> {
     links(sys, service)?.iter().try_for_each(|link| sys.remove_tree(link))

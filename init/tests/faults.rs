@@ -77,6 +77,8 @@ fn cmdline() -> String {
     )
 }
 
+const IFUPDOWN: &str = "dayfly.network.handover=ifupdown";
+
 /// A machine with settings in every place.
 fn machine(way: Way, cmdline: &str, speed: u32) -> (Arc<Machine>, Receiver<End>) {
     let (machine, ends) = Machine::new_for(way, cmdline, speed);
@@ -89,6 +91,18 @@ fn machine(way: Way, cmdline: &str, speed: u32) -> (Arc<Machine>, Receiver<End>)
     put(&format!("{image}/usr/lib/dayfly/settings.toml"), b"version = 1\n");
     for file in ["usr/bin/k0s", "usr/bin/k3s", "usr/lib/bundles/a.tar", "var/lib/k0s/kubelet.conf"] {
         put(&format!("{image}/{file}"), b"x");
+    }
+    if cmdline.contains(IFUPDOWN) {
+        for file in [
+            "etc/systemd/system/multi-user.target.wants/networking.service",
+            "etc/network/interfaces",
+            "etc/network/interfaces.d/more",
+            "etc/dhcp/dhclient.conf",
+            "usr/lib/ifupdown/settle-dad.sh",
+            "usr/sbin/dhclient",
+        ] {
+            put(&format!("{image}/{file}"), b"");
+        }
     }
     put("/sys/firmware/dmi/tables/DMI", include_bytes!("../wire/src/smbios/qemu-3.0.dmi"));
     put("/sys/firmware/dmi/tables/smbios_entry_point", include_bytes!("../wire/src/smbios/qemu-3.0.entry"));
@@ -209,6 +223,12 @@ fn no_failing_call_for_k3s_stops_pid_1() {
     let words = "dayfly.k3s.role=server dayfly.k3s.images=/usr/lib/bundles dayfly.k3s.config=x";
     let others = calls_of(Way::Initramfs, &cmdline());
     every_call_fails(Way::Initramfs, &other_cmdline(words), &others, &[usize::MAX]);
+}
+
+#[test]
+fn no_failing_call_for_ifupdown_stops_pid_1() {
+    let others = calls_of(Way::Initramfs, &cmdline());
+    every_call_fails(Way::Initramfs, &format!("{} {IFUPDOWN}", cmdline()), &others, &[usize::MAX]);
 }
 
 #[test]

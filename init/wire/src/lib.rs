@@ -9,6 +9,7 @@ pub mod dhcp4;
 pub mod fstab;
 pub mod gpt;
 pub mod hostname;
+pub mod interfaces_file;
 pub mod ip;
 pub mod k0s_token;
 pub mod kubeconfig;

@@ -10,17 +10,21 @@ use anyhow::{Context, Result, ensure};
 use dayfly_qemu::{
     image::Image,
     lan::{self, Lan},
-    vm::Vm,
+    vm::{Ending, Vm},
 };
 
 use crate::{
     Scenario,
     lab::{Lab, Site, boot, image_path, initramfs, step},
-    same,
+    openrc, same,
 };
 
-pub const SCENARIOS: &[Scenario] =
-    &[("address_networkd", networkd), ("address_networkd_static", networkd_static)];
+pub const SCENARIOS: &[Scenario] = &[
+    ("address_networkd", networkd),
+    ("address_networkd_static", networkd_static),
+    ("address_ifupdown", ifupdown),
+    ("address_ifupdown_static", ifupdown_static),
+];
 
 /// Longer than a boot takes on a busy host: nobody renews a lease before the OS does.
 const LEASE: Duration = Duration::from_secs(240);
@@ -32,31 +36,50 @@ const ADDRESSES: &str = "ip -4 -o address show scope global | awk '{ print $4 }'
 const DEFAULT_ROUTES: &str = "ip -4 route show default | awk '{ print $3 }'";
 
 fn networkd(lab: &Lab) -> Result<()> {
-    outlives_its_lease(lab, Image::Server, |vm| {
-        let detail = step(&vm.boot_json()?, "address")?["detail"].as_str().unwrap_or_default().to_owned();
-        ensure!(
-            detail.starts_with("systemd-networkd renews 10.0.2.11/24 (leased for 240 s) by 00-dayfly-"),
-            "{detail}"
-        );
-        is_online(vm)
+    let by = "systemd-networkd renews 10.0.2.11/24 (leased for 240 s) by 00-dayfly-";
+    outlives_its_lease(lab, Image::Server, by, is_online)
+}
+
+fn networkd_static(lab: &Lab) -> Result<()> {
+    asks_for_nothing(lab, Image::Server, "systemd-networkd keeps 10.0.2.50/24 by 00-dayfly-", is_online)
+}
+
+/// With Debian's OpenRC.
+fn ifupdown(lab: &Lab) -> Result<()> {
+    let by = "ifupdown and dhclient renew 10.0.2.11/24 (leased for 240 s)";
+    outlives_its_lease(lab, Image::OpenRc, by, |vm| {
+        openrc::healthy(vm)?;
+        same!(vm.check("ifquery --state eth0")?, "eth0=dayfly");
+        same!(vm.check("pgrep -cx dhclient")?, "1");
+        Ok(())
+    })
+}
+
+fn ifupdown_static(lab: &Lab) -> Result<()> {
+    let by = "10.0.2.50/24 stays: ifupdown has nothing to do for it";
+    asks_for_nothing(lab, Image::OpenRc, by, |vm| {
+        openrc::healthy(vm)?;
+        same!(vm.run("pgrep -lx dhclient")?.text, "");
+        Ok(())
     })
 }
 
 /// No lease, so nobody may ask for one.
-fn networkd_static(lab: &Lab) -> Result<()> {
-    image_path(Image::Server)?;
+fn asks_for_nothing(lab: &Lab, image: Image, by: &str, healthy: fn(&Vm) -> Result<()>) -> Result<()> {
+    image_path(image)?;
     initramfs()?;
     let log = lab.log()?.with_extension("dhcp");
     Lan::apart(|lan| {
         lan.serve_dhcp(&log, &SHORT_LEASES)?;
-        let site = Site::start(Image::Server)?;
+        let site = Site::start(image)?;
         let node = lab.bare_node(initramfs()?)?.nic(lan.plug(1)?).cmdline(&format!(
             "root=live:{} ip=10.0.2.50::10.0.2.2:255.255.255.0:worker8:eth0:none nameserver=10.0.2.2 dayfly.image.sha256={}",
             site.server.guest_url("os.squashfs"),
             site.sha256
         ));
         let vm = boot(node)?;
-        is_online(&vm)?;
+        handed_over(&vm, by)?;
+        healthy(&vm)?;
         same!(vm.check(ADDRESSES)?, "10.0.2.50/24");
         same!(vm.check(DEFAULT_ROUTES)?, "10.0.2.2");
         vm.check("bash -c '</dev/tcp/10.0.2.2/53'")?;
@@ -64,6 +87,15 @@ fn networkd_static(lab: &Lab) -> Result<()> {
         same!(asked, Vec::<String>::new(), "what was asked of the DHCP server");
         Ok(())
     })
+}
+
+/// The step says who has the address now.
+fn handed_over(vm: &Vm, by: &str) -> Result<()> {
+    let report = vm.boot_json()?;
+    let row = step(&report, "address")?;
+    same!(row["outcome"], "done", "{row}");
+    ensure!(row["detail"].as_str().is_some_and(|detail| detail.starts_with(by)), "{row}");
+    Ok(())
 }
 
 /// networkd has the card, says so at once, and has nothing to complain of.
@@ -77,8 +109,9 @@ fn is_online(vm: &Vm) -> Result<()> {
     Ok(())
 }
 
-/// A node keeps its address without a gap, by one lease, for longer than the lease that the boot had.
-fn outlives_its_lease(lab: &Lab, image: Image, healthy: fn(&Vm) -> Result<()>) -> Result<()> {
+/// A node keeps its address without a gap, by one lease, for longer than the lease that the boot had; and does not give it
+/// back when it goes down.
+fn outlives_its_lease(lab: &Lab, image: Image, by: &str, healthy: fn(&Vm) -> Result<()>) -> Result<()> {
     // What must be built comes before the network of its own.
     image_path(image)?;
     initramfs()?;
@@ -86,10 +119,11 @@ fn outlives_its_lease(lab: &Lab, image: Image, healthy: fn(&Vm) -> Result<()>) -
     Lan::apart(|lan| {
         lan.serve_dhcp(&log, &SHORT_LEASES)?;
         let site = Site::start(image)?;
-        let vm = boot(lab.bare_node(initramfs()?)?.nic(lan.plug(1)?).cmdline(&site.parameters()))?;
+        let mut vm = boot(lab.bare_node(initramfs()?)?.nic(lan.plug(1)?).cmdline(&site.parameters()))?;
         let booted = Instant::now();
         // Every change of an address from here on.
         vm.check("ip -o monitor address >/run/changes 2>&1 & disown")?;
+        handed_over(&vm, by)?;
         healthy(&vm)?;
         let own = format!("{}/24", lan::address(1));
         let as_it_should = |when: &str| {
@@ -104,6 +138,8 @@ fn outlives_its_lease(lab: &Lab, image: Image, healthy: fn(&Vm) -> Result<()>) -
         as_it_should("when the boot's lease is over")?;
         same!(vm.check("grep ^Deleted /run/changes || true")?, "", "addresses that went away");
         healthy(&vm)?;
+        vm.run_unattended("poweroff")?;
+        same!(vm.wait_end(Duration::from_secs(90))?, Ending::PowerOff);
 
         let asked = messages(&log)?;
         let count = |kind: &str| asked.iter().filter(|message| message.starts_with(kind)).count();

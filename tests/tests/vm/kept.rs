@@ -20,7 +20,7 @@ pub struct Os {
     pub image: Image,
     /// Checks of the service manager, for each boot.
     pub healthy: fn(&Vm) -> Result<()>,
-    /// What the OS itself changes in /etc at each boot.
+    /// What is not the image's in /etc: the OS itself changes it at each boot, or we do it for this OS.
     pub own: &'static [&'static str],
 }
 

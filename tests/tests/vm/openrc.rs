@@ -63,11 +63,15 @@ mode = "0755"
 interval = 60
 "##;
 
+/// What ifupdown and dhclient find of ours, so that they go on with the boot's lease.
+const ADDRESS: [&str; 3] = ["network/interfaces", "dhcp/dhclient.conf", "dhcp/dhclient-enter-hooks.d/dayfly"];
+
 fn keeps_and_forgets(lab: &Lab) -> Result<()> {
-    kept::over_a_reboot(lab, &Os { image: Image::OpenRc, healthy, own: &[] })
+    kept::over_a_reboot(lab, &Os { image: Image::OpenRc, healthy, own: &ADDRESS })
 }
 
-fn healthy(vm: &Vm) -> Result<()> {
+/// OpenRC has started all its services, and none complains.
+pub fn healthy(vm: &Vm) -> Result<()> {
     same!(vm.check("cat /proc/1/comm")?, "init");
     same!(vm.check("rc-status --runlevel")?, "default");
     same!(vm.check("ls /run/openrc/failed /run/openrc/inactive | grep -v :$ | grep . || true")?, "");

@@ -1,29 +1,32 @@
 //! The node's address in the hands of the OS: its network service goes on with the lease that the boot has, and asks for no
 //! second one.
 
+mod ifupdown;
 mod networkd;
 
 use dayfly_plan::{Code, NetworkKeeper};
-use dayfly_sys::Sys;
+use dayfly_sys::{Sys, SysError};
 
 use crate::context::{Context, Done};
 use crate::events::Level;
 use crate::services::Manager;
 use crate::units::{self, Refusal};
-use crate::{Failure, NetworkUp};
+use crate::{Failure, NetworkUp, os, runlevels};
 
 /// A network service of the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Service {
     /// systemd-networkd, and whether the image starts it itself.
     Networkd { enabled: bool },
-    /// One that nothing is handed to, by the name of its unit.
+    /// Debian's ifupdown, which the image starts.
+    Ifupdown,
+    /// One that nothing is handed to, by its name.
     Foreign(&'static str),
 }
 
 /// Services that look after cards their own way. What they make of an address that is there already is theirs.
-const FOREIGN: [&str; 5] =
-    ["NetworkManager.service", "connman.service", "wicked.service", "dhcpcd.service", "networking.service"];
+const FOREIGN: [&str; 6] =
+    ["NetworkManager", "networkmanager", "connman", "wicked", "dhcpcd", ifupdown::SERVICE];
 
 /// Hands the address over.
 pub fn hand_over<S: Sys>(cx: &Context<S>, keeper: NetworkKeeper) -> Result<Done, Failure> {
@@ -41,8 +44,12 @@ pub fn hand_over<S: Sys>(cx: &Context<S>, keeper: NetworkKeeper) -> Result<Done,
         Some(Service::Networkd { enabled }) => {
             networkd::hand_over(&*cx.sys, network, enabled).map(Done::with).map_err(refused)
         }
-        Some(Service::Foreign(unit)) => {
-            let text = format!("{unit} of the image is not told of {}", owned(network));
+        Some(Service::Ifupdown) => ifupdown::hand_over(&*cx.sys, network).map(Done::with).map_err(refused),
+        Some(Service::Foreign(name)) => {
+            let text = format!(
+                "{name} of the image is not told of {}: it may ask for another address, and take this one away",
+                owned(network)
+            );
             cx.note(Level::Warning, &text);
             Ok(Done::with(text))
         }
@@ -62,25 +69,44 @@ fn service<S: Sys>(
     keeper: NetworkKeeper,
     manager: Option<Manager>,
 ) -> Result<Option<Service>, Refusal> {
-    let has_networkd = manager == Some(Manager::Systemd) && units::is_usable(sys, networkd::UNIT)?;
+    let Some(manager) = manager else { return Ok(None) };
+    let has_networkd = manager == Manager::Systemd && units::is_usable(sys, networkd::UNIT)?;
+    let has_ifupdown = ifupdown::is_debians(sys)? && is_started(sys, manager, ifupdown::SERVICE)?;
     let networkd = |enabled| Some(Service::Networkd { enabled });
     match keeper {
         NetworkKeeper::None => Ok(None),
         NetworkKeeper::Networkd if has_networkd => Ok(networkd(units::is_enabled(sys, networkd::UNIT)?)),
         NetworkKeeper::Networkd => Err(Refusal::Words("the image has no systemd-networkd".to_owned())),
-        NetworkKeeper::Ifupdown => Err(Refusal::Words("ifupdown is not supported yet".to_owned())),
-        NetworkKeeper::Auto if manager != Some(Manager::Systemd) => Ok(None),
+        NetworkKeeper::Ifupdown if has_ifupdown => Ok(Some(Service::Ifupdown)),
+        NetworkKeeper::Ifupdown => {
+            Err(Refusal::Words("the image does not start Debian's ifupdown".to_owned()))
+        }
         NetworkKeeper::Auto => {
             if has_networkd && units::is_enabled(sys, networkd::UNIT)? {
                 return Ok(networkd(true));
             }
-            for unit in FOREIGN {
-                if units::is_enabled(sys, unit)? {
-                    return Ok(Some(Service::Foreign(unit)));
+            for name in FOREIGN {
+                if !(has_ifupdown && name == ifupdown::SERVICE) && is_started(sys, manager, name)? {
+                    return Ok(Some(Service::Foreign(name)));
                 }
             }
-            Ok(if has_networkd { networkd(false) } else { None })
+            // Without a DHCP client, ifupdown does not touch a card that nobody told it of.
+            Ok(if has_ifupdown && (!has_networkd || os::has_program(sys, "dhclient")?) {
+                Some(Service::Ifupdown)
+            } else if has_networkd {
+                networkd(false)
+            } else {
+                None
+            })
         }
+    }
+}
+
+/// Whether the image starts a service.
+fn is_started<S: Sys>(sys: &S, manager: Manager, name: &str) -> Result<bool, SysError> {
+    match manager {
+        Manager::Systemd => units::is_enabled(sys, &format!("{name}.service")),
+        Manager::OpenRc => runlevels::is_enabled(sys, name),
     }
 }
 

@@ -204,13 +204,13 @@ fn network_file(network: &NetworkUp, mac: Mac) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use dayfly_wire::dhcp4::{Lease, Message, code};
 
-    const MAC: Mac = Mac([0x52, 0x54, 0, 0x77, 0, 1]);
+    pub(in super::super) const MAC: Mac = Mac([0x52, 0x54, 0, 0x77, 0, 1]);
 
-    fn lease() -> Lease {
+    pub(in super::super) fn lease() -> Lease {
         let mut ack = Message::request(1, MAC);
         ack.yiaddr = [10, 0, 2, 11].into();
         for (code, bytes) in [
@@ -225,7 +225,7 @@ mod tests {
         Lease::from_message(&ack).unwrap()
     }
 
-    fn up(address: &str, prefix: u8, gateway: Option<&str>) -> NetworkUp {
+    pub(in super::super) fn up(address: &str, prefix: u8, gateway: Option<&str>) -> NetworkUp {
         NetworkUp {
             iface: "eth0".to_owned(),
             mac: Some(MAC),
