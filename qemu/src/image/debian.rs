@@ -26,6 +26,7 @@ const EXCLUDED: [&str; 5] = ["doc", "info", "locale", "man", "zoneinfo"];
 const SYSTEMD_PACKAGES: &str = include_str!("../../recipe/packages.systemd");
 const OPENRC_PACKAGES: &str = include_str!("../../recipe/packages.openrc");
 const SERVER_PACKAGES: &str = include_str!("../../recipe/packages.server");
+const IFUPDOWN_PACKAGES: &str = include_str!("../../recipe/packages.ifupdown");
 const KUBERNETES_PACKAGES: &str = include_str!("../../recipe/packages.kubernetes");
 const INSTALLED_PACKAGES: &str = include_str!("../../recipe/packages.installed");
 
@@ -69,7 +70,7 @@ pub(super) static SYSTEMD_SERVER: Recipe = Recipe {
 /// The same with Debian's OpenRC below Debian's sysvinit.
 pub(super) static OPENRC_SERVER: Recipe = Recipe {
     name: "openrc",
-    packages: &[OPENRC_PACKAGES, SERVER_PACKAGES],
+    packages: &[OPENRC_PACKAGES, IFUPDOWN_PACKAGES, SERVER_PACKAGES],
     additions: &[
         &addition::NODE,
         &addition::AGENT,
@@ -77,6 +78,13 @@ pub(super) static OPENRC_SERVER: Recipe = Recipe {
         &addition::KEEPSAKES,
         &addition::MODULES,
     ],
+};
+
+/// With systemd, and ifupdown and dhclient in the place of systemd-networkd.
+pub(super) static IFUPDOWN: Recipe = Recipe {
+    name: "ifupdown",
+    packages: &[SYSTEMD_PACKAGES, IFUPDOWN_PACKAGES],
+    additions: &[&addition::NODE, &addition::AGENT, &addition::SYSTEMD, &addition::MODULES],
 };
 
 /// With systemd, containerd and a real kubelet.

@@ -54,8 +54,10 @@ pub enum Image {
     DebianErofs,
     /// Debian 12 with systemd and what a server has (sshd, git, cron, systemd-networkd), and files that a copy easily spoils.
     Server,
-    /// The same with OpenRC and ifupdown.
+    /// The same with OpenRC, and ifupdown and dhclient.
     OpenRc,
+    /// Debian 12 with systemd, ifupdown and dhclient.
+    Ifupdown,
     /// Debian 12 with systemd, containerd and a real kubelet, which the Kubernetes parts are built for; nothing of it is configured.
     Kubernetes,
     /// The tree of [`Image::Debian`] with [`IMAGE_SETTINGS`].
@@ -70,11 +72,12 @@ pub enum Image {
 
 impl Image {
     /// All of them, with the names that the command line takes.
-    pub const ALL: [(&str, Self); 9] = [
+    pub const ALL: [(&str, Self); 10] = [
         ("debian.squashfs", Self::Debian),
         ("debian.erofs", Self::DebianErofs),
         ("server.squashfs", Self::Server),
         ("openrc.squashfs", Self::OpenRc),
+        ("ifupdown.squashfs", Self::Ifupdown),
         ("kubernetes.squashfs", Self::Kubernetes),
         ("with-settings.squashfs", Self::WithSettings),
         ("no-init.squashfs", Self::NoInit),
@@ -112,6 +115,7 @@ impl Images {
             Image::DebianErofs => self.erofs(&debian::SYSTEMD),
             Image::Server => self.squashfs(&debian::SYSTEMD_SERVER),
             Image::OpenRc => self.squashfs(&debian::OPENRC_SERVER),
+            Image::Ifupdown => self.squashfs(&debian::IFUPDOWN),
             Image::Kubernetes => self.squashfs(&debian::KUBERNETES),
             Image::WithSettings => self.with_settings(),
             Image::NoInit => self.no_init(),

@@ -24,6 +24,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ("address_networkd_static", networkd_static),
     ("address_ifupdown", ifupdown),
     ("address_ifupdown_static", ifupdown_static),
+    ("address_ifupdown_systemd", ifupdown_systemd),
 ];
 
 /// Longer than a boot takes on a busy host: nobody renews a lease before the OS does.
@@ -44,22 +45,40 @@ fn networkd_static(lab: &Lab) -> Result<()> {
     asks_for_nothing(lab, Image::Server, "systemd-networkd keeps 10.0.2.50/24 by 00-dayfly-", is_online)
 }
 
+/// What the step says when ifupdown has the lease.
+const IFUPDOWN: &str = "ifupdown and dhclient renew 10.0.2.11/24 (leased for 240 s)";
+
+/// How many there are.
+const CLIENTS: &str = "cat /proc/[0-9]*/comm | grep -cx dhclient";
+
 /// With Debian's OpenRC.
 fn ifupdown(lab: &Lab) -> Result<()> {
-    let by = "ifupdown and dhclient renew 10.0.2.11/24 (leased for 240 s)";
-    outlives_its_lease(lab, Image::OpenRc, by, |vm| {
+    outlives_its_lease(lab, Image::OpenRc, IFUPDOWN, |vm| {
         openrc::healthy(vm)?;
-        same!(vm.check("ifquery --state eth0")?, "eth0=dayfly");
-        same!(vm.check("pgrep -cx dhclient")?, "1");
-        Ok(())
+        is_renewed(vm)
     })
+}
+
+fn ifupdown_systemd(lab: &Lab) -> Result<()> {
+    outlives_its_lease(lab, Image::Ifupdown, IFUPDOWN, |vm| {
+        same!(vm.check("systemctl is-system-running --wait")?, "running");
+        same!(vm.check("systemctl is-active networking")?, "active");
+        is_renewed(vm)
+    })
+}
+
+/// ifupdown has the card by our stanza, and one dhclient runs.
+fn is_renewed(vm: &Vm) -> Result<()> {
+    same!(vm.check("ifquery --state eth0")?, "eth0=dayfly");
+    same!(vm.check(CLIENTS)?, "1");
+    Ok(())
 }
 
 fn ifupdown_static(lab: &Lab) -> Result<()> {
     let by = "10.0.2.50/24 stays: ifupdown has nothing to do for it";
     asks_for_nothing(lab, Image::OpenRc, by, |vm| {
         openrc::healthy(vm)?;
-        same!(vm.run("pgrep -lx dhclient")?.text, "");
+        same!(vm.run(CLIENTS)?.text, "0\n");
         Ok(())
     })
 }

@@ -50,9 +50,8 @@ pub(super) fn hand_over<S: Sys>(sys: &S, network: &NetworkUp) -> Result<String, 
     let text = |path| os::read(sys, path).map(Option::unwrap_or_default);
     let interfaces = text(INTERFACES)?;
     let interfaces = interfaces.split_once(END).map_or(interfaces.as_str(), |(_, image)| image);
-    let more = more_interfaces(sys)?;
-    let mut methods = interfaces_file::methods(interfaces, &network.iface);
-    methods.extend(interfaces_file::methods(&more, &network.iface));
+    let all = format!("{interfaces}\n{}", more_interfaces(sys)?);
+    let methods = interfaces_file::methods(&all, &network.iface);
     if let Some(method) = methods.iter().find(|method| network.lease.is_none() || **method != "dhcp") {
         return Ok(format!(
             "ifupdown goes by the image's own stanza for {} ({method}), whatever becomes of {}",

@@ -69,8 +69,7 @@ fn service<S: Sys>(
     keeper: NetworkKeeper,
     manager: Option<Manager>,
 ) -> Result<Option<Service>, Refusal> {
-    let Some(manager) = manager else { return Ok(None) };
-    let has_networkd = manager == Manager::Systemd && units::is_usable(sys, networkd::UNIT)?;
+    let has_networkd = manager == Some(Manager::Systemd) && units::is_usable(sys, networkd::UNIT)?;
     let has_ifupdown = ifupdown::is_debians(sys)? && is_started(sys, manager, ifupdown::SERVICE)?;
     let networkd = |enabled| Some(Service::Networkd { enabled });
     match keeper {
@@ -103,10 +102,11 @@ fn service<S: Sys>(
 }
 
 /// Whether the image starts a service.
-fn is_started<S: Sys>(sys: &S, manager: Manager, name: &str) -> Result<bool, SysError> {
+fn is_started<S: Sys>(sys: &S, manager: Option<Manager>, name: &str) -> Result<bool, SysError> {
     match manager {
-        Manager::Systemd => units::is_enabled(sys, &format!("{name}.service")),
-        Manager::OpenRc => runlevels::is_enabled(sys, name),
+        Some(Manager::Systemd) => units::is_enabled(sys, &format!("{name}.service")),
+        Some(Manager::OpenRc) => runlevels::is_enabled(sys, name),
+        None => Ok(false),
     }
 }
 
