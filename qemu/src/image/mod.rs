@@ -4,6 +4,7 @@ mod addition;
 mod debian;
 mod disk;
 mod installed;
+mod k0s;
 mod kubernetes;
 
 use std::{

@@ -35,6 +35,20 @@ pub struct NodeStatus {
     pub object: Value,
 }
 
+impl NodeStatus {
+    /// What a Node object says.
+    pub fn of(node: &Value) -> Self {
+        let conditions = node["status"]["conditions"].as_array();
+        Self {
+            uid: node["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
+            is_ready: conditions
+                .is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True")),
+            boot_id: node["status"]["nodeInfo"]["bootID"].as_str().unwrap_or_default().to_owned(),
+            object: node.clone(),
+        }
+    }
+}
+
 /// A running control plane; everything of it ends when this is dropped.
 ///
 /// It listens in the network of the thread that started it, on ports of its own choice.
@@ -190,14 +204,7 @@ impl ControlPlane {
     pub fn node(&self, name: &str) -> Result<Option<NodeStatus>> {
         let nodes = self.get(&["nodes"])?;
         let all = nodes["items"].as_array().context("kubectl listed no items")?;
-        Ok(all.iter().find(|node| node["metadata"]["name"] == name).map(|node| NodeStatus {
-            uid: node["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
-            is_ready: node["status"]["conditions"]
-                .as_array()
-                .is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True")),
-            boot_id: node["status"]["nodeInfo"]["bootID"].as_str().unwrap_or_default().to_owned(),
-            object: node.clone(),
-        }))
+        Ok(all.iter().find(|node| node["metadata"]["name"] == name).map(NodeStatus::of))
     }
 
     /// Waits until the node is ready in another boot than `after`.

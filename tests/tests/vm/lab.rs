@@ -145,6 +145,11 @@ pub fn image_path(image: Image) -> Result<PathBuf> {
     images()?.get(image)
 }
 
+/// The path of the server image with this k0s in it.
+pub fn image_with_k0s(program: &Path) -> Result<PathBuf> {
+    images()?.with_k0s(program)
+}
+
 /// The `dayfly` command.
 pub fn dayfly() -> Result<&'static PathBuf> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();

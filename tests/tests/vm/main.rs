@@ -2,7 +2,7 @@
 //! a program in the booted system would see.
 //!
 //! `cargo test -p dayfly-tests --test vm -- [NAME,NAME…]` (parts of names); two run at a time (`--test-threads N`). The consoles' logs stay in
-//! `target/dayfly/logs/NAME.log`. The scenarios with Kubernetes are skipped without `--ignored`.
+//! `target/dayfly/logs/NAME.log`. The scenarios with a real Kubernetes are skipped without `--ignored`.
 
 mod address;
 mod boot;
@@ -16,6 +16,7 @@ mod harness;
 mod installed;
 mod ipxe;
 mod k0s;
+mod k0s_bin;
 mod kept;
 mod kubernetes;
 mod lab;
@@ -76,8 +77,11 @@ fn main() {
         dracut::SCENARIOS,
     ]
     .concat();
-    // These need parts that take eleven minutes to build, so they are skipped unless they are asked for (`--ignored`).
-    let on_demand = kubernetes::SCENARIOS.iter().map(|&scenario| trial(scenario).with_ignored_flag(true));
+    // These need parts that take eleven minutes to build, or a k0s, so they are skipped unless they are asked for (`--ignored`).
+    let on_demand = kubernetes::SCENARIOS
+        .iter()
+        .chain(k0s_bin::ON_DEMAND)
+        .map(|&scenario| trial(scenario).with_ignored_flag(true));
     let trials = scenarios.into_iter().map(trial).chain(on_demand).filter(|trial| is_wanted(trial.name()));
     libtest_mimic::run(&arguments, trials.collect()).exit();
 }

@@ -1,0 +1,46 @@
+//! The server image with a k0s that somebody has, which no package brings.
+
+use std::{
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+
+use super::{Images, debian};
+use crate::{cache::sha256_file, command::call};
+
+impl Images {
+    /// The image with this program as /usr/bin/k0s; built when that very program is not in the cache yet.
+    pub fn with_k0s(&self, program: &Path) -> Result<PathBuf> {
+        let recipe = &debian::SYSTEMD_SERVER;
+        let key = recipe.key(&self.kernel).with(include_str!("k0s.rs")).with(sha256_file(program)?);
+        self.cache.get("k0s.squashfs", key, |path| {
+            let tree = recipe.tree(&self.cache, &self.kernel)?;
+            let folder = tempfile::tempdir()?;
+            let link = folder.path().join("k0s");
+            // mksquashfs hands the command to a shell: a name without anything special.
+            symlink(program.canonicalize().context("cannot find the k0s")?, &link)?;
+            let file = format!("/usr/bin/k0s f 755 0 0 cat {}", link.display());
+            let (from, to) = (tree.to_string_lossy(), path.to_string_lossy());
+            let arguments = [
+                &*from,
+                &*to,
+                "-noappend",
+                "-no-progress",
+                "-comp",
+                "zstd",
+                "-Xcompression-level",
+                "3",
+                "-p",
+                &file,
+            ];
+            call(
+                &format!("image: the tree {} with a k0s as squashfs", recipe.name),
+                "mksquashfs",
+                &arguments,
+            )?;
+            Ok(())
+        })
+    }
+}
