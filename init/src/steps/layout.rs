@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use dayfly_plan::{Code, LayoutEntry, Policy, paths};
 use dayfly_sys::{FileKind, Mount, MountFlags, Sys, SysError};
 
-use super::{fstab, os_disk};
+use super::{fstab, os_disk, root};
 use crate::Failure;
 use crate::context::{Context, Done};
 use crate::events::Level;
@@ -42,18 +42,11 @@ pub fn apply<S: Sys>(cx: &Context<S>, entries: &[LayoutEntry]) -> Result<Done, F
         let line = dayfly_wire::fstab::entries(&of_fstab).find(|line| line.place == entry.path);
         if let Some(line) = line.filter(|_| entry.policy == Policy::Persistent && !has_state) {
             match os_disk::mount(cx, &line, &place.target) {
-                Ok(what) => {
-                    cx.note(Level::Info, format!("{} is where the OS has it: on {what}", entry.path));
-                    of_os.push(&entry.path);
-                }
-                Err(left) => {
-                    let why = "is left to the OS: its /etc/fstab has a file system for it";
-                    match left {
-                        os_disk::Left::Unused => cx.note(Level::Info, format!("{} {why}", entry.path)),
-                        os_disk::Left::Because(wrong) => {
-                            cx.note(Level::Warning, format!("{} {why}; now, {wrong}", entry.path));
-                        }
-                    }
+                Ok(()) => of_os.push(&entry.path),
+                Err(why) => {
+                    let level = if why.is_empty() { Level::Info } else { Level::Warning };
+                    let left = "is left to the OS: its /etc/fstab has a file system for it";
+                    cx.note(level, format!("{} {left}{why}", entry.path));
                     left_to_os.push(&entry.path);
                 }
             }
@@ -192,22 +185,13 @@ impl<'a> Place<'a> {
             Some(_) => return Ok(()),
             None => return self.tmpfs(cx, None),
         }
-        let writable = Path::new(paths::WRITABLE).join(format!("of-{}", escaped(self.path)));
-        let (upper, work) = (writable.join("u"), writable.join("w"));
-        // The merged folder is the upper one.
-        let rights = cx.sys.rights(&self.image)?;
-        cx.sys.make_dir(&upper, rights.mode)?;
-        cx.sys.set_owner(&upper, rights.uid, rights.gid)?;
-        cx.sys.make_dir(&work, 0o700)?;
         if !self.prepare(cx)? {
             return Ok(());
         }
-        cx.sys.mount(&Mount::Overlay {
-            lower: vec![self.image.clone()],
-            upper,
-            work,
-            target: self.target.clone(),
-        })
+        let writable = Path::new(paths::WRITABLE).join(format!("of-{}", escaped(self.path)));
+        let rights = cx.sys.rights(&self.image)?;
+        root::over(cx, &self.image, &writable, &self.target, rights.mode)?;
+        cx.sys.set_owner(&self.target, rights.uid, rights.gid)
     }
 
     /// On the state disk; filled from the image the first time, all or nothing: a boot that is cut off while it copies

@@ -11,7 +11,7 @@ use dayfly_wire::fstab::Entry;
 use super::state::SUITABLE;
 use crate::Failure;
 use crate::context::Context;
-use crate::devices::{self, Device};
+use crate::devices;
 use crate::events::Level;
 
 /// For a disk that is slow to appear.
@@ -24,73 +24,52 @@ const FOR_THE_OS: [&str; 7] = ["bind", "loop", "noauto", "_netdev", "rbind", "ro
 const NOTHING: [&str; 11] =
     ["async", "auto", "defaults", "group", "nofail", "nouser", "owner", "relatime", "rw", "user", "users"];
 
-/// Why the OS is to mount it.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Left {
-    /// The boot writes nothing there.
-    Unused,
-    /// It cannot be done now, because…
-    Because(String),
-}
-
-/// Mounts what the line has at `target`; says what that is.
-pub fn mount<S: Sys>(cx: &Context<S>, line: &Entry<'_>, target: &Path) -> Result<String, Left> {
-    if !Path::new(line.place.as_ref()).starts_with("/var") {
-        return Err(Left::Unused);
+/// Mounts what the line has at `target`; else says why the OS is to do it, in words that follow others.
+pub fn mount<S: Sys>(cx: &Context<S>, line: &Entry<'_>, target: &Path) -> Result<(), String> {
+    // Nowhere else does the boot write.
+    if !Path::new(&*line.place).starts_with("/var") {
+        return Err(String::new());
     }
-    try_mount(cx, line, target).map_err(Left::Because)
+    try_mount(cx, line, target).map_err(|why| format!("; now, {why}"))
 }
 
-fn try_mount<S: Sys>(cx: &Context<S>, line: &Entry<'_>, target: &Path) -> Result<String, String> {
+fn try_mount<S: Sys>(cx: &Context<S>, line: &Entry<'_>, target: &Path) -> Result<(), String> {
     let (flags, options) = understand(line.options)?;
     let wanted: DeviceRef = line.device.replace('"', "").parse()?;
-    let failed = |failure: Failure| format!("to {} failed: {}", failure.tried, failure.wrong);
     // Nobody makes one of LVM or LUKS in the meantime.
-    let is_made = matches!(&wanted, DeviceRef::Path(path) if path.starts_with("/dev/mapper/"));
-    let patience = if is_made { Duration::ZERO } else { PATIENCE };
-    let device = devices::wait_for(cx, &wanted, patience).map_err(failed)?;
+    let patience = if line.device.starts_with("/dev/mapper/") { Duration::ZERO } else { PATIENCE };
+    let device = devices::wait_for(cx, &wanted, patience).map_err(said)?;
     let path = device.path.display().to_string();
     let fstype = device.superblock.as_ref().map_or("nothing that is recognised", |found| found.kind.as_str());
     if !SUITABLE.contains(&fstype) {
-        return Err(format!("{wanted} ({path}) has {fstype} on it, and not {}", SUITABLE.join(", ")));
+        return Err(format!("{path} has {fstype} on it"));
     }
-    cx.modules.load(fstype).map_err(failed)?;
+    cx.modules.load(fstype).map_err(said)?;
     if line.is_checked {
-        check(cx, &device, fstype)?;
+        check(cx, fstype, &path)?;
     }
-    cx.sys
-        .make_dir(target, 0o755)
-        .and_then(|()| {
-            cx.sys.mount(&Mount::New {
-                fstype: fstype.to_owned(),
-                source: path.clone(),
-                target: target.to_owned(),
-                options,
-                flags,
-            })
-        })
-        .map_err(|error| error.to_string())?;
-    Ok(format!("{path} ({fstype}, {wanted})"))
+    cx.note(Level::Info, format!("{} is where the OS has it: on {path} ({fstype})", line.place));
+    let mount =
+        Mount::New { fstype: fstype.to_owned(), source: path, target: target.to_owned(), options, flags };
+    cx.sys.make_dir(target, 0o755).and_then(|()| cx.sys.mount(&mount)).map_err(|error| error.to_string())
+}
+
+fn said(failure: Failure) -> String {
+    failure.wrong
 }
 
 /// As the OS would, by its own program (fsck(8)): one that is mounted cannot be checked any more.
-fn check<S: Sys>(cx: &Context<S>, device: &Device, fstype: &str) -> Result<(), String> {
-    let (program, path) = (format!("fsck.{fstype}"), device.path.display().to_string());
-    let limit = CHECK.min(cx.left());
-    match cx.sys.run_in(Path::new(paths::LOWER), &program, &["-a", &path], limit) {
+fn check<S: Sys>(cx: &Context<S>, fstype: &str, path: &str) -> Result<(), String> {
+    let program = format!("fsck.{fstype}");
+    match cx.sys.run_in(Path::new(paths::LOWER), &program, &["-a", path], CHECK.min(cx.left())) {
         // 1: something was wrong, and is right now.
-        Ok(run) if run.status <= 1 => {
-            cx.note(Level::Debug, format!("{program} {path}: {}", run.text));
-            Ok(())
-        }
-        Ok(run) => Err(format!("{program} {path} ended with {}: {}", run.status, run.text)),
+        Ok(run) if run.status <= 1 => cx.note(Level::Debug, run.text),
+        Ok(run) => return Err(format!("{program} {path} ended with {}: {}", run.status, run.text)),
         // Nobody could check it, the OS neither.
-        Err(error) if error.is_not_found() => {
-            cx.note(Level::Debug, error.to_string());
-            Ok(())
-        }
-        Err(error) => Err(error.to_string()),
+        Err(error) if error.is_not_found() => {}
+        Err(error) => return Err(error.to_string()),
     }
+    Ok(())
 }
 
 type Options = Vec<(String, Option<String>)>;

@@ -21,7 +21,6 @@ pub fn mount<S: Sys>(cx: &Context<S>, size: Option<u64>) -> Result<Done, Failure
 
 fn overlay<S: Sys>(cx: &Context<S>, size: Option<u64>) -> Result<(), SysError> {
     let writable = PathBuf::from(paths::WRITABLE);
-    let (upper, work) = (writable.join("u"), writable.join("w"));
     let mut options = vec![("mode".to_owned(), Some("0755".to_owned()))];
     if let Some(bytes) = size {
         options.push(("size".to_owned(), Some(bytes.to_string())));
@@ -30,18 +29,25 @@ fn overlay<S: Sys>(cx: &Context<S>, size: Option<u64>) -> Result<(), SysError> {
     cx.sys.mount(&Mount::New {
         fstype: "tmpfs".to_owned(),
         source: "tmpfs".to_owned(),
-        target: writable,
+        target: writable.clone(),
         options,
         flags: MountFlags::default(),
     })?;
-    // The merged folder takes its mode from the upper one.
-    cx.sys.make_dir(&upper, 0o755)?;
-    cx.sys.make_dir(&work, 0o700)?;
     cx.sys.make_dir(Path::new(paths::ROOT), 0o755)?;
-    cx.sys.mount(&Mount::Overlay {
-        lower: vec![PathBuf::from(paths::LOWER)],
-        upper,
-        work,
-        target: PathBuf::from(paths::ROOT),
-    })
+    over(cx, Path::new(paths::LOWER), &writable, Path::new(paths::ROOT), 0o755)
+}
+
+/// Mounts an overlay of `lower` and folders in `writable`.
+pub fn over<S: Sys>(
+    cx: &Context<S>,
+    lower: &Path,
+    writable: &Path,
+    target: &Path,
+    mode: u32,
+) -> Result<(), SysError> {
+    let (upper, work) = (writable.join("u"), writable.join("w"));
+    // The merged folder takes its mode from the upper one.
+    cx.sys.make_dir(&upper, mode)?;
+    cx.sys.make_dir(&work, 0o700)?;
+    cx.sys.mount(&Mount::Overlay { lower: vec![lower.to_owned()], upper, work, target: target.to_owned() })
 }

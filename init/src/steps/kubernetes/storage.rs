@@ -27,19 +27,16 @@ pub fn check<S: Sys>(cx: &Context<S>, folders: &[&str]) -> Result<(), Failure> {
         // Where /proc/mounts does not know, the kubelet says the rest.
         let Some(mount) = mount_of(&mounts, &place.to_string_lossy()) else { continue };
         if UNSUITABLE.contains(&mount.kind) || mount.kind.starts_with("fuse") {
-            let wrong = format!("{folder} lies on {}, where no container's overlay can lie", mount.kind);
-            let later = entries(&fstab::read(cx).map_err(refuse)?)
-                .find(|line| line.place != "/" && Path::new(folder).starts_with(&*line.place))
-                .map(|line| line.place.into_owned());
-            return Err(match later {
-                None => Failure::new(Code::KubernetesStorage, TRIED, wrong),
-                Some(place) => Failure::new(
-                    Code::KubernetesStorage,
-                    TRIED,
-                    format!("{wrong}; /etc/fstab has a file system for {place}, which the OS mounts too late: what is written now would be hidden below it"),
-                )
-                .with_fix("The log above says why the boot did not mount it: mend that, or give the node a state disk."),
-            });
+            let text = fstab::read(cx).map_err(refuse)?;
+            let is_above = |place: &str| place != "/" && Path::new(folder).starts_with(place);
+            let later = if entries(&text).any(|line| is_above(&line.place)) {
+                "; the OS mounts the file system that /etc/fstab has for it too late, the log says why"
+            } else {
+                ""
+            };
+            let wrong =
+                format!("{folder} lies on {}, where no container's overlay can lie{later}", mount.kind);
+            return Err(Failure::new(Code::KubernetesStorage, TRIED, wrong));
         }
         if mount.options.split(',').any(|option| option == "ro") {
             let wrong = format!("{folder} lies on {}, which is mounted read-only", mount.source);
