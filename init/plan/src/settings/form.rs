@@ -3,6 +3,8 @@
 
 use toml::Value;
 
+use crate::in_reference;
+
 /// How a value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -39,7 +41,15 @@ macro_rules! device {
     };
 }
 
-const BELOW: Form = Pattern(r"^/*(?!\.{1,2}(/|$))[^/]+(/(?!\.{1,2}(/|$))[^/]+)*/*$");
+const fn pattern(expression: &'static str) -> Form {
+    Pattern(in_reference(expression))
+}
+
+const fn number(least: i64, most: i64, expression: &'static str) -> Form {
+    Number(least, most, in_reference(expression))
+}
+
+const BELOW: Form = pattern(r"^/*(?!\.{1,2}(/|$))[^/]+(/(?!\.{1,2}(/|$))[^/]+)*/*$");
 const KEY: &str = r"^([^/=\s]+/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?=";
 
 /// The form of each kind of value. A kind is what the documentation says of a value.
@@ -50,47 +60,47 @@ const FORMS: &[(&str, Form)] = &[
     ("PEM", Text),
     ("kubeconfig", Text),
     ("KubeletConfiguration", Text),
-    ("URL", Pattern(url!(r"([/?#][^\s\u0000-\u0020\u007f-\u009f]*)?$"))),
+    ("URL", pattern(url!(r"([/?#][^\s\u0000-\u0020\u007f-\u009f]*)?$"))),
     (
         "URL with variables",
-        Pattern(url!(
+        pattern(url!(
             r"([/?#]([^\s$\u0000-\u0020\u007f-\u009f]|\$(?!\{)|\$\{(mac|mac:hexhyp|mac:hexraw|uuid|serial|hostname)\})*)?$"
         )),
     ),
     (
         "https:// or ssh:// URL, or user@host:path",
-        Pattern(r"^(?!-)((https?|ssh)://[^\s/]+(/\S*)?|[^\s/:]*@[^\s/:]*:\S+)$"),
+        pattern(r"^(?!-)((https?|ssh)://[^\s/]+(/\S*)?|[^\s/:]*@[^\s/:]*:\S+)$"),
     ),
-    ("https:// URL", Pattern(r"^https://[^\s/?#@]+([/?#]\S*)?$")),
-    ("64 hexadecimal digits", Pattern("^[0-9A-Fa-f]{64}$")),
-    ("device", Pattern(device!())),
-    ("device or none", Pattern(device!("none"))),
+    ("https:// URL", pattern(r"^https://[^\s/?#@]+([/?#]\S*)?$")),
+    ("64 hexadecimal digits", pattern("^[0-9A-Fa-f]{64}$")),
+    ("device", pattern(device!())),
+    ("device or none", pattern(device!("none"))),
     (
         "seconds",
-        Number(1, 86400, r"^0*([1-9][0-9]{0,3}|[1-7][0-9]{4}|8[0-5][0-9]{3}|86[0-3][0-9]{2}|86400)s?$"),
+        number(1, 86400, r"^0*([1-9][0-9]{0,3}|[1-7][0-9]{4}|8[0-5][0-9]{3}|86[0-3][0-9]{2}|86400)s?$"),
     ),
-    ("whole number of seconds", Number(i64::MIN, i64::MAX, r"^[+-]?[0-9]+$")),
-    ("size", Number(1, i64::MAX, "^0*[1-9][0-9]*[kKmMgG]?$")),
+    ("whole number of seconds", number(i64::MIN, i64::MAX, r"^[+-]?[0-9]+$")),
+    ("size", number(1, i64::MAX, "^0*[1-9][0-9]*[kKmMgG]?$")),
     ("yes or no", Bool),
     ("path on the disk", BELOW),
     ("file name", BELOW),
     ("path in the repository", BELOW),
-    ("path", Pattern(r"^(/(?!\.{1,2}(/|$))[^/\n\u0000]+)+$")),
-    ("ip= value", Pattern(r"^\S+$")),
+    ("path", pattern(r"^(/(?!\.{1,2}(/|$))[^/\n\u0000]+)+$")),
+    ("ip= value", pattern(r"^\S+$")),
     (
         "IP address",
-        Pattern(
+        pattern(
             r"^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(\.(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])){3}|(?=.*:)[0-9A-Fa-f:.]+)$",
         ),
     ),
     (
         "MAC address",
-        Pattern("^([0-9A-Fa-f]{1,2}(:[0-9A-Fa-f]{1,2}){5}|[0-9A-Fa-f]{1,2}(-[0-9A-Fa-f]{1,2}){5})$"),
+        pattern("^([0-9A-Fa-f]{1,2}(:[0-9A-Fa-f]{1,2}){5}|[0-9A-Fa-f]{1,2}(-[0-9A-Fa-f]{1,2}){5})$"),
     ),
-    ("module name", Pattern("^[A-Za-z0-9_-]{1,55}(,[A-Za-z0-9_-]{1,55})*$")),
+    ("module name", pattern("^[A-Za-z0-9_-]{1,55}(,[A-Za-z0-9_-]{1,55})*$")),
     (
         "host name",
-        Pattern(
+        pattern(
             r"^(?=.{1,64}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$",
         ),
     ),
@@ -108,20 +118,20 @@ const FORMS: &[(&str, Form)] = &[
     ("config.yaml", Text),
     (
         "policy",
-        Pattern(r"^(read-only|ephemeral|persistent|persistent-file|tmpfs(\(0*[1-9][0-9]*[kKmMgG]?\))?)$"),
+        pattern(r"^(read-only|ephemeral|persistent|persistent-file|tmpfs(\(0*[1-9][0-9]*[kKmMgG]?\))?)$"),
     ),
-    ("octal digits", Pattern("^0[0-7]{3}$")),
+    ("octal digits", pattern("^0[0-7]{3}$")),
     (
         "user or user:group",
-        Number(0, i64::MAX, r"^(?!-)[A-Za-z0-9._$-]{1,32}(:(?!-)[A-Za-z0-9._$-]{1,32})?$"),
+        number(0, i64::MAX, r"^(?!-)[A-Za-z0-9._$-]{1,32}(:(?!-)[A-Za-z0-9._$-]{1,32})?$"),
     ),
-    ("public key", Pattern(r"^(?![\s\S]*PRIVATE KEY)[\s\S]*(ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-)\S*\s+AAAA")),
-    ("hash", Pattern(r"^\s*([!*]|[$_][!-~]{8,})\s*$")),
-    ("one line, or a number", Number(i64::MIN, i64::MAX, r"^\s*\S[^\n\r]*\s*$")),
-    ("name", Pattern(r"^(?!-)\S+$")),
-    ("key=value", Pattern(KEY)),
-    ("key=value:effect", Pattern(r"^[^\s:]+(=[^\s:]*)?:(NoSchedule|PreferNoSchedule|NoExecute)$")),
-    ("unix:// URL", Pattern("^unix:///")),
+    ("public key", pattern(r"^(?![\s\S]*PRIVATE KEY)[\s\S]*(ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-)\S*\s+AAAA")),
+    ("hash", pattern(r"^\s*([!*]|[$_][!-~]{8,})\s*$")),
+    ("one line, or a number", number(i64::MIN, i64::MAX, r"^\s*\S[^\n\r]*\s*$")),
+    ("name", pattern(r"^(?!-)\S+$")),
+    ("key=value", pattern(KEY)),
+    ("key=value:effect", pattern(r"^[^\s:]+(=[^\s:]*)?:(NoSchedule|PreferNoSchedule|NoExecute)$")),
+    ("unix:// URL", pattern("^unix:///")),
     ("domain", Text),
 ];
 

@@ -2,7 +2,7 @@
 //! entry's name stands in the setting's: `layout./var = "ephemeral"`. The documentation is generated from the table.
 
 use super::{Settings, Shown, node};
-use crate::{Source, Sourced, Stage, layout};
+use crate::{Source, Sourced, Stage, in_reference, layout};
 
 /// A group of settings.
 pub struct Group {
@@ -43,11 +43,13 @@ pub static GROUPS: &[&Group] =
 static LAYOUT: Group = Group {
     name: "layout",
     entry: "PATH",
-    doc: "What happens to a path of the OS; see Layout below.",
+    doc: in_reference("What happens to a path of the OS; see Layout below."),
     fields: &[Field {
         name: "",
         kind: "policy",
-        doc: "`read-only`, `ephemeral`, `persistent`, `persistent-file`, `tmpfs` or `tmpfs(SIZE)`.",
+        doc: in_reference(
+            "`read-only`, `ephemeral`, `persistent`, `persistent-file`, `tmpfs` or `tmpfs(SIZE)`.",
+        ),
         stage: Stage::Root,
         secret: false,
         many: false,

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::value::{parse_bool, parse_path, parse_seconds, parse_size};
 use super::{Emergency, ImageSource, Settings, Shown, k0s, k3s, kubelet};
-use crate::{Source, Sourced, Stage};
+use crate::{Source, Sourced, Stage, in_reference};
 
 /// One setting.
 pub struct Key {
@@ -105,7 +105,7 @@ macro_rules! keys {
         |$v:ident, $n:ident| $show:expr;)*) => {
         /// Every setting, in the order of the documentation.
         pub static KEYS: &[Key] = &[$(Key {
-            name: $name, kind: $kind, doc: $doc,
+            name: $name, kind: $kind, doc: in_reference($doc),
             stage: Stage::$stage,
             secret: keys!(@is_secret $($mark)*),
             many: keys!(@is_many $($mark)*),

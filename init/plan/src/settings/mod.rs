@@ -16,6 +16,7 @@ mod node;
 pub mod parameters;
 mod root;
 pub mod rules;
+#[cfg(feature = "reference")]
 mod schema;
 pub mod script;
 pub mod template;
@@ -41,6 +42,7 @@ use kubelet::KubeletSettings;
 pub use nearest::nearest;
 pub use node::NodeSettings;
 use rules::{Asked, Known};
+#[cfg(feature = "reference")]
 pub use schema::schema;
 use template::UrlTemplate;
 use value::{DeviceRef, HostName, Sha256, Url};

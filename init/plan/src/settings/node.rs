@@ -6,7 +6,9 @@ use super::Settings;
 use super::groups::{Field, Group, Rows, size};
 use super::keys::{add, put};
 use super::value::{parse_bool, parse_path};
-use crate::{Content, FilePlan, OwnerName, Secret, Sourced, Stage, SysctlPlan, UnitPlan, UserPlan};
+use crate::{
+    Content, FilePlan, OwnerName, Secret, Sourced, Stage, SysctlPlan, UnitPlan, UserPlan, in_reference,
+};
 
 /// What the settings say of one file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,12 +45,14 @@ pub struct NodeSettings {
 pub(super) static FILE: Group = Group {
     name: "file",
     entry: "PATH",
-    doc: "A file that is written before the OS starts, with the folders above it. It replaces what the image has.",
+    doc: in_reference(
+        "A file that is written before the OS starts, with the folders above it. It replaces what the image has.",
+    ),
     fields: &[
         Field {
             name: "content",
             kind: "text",
-            doc: "What is in it.",
+            doc: in_reference("What is in it."),
             stage: Stage::Root,
             secret: false,
             many: false,
@@ -60,7 +64,9 @@ pub(super) static FILE: Group = Group {
         Field {
             name: "secret",
             kind: "text",
-            doc: "What is in it, where nobody else may know it. Of this and `content`, the later one counts.",
+            doc: in_reference(
+                "What is in it, where nobody else may know it. Of this and `content`, the later one counts.",
+            ),
             stage: Stage::Root,
             secret: true,
             many: false,
@@ -72,7 +78,7 @@ pub(super) static FILE: Group = Group {
         Field {
             name: "mode",
             kind: "octal digits",
-            doc: "Its mode, in four digits: `0644`, which is the default; `0600` for a secret.",
+            doc: in_reference("Its mode, in four digits: `0644`, which is the default; `0600` for a secret."),
             stage: Stage::Root,
             secret: false,
             many: false,
@@ -84,7 +90,9 @@ pub(super) static FILE: Group = Group {
         Field {
             name: "owner",
             kind: "user or user:group",
-            doc: "Whose it is, by names that the image knows or by numbers; root's where nothing is said. A user without a group stands for the user's own.",
+            doc: in_reference(
+                "Whose it is, by names that the image knows or by numbers; root's where nothing is said. A user without a group stands for the user's own.",
+            ),
             stage: Stage::Root,
             secret: false,
             many: false,
@@ -114,12 +122,14 @@ pub(super) static FILE: Group = Group {
 pub(super) static USER: Group = Group {
     name: "user",
     entry: "NAME",
-    doc: "A user that the image has.",
+    doc: in_reference("A user that the image has."),
     fields: &[
         Field {
             name: "authorized_keys",
             kind: "public key",
-            doc: "A line of `~/.ssh/authorized_keys`; several are allowed, and together they are the whole file.",
+            doc: in_reference(
+                "A line of `~/.ssh/authorized_keys`; several are allowed, and together they are the whole file.",
+            ),
             stage: Stage::Root,
             secret: false,
             many: true,
@@ -131,7 +141,9 @@ pub(super) static USER: Group = Group {
         Field {
             name: "password_hash",
             kind: "hash",
-            doc: "The password's hash as `openssl passwd -6` or mkpasswd(1) makes it; `!` locks the password.",
+            doc: in_reference(
+                "The password's hash as `openssl passwd -6` or mkpasswd(1) makes it; `!` locks the password.",
+            ),
             stage: Stage::Root,
             secret: true,
             many: false,
@@ -157,11 +169,13 @@ pub(super) static USER: Group = Group {
 pub(super) static SYSCTL: Group = Group {
     name: "sysctl",
     entry: "NAME",
-    doc: "A kernel parameter. It is set before the OS starts, and written to /etc/sysctl.d for the OS, which may load what it belongs to later.",
+    doc: in_reference(
+        "A kernel parameter. It is set before the OS starts, and written to /etc/sysctl.d for the OS, which may load what it belongs to later.",
+    ),
     fields: &[Field {
         name: "",
         kind: "one line, or a number",
-        doc: "Its value: `sysctl.\"net.ipv4.ip_forward\" = 1`.",
+        doc: in_reference("Its value: `sysctl.\"net.ipv4.ip_forward\" = 1`."),
         stage: Stage::Root,
         secret: false,
         many: false,
@@ -190,7 +204,9 @@ pub(super) static UNIT: Group = Group {
         Field {
             name: "content",
             kind: "text",
-            doc: "Its text, written to /etc/systemd/system; without it, the unit is one of the image.",
+            doc: in_reference(
+                "Its text, written to /etc/systemd/system; without it, the unit is one of the image.",
+            ),
             stage: Stage::Root,
             secret: false,
             many: false,
@@ -202,7 +218,9 @@ pub(super) static UNIT: Group = Group {
         Field {
             name: "enable",
             kind: "yes or no",
-            doc: "Start it at boot, as the unit's own `[Install]` says (OpenRC: in the runlevel `default`), or do not.",
+            doc: in_reference(
+                "Start it at boot, as the unit's own `[Install]` says (OpenRC: in the runlevel `default`), or do not.",
+            ),
             stage: Stage::Root,
             secret: false,
             many: false,

@@ -4,7 +4,7 @@
 use super::keys::{add, emergency, module, put, relative};
 use super::value::{parse_bool, parse_path, parse_size};
 use super::{Settings, root, userinfo};
-use crate::{Code, Phase, Problem, Severity, Source, Sourced, Way};
+use crate::{Code, Phase, Problem, Severity, Source, Sourced, Way, in_reference};
 
 /// What a bad value of a parameter means for the boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,7 @@ macro_rules! parameters {
     ($($name:literal $kind:literal $weight:ident $doc:literal |$s:ident, $v:ident, $src:ident| $set:expr;)*) => {
         /// Every parameter, in the order of the documentation.
         pub static PARAMETERS: &[Parameter] = &[$(Parameter {
-            name: $name, kind: $kind, weight: Weight::$weight, doc: $doc, set: |$s, $v, $src| $set,
+            name: $name, kind: $kind, weight: Weight::$weight, doc: in_reference($doc), set: |$s, $v, $src| $set,
         },)*];
     };
 }

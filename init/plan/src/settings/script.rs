@@ -6,7 +6,7 @@ use super::groups::{Field, Group, Rows, size};
 use super::keys::put;
 use super::value::parse_seconds;
 use super::{Settings, Shown};
-use crate::{Secret, Sourced, Stage};
+use crate::{Secret, Sourced, Stage, in_reference};
 
 /// One of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ macro_rules! field {
         Field {
             name: $name,
             kind: $kind,
-            doc: $doc,
+            doc: in_reference($doc),
             stage: Stage::Root,
             secret: $secret,
             many: false,
@@ -48,7 +48,9 @@ macro_rules! field {
 pub(super) static GROUP: Group = Group {
     name: "script",
     entry: "NAME",
-    doc: "A Git repository whose program runs when the OS is up, and again when it has something new: by a systemd timer, or by an OpenRC service and cron.",
+    doc: in_reference(
+        "A Git repository whose program runs when the OS is up, and again when it has something new: by a systemd timer, or by an OpenRC service and cron.",
+    ),
     fields: &[
         field!("git" "https:// or ssh:// URL, or user@host:path" false "The repository. Its tree is kept in /var/lib/dayfly/scripts/NAME; one that was changed there, or whose history does not follow from it, is refused and left alone."
             |script, text, source| put(&mut script.git, repository(text)?, source)),
