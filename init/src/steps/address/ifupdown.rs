@@ -98,18 +98,19 @@ fn more_interfaces<S: Sys>(sys: &S) -> Result<String, SysError> {
 }
 
 /// Before all others: ifup takes a card once. The OS may have given the card another name by then, which is `$IFACE`, and
-/// dhclient reads a lease only under the card's own. Without `client no`, dhclient would call itself by a DUID, and the
-/// server would take it for another machine. With `no-auto-down`, the lease is not given back when the machine goes down.
+/// dhclient reads a lease only under the card's own. With `no-auto-down`, the lease is not given back when the machine goes
+/// down.
 fn stanza(mac: Mac, iface: &str) -> String {
     format!(
-        "{WRITTEN}auto mac/{mac}/1=dayfly\nno-auto-down {iface}\niface dayfly inet dhcp\n\tclient no\n\
+        "{WRITTEN}auto mac/{mac}/1=dayfly\nno-auto-down {iface}\niface dayfly inet dhcp\n\
          \tpre-up cd {LEASES} && mv dhclient.{iface}.leases dhclient.$IFACE.leases 2>/dev/null && \
          sed -i s/{iface}/$IFACE/ dhclient.$IFACE.leases && sed -i \"s/^no-auto-down {iface}/no-auto-down $IFACE/\" \
          {INTERFACES} || true\n{END}"
     )
 }
 
-/// The identifier that the boot used, and the name servers that come before the lease's.
+/// The identifier that the boot used, which counts more than the DUID of ifupdown's `-i`; and the name servers that come
+/// before the lease's.
 fn client_config(network: &NetworkUp, lease: &Lease) -> String {
     let own: Vec<String> = network
         .dns
@@ -163,7 +164,7 @@ mod tests {
         assert_eq!(
             stanza(MAC, "eth0"),
             format!(
-                "{WRITTEN}auto mac/52:54:00:77:00:01/1=dayfly\nno-auto-down eth0\niface dayfly inet dhcp\n\tclient no\n\
+                "{WRITTEN}auto mac/52:54:00:77:00:01/1=dayfly\nno-auto-down eth0\niface dayfly inet dhcp\n\
                  \tpre-up cd /var/lib/dhcp && mv dhclient.eth0.leases dhclient.$IFACE.leases 2>/dev/null && \
                  sed -i s/eth0/$IFACE/ dhclient.$IFACE.leases && \
                  sed -i \"s/^no-auto-down eth0/no-auto-down $IFACE/\" /etc/network/interfaces || true\n{END}"
