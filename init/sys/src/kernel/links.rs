@@ -126,7 +126,7 @@ pub(super) fn change(index: u32, change: &LinkChange) -> Result<()> {
 }
 
 /// `struct ifinfomsg` and at most one attribute (rtnetlink(7)). By hand: the crate's message brings every attribute that a link
-/// can have, 50 KB of code.
+/// can have, 100 KiB of code.
 #[derive(Debug, Default)]
 struct LinkRequest {
     index: u32,
