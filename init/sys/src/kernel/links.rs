@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use netlink_packet_core::{Emitable, NLM_F_CREATE, NLM_F_REPLACE, NlaBuffer, NlasIterator};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE, NlaBuffer, NlasIterator};
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::address::{AddressAttribute, AddressMessage, CacheInfo};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
@@ -21,8 +22,12 @@ const IFLA_INFO_KIND: u16 = 1;
 const FOR_EVER: u32 = u32::MAX;
 
 pub(super) fn list() -> Result<Vec<Link>> {
-    let all = LinkRequest::default();
-    let rows = Netlink::open()?.dump("list", "the network interfaces", libc::RTM_GETLINK, &all)?;
+    let rows = Netlink::open()?.dump(
+        "list",
+        "the network interfaces",
+        libc::RTM_GETLINK,
+        &LinkMessage::default(),
+    )?;
     let mut links: Vec<Link> = rows.iter().filter_map(|row| link(row)).collect();
     links.sort_by_key(|link| link.index);
     Ok(links)
@@ -81,19 +86,19 @@ pub(super) fn change(index: u32, change: &LinkChange) -> Result<()> {
     match change {
         LinkChange::Up | LinkChange::Down => {
             let up = *change == LinkChange::Up;
-            let mask = libc::IFF_UP as u32;
-            let message =
-                LinkRequest { index, flags: if up { mask } else { 0 }, mask, ..LinkRequest::default() };
+            let mut message = link_message(index);
+            message.header.flags = if up { LinkFlags::Up } else { LinkFlags::empty() };
+            message.header.change_mask = LinkFlags::Up;
             netlink.change(if up { "set up" } else { "set down" }, &subject, libc::RTM_NEWLINK, 0, &message)
         }
         LinkChange::Mtu(bytes) => {
-            let attribute = Some((libc::IFLA_MTU, bytes.to_ne_bytes().to_vec()));
-            let message = LinkRequest { index, attribute, ..LinkRequest::default() };
+            let mut message = link_message(index);
+            message.attributes.push(LinkAttribute::Mtu(*bytes));
             netlink.change(&format!("set the MTU {bytes} of"), &subject, libc::RTM_NEWLINK, 0, &message)
         }
         LinkChange::Rename(name) => {
-            let attribute = Some((libc::IFLA_IFNAME, [name.as_bytes(), b"\0"].concat()));
-            let message = LinkRequest { index, attribute, ..LinkRequest::default() };
+            let mut message = link_message(index);
+            message.attributes.push(LinkAttribute::IfName(name.clone()));
             netlink.change(&format!("rename to {name}"), &subject, libc::RTM_NEWLINK, 0, &message)
         }
         LinkChange::Address { address, prefix, valid } => {
@@ -125,43 +130,10 @@ pub(super) fn change(index: u32, change: &LinkChange) -> Result<()> {
     }
 }
 
-/// `struct ifinfomsg` and at most one attribute (rtnetlink(7)). By hand: the crate's message brings every attribute that a link
-/// can have, 100 KiB of code.
-#[derive(Debug, Default)]
-struct LinkRequest {
-    index: u32,
-    flags: u32,
-    /// Which of the flags count.
-    mask: u32,
-    attribute: Option<(u16, Vec<u8>)>,
-}
-
-impl LinkRequest {
-    fn bytes(&self) -> Vec<u8> {
-        // Family and layer stay open.
-        let mut bytes = vec![0; 4];
-        for word in [self.index, self.flags, self.mask] {
-            bytes.extend(word.to_ne_bytes());
-        }
-        if let Some((kind, value)) = &self.attribute {
-            // `struct nlattr`: its length has its own header in it, and not what fills up to the next word.
-            bytes.extend((value.len() as u16).saturating_add(4).to_ne_bytes());
-            bytes.extend(kind.to_ne_bytes());
-            bytes.extend(value);
-            bytes.resize(bytes.len().next_multiple_of(4), 0);
-        }
-        bytes
-    }
-}
-
-impl Emitable for LinkRequest {
-    fn buffer_len(&self) -> usize {
-        self.bytes().len()
-    }
-
-    fn emit(&self, buffer: &mut [u8]) {
-        buffer.iter_mut().zip(self.bytes()).for_each(|(to, from)| *to = from);
-    }
+fn link_message(index: u32) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    message
 }
 
 fn family(address: IpAddr) -> AddressFamily {
@@ -276,41 +248,13 @@ fn is_removable_address(row: &[u8], index: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use netlink_packet_route::link::{
-        InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
-    };
-
-    fn link_message(index: u32) -> LinkMessage {
-        let mut message = LinkMessage::default();
-        message.header.index = index;
-        message
-    }
+    use netlink_packet_core::Emitable;
+    use netlink_packet_route::link::{InfoKind, LinkInfo, LinkLayerType};
 
     fn bytes(message: &impl Emitable) -> Vec<u8> {
         let mut bytes = vec![0; message.buffer_len()];
         message.emit(&mut bytes);
         bytes
-    }
-
-    #[test]
-    fn requests_are_those_of_netlink_packet_route() {
-        assert_eq!(LinkRequest::default().bytes(), bytes(&LinkMessage::default()));
-        let mut theirs = link_message(7);
-        theirs.header.flags = LinkFlags::Up;
-        theirs.header.change_mask = LinkFlags::Up;
-        let up = libc::IFF_UP as u32;
-        let ours = LinkRequest { index: 7, flags: up, mask: up, attribute: None };
-        assert_eq!(bytes(&ours), bytes(&theirs));
-        for (attribute, kind, value) in [
-            (LinkAttribute::Mtu(1400), libc::IFLA_MTU, 1400_u32.to_ne_bytes().to_vec()),
-            (LinkAttribute::IfName("eth0".into()), libc::IFLA_IFNAME, b"eth0\0".to_vec()),
-            (LinkAttribute::IfName("lan".into()), libc::IFLA_IFNAME, b"lan\0".to_vec()),
-        ] {
-            let mut theirs = link_message(3);
-            theirs.attributes.push(attribute);
-            let ours = LinkRequest { index: 3, attribute: Some((kind, value)), ..LinkRequest::default() };
-            assert_eq!(bytes(&ours), bytes(&theirs));
-        }
     }
 
     #[test]
