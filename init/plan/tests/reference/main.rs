@@ -1,0 +1,72 @@
+//! The documentation says what the tables say. Pages that are made from a table are compared with it, as are the plans
+//! that pages show, the fields of boot.json, and where links lead. `DAYFLY_BLESS=1 cargo test -p dayfly-plan --test
+//! reference` writes the pages anew.
+
+mod contents;
+mod pages;
+mod parameters;
+mod settings;
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use dayfly_plan::Code;
+
+const HOW: &str =
+    "run `DAYFLY_BLESS=1 cargo test -p dayfly-plan --test reference`, look at the difference and commit it";
+const MADE: &str = "<!-- Made from init/plan by `DAYFLY_BLESS=1 cargo test -p dayfly-plan --test reference`; change the table there. -->\n";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
+}
+
+/// Compares a page with what it should be, or writes it.
+fn page(name: &str, wanted: &str) {
+    let path = root().join(name);
+    if std::env::var_os("DAYFLY_BLESS").is_some() {
+        // Renamed into place: other tests read the page at the same time.
+        let fresh = path.with_extension("md.new");
+        let written = fs::write(&fresh, wanted).and_then(|()| fs::rename(&fresh, &path));
+        written.unwrap_or_else(|error| panic!("cannot write {name}: {error}"));
+        return;
+    }
+    let there = fs::read_to_string(&path).unwrap_or_default();
+    let differs = there.lines().zip(wanted.lines()).position(|(left, right)| left != right);
+    let line = differs.unwrap_or_else(|| there.lines().count().min(wanted.lines().count())) + 1;
+    assert!(there == wanted, "{name} differs from the tables of init/plan at line {line}: {HOW}");
+}
+
+/// A cell of a table: a bar would end it.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+fn code(text: &str) -> String {
+    if text == "-" { text.to_owned() } else { format!("`{}`", cell(text)) }
+}
+
+#[test]
+fn errors_page() {
+    let mut text = format!("{MADE}# Error codes\n\n");
+    text.push_str(
+        "A failed step shows what was tried, what went wrong in the words of the kernel or the server, how to fix it, and one of
+these codes. The codes are stable: scripts and alerts may rely on them. They stand on the failure screen, in the log and in
+[boot.json](boot-json.md). What to do with a node that shows one: [a failed boot](../how-to/failed-boot.md).
+",
+    );
+    let mut area = "";
+    for item in Code::ALL {
+        let (of, _) = item.as_str().split_once('.').expect("a code has an area");
+        if of != area {
+            area = of;
+            writeln!(text, "\n## {area}\n\n| code | meaning | what helps |\n|---|---|---|").unwrap();
+        }
+        writeln!(text, "| `{item}` | {} | {} |", cell(item.meaning()), cell(item.advice())).unwrap();
+    }
+    page("docs/reference/errors.md", &text);
+}

@@ -1,0 +1,115 @@
+//! All pages: the plans that they show, and where their links lead.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use dayfly_plan::settings::gather;
+use dayfly_plan::{Facts, plan};
+
+use super::{page, read, root};
+
+/// Every page, README included.
+fn pages() -> Vec<PathBuf> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        let entries =
+            fs::read_dir(folder).unwrap_or_else(|error| panic!("cannot list {}: {error}", folder.display()));
+        for entry in entries {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    for folder in ["docs", "dracut-module", "qemu"] {
+        walk(&root().join(folder), &mut found);
+    }
+    found.push(root().join("README.md"));
+    found.sort();
+    assert!(found.len() > 20, "only {} pages were found", found.len());
+    found
+}
+
+/// Plans in pages: `<!-- plan of: CMDLINE -->`, then a block of text.
+#[test]
+fn plans_in_pages() {
+    let mut plans = 0;
+    for path in pages() {
+        let text = read(&path);
+        let mut wanted = String::new();
+        let mut lines = text.lines();
+        while let Some(line) = lines.next() {
+            writeln!(wanted, "{line}").unwrap();
+            let Some(cmdline) =
+                line.strip_prefix("<!-- plan of: ").and_then(|rest| rest.strip_suffix(" -->"))
+            else {
+                continue;
+            };
+            assert_eq!(
+                lines.next(),
+                Some("```text"),
+                "{}: a plan's block starts with ```text",
+                path.display()
+            );
+            assert!(lines.any(|line| line == "```"), "{}: a plan's block ends with ```", path.display());
+            let (settings, problems) = gather(&Facts::from_cmdline(cmdline));
+            assert!(problems.is_empty(), "{}: {problems:?}", path.display());
+            let table: Vec<String> =
+                plan(&settings).lines().iter().map(|line| line.trim_end().to_owned()).collect();
+            write!(wanted, "```text\n{}\n```\n", table.join("\n")).unwrap();
+            plans += 1;
+        }
+        let name = path.strip_prefix(root()).unwrap().to_str().unwrap();
+        if wanted != text {
+            page(name, &wanted);
+        }
+    }
+    assert!(plans > 1, "only {plans} plans were found in the pages");
+}
+
+/// The anchor that GitHub and most others make of a heading.
+fn anchor(heading: &str) -> String {
+    heading
+        .chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+        .map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() })
+        .collect()
+}
+
+fn anchors(page: &Path) -> BTreeSet<String> {
+    let mut in_block = false;
+    let text = read(page);
+    let headings = text.lines().filter(|line| {
+        in_block ^= line.starts_with("```");
+        !in_block && line.starts_with('#')
+    });
+    headings.map(|line| anchor(line.trim_start_matches('#').trim())).collect()
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut broken = Vec::new();
+    let mut links = 0;
+    for path in pages() {
+        let text = read(&path);
+        for rest in text.split("](").skip(1) {
+            let target = rest.split(')').next().unwrap_or_default();
+            if target.contains("://") || target.starts_with("mailto:") {
+                continue;
+            }
+            links += 1;
+            let (file, place) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+            let is_there = file.exists() && (place.is_empty() || anchors(&file).contains(place));
+            if !is_there {
+                broken.push(format!("{}: {target}", path.strip_prefix(root()).unwrap().display()));
+            }
+        }
+    }
+    assert!(links > 50, "only {links} links were found");
+    assert!(broken.is_empty(), "links that lead nowhere:\n{}", broken.join("\n"));
+}

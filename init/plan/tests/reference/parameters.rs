@@ -1,0 +1,85 @@
+//! The page of kernel parameters.
+
+use std::fmt::Write;
+
+use dayfly_plan::settings::parameters::{PARAMETERS, Weight};
+use dayfly_wire::ip::IpArg;
+
+use super::{MADE, cell, page};
+
+/// The forms of `ip=`: an example, and what it means here.
+const IP_FORMS: &[(&str, &str)] = &[
+    ("dhcp", "DHCPv4 on every interface at once, the first lease wins; `on` and `any` are the same"),
+    ("eth0:dhcp", "DHCPv4 on that interface"),
+    ("eth0:dhcp:1400", "the same, with an MTU"),
+    (
+        "10.0.2.50::10.0.2.2:255.255.255.0:worker7:eth0:none",
+        "static: address, (peer), gateway, netmask, host name, interface",
+    ),
+    ("10.0.2.50::10.0.2.2:24:worker7:eth0:none", "a prefix length instead of the netmask"),
+    ("10.0.2.50::10.0.2.2:24::eth0:none:10.0.2.3:10.0.2.4", "with two name servers"),
+    ("[2001:db8::2]::[2001:db8::1]:64::eth0:none", "a static IPv6 address, in brackets"),
+    ("eth1:off", "leave that interface alone"),
+];
+
+#[test]
+fn parameters_page() {
+    let mut text = format!("{MADE}# Kernel parameters\n\n");
+    text.push_str(
+        "Three kinds of words on the kernel command line concern Dayfly:
+
+- `dayfly.NAME=VALUE`: every [setting](settings.md), by its name;
+- what dracut and the kernel document, in the table below, with the same meaning as far as it goes;
+- everything else belongs to somebody else and is never an error.
+
+The line is split as the kernel splits it: quotes protect spaces (`key=\"a b\"`), `-` and `_` are one in keys, of
+repeated words the later wins unless the table says that they add up. Words after a bare `--` are handed to the OS's init
+as its arguments. `MODULE.PARAMETER=VALUE` reaches kernel modules when Dayfly loads them.
+
+A bad value of an essential parameter refuses the boot before anything is touched; of another one, it is a warning and
+the value is ignored. `dayfly explain --cmdline '…'` says the same on any machine.
+
+| parameter | value | what Dayfly makes of it | a bad value |
+|---|---|---|---|
+",
+    );
+    for parameter in PARAMETERS {
+        let weight = match parameter.weight {
+            Weight::Essential => "refuses the boot",
+            Weight::Helpful => "is a warning",
+        };
+        let kind = if parameter.kind == "see ip= below" { "[see below](#ip)" } else { parameter.kind };
+        writeln!(text, "| `{}` | {} | {} | {weight} |", parameter.name, cell(kind), cell(parameter.doc))
+            .unwrap();
+    }
+    text.push_str(
+        "
+## ip
+
+```text
+ip=METHOD
+ip=INTERFACE:METHOD[:[MTU][:MAC]]
+ip=CLIENT:[PEER]:[GATEWAY]:NETMASK|PREFIX:[HOSTNAME]:[INTERFACE]:[METHOD][:[MTU][:MAC]]
+ip=CLIENT:[PEER]:[GATEWAY]:NETMASK|PREFIX:[HOSTNAME]:[INTERFACE]:[METHOD][:[DNS1][:[DNS2][:NTP]]]
+```
+
+| ip= | meaning |
+|---|---|
+",
+    );
+    for (form, meaning) in IP_FORMS {
+        form.parse::<IpArg>().unwrap_or_else(|error| panic!("the example ip={form} is refused: {error}"));
+        writeln!(text, "| `{form}` | {meaning} |").unwrap();
+    }
+    text.push_str(
+        "
+Several `ip=` words are allowed: one that names an interface holds for it, one without a name for all others. Without any,
+every Ethernet interface asks for a DHCPv4 lease. A static address without an interface is given to the first one that has a
+carrier.
+
+Not yet: the methods `dhcp6`, `auto6`, `either6`, `link6`, `link-local` and `auto` are understood, but only DHCPv4 and static
+addresses are carried out; the fields PEER, MAC and NTP are read and not used.
+",
+    );
+    page("docs/reference/parameters.md", &text);
+}
