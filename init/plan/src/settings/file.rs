@@ -3,8 +3,9 @@
 use toml::{Table, Value};
 
 use super::form::{self, Form};
+use super::gather::{self, apply_key};
 use super::rules::{Conditions, Known};
-use super::{Settings, apply_key, groups, keys};
+use super::{Settings, groups, keys};
 use crate::{Code, Layer, Problem, Severity, Source};
 
 /// The only version there is.
@@ -145,7 +146,7 @@ fn items<'a>(name: &str, value: &'a Value, source: &Source, problems: &mut Vec<P
     };
     let items: Vec<&Value> = match value {
         Value::Array(_) if !many => {
-            problems.push(super::refuse(source, format!("{name}: it takes one value, and this is a list.")));
+            problems.push(gather::refuse(source, format!("{name}: it takes one value, and this is a list.")));
             return Vec::new();
         }
         Value::Array(items) => items.iter().collect(),
@@ -154,7 +155,7 @@ fn items<'a>(name: &str, value: &'a Value, source: &Source, problems: &mut Vec<P
     let fits = |item: &&Value| match form.check(item) {
         Ok(()) => true,
         Err(reason) => {
-            problems.push(super::refuse(source, format!("{name}: {reason}.")));
+            problems.push(gather::refuse(source, format!("{name}: {reason}.")));
             false
         }
     };

@@ -1,0 +1,201 @@
+//! From the facts to the settings: every source in its turn, the weakest first.
+
+use dayfly_wire::cmdline::Cmdline;
+
+use super::rules::Known;
+use super::{Settings, file, groups, keys, nearest, parameters, userinfo};
+use crate::source::CREDENTIAL_FILE;
+use crate::{Code, Credential, Document, Facts, Layer, Problem, Severity, Source, Stage, Store};
+
+/// Gathers the settings. Problems do not stop it: what can be used is used, and the rest is said.
+pub fn gather(facts: &Facts) -> (Settings, Vec<Problem>) {
+    let nameless = gather_for(facts, None);
+    if !nameless.0.asked.name {
+        return nameless;
+    }
+    // Rules that ask for the name cannot set it: what the others make of it is what they are asked with.
+    match (&nameless.0.hostname, &facts.machine.network_name) {
+        (Some(name), _) => gather_for(facts, Some((name.value.as_str(), Stage::Network))),
+        (None, Some(name)) => gather_for(facts, Some((name, Stage::Image))),
+        (None, None) => nameless,
+    }
+}
+
+fn gather_for(facts: &Facts, name: Option<(&str, Stage)>) -> (Settings, Vec<Problem>) {
+    let mut settings = Settings { way: facts.way, machine: facts.machine.clone(), ..Settings::default() };
+    let mut problems = Vec::new();
+    let known = Known { machine: &facts.machine, name };
+    let mut layers: Vec<&Layer> = facts.layers.iter().collect();
+    layers.sort_by_key(|layer| layer.source.rank());
+    for layer in layers {
+        file::apply(&mut settings, layer, &known, &mut problems);
+    }
+    name_by_systemd(&mut settings, facts, &mut problems);
+    for (store, credential) in &facts.credentials {
+        apply_credential(&mut settings, *store, credential, &known, &mut problems);
+    }
+    let cmdline = Cmdline::parse(&facts.cmdline);
+    for word in cmdline.words() {
+        let source = Source::Cmdline(format!("{}=", word.key));
+        let value = word.value.as_deref();
+        if let Some(name) = ours(&word.key) {
+            // A bare `dayfly.debug` is a yes.
+            apply_key(&mut settings, &name, value.unwrap_or("1"), &source, &mut problems);
+        } else {
+            parameters::apply(&mut settings, &word.key, value, &source, &mut problems);
+        }
+    }
+    // The kernel hands words after `--` to init; it does so for words that it does not know too, but those are ours.
+    settings.init_args = cmdline.init_args().to_vec();
+    problems.extend(rivals(&settings));
+    (settings, problems)
+}
+
+/// A node runs one of them: they would fight for the same ports, folders and control groups.
+fn rivals(settings: &Settings) -> Option<Problem> {
+    let (kubelet, k0s, k3s) = (&settings.kubelet.enabled, &settings.k0s.role, &settings.k3s.role);
+    let wanted: Vec<(&str, &Source)> = [
+        kubelet.value.then_some(("kubelet.enabled", &kubelet.source)),
+        k0s.value.map(|_| ("k0s.role", &k0s.source)),
+        k3s.value.map(|_| ("k3s.role", &k3s.source)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let [_, .., (_, source)] = wanted.as_slice() else { return None };
+    let names: Vec<String> = wanted.iter().map(|(name, source)| format!("{name} ({source})")).collect();
+    Some(refuse(source, format!("{}: a node runs only one of kubelet, k0s and k3s.", names.join(" and "))))
+}
+
+/// `system.hostname` is systemd's credential for the same thing, which counts where ours is not there. What is wrong with
+/// it is only said: it may not have been meant for us.
+fn name_by_systemd(settings: &mut Settings, facts: &Facts, problems: &mut Vec<Problem>) {
+    let named = |name: &str| facts.credentials.iter().rev().find(|(_, one)| one.name == name);
+    if let (Some((store, credential)), None) = (named("system.hostname"), named("dayfly.hostname")) {
+        let source = Source::Credential(*store, credential.name.clone());
+        let text = credential.value.expose().trim();
+        match text.parse() {
+            Ok(name) => keys::put(&mut settings.hostname, name, &source),
+            Err(reason) => {
+                let text = userinfo::hide(&format!("system.hostname: {reason}."), text);
+                problems.push(Problem { severity: Severity::Warn, ..refuse(&source, text) });
+            }
+        }
+    }
+}
+
+/// `dayfly.toml` is a whole settings file, `dayfly.NAME` one setting; all others are the OS's.
+fn apply_credential(
+    settings: &mut Settings,
+    store: Store,
+    credential: &Credential,
+    known: &Known<'_>,
+    problems: &mut Vec<Problem>,
+) {
+    let source = Source::Credential(store, credential.name.clone());
+    let text = credential.value.expose();
+    if credential.name == CREDENTIAL_FILE {
+        let layer = Layer { source, document: Document(text.to_owned()) };
+        file::apply(settings, &layer, known, problems);
+    } else if let Some(name) = ours(&credential.name) {
+        // A value that was a file of one line ends with that line's end.
+        let line = text.strip_suffix('\n').filter(|line| !line.contains('\n'));
+        apply_key(settings, &name, line.unwrap_or(text), &source, problems);
+    }
+}
+
+/// The setting's name in a `dayfly.NAME` parameter; `-` and `_` are one to the kernel, but not in the names that a
+/// group's entries have.
+fn ours(key: &str) -> Option<String> {
+    key.strip_prefix("dayfly.").map(|name| match groups::find(name) {
+        Some(_) => name.to_owned(),
+        None => name.replace('-', "_"),
+    })
+}
+
+/// Sets one key from its text, or says what is wrong with it.
+pub(super) fn apply_key(
+    settings: &mut Settings,
+    name: &str,
+    text: &str,
+    source: &Source,
+    problems: &mut Vec<Problem>,
+) {
+    let shown = match source {
+        Source::Cmdline(_) => format!("dayfly.{name}="),
+        _ => name.to_owned(),
+    };
+    let mut take = |stage, secret, set: &dyn Fn(&mut Settings) -> Result<(), String>| {
+        let taken = admit(&shown, stage, secret, source).and_then(|()| {
+            set(settings).map_err(|reason| {
+                let message = format!("{}: {reason}.", written(&shown, text, secret));
+                refuse(source, userinfo::hide(&message, text))
+            })
+        });
+        problems.extend(taken.err());
+    };
+    if let Some((group, rest)) = groups::find(name) {
+        match group.entry(rest) {
+            Ok((entry, field)) => {
+                take(field.stage, field.secret, &|settings| (field.set)(settings, entry, text, source));
+            }
+            Err(reason) => problems.push(refuse(source, format!("{shown}: {reason}."))),
+        }
+        return;
+    }
+    if let Some(key) = keys::find(name) {
+        take(key.stage, key.secret, &|settings| (key.set)(settings, text, source));
+        return;
+    }
+    let hint = match nearest(name, keys::names().chain(groups::names())) {
+        Some(meant) => format!("did you mean {}?", shown.replace(name, meant)),
+        None => "docs/reference/settings.md lists all settings.".to_owned(),
+    };
+    problems.push(Problem {
+        severity: Severity::Warn,
+        code: Code::ConfigUnknown,
+        source: source.clone(),
+        text: format!("{shown} is not a setting of Dayfly; {hint}"),
+    });
+}
+
+/// A setting and its value for a message; a secret's value never is in one, and a whole text is not for one.
+fn written(shown: &str, text: &str, secret: bool) -> String {
+    match shown {
+        _ if secret => shown.to_owned(),
+        _ if text.contains('\n') => format!("{shown} ({} bytes)", text.len()),
+        parameter if parameter.ends_with('=') => format!("{parameter}{text}"),
+        name => format!("{name} = {text}"),
+    }
+}
+
+/// Whether this source may set a setting of that stage.
+fn admit(shown: &str, stage: Stage, secret: bool, source: &Source) -> Result<(), Problem> {
+    if secret && !source.is_private() {
+        return Err(Problem {
+            severity: Severity::Refuse,
+            code: Code::ConfigSecret,
+            source: source.clone(),
+            text: format!(
+                "{shown} is a secret, but others can read it where it stands ({source}); it is taken from \
+                 credentials, /config or a settings URL with https only."
+            ),
+        });
+    }
+    if source.stage() > stage {
+        return Err(Problem {
+            severity: Severity::Warn,
+            code: Code::ConfigTooLate,
+            source: source.clone(),
+            text: format!(
+                "{shown} comes too late to be used: it is needed before {}, and {source} is read after that.",
+                stage.moment()
+            ),
+        });
+    }
+    Ok(())
+}
+
+pub(super) fn refuse(source: &Source, text: String) -> Problem {
+    Problem { severity: Severity::Refuse, code: Code::ConfigValue, source: source.clone(), text }
+}
