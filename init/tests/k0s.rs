@@ -4,9 +4,8 @@ mod machine;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use machine::{End, Machine, Node, State, sha256, squashfs};
+use machine::{Machine, Node, State};
 
 const WORKER: &str = include_str!("tokens/worker");
 const CONTROLLER: &str = include_str!("tokens/controller");
@@ -18,21 +17,12 @@ const KEPT: &str = "/run/dayfly/l/var/lib/k0s";
 
 /// Boots the fake's worker7 with a k0s in its image, this role, and these credentials.
 fn boot(role: &str, credentials: &[(&str, &str)], prepare: impl FnOnce(&mut State)) -> Arc<Machine> {
-    let cmdline = format!(
-        "root=live:http://10.0.2.2/os.squashfs ip=dhcp dayfly.k0s.role={role} dayfly.image.sha256={}",
-        sha256(&squashfs(3 << 20))
-    );
-    let (machine, ends) = Machine::new(&cmdline, 1);
-    {
-        let mut state = machine.state();
+    Machine::boot_to_the_os(&format!("dayfly.k0s.role={role}"), |state| {
         state.put(Path::new("/run/dayfly/l/usr/local/bin/k0s"), Node::File(b"\x7fELF".to_vec()));
         state.put(Path::new("/run/dayfly/l/var/lib/k0s"), Node::Dir);
         state.hand_in(credentials);
-        prepare(&mut state);
-    }
-    let end = machine.boot(&ends, Duration::from_secs(20));
-    assert_eq!(end, End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
-    machine
+        prepare(state);
+    })
 }
 
 /// What an earlier boot left, for worker7 and signed by the CA of `worker`.
@@ -46,33 +36,21 @@ fn keep(state: &mut State) {
     state.put(&Path::new(KEPT).join("kubelet/pki/kubelet-client-current.pem"), Node::Symlink(target));
 }
 
-fn file(machine: &Machine, path: &str) -> Option<String> {
-    match machine.state().nodes.get(Path::new(path)) {
-        Some(Node::File(bytes)) => Some(String::from_utf8_lossy(bytes).into_owned()),
-        _ => None,
-    }
-}
-
-fn step(machine: &Machine) -> serde_json::Value {
-    let report = machine.report();
-    report["steps"].as_array().unwrap().iter().find(|step| step["step"] == "k0s").unwrap().clone()
-}
-
 fn command(machine: &Machine, unit: &str) -> String {
-    let text = file(machine, &format!("/sysroot/etc/systemd/system/{unit}.service")).unwrap();
+    let text = machine.file(&format!("/sysroot/etc/systemd/system/{unit}.service")).unwrap();
     text.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap().to_owned()
 }
 
 #[test]
 fn a_worker_joins_by_its_token() {
     let machine = boot("worker", &[("dayfly.k0s.token", WORKER)], |_| {});
-    assert_eq!(step(&machine)["outcome"], "done", "{:?}", machine.state().log);
+    assert_eq!(machine.step("k0s")["outcome"], "done", "{:?}", machine.state().log);
     assert_eq!(
         command(&machine, "k0sworker"),
         "/usr/local/bin/k0s worker --kubelet-extra-args=--volume-plugin-dir=/var/lib/k0s/kubelet-plugins/volume/exec \
          --token-file=/run/dayfly/secrets/k0s-token"
     );
-    assert_eq!(file(&machine, TOKEN).as_deref(), Some(WORKER.trim()));
+    assert_eq!(machine.file(TOKEN).as_deref(), Some(WORKER.trim()));
     let state = machine.state();
     assert_eq!(state.modes[Path::new(TOKEN)], 0o600);
     assert_eq!(state.modes[Path::new("/run/dayfly/secrets")], 0o700);
@@ -92,8 +70,8 @@ fn a_worker_comes_back_with_its_certificate() {
     // With or without a token.
     for credentials in [&[][..], &[("dayfly.k0s.token", WORKER)]] {
         let machine = boot("worker", credentials, keep);
-        assert_eq!(step(&machine)["outcome"], "done", "{:?}", machine.state().log);
-        assert!(file(&machine, "/sysroot/var/lib/k0s/kubelet.conf").is_some());
+        assert_eq!(machine.step("k0s")["outcome"], "done", "{:?}", machine.state().log);
+        assert!(machine.file("/sysroot/var/lib/k0s/kubelet.conf").is_some());
         assert_eq!(command(&machine, "k0sworker").contains("--token-file"), !credentials.is_empty());
     }
 }
@@ -101,13 +79,13 @@ fn a_worker_comes_back_with_its_certificate() {
 #[test]
 fn what_is_left_of_another_cluster_goes() {
     let machine = boot("worker", &[("dayfly.k0s.token", FOREIGN)], keep);
-    assert_eq!(step(&machine)["outcome"], "done", "{:?}", machine.state().log);
-    assert_eq!(file(&machine, "/sysroot/var/lib/k0s/kubelet.conf"), None);
+    assert_eq!(machine.step("k0s")["outcome"], "done", "{:?}", machine.state().log);
+    assert_eq!(machine.file("/sysroot/var/lib/k0s/kubelet.conf"), None);
     assert!(!machine.state().nodes.contains_key(Path::new("/sysroot/var/lib/k0s/kubelet/pki")));
     assert!(machine.state().log.iter().any(|(_, line)| line.contains("another CA than the cluster's")));
     // Its state on disk was lost: nothing of it is there, and it joins by its token like a new one.
     let machine = boot("worker", &[("dayfly.k0s.token", FOREIGN)], |_| {});
-    assert_eq!(step(&machine)["outcome"], "done");
+    assert_eq!(machine.step("k0s")["outcome"], "done");
 }
 
 /// Role, credentials, what is done to the machine, and what the step fails with: code and words.
@@ -161,10 +139,10 @@ fn what_k0s_would_refuse_is_refused_before() {
     ];
     for (role, credentials, prepare, code, wrong) in cases {
         let machine = boot(role, credentials, prepare);
-        let failure = &step(&machine)["failure"];
+        let failure = &machine.step("k0s")["failure"];
         assert_eq!(failure["code"], code, "{role}: {failure}");
         assert!(failure["wrong"].as_str().unwrap().contains(wrong), "{failure}");
-        assert_eq!(file(&machine, UNIT), None);
+        assert_eq!(machine.file(UNIT), None);
     }
 }
 
@@ -190,23 +168,23 @@ fn a_controller_has_users_and_a_configuration() {
         put("/run/dayfly/l/usr/lib/dayfly/settings.toml", &format!("version = 1\n{}", accounts.concat()));
         put(&format!("/run/dayfly/l{bundle}"), "tar");
     });
-    assert_eq!(step(&machine)["outcome"], "done", "{:?}", machine.state().log);
+    assert_eq!(machine.step("k0s")["outcome"], "done", "{:?}", machine.state().log);
     assert_eq!(
         command(&machine, "k0scontroller"),
         "/usr/local/bin/k0s controller --config=/etc/k0s/k0s.yaml --enable-worker=true \
          --kubelet-extra-args=--volume-plugin-dir=/var/lib/k0s/kubelet-plugins/volume/exec \
          --token-file=/run/dayfly/secrets/k0s-token"
     );
-    assert_eq!(file(&machine, "/sysroot/etc/k0s/k0s.yaml").as_deref(), Some(config));
+    assert_eq!(machine.file("/sysroot/etc/k0s/k0s.yaml").as_deref(), Some(config));
     assert_eq!(machine.state().modes[Path::new("/sysroot/etc/k0s/k0s.yaml")], 0o600);
-    let users = file(&machine, "/sysroot/etc/passwd").unwrap();
+    let users = machine.file("/sysroot/etc/passwd").unwrap();
     let made = "konnectivity-server:x:60702:60702::/var/lib/k0s:/bin/false\n\
          kube-apiserver:x:60703:60703::/var/lib/k0s:/bin/false\n\
          kube-scheduler:x:60704:77::/var/lib/k0s:/bin/false\n";
     assert_eq!(users, format!("{passwd}{made}"), "the image's etcd stays");
     let groups = "root:x:0:\nkube-scheduler:x:77:\nkonnectivity-server:x:60702:\nkube-apiserver:x:60703:\n";
-    assert_eq!(file(&machine, "/sysroot/etc/group").as_deref(), Some(groups));
-    assert!(file(&machine, "/sysroot/etc/shadow").unwrap().contains("\nkube-apiserver:!*:::::::\n"));
+    assert_eq!(machine.file("/sysroot/etc/group").as_deref(), Some(groups));
+    assert!(machine.file("/sysroot/etc/shadow").unwrap().contains("\nkube-apiserver:!*:::::::\n"));
     let link = Path::new("/sysroot/var/lib/k0s/images/bundle.tar");
     assert_eq!(machine.state().nodes[link], Node::Symlink(PathBuf::from(bundle)));
 }

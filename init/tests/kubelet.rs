@@ -4,9 +4,8 @@ mod machine;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use machine::{End, Machine, Node, sha256, squashfs};
+use machine::{Machine, Node};
 
 const CA: &str = include_str!("../wire/src/x509/ca.pem");
 const OTHER: &str = include_str!("../wire/src/x509/ca-other.pem");
@@ -15,13 +14,7 @@ const PKI: &str = "/run/dayfly/l/var/lib/kubelet/pki";
 
 /// Boots the fake's worker7 with these settings in its image, and with the certificate of an earlier boot.
 fn boot(settings: &str, prepare: impl FnOnce(&mut machine::State)) -> Arc<Machine> {
-    let cmdline = format!(
-        "root=live:http://10.0.2.2/os.squashfs ip=dhcp dayfly.kubelet.enabled dayfly.image.sha256={}",
-        sha256(&squashfs(3 << 20))
-    );
-    let (machine, ends) = Machine::new(&cmdline, 1);
-    {
-        let mut state = machine.state();
+    Machine::boot_to_the_os("dayfly.kubelet.enabled", |state| {
         let mut file = |path: &str, node: Node| drop(state.nodes.insert(PathBuf::from(path), node));
         let text = format!("version = 1\n{settings}");
         file("/run/dayfly/l/usr/lib/dayfly/settings.toml", Node::File(text.into_bytes()));
@@ -31,27 +24,8 @@ fn boot(settings: &str, prepare: impl FnOnce(&mut machine::State)) -> Arc<Machin
         file(&format!("{PKI}/kubelet-client-1.pem"), Node::File(CERTIFICATE.as_bytes().to_vec()));
         let target = PathBuf::from("/var/lib/kubelet/pki/kubelet-client-1.pem");
         file(&format!("{PKI}/kubelet-client-current.pem"), Node::Symlink(target));
-        prepare(&mut state);
-    }
-    let end = machine.boot(&ends, Duration::from_secs(20));
-    assert_eq!(end, End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
-    machine
-}
-
-fn file(machine: &Machine, path: &str) -> Option<String> {
-    match machine.state().nodes.get(Path::new(path)) {
-        Some(Node::File(bytes)) => Some(String::from_utf8_lossy(bytes).into_owned()),
-        _ => None,
-    }
-}
-
-fn step(machine: &Machine) -> serde_json::Value {
-    named(machine, "kubelet")
-}
-
-fn named(machine: &Machine, name: &str) -> serde_json::Value {
-    let report = machine.report();
-    report["steps"].as_array().unwrap().iter().find(|step| step["step"] == name).unwrap().clone()
+        prepare(state);
+    })
 }
 
 fn server(ca: &str) -> String {
@@ -61,36 +35,36 @@ fn server(ca: &str) -> String {
 #[test]
 fn a_good_certificate_is_enough_to_come_back() {
     let machine = boot(&server(CA), |_| {});
-    assert_eq!(step(&machine)["outcome"], "done", "{:?}", machine.state().log);
-    let unit = file(&machine, "/sysroot/etc/systemd/system/kubelet.service").unwrap();
+    assert_eq!(machine.step("kubelet")["outcome"], "done", "{:?}", machine.state().log);
+    let unit = machine.file("/sysroot/etc/systemd/system/kubelet.service").unwrap();
     let command = "ExecStart=/usr/bin/kubelet --kubeconfig=/etc/kubernetes/kubelet.conf --config=/etc/kubernetes/kubelet.yaml\n";
     assert!(unit.contains(command), "{unit}");
     let kubeconfig: serde_json::Value =
-        serde_json::from_str(&file(&machine, "/sysroot/etc/kubernetes/kubelet.conf").unwrap()).unwrap();
+        serde_json::from_str(&machine.file("/sysroot/etc/kubernetes/kubelet.conf").unwrap()).unwrap();
     assert_eq!(kubeconfig["clusters"][0]["cluster"]["server"], "https://10.0.0.1:6443");
     let current = "/var/lib/kubelet/pki/kubelet-client-current.pem";
     assert_eq!(kubeconfig["users"][0]["user"]["client-certificate"], current);
-    assert_eq!(file(&machine, "/sysroot/etc/kubernetes/pki/ca.crt").unwrap().trim(), CA.trim());
+    assert_eq!(machine.file("/sysroot/etc/kubernetes/pki/ca.crt").unwrap().trim(), CA.trim());
     let config: serde_json::Value =
-        serde_json::from_str(&file(&machine, "/sysroot/etc/kubernetes/kubelet.yaml").unwrap()).unwrap();
+        serde_json::from_str(&machine.file("/sysroot/etc/kubernetes/kubelet.yaml").unwrap()).unwrap();
     assert_eq!(config["clusterDNS"], serde_json::json!(["10.96.0.10"]));
     assert_eq!(config["cgroupDriver"], "cgroupfs", "nothing says that containerd makes slices");
-    assert!(file(&machine, "/sysroot/etc/rc.conf.d/dayfly.conf").is_none());
+    assert!(machine.file("/sysroot/etc/rc.conf.d/dayfly.conf").is_none());
 }
 
 #[test]
 fn a_certificate_of_another_cluster_is_of_no_use() {
     let machine = boot(&server(OTHER), |_| {});
-    let step = step(&machine);
+    let step = machine.step("kubelet");
     assert_eq!(
         (&step["outcome"], &step["failure"]["code"]),
         (&"tolerated".into(), &"kubernetes.credentials".into()),
         "{step}"
     );
-    assert_eq!(file(&machine, "/sysroot/etc/systemd/system/kubelet.service"), None);
+    assert_eq!(machine.file("/sysroot/etc/systemd/system/kubelet.service"), None);
     assert!(machine.state().log.iter().any(|(_, line)| line.contains("another CA than the cluster's")));
     // Nothing could get a new one: it stays.
-    assert!(file(&machine, "/sysroot/var/lib/kubelet/pki/kubelet-client-1.pem").is_some());
+    assert!(machine.file("/sysroot/var/lib/kubelet/pki/kubelet-client-1.pem").is_some());
 }
 
 #[test]
@@ -114,29 +88,29 @@ fn containers_need_a_real_file_system() {
             state.put(Path::new("/dev/vdb"), Node::Block);
             state.disks.insert(PathBuf::from("/dev/vdb"), xfs.clone());
         });
-        let failure = &step(&machine)["failure"];
+        let failure = &machine.step("kubelet")["failure"];
         assert_eq!(failure["code"], "kubernetes.storage", "{mounts}");
         assert!(failure["wrong"].as_str().unwrap().contains(wrong), "{failure}");
-        assert_eq!(file(&machine, "/sysroot/etc/systemd/system/kubelet.service"), None);
+        assert_eq!(machine.file("/sysroot/etc/systemd/system/kubelet.service"), None);
     }
 }
 
 #[test]
 fn the_kernel_is_prepared_before_the_os_starts() {
     let machine = boot(&format!("sysctl.'vm.panic_on_oom' = '1'\n{}", server(CA)), |_| {});
-    let kernel = named(&machine, "kernel");
+    let kernel = machine.step("kernel");
     assert_eq!(kernel["outcome"], "done", "{kernel}");
-    let value = |name: &str| file(&machine, &format!("/proc/sys/{name}"));
+    let value = |name: &str| machine.file(&format!("/proc/sys/{name}"));
     assert_eq!(value("net/ipv4/ip_forward").as_deref(), Some("1\n"));
     // It comes with a module, which the OS loads before it sets this.
     assert_eq!(value("net/bridge/bridge-nf-call-iptables"), None);
     assert_eq!(value("vm/panic_on_oom").as_deref(), Some("1\n"), "what the settings say counts");
-    let again = file(&machine, "/sysroot/etc/sysctl.d/90-dayfly-kubernetes.conf").unwrap();
+    let again = machine.file("/sysroot/etc/sysctl.d/90-dayfly-kubernetes.conf").unwrap();
     assert!(
         again.contains("\n-net.bridge.bridge-nf-call-iptables = 1\n") && !again.contains("panic_on_oom"),
         "{again}"
     );
-    let modules = file(&machine, "/sysroot/etc/modules-load.d/dayfly-kubernetes.conf").unwrap();
+    let modules = machine.file("/sysroot/etc/modules-load.d/dayfly-kubernetes.conf").unwrap();
     assert!(modules.ends_with("\noverlay\nbr_netfilter\nnf_conntrack\n"), "{modules}");
     let state = machine.state();
     assert!(!state.is_mounted(Path::new("/sys/fs/cgroup")), "the OS mounts it its own way");
@@ -147,11 +121,11 @@ fn an_image_for_another_kernel_is_told_of() {
     let machine = boot(&server(CA), |state| {
         state.put(Path::new("/proc/sys/kernel/osrelease"), Node::File(b"6.9.0-other\n".to_vec()));
     });
-    let kernel = named(&machine, "kernel");
+    let kernel = machine.step("kernel");
     assert_eq!(kernel["failure"]["code"], "node.module", "{kernel}");
     let wrong = kernel["failure"]["wrong"].as_str().unwrap();
     assert!(wrong.contains("no modules for the kernel that runs, 6.9.0-other"), "{kernel}");
-    assert_eq!(step(&machine)["outcome"], "done");
+    assert_eq!(machine.step("kubelet")["outcome"], "done");
 }
 
 #[test]
@@ -160,12 +134,12 @@ fn a_kernel_without_what_pods_need_is_told_of() {
         let controllers = Node::File(b"cpuset cpu io pids\n".to_vec());
         state.put(Path::new("/sys/fs/cgroup/cgroup.controllers"), controllers);
     });
-    let kernel = named(&machine, "kernel");
+    let kernel = machine.step("kernel");
     let told = (&kernel["outcome"], &kernel["failure"]["code"]);
     assert_eq!(told, (&"tolerated".into(), &"kubernetes.cgroup".into()), "{kernel}");
     assert!(kernel["failure"]["wrong"].as_str().unwrap().contains("no controller memory"), "{kernel}");
     // The kubelet may do without, and says so if not.
-    assert_eq!(step(&machine)["outcome"], "done");
+    assert_eq!(machine.step("kubelet")["outcome"], "done");
 }
 
 #[test]
@@ -185,6 +159,6 @@ fn a_drop_in_that_replaces_the_command_is_masked() {
     };
     assert_eq!(masked("10-kubeadm.conf"), Some(Node::Symlink(PathBuf::from("/dev/null"))));
     assert_eq!(masked("20-limits.conf"), None);
-    let unit = file(&machine, "/sysroot/etc/systemd/system/kubelet.service").unwrap();
+    let unit = machine.file("/sysroot/etc/systemd/system/kubelet.service").unwrap();
     assert!(unit.contains("ExecStart=/usr/bin/kubelet\n"), "{unit}");
 }

@@ -6,6 +6,7 @@
 mod dhcp;
 mod files;
 mod image;
+mod node;
 pub mod programs;
 
 use std::collections::BTreeMap;

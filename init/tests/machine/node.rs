@@ -1,0 +1,36 @@
+//! A node that was booted, and what it finds.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{End, Machine, Node, State, sha256, squashfs};
+
+impl Machine {
+    /// Boots the image by DHCP and HTTP, with these words on the command line, to the OS's init.
+    pub fn boot_to_the_os(words: &str, prepare: impl FnOnce(&mut State)) -> Arc<Self> {
+        let sha256 = sha256(&squashfs(3 << 20));
+        let cmdline =
+            format!("root=live:http://10.0.2.2/os.squashfs ip=dhcp dayfly.image.sha256={sha256} {words}");
+        let (machine, ends) = Self::new(&cmdline, 1);
+        prepare(&mut machine.state());
+        let end = machine.boot(&ends, Duration::from_secs(20));
+        assert_eq!(end, End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
+        machine
+    }
+
+    /// A file's text.
+    pub fn file(&self, path: &str) -> Option<String> {
+        match self.state().nodes.get(Path::new(path)) {
+            Some(Node::File(bytes)) => Some(String::from_utf8_lossy(bytes).into_owned()),
+            _ => None,
+        }
+    }
+
+    /// A step's row of boot.json.
+    pub fn step(&self, name: &str) -> serde_json::Value {
+        let report = self.report();
+        let steps = report["steps"].as_array().unwrap();
+        steps.iter().find(|step| step["step"] == name).unwrap_or_else(|| panic!("no step {name}")).clone()
+    }
+}
