@@ -16,7 +16,7 @@ use dayfly_qemu::{
 use crate::{
     Scenario,
     lab::{Lab, Site, boot, image_path, initramfs, step},
-    openrc, same,
+    openrc, same, turns,
 };
 
 pub const SCENARIOS: &[Scenario] = &[
@@ -153,7 +153,7 @@ fn outlives_its_lease(lab: &Lab, image: Image, by: &str, healthy: fn(&Vm) -> Res
         as_it_should("after the boot")?;
         same!(vm.boot_json()?["node"]["address"], lan::address(1));
         let left = (LEASE + Duration::from_secs(10)).saturating_sub(booted.elapsed());
-        std::thread::sleep(left);
+        turns::pause(left);
         as_it_should("when the boot's lease is over")?;
         same!(vm.check("grep ^Deleted /run/changes || true")?, "", "addresses that went away");
         healthy(&vm)?;

@@ -27,12 +27,14 @@ mod report;
 mod scripts;
 mod sources;
 mod systemd;
+mod turns;
 
 use std::time::Instant;
 
 use anyhow::Result;
 use lab::Lab;
 use libtest_mimic::{Arguments, Failed, Trial};
+use turns::Turn;
 
 /// An error unless both are equal; it shows both, and the words after them.
 macro_rules! same {
@@ -51,7 +53,9 @@ type Scenario = (&'static str, fn(&Lab) -> Result<()>);
 
 fn main() {
     let mut arguments = Arguments::from_args();
-    arguments.test_threads = arguments.test_threads.or(Some(2));
+    let turns = arguments.test_threads.unwrap_or(2);
+    turns::allow(turns);
+    arguments.test_threads = Some(turns + turns::WAITING);
     // The filter may be a list.
     let wanted = arguments.filter.take().unwrap_or_default();
     let is_wanted = |name: &str| wanted.split(',').any(|part| name.contains(part));
@@ -88,6 +92,7 @@ fn main() {
 
 fn trial((name, scenario): Scenario) -> Trial {
     Trial::test(name, move || {
+        let _turn = Turn::take();
         let started = Instant::now();
         let outcome = scenario(&Lab::new(name));
         eprintln!("    {name}: {:.1} s", started.elapsed().as_secs_f32());
