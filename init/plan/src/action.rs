@@ -226,7 +226,10 @@ pub enum Action {
         wait: Duration,
     },
     /// Moves into the new root.
-    SwitchRoot,
+    SwitchRoot {
+        /// What was the root is an initramfs, memory that nobody needs any more.
+        empties: bool,
+    },
     /// Leaves the new root to dracut, which enters it.
     LeaveToDracut,
     /// Goes on as the OS's init.
@@ -373,7 +376,8 @@ impl fmt::Display for Action {
             }
             Action::KeepRecord => write!(f, "keep boot.json in {}", paths::HISTORY),
             Action::Report { url, .. } => write!(f, "POST boot.json to {url}"),
-            Action::SwitchRoot => f.write_str("empty the initramfs, enter the new root"),
+            Action::SwitchRoot { empties: true } => f.write_str("empty the initramfs, enter the new root"),
+            Action::SwitchRoot { empties: false } => f.write_str("enter the new root"),
             Action::LeaveToDracut => f.write_str("leave the new root to dracut"),
             Action::Exec { args } if args.is_empty() => f.write_str("exec the OS's init"),
             Action::Exec { args } => write!(f, "exec the OS's init with {}", args.join(" ")),

@@ -141,7 +141,7 @@ proptest! {
         }
 
         // Nothing follows the exec; the switch is the step before it; both wait for everything. dracut does both itself.
-        let (switch, exec) = (position(&plan, |action| matches!(action, Action::SwitchRoot)), position(&plan, |action| matches!(action, Action::Exec { .. })));
+        let (switch, exec) = (position(&plan, |action| matches!(action, Action::SwitchRoot { .. })), position(&plan, |action| matches!(action, Action::Exec { .. })));
         let last = plan.steps.len() - 1;
         if settings.way == Way::Dracut {
             prop_assert_eq!((switch, exec), (None, None));

@@ -81,7 +81,7 @@ pub fn perform<S: Sys>(action: &Action, cx: &Context<S>) -> Result<Done, Failure
         Action::Report { url, wait } => report::send(cx, url, *wait),
         Action::StageScripts(plans) => scripts::stage(cx, plans),
         Action::KeepRecord => report::keep(cx),
-        Action::SwitchRoot => handover::switch(cx),
+        Action::SwitchRoot { .. } => handover::switch(cx),
         Action::LeaveToDracut => Ok(handover::leave(cx)),
         Action::Exec { args } => handover::exec(cx, args),
     }

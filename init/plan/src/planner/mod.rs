@@ -385,7 +385,8 @@ fn handover(draft: &mut Draft, settings: &Settings) {
         draft.add(Phase::Handover, "leave", &all, Action::LeaveToDracut, within(60), OnFailure::Abort);
         return;
     }
-    draft.add(Phase::Handover, "switch", &all, Action::SwitchRoot, within(60), OnFailure::Abort);
+    let switch = Action::SwitchRoot { empties: settings.way == Way::Initramfs };
+    draft.add(Phase::Handover, "switch", &all, switch, within(60), OnFailure::Abort);
     let exec = Action::Exec { args: settings.init_args.clone() };
     draft.add(Phase::Handover, "exec", &["switch"], exec, within(60), OnFailure::Abort);
 }
