@@ -37,9 +37,14 @@ fn with_run(place: PathBuf) -> PathBuf {
 
 /// The text of a file of the OS; `None` where there is none.
 pub fn read<S: Sys>(sys: &S, path: &str) -> Result<Option<String>, SysError> {
+    Ok(read_bytes(sys, path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// The bytes of a file of the OS; `None` where there is none.
+pub fn read_bytes<S: Sys>(sys: &S, path: &str) -> Result<Option<Vec<u8>>, SysError> {
     let at = with_run(sys.resolve(Path::new(paths::ROOT), Path::new(path))?);
     match sys.read(&at) {
-        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
     }

@@ -8,6 +8,7 @@ use dayfly_wire::fstab::{self, Entry, Fate};
 
 use crate::context::Context;
 use crate::events::Level;
+use crate::os;
 
 const FSTAB: &str = "/etc/fstab";
 /// Where kernels and boot loaders lie. A kernel that is installed into an OS that forgets would not fit what is left.
@@ -15,11 +16,7 @@ const BOOT: [&str; 2] = ["/boot", "/efi"];
 
 /// The OS's fstab as it is now; empty where there is none.
 pub fn read<S: Sys>(cx: &Context<S>) -> Result<Vec<u8>, SysError> {
-    let place = cx.sys.resolve(Path::new(paths::ROOT), Path::new(FSTAB))?;
-    match cx.sys.read(&place) {
-        Err(error) if error.is_not_found() => Ok(Vec::new()),
-        read => read,
-    }
+    Ok(os::read_bytes(&*cx.sys, FSTAB)?.unwrap_or_default())
 }
 
 /// Takes out what the layout has put into place, and lets nothing write to boot partitions.

@@ -1,9 +1,7 @@
 //! How the node joins its cluster, and comes back to it. A worker whose `kubelet.conf` is there never looks at its token
 //! (k0s's pkg/component/worker/utils.go): with one of another cluster or of another name it would be refused for ever.
 
-use std::path::Path;
-
-use dayfly_plan::{Code, K0sPlan, Secret, paths};
+use dayfly_plan::{Code, K0sPlan, Secret};
 use dayfly_sys::{Sys, SysError};
 use dayfly_wire::{k0s_token, kubeconfig, pem, x509};
 
@@ -102,11 +100,7 @@ fn keep_or_wipe<S: Sys>(cx: &Context<S>, plan: &K0sPlan, authority: Option<&str>
     }
     let config = format!("{}/kubelet.conf", plan.data_dir);
     let current = format!("{}/kubelet/pki/kubelet-client-current.pem", plan.data_dir);
-    let bytes = match cx.sys.read(&cx.sys.resolve(Path::new(paths::ROOT), Path::new(&current))?) {
-        Ok(bytes) => bytes,
-        Err(error) if error.is_not_found() => Vec::new(),
-        Err(error) => return Err(error),
-    };
+    let bytes = os::read_bytes(&*cx.sys, &current)?.unwrap_or_default();
     let what = format!("the certificate of {config}");
     let remove = [config.as_str(), &format!("{}/kubelet/pki", plan.data_dir)];
     let said = "it is removed, and k0s joins anew by its token";

@@ -1,9 +1,7 @@
 //! What the kubelet joins its cluster with: a bootstrap kubeconfig in memory, the cluster's CA, and the certificate of an
 //! earlier boot while it is good.
 
-use std::path::Path;
-
-use dayfly_plan::{Code, Credentials, KubeletPlan, paths};
+use dayfly_plan::{Code, Credentials, KubeletPlan};
 use dayfly_sys::{Sys, SysError};
 use dayfly_wire::kubeconfig;
 
@@ -74,13 +72,8 @@ fn keep_or_wipe<S: Sys>(
     authority: Option<&str>,
     replaceable: bool,
 ) -> Result<bool, SysError> {
-    let file = cx.sys.resolve(Path::new(paths::ROOT), Path::new(CURRENT))?;
-    let bytes = match cx.sys.read(&file) {
-        Ok(bytes) => bytes,
-        // The first boot, or a link that leads nowhere: the kubelet asks anew by itself.
-        Err(error) if error.is_not_found() => return Ok(false),
-        Err(error) => return Err(error),
-    };
+    // None at the first boot, or where a link leads nowhere: the kubelet asks anew by itself.
+    let Some(bytes) = os::read_bytes(&*cx.sys, CURRENT)? else { return Ok(false) };
     let said = format!("{PKI} is emptied, and the kubelet asks for a new one");
     let anew = replaceable.then_some(Anew { remove: &[PKI], said: &said });
     rejoin::keep_or_wipe(cx, "the kubelet's certificate", &bytes, authority, anew)
