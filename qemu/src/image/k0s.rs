@@ -7,8 +7,8 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::{Images, debian};
-use crate::{cache::sha256_file, command::call};
+use super::{Images, debian, squash_with};
+use crate::cache::sha256_file;
 
 impl Images {
     /// The image with this program as /usr/bin/k0s; built when that very program is not in the cache yet.
@@ -22,25 +22,7 @@ impl Images {
             // mksquashfs hands the command to a shell: a name without anything special.
             symlink(program.canonicalize().context("cannot find the k0s")?, &link)?;
             let file = format!("/usr/bin/k0s f 755 0 0 cat {}", link.display());
-            let (from, to) = (tree.to_string_lossy(), path.to_string_lossy());
-            let arguments = [
-                &*from,
-                &*to,
-                "-noappend",
-                "-no-progress",
-                "-comp",
-                "zstd",
-                "-Xcompression-level",
-                "3",
-                "-p",
-                &file,
-            ];
-            call(
-                &format!("image: the tree {} with a k0s as squashfs", recipe.name),
-                "mksquashfs",
-                &arguments,
-            )?;
-            Ok(())
+            squash_with(&format!("{} with a k0s", recipe.name), &tree, path, &[&file])
         })
     }
 }

@@ -173,28 +173,8 @@ impl Images {
             let folder = tempfile::tempdir()?;
             let settings = folder.path().join("settings.toml");
             fs::write(&settings, IMAGE_SETTINGS)?;
-            // Pseudo files (mksquashfs(1)) need no copy of the tree.
             let file = format!("/usr/lib/dayfly/settings.toml f 644 0 0 cat {}", settings.display());
-            let (from, to) = (tree.to_string_lossy(), path.to_string_lossy());
-            call(
-                "image: the tree debian with settings of its own as squashfs",
-                "mksquashfs",
-                &[
-                    &from,
-                    &to,
-                    "-noappend",
-                    "-no-progress",
-                    "-comp",
-                    "zstd",
-                    "-Xcompression-level",
-                    "3",
-                    "-p",
-                    "/usr/lib/dayfly d 755 0 0",
-                    "-p",
-                    &file,
-                ],
-            )?;
-            Ok(())
+            squash_with("debian with settings of its own", &tree, path, &["/usr/lib/dayfly d 755 0 0", &file])
         })
     }
 
@@ -236,6 +216,18 @@ impl Images {
             ext4_with(path, IMAGES_LABEL, &[(IMAGE_ON_DISK, &self.get(Image::Debian)?)])
         })
     }
+}
+
+/// Compresses a tree, quickly, with pseudo files (mksquashfs(1)) in it, which need no copy of the tree. `what` it is, for progress.
+fn squash_with(what: &str, tree: &Path, to: &Path, pseudo_files: &[&str]) -> Result<()> {
+    let (from, to) = (tree.to_string_lossy(), to.to_string_lossy());
+    let mut arguments =
+        vec![&*from, &*to, "-noappend", "-no-progress", "-comp", "zstd", "-Xcompression-level", "3"];
+    for file in pseudo_files {
+        arguments.extend(["-p", file]);
+    }
+    call(&format!("image: the tree {what} as squashfs"), "mksquashfs", &arguments)?;
+    Ok(())
 }
 
 #[cfg(test)]
