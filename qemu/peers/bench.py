@@ -8,7 +8,8 @@ from pathlib import Path
 
 import report
 from artifacts import CACHE, BuildError, Kernel, build_image, build_initramfs, file_sha256, find_kernel, say
-from machine import ALWAYS, MEMORY_MIB, Boot, Machine, boot
+from link import LINKS, SERVER, Link, LinkError
+from machine import ALWAYS, MACHINE, MEMORY_MIB, Boot, Machine, boot
 from webserver import WebServer
 
 SYSTEMS = ["bare", "dayfly", "dayfly-unchecked", "live-boot", "dracut"]
@@ -21,7 +22,8 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="boots of every system by the clock (default 3)")
     parser.add_argument("--icount-rounds", type=int, default=1, metavar="N", help="boots counted in instructions (default 1)")
-    parser.add_argument("--vcpus", type=int, default=1, metavar="N", help="virtual CPUs by the clock (default 1); with -icount QEMU has one")
+    parser.add_argument("--vcpus", type=int, default=2, metavar="N", help="virtual CPUs by the clock (default 2); with -icount QEMU has one")
+    parser.add_argument("--link", choices=LINKS, default=LINKS[0], help="tap: as a hypervisor has it, in a network namespace (default); user: QEMU's user network")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run and the medians to FILE")
     parser.add_argument("--systems", default=",".join(SYSTEMS), metavar="LIST", help="a subset of " + ",".join(SYSTEMS))
     parser.add_argument("--kernel", metavar="RELEASE", help="kernel release (default: the newest that is installed)")
@@ -41,7 +43,7 @@ def arguments() -> argparse.Namespace:
 
 
 def kernel_arguments(system: str, port: int, image_hash: str) -> str:
-    url = f"http://10.0.2.2:{port}/os.squashfs"
+    url = f"http://{SERVER}:{port}/os.squashfs"
     return {
         "bare": "",
         "dayfly": f"root=live:{url} ip=dhcp rd.neednet=1 dayfly.image.sha256={image_hash}",
@@ -52,22 +54,22 @@ def kernel_arguments(system: str, port: int, image_hash: str) -> str:
     }[system]
 
 
-def measure(options: argparse.Namespace, kernel: Kernel, initramfs: dict[str, Path], image: Path, icount: bool) -> list[Boot]:
+def measure(options: argparse.Namespace, kernel: Kernel, initramfs: dict[str, Path], image: Path, link: Link, icount: bool) -> list[Boot]:
     """All rounds in one mode. Systems take turns inside a round, so that a slow spell of the machine hits all alike."""
     boots = []
     image_hash = file_sha256(image)  # which also warms the page cache
     consoles = CACHE / "console"
     consoles.mkdir(exist_ok=True)
-    with WebServer(image) as server:
+    with WebServer(image, link.listen) as server:
         for number in range(1, (options.icount_rounds if icount else options.rounds) + 1):
             for system in options.systems:
-                nic = system != "bare"
+                wire = None if system == "bare" else link
                 append = f"{kernel_arguments(system, server.port, image_hash)} {options.append}".strip()
-                machine = Machine(kernel.image, initramfs[system], append, nic, icount, 1 if icount else options.vcpus)
+                machine = Machine(kernel.image, initramfs[system], append, wire, 1 if icount else options.vcpus, icount)
                 result = Boot(system, number)
                 position = server.log_position()
                 boot(machine, result, consoles / f"{system}-{'icount' if icount else 'clock'}-{number}.log", options.deadline, options.full)
-                if nic:
+                if wire:
                     result.requests = server.served_since(position)
                     result.bytes_fetched = sum(request["body_bytes"] for request in result.requests)
                     result.image_bytes = image.stat().st_size
@@ -84,7 +86,7 @@ def as_json(options: argparse.Namespace, kernel: Kernel, clock: list[Boot], icou
     return {
         "version": 1,
         "kernel": kernel.release,
-        "machine": {"memory_mib": MEMORY_MIB, "accelerator": "tcg", "vcpus": options.vcpus, "append": f"{ALWAYS} {options.append}".strip()},
+        "machine": {"type": MACHINE, "memory_mib": MEMORY_MIB, "accelerator": "tcg", "vcpus": options.vcpus, "link": options.link, "append": f"{ALWAYS} {options.append}".strip()},
         "budget_dayfly_to": report.BUDGETS,
         "clock": figures(clock),
         "icount": figures(icount),
@@ -109,10 +111,15 @@ def main() -> int:
             say(f"bench: {name}: {path}, {path.stat().st_size / 1e6:.1f} MB")
         return 0
 
-    say(f"bench: kernel {kernel.release}, image {image.stat().st_size / 1e6:.1f} MB, "
+    say(f"bench: kernel {kernel.release}, image {image.stat().st_size / 1e6:.1f} MB, {options.vcpus} vCPUs, link {options.link}, "
         f"{options.rounds} rounds by the clock and {options.icount_rounds} by instructions of {', '.join(options.systems)}")
-    clock = measure(options, kernel, initramfs, image, icount=False)
-    icount = measure(options, kernel, initramfs, image, icount=True)
+    try:
+        with Link(options.link) as link:
+            clock = measure(options, kernel, initramfs, image, link, icount=False)
+            icount = measure(options, kernel, initramfs, image, link, icount=True)
+    except LinkError as error:
+        say(f"bench: {error}")
+        return 1
     print(report.summary(clock, icount))
     if options.json:
         options.json.write_text(json.dumps(as_json(options, kernel, clock, icount), indent=1) + "\n")

@@ -8,6 +8,9 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from link import Link
+
+MACHINE = "q35"
 MEMORY_MIB = 2048
 # Both spare the guest artefacts of emulation: address randomisation costs TCG its translated blocks, and a guest that
 # was starved of CPU time panics with "IO-APIC + timer doesn't work".
@@ -45,14 +48,14 @@ class Boot:
 
 @dataclass(frozen=True)
 class Machine:
-    """The virtual machine: the same for every system but for initramfs, arguments and whether it has a NIC."""
+    """The virtual machine: the same for every system but for initramfs, arguments and whether it has a link."""
 
     kernel: Path
     initramfs: Path
     append: str
-    nic: bool
+    link: Link | None
+    vcpus: int
     icount: bool = False
-    vcpus: int = 1
 
     def command(self) -> list[str]:
         # Under icount one instruction is one virtual nanosecond and idle time is skipped; it needs a single thread.
@@ -61,13 +64,12 @@ class Machine:
         machine = [
             "qemu-system-x86_64", *clock, "-cpu", "qemu64,+rdrand", "-smp", str(self.vcpus), "-m", str(MEMORY_MIB),
             # RAM as a shared memfd is counted by itself in QEMU's RssShmem
-            "-object", f"memory-backend-memfd,id=ram,size={MEMORY_MIB}M,share=on", "-machine", "pc,memory-backend=ram",
+            "-object", f"memory-backend-memfd,id=ram,size={MEMORY_MIB}M,share=on", "-machine", f"{MACHINE},memory-backend=ram",
             "-kernel", str(self.kernel), "-initrd", str(self.initramfs), "-append", f"{ALWAYS} {self.append}".strip(),
             "-name", "dayfly-bench,debug-threads=on", "-nodefaults", "-no-reboot", "-display", "none", "-vga", "none", "-monitor", "none", "-serial", "stdio",
             "-object", "rng-random,id=entropy,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=entropy",
         ]
-        link = ["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,mac=52:54:00:12:34:56,romfile="]
-        return machine + (link if self.nic else [])
+        return machine + (self.link.qemu_arguments() if self.link else [])
 
 
 def own_group() -> None:

@@ -1,4 +1,4 @@
-"""The real nginx that serves the image to the guests, on a free port of 127.0.0.1."""
+"""The real nginx that serves the image to the guests, on a free port of the link."""
 
 import json
 import re
@@ -27,42 +27,43 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     server {{
-        listen 127.0.0.1:{port};
+        listen {address}:{port};
         location = /os.squashfs {{ alias {image}; }}
     }}
 }}
 """
 
 
-def free_port() -> int:
+def free_port(address: str) -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((address, 0))
         return probe.getsockname()[1]
 
 
 class WebServer:
-    """Serves `image` as /os.squashfs while the `with` block runs."""
+    """Serves `image` as /os.squashfs on one address while the `with` block runs."""
 
-    def __init__(self, image: Path):
+    def __init__(self, image: Path, address: str):
         self.image = image
-        self.port = free_port()
+        self.address = address
+        self.port = free_port(address)
 
     def __enter__(self) -> "WebServer":
         self._folder = tempfile.TemporaryDirectory(prefix="dayfly-bench-nginx-")
         folder = Path(self._folder.name)
         self._log = folder / "access.log"
-        (folder / "nginx.conf").write_text(CONFIGURATION.format(folder=folder, port=self.port, image=self.image))
+        (folder / "nginx.conf").write_text(CONFIGURATION.format(folder=folder, address=self.address, port=self.port, image=self.image))
         self._process = subprocess.Popen(["/usr/sbin/nginx", "-e", folder / "error.log", "-c", folder / "nginx.conf"])
         for _ in range(100):
             if self._process.poll() is not None:
                 raise RuntimeError(f"nginx ended with status {self._process.returncode}: {(folder / 'error.log').read_text()}")
             try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                socket.create_connection((self.address, self.port), 1).close()
                 return self
             except ConnectionRefusedError:
                 time.sleep(0.05)
         self.__exit__()
-        raise RuntimeError(f"nginx does not listen on 127.0.0.1:{self.port} after 5 s")
+        raise RuntimeError(f"nginx does not listen on {self.address}:{self.port} after 5 s")
 
     def __exit__(self, *_) -> None:
         self._process.terminate()
