@@ -101,6 +101,35 @@ fn a_rule_has_the_precedence_of_its_file() {
 }
 
 #[test]
+fn an_empty_list_drops_what_lower_places_have() {
+    let low = "version = 1\nkubelet = { args = ['--v=4'], labels = ['a=b'] }\nuser.core.authorized_keys = ['ssh-ed25519 AAAA a']\n";
+    let high = "version = 1\nkubelet.args = []\nkubelet.cluster_dns = []\nuser.core.authorized_keys = []\n";
+    let facts = facts().with_layer(Source::Image, low).with_layer(Source::Config, high);
+    let (settings, problems) = gather(&facts);
+    assert_eq!(texts(&problems), [""; 0]);
+    assert_eq!(value(&settings, "kubelet.args"), one("-", "default"));
+    assert_eq!(value(&settings, "kubelet.cluster_dns"), one("-", "default"));
+    assert_eq!(value(&settings, "kubelet.labels"), one("a=b", "image"));
+    assert_eq!(value(&settings, "user.core.authorized_keys"), []);
+    // What comes too late to set it comes too late to drop it; what takes one value has no list.
+    let late = "version = 1\nnetwork.dns = []\ninit = []\nlayout.'/srv' = []\nkubelet.argz = []\n";
+    let facts = Facts::from_cmdline("root=http://boot/os dayfly.network.dns=10.0.0.1")
+        .with_layer(Source::Image, late);
+    let (settings, problems) = gather(&facts);
+    assert_eq!(value(&settings, "network.dns"), one("10.0.0.1", "cmdline dayfly.network.dns="));
+    assert_eq!(
+        texts(&problems),
+        [
+            "Refuse init: it takes one value, and this is a list. (image)",
+            "Warn kubelet.argz is not a setting of Dayfly; did you mean kubelet.args? (image)",
+            "Refuse layout./srv: it takes one value, and this is a list. (image)",
+            "Warn network.dns comes too late to be used: it is needed before the network comes up, and image is read after \
+             that. (image)",
+        ]
+    );
+}
+
+#[test]
 fn the_name_may_come_from_the_network() {
     let text = "version = 1\n[[match]]\nwhen.hostname = 'worker?'\nkubelet.enabled = true\nretry = 5\n";
     let mut facts = facts().with_file(text);

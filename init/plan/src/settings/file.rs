@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 use super::form::{self, Form};
-use super::gather::{self, apply_key};
+use super::gather::{self, ONE_VALUE, apply_key};
 use super::rules::{Conditions, Known};
 use super::{Settings, groups, keys};
 use crate::{Code, Layer, Problem, Severity, Source};
@@ -127,9 +127,10 @@ fn flatten(
         let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         match value {
             Value::Table(inner) => flatten(settings, &name, inner, &[], source, problems),
+            Value::Array(items) if items.is_empty() => apply_key(settings, &name, None, source, problems),
             other => {
                 for item in items(&name, other, source, problems) {
-                    apply_key(settings, &name, &plain(item), source, problems);
+                    apply_key(settings, &name, Some(&plain(item)), source, problems);
                 }
             }
         }
@@ -146,7 +147,7 @@ fn items<'a>(name: &str, value: &'a Value, source: &Source, problems: &mut Vec<P
     };
     let items: Vec<&Value> = match value {
         Value::Array(_) if !many => {
-            problems.push(gather::refuse(source, format!("{name}: it takes one value, and this is a list.")));
+            problems.push(gather::refuse(source, format!("{name}: {ONE_VALUE}.")));
             return Vec::new();
         }
         Value::Array(items) => items.iter().collect(),
@@ -165,8 +166,8 @@ fn items<'a>(name: &str, value: &'a Value, source: &Source, problems: &mut Vec<P
 /// The kind of a setting's value, and whether it gathers several.
 fn written(name: &str) -> Option<(&'static str, bool)> {
     match groups::find(name) {
-        Some((group, rest)) => group.entry(rest).ok().map(|(_, field)| (field.kind, field.many)),
-        None => keys::find(name).map(|key| (key.kind, key.many)),
+        Some((group, rest)) => group.entry(rest).ok().map(|(_, field)| (field.kind, field.clear.is_some())),
+        None => keys::find(name).map(|key| (key.kind, key.clear.is_some())),
     }
 }
 

@@ -7,6 +7,9 @@ use super::{Settings, file, groups, keys, nearest, parameters, userinfo};
 use crate::source::CREDENTIAL_FILE;
 use crate::{Code, Credential, Document, Facts, Layer, Problem, Severity, Source, Stage, Store};
 
+/// What is wrong with a list for a setting that gathers nothing.
+pub(super) const ONE_VALUE: &str = "it takes one value, and this is a list";
+
 /// Gathers the settings. Problems do not stop it: what can be used is used, and the rest is said.
 pub fn gather(facts: &Facts) -> (Settings, Vec<Problem>) {
     let nameless = gather_for(facts, None);
@@ -40,7 +43,7 @@ fn gather_for(facts: &Facts, name: Option<(&str, Stage)>) -> (Settings, Vec<Prob
         let value = word.value.as_deref();
         if let Some(name) = ours(&word.key) {
             // A bare `dayfly.debug` is a yes.
-            apply_key(&mut settings, &name, value.unwrap_or("1"), &source, &mut problems);
+            apply_key(&mut settings, &name, Some(value.unwrap_or("1")), &source, &mut problems);
         } else {
             parameters::apply(&mut settings, &word.key, value, &source, &mut problems);
         }
@@ -100,7 +103,7 @@ fn apply_credential(
     } else if let Some(name) = ours(&credential.name) {
         // A value that was a file of one line ends with that line's end.
         let line = text.strip_suffix('\n').filter(|line| !line.contains('\n'));
-        apply_key(settings, &name, line.unwrap_or(text), &source, problems);
+        apply_key(settings, &name, Some(line.unwrap_or(text)), &source, problems);
     }
 }
 
@@ -113,11 +116,12 @@ fn ours(key: &str) -> Option<String> {
     })
 }
 
-/// Sets one key from its text, or says what is wrong with it.
+/// Sets one key from its text, or says what is wrong with it. Without a text it is an empty list, which drops the values of
+/// lower places.
 pub(super) fn apply_key(
     settings: &mut Settings,
     name: &str,
-    text: &str,
+    text: Option<&str>,
     source: &Source,
     problems: &mut Vec<Problem>,
 ) {
@@ -129,7 +133,7 @@ pub(super) fn apply_key(
         let taken = admit(&shown, stage, secret, source).and_then(|()| {
             set(settings).map_err(|reason| {
                 let message = format!("{}: {reason}.", written(&shown, text, secret));
-                refuse(source, userinfo::hide(&message, text))
+                refuse(source, userinfo::hide(&message, text.unwrap_or_default()))
             })
         });
         problems.extend(taken.err());
@@ -137,14 +141,25 @@ pub(super) fn apply_key(
     if let Some((group, rest)) = groups::find(name) {
         match group.entry(rest) {
             Ok((entry, field)) => {
-                take(field.stage, field.secret, &|settings| (field.set)(settings, entry, text, source));
+                take(field.stage, field.secret, &|settings| match (text, field.clear) {
+                    (Some(text), _) => (field.set)(settings, entry, text, source),
+                    (None, Some(clear)) => clear(settings, entry),
+                    (None, None) => Err(ONE_VALUE.to_owned()),
+                });
             }
             Err(reason) => problems.push(refuse(source, format!("{shown}: {reason}."))),
         }
         return;
     }
     if let Some(key) = keys::find(name) {
-        take(key.stage, key.secret, &|settings| (key.set)(settings, text, source));
+        take(key.stage, key.secret, &|settings| match (text, key.clear) {
+            (Some(text), _) => (key.set)(settings, text, source),
+            (None, Some(clear)) => {
+                clear(settings);
+                Ok(())
+            }
+            (None, None) => Err(ONE_VALUE.to_owned()),
+        });
         return;
     }
     let hint = match nearest(name, keys::names().chain(groups::names())) {
@@ -160,9 +175,9 @@ pub(super) fn apply_key(
 }
 
 /// A setting and its value for a message; a secret's value never is in one, and a whole text is not for one.
-fn written(shown: &str, text: &str, secret: bool) -> String {
+fn written(shown: &str, text: Option<&str>, secret: bool) -> String {
+    let Some(text) = text.filter(|_| !secret) else { return shown.to_owned() };
     match shown {
-        _ if secret => shown.to_owned(),
         _ if text.contains('\n') => format!("{shown} ({} bytes)", text.len()),
         parameter if parameter.ends_with('=') => format!("{parameter}{text}"),
         name => format!("{name} = {text}"),

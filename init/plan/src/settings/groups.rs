@@ -18,6 +18,9 @@ pub struct Group {
     pub show: fn(&Settings) -> Vec<Shown>,
 }
 
+/// Drops the values that an entry has gathered.
+pub type Clear = fn(&mut Settings, &str) -> Result<(), String>;
+
 /// A setting of a group's entry.
 pub struct Field {
     /// Its name, the last part: `content`. Empty where the entry has but one value.
@@ -30,8 +33,8 @@ pub struct Field {
     pub stage: Stage,
     /// It is taken from private sources only and shown by nobody.
     pub secret: bool,
-    /// It gathers several values.
-    pub many: bool,
+    /// It gathers several values; this drops all of the entry of this name.
+    pub clear: Option<Clear>,
     /// Sets it, for the entry of this name, from its text.
     pub set: fn(&mut Settings, &str, &str, &Source) -> Result<(), String>,
 }
@@ -52,7 +55,7 @@ static LAYOUT: Group = Group {
         ),
         stage: Stage::Root,
         secret: false,
-        many: false,
+        clear: None,
         set: |settings, path, text, source| layout::set(&mut settings.layout, path, text, source),
     }],
     show: |settings| {

@@ -18,8 +18,8 @@ pub struct Key {
     pub stage: Stage,
     /// It is taken from private sources only and shown by nobody; its type is [`crate::Secret`].
     pub secret: bool,
-    /// It gathers several values.
-    pub many: bool,
+    /// It gathers several values; this drops them all.
+    pub clear: Option<fn(&mut Settings)>,
     /// Sets it from its text.
     pub set: fn(&mut Settings, &str, &Source) -> Result<(), String>,
     /// The value as it stands; several rows where it gathers several values.
@@ -92,23 +92,22 @@ fn image(settings: &Settings, name: &str, on_disk: bool) -> Vec<Shown> {
     maybe(settings.image.as_ref().filter(is_here), name)
 }
 
-/// Name, stage, `secret` where it is one, `many` where it gathers values, kind, documentation, how to set, how to show.
+/// Name, stage, `secret` where it is one or `many[LIST]` where it gathers values, kind, documentation, how to set, how to show.
 macro_rules! keys {
-    (@is_secret) => { false };
-    (@is_secret secret $($rest:ident)*) => { true };
-    (@is_secret $first:ident $($rest:ident)*) => { keys!(@is_secret $($rest)*) };
-    (@is_many) => { false };
-    (@is_many many $($rest:ident)*) => { true };
-    (@is_many $first:ident $($rest:ident)*) => { keys!(@is_many $($rest)*) };
-    ($($name:literal $stage:ident $($mark:ident)* $kind:literal $doc:literal
+    (@is_secret secret) => { true };
+    (@is_secret $($other:ident)?) => { false };
+    (@clear) => { None };
+    (@clear $mark:ident [$($list:ident).+]) => { Some(|settings| settings.$($list).+.clear()) };
+    (@clear $mark:ident) => { None };
+    ($($name:literal $stage:ident $($mark:ident $([$($list:ident).+])?)? $kind:literal $doc:literal
         |$s:ident, $t:ident, $src:ident| $set:expr,
         |$v:ident, $n:ident| $show:expr;)*) => {
         /// Every setting, in the order of the documentation.
         pub static KEYS: &[Key] = &[$(Key {
             name: $name, kind: $kind, doc: in_reference($doc),
             stage: Stage::$stage,
-            secret: keys!(@is_secret $($mark)*),
-            many: keys!(@is_many $($mark)*),
+            secret: keys!(@is_secret $($mark)?),
+            clear: keys!(@clear $($mark $([$($list).+])?)?),
             set: |$s, $t, $src| { $set; Ok(()) },
             show: |$v, $n| $show,
         },)*];
@@ -158,10 +157,10 @@ keys! {
     "settings.required" Network "yes or no" "Whether the boot fails without it; with no, it is tried once, and the boot goes on without."
         |s, t, src| s.settings_required.set(parse_bool(t)?, src.clone()),
         |s, n| yes_no(&s.settings_required, n);
-    "network.ip" Network many "ip= value" "How an interface gets its address, in the words of ip=; several are allowed. None is DHCP on every interface."
+    "network.ip" Network many[ip] "ip= value" "How an interface gets its address, in the words of ip=; several are allowed. None is DHCP on every interface."
         |s, t, src| add(&mut s.ip, t.parse().map_err(|e: dayfly_wire::ip::IpArgError| e.to_string())?, src),
         |s, n| many(&s.ip, n);
-    "network.dns" Network many "IP address" "A name server, asked before those from DHCP; several are allowed."
+    "network.dns" Network many[dns] "IP address" "A name server, asked before those from DHCP; several are allowed."
         |s, t, src| add(&mut s.dns, t.parse().map_err(|_| format!("\"{t}\" is not an IP address"))?, src),
         |s, n| many(&s.dns, n);
     "network.bootif" Network "MAC address" "The interface to prefer: the one the firmware booted from (BOOTIF=)."
@@ -173,10 +172,10 @@ keys! {
     "network.handover" Root "auto, none, networkd or ifupdown" "Who keeps the address when the OS runs, so that it neither ends with its lease nor is asked for a second time: the network service that the image starts, else one that it has; or the named one; or nobody, where the image sees to its address itself."
         |s, t, src| s.network_handover.set(t.parse()?, src.clone()),
         |s, n| one(&s.network_handover, n);
-    "modules.load" Devices many "module name" "A module to load whatever the buses show; several are allowed."
+    "modules.load" Devices many[modules_load] "module name" "A module to load whatever the buses show; several are allowed."
         |s, t, src| for name in t.split(',') { add(&mut s.modules_load, module(name)?, src) },
         |s, n| many(&s.modules_load, n);
-    "modules.blacklist" Devices many "module name" "A module never to load for a device; several are allowed."
+    "modules.blacklist" Devices many[modules_blacklist] "module name" "A module never to load for a device; several are allowed."
         |s, t, src| for name in t.split(',') { add(&mut s.modules_blacklist, module(name)?, src) },
         |s, n| many(&s.modules_blacklist, n);
     "state.device" Image "device" "The disk that keeps the persistent paths. Named here, it is waited for; the default is used if it is there."
@@ -200,7 +199,7 @@ keys! {
     "ssh.host_keys" Root "persistent, ephemeral or image" "The node's ssh host keys, if the image has sshd: made once and kept on the state disk, made new at each boot, or the image's own."
         |s, t, src| s.host_keys.set(t.parse()?, src.clone()),
         |s, n| one(&s.host_keys, n);
-    "os.modules" Root many "module name" "A module of the image that is loaded before the OS starts; several are allowed."
+    "os.modules" Root many[os_modules] "module name" "A module of the image that is loaded before the OS starts; several are allowed."
         |s, t, src| for name in t.split(',') { add(&mut s.os_modules, module(name)?, src) },
         |s, n| many(&s.os_modules, n);
     "kubelet.enabled" Root "yes or no" "Write the kubelet's service and enable it, so that the service manager starts it at once."
@@ -209,7 +208,7 @@ keys! {
     "kubelet.program" Root "path" "The kubelet in the image."
         |s, t, src| s.kubelet.program.set(parse_path(t)?, src.clone()),
         |s, n| one(&s.kubelet.program, n);
-    "kubelet.args" Root many "text" "An argument of the kubelet, after Dayfly's own; several are allowed."
+    "kubelet.args" Root many[kubelet.args] "text" "An argument of the kubelet, after Dayfly's own; several are allowed."
         |s, t, src| add(&mut s.kubelet.args, argument(t)?, src),
         |s, n| many(&s.kubelet.args, n);
     "kubelet.server" Root "https:// URL" "The API server, with https. Together with kubelet.ca and kubelet.token the node joins by itself."
@@ -227,16 +226,16 @@ keys! {
     "kubelet.config" Root "KubeletConfiguration" "The kubelet's configuration in YAML or JSON, in place of Dayfly's own."
         |s, t, src| put(&mut s.kubelet.config, kubelet::document(t)?, src),
         |s, n| maybe(s.kubelet.config.as_ref(), n);
-    "kubelet.labels" Root many "key=value" "A label of the node when it registers; several are allowed. A node that the cluster knows keeps its labels."
+    "kubelet.labels" Root many[kubelet.labels] "key=value" "A label of the node when it registers; several are allowed. A node that the cluster knows keeps its labels."
         |s, t, src| add(&mut s.kubelet.labels, t.parse()?, src),
         |s, n| many(&s.kubelet.labels, n);
-    "kubelet.taints" Root many "key=value:effect" "A taint of the node when it registers; several are allowed."
+    "kubelet.taints" Root many[kubelet.taints] "key=value:effect" "A taint of the node when it registers; several are allowed."
         |s, t, src| add(&mut s.kubelet.taints, t.parse()?, src),
         |s, n| many(&s.kubelet.taints, n);
     "kubelet.cri" Root "unix:// URL" "The container runtime's socket; containerd's or CRI-O's, whichever the image has, where nothing is said."
         |s, t, src| put(&mut s.kubelet.cri, kubelet::cri_socket(t)?, src),
         |s, n| maybe(s.kubelet.cri.as_ref(), n);
-    "kubelet.cluster_dns" Root many "IP address" "The cluster's name server; several are allowed."
+    "kubelet.cluster_dns" Root many[kubelet.cluster_dns] "IP address" "The cluster's name server; several are allowed."
         |s, t, src| add(&mut s.kubelet.cluster_dns, t.parse().map_err(|_| format!("\"{t}\" is not an IP address"))?, src),
         |s, n| many(&s.kubelet.cluster_dns, n);
     "kubelet.cluster_domain" Root "domain" "The cluster's domain."
@@ -248,7 +247,7 @@ keys! {
     "k0s.program" Root "path" "k0s in the image; /usr/local/bin/k0s or /usr/bin/k0s where nothing is said."
         |s, t, src| put(&mut s.k0s.program, parse_path(t)?, src),
         |s, n| maybe(s.k0s.program.as_ref(), n);
-    "k0s.args" Root many "text" "An argument of k0s, after Dayfly's own; several are allowed."
+    "k0s.args" Root many[k0s.args] "text" "An argument of k0s, after Dayfly's own; several are allowed."
         |s, t, src| add(&mut s.k0s.args, argument(t)?, src),
         |s, n| many(&s.k0s.args, n);
     "k0s.config" Root "k0s.yaml" "The cluster's configuration, for controllers; written to /etc/k0s/k0s.yaml, 0600."
@@ -269,7 +268,7 @@ keys! {
     "k3s.program" Root "path" "k3s in the image; /usr/local/bin/k3s or /usr/bin/k3s where nothing is said."
         |s, t, src| put(&mut s.k3s.program, parse_path(t)?, src),
         |s, n| maybe(s.k3s.program.as_ref(), n);
-    "k3s.args" Root many "text" "An argument of k3s, after Dayfly's own; several are allowed."
+    "k3s.args" Root many[k3s.args] "text" "An argument of k3s, after Dayfly's own; several are allowed."
         |s, t, src| add(&mut s.k3s.args, argument(t)?, src),
         |s, n| many(&s.k3s.args, n);
     "k3s.config" Root "config.yaml" "More of its configuration, which wins over Dayfly's own; written to /etc/rancher/k3s/config.yaml.d, 0600."

@@ -55,7 +55,7 @@ pub(super) static FILE: Group = Group {
             doc: in_reference("What is in it."),
             stage: Stage::Root,
             secret: false,
-            many: false,
+            clear: None,
             set: |settings, path, text, source| {
                 put(&mut file(settings, path)?.content, Content::Open(text.to_owned()), source);
                 Ok(())
@@ -69,7 +69,7 @@ pub(super) static FILE: Group = Group {
             ),
             stage: Stage::Root,
             secret: true,
-            many: false,
+            clear: None,
             set: |settings, path, text, source| {
                 put(&mut file(settings, path)?.content, Content::Secret(Secret::new(text)), source);
                 Ok(())
@@ -81,7 +81,7 @@ pub(super) static FILE: Group = Group {
             doc: in_reference("Its mode, in four digits: `0644`, which is the default; `0600` for a secret."),
             stage: Stage::Root,
             secret: false,
-            many: false,
+            clear: None,
             set: |settings, path, text, source| {
                 put(&mut file(settings, path)?.mode, mode(text)?, source);
                 Ok(())
@@ -95,7 +95,7 @@ pub(super) static FILE: Group = Group {
             ),
             stage: Stage::Root,
             secret: false,
-            many: false,
+            clear: None,
             set: |settings, path, text, source| {
                 put(&mut file(settings, path)?.owner, owner(text)?, source);
                 Ok(())
@@ -132,7 +132,10 @@ pub(super) static USER: Group = Group {
             ),
             stage: Stage::Root,
             secret: false,
-            many: true,
+            clear: Some(|settings, name| {
+                user(settings, name)?.authorized_keys.clear();
+                Ok(())
+            }),
             set: |settings, name, text, source| {
                 add(&mut user(settings, name)?.authorized_keys, public_key(text)?, source);
                 Ok(())
@@ -146,7 +149,7 @@ pub(super) static USER: Group = Group {
             ),
             stage: Stage::Root,
             secret: true,
-            many: false,
+            clear: None,
             set: |settings, name, text, source| {
                 put(&mut user(settings, name)?.password_hash, hash(text)?, source);
                 Ok(())
@@ -178,7 +181,7 @@ pub(super) static SYSCTL: Group = Group {
         doc: in_reference("Its value: `sysctl.\"net.ipv4.ip_forward\" = 1`."),
         stage: Stage::Root,
         secret: false,
-        many: false,
+        clear: None,
         set: |settings, name, text, source| {
             let (name, value) = (sysctl(name)?, one_line(text)?);
             let slot = settings.node.sysctls.entry(name);
@@ -209,7 +212,7 @@ pub(super) static UNIT: Group = Group {
             ),
             stage: Stage::Root,
             secret: false,
-            many: false,
+            clear: None,
             set: |settings, name, text, source| {
                 put(&mut unit(settings, name)?.content, text.to_owned(), source);
                 Ok(())
@@ -223,7 +226,7 @@ pub(super) static UNIT: Group = Group {
             ),
             stage: Stage::Root,
             secret: false,
-            many: false,
+            clear: None,
             set: |settings, name, text, source| {
                 put(&mut unit(settings, name)?.enable, parse_bool(text)?, source);
                 Ok(())

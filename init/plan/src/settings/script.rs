@@ -33,7 +33,7 @@ macro_rules! field {
             doc: in_reference($doc),
             stage: Stage::Root,
             secret: $secret,
-            many: false,
+            clear: None,
             set: |settings, entry, $text, $source| {
                 check_name(entry)?;
                 let $script = settings.scripts.entry(entry.to_owned()).or_default();

@@ -83,7 +83,7 @@ Credentials with other names are the OS's. Why it is so, and who can be trusted 
 [where settings come from](../explanation/settings.md).
 
 Within one place the later value wins. A setting that takes several values gathers those of one place; values of a
-higher place replace the whole list. A place that is read late cannot set what is needed earlier: the column *by* in the
+higher place replace the whole list, and an empty list drops it. A place that is read late cannot set what is needed earlier: the column *by* in the
 table of settings says what must be known when ([config.too-late](errors.md#config)). `dayfly explain --cmdline '…'
 --settings FILE` shows each value and where it came from; so do the boot log and [boot.json](boot-json.md).
 
