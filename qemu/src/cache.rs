@@ -1,14 +1,19 @@
-//! A folder of built things, each named by the hash of everything it was built from.
+//! A folder of built things, each named by the hash of everything it was built from. A version that nobody has used for some
+//! time goes when a newer one is built.
 
 use std::{
     env, fs,
     io::Read,
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use anyhow::{Context, Result};
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
+
+/// How long an unused version is kept: checkouts of several branches take turns in one cache.
+const KEPT: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// What goes into the name of a cached thing. Feed it every input, then ask for [`Key::hex`].
 #[derive(Debug, Clone, Default)]
@@ -82,7 +87,7 @@ impl Cache {
 
     /// The path of `name` as built from `key`, if it was built.
     pub fn find(&self, name: &str, key: Key) -> Option<PathBuf> {
-        Some(self.path(name, key)).filter(|path| path.exists())
+        Some(self.path(name, key)).filter(|path| is_used(path))
     }
 
     fn path(&self, name: &str, key: Key) -> PathBuf {
@@ -95,21 +100,47 @@ impl Cache {
     pub fn get(&self, name: &str, key: Key, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         let (stem, ext) = split(name);
         let path = self.path(name, key);
-        if path.exists() {
+        if is_used(&path) {
             return Ok(path);
         }
         let lock = fs::File::create(self.dir.join(format!("{name}.lock")))
             .context("cannot make a lock in the cache")?;
         flock(&lock, FlockOperation::LockExclusive).context("cannot lock the cache")?;
-        if path.exists() {
+        if is_used(&path) {
             return Ok(path);
         }
         let building = self.dir.join(format!("{stem}.building{ext}"));
         discard(&building)?;
         build(&building).with_context(|| format!("cannot build {name}"))?;
         fs::rename(&building, &path).with_context(|| format!("cannot move {name} into the cache"))?;
+        self.forget_unused(stem, &ext);
         Ok(path)
     }
+
+    /// Removes the versions of a thing that nobody has used for long. One that cannot be removed only takes space.
+    fn forget_unused(&self, stem: &str, ext: &str) {
+        let is_version = |name: &str| {
+            let key = name.strip_prefix(stem).and_then(|rest| rest.strip_prefix('-')?.strip_suffix(ext));
+            key.is_some_and(|key| key.len() == 16 && key.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        };
+        let is_old = |entry: &fs::DirEntry| {
+            let used = entry.metadata().and_then(|found| found.modified());
+            used.is_ok_and(|used| used.elapsed().is_ok_and(|age| age > KEPT))
+        };
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            if entry.file_name().to_str().is_some_and(is_version) && is_old(&entry) {
+                let _ = discard(&entry.path());
+            }
+        }
+    }
+}
+
+/// True where it is there, which is noted: the time of its last change is that of its last use.
+fn is_used(path: &Path) -> bool {
+    let Ok(file) = fs::File::open(path) else { return false };
+    // Where it cannot be noted it may be built once more some day.
+    let _ = file.set_times(fs::FileTimes::new().set_modified(SystemTime::now()));
+    true
 }
 
 /// `stem.ext` as `stem` and `.ext`; a name without a dot has no ext.
@@ -155,5 +186,26 @@ mod tests {
         assert_eq!(cache.find("a.txt", Key::new()).as_ref(), Some(&path));
         assert_eq!(path, again);
         assert_eq!(fs::read_to_string(again).unwrap(), "whole");
+    }
+
+    #[test]
+    fn a_new_version_ends_those_that_nobody_uses() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache { dir: dir.path().to_owned() };
+        let version = |name: &str, number: &str| {
+            let build = |path: &Path| Ok(fs::create_dir(path)?);
+            cache.get(name, Key::new().with(number), build).unwrap()
+        };
+        let (unused, used, other) =
+            (version("a.tree", "1"), version("a.tree", "2"), version("a-b.tree", "1"));
+        let long_ago = SystemTime::now() - KEPT - Duration::from_secs(60);
+        for path in [&unused, &used, &other] {
+            let times = fs::FileTimes::new().set_modified(long_ago);
+            fs::File::open(path).unwrap().set_times(times).unwrap();
+        }
+        assert_eq!(version("a.tree", "2"), used);
+        let new = version("a.tree", "3");
+        assert!(!unused.exists());
+        assert!(used.exists() && new.exists() && other.exists());
     }
 }
