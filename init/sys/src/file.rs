@@ -62,8 +62,6 @@ pub enum Backing {
 
 /// An image file in memory while it is being filled.
 pub trait RamFile: Write + Send {
-    /// Throws the contents away, memory included.
-    fn clear(&mut self) -> Result<()>;
     /// The bytes so far, as a backing for a loop device.
     fn backing(&self) -> Result<Backing>;
 }

@@ -132,10 +132,7 @@ pub(super) static USER: Group = Group {
             ),
             stage: Stage::Root,
             secret: false,
-            clear: Some(|settings, name| {
-                user(settings, name)?.authorized_keys.clear();
-                Ok(())
-            }),
+            clear: Some(|settings, name| user(settings, name).map(|user| user.authorized_keys.clear())),
             set: |settings, name, text, source| {
                 add(&mut user(settings, name)?.authorized_keys, public_key(text)?, source);
                 Ok(())

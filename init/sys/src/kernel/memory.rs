@@ -77,20 +77,6 @@ impl Write for File {
 }
 
 impl RamFile for File {
-    fn clear(&mut self) -> Result<()> {
-        match rustix::fs::ftruncate(&*self.fd, 0) {
-            Ok(()) => rustix::fs::seek(&*self.fd, rustix::fs::SeekFrom::Start(0))
-                .map(drop)
-                .tried("rewind", &self.name),
-            // It was sealed by `backing`: its memory goes when the last loop device on it does.
-            Err(Errno::PERM) => {
-                self.fd = Arc::new(open(&self.name)?);
-                Ok(())
-            }
-            Err(errno) => Err(errno).tried("clear the memory file", &self.name),
-        }
-    }
-
     /// Sealed from here on: what was verified is what is mounted.
     fn backing(&self) -> Result<Backing> {
         let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
@@ -136,15 +122,6 @@ mod tests {
     }
 
     #[test]
-    fn clearing_starts_anew() {
-        let mut file = File::create("test").unwrap();
-        file.write_all(b"first try").unwrap();
-        file.clear().unwrap();
-        file.write_all(b"second").unwrap();
-        assert_eq!(contents(&file), b"second");
-    }
-
-    #[test]
     fn a_memfd_is_sealed_when_it_is_handed_on() {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let mut file = File { name: "test".to_owned(), fd: Arc::new(memfd_create("test", flags).unwrap()) };
@@ -155,8 +132,6 @@ mod tests {
         let sealed = std::fs::File::from(sealed.try_clone().unwrap());
         assert_eq!(sealed.write_at(b"x", 0).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
         assert!(file.write_all(b"more").is_err());
-        file.clear().unwrap();
-        file.write_all(b"third").unwrap();
-        assert_eq!(contents(&file), b"third");
+        assert_eq!(contents(&file), b"verified");
     }
 }

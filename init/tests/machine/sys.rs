@@ -1,0 +1,336 @@
+//! The seam: what the machine answers to each call, and what that changes in it.
+
+use std::io::{self, Cursor, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use dayfly_sys::{
+    Backing, Copied, Entry, FileKind, Link, LinkChange, Loaded, Memory, Mount, Output, PacketPort, Post,
+    Power, RamFile, Request, Response, Result, Rights, Sys, SysError, Uevents,
+};
+
+use super::{EINVAL, ENOENT, End, Machine, Node, State, dhcp, errno, programs};
+
+impl Sys for Machine {
+    fn now(&self) -> Duration {
+        Duration::from_secs(2) + self.started.elapsed() * self.speed
+    }
+
+    fn sleep(&self, time: Duration) {
+        std::thread::sleep(time / self.speed);
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>> {
+        let state = self.call("read", path.display())?;
+        match state.nodes.get(path) {
+            Some(Node::File(bytes)) => Ok(bytes.clone()),
+            _ => Err(errno("read", path, ENOENT)),
+        }
+    }
+
+    fn read_at(&self, path: &Path, offset: u64, len: usize) -> Result<Vec<u8>> {
+        let state = self.call("read_at", format!("{} {offset}", path.display()))?;
+        let bytes = match state.nodes.get(path) {
+            Some(Node::Block) => state.disks.get(path),
+            Some(Node::File(bytes)) => Some(bytes),
+            _ => None,
+        };
+        let bytes = bytes.ok_or_else(|| errno("read", path, ENOENT))?;
+        Ok(bytes.iter().skip(usize::try_from(offset).unwrap()).take(len).copied().collect())
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
+        self.call("list", dir.display())?.list(dir)
+    }
+
+    fn inspect(&self, path: &Path) -> Result<Option<FileKind>> {
+        Ok(self.call("inspect", path.display())?.nodes.get(path).map(Node::kind))
+    }
+
+    fn resolve(&self, root: &Path, path: &Path) -> Result<PathBuf> {
+        self.call("resolve", path.display())?.resolve(root, path)
+    }
+
+    fn rights(&self, path: &Path) -> Result<Rights> {
+        match self.call("rights", path.display())?.nodes.get(path) {
+            Some(_) => Ok(Rights { mode: 0o640, uid: 0, gid: 42 }),
+            None => Err(errno("inspect", path, ENOENT)),
+        }
+    }
+
+    fn set_owner(&self, path: &Path, uid: u32, gid: u32) -> Result<()> {
+        self.call("set_owner", path.display())?.owners.insert(path.to_owned(), (uid, gid));
+        Ok(())
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+        let mut state = self.call("write", path.display())?;
+        state.put(path, Node::File(bytes.to_vec()));
+        state.modes.insert(path.to_owned(), mode);
+        Ok(())
+    }
+
+    fn make_dir(&self, path: &Path, mode: u32) -> Result<()> {
+        let mut state = self.call("make_dir", path.display())?;
+        if !state.nodes.contains_key(path) {
+            state.modes.insert(path.to_owned(), mode);
+        }
+        state.put(path, Node::Dir);
+        Ok(())
+    }
+
+    fn symlink(&self, target: &Path, link: &Path) -> Result<()> {
+        self.call("symlink", link.display())?.put(link, Node::Symlink(target.to_owned()));
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.call("rename", to.display())?.rename(from, to);
+        Ok(())
+    }
+
+    fn remove_tree(&self, path: &Path) -> Result<()> {
+        self.call("remove_tree", path.display())?.nodes.retain(|node, _| !node.starts_with(path));
+        Ok(())
+    }
+
+    fn copy_tree(&self, from: &Path, to: &Path, skip: &[PathBuf]) -> Result<Copied> {
+        Ok(self.call("copy_tree", format!("{} {}", from.display(), to.display()))?.copy(from, to, skip))
+    }
+
+    fn copy_file(&self, from: &Path, to: &Path) -> Result<()> {
+        let mut state = self.call("copy_file", format!("{} {}", from.display(), to.display()))?;
+        let Some(node @ Node::File(_)) = state.nodes.get(from).cloned() else {
+            return Err(errno("copy", from, ENOENT));
+        };
+        state.put(to, node);
+        Ok(())
+    }
+
+    fn mount(&self, mount: &Mount) -> Result<()> {
+        let kind = match mount {
+            Mount::New { fstype, .. } => fstype.as_str(),
+            Mount::Overlay { .. } => "overlay",
+            Mount::Bind { flags, .. } if flags.read_only => "bind read-only",
+            Mount::Bind { .. } => "bind",
+            Mount::Move { .. } => "move",
+            Mount::Shared { .. } => "shared",
+            Mount::ReadOnly { .. } => "read-only",
+            Mount::Unmount { .. } => "unmount",
+        };
+        let mut state = self.call("mount", format!("{kind} {}", mount.target().display()))?;
+        if matches!(mount, Mount::Unmount { .. }) && !state.is_mounted(mount.target()) {
+            return Err(errno("unmount", mount.target(), EINVAL));
+        }
+        state.mounts.push(format!("{kind} {}", mount.target().display()));
+        state.mount(mount);
+        Ok(())
+    }
+
+    fn attach_loop(&self, backing: &Backing) -> Result<PathBuf> {
+        let mut state = self.call("attach_loop", "image")?;
+        let bytes = match backing {
+            Backing::Path(path) => match state.nodes.get(path) {
+                Some(Node::File(bytes)) => bytes.clone(),
+                _ => return Err(errno("attach", path, ENOENT)),
+            },
+            Backing::Memory(_) => unreachable!("the fake has no memory files"),
+        };
+        let device = PathBuf::from("/dev/loop0");
+        state.disks.insert(device.clone(), bytes);
+        state.put(&device, Node::Block);
+        Ok(device)
+    }
+
+    fn load_module(&self, path: &Path, _params: &str) -> Result<Loaded> {
+        let mut state = self.call("load_module", path.display())?;
+        state.modules.push(path.display().to_string());
+        Ok(Loaded::Now)
+    }
+
+    fn uevents(&self) -> Result<Box<dyn Uevents>> {
+        self.call("uevents", "all").map(drop)?;
+        Ok(Box::new(Silence { speed: self.speed }))
+    }
+
+    fn memory(&self) -> Result<Memory> {
+        Ok(self.call("memory", "now")?.memory)
+    }
+
+    fn ram_file(&self, name: &str) -> Result<Box<dyn RamFile>> {
+        self.call("ram_file", name).map(drop)?;
+        Ok(Box::new(Ram {
+            path: PathBuf::from("/ram-file"),
+            bytes: Vec::new(),
+            state: Arc::clone(&self.state),
+        }))
+    }
+
+    fn links(&self) -> Result<Vec<Link>> {
+        Ok(self.call("links", "all")?.links.clone())
+    }
+
+    fn change_link(&self, index: u32, change: &LinkChange) -> Result<()> {
+        let name = match change {
+            LinkChange::Up => "up",
+            LinkChange::Down => "down",
+            LinkChange::Mtu(_) => "mtu",
+            LinkChange::Rename(_) => "rename",
+            LinkChange::Address { .. } => "address",
+            LinkChange::Route { .. } => "route",
+            LinkChange::Flush => "flush",
+        };
+        let mut state = self.call("change_link", format!("{index} {name}"))?;
+        if let Some(link) = state.links.iter_mut().find(|link| link.index == index)
+            && *change == LinkChange::Up
+        {
+            (link.up, link.carrier) = (true, true);
+        }
+        Ok(())
+    }
+
+    fn packet_port(&self, index: u32) -> Result<Box<dyn PacketPort>> {
+        let state = self.call("packet_port", index)?;
+        Ok(Box::new(dhcp::Port::new(state.dhcp, self.speed)))
+    }
+
+    fn open_url(&self, request: &Request) -> Result<Response> {
+        let mut state = self.call("open_url", &request.url)?;
+        state.requests += 1;
+        if let Some(page) = state.pages.get(&request.url) {
+            let (length, body) = (Some(page.len() as u64), Box::new(Cursor::new(page.clone())));
+            return Ok(Response { status: 200, reason: "OK".to_owned(), length, tag: None, body });
+        }
+        let body: Box<dyn Read + Send> = match state.cut {
+            Some(cut) => Box::new(
+                Cursor::new(state.served.iter().copied().take(cut).collect::<Vec<u8>>()).chain(Broken),
+            ),
+            None => Box::new(Cursor::new(state.served.clone())),
+        };
+        Ok(Response {
+            status: state.status,
+            reason: "as told".to_owned(),
+            length: state.length,
+            tag: None,
+            body,
+        })
+    }
+
+    fn post_url(&self, post: &Post) -> Result<u16> {
+        let mut state = self.call("post_url", &post.url)?;
+        state.posted.push(post.body.clone());
+        Ok(state.post_status)
+    }
+
+    fn set_hostname(&self, name: &str) -> Result<()> {
+        self.call("set_hostname", name)?.hostname = Some(name.to_owned());
+        Ok(())
+    }
+
+    fn clock(&self) -> u64 {
+        self.state().epoch
+    }
+
+    fn set_clock(&self, epoch_seconds: u64) -> Result<()> {
+        self.call("set_clock", "now")?.epoch = epoch_seconds;
+        Ok(())
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        bytes.fill(0x5a);
+    }
+
+    fn log(&self, level: u8, line: &str) {
+        self.state().log.push((level, line.to_owned()));
+    }
+
+    fn show(&self, text: &str) {
+        self.state().screens.push_str(text);
+    }
+
+    fn run(&self, program: &Path, _args: &[&str], _limit: Option<Duration>) -> Result<i32> {
+        self.call("run", program.display()).map(drop)?;
+        Ok(0)
+    }
+
+    fn run_in(&self, root: &Path, program: &str, args: &[&str], _limit: Duration) -> Result<Output> {
+        let mut state = self.call("run_in", format!("{program} in {}", root.display()))?;
+        Ok(programs::run(&mut state, root, program, args))
+    }
+
+    fn leave_root(&self, old: &Path) -> Result<()> {
+        self.call("leave_root", old.display())?.leave_root(old);
+        Ok(())
+    }
+
+    fn switch_root(&self, root: &Path) -> Result<()> {
+        self.call("switch_root", root.display()).map(drop)?;
+        Ok(())
+    }
+
+    fn exec(&self, program: &Path, _args: &[String]) -> SysError {
+        if let Err(error) = self.call("exec", program.display()) {
+            return error;
+        }
+        self.end(End::Exec(program.display().to_string()));
+        loop {
+            std::thread::park();
+        }
+    }
+
+    fn power(&self, power: Power) -> SysError {
+        if let Err(error) = self.call("power", format!("{power:?}")) {
+            return error;
+        }
+        self.end(End::Power(power));
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+/// A memory file; the loop device finds it under its path.
+struct Ram {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    state: Arc<Mutex<State>>,
+}
+
+impl Write for Ram {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl RamFile for Ram {
+    fn backing(&self) -> Result<Backing> {
+        self.state.lock().unwrap().put(&self.path, Node::File(self.bytes.clone()));
+        Ok(Backing::Path(self.path.clone()))
+    }
+}
+
+struct Silence {
+    speed: u32,
+}
+
+impl Uevents for Silence {
+    fn next(&mut self, limit: Duration) -> Result<Option<Vec<u8>>> {
+        std::thread::sleep(limit / self.speed);
+        Ok(None)
+    }
+}
+
+/// The end of a connection that broke.
+struct Broken;
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed"))
+    }
+}
