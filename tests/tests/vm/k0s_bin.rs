@@ -101,9 +101,12 @@ fn starts(lab: &Lab, vm: &Vm, limit: Duration) -> Result<NodeStatus> {
         };
         let restarts: u32 = vm.check("systemctl show -P NRestarts k0scontroller")?.parse()?;
         if Instant::now() > end || restarts >= RESTARTS || vm.has_ended() {
-            let log = vm.check("journalctl -b -o cat --no-pager -n 30 -u k0scontroller")?;
+            // What k0s and its parts do well fills the log, and the reason stands before the last start.
+            let log = vm.check(
+                "journalctl -b -o short-monotonic --no-pager -u k0scontroller | grep -v level=info | cut -c -400 | tail -n 40",
+            )?;
             bail!(
-                "the node is not ready: {why}; k0s was restarted {restarts} times. The end of its log:\n{log}"
+                "the node is not ready: {why}; k0s was restarted {restarts} times. What its log has of troubles:\n{log}"
             );
         }
         sleep(Duration::from_secs(5));
