@@ -55,6 +55,11 @@ pub fn sha256_file(path: &Path) -> Result<String> {
     Ok(hex(&hash.finalize()))
 }
 
+/// Where the hash of a cached file is noted, beside it.
+pub(crate) fn hash_note(path: &Path) -> PathBuf {
+    path.with_extension("sha256")
+}
+
 /// Lower-case hexadecimal digits of `bytes`.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
@@ -87,7 +92,7 @@ impl Cache {
 
     /// The path of `name` as built from `key`, if it was built.
     pub fn find(&self, name: &str, key: Key) -> Option<PathBuf> {
-        Some(self.path(name, key)).filter(|path| is_used(path))
+        Some(self.path(name, key)).filter(|path| mark_used(path))
     }
 
     fn path(&self, name: &str, key: Key) -> PathBuf {
@@ -100,13 +105,13 @@ impl Cache {
     pub fn get(&self, name: &str, key: Key, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         let (stem, ext) = split(name);
         let path = self.path(name, key);
-        if is_used(&path) {
+        if mark_used(&path) {
             return Ok(path);
         }
         let lock = fs::File::create(self.dir.join(format!("{name}.lock")))
             .context("cannot make a lock in the cache")?;
         flock(&lock, FlockOperation::LockExclusive).context("cannot lock the cache")?;
-        if is_used(&path) {
+        if mark_used(&path) {
             return Ok(path);
         }
         let building = self.dir.join(format!("{stem}.building{ext}"));
@@ -129,14 +134,15 @@ impl Cache {
         };
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             if entry.file_name().to_str().is_some_and(is_version) && is_old(&entry) {
-                let _ = discard(&entry.path());
+                // The note first: one that outlives its image would be believed of the next that is built from this key.
+                let _ = discard(&hash_note(&entry.path())).and_then(|()| discard(&entry.path()));
             }
         }
     }
 }
 
 /// True where it is there, which is noted: the time of its last change is that of its last use.
-fn is_used(path: &Path) -> bool {
+fn mark_used(path: &Path) -> bool {
     let Ok(file) = fs::File::open(path) else { return false };
     // Where it cannot be noted it may be built once more some day.
     let _ = file.set_times(fs::FileTimes::new().set_modified(SystemTime::now()));
@@ -198,6 +204,7 @@ mod tests {
         };
         let (unused, used, other) =
             (version("a.tree", "1"), version("a.tree", "2"), version("a-b.tree", "1"));
+        fs::write(hash_note(&unused), "of the old one").unwrap();
         let long_ago = SystemTime::now() - KEPT - Duration::from_secs(60);
         for path in [&unused, &used, &other] {
             let times = fs::FileTimes::new().set_modified(long_ago);
@@ -205,7 +212,7 @@ mod tests {
         }
         assert_eq!(version("a.tree", "2"), used);
         let new = version("a.tree", "3");
-        assert!(!unused.exists());
+        assert!(!unused.exists() && !hash_note(&unused).exists());
         assert!(used.exists() && new.exists() && other.exists());
     }
 }

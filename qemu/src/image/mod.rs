@@ -21,7 +21,7 @@ pub use disk::{ext4, ext4_with, iso_with, vfat_with};
 pub use installed::{DAYFLY_INIT, Installed, MACHINE_ID, ROOT_UUID};
 
 use crate::{
-    cache::{Cache, Key, sha256_file},
+    cache::{Cache, Key, hash_note, sha256_file},
     command::{call, run},
     kernel::Kernel,
 };
@@ -127,7 +127,7 @@ impl Images {
 
     /// The SHA-256 of a cached image, kept beside it.
     pub fn sha256(&self, path: &Path) -> Result<String> {
-        let note = path.with_extension("sha256");
+        let note = hash_note(path);
         if let Ok(text) = fs::read_to_string(&note) {
             return Ok(text);
         }
