@@ -166,8 +166,8 @@ fn items<'a>(name: &str, value: &'a Value, source: &Source, problems: &mut Vec<P
 /// The kind of a setting's value, and whether it gathers several.
 fn written(name: &str) -> Option<(&'static str, bool)> {
     match groups::find(name) {
-        Some((group, rest)) => group.entry(rest).ok().map(|(_, field)| (field.kind, field.clear.is_some())),
-        None => keys::find(name).map(|key| (key.kind, key.clear.is_some())),
+        Some((group, rest)) => group.entry(rest).ok().map(|(_, field)| (field.kind, field.many())),
+        None => keys::find(name).map(|key| (key.kind, key.many())),
     }
 }
 

@@ -175,10 +175,10 @@ mod tests {
     use crate::settings::{groups::GROUPS, keys::KEYS};
 
     fn all() -> impl Iterator<Item = (String, &'static str, &'static str, bool)> {
-        let keys = KEYS.iter().map(|key| (key.name.to_owned(), key.kind, key.doc, key.clear.is_some()));
+        let keys = KEYS.iter().map(|key| (key.name.to_owned(), key.kind, key.doc, key.many()));
         let fields = GROUPS.iter().flat_map(|group| {
             let row = |field: &'static super::super::groups::Field| {
-                (format!("{}.{}", group.name, field.name), field.kind, field.doc, field.clear.is_some())
+                (format!("{}.{}", group.name, field.name), field.kind, field.doc, field.many())
             };
             group.fields.iter().map(row)
         });

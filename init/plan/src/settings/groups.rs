@@ -68,6 +68,13 @@ static LAYOUT: Group = Group {
     },
 };
 
+impl Field {
+    /// Whether it gathers several values.
+    pub const fn many(&self) -> bool {
+        self.clear.is_some()
+    }
+}
+
 /// The group that a setting's name starts with, and the rest of the name.
 pub fn find(name: &str) -> Option<(&'static Group, &str)> {
     let (first, rest) = name.split_once('.')?;

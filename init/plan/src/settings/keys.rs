@@ -26,6 +26,13 @@ pub struct Key {
     pub show: fn(&Settings, &str) -> Vec<Shown>,
 }
 
+impl Key {
+    /// Whether it gathers several values.
+    pub const fn many(&self) -> bool {
+        self.clear.is_some()
+    }
+}
+
 /// The setting of this name.
 pub fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)

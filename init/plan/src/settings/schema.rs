@@ -16,7 +16,7 @@ pub fn schema() -> Value {
     let defaults = Settings::default();
     for key in KEYS {
         let shown = (key.show)(&defaults, key.name);
-        let value = value(key.kind, key.doc, key.secret, key.clear.is_some(), shown.first());
+        let value = value(key.kind, key.doc, key.secret, key.many(), shown.first());
         match key.name.split_once('.') {
             None => {
                 properties.insert(key.name.to_owned(), value);
@@ -123,16 +123,13 @@ fn typed(form: Form, text: &str) -> Value {
 fn of_group(group: &Group) -> Value {
     let entry = match group.fields {
         [field] if field.name.is_empty() => {
-            let value = value(field.kind, field.doc, field.secret, field.clear.is_some(), None);
+            let value = value(field.kind, field.doc, field.secret, field.many(), None);
             // Names with dots need no quotes: TOML makes tables of them, and the parser puts them together again.
             if group.name == "sysctl" { json!({ "anyOf": [value, reference(group.name)] }) } else { value }
         }
         fields => {
             let field = |field: &super::groups::Field| {
-                (
-                    field.name.to_owned(),
-                    value(field.kind, field.doc, field.secret, field.clear.is_some(), None),
-                )
+                (field.name.to_owned(), value(field.kind, field.doc, field.secret, field.many(), None))
             };
             let properties: Map<String, Value> = fields.iter().map(field).collect();
             json!({ "type": "object", "properties": properties, "additionalProperties": false })
