@@ -24,9 +24,15 @@ pub fn enable<S: Sys>(sys: &S, service: &str) -> Result<bool, SysError> {
     Ok(true)
 }
 
-/// Whether a service is in a runlevel.
-pub fn is_enabled<S: Sys>(sys: &S, service: &str) -> Result<bool, SysError> {
-    Ok(!links(sys, service)?.is_empty())
+/// Those of the services that are in a runlevel.
+pub fn enabled<'a, S: Sys>(sys: &S, services: &[&'a str]) -> Result<Vec<&'a str>, SysError> {
+    let mut enabled = Vec::new();
+    for service in services {
+        if !links(sys, service)?.is_empty() {
+            enabled.push(*service);
+        }
+    }
+    Ok(enabled)
 }
 
 /// Takes a service out of all runlevels.

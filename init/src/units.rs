@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use dayfly_plan::paths;
-use dayfly_sys::{Sys, SysError};
+use dayfly_sys::{Entry, Sys, SysError};
 use dayfly_wire::unit_file::Install;
 
 use crate::os;
@@ -72,9 +72,17 @@ pub fn enable_alone<S: Sys>(sys: &S, unit: &str) -> Result<(), Refusal> {
     }
 }
 
-/// Whether a unit is started at boot, as far as links say.
-pub fn is_enabled<S: Sys>(sys: &S, unit: &str) -> Result<bool, SysError> {
-    Ok(!links(sys, unit)?.is_empty() && !is_masked(sys, unit)?)
+/// Those of the services that are started at boot, as far as links say. The links are read once for all of them.
+pub fn enabled<'a, S: Sys>(sys: &S, services: &[&'a str]) -> Result<Vec<&'a str>, SysError> {
+    let links = links(sys)?;
+    let mut enabled = Vec::new();
+    for service in services {
+        let unit = format!("{service}.service");
+        if links.iter().any(|link| link.unit == unit) && !is_masked(sys, &unit)? {
+            enabled.push(*service);
+        }
+    }
+    Ok(enabled)
 }
 
 /// Whether a unit is there and may be started.
@@ -112,19 +120,25 @@ fn expanded(text: &str, unit: &str) -> Result<String, Refusal> {
 /// Takes the links away that start a unit at boot. Those that are true are the image's own, below /usr: they stay.
 pub fn disable<S: Sys>(sys: &S, unit: &str) -> Result<Vec<String>, SysError> {
     let mut stay = Vec::new();
-    for link in links(sys, unit)? {
-        if link.starts_with(ETC) {
-            sys.remove_tree(&os::place(sys, &link)?)?;
+    for link in links(sys)?.into_iter().filter(|link| link.unit == unit) {
+        if link.path.starts_with(ETC) {
+            sys.remove_tree(&os::place(sys, &link.path)?)?;
         } else {
-            stay.push(link);
+            stay.push(link.path);
         }
     }
     Ok(stay)
 }
 
-/// The links in `.wants` and `.requires` folders that start a unit, as the OS sees them.
-fn links<S: Sys>(sys: &S, unit: &str) -> Result<Vec<String>, SysError> {
-    let mut found: Vec<String> = Vec::new();
+/// A link in a `.wants` or `.requires` folder, which starts a unit.
+struct Link {
+    path: String,
+    unit: String,
+}
+
+/// All of them, as the OS sees them.
+fn links<S: Sys>(sys: &S) -> Result<Vec<Link>, SysError> {
+    let mut found = Vec::new();
     let mut seen: Vec<PathBuf> = Vec::new();
     for folder in FOLDERS {
         let place = sys.resolve(Path::new(paths::ROOT), Path::new(folder))?;
@@ -132,22 +146,33 @@ fn links<S: Sys>(sys: &S, unit: &str) -> Result<Vec<String>, SysError> {
         if seen.contains(&place) {
             continue;
         }
-        seen.push(place.clone());
-        let entries = match sys.list(&place) {
-            Ok(entries) => entries,
-            Err(error) if error.is_not_found() => continue,
-            Err(error) => return Err(error),
-        };
-        for entry in entries {
-            if !matches!(entry.name.rsplit_once('.'), Some((_, "wants" | "requires"))) {
+        for target in list(sys, &place)? {
+            if !matches!(target.name.rsplit_once('.'), Some((_, "wants" | "requires"))) {
                 continue;
             }
-            if sys.inspect(&place.join(&entry.name).join(unit))?.is_some() {
-                found.push(format!("{folder}/{}/{unit}", entry.name));
-            }
+            let folder = format!("{folder}/{}", target.name);
+            let place = if target.is_dir {
+                place.join(&target.name)
+            } else {
+                sys.resolve(Path::new(paths::ROOT), Path::new(&folder))?
+            };
+            found.extend(
+                list(sys, &place)?
+                    .into_iter()
+                    .map(|entry| Link { path: format!("{folder}/{}", entry.name), unit: entry.name }),
+            );
         }
+        seen.push(place);
     }
     Ok(found)
+}
+
+/// What is in a folder; nothing where there is none.
+fn list<S: Sys>(sys: &S, folder: &Path) -> Result<Vec<Entry>, SysError> {
+    match sys.list(folder) {
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        listed => listed,
+    }
 }
 
 fn mask<S: Sys>(sys: &S, unit: &str) -> Result<PathBuf, SysError> {

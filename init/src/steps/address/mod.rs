@@ -25,8 +25,7 @@ enum Service {
 }
 
 /// Services that look after cards their own way. What they make of an address that is there already is theirs.
-const FOREIGN: [&str; 6] =
-    ["NetworkManager", "networkmanager", "connman", "wicked", "dhcpcd", ifupdown::SERVICE];
+const FOREIGN: [&str; 5] = ["NetworkManager", "networkmanager", "connman", "wicked", "dhcpcd"];
 
 /// Hands the address over.
 pub fn hand_over<S: Sys>(cx: &Context<S>, keeper: NetworkKeeper) -> Result<Done, Failure> {
@@ -69,31 +68,34 @@ fn service<S: Sys>(
     keeper: NetworkKeeper,
     manager: Option<Manager>,
 ) -> Result<Option<Service>, Refusal> {
+    let started = started(sys, manager)?;
     let has_networkd = manager == Some(Manager::Systemd) && units::is_usable(sys, networkd::UNIT)?;
-    let has_ifupdown = ifupdown::is_debians(sys)? && is_started(sys, manager, ifupdown::SERVICE)?;
-    let networkd = |enabled| Some(Service::Networkd { enabled });
+    let enabled = started.contains(&networkd::SERVICE);
+    let networkd = Service::Networkd { enabled };
+    let starts_ifupdown = started.contains(&ifupdown::SERVICE);
+    let has_ifupdown = starts_ifupdown && ifupdown::is_debians(sys)?;
     match keeper {
         NetworkKeeper::None => Ok(None),
-        NetworkKeeper::Networkd if has_networkd => Ok(networkd(units::is_enabled(sys, networkd::UNIT)?)),
+        NetworkKeeper::Networkd if has_networkd => Ok(Some(networkd)),
         NetworkKeeper::Networkd => Err(Refusal::Words("the image has no systemd-networkd".to_owned())),
         NetworkKeeper::Ifupdown if has_ifupdown => Ok(Some(Service::Ifupdown)),
         NetworkKeeper::Ifupdown => {
             Err(Refusal::Words("the image does not start Debian's ifupdown".to_owned()))
         }
         NetworkKeeper::Auto => {
-            if has_networkd && units::is_enabled(sys, networkd::UNIT)? {
-                return Ok(networkd(true));
+            if has_networkd && enabled {
+                return Ok(Some(networkd));
             }
-            for name in FOREIGN {
-                if !(has_ifupdown && name == ifupdown::SERVICE) && is_started(sys, manager, name)? {
-                    return Ok(Some(Service::Foreign(name)));
-                }
+            let of_another = starts_ifupdown && !has_ifupdown;
+            let foreign = FOREIGN.iter().find(|name| started.contains(name));
+            if let Some(name) = foreign.or(of_another.then_some(&ifupdown::SERVICE)) {
+                return Ok(Some(Service::Foreign(name)));
             }
             // Without a DHCP client, ifupdown does not touch a card that nobody told it of.
             Ok(if has_ifupdown && (!has_networkd || os::has_program(sys, "dhclient")?) {
                 Some(Service::Ifupdown)
             } else if has_networkd {
-                networkd(false)
+                Some(networkd)
             } else {
                 None
             })
@@ -101,12 +103,13 @@ fn service<S: Sys>(
     }
 }
 
-/// Whether the image starts a service.
-fn is_started<S: Sys>(sys: &S, manager: Option<Manager>, name: &str) -> Result<bool, SysError> {
+/// Which of the network services the image starts.
+fn started<S: Sys>(sys: &S, manager: Option<Manager>) -> Result<Vec<&'static str>, SysError> {
+    let services: Vec<&str> = [networkd::SERVICE, ifupdown::SERVICE].into_iter().chain(FOREIGN).collect();
     match manager {
-        Some(Manager::Systemd) => units::is_enabled(sys, &format!("{name}.service")),
-        Some(Manager::OpenRc) => runlevels::is_enabled(sys, name),
-        None => Ok(false),
+        Some(Manager::Systemd) => units::enabled(sys, &services),
+        Some(Manager::OpenRc) => runlevels::enabled(sys, &services),
+        None => Ok(Vec::new()),
     }
 }
 

@@ -18,7 +18,8 @@ use crate::os::{self, WRITTEN};
 use crate::steps::network::METRIC;
 use crate::units::{self, Refusal};
 
-/// Its unit.
+/// Its name, and its unit.
+pub(super) const SERVICE: &str = "systemd-networkd";
 pub(super) const UNIT: &str = "systemd-networkd.service";
 /// What belongs to it, and does not start anything else: not the generator that reads `ip=` once more.
 const BESIDE: [&str; 2] = ["systemd-networkd.socket", "systemd-networkd-wait-online.service"];
