@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dayfly_sys::{DHCP_CLIENT, DHCP_SERVER, Sys};
+use dayfly_sys::{DHCP_CLIENT, DHCP_SERVER, PacketPort, Sys};
 use dayfly_wire::dhcp4::client::{Client, Received};
 use dayfly_wire::mac::Mac;
 use dayfly_wire::udp4::{self, Checksum};
@@ -14,13 +14,13 @@ use crate::events::Level;
 /// The longest wait for a packet before the race's end is looked at again.
 pub const LISTEN: Duration = Duration::from_millis(500);
 
-/// Asks for a lease until there is one or the race is over.
-pub fn lease<S: Sys>(racer: &Racer<S>) -> Result<NetworkUp, Reason> {
+/// Asks for a lease until there is one or the race is over. The port that it opens stays open.
+pub fn lease<S: Sys>(racer: &Racer<S>, port: &mut Option<Box<dyn PacketPort>>) -> Result<NetworkUp, Reason> {
     let Some(mac) = racer.link.mac.map(Mac) else {
         return Err(Reason::Refused("it has no Ethernet address, which DHCP needs".to_owned()));
     };
-    let mut port =
-        racer.sys.packet_port(racer.link.index).map_err(|error| Reason::Refused(error.to_string()))?;
+    let opened = racer.sys.packet_port(racer.link.index);
+    let port = port.insert(opened.map_err(|error| Reason::Refused(error.to_string()))?);
     let mut random = [0; 12];
     racer.sys.random(&mut random);
     let [a, b, c, d, seed @ ..] = random;

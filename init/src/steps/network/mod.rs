@@ -12,7 +12,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use dayfly_plan::{Code, NetworkPlan};
-use dayfly_sys::{Link, LinkChange, LinkKind, Sys};
+use dayfly_sys::{Link, LinkChange, LinkKind, PacketPort, Sys};
 use dayfly_wire::ip::{IpArg, Method};
 use dayfly_wire::mac::Mac;
 
@@ -52,9 +52,6 @@ pub fn race<S: Sys>(cx: &Context<S>, plan: &NetworkPlan) -> Result<Done, Failure
     // Raw ports are a module in many kernels; where it is neither module nor built in, the port says so.
     if let Err(failure) = cx.modules.load("af_packet") {
         cx.note(Level::Warning, format!("{}: {}", failure.tried, failure.wrong));
-    }
-    if let Err(error) = loopback_up(cx) {
-        cx.note(Level::Warning, error.to_string());
     }
     let over = Arc::new(AtomicBool::new(false));
     let (sender, receiver) = channel();
@@ -113,13 +110,6 @@ fn describe(network: &NetworkUp) -> String {
     format!("{} has {}/{}{gateway} ({how})", network.iface, network.address, network.prefix)
 }
 
-fn loopback_up<S: Sys>(cx: &Context<S>) -> dayfly_sys::Result<()> {
-    match cx.sys.links()?.iter().find(|link| link.kind == LinkKind::Loopback && !link.up) {
-        Some(link) => cx.sys.change_link(link.index, &LinkChange::Up),
-        None => Ok(()),
-    }
-}
-
 /// The interfaces that may race by now.
 fn starters<S: Sys>(cx: &Context<S>, plan: &NetworkPlan, since: Duration) -> Result<Vec<Link>, Failure> {
     let links =
@@ -174,8 +164,12 @@ fn start<S: Sys>(
     let sender = results.clone();
     let spawned = std::thread::Builder::new().name(format!("net {name}")).spawn(move || {
         let name = racer.link.name.clone();
+        let mut port = None;
+        let result = racer.run(&mut port);
         // After the race nobody listens, and nobody needs to.
-        let _ = sender.send((name, racer.run()));
+        let _ = sender.send((name, result));
+        // The answer does not wait for this: the kernel lets every CPU pass before a packet socket is closed.
+        drop(port);
     });
     if let Err(error) = spawned {
         cx.note(Level::Warning, format!("{name}: no thread for it: {error}"));
@@ -183,7 +177,8 @@ fn start<S: Sys>(
 }
 
 impl<S: Sys> Racer<S> {
-    fn run(&self) -> Result<NetworkUp, Reason> {
+    /// A port that it opens is left to the caller to close.
+    fn run(&self, port: &mut Option<Box<dyn PacketPort>>) -> Result<NetworkUp, Reason> {
         let refused = |error: dayfly_sys::SysError| Reason::Refused(error.to_string());
         // What an earlier attempt left would only confuse the routes of this one.
         self.sys.change_link(self.link.index, &LinkChange::Flush).map_err(refused)?;
@@ -194,7 +189,7 @@ impl<S: Sys> Racer<S> {
         self.wait_for_carrier()?;
         match self.ip.client {
             Some(address) => apply::fixed(self, address),
-            None => dhcp::lease(self),
+            None => dhcp::lease(self, port),
         }
     }
 
