@@ -56,11 +56,12 @@ pub fn load_modules<S: Sys>(cx: &Context<S>, names: &[String]) -> Result<Done, F
 
 /// Loads drivers for all devices, then leaves a watch for those to come.
 pub fn load_drivers<S: Sys>(cx: &Context<S>, blacklist: &[String]) -> Result<Done, Failure> {
-    cx.modules.table()?;
     // Subscribed before the first look, so that nothing falls between.
     let mut uevents = cx.sys.uevents();
     let mut seen = BTreeSet::new();
     let mut fresh = modaliases(&*cx.sys);
+    // The first who asks for it reads it: by now, that may have been someone else.
+    cx.modules.table()?;
     for _ in 0..ROUNDS {
         fresh.retain(|modalias| seen.insert(modalias.clone()));
         if fresh.is_empty() {
