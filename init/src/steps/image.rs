@@ -118,20 +118,11 @@ pub fn mount<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
         return Err(Failure::new(Code::ImageMount, "mount the image", "there is no image"));
     };
     let tried = format!("mount the image ({})", image.origin);
-    let is_block = match &image.backing {
-        Backing::Memory(_) => false,
-        Backing::Path(path) => matches!(cx.sys.inspect(path), Ok(Some(FileKind::Block))),
-    };
-    let device = match &image.backing {
-        Backing::Path(path) if is_block => path.clone(),
-        backing => cx
-            .sys
-            .attach_loop(backing)
-            .map_err(|error| Failure::from_sys(Code::ImageAttach, &tried, &error))?,
-    };
+    let path = image.backing.path();
+    let is_block = matches!(cx.sys.inspect(&path), Ok(Some(FileKind::Block)));
     let head = cx
         .sys
-        .read_at(&device, 0, superblock::PROBE_LEN)
+        .read_at(&path, 0, superblock::PROBE_LEN)
         .map_err(|error| Failure::from_sys(Code::ImageFormat, &tried, &error))?;
     let Some(superblock) = superblock::probe(&head) else {
         let wrong = format!("it starts with {}, which no file system does", preview(&head));
@@ -148,6 +139,13 @@ pub fn mount<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
     }
     let fstype = superblock.kind.as_str();
     cx.modules.load(fstype)?;
+    let device = if is_block {
+        path
+    } else {
+        cx.sys
+            .attach_loop(&image.backing)
+            .map_err(|error| Failure::from_sys(Code::ImageAttach, &tried, &error))?
+    };
     let mount = Mount::New {
         fstype: fstype.to_owned(),
         source: device.display().to_string(),

@@ -122,6 +122,14 @@ mod tests {
     }
 
     #[test]
+    fn its_path_leads_to_its_bytes() {
+        let mut file = File::create("test").unwrap();
+        file.write_all(b"an image").unwrap();
+        let path = file.backing().unwrap().path();
+        assert_eq!(std::fs::read(&path).unwrap(), b"an image", "{}", path.display());
+    }
+
+    #[test]
     fn a_memfd_is_sealed_when_it_is_handed_on() {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let mut file = File { name: "test".to_owned(), fd: Arc::new(memfd_create("test", flags).unwrap()) };
