@@ -56,8 +56,9 @@ impl FromStr for Policy {
 /// The policies by path. A path below another one is set up after it.
 pub type Layout = BTreeMap<String, Sourced<Policy>>;
 
-/// The immutable OS that Dayfly comes from: `/usr` protected, `/etc` new at each boot, data kept. A package manager's
-/// database describes the image's `/usr` and changes with it: kept on a disk, it would describe an older image.
+/// The immutable OS that Dayfly comes from: `/usr` protected, `/etc` new at each boot, data kept. What packages and their
+/// manager write of themselves describes the image's `/usr` and changes with it: kept on a disk, it would describe an
+/// older image.
 pub fn default_layout() -> Layout {
     [
         ("/etc", Policy::Ephemeral),
@@ -66,8 +67,10 @@ pub fn default_layout() -> Layout {
         ("/usr", Policy::ReadOnly),
         ("/usr/local", Policy::Persistent),
         ("/var", Policy::Persistent),
+        ("/var/cache/debconf", Policy::Ephemeral),
         ("/var/lib/dpkg", Policy::Ephemeral),
         ("/var/lib/rpm", Policy::Ephemeral),
+        ("/var/lib/systemd/catalog", Policy::Ephemeral),
     ]
     .into_iter()
     .map(|(path, policy)| (path.to_owned(), Sourced::default_of(policy)))

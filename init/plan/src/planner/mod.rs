@@ -16,8 +16,9 @@ use crate::{
     StateCreation, StateSearch, Step, StepId, Way,
 };
 
-/// Modules without which no image boots; its file system is loaded when its superblock has been seen.
-const ESSENTIAL_MODULES: [&str; 2] = ["loop", "overlay"];
+/// Modules without which no image boots, and the file system that nearly every image is: it is at hand before the image
+/// is. Another one is loaded when its superblock has been seen.
+const ESSENTIAL_MODULES: [&str; 3] = ["loop", "overlay", "squashfs"];
 
 /// The steps that find settings which the network and all after it may depend on.
 const EARLY_SETTINGS: [StepId; 3] = ["credentials", "config", "links"];
