@@ -52,7 +52,7 @@ for dir in /home /opt /usr/local /var/lib; do
     setfattr -x user.note empty
     dd if=/dev/urandom of=../written/random bs=64k count=16 status=none
 done
-for dir in /etc /root /srv /tmp /mnt / /var/lib/dpkg /etc/ssh; do echo new >$dir/written-by-the-test; done
+for dir in /etc /root /srv /tmp /mnt / /var/lib/dpkg /var/cache/debconf /etc/ssh; do echo new >$dir/written-by-the-test; done
 mkdir -p /srv/deep/er && echo new >/srv/deep/er/file
 echo 'intruder:x:0:0::/root:/bin/sh' >>/etc/passwd
 rm /etc/issue
@@ -88,7 +88,8 @@ pub fn over_a_reboot(lab: &Lab, os: &Os) -> Result<()> {
     }
     let written = "find / -xdev -name 'written-by-the-test' -o -xdev -path /srv/deep";
     same!(vm.check(written)?, "", "what should be gone");
-    same!(vm.check("ls /var/lib/dpkg/written-by-the-test 2>&1 | grep -c 'No such file'")?, "1");
+    let databases = "cd /var && ls lib/dpkg/written-by-the-test cache/debconf/written-by-the-test 2>&1";
+    same!(vm.check(&format!("{databases} | grep -c 'No such file'"))?, "2", "what packages write");
     same_etc(&vm, os)?;
 
     vm.run_unattended("poweroff")?;
