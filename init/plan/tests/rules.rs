@@ -107,8 +107,8 @@ fn an_empty_list_drops_what_lower_places_have() {
     let facts = facts().with_layer(Source::Image, low).with_layer(Source::Config, high);
     let (settings, problems) = gather(&facts);
     assert_eq!(texts(&problems), [""; 0]);
-    assert_eq!(value(&settings, "kubelet.args"), one("-", "default"));
-    assert_eq!(value(&settings, "kubelet.cluster_dns"), one("-", "default"));
+    assert_eq!(value(&settings, "kubelet.args"), one("-", "/config"));
+    assert_eq!(value(&settings, "kubelet.cluster_dns"), one("-", "/config"));
     assert_eq!(value(&settings, "kubelet.labels"), one("a=b", "image"));
     assert_eq!(value(&settings, "user.core.authorized_keys"), []);
     // What comes too late to set it comes too late to drop it; what takes one value has no list.

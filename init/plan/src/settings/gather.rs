@@ -156,6 +156,7 @@ pub(super) fn apply_key(
             (Some(text), _) => (key.set)(settings, text, source),
             (None, Some(clear)) => {
                 clear(settings);
+                settings.emptied.insert(key.name, source.clone());
                 Ok(())
             }
             (None, None) => Err(ONE_VALUE.to_owned()),

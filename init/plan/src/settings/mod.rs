@@ -24,6 +24,7 @@ pub mod template;
 mod userinfo;
 pub mod value;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -80,6 +81,8 @@ pub struct Settings {
     pub machine: Machine,
     /// What rules ask for.
     pub asked: Asked,
+    /// Settings of several values that an empty list has emptied, by name, and the place of that list.
+    pub emptied: BTreeMap<&'static str, Source>,
     /// The OS image.
     pub image: Option<Sourced<ImageSource>>,
     /// Its SHA-256.
@@ -175,6 +178,7 @@ impl Default for Settings {
             way: Way::default(),
             machine: Machine::default(),
             asked: Asked::default(),
+            emptied: BTreeMap::new(),
             image: None,
             image_sha256: None,
             image_connect: seconds(10),
@@ -246,6 +250,11 @@ impl Settings {
     /// came from is all.
     pub fn shown(&self) -> Vec<Shown> {
         let mut rows: Vec<Shown> = keys::KEYS.iter().flat_map(|key| (key.show)(self, key.name)).collect();
+        for row in rows.iter_mut().filter(|row| row.source == Source::Default) {
+            if let Some(source) = self.emptied.get(&*row.name) {
+                row.source.clone_from(source);
+            }
+        }
         rows.extend(groups::GROUPS.iter().flat_map(|group| (group.show)(self)));
         rows
     }
