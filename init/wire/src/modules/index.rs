@@ -246,6 +246,8 @@ fn alias_lines(set: &AliasSet) -> String {
 fn line(text: &mut String, args: fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     let _ = text.write_fmt(args);
+    // At the end of a line it would make one of this and the next (modprobe.d(5)); no name or option ends with it.
+    text.truncate(text.trim_end_matches('\\').len());
     text.push('\n');
 }
 

@@ -211,6 +211,16 @@ fn modules_can_be_taken_out() {
 }
 
 #[test]
+fn a_name_that_ends_in_a_backslash_takes_no_line_with_it() {
+    // Only the end of a file leaves the backslash in the name; elsewhere it joins two lines.
+    let text = |table: &Table| Table::decode(&table.encode()).expect("its own index").encode();
+    let table = table("alias eth0 virtio_net\\\\\\");
+    let once = text(&table);
+    assert!(once.contains("alias eth0 virtio_net\n"), "{once}");
+    assert_eq!(text(&Table::decode(&once).expect("an index")), once);
+}
+
+#[test]
 fn an_index_that_is_none_is_refused() {
     let good = table("").subset(&["e1000"]).expect("e1000 exists").encode();
     let cut = good.get(..good.len() - 1).expect("ascii");
