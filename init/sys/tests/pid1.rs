@@ -19,7 +19,13 @@ fn main() -> ExitCode {
     let myself = std::env::current_exe().unwrap();
     let arguments =
         ["--pid", "--fork", "--kill-child", "--mount", "--mount-proc", "--propagation", "private"];
-    let status = Command::new("unshare").args(arguments).arg(myself).status().expect("unshare of util-linux");
+    // As the kernel starts process 1: nothing ignored, whatever this program inherited (nohup ignores SIGHUP).
+    let status = Command::new("env")
+        .args(["--default-signal", "unshare"])
+        .args(arguments)
+        .arg(myself)
+        .status()
+        .expect("env of coreutils 8.31 and unshare of util-linux");
     // The shell that process 1 became says 42 when all it saw is right.
     assert_eq!(status.code(), Some(42), "process 1 (needs root): {status}");
     println!("test pid1 ... ok");
