@@ -255,20 +255,15 @@ fn a_distribution_kernel_fits_the_budget() {
     let kernel = kernel.expect("no kernel in /lib/modules; apt-get install linux-image-amd64 kmod");
     let bench = Bench::new();
     let output = bench.text("image");
-    let run = dayfly(&[
-        "initramfs",
-        "--modules",
-        kernel.to_str().expect("UTF-8"),
-        "--init",
-        &bench.text("init"),
-        "--profile",
-        "virtio",
-        "--compress",
-        "none",
-        "--output",
-        &output,
-    ]);
-    assert!(run.ok, "{}", run.err);
+    let (modules, init) = (kernel.to_str().expect("UTF-8"), bench.text("init"));
+    let build = |more: &[&str]| {
+        let args =
+            ["initramfs", "--modules", modules, "--init", &init, "--profile", "virtio", "--output", &output];
+        let run = dayfly(&[&args[..], more].concat());
+        assert!(run.ok, "{}", run.err);
+        run
+    };
+    let run = build(&["--compress", "none"]);
     let image = fs::read(Path::new(&output)).expect("it was written");
     let files = files(&image);
     for name in
@@ -281,18 +276,7 @@ fn a_distribution_kernel_fits_the_budget() {
         );
     }
     // The init has 3 MiB of the 5; lz4 is the larger of the compressions in use.
-    let run = dayfly(&[
-        "initramfs",
-        "--modules",
-        kernel.to_str().expect("UTF-8"),
-        "--init",
-        &bench.text("init"),
-        "--profile",
-        "virtio",
-        "--output",
-        &output,
-    ]);
-    assert!(run.ok, "{}", run.err);
+    build(&[]);
     let size = fs::metadata(&output).expect("it was written").len();
     assert!(size < 2 * 1024 * 1024 + 512 * 1024, "all but the init takes {size} bytes");
 }
