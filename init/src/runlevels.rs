@@ -24,11 +24,12 @@ pub fn enable<S: Sys>(sys: &S, service: &str) -> Result<bool, SysError> {
     Ok(true)
 }
 
-/// Those of the services that are in a runlevel.
+/// Those of the services that are in a runlevel. The runlevels are listed once for all of them.
 pub fn enabled<'a, S: Sys>(sys: &S, services: &[&'a str]) -> Result<Vec<&'a str>, SysError> {
+    let runlevels = runlevels(sys)?;
     let mut enabled = Vec::new();
     for service in services {
-        if !links(sys, service)?.is_empty() {
+        if !links_in(sys, &runlevels, service)?.is_empty() {
             enabled.push(*service);
         }
     }
@@ -41,13 +42,22 @@ pub fn disable<S: Sys>(sys: &S, service: &str) -> Result<(), SysError> {
 }
 
 fn links<S: Sys>(sys: &S, service: &str) -> Result<Vec<PathBuf>, SysError> {
-    let runlevels = sys.resolve(Path::new(paths::ROOT), Path::new(RUNLEVELS))?;
+    links_in(sys, &runlevels(sys)?, service)
+}
+
+fn links_in<S: Sys>(sys: &S, runlevels: &[PathBuf], service: &str) -> Result<Vec<PathBuf>, SysError> {
     let mut found = Vec::new();
-    for runlevel in sys.list(&runlevels)? {
-        let link = runlevels.join(runlevel.name).join(service);
+    for runlevel in runlevels {
+        let link = runlevel.join(service);
         if sys.inspect(&link)?.is_some() {
             found.push(link);
         }
     }
     Ok(found)
+}
+
+/// The folders of the runlevels.
+fn runlevels<S: Sys>(sys: &S) -> Result<Vec<PathBuf>, SysError> {
+    let place = sys.resolve(Path::new(paths::ROOT), Path::new(RUNLEVELS))?;
+    Ok(sys.list(&place)?.into_iter().map(|runlevel| place.join(runlevel.name)).collect())
 }
