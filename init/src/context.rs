@@ -6,6 +6,7 @@ use std::time::Duration;
 use dayfly_plan::StepId;
 use dayfly_sys::Sys;
 
+use crate::claims::Claims;
 use crate::events::{Events, Level};
 use crate::modules::Modules;
 use crate::{Known, Learned};
@@ -18,6 +19,8 @@ pub struct Context<S: Sys> {
     pub events: Events,
     /// The module loader.
     pub modules: Arc<Modules<S>>,
+    /// What the interfaces claim.
+    pub claims: Arc<Claims>,
     /// What the boot has learned so far.
     pub known: Known,
     /// Its name.

@@ -6,6 +6,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod boot;
+mod claims;
 mod context;
 mod devices;
 pub mod events;

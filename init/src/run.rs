@@ -11,8 +11,10 @@ use std::time::Duration;
 use dayfly_plan::{Code, Deadline, Fact, OnFailure, Phase, Plan, Step, StepId};
 use dayfly_sys::Sys;
 
+use crate::claims::Claims;
 use crate::context::{Context, Done};
 use crate::events::{Event, Events, NodeFact, Outcome};
+use crate::failure::Class;
 use crate::modules::Modules;
 use crate::steps::perform;
 use crate::{Failure, Known, Learned};
@@ -51,6 +53,7 @@ pub struct Runner<S: Sys> {
     sys: Arc<S>,
     events: Events,
     modules: Arc<Modules<S>>,
+    claims: Arc<Claims>,
     known: Known,
     ended: BTreeSet<StepId>,
     running: Vec<Running>,
@@ -69,6 +72,7 @@ impl<S: Sys> Runner<S> {
             sys,
             events,
             modules,
+            claims: Arc::default(),
             known: Known::default(),
             ended: BTreeSet::new(),
             running: Vec::new(),
@@ -139,6 +143,7 @@ impl<S: Sys> Runner<S> {
             sys: Arc::clone(&self.sys),
             events: self.events.clone(),
             modules: Arc::clone(&self.modules),
+            claims: Arc::clone(&self.claims),
             known: self.known.clone(),
             step: step.id,
             until: limit.unwrap_or(Duration::MAX),
@@ -219,18 +224,48 @@ impl<S: Sys> Runner<S> {
             return Ok(Vec::new());
         }
         if let Some(pause) = self.pause(step, &failure) {
-            self.paused.insert(step.id, self.sys.now() + pause);
+            let pause = self.go_back(step, &failure, pause).unwrap_or_else(|| {
+                self.paused.insert(step.id, self.sys.now() + pause);
+                pause
+            });
             self.events.emit(ended(Outcome::Retried(failure, pause), String::new(), None));
             return Ok(Vec::new());
         }
+        let failure = self.with_claims(step, failure);
         self.events.emit(ended(Outcome::Failed(failure.clone()), String::new(), None));
         Err((step.id, failure))
     }
 
+    /// Begins an earlier step anew where the plan says so and it has another choice: at once if that had fewer turns, else
+    /// after the pause. The step that failed waits for it, as it did before.
+    fn go_back(&mut self, step: &Step, failure: &Failure, pause: Duration) -> Option<Duration> {
+        let OnFailure::Retry { back: Some(back), .. } = step.on_failure else { return None };
+        if failure.class != Class::Path {
+            return None;
+        }
+        let now = self.sys.now();
+        let at_once = self.claims.lose(&format!("{}: {}", failure.tried, failure.wrong), now)?;
+        let pause = if at_once { Duration::ZERO } else { pause };
+        self.ended.remove(back);
+        self.paused.insert(back, now + pause);
+        Some(pause)
+    }
+
+    /// A server that was not reached is a matter of all interfaces that led nowhere.
+    fn with_claims(&self, step: &Step, mut failure: Failure) -> Failure {
+        let goes_back = matches!(step.on_failure, OnFailure::Retry { back: Some(_), .. });
+        let stories = self.claims.all();
+        if goes_back && failure.class == Class::Path && stories.len() > 1 {
+            let stories: Vec<String> = stories.iter().map(ToString::to_string).collect();
+            failure.wrong = format!("{}. The interfaces: {}", failure.wrong, stories.join("; "));
+        }
+        failure
+    }
+
     /// How long to wait before the step is tried again; `None` when it has had its chances.
     fn pause(&self, step: &Step, failure: &Failure) -> Option<Duration> {
-        let OnFailure::Retry { within } = step.on_failure else { return None };
-        if failure.hopeless {
+        let OnFailure::Retry { within, .. } = step.on_failure else { return None };
+        if failure.class == Class::Permanent {
             return None;
         }
         let (attempts, first) = self.attempts.get(step.id).copied()?;

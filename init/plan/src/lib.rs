@@ -114,6 +114,9 @@ pub enum OnFailure {
     Retry {
         /// Since the first start.
         within: Duration,
+        /// Where the way to the source failed, the boot goes back to this step, which takes its next choice. It is one
+        /// that this step waits for.
+        back: Option<StepId>,
     },
     /// The boot goes on, because…
     Continue(&'static str),

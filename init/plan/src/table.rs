@@ -47,7 +47,12 @@ impl fmt::Display for OnFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             OnFailure::Abort => f.write_str("fail"),
-            OnFailure::Retry { within } => write!(f, "retry for {} s, then fail", within.as_secs()),
+            OnFailure::Retry { within, back: None } => {
+                write!(f, "retry for {} s, then fail", within.as_secs())
+            }
+            OnFailure::Retry { within, back: Some(step) } => {
+                write!(f, "retry for {} s (unreachable: next claim of {step}), then fail", within.as_secs())
+            }
             OnFailure::Continue(reason) => write!(f, "go on: {reason}"),
         }
     }

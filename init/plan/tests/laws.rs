@@ -160,6 +160,19 @@ proptest! {
             prop_assert!(waits_for(&plan, "fetch").contains(&"network"));
         }
 
+        // Whoever goes back to a step waits for it, and the network is settled when nobody does any more.
+        prop_assert_eq!(network, plan.step("settle").is_some());
+        for step in &plan.steps {
+            if let OnFailure::Retry { back: Some(back), .. } = step.on_failure {
+                prop_assert!(waits_for(&plan, step.id).contains(&back));
+                prop_assert!(waits_for(&plan, "settle").contains(&step.id));
+            }
+        }
+        if fetch {
+            let goes_back = matches!(&plan.step("fetch").unwrap().on_failure, OnFailure::Retry { back: Some("network"), .. });
+            prop_assert!(goes_back, "fetch does not go back to the network");
+        }
+
         // Layout paths come after the root that they lie in, parents before children.
         prop_assert!(waits_for(&plan, "layout").contains(&"root"));
         let Action::ApplyLayout { entries } = &plan.step("layout").unwrap().action else { panic!("no layout") };

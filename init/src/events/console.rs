@@ -69,11 +69,15 @@ fn ended(step: &str, outcome: &Outcome, detail: &str) -> Vec<(Level, String)> {
         Outcome::Retried(failure, pause) => vec![(
             Level::Warning,
             format!(
-                "{step}: {}: {} [{}]; trying again in {:.0} s",
+                "{step}: {}: {} [{}]; trying again {}",
                 failure.tried,
                 failure.wrong,
                 failure.code,
-                pause.as_secs_f64().ceil()
+                if pause.is_zero() {
+                    "at once".to_owned()
+                } else {
+                    format!("in {:.0} s", pause.as_secs_f64().ceil())
+                }
             ),
         )],
         Outcome::Failed(failure) => {

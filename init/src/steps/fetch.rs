@@ -183,8 +183,7 @@ fn from_connection(tried: &str, error: &SysError) -> Failure {
         Cause::Protocol => Code::ImageCut,
         Cause::Connect | Cause::TimedOut | Cause::Errno(_) => Code::ImageConnect,
     };
-    let failure = Failure::from_sys(code, tried, error);
-    if code == Code::ImageUrl { failure.hopeless() } else { failure }
+    Failure::from_request(code, tried, error)
 }
 
 fn from_read(tried: &str, done: u64, length: Option<u64>, error: &std::io::Error) -> Failure {

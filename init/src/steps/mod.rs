@@ -52,6 +52,7 @@ pub fn perform<S: Sys>(action: &Action, cx: &Context<S>) -> Result<Done, Failure
         Action::ReadConfig(search) => config::read(cx, search),
         Action::ReadLinks { bootif } => machine::links(cx, *bootif),
         Action::RaceNetwork(plan) => network::race(cx, plan),
+        Action::SettleNetwork => network::settle(cx),
         Action::ReadName => Ok(machine::name(cx)),
         Action::FetchSettings { url, connect, stall } => settings::fetch(cx, url, *connect, *stall),
         Action::AwaitImage => image::missing(),

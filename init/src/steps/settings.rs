@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dayfly_plan::settings::template::{UrlTemplate, Variables};
 use dayfly_plan::{Code, Document, Fact, Layer, Source, paths};
-use dayfly_sys::{Cause, Request, Response, Sys};
+use dayfly_sys::{Request, Response, Sys};
 
 use crate::context::{Context, Done};
 use crate::{Failure, Learned};
@@ -36,10 +36,10 @@ pub fn fetch<S: Sys>(
         stall: stall.min(cx.left()),
         ca_bundle: PathBuf::from(paths::CA_BUNDLE),
     };
-    let response = cx.sys.open_url(&request).map_err(|error| {
-        let failure = Failure::from_sys(Code::ConfigFetch, &tried, &error);
-        if error.cause == Cause::Unsupported { failure.hopeless() } else { failure }
-    })?;
+    let response = cx
+        .sys
+        .open_url(&request)
+        .map_err(|error| Failure::from_request(Code::ConfigFetch, &*tried, &error))?;
     if response.status != 200 {
         let wrong = format!("the server answered HTTP {} {}", response.status, response.reason);
         return Err(failed(&tried, wrong));

@@ -33,6 +33,20 @@ pub struct Link {
     pub carrier: bool,
     /// Bytes.
     pub mtu: u32,
+    /// The least MTU that its driver takes (`IFLA_MIN_MTU`); 0 where the kernel does not say.
+    pub least_mtu: u32,
+    /// The largest (`IFLA_MAX_MTU`); 0 where the kernel does not say.
+    pub most_mtu: u32,
+    /// Other names by which it is known (`IFLA_ALT_IFNAME`).
+    pub other_names: Vec<String>,
+}
+
+impl Link {
+    /// The MTU closest to this one that its driver takes.
+    pub fn nearest_mtu(&self, wanted: u32) -> u32 {
+        let mtu = wanted.max(self.least_mtu);
+        if self.most_mtu == 0 { mtu } else { mtu.min(self.most_mtu) }
+    }
 }
 
 /// Where a route comes from. The kernel keeps it, and what manages the network later goes by it.

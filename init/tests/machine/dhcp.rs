@@ -12,13 +12,15 @@ const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 
 pub struct Port {
     answers: bool,
+    /// Of the address that it gives: 13 more than this.
+    last: u8,
     speed: u32,
     queue: VecDeque<Vec<u8>>,
 }
 
 impl Port {
-    pub fn new(answers: bool, speed: u32) -> Self {
-        Self { answers, speed, queue: VecDeque::new() }
+    pub fn new(answers: bool, last: u8, speed: u32) -> Self {
+        Self { answers, last, speed, queue: VecDeque::new() }
     }
 }
 
@@ -32,7 +34,7 @@ impl PacketPort for Port {
             other => panic!("a client does not send {other:?}"),
         };
         message.op = Op::Reply;
-        message.yiaddr = Ipv4Addr::new(10, 0, 2, 15);
+        message.yiaddr = Ipv4Addr::new(10, 0, 2, 13 + self.last);
         message.options = dayfly_wire::dhcp4::Options::new();
         for (code, bytes) in [
             (code::MESSAGE_TYPE, vec![kind.number()]),

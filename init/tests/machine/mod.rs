@@ -12,6 +12,7 @@ mod sys;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -70,6 +71,13 @@ pub struct State {
     pub hostname: Option<String>,
     pub epoch: u64,
     pub dhcp: bool,
+    /// Interfaces that no DHCP server answers on.
+    pub silent: Vec<u32>,
+    /// The interface behind which the image server is; any, where there is none.
+    pub server_behind: Option<u32>,
+    /// The addresses and default routes that interfaces have now.
+    pub addresses: BTreeMap<u32, Vec<IpAddr>>,
+    pub defaults: BTreeMap<u32, u32>,
     /// Disks by their device, and what mounting them shows.
     pub disks: BTreeMap<PathBuf, Vec<u8>>,
     /// The settings files on disks.
@@ -125,6 +133,9 @@ impl Machine {
                         up: false,
                         carrier: false,
                         mtu: 65536,
+                        least_mtu: 0,
+                        most_mtu: 0,
+                        other_names: Vec::new(),
                     },
                     link(2, "eth0"),
                 ],
@@ -139,6 +150,10 @@ impl Machine {
                 hostname: None,
                 epoch: 0,
                 dhcp: true,
+                silent: Vec::new(),
+                server_behind: None,
+                addresses: BTreeMap::new(),
+                defaults: BTreeMap::new(),
                 disks: BTreeMap::new(),
                 settings: BTreeMap::new(),
                 pages: BTreeMap::new(),
@@ -236,6 +251,9 @@ pub fn link(index: u32, name: &str) -> Link {
         up: false,
         carrier: false,
         mtu: 1500,
+        least_mtu: 68,
+        most_mtu: 9000,
+        other_names: Vec::new(),
     }
 }
 

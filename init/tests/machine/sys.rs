@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dayfly_sys::{
-    Backing, Copied, Entry, FileKind, Link, LinkChange, Loaded, Memory, Mount, Output, PacketPort, Post,
-    Power, RamFile, Request, Response, Result, Rights, Sys, SysError, Uevents,
+    Backing, Cause, Copied, Entry, FileKind, Link, LinkChange, Loaded, Memory, Mount, Output, PacketPort,
+    Post, Power, RamFile, Request, Response, Result, Rights, Sys, SysError, Uevents,
 };
 
 use super::{EINVAL, ENOENT, End, Machine, Node, State, dhcp, errno, programs};
@@ -182,22 +182,40 @@ impl Sys for Machine {
             LinkChange::Flush => "flush",
         };
         let mut state = self.call("change_link", format!("{index} {name}"))?;
-        if let Some(link) = state.links.iter_mut().find(|link| link.index == index)
-            && *change == LinkChange::Up
-        {
-            (link.up, link.carrier) = (true, true);
+        let link = state.links.iter_mut().find(|link| link.index == index).expect("an interface");
+        match change {
+            LinkChange::Up => (link.up, link.carrier) = (true, true),
+            LinkChange::Down => (link.up, link.carrier) = (false, false),
+            LinkChange::Mtu(mtu) if *mtu < link.least_mtu || *mtu > link.most_mtu => {
+                return Err(errno("set the MTU of", Path::new(&link.name), EINVAL));
+            }
+            LinkChange::Mtu(mtu) => link.mtu = *mtu,
+            LinkChange::Address { address, .. } => state.addresses.entry(index).or_default().push(*address),
+            LinkChange::Route { destination: None, metric, .. } => {
+                state.defaults.insert(index, *metric);
+            }
+            LinkChange::Flush => {
+                state.addresses.remove(&index);
+                state.defaults.remove(&index);
+            }
+            LinkChange::Route { .. } | LinkChange::Rename(_) => {}
         }
         Ok(())
     }
 
     fn packet_port(&self, index: u32) -> Result<Box<dyn PacketPort>> {
         let state = self.call("packet_port", index)?;
-        Ok(Box::new(dhcp::Port::new(state.dhcp, self.speed)))
+        let last = u8::try_from(index).unwrap();
+        Ok(Box::new(dhcp::Port::new(state.dhcp && !state.silent.contains(&index), last, self.speed)))
     }
 
     fn open_url(&self, request: &Request) -> Result<Response> {
         let mut state = self.call("open_url", &request.url)?;
         state.requests += 1;
+        let first = state.defaults.iter().min_by_key(|(_, metric)| **metric).map(|(index, _)| *index);
+        if state.server_behind.is_some() && first != state.server_behind {
+            return Err(SysError::new("open", &*request.url, Cause::Connect, "no route to host"));
+        }
         if let Some(page) = state.pages.get(&request.url) {
             let (length, body) = (Some(page.len() as u64), Box::new(Cursor::new(page.clone())));
             return Ok(Response { status: 200, reason: "OK".to_owned(), length, tag: None, body });

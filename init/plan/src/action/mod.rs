@@ -122,8 +122,10 @@ pub enum Action {
     },
     /// Reads the settings file on a disk.
     ReadConfig(ConfigSearch),
-    /// Brings the network up: all interfaces at once, the first that is configured wins.
+    /// Brings the network up: all interfaces claim what they get, and the first claim is what is configured.
     RaceNetwork(NetworkPlan),
+    /// Leaves the network that has won, and the interfaces that `ip=` names, and takes the others back.
+    SettleNetwork,
     /// Takes the network's name for the machine, for the rules that ask for it.
     ReadName,
     /// Fetches the settings file.

@@ -42,6 +42,7 @@ pub fn plan(settings: &Settings) -> Plan {
     if settings.way != Way::Root {
         find_image(&mut draft, settings);
     }
+    settle_network(&mut draft);
     image_contents(&mut draft, settings);
     state(&mut draft, settings);
     root(&mut draft, settings);
@@ -142,7 +143,7 @@ fn early_settings(draft: &mut Draft, settings: &Settings) {
         // What /config says of it may come too late for this step.
         let bootif = settings.bootif.as_ref().filter(|mac| mac.source.stage() == Stage::Devices);
         let read = Action::ReadLinks { bootif: bootif.map(|mac| mac.value) };
-        let retry = OnFailure::Retry { within: Duration::from_secs(10) };
+        let retry = OnFailure::Retry { within: Duration::from_secs(10), back: None };
         draft.add(Phase::Devices, "links", &["drivers", "image"], read, within(15), retry);
     }
 }
@@ -161,7 +162,7 @@ fn network(draft: &mut Draft, settings: &Settings, fetched: bool) {
     let awaited = settings.way != Way::Root && settings.image.is_none();
     let needed = fetched || awaited || settings.settings_url.is_some() && settings.settings_required.value;
     let on_failure = if needed {
-        OnFailure::Retry { within: settings.retry.value }
+        OnFailure::Retry { within: settings.retry.value, back: None }
     } else {
         OnFailure::Continue("the image is on a disk; the OS can bring the network up itself")
     };
@@ -199,7 +200,7 @@ fn late_settings(draft: &mut Draft, settings: &Settings) {
     let all = settings.settings_wait.value;
     let attempt = (all / 3).max(Duration::from_secs(1));
     let (attempt, on_failure) = if settings.settings_required.value {
-        (attempt, OnFailure::Retry { within: all.saturating_sub(attempt) })
+        (attempt, OnFailure::Retry { within: all.saturating_sub(attempt), back: Some("network") })
     } else {
         (all, OnFailure::Continue("the settings behind the URL are not required"))
     };
@@ -238,7 +239,7 @@ fn find_image(draft: &mut Draft, settings: &Settings) {
             };
             let deadline = Deadline::Stall(settings.image_stall.value);
             let needs = [&["network", "links"], LATE_SETTINGS.as_slice()].concat();
-            let retry = OnFailure::Retry { within: settings.retry.value };
+            let retry = OnFailure::Retry { within: settings.retry.value, back: Some("network") };
             draft.add(Phase::Image, "fetch", &needs, fetch, deadline, retry);
             "fetch"
         }
@@ -279,6 +280,17 @@ fn find_image(draft: &mut Draft, settings: &Settings) {
         within(30),
         OnFailure::Abort,
     );
+}
+
+/// From here on nothing asks for another way: what the OS finds is the network that has won, and no other.
+fn settle_network(draft: &mut Draft) {
+    if !draft.steps.iter().any(|step| step.id == "network") {
+        return;
+    }
+    // `find` may stand for an image that settings over the network name, and then fetch.
+    let needs = ["network", "name", "settings", "fetch", "find"];
+    let reason = "the OS finds interfaces up that it was not to find up";
+    draft.add(Phase::Image, "settle", &needs, Action::SettleNetwork, within(20), OnFailure::Continue(reason));
 }
 
 fn image_contents(draft: &mut Draft, settings: &Settings) {

@@ -1,107 +1,180 @@
-//! Gives an interface its address and routes.
+//! Gives an interface its address and routes, and takes them back.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use dayfly_sys::{LinkChange, RouteOrigin, Sys, SysError};
+use dayfly_sys::{Cause, Link, LinkChange, RouteOrigin, Sys, SysError};
 use dayfly_wire::dhcp4::Lease;
 use dayfly_wire::mac::Mac;
 
-use super::{Racer, Reason};
 use crate::NetworkUp;
+use crate::claims::{Contender, Origin, State};
+use crate::context::Context;
+use crate::events::Level;
 
 /// The metric of systemd-networkd's DHCP routes; what the OS sets itself with a lower one wins.
 pub const METRIC: u32 = 1024;
 
+/// Configures an interface with what it claims.
+pub fn configure<S: Sys>(cx: &Context<S>, claim: &Contender, metric: u32) -> Result<NetworkUp, SysError> {
+    let network = match &claim.state {
+        State::Claims(Origin::Static(address)) => fixed(cx, claim, *address, metric),
+        State::Claims(Origin::Lease(lease, since)) => leased(cx, claim, lease, *since, metric),
+        State::Waiting(reason) | State::Failed(reason) => {
+            let words = reason.to_string();
+            Err(SysError::new("configure", &*claim.link.name, Cause::Unsupported, words))
+        }
+    };
+    if network.is_err()
+        && let Err(error) = flush(cx, &claim.link)
+    {
+        cx.note(Level::Warning, format!("{}: {error}", claim.link.name));
+    }
+    network
+}
+
+/// Takes addresses and routes away, and the MTU that came with them.
+pub fn flush<S: Sys>(cx: &Context<S>, found: &Link) -> Result<(), SysError> {
+    cx.sys.change_link(found.index, &LinkChange::Flush)?;
+    let links = cx.sys.links()?;
+    match links.iter().find(|link| link.index == found.index) {
+        Some(link) if link.mtu != found.mtu => cx.sys.change_link(found.index, &LinkChange::Mtu(found.mtu)),
+        _ => Ok(()),
+    }
+}
+
+/// Leaves an interface as it was found.
+pub fn restore<S: Sys>(cx: &Context<S>, found: &Link) -> Result<(), SysError> {
+    if cx.sys.links()?.iter().all(|link| link.index != found.index) {
+        // It was pulled out.
+        return Ok(());
+    }
+    flush(cx, found)?;
+    if found.up { Ok(()) } else { cx.sys.change_link(found.index, &LinkChange::Down) }
+}
+
 /// A static address from `ip=`.
-pub fn fixed<S: Sys>(racer: &Racer<S>, address: IpAddr) -> Result<NetworkUp, Reason> {
-    let prefix = racer.ip.prefix.unwrap_or(if address.is_ipv4() { 24 } else { 64 });
-    configure(racer, address, prefix, None).map_err(|error| Reason::Refused(error.to_string()))?;
-    if let Some(gateway) = racer.ip.gateway {
+fn fixed<S: Sys>(
+    cx: &Context<S>,
+    claim: &Contender,
+    address: IpAddr,
+    metric: u32,
+) -> Result<NetworkUp, SysError> {
+    let ip = &claim.ip;
+    let prefix = ip.prefix.unwrap_or(if address.is_ipv4() { 24 } else { 64 });
+    change(cx, claim, &LinkChange::Address { address, prefix, valid: None })?;
+    if let Some(gateway) = ip.gateway {
         let route = LinkChange::Route {
             destination: None,
             gateway: Some(gateway),
-            metric: METRIC,
-            on_link: racer.ip.gateway_is_on_link(),
+            metric,
+            on_link: ip.gateway_is_on_link(),
             source: None,
             origin: RouteOrigin::Static,
         };
-        change(racer, &route).map_err(|error| Reason::Refused(error.to_string()))?;
+        change(cx, claim, &route)?;
     }
     Ok(NetworkUp {
-        iface: racer.link.name.clone(),
-        mac: racer.link.mac.map(Mac),
+        iface: claim.link.name.clone(),
+        mac: claim.link.mac.map(Mac),
         address,
         prefix,
-        gateway: racer.ip.gateway,
-        mtu: racer.ip.mtu,
-        dns: racer.ip.dns.clone(),
+        gateway: ip.gateway,
+        mtu: ip.mtu.map(|mtu| claim.link.nearest_mtu(mtu)),
+        dns: ip.dns.clone(),
         domain: None,
         search: Vec::new(),
-        hostname: racer.ip.hostname.clone(),
+        hostname: ip.hostname.clone(),
         lease: None,
     })
 }
 
-/// A lease.
-pub fn leased<S: Sys>(racer: &Racer<S>, lease: Lease) -> Result<NetworkUp, SysError> {
+/// A lease, which was given at a moment of the past.
+fn leased<S: Sys>(
+    cx: &Context<S>,
+    claim: &Contender,
+    lease: &Lease,
+    since: Duration,
+    metric: u32,
+) -> Result<NetworkUp, SysError> {
+    let say = |level, text: String| cx.note(level, format!("{}: {text}", claim.link.name));
     for note in &lease.notes {
-        (racer.say)(crate::events::Level::Warning, note.clone());
+        say(Level::Warning, note.clone());
     }
     if let Some(mtu) = lease.mtu
-        && racer.ip.mtu.is_none()
+        && claim.ip.mtu.is_none()
     {
-        change(racer, &LinkChange::Mtu(u32::from(mtu)))?;
+        set_mtu(&*cx.sys, &claim.link, u32::from(mtu), &say)?;
     }
-    let valid = lease.lease_seconds.map(|seconds| Duration::from_secs(u64::from(seconds)));
-    configure(racer, lease.address.into(), lease.prefix, valid)?;
+    let age = cx.sys.now().saturating_sub(since);
+    let valid = lease.lease_seconds.map(|seconds| {
+        Duration::from_secs(u64::from(seconds)).saturating_sub(age).max(Duration::from_secs(1))
+    });
+    change(cx, claim, &LinkChange::Address { address: lease.address.into(), prefix: lease.prefix, valid })?;
     // RFC 3442: with classless routes, the routers of option 3 are ignored.
     let mut gateway = None;
     for route in lease.effective_routes() {
         let hop = (!route.gateway.is_unspecified()).then_some(IpAddr::V4(route.gateway));
         let is_default = route.prefix == 0;
-        if is_default && gateway.is_none() {
-            gateway = hop;
-        }
         let on_link = hop.is_some_and(|hop| !is_near(lease.address, lease.prefix, hop));
         let destination = (!is_default).then_some((IpAddr::V4(route.destination), route.prefix));
         let route = LinkChange::Route {
             destination,
             gateway: hop,
-            metric: METRIC,
+            metric,
             on_link,
             // systemd-networkd's DHCP routes have it too: the one that it sets is this one, not a second one beside it.
             source: Some(lease.address.into()),
             origin: RouteOrigin::Dhcp,
         };
-        change(racer, &route)?;
+        // What a server thinks of besides the address is no reason to go without it.
+        match change(cx, claim, &route) {
+            Ok(()) if is_default => gateway = gateway.or(hop),
+            Ok(()) => {}
+            Err(error) => say(Level::Warning, error.to_string()),
+        }
     }
     Ok(NetworkUp {
-        iface: racer.link.name.clone(),
-        mac: racer.link.mac.map(Mac),
+        iface: claim.link.name.clone(),
+        mac: claim.link.mac.map(Mac),
         address: lease.address.into(),
         prefix: lease.prefix,
         gateway,
-        mtu: racer.ip.mtu,
+        mtu: claim.ip.mtu.map(|mtu| claim.link.nearest_mtu(mtu)),
         dns: lease.dns.iter().copied().map(IpAddr::V4).collect(),
         domain: lease.domain.clone(),
         search: lease.search.clone(),
-        hostname: racer.ip.hostname.clone().or_else(|| lease.hostname.clone()),
-        lease: Some(lease),
+        hostname: claim.ip.hostname.clone().or_else(|| lease.hostname.clone()),
+        lease: Some(lease.clone()),
     })
 }
 
-fn configure<S: Sys>(
-    racer: &Racer<S>,
-    address: IpAddr,
-    prefix: u8,
-    valid: Option<Duration>,
+/// Sets an MTU, as far as the card can go; one that it refuses all the same is no reason to be without a network.
+pub fn set_mtu<S: Sys>(
+    sys: &S,
+    link: &Link,
+    wanted: u32,
+    say: &dyn Fn(Level, String),
 ) -> Result<(), SysError> {
-    change(racer, &LinkChange::Address { address, prefix, valid })
+    let mtu = link.nearest_mtu(wanted);
+    if mtu != wanted {
+        let (least, most) = (link.least_mtu, link.most_mtu);
+        say(
+            Level::Warning,
+            format!("an MTU of {wanted} is out of its range of {least} to {most}, {mtu} taken"),
+        );
+    }
+    match sys.change_link(link.index, &LinkChange::Mtu(mtu)) {
+        Err(error) if error.errno().is_some() => {
+            say(Level::Warning, format!("its MTU stays {}: {error}", link.mtu));
+            Ok(())
+        }
+        result => result,
+    }
 }
 
-fn change<S: Sys>(racer: &Racer<S>, change: &LinkChange) -> Result<(), SysError> {
-    racer.sys.change_link(racer.link.index, change)
+fn change<S: Sys>(cx: &Context<S>, claim: &Contender, change: &LinkChange) -> Result<(), SysError> {
+    cx.sys.change_link(claim.link.index, change)
 }
 
 /// Whether a next hop is in the address's own network.

@@ -1,51 +1,32 @@
-//! The race: every interface at once, each by its own method, and the first that is configured wins.
+//! The network: every interface is probed at once, each by its own method, and claims what it gets. This step owns what is
+//! configured: the first claim, or the next one where the boot came back because the first led nowhere.
 
 mod apply;
 mod dhcp;
+mod probe;
 mod udev;
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use dayfly_plan::{Code, NetworkPlan};
-use dayfly_sys::{Link, LinkChange, LinkKind, PacketPort, Sys};
+use dayfly_sys::{Link, LinkKind, Sys};
 use dayfly_wire::ip::{IpArg, Method};
 use dayfly_wire::mac::Mac;
 
 pub use self::apply::METRIC;
+use self::probe::POLL;
 use self::udev::Udev;
 use super::identity;
+use crate::claims::{Contender, Reason, State};
 use crate::context::{Context, Done};
 use crate::events::Level;
 use crate::{Failure, Learned, NetworkUp};
 
-/// How often links are looked at.
-const POLL: Duration = Duration::from_millis(20);
 /// The interface that the firmware booted from gets this head start before all others join.
 const HEAD_START: Duration = Duration::from_secs(10);
-
-/// One interface's try, on a thread of its own.
-struct Racer<S: Sys> {
-    sys: Arc<S>,
-    link: Link,
-    ip: IpArg,
-    hostname: Option<String>,
-    over: Arc<AtomicBool>,
-    until: Duration,
-    say: Box<dyn Fn(Level, String) + Send>,
-}
-
-/// Why an interface has not won.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Reason {
-    NoCarrier,
-    NoLease(String),
-    Refused(String),
-}
+/// How long an interface that `ip=` names is waited for when the boot has its network already.
+const NAMED_WAIT: Duration = Duration::from_secs(10);
 
 /// Brings the network up.
 pub fn race<S: Sys>(cx: &Context<S>, plan: &NetworkPlan) -> Result<Done, Failure> {
@@ -53,55 +34,129 @@ pub fn race<S: Sys>(cx: &Context<S>, plan: &NetworkPlan) -> Result<Done, Failure
     if let Err(failure) = cx.modules.load("af_packet") {
         cx.note(Level::Warning, format!("{}: {}", failure.tried, failure.wrong));
     }
-    let over = Arc::new(AtomicBool::new(false));
-    let (sender, receiver) = channel();
-    let mut reasons: BTreeMap<String, Reason> = BTreeMap::new();
     let started = cx.sys.now();
-    let mut known: Vec<u32> = Vec::new();
+    let lost = cx.claims.winner(started);
+    if lost.is_none() {
+        take_back(cx, &cx.claims.restart());
+    } else {
+        cx.claims.forget_old(started);
+    }
     let mut udev = Udev::find(cx);
-    let mut told = 0;
-    let winner = loop {
-        for link in starters(cx, plan, cx.sys.now().saturating_sub(started))? {
-            if !known.contains(&link.index) && udev.is_done_with(cx, &link) {
-                known.push(link.index);
-                reasons.insert(link.name.clone(), Reason::NoCarrier);
-                start(cx, plan, link, &over, &sender);
+    loop {
+        let since = if lost.is_some() { Duration::MAX } else { cx.sys.now().saturating_sub(started) };
+        for link in starters(cx, plan, since)? {
+            if !cx.claims.has(link.index) && udev.is_done_with(cx, &link) {
+                enter(cx, plan, link);
             }
         }
-        match receiver.recv_timeout(POLL) {
-            Ok((_, Ok(network))) => break Some(network),
-            Ok((name, Err(reason))) => {
-                told += 1;
-                reasons.insert(name, reason);
+        if let Some(claim) = cx.claims.next() {
+            match configure(cx, plan, &claim) {
+                Ok(network) => return Ok(done(cx, plan, network)),
+                Err(error) => {
+                    cx.note(Level::Warning, format!("{}: {error}", claim.link.name));
+                    cx.claims.refused(claim.link.index, error.to_string());
+                    continue;
+                }
             }
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+        }
+        if let Some(lost) = &lost
+            && cx.claims.winner(cx.sys.now()).is_some()
+        {
+            return Ok(Done::with(format!(
+                "{} stays: no other claims anything. {}",
+                lost.link.name,
+                cx.claims.stories()
+            )));
         }
         if cx.left().is_zero() {
-            break None;
+            break;
         }
-    };
-    over.store(true, Ordering::Relaxed);
-    if winner.is_none() {
-        // Each racer sees that it is over, at the latest when its next packet is due, and tells why it has not won.
-        let mut silent = known.len() - told;
-        while silent > 0
-            && let Ok((name, result)) = receiver.recv_timeout(dhcp::LISTEN * 2)
-        {
-            silent -= 1;
-            reasons.extend(result.err().map(|reason| (name, reason)));
-        }
+        cx.claims.wait(POLL);
     }
-    let Some(mut network) = winner else { return Err(explain(plan, &reasons, &cx.modules.troubles())) };
+    let all = cx.claims.all();
+    cx.claims.close();
+    Err(explain(plan, &all, &cx.modules.troubles()))
+}
+
+/// Configures a claim, and beside it what else `ip=` names and claims something. What was configured before goes first.
+fn configure<S: Sys>(
+    cx: &Context<S>,
+    plan: &NetworkPlan,
+    claim: &Contender,
+) -> Result<NetworkUp, dayfly_sys::SysError> {
+    let up: Vec<Contender> = cx.claims.all().into_iter().filter(|one| one.is_up).collect();
+    take_back(cx, &up);
+    let mut network = apply::configure(cx, claim, METRIC)?;
+    cx.claims.is_configured(claim.link.index, true);
+    if claim.is_named {
+        configure_named(cx);
+    }
     let mut dns = plan.dns.clone();
     dns.extend(network.dns.iter().filter(|server| !plan.dns.contains(server)));
     network.dns = dns;
+    Ok(network)
+}
+
+/// Configures what else `ip=` names and claims something; the routes of the winner come first.
+fn configure_named<S: Sys>(cx: &Context<S>) {
+    let first = METRIC + 1 + u32::try_from(cx.claims.named(true).len()).unwrap_or(0);
+    for (claim, metric) in cx.claims.named(false).iter().zip(first..) {
+        match apply::configure(cx, claim, metric) {
+            Ok(network) => {
+                cx.claims.is_configured(claim.link.index, false);
+                cx.note(Level::Info, format!("{}, as ip= names it", describe(&network)));
+            }
+            Err(error) => {
+                cx.note(Level::Warning, format!("{}: {error}", claim.link.name));
+                cx.claims.refused(claim.link.index, error.to_string());
+            }
+        }
+    }
+}
+
+fn done<S: Sys>(cx: &Context<S>, plan: &NetworkPlan, network: NetworkUp) -> Done {
+    // One that joins late, or was held back for the sake of the one that the firmware booted from, could win as well.
+    let others = starters(cx, plan, Duration::MAX).map_or(0, |links| links.len());
+    cx.claims.beside_winner(others.max(cx.claims.all().len()) > 1);
     if let Err(error) =
         cx.sys.write(Path::new("/etc/resolv.conf"), identity::resolv_conf(&network).as_bytes(), 0o644)
     {
         cx.note(Level::Warning, format!("names will not resolve: {error}"));
     }
-    let detail = describe(&network);
-    Ok(Done::with(detail).and(Learned::Network(Box::new(network))))
+    Done::with(describe(&network)).and(Learned::Network(Box::new(network)))
+}
+
+/// Nothing asks for another way any more: ends the probes, configures what `ip=` names, and takes the rest back.
+pub fn settle<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
+    let until = cx.sys.now() + NAMED_WAIT.min(cx.left());
+    while cx.claims.is_decided() && cx.claims.awaits_named() && cx.sys.now() < until {
+        cx.claims.wait(POLL);
+    }
+    cx.claims.close();
+    configure_named(cx);
+    let all = cx.claims.all();
+    for lacking in all.iter().filter(|one| one.is_named && !one.is_up) {
+        cx.note(Level::Warning, format!("ip= names it, but it is not configured: {lacking}"));
+    }
+    let up = |index: u32| all.iter().any(|one| one.link.index == index && one.is_up);
+    let mut told = Ok(());
+    for link in cx.claims.found().iter().filter(|link| !up(link.index)) {
+        if let Err(error) = apply::restore(cx, link) {
+            told =
+                Err(Failure::from_sys(Code::NetConfigure, format!("leave {} as it was", link.name), &error));
+        }
+    }
+    told.map(|()| Done::with(cx.claims.stories()))
+}
+
+/// Takes what is configured away from interfaces that have lost.
+fn take_back<S: Sys>(cx: &Context<S>, contenders: &[Contender]) {
+    for contender in contenders.iter().filter(|one| one.is_up) {
+        if let Err(error) = apply::flush(cx, &contender.link) {
+            cx.note(Level::Warning, format!("{}: {error}", contender.link.name));
+        }
+        cx.claims.is_taken_back(contender.link.index);
+    }
 }
 
 fn describe(network: &NetworkUp) -> String {
@@ -110,7 +165,7 @@ fn describe(network: &NetworkUp) -> String {
     format!("{} has {}/{}{gateway} ({how})", network.iface, network.address, network.prefix)
 }
 
-/// The interfaces that may race by now.
+/// The interfaces that may be probed by now.
 fn starters<S: Sys>(cx: &Context<S>, plan: &NetworkPlan, since: Duration) -> Result<Vec<Link>, Failure> {
     let links =
         cx.sys.links().map_err(|error| Failure::from_sys(Code::NetNoLink, "list the interfaces", &error))?;
@@ -140,86 +195,33 @@ fn ip_for(plan: &NetworkPlan, link: &Link) -> Option<IpArg> {
     (ip.method != Method::Off || ip.client.is_some()).then(|| ip.clone())
 }
 
-fn start<S: Sys>(
-    cx: &Context<S>,
-    plan: &NetworkPlan,
-    link: Link,
-    over: &Arc<AtomicBool>,
-    results: &Sender<(String, Result<NetworkUp, Reason>)>,
-) {
+/// Adds an interface, and starts its probe.
+fn enter<S: Sys>(cx: &Context<S>, plan: &NetworkPlan, link: Link) {
     let Some(ip) = ip_for(plan, &link) else { return };
-    let (events, step, name) = (cx.events.clone(), cx.step, link.name.clone());
-    let racer = Racer {
-        sys: Arc::clone(&cx.sys),
-        hostname: plan.hostname.as_ref().map(ToString::to_string).or_else(|| ip.hostname.clone()),
-        link,
-        ip,
-        over: Arc::clone(over),
-        until: cx.until,
-        say: Box::new({
-            let name = name.clone();
-            move |level, text| events.note(level, Some(step), format!("{name}: {text}"))
-        }),
-    };
-    let sender = results.clone();
-    let spawned = std::thread::Builder::new().name(format!("net {name}")).spawn(move || {
-        let name = racer.link.name.clone();
-        let mut port = None;
-        let result = racer.run(&mut port);
-        // After the race nobody listens, and nobody needs to.
-        let _ = sender.send((name, result));
-        // The answer does not wait for this: the kernel lets every CPU pass before a packet socket is closed.
-        drop(port);
+    cx.claims.enter(Contender {
+        driver: driver(cx, &link),
+        ip: ip.clone(),
+        is_named: is_named(plan, &link),
+        state: State::Waiting(Reason::NoCarrier),
+        turns: 0,
+        lost: None,
+        is_up: false,
+        link: link.clone(),
     });
-    if let Err(error) = spawned {
-        cx.note(Level::Warning, format!("{name}: no thread for it: {error}"));
-    }
+    probe::start(cx, plan, link, ip);
 }
 
-impl<S: Sys> Racer<S> {
-    /// A port that it opens is left to the caller to close.
-    fn run(&self, port: &mut Option<Box<dyn PacketPort>>) -> Result<NetworkUp, Reason> {
-        let refused = |error: dayfly_sys::SysError| Reason::Refused(error.to_string());
-        // What an earlier attempt left would only confuse the routes of this one.
-        self.sys.change_link(self.link.index, &LinkChange::Flush).map_err(refused)?;
-        if let Some(mtu) = self.ip.mtu {
-            self.sys.change_link(self.link.index, &LinkChange::Mtu(mtu)).map_err(refused)?;
-        }
-        self.sys.change_link(self.link.index, &LinkChange::Up).map_err(refused)?;
-        self.wait_for_carrier()?;
-        match self.ip.client {
-            Some(address) => apply::fixed(self, address),
-            None => dhcp::lease(self, port),
-        }
-    }
-
-    fn wait_for_carrier(&self) -> Result<(), Reason> {
-        let mut said = false;
-        while !self.is_over() {
-            let links = self.sys.links().map_err(|error| Reason::Refused(error.to_string()))?;
-            match links.iter().find(|link| link.index == self.link.index) {
-                Some(link) if link.carrier => return Ok(()),
-                Some(_) => {}
-                None => return Err(Reason::Refused("it has vanished".to_owned())),
-            }
-            if !said {
-                (self.say)(Level::Debug, "up, waiting for a carrier".to_owned());
-                said = true;
-            }
-            self.sys.sleep(POLL);
-        }
-        Err(Reason::NoCarrier)
-    }
-
-    fn is_over(&self) -> bool {
-        self.over.load(Ordering::Relaxed) || self.sys.now() >= self.until
-    }
+/// The driver's name; virtual interfaces have none.
+fn driver<S: Sys>(cx: &Context<S>, link: &Link) -> Option<String> {
+    let text = cx.sys.read(Path::new(&format!("/sys/class/net/{}/device/uevent", link.name))).ok()?;
+    let fields = dayfly_wire::uevent::parse_file(&String::from_utf8_lossy(&text));
+    fields.into_iter().find_map(|(key, value)| (key == "DRIVER").then_some(value))
 }
 
 /// The failure, with each interface's reason.
-fn explain(plan: &NetworkPlan, reasons: &BTreeMap<String, Reason>, troubles: &str) -> Failure {
+fn explain(plan: &NetworkPlan, all: &[Contender], troubles: &str) -> Failure {
     let tried = format!("bring the network up: {plan}");
-    if reasons.is_empty() {
+    if all.is_empty() {
         let wanted: Vec<&str> = plan.ip.iter().filter_map(|ip| ip.iface.as_deref()).collect();
         let wrong = if wanted.is_empty() {
             "there is no network interface".to_owned()
@@ -228,19 +230,20 @@ fn explain(plan: &NetworkPlan, reasons: &BTreeMap<String, Reason>, troubles: &st
         };
         return Failure::new(Code::NetNoLink, tried, wrong + troubles);
     }
-    let wrong: Vec<String> = reasons
+    let reasons: Vec<&Reason> = all
         .iter()
-        .map(|(name, reason)| match reason {
-            Reason::NoCarrier => format!("{name}: no carrier"),
-            Reason::NoLease(text) | Reason::Refused(text) => format!("{name}: {text}"),
+        .filter_map(|one| match &one.state {
+            State::Waiting(reason) | State::Failed(reason) => Some(reason),
+            State::Claims(_) => None,
         })
         .collect();
-    let code = if reasons.values().all(|reason| *reason == Reason::NoCarrier) {
+    let code = if reasons.iter().all(|reason| **reason == Reason::NoCarrier) {
         Code::NetNoCarrier
-    } else if reasons.values().any(|reason| matches!(reason, Reason::NoLease(_))) {
+    } else if reasons.iter().any(|reason| matches!(reason, Reason::NoLease(_))) {
         Code::NetNoLease
     } else {
         Code::NetConfigure
     };
-    Failure::new(code, tried, wrong.join("; "))
+    let stories: Vec<String> = all.iter().map(ToString::to_string).collect();
+    Failure::new(code, tried, stories.join("; "))
 }

@@ -12,6 +12,7 @@ use dayfly_sys::{Mount, MountFlags, Sys};
 use crate::context::{Context, Done};
 use crate::devices::{self, Device};
 use crate::events::Level;
+use crate::failure::Class;
 use crate::{Failure, Learned};
 
 /// File systems that can hold what persists: owners, modes, xattrs, links.
@@ -67,7 +68,7 @@ fn find_or_make<S: Sys>(
 ) -> Result<Option<Device>, Failure> {
     match devices::wait_for(cx, wanted, creation.patience) {
         Ok(device) if device.superblock.is_some() => Ok(Some(device)),
-        Err(failure) if failure.hopeless => Err(failure),
+        Err(failure) if failure.class == Class::Permanent => Err(failure),
         // It did not appear; or /dev/NAME did, with nothing on it.
         Ok(_) | Err(_) => create::make(cx, wanted, creation).map(Some),
     }

@@ -18,6 +18,9 @@ const LINK_HEADER: usize = 16;
 const ADDRESS_HEADER: usize = 8;
 const ROUTE_HEADER: usize = 12;
 const IFLA_INFO_KIND: u16 = 1;
+const IFLA_PROP_LIST: u16 = libc::IFLA_PROP_LIST;
+/// The kernel marks this one as nested (`NLA_F_NESTED`).
+const IFLA_PROP_LIST_NESTED: u16 = libc::IFLA_PROP_LIST | 0x8000;
 /// A lifetime without end (linux/if_addr.h).
 const FOR_EVER: u32 = u32::MAX;
 
@@ -40,12 +43,20 @@ fn link(row: &[u8]) -> Option<Link> {
     let index = i32::from_ne_bytes(*header.get(4..)?.first_chunk()?) as u32;
     let flags = u32::from_ne_bytes(*header.get(8..)?.first_chunk()?);
     let (mut name, mut mac, mut mtu, mut software) = (None, None, 0, None);
+    let (mut least_mtu, mut most_mtu, mut other_names) = (0, 0, Vec::new());
+    let number = |value: &[u8]| value.first_chunk().map_or(0, |bytes| u32::from_ne_bytes(*bytes));
     for attribute in attributes_of(attributes) {
         let value = attribute.value();
         match attribute.kind() {
             libc::IFLA_IFNAME => name = Some(text(value)),
             libc::IFLA_ADDRESS => mac = <[u8; 6]>::try_from(value).ok().filter(|mac| *mac != [0; 6]),
-            libc::IFLA_MTU => mtu = value.first_chunk().map_or(0, |bytes| u32::from_ne_bytes(*bytes)),
+            libc::IFLA_MTU => mtu = number(value),
+            libc::IFLA_MIN_MTU => least_mtu = number(value),
+            libc::IFLA_MAX_MTU => most_mtu = number(value),
+            IFLA_PROP_LIST | IFLA_PROP_LIST_NESTED => {
+                let names = attributes_of(value).filter(|one| one.kind() == libc::IFLA_ALT_IFNAME);
+                other_names = names.map(|one| text(one.value())).collect();
+            }
             libc::IFLA_LINKINFO => {
                 software = attributes_of(value)
                     .find(|info| info.kind() == IFLA_INFO_KIND)
@@ -68,6 +79,9 @@ fn link(row: &[u8]) -> Option<Link> {
         up: flags & libc::IFF_UP as u32 != 0,
         carrier: flags & libc::IFF_LOWER_UP as u32 != 0,
         mtu,
+        least_mtu,
+        most_mtu,
+        other_names,
     })
 }
 
@@ -249,7 +263,7 @@ fn is_removable_address(row: &[u8], index: u32) -> bool {
 mod tests {
     use super::*;
     use netlink_packet_core::Emitable;
-    use netlink_packet_route::link::{InfoKind, LinkInfo, LinkLayerType};
+    use netlink_packet_route::link::{InfoKind, LinkInfo, LinkLayerType, Prop};
 
     fn bytes(message: &impl Emitable) -> Vec<u8> {
         let mut bytes = vec![0; message.buffer_len()];
@@ -267,6 +281,12 @@ mod tests {
             message.attributes = vec![
                 LinkAttribute::IfName("x0".into()),
                 LinkAttribute::Mtu(1400),
+                LinkAttribute::MinMtu(68),
+                LinkAttribute::MaxMtu(9000),
+                LinkAttribute::PropList(vec![
+                    Prop::AltIfName("enp0s3".into()),
+                    Prop::AltIfName("enx020000000007".into()),
+                ]),
                 LinkAttribute::Address(address.to_vec()),
             ];
             message.attributes.extend(info.map(|kind| LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)])));
@@ -282,6 +302,9 @@ mod tests {
             up: true,
             carrier: true,
             mtu: 1400,
+            least_mtu: 68,
+            most_mtu: 9000,
+            other_names: vec!["enp0s3".into(), "enx020000000007".into()],
         };
         assert_eq!(row(ether, up, None, &mac), base);
         assert_eq!(

@@ -1,0 +1,114 @@
+//! A probe: one interface up, its carrier, and what it could be configured with. It sets no address and no route; that is
+//! the owner's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dayfly_plan::NetworkPlan;
+use dayfly_sys::{Link, LinkChange, PacketPort, Sys, SysError};
+use dayfly_wire::ip::IpArg;
+
+use super::{apply, dhcp};
+use crate::claims::{Claims, Origin, Reason, State};
+use crate::context::Context;
+use crate::events::Level;
+
+/// How often links are looked at.
+pub const POLL: Duration = Duration::from_millis(20);
+/// The same when another interface has won, and the image is on its way.
+const RELAXED_POLL: Duration = Duration::from_millis(500);
+
+/// One interface's, on a thread of its own.
+pub struct Probe<S: Sys> {
+    pub sys: Arc<S>,
+    pub link: Link,
+    pub hostname: Option<String>,
+    ip: IpArg,
+    claims: Arc<Claims>,
+    round: u64,
+    pub say: Box<dyn Fn(Level, String) + Send>,
+}
+
+/// Starts one.
+pub fn start<S: Sys>(cx: &Context<S>, plan: &NetworkPlan, link: Link, ip: IpArg) {
+    let (events, step, name) = (cx.events.clone(), cx.step, link.name.clone());
+    let probe = Probe {
+        sys: Arc::clone(&cx.sys),
+        hostname: plan.hostname.as_ref().map(ToString::to_string).or_else(|| ip.hostname.clone()),
+        link,
+        ip,
+        claims: Arc::clone(&cx.claims),
+        round: cx.claims.round(),
+        say: Box::new({
+            let name = name.clone();
+            move |level, text| events.note(level, Some(step), format!("{name}: {text}"))
+        }),
+    };
+    let spawned = std::thread::Builder::new().name(format!("net {name}")).spawn(move || {
+        let mut port = None;
+        let state = match probe.run(&mut port) {
+            Ok(origin) => State::Claims(origin),
+            Err(reason) => State::Failed(reason),
+        };
+        probe.tell(state);
+        // The answer does not wait for this: the kernel lets every CPU pass before a packet socket is closed.
+        drop(port);
+    });
+    if let Err(error) = spawned {
+        cx.note(Level::Warning, format!("{name}: no thread for it: {error}"));
+    }
+}
+
+impl<S: Sys> Probe<S> {
+    /// A port that it opens is left to the caller to close.
+    fn run(&self, port: &mut Option<Box<dyn PacketPort>>) -> Result<Origin, Reason> {
+        // What an earlier attempt left would only confuse the routes of this one.
+        self.change(&LinkChange::Flush)?;
+        if let Some(mtu) = self.ip.mtu {
+            // Before it is up: some cards lose their carrier over it.
+            apply::set_mtu(&*self.sys, &self.link, mtu, &self.say)?;
+        }
+        self.change(&LinkChange::Up)?;
+        if self.is_over() && !self.link.up {
+            // The owner has taken back what it knew of while this was under way.
+            self.change(&LinkChange::Down)?;
+        }
+        self.wait_for_carrier()?;
+        match self.ip.client {
+            Some(address) => Ok(Origin::Static(address)),
+            None => dhcp::lease(self, port).map(|lease| Origin::Lease(Box::new(lease), self.sys.now())),
+        }
+    }
+
+    fn wait_for_carrier(&self) -> Result<(), Reason> {
+        let mut said = false;
+        while !self.is_over() {
+            let links = self.sys.links()?;
+            match links.iter().find(|link| link.index == self.link.index) {
+                Some(link) if link.carrier => return Ok(()),
+                Some(_) => {}
+                None => return Err(Reason::Refused("it has vanished".to_owned())),
+            }
+            if !said {
+                (self.say)(Level::Debug, "up, waiting for a carrier".to_owned());
+                said = true;
+            }
+            self.sys.sleep(if self.claims.is_decided() { RELAXED_POLL } else { POLL });
+        }
+        Err(Reason::NoCarrier)
+    }
+
+    fn change(&self, change: &LinkChange) -> Result<(), SysError> {
+        self.sys.change_link(self.link.index, change)
+    }
+
+    /// How far it has come.
+    pub fn tell(&self, state: State) {
+        self.claims.tell(self.round, self.link.index, state);
+    }
+
+    /// Whether the owner has stopped listening.
+    pub fn is_over(&self) -> bool {
+        !self.claims.is_open(self.round)
+    }
+}

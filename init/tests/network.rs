@@ -1,0 +1,172 @@
+//! Several interfaces: which one is configured, what becomes of the others, and what follows where the first leads nowhere.
+
+mod machine;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use machine::{End, Machine, Node, link};
+
+const LIMIT: Duration = Duration::from_secs(20);
+const URL: &str = "root=live:http://10.0.2.2/os.squashfs";
+
+/// Boots with eth0, eth1 and eth2, and gives the machine back when the OS's init runs.
+fn booted(words: &str, cards: u32, prepare: impl FnOnce(&mut machine::State)) -> Arc<Machine> {
+    let (machine, ends) = Machine::new(&format!("{URL} {words}"), 5);
+    {
+        let mut state = machine.state();
+        for index in 3..2 + cards {
+            let name = format!("eth{}", index - 2);
+            state.links.push(link(index, &name));
+        }
+        prepare(&mut state);
+    }
+    assert_eq!(machine.boot(&ends, LIMIT), End::Exec("/sbin/init".to_owned()), "{:#?}", machine.state().log);
+    machine
+}
+
+fn steps(machine: &Machine, wanted: &str) -> Vec<(String, String)> {
+    let report = machine.report();
+    let rows = report["steps"].as_array().unwrap().iter().filter(|row| row["step"] == wanted);
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    rows.map(|row| (text(&row["outcome"]), text(&row["detail"]))).collect()
+}
+
+/// The interfaces that are up, and those that have an address.
+fn up(machine: &Machine) -> (Vec<u32>, Vec<u32>) {
+    let state = machine.state();
+    let up = state.links.iter().filter(|link| link.up).map(|link| link.index).collect();
+    (up, state.addresses.keys().copied().collect())
+}
+
+fn said(machine: &Machine, words: &str) -> bool {
+    machine.state().log.iter().any(|(_, line)| line.contains(words))
+}
+
+#[test]
+fn one_interface_is_configured_and_the_others_are_left_as_they_were() {
+    let machine = booted("", 3, |_| {});
+    let (up, with_address) = up(&machine);
+    assert_eq!((up.len(), &with_address), (1, &up), "{:#?}", machine.state().log);
+    assert_eq!(machine.state().defaults.len(), 1);
+    assert_eq!(steps(&machine, "network").len(), 1);
+    assert_eq!(steps(&machine, "settle").len(), 1);
+}
+
+#[test]
+fn a_claim_that_leads_nowhere_gives_way_to_the_next() {
+    // Whichever claims first, the image is behind the other.
+    for behind in [2, 3] {
+        let machine = booted("", 2, |state| {
+            state.server_behind = Some(behind);
+            // The other one is the one that the firmware booted from: it is the first.
+            let other = 5 - behind;
+            let bootif = format!(" BOOTIF=01-52-54-00-12-34-0{other}");
+            let Some(Node::File(cmdline)) = state.nodes.get_mut(Path::new("/proc/cmdline")) else { panic!() };
+            cmdline.extend(bootif.as_bytes());
+        });
+        assert_eq!(up(&machine), (vec![behind], vec![behind]), "{:#?}", machine.state().log);
+        let fetches: Vec<String> = steps(&machine, "fetch").into_iter().map(|(outcome, _)| outcome).collect();
+        assert_eq!(fetches.last().unwrap(), "done");
+        assert!(fetches.len() >= 2, "{fetches:?}");
+        let networks = steps(&machine, "network");
+        assert!(networks.last().unwrap().1.contains(&format!("10.0.2.{}/24", 13 + behind)), "{networks:?}");
+        let settled = steps(&machine, "settle");
+        assert!(settled[0].1.contains("which led nowhere: GET http://10.0.2.2/os.squashfs"), "{settled:?}");
+        let report = machine.report();
+        assert_eq!(report["node"]["address"], format!("10.0.2.{}", 13 + behind));
+        assert_eq!(report["node"]["mac"], format!("52:54:00:12:34:0{behind}"));
+    }
+}
+
+#[test]
+fn a_second_interface_without_an_answer_costs_nothing() {
+    let machine = booted("", 2, |state| {
+        state.silent = vec![3];
+        // The server comes back later.
+        state.fault = Some(machine::Fault {
+            call: "open_url http://10.0.2.2/os.squashfs".to_owned(),
+            cause: dayfly_sys::Cause::Connect,
+            times: 2,
+        });
+    });
+    assert_eq!(up(&machine), (vec![2], vec![2]));
+    let networks = steps(&machine, "network");
+    assert_eq!(networks.len(), 3, "{networks:?}");
+    assert!(networks[1].1.starts_with("eth0 stays: no other claims anything."), "{networks:?}");
+    assert!(networks[1].1.contains("eth1: sent"), "{networks:?}");
+}
+
+#[test]
+fn one_interface_alone_is_not_left() {
+    let machine = booted("", 1, |state| {
+        state.fault = Some(machine::Fault {
+            call: "open_url http://10.0.2.2/os.squashfs".to_owned(),
+            cause: dayfly_sys::Cause::Connect,
+            times: 2,
+        });
+    });
+    assert_eq!(steps(&machine, "network").len(), 1);
+    assert_eq!(up(&machine), (vec![2], vec![2]));
+}
+
+#[test]
+fn every_interface_that_ip_names_is_configured() {
+    let words = "ip=eth1:dhcp ip=192.168.7.9::192.168.7.1:24::eth0:off";
+    let machine = booted(words, 3, |_| {});
+    assert_eq!(up(&machine), (vec![2, 3], vec![2, 3]), "{:#?}", machine.state().log);
+    let metrics: Vec<u32> = machine.state().defaults.values().copied().collect();
+    assert_eq!(metrics.iter().min(), Some(&1024));
+    assert_eq!(metrics.iter().max(), Some(&1025), "two default routes are not equal");
+    // One that is silent is said, and does not hold the boot for long.
+    let machine = booted("ip=eth0:dhcp ip=eth1:dhcp", 2, |state| state.silent = vec![3]);
+    assert_eq!(up(&machine), (vec![2], vec![2]));
+    assert!(
+        said(&machine, "ip= names it, but it is not configured: eth1: sent"),
+        "{:#?}",
+        machine.state().log
+    );
+}
+
+#[test]
+fn named_interfaces_take_turns_as_well() {
+    let machine = booted("ip=eth0:dhcp ip=eth1:dhcp", 2, |state| state.server_behind = Some(3));
+    assert_eq!(up(&machine), (vec![2, 3], vec![2, 3]), "{:#?}", machine.state().log);
+    assert_eq!(machine.state().defaults.get(&3), Some(&1024), "{:#?}", machine.state().log);
+}
+
+#[test]
+fn an_mtu_that_the_card_cannot_do_does_not_fail_the_boot() {
+    // The fake's DHCP gives 1400.
+    for (words, least, most, mtu, said_so) in [
+        ("ip=dhcp", 68, 9000, 1400, None),
+        ("ip=dhcp", 68, 1300, 1300, Some("an MTU of 1400 is out of its range of 68 to 1300, 1300 taken")),
+        ("ip=dhcp", 1500, 9000, 1500, Some("an MTU of 1400 is out of its range of 1500 to 9000, 1500 taken")),
+        (
+            "ip=eth0:dhcp:65535",
+            68,
+            9000,
+            9000,
+            Some("an MTU of 65535 is out of its range of 68 to 9000, 9000 taken"),
+        ),
+        ("ip=eth0:dhcp:68", 68, 9000, 68, None),
+    ] {
+        let machine = booted(words, 1, |state| {
+            let card = state.links.iter_mut().find(|link| link.index == 2).unwrap();
+            (card.least_mtu, card.most_mtu) = (least, most);
+        });
+        let card = machine.state().links.iter().find(|link| link.index == 2).unwrap().clone();
+        assert_eq!(card.mtu, mtu, "{words}");
+        assert!(said_so.is_none_or(|words| said(&machine, words)), "{words}: {:#?}", machine.state().log);
+    }
+    // A card whose driver does not say what it takes, and refuses.
+    let machine = booted("ip=dhcp", 1, |state| {
+        state.fault = Some(machine::Fault {
+            call: "change_link 2 mtu".to_owned(),
+            cause: dayfly_sys::Cause::Errno(22),
+            times: 1,
+        });
+    });
+    assert!(said(&machine, "its MTU stays 1500: "), "{:#?}", machine.state().log);
+}
