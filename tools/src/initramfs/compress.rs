@@ -4,6 +4,9 @@
 //! 0.35 s with zstd, whatever the level; the sizes are 6.7, 2.3 and 1.7 MB. A virtual machine's memory is filled by the
 //! hypervisor, so lz4 hands over first there; a server fetches the larger `generic` image over TFTP and unpacks zstd at
 //! some hundred MB/s, so fewer bytes win.
+//!
+//! Other archives may follow: boot loaders append theirs, and so does `cat`. The kernel's init/initramfs.c goes on behind
+//! what a decompressor has read, passes zeros over, and takes an uncompressed archive only at a multiple of four bytes.
 
 use std::io::Write;
 
@@ -34,13 +37,18 @@ impl Compress {
 
     /// Compresses; `level` is zstd's, 1 to 19.
     pub fn pack(self, archive: Vec<u8>, level: i32) -> Result<Vec<u8>> {
-        match self {
-            Self::None => Ok(archive),
-            Self::Zstd => zstd(&archive, level),
-            Self::Lz4 => lz4(&archive),
-        }
+        let mut image = match self {
+            Self::None => archive,
+            Self::Zstd => zstd(&archive, level)?,
+            Self::Lz4 => lz4(&archive)?,
+        };
+        image.resize(image.len().next_multiple_of(ALIGN), 0);
+        Ok(image)
     }
 }
+
+/// Where the kernel looks for an uncompressed archive behind another one.
+const ALIGN: usize = 4;
 
 fn zstd(archive: &[u8], level: i32) -> Result<Vec<u8>> {
     let mut encoder = zstd::stream::Encoder::new(Vec::new(), level)?;
@@ -51,7 +59,9 @@ fn zstd(archive: &[u8], level: i32) -> Result<Vec<u8>> {
 }
 
 /// The "legacy" frame, the only one that the kernel's unlz4 reads: a magic number, then blocks of 8 MiB of input, each
-/// with its compressed length before it.
+/// with its compressed length before it. It has no end of its own; a block of length zero is where the kernel stops (since
+/// 5.11, lib/decompress_unlz4.c), and without it what follows is taken for another block, which ends the unpacking of all
+/// the rest.
 fn lz4(archive: &[u8]) -> Result<Vec<u8>> {
     const MAGIC: u32 = 0x184C_2102;
     const BLOCK: usize = 8 << 20;
@@ -61,5 +71,6 @@ fn lz4(archive: &[u8]) -> Result<Vec<u8>> {
         out.extend(u32::try_from(packed.len())?.to_le_bytes());
         out.extend(packed);
     }
+    out.extend(0_u32.to_le_bytes());
     Ok(out)
 }

@@ -4,6 +4,7 @@ mod archive;
 mod kernel;
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use archive::{files, listed};
@@ -118,13 +119,27 @@ fn compressed_images_unpack_to_the_plain_one() {
     }
     let plain = fs::read(bench.path("none")).expect("it was written");
     let zstd = fs::read(bench.path("zstd")).expect("it was written");
-    assert!(zstd::decode_all(zstd.as_slice()).expect("zstd") == plain);
+    let mut frame = zstd::stream::read::Decoder::with_buffer(zstd.as_slice()).expect("zstd").single_frame();
+    let mut unpacked = Vec::new();
+    frame.read_to_end(&mut unpacked).expect("zstd");
+    assert!(unpacked == plain);
+    // Zeros to where the kernel looks for the next archive, and no more.
+    let rest = frame.finish();
+    assert!(zstd.len() % 4 == 0 && rest.len() < 4 && rest.iter().all(|byte| *byte == 0), "{rest:?}");
     let lz4 = fs::read(bench.path("lz4")).expect("it was written");
     assert_eq!(lz4[..4], [0x02, 0x21, 0x4C, 0x18], "the frame that the kernel knows");
     let len = u32::from_le_bytes(lz4[4..8].try_into().expect("four bytes")) as usize;
-    assert_eq!(len, lz4.len() - 8, "one block holds it all");
     let size = i32::try_from(plain.len()).expect("small");
-    assert!(lz4::block::decompress(&lz4[8..], Some(size)).expect("lz4") == plain);
+    assert!(
+        lz4::block::decompress(&lz4[8..8 + len], Some(size)).expect("lz4") == plain,
+        "one block holds it all"
+    );
+    // The mark at which the kernel stops, whatever stands behind it.
+    let rest = &lz4[8 + len..];
+    assert!(
+        lz4.len() % 4 == 0 && (4..8).contains(&rest.len()) && rest.iter().all(|byte| *byte == 0),
+        "{rest:?}"
+    );
 }
 
 #[test]
