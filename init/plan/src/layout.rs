@@ -1,8 +1,12 @@
 //! Which path of the OS is kept, thrown away or protected.
 
+mod defaults;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+
+pub use defaults::{DEFAULTS, Owned, Writer, default_layout, is_database};
 
 use crate::{Source, Sourced};
 
@@ -55,27 +59,6 @@ impl FromStr for Policy {
 
 /// The policies by path. A path below another one is set up after it.
 pub type Layout = BTreeMap<String, Sourced<Policy>>;
-
-/// The immutable OS that Dayfly comes from: `/usr` protected, `/etc` new at each boot, data kept. What packages and their
-/// manager write of themselves describes the image's `/usr` and changes with it: kept on a disk, it would describe an
-/// older image.
-pub fn default_layout() -> Layout {
-    [
-        ("/etc", Policy::Ephemeral),
-        ("/home", Policy::Persistent),
-        ("/opt", Policy::Persistent),
-        ("/usr", Policy::ReadOnly),
-        ("/usr/local", Policy::Persistent),
-        ("/var", Policy::Persistent),
-        ("/var/cache/debconf", Policy::Ephemeral),
-        ("/var/lib/dpkg", Policy::Ephemeral),
-        ("/var/lib/rpm", Policy::Ephemeral),
-        ("/var/lib/systemd/catalog", Policy::Ephemeral),
-    ]
-    .into_iter()
-    .map(|(path, policy)| (path.to_owned(), Sourced::default_of(policy)))
-    .collect()
-}
 
 impl Policy {
     /// Whether it keeps something over a reboot.

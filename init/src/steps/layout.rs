@@ -76,10 +76,11 @@ pub fn apply<S: Sys>(cx: &Context<S>, entries: &[LayoutEntry]) -> Result<Done, F
     if let Err(error) = cx.sys.mount(&away) {
         cx.note(Level::Debug, error.to_string());
     }
+    let count = entries.iter().filter(|entry| !entry.is_database()).count();
     Ok(Done::with(if in_memory.is_empty() {
-        format!("{} paths", entries.len())
+        format!("{count} paths")
     } else {
-        format!("{} paths; in memory for want of a state disk: {}", entries.len(), in_memory.join(" "))
+        format!("{count} paths; in memory for want of a state disk: {}", in_memory.join(" "))
     }))
 }
 
@@ -165,8 +166,20 @@ impl<'a> Place<'a> {
     /// The root's overlay itself; where something else lies above, the overlay's folder is shown through it.
     fn show_overlay<S: Sys>(&self, cx: &Context<S>) -> Result<(), SysError> {
         let is_apart = self.is_apart(cx);
-        if (self.above == Policy::Ephemeral && !is_apart) || (self.is_default && !self.is_in_image(cx)?) {
+        if self.above == Policy::Ephemeral && !is_apart {
             return Ok(());
+        }
+        if self.is_default {
+            // Most defaults are of other distributions: the one look that they cost.
+            match cx.sys.inspect(&self.image)? {
+                Some(FileKind::Dir) => {}
+                Some(FileKind::File(_)) if self.above.persists() => return self.put_back(cx),
+                _ => return Ok(()),
+            }
+            // What the state disk has of an older image's, in the way of a folder.
+            if matches!(cx.sys.inspect(&self.target)?, Some(kind) if kind != FileKind::Dir) {
+                cx.sys.remove_tree(&self.target)?;
+            }
         }
         if is_apart {
             return self.own_overlay(cx);
@@ -174,6 +187,19 @@ impl<'a> Place<'a> {
         let source = at(paths::OVERLAY, self.path);
         cx.sys.make_dir(&source, 0o755)?;
         if self.prepare(cx)? { self.bind(cx, source, MountFlags::default()) } else { Ok(()) }
+    }
+
+    /// A file of the image's below what is kept. Nothing is bound over it: programs replace such files by rename(2).
+    fn put_back<S: Sys>(&self, cx: &Context<S>) -> Result<(), SysError> {
+        let wanted = cx.sys.read(&self.image)?;
+        let is_file = matches!(cx.sys.inspect(&self.target)?, Some(FileKind::File(_)));
+        if is_file && cx.sys.read(&self.target)? == wanted {
+            return Ok(());
+        }
+        cx.sys.remove_tree(&self.target)?;
+        let folder = self.target.parent().unwrap_or(Path::new(paths::ROOT));
+        cx.sys.make_dir(folder, 0o755)?;
+        cx.sys.copy_file(&self.image, &self.target)
     }
 
     /// An overlay for this place alone, which costs memory only for what changes, and shows what a tmpfs could not keep (user xattrs

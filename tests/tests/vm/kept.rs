@@ -52,8 +52,9 @@ for dir in /home /opt /usr/local /var/lib; do
     setfattr -x user.note empty
     dd if=/dev/urandom of=../written/random bs=64k count=16 status=none
 done
-for dir in /etc /root /srv /tmp /mnt / /var/lib/dpkg /var/cache/debconf /etc/ssh; do echo new >$dir/written-by-the-test; done
+for dir in /etc /root /srv /tmp /mnt / /var/lib/dpkg /var/cache/debconf /var/cache/ldconfig /var/lib/pam /etc/ssh; do echo new >$dir/written-by-the-test; done
 mkdir -p /srv/deep/er && echo new >/srv/deep/er/file
+echo more >>/var/lib/shells.state
 echo 'intruder:x:0:0::/root:/bin/sh' >>/etc/passwd
 rm /etc/issue
 chmod 0600 /etc/profile
@@ -88,8 +89,9 @@ pub fn over_a_reboot(lab: &Lab, os: &Os) -> Result<()> {
     }
     let written = "find / -xdev -name 'written-by-the-test' -o -xdev -path /srv/deep";
     same!(vm.check(written)?, "", "what should be gone");
-    let databases = "cd /var && ls lib/dpkg/written-by-the-test cache/debconf/written-by-the-test 2>&1";
-    same!(vm.check(&format!("{databases} | grep -c 'No such file'"))?, "2", "what packages write");
+    let databases = "cd /var && ls {lib/dpkg,lib/pam,cache/debconf,cache/ldconfig}/written-by-the-test 2>&1";
+    same!(vm.check(&format!("{databases} | grep -c 'No such file'"))?, "4", "what packages write");
+    same!(vm.check("cmp /var/lib/shells.state /run/dayfly/l/var/lib/shells.state && echo same")?, "same");
     same_etc(&vm, os)?;
 
     vm.run_unattended("poweroff")?;

@@ -12,7 +12,7 @@ use crate::Secret;
 use crate::k0s::K0sPlan;
 use crate::k3s::K3sPlan;
 use crate::kubernetes::{KernelNeeds, KubeletPlan};
-use crate::layout::Policy;
+use crate::layout::{self, Policy};
 use crate::node::{FilePlan, HostKeys, NetworkKeeper, SysctlPlan, UnitPlan, UserPlan};
 use crate::settings::template::UrlTemplate;
 use crate::settings::value::{DeviceRef, HostName, Sha256, Url};
@@ -98,6 +98,14 @@ pub struct LayoutEntry {
     pub policy: Policy,
     /// Nobody asked for it: it is passed over where the image has no such folder and none can be made.
     pub is_default: bool,
+}
+
+impl LayoutEntry {
+    /// Whether it is one of the package databases: forty paths that nobody has asked about are one thing for a reader
+    /// (docs/reference/layout.md).
+    pub fn is_database(&self) -> bool {
+        self.is_default && layout::is_database(&self.path)
+    }
 }
 
 /// What a step does.

@@ -56,18 +56,7 @@ impl fmt::Display for Action {
             Action::MountRoot { size: Some(bytes) } => {
                 write!(f, "overlay of image and tmpfs of {bytes} bytes")
             }
-            Action::ApplyLayout { entries } => {
-                let mut groups: Vec<(Policy, Vec<&str>)> = Vec::new();
-                for LayoutEntry { path, policy, .. } in entries {
-                    match groups.iter_mut().find(|(group, _)| group == policy) {
-                        Some((_, paths)) => paths.push(path),
-                        None => groups.push((*policy, vec![path])),
-                    }
-                }
-                let texts: Vec<String> =
-                    groups.iter().map(|(policy, paths)| format!("{} {policy}", paths.join(" "))).collect();
-                f.write_str(&texts.join("; "))
-            }
+            Action::ApplyLayout { entries } => f.write_str(&layout_in_words(entries)),
             Action::WriteIdentity(identity) => match &identity.hostname {
                 Some(name) => write!(f, "name {name}, hosts, machine-id, resolver"),
                 None if identity.is_installed => {
@@ -143,6 +132,26 @@ impl fmt::Display for Action {
             Action::Exec { args } => write!(f, "exec the OS's init with {}", args.join(" ")),
         }
     }
+}
+
+/// The paths by what becomes of them.
+fn layout_in_words(entries: &[LayoutEntry]) -> String {
+    let mut groups: Vec<(Policy, Vec<&str>)> = Vec::new();
+    for entry in entries.iter().filter(|entry| !entry.is_database()) {
+        match groups.iter_mut().find(|(group, _)| *group == entry.policy) {
+            Some((_, paths)) => paths.push(&entry.path),
+            None => groups.push((entry.policy, vec![&entry.path])),
+        }
+    }
+    if entries.iter().any(LayoutEntry::is_database) {
+        match groups.iter_mut().find(|(group, _)| *group == Policy::Ephemeral) {
+            Some((_, paths)) => paths.push("and package databases"),
+            None => groups.push((Policy::Ephemeral, vec!["package databases"])),
+        }
+    }
+    let texts: Vec<String> =
+        groups.iter().map(|(policy, paths)| format!("{} {policy}", paths.join(" "))).collect();
+    texts.join("; ")
 }
 
 impl fmt::Display for NetworkPlan {

@@ -3,6 +3,7 @@
 //! reference` writes the pages anew.
 
 mod contents;
+mod layout;
 mod pages;
 mod parameters;
 mod settings;

@@ -203,14 +203,8 @@ Of these there is one for each of something, and its name is a part of the setti
 A path of a file in the image may be `persistent` or `read-only` too. A persistent file is bound over its place: a program that writes into it writes to
 the state disk, one that replaces it by rename(2) gets `EBUSY`. Without a state disk it is what the image has.
 
-What no entry names is ephemeral. The defaults:
-
-| path | policy |
-|---|---|
+What no entry names is ephemeral. [Who writes what](layout.md) has the defaults.
 ",
     );
-    for (path, policy) in &defaults.layout {
-        writeln!(text, "| `{path}` | `{}` |", policy.value).unwrap();
-    }
     page("docs/reference/settings.md", &text);
 }
