@@ -101,7 +101,7 @@ fn a_later_place_wins_and_explain_shows_the_same_plan() {
     );
     let files = [
         (Source::Image, layer(1, "image")),
-        (Source::Initramfs, layer(2, "initramfs")),
+        (Source::Initramfs, format!("{}settings.trust = \"any\"\n", layer(2, "initramfs"))),
         (Source::Url { secure: false }, layer(4, "url").replace("state.device = \"LABEL=state\"\n", "")),
         (Source::Config, layer(5, "config").replace("state.device = \"LABEL=state\"\n", "")),
     ];
@@ -171,6 +171,7 @@ fn an_image_may_be_named_by_any_place() {
     assert_eq!(setting(&report, "image.url").1, "fw_cfg dayfly.toml");
     assert!(outcomes(&report, "config").is_empty());
     let (_, report) = boots("rd.retry=20 dayfly.settings.url=http://10.0.2.2/${hostname}", |state| {
+        put(state, "/etc/dayfly.toml", "version = 1\nsettings.trust = \"any\"\n");
         state.pages.insert("http://10.0.2.2/worker7".to_owned(), name.as_bytes().to_vec());
     });
     assert_eq!(
@@ -268,11 +269,11 @@ fn the_settings_url_is_tried_for_its_time() {
     // A machine that stands still for a moment must not use its time up: this clock runs many times as fast as the host's.
     let long = format!("{cmdline} dayfly.settings.wait=120");
     let (_, report) = boots(&long, |state| {
-        page(b"version = 1\nkubelet.enabled = true\n")(state);
+        page(b"version = 1\nkubelet.labels = [\"rack=r1\"]\n")(state);
         state.fault = Some(lost(2));
     });
     assert_eq!(outcomes(&report, "settings"), ["retried", "retried", "done"]);
-    assert_eq!(setting(&report, "kubelet.enabled").1, "url (no TLS)");
+    assert_eq!(setting(&report, "kubelet.labels").1, "url (no TLS)");
 
     fails(&cmdline, "config.fetch", "GET http://10.0.2.2/n", |state| state.fault = Some(lost(99)));
     fails(&cmdline, "config.fetch", "the server answered HTTP 404 as told", |state| state.status = 404);

@@ -47,6 +47,8 @@ codes! {
         fix "Add root=live:http://SERVER/IMAGE (or LABEL=, UUID=, a device) to the kernel command line, or image.url to the settings.";
     ConfigSecret "config.secret" "A secret stands where others can read it."
         fix "Take it out there, consider it known, and put a new one on /config, behind https, or into a credential of the machine's firmware.";
+    ConfigTrust "config.trust" "A place set what it is not trusted with: what runs as root, or what decides trust."
+        fix "Set it where the message says; docs/explanation/trust.md says which place may set what, and how to allow more.";
     ConfigTooLate "config.too-late" "A setting comes from a source that is read only after the setting is needed."
         fix "Set it earlier: on the kernel command line, in the initramfs, or in one of the sources that docs/reference/settings.md names for it.";
     ConfigUnsupported "config.unsupported" "What was asked for is understood, but this version cannot do it."

@@ -39,7 +39,7 @@ pub use problem::{Problem, Severity};
 use reference::in_reference;
 pub use secret::Secret;
 pub use settings::Settings;
-pub use source::{Source, Sourced, Stage};
+pub use source::{Place, Source, Sourced, Stage};
 pub use table::Row;
 
 use std::time::Duration;

@@ -38,6 +38,26 @@ pub enum Source {
     Cmdline(String),
 }
 
+/// A place of settings. The order is that of trust, which is not that of precedence: what decides trust belongs to the first
+/// place that sets it, before anybody can have put anything in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// The file in the initramfs.
+    Initramfs,
+    /// The kernel command line.
+    Cmdline,
+    /// Credentials of the machine's firmware.
+    Firmware,
+    /// The settings disk.
+    Config,
+    /// The settings URL.
+    Url,
+    /// The image's own settings.
+    Image,
+    /// Built in.
+    Default,
+}
+
 /// A moment in the boot at which settings are used up: what is found later cannot change them any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
@@ -120,6 +140,28 @@ impl Source {
             }
             Source::Rule { file, position, .. } => (file.rank().0, *position),
             Source::Cmdline(_) => (7, 0),
+        }
+    }
+
+    /// The file that a rule stands in; else itself.
+    pub fn file(&self) -> &Source {
+        match self {
+            Source::Rule { file, .. } => file.file(),
+            other => other,
+        }
+    }
+
+    /// Its place in the order of trust.
+    pub fn place(&self) -> Place {
+        match self.file() {
+            Source::Initramfs => Place::Initramfs,
+            Source::Cmdline(_) => Place::Cmdline,
+            Source::Credential(..) => Place::Firmware,
+            Source::Config => Place::Config,
+            Source::Url { .. } => Place::Url,
+            Source::Image => Place::Image,
+            // A rule's file is none.
+            Source::Default | Source::Rule { .. } => Place::Default,
         }
     }
 

@@ -1,7 +1,11 @@
 //! Laws that hold for every plan, whatever the settings.
 
+use dayfly_plan::settings::groups::GROUPS;
+use dayfly_plan::settings::trust::{Class, Trust, class};
 use dayfly_plan::settings::{Settings, gather};
-use dayfly_plan::{Action, Facts, LayoutEntry, OnFailure, Phase, Plan, Source, Store, Way, paths, plan};
+use dayfly_plan::{
+    Action, Facts, LayoutEntry, OnFailure, Phase, Place, Plan, Source, Store, Way, paths, plan,
+};
 use proptest::prelude::*;
 
 /// Words that mean something, in random choice and order.
@@ -77,6 +81,64 @@ fn document() -> impl Strategy<Value = String> {
             format!("version = 1\n{}\n", lines.join("\n"))
         })
         .prop_flat_map(move |text| rules.clone().prop_map(move |rules| format!("{text}{rules}")))
+}
+
+/// Lines that decide trust or run as root, beside harmless ones, and rules with them.
+fn trusting() -> impl Strategy<Value = String> {
+    const CA: &str = include_str!("../../wire/src/x509/ca.pem");
+    const OTHER_CA: &str = include_str!("../../wire/src/x509/ca-other.pem");
+    let line = prop_oneof![
+        "[ab]".prop_map(|digit| format!("image.sha256 = \"{}\"", digit.repeat(64))),
+        Just("image.sha256 = []".to_owned()),
+        "[ab]".prop_map(|host| format!("image.url = \"http://{host}/os\"")),
+        Just("image.device = \"LABEL=os\"".to_owned()),
+        proptest::sample::select(&[CA, OTHER_CA]).prop_map(|ca| format!("kubelet.ca = '''{ca}'''")),
+        Just("kubelet.ca = []".to_owned()),
+        "[ab]".prop_map(|host| {
+            format!("kubelet.kubeconfig = \"clusters:\\n- cluster:\\n    server: https://{host}\\n\"")
+        }),
+        "[ab]".prop_map(|host| format!("script.node.known_hosts = \"{host} ssh-rsa AAAA\"")),
+        "(any|limited)".prop_map(|trust| format!("settings.trust = \"{trust}\"")),
+        "(any|limited)".prop_map(|trust| format!("config.trust = \"{trust}\"")),
+        Just("user.root.authorized_keys = [\"ssh-rsa AAAA\"]".to_owned()),
+        Just("user.root.authorized_keys = []".to_owned()),
+        Just("kubelet.args = []".to_owned()),
+        Just("sysctl.\"kernel.core_pattern\" = \"|/x\"".to_owned()),
+        Just("file.\"/etc/x\".content = \"x\"".to_owned()),
+        Just("unit.\"x.service\".enable = true".to_owned()),
+        Just("hostname = \"by-file\"".to_owned()),
+        Just("root.size = \"1G\"".to_owned()),
+    ];
+    let some = || proptest::collection::vec(line.clone(), 0..5);
+    (some(), some()).prop_map(|(lines, ruled)| {
+        // A name stands but once in a table.
+        let unique = |mut lines: Vec<String>| {
+            let mut names = std::collections::BTreeSet::new();
+            lines.retain(|line| names.insert(line.split(" = ").next().unwrap().to_owned()));
+            lines.join("\n")
+        };
+        let (lines, ruled) = (unique(lines), unique(ruled));
+        format!("version = 1\n{lines}\n[[match]]\nwhen.mac = \"02:00:00:00:00:01\"\n{ruled}\n")
+    })
+}
+
+fn trusted_word() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[ab]".prop_map(|digit| format!("dayfly.image.sha256={}", digit.repeat(64))),
+        "(any|limited)".prop_map(|trust| format!("dayfly.config.trust={trust}")),
+        Just("dayfly.settings.trust=any".to_owned()),
+    ]
+}
+
+/// The class of a setting as it is shown: of a group's, its entry is in the name.
+fn class_of(shown: &str) -> Class {
+    let Some(group) = GROUPS.iter().find(|group| shown.starts_with(&format!("{}.", group.name))) else {
+        return class(shown);
+    };
+    match group.fields {
+        [field] if field.name.is_empty() => class(group.name),
+        _ => class(&format!("{}.{}", group.name, shown.rsplit('.').next().unwrap())),
+    }
 }
 
 /// The steps that find settings, and what they find.
@@ -227,6 +289,69 @@ proptest! {
                     prop_assert!(reads.iter().all(|read| step.needs.contains(read)), "{} does not wait for {:?}", step.id, reads);
                 }
             }
+        }
+    }
+
+    /// Whatever the places say: what decides trust is of the first place that sets it, and plain http sets nothing that
+    /// runs as root or decides trust.
+    #[test]
+    fn trust_has_a_floor(
+        files in proptest::collection::vec(proptest::option::of(trusting()), 6),
+        words in proptest::collection::vec(prop_oneof![word(), trusted_word()], 0..6),
+    ) {
+        let sources = [
+            Source::Initramfs,
+            Source::Credential(Store::Smbios, "dayfly.toml".to_owned()),
+            Source::Config,
+            Source::Url { secure: true },
+            Source::Url { secure: false },
+            Source::Image,
+        ];
+        let mut facts = Facts::from_cmdline(words.join(" "));
+        facts.machine.macs = vec!["02:00:00:00:00:01".parse().unwrap()];
+        for (source, text) in sources.into_iter().zip(files) {
+            if let Some(text) = text {
+                prop_assert!(text.parse::<toml::Table>().is_ok(), "{}", text);
+                facts = facts.with_layer(source, text);
+            }
+        }
+        let (settings, _) = gather(&facts);
+        let up_to = |place: Place| {
+            let mut some = facts.clone();
+            some.layers.retain(|layer| layer.source.place() <= place);
+            if place < Place::Cmdline {
+                some.cmdline = String::new();
+            }
+            gather(&some).0
+        };
+        // What the first places have set is what they set without the later ones.
+        for floor in [Place::Initramfs, Place::Cmdline, Place::Firmware].map(up_to) {
+            if let Some(owned) = &floor.image_sha256 {
+                prop_assert_eq!(Some(owned), settings.image_sha256.as_ref());
+            }
+            if floor.kubelet.ca.is_some() || floor.kubelet.kubeconfig.is_some() {
+                prop_assert_eq!(&floor.kubelet.ca, &settings.kubelet.ca);
+                prop_assert_eq!(&floor.kubelet.kubeconfig, &settings.kubelet.kubeconfig);
+            }
+            for (name, script) in &floor.scripts {
+                let owned = script.known_hosts.as_ref();
+                prop_assert!(owned.is_none() || owned == settings.scripts[name].known_hosts.as_ref());
+            }
+        }
+        prop_assert_eq!(&up_to(Place::Initramfs).settings_trust, &settings.settings_trust);
+        let notes = plan(&settings).notes.join("\n");
+        if let Some(hash) = &settings.image_sha256 {
+            prop_assert!(notes.contains(&format!("image.sha256 belongs to {}:", hash.source)), "{}", notes);
+        }
+        let http = Source::Url { secure: false };
+        let is_limited = settings.settings_trust.value == Trust::Limited;
+        let has_hash = up_to(Place::Firmware).image_sha256.is_some();
+        for row in settings.shown().iter().filter(|row| is_limited && row.source.file() == &http) {
+            let class = class_of(&row.name);
+            prop_assert!(class == Class::Plain || class == Class::Image && has_hash, "{:?}", row);
+        }
+        for (name, source) in settings.emptied.iter().filter(|_| is_limited) {
+            prop_assert!(source.file() != &http || class_of(name) == Class::Plain, "{}", name);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use dayfly_plan::Severity;
+use dayfly_plan::{Code, Severity};
 
 use super::{Event, Level, Outcome};
 
@@ -29,7 +29,9 @@ pub fn lines(event: &Event, said: &mut Said) -> Vec<(Level, String)> {
                 }),
             );
             lines.extend(problems.iter().map(|problem| {
-                let level = if problem.severity == Severity::Refuse { Level::Error } else { Level::Warning };
+                // Who tries what he is not trusted with is seen on a quiet console, too.
+                let is_error = problem.severity == Severity::Refuse || problem.code == Code::ConfigTrust;
+                let level = if is_error { Level::Error } else { Level::Warning };
                 (level, format!("{problem} [{}] (from {})", problem.code, problem.source))
             }));
             lines.retain(|(_, line)| said.is_new(line));

@@ -30,7 +30,7 @@ const LATE_SETTINGS: [StepId; 2] = ["name", "settings"];
 /// Steps that read settings (`config`, `settings`, `defaults` …) are seams: what they find are new facts, and the boot is
 /// planned again. What does not wait for such a step is the same in both plans.
 pub fn plan(settings: &Settings) -> Plan {
-    let mut draft = Draft::default();
+    let mut draft = Draft { notes: settings.floor.notes(), ..Draft::default() };
     devices(&mut draft, settings);
     early_settings(&mut draft, settings);
     let is_fetched = |image: &Sourced<ImageSource>| matches!(image.value, ImageSource::Url(_));

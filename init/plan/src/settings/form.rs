@@ -69,7 +69,7 @@ const FORMS: &[(&str, Form)] = &[
     ),
     (
         "https:// or ssh:// URL, or user@host:path",
-        pattern(r"^(?!-)((https?|ssh)://[^\s/]+(/\S*)?|[^\s/:]*@[^\s/:]*:\S+)$"),
+        pattern(r"^(?!-)(([Hh][Tt][Tt][Pp][Ss]|[Ss][Ss][Hh])://[^\s/]+(/\S*)?|[^\s/:]*@[^\s/:]*:\S+)$"),
     ),
     ("https:// URL", pattern(r"^https://[^\s/?#@]+([/?#]\S*)?$")),
     ("64 hexadecimal digits", pattern("^[0-9A-Fa-f]{64}$")),
@@ -104,6 +104,7 @@ const FORMS: &[(&str, Form)] = &[
             r"^(?=.{1,64}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$",
         ),
     ),
+    ("any or limited", OneOf(&["any", "limited"])),
     ("blank or no", OneOf(&["blank", "no"])),
     ("ext4, xfs, btrfs or f2fs", OneOf(&["ext4", "xfs", "btrfs", "f2fs"])),
     ("auto, none, networkd or ifupdown", OneOf(&["auto", "none", "networkd", "ifupdown"])),

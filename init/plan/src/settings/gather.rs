@@ -3,9 +3,12 @@
 use dayfly_wire::cmdline::Cmdline;
 
 use super::rules::Known;
+use super::trust::{self, Floor, Wish};
 use super::{Settings, file, groups, keys, nearest, parameters, userinfo};
 use crate::source::CREDENTIAL_FILE;
-use crate::{Code, Credential, Document, Facts, Layer, Problem, Severity, Source, Stage, Store};
+use crate::{
+    Code, Credential, Document, Facts, Layer, Place, Problem, Severity, Source, Sourced, Stage, Store,
+};
 
 /// What is wrong with a list for a setting that gathers nothing.
 pub(super) const ONE_VALUE: &str = "it takes one value, and this is a list";
@@ -24,11 +27,26 @@ pub fn gather(facts: &Facts) -> (Settings, Vec<Problem>) {
     }
 }
 
+/// The places that come first in trust settle what decides it; then all places are taken in, on that floor.
 fn gather_for(facts: &Facts, name: Option<(&str, Stage)>) -> (Settings, Vec<Problem>) {
-    let mut settings = Settings { way: facts.way, machine: facts.machine.clone(), ..Settings::default() };
+    let (first, _) = collect(facts, name, Place::Firmware, Floor::default());
+    let policy = |trust: &Sourced<trust::Trust>| (trust.value, trust.source.clone());
+    let floor = first.floor.clone().with(policy(&first.settings_trust), policy(&first.config_trust));
+    collect(facts, name, Place::Default, floor)
+}
+
+/// What the places up to `last` in the order of trust say.
+fn collect(
+    facts: &Facts,
+    name: Option<(&str, Stage)>,
+    last: Place,
+    floor: Floor,
+) -> (Settings, Vec<Problem>) {
+    let mut settings =
+        Settings { way: facts.way, machine: facts.machine.clone(), floor, ..Settings::default() };
     let mut problems = Vec::new();
     let known = Known { machine: &facts.machine, name };
-    let mut layers: Vec<&Layer> = facts.layers.iter().collect();
+    let mut layers: Vec<&Layer> = facts.layers.iter().filter(|layer| layer.source.place() <= last).collect();
     layers.sort_by_key(|layer| layer.source.rank());
     for layer in layers {
         file::apply(&mut settings, layer, &known, &mut problems);
@@ -129,19 +147,32 @@ pub(super) fn apply_key(
         Source::Cmdline(_) => format!("dayfly.{name}="),
         _ => name.to_owned(),
     };
-    let mut take = |stage, secret, set: &dyn Fn(&mut Settings) -> Result<(), String>| {
-        let taken = admit(&shown, stage, secret, source).and_then(|()| {
-            set(settings).map_err(|reason| {
-                let message = format!("{}: {reason}.", written(&shown, text, secret));
-                refuse(source, userinfo::hide(&message, text.unwrap_or_default()))
-            })
-        });
-        problems.extend(taken.err());
+    let mut take = |entry, class, stage, secret, set: &dyn Fn(&mut Settings) -> Result<(), String>| {
+        let wish = Wish { shown: &shown, entry, class, text, source };
+        let taken = admit(&shown, stage, secret, source).and_then(|()| settings.floor.admit(&wish)).and_then(
+            |is_new| {
+                if !is_new {
+                    return Ok(());
+                }
+                set(settings).map(|()| settings.floor.own(&wish)).map_err(|reason| {
+                    let message = format!("{}: {reason}.", written(&shown, text, secret));
+                    refuse(source, userinfo::hide(&message, text.unwrap_or_default()))
+                })
+            },
+        );
+        // What is refused of a whole list is said once.
+        problems.extend(taken.err().filter(|problem| {
+            problem.code != Code::ConfigTrust || problems.last().is_none_or(|last| last.text != problem.text)
+        }));
     };
     if let Some((group, rest)) = groups::find(name) {
         match group.entry(rest) {
             Ok((entry, field)) => {
-                take(field.stage, field.secret, &|settings| match (text, field.clear) {
+                let class = match field.name {
+                    "" => trust::class(group.name),
+                    name => trust::class(&format!("{}.{name}", group.name)),
+                };
+                take(Some(entry), class, field.stage, field.secret, &|settings| match (text, field.clear) {
                     (Some(text), _) => (field.set)(settings, entry, text, source),
                     (None, Some(clear)) => clear(settings, entry),
                     (None, None) => Err(ONE_VALUE.to_owned()),
@@ -152,7 +183,7 @@ pub(super) fn apply_key(
         return;
     }
     if let Some(key) = keys::find(name) {
-        take(key.stage, key.secret, &|settings| match (text, key.clear) {
+        take(None, trust::class(key.name), key.stage, key.secret, &|settings| match (text, key.clear) {
             (Some(text), _) => (key.set)(settings, text, source),
             (None, Some(clear)) => {
                 clear(settings);

@@ -155,6 +155,9 @@ keys! {
     "config.wait" Devices "seconds" "How long a settings disk that was asked for is waited for."
         |s, t, src| s.config_wait.set(parse_seconds(t)?, src.clone()),
         |s, n| seconds(&s.config_wait, n);
+    "config.trust" Devices "any or limited" "What the settings disk may set: with `limited`, nothing that runs as root or decides trust."
+        |s, t, src| s.config_trust.set(t.parse()?, src.clone()),
+        |s, n| one(&s.config_trust, n);
     "settings.url" Network "URL with variables" "A settings file on an HTTP or HTTPS server, fetched when the network is up; the variables are listed below. It brings the network up."
         |s, t, src| put(&mut s.settings_url, t.parse()?, src),
         |s, n| maybe(s.settings_url.as_ref(), n);
@@ -164,6 +167,9 @@ keys! {
     "settings.required" Network "yes or no" "Whether the boot fails without it; with no, it is tried once, and the boot goes on without."
         |s, t, src| s.settings_required.set(parse_bool(t)?, src.clone()),
         |s, n| yes_no(&s.settings_required, n);
+    "settings.trust" Devices "any or limited" "What a settings URL with plain http may set: nothing that runs as root or decides trust, but with `any`. Only the initramfs's own settings file can say so. One with https may set anything."
+        |s, t, src| s.settings_trust.set(t.parse()?, src.clone()),
+        |s, n| one(&s.settings_trust, n);
     "network.ip" Network many[ip] "ip= value" "How an interface gets its address, in the words of ip=; several are allowed. None is DHCP on every interface."
         |s, t, src| add(&mut s.ip, t.parse().map_err(|e: dayfly_wire::ip::IpArgError| e.to_string())?, src),
         |s, n| many(&s.ip, n);

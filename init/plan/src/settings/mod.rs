@@ -21,6 +21,7 @@ pub mod rules;
 mod schema;
 pub mod script;
 pub mod template;
+pub mod trust;
 mod userinfo;
 pub mod value;
 
@@ -43,6 +44,7 @@ use rules::Asked;
 #[cfg(feature = "reference")]
 pub use schema::schema;
 use template::UrlTemplate;
+use trust::{Floor, Trust};
 use value::{DeviceRef, HostName, Sha256, Url};
 
 /// Where the OS image is.
@@ -83,6 +85,8 @@ pub struct Settings {
     pub asked: Asked,
     /// Settings of several values that an empty list has emptied, by name, and the place of that list.
     pub emptied: BTreeMap<&'static str, Source>,
+    /// Who owns what decides trust.
+    pub floor: Floor,
     /// The OS image.
     pub image: Option<Sourced<ImageSource>>,
     /// Its SHA-256.
@@ -103,12 +107,16 @@ pub struct Settings {
     pub config_device: Sourced<Option<DeviceRef>>,
     /// How long it is waited for where somebody asked for it.
     pub config_wait: Sourced<Duration>,
+    /// How far it is trusted.
+    pub config_trust: Sourced<Trust>,
     /// The settings file on a server.
     pub settings_url: Option<Sourced<UrlTemplate>>,
     /// How long that is tried, in all.
     pub settings_wait: Sourced<Duration>,
     /// Whether the boot fails without it.
     pub settings_required: Sourced<bool>,
+    /// How far it is trusted where it comes over plain http.
+    pub settings_trust: Sourced<Trust>,
     /// `ip=` words in order.
     pub ip: Vec<Sourced<IpArg>>,
     /// The interface that the firmware booted from.
@@ -179,6 +187,7 @@ impl Default for Settings {
             machine: Machine::default(),
             asked: Asked::default(),
             emptied: BTreeMap::new(),
+            floor: Floor::default(),
             image: None,
             image_sha256: None,
             image_connect: seconds(10),
@@ -189,9 +198,11 @@ impl Default for Settings {
             device_wait: seconds(30),
             config_device: Sourced::default_of(Some(DeviceRef::Label("config".to_owned()))),
             config_wait: seconds(30),
+            config_trust: Sourced::default_of(Trust::Any),
             settings_url: None,
             settings_wait: seconds(60),
             settings_required: Sourced::default_of(true),
+            settings_trust: Sourced::default_of(Trust::Limited),
             ip: Vec::new(),
             bootif: None,
             dns: Vec::new(),

@@ -6,10 +6,22 @@ use dayfly_plan::settings::groups::GROUPS;
 use dayfly_plan::settings::keys::KEYS;
 use dayfly_plan::settings::rules::CONDITIONS;
 use dayfly_plan::settings::template::VARIABLES;
+use dayfly_plan::settings::trust::{Class, class};
 use dayfly_plan::settings::{Settings, gather};
 use dayfly_plan::{Facts, Stage};
 
 use super::{MADE, cell, code, page};
+
+/// The column *trust* of the settings.
+fn trust(name: &str) -> &'static str {
+    match class(name) {
+        Class::Plain => "-",
+        Class::Privileged => "privileged",
+        Class::Image => "image",
+        Class::Anchor(_) => "anchor",
+        Class::Builder => "initramfs",
+    }
+}
 
 /// The column *by* of the settings.
 fn by(stage: Stage) -> &'static str {
@@ -90,6 +102,18 @@ table of settings says what must be known when ([config.too-late](errors.md#conf
 A value that cannot be used refuses the boot ([config.value](errors.md#config)). A name that does not exist is a warning
 that proposes the nearest right name ([config.unknown](errors.md#config)); the boot goes on without it.
 
+Not every place may set everything ([config.trust](errors.md#config)); the column *trust* says what a setting is:
+
+| trust | what it is | who may set it |
+|---|---|---|
+| - | neither runs as root nor decides trust | every place |
+| privileged | runs as root, opens a door, discloses, or says where data lies | every place but a settings URL with plain `http`, and the settings disk where `config.trust` is `limited` |
+| image | the choice of the image | likewise; where the initramfs, the command line or the firmware has set `image.sha256`, every place, because the hash decides |
+| anchor | decides trust | as privileged, and it belongs to the first place that sets it: initramfs, command line, firmware, settings disk, settings URL, image. A later one cannot replace it, nor can an empty list or a rule; the plan says who owns it. `kubelet.kubeconfig` is the same anchor as `kubelet.ca` |
+| initramfs | decides how far others are trusted | the settings file of the initramfs |
+
+With `settings.trust = \"any\"` in the initramfs's file a settings URL with plain `http` may set what one with `https` may.
+
 A secret (a token, a key) is taken from private places only and refused anywhere else
 ([config.secret](errors.md#config)); it is never shown, neither in the log nor in boot.json.
 
@@ -150,15 +174,16 @@ same settings, see [parameters](parameters.md); of `root=` and `dayfly.image.url
 
 ## All settings
 
-| name | value | default | by | what it does |
-|---|---|---|---|---|
+| name | value | default | by | trust | what it does |
+|---|---|---|---|---|---|
 ",
     );
     for key in KEYS {
         let shown: Vec<String> = (key.show)(&defaults, key.name).iter().map(|row| code(&row.value)).collect();
         let kind = if key.secret { format!("secret: {}", key.kind) } else { key.kind.to_owned() };
         let (name, kind, doc) = (key.name, cell(&kind), cell(key.doc));
-        writeln!(text, "| `{name}` | {kind} | {} | {} | {doc} |", shown.join(" "), by(key.stage)).unwrap();
+        let (default, by, trust) = (shown.join(" "), by(key.stage), trust(name));
+        writeln!(text, "| `{name}` | {kind} | {default} | {by} | {trust} | {doc} |").unwrap();
     }
     text.push_str(
         "
@@ -169,20 +194,24 @@ Sizes are bytes, or a number with `K`, `M` or `G` (1024 each).
 
 Of these there is one for each of something, and its name is a part of the setting's.
 
-| name | value | by | what it does |
-|---|---|---|---|
+| name | value | by | trust | what it does |
+|---|---|---|---|---|
 ",
     );
     for group in GROUPS {
-        writeln!(text, "| **`{}.{}`** | | | {} |", group.name, group.entry, cell(group.doc)).unwrap();
+        writeln!(text, "| **`{}.{}`** | | | | {} |", group.name, group.entry, cell(group.doc)).unwrap();
         for field in group.fields {
             let name = match field.name {
                 "" => format!("{}.{}", group.name, group.entry),
                 name => format!("{}.{}.{name}", group.name, group.entry),
             };
             let kind = if field.secret { format!("secret: {}", field.kind) } else { field.kind.to_owned() };
-            writeln!(text, "| `{name}` | {} | {} | {} |", cell(&kind), by(field.stage), cell(field.doc))
-                .unwrap();
+            let class = match field.name {
+                "" => trust(group.name),
+                name => trust(&format!("{}.{name}", group.name)),
+            };
+            let (kind, by, doc) = (cell(&kind), by(field.stage), cell(field.doc));
+            writeln!(text, "| `{name}` | {kind} | {by} | {class} | {doc} |").unwrap();
         }
     }
     text.push_str(
