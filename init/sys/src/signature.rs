@@ -17,25 +17,22 @@ pub struct Signed<'a> {
 }
 
 impl Signed<'_> {
-    /// Whether the signature is this key's; `None` where this build cannot tell: it knows no such algorithm, or has no TLS.
+    /// Whether the signature is this key's. What cannot be checked is not: an algorithm that the TLS library does not know, or
+    /// a build that has none.
     #[cfg(feature = "https")]
-    pub fn is_genuine(&self) -> Option<bool> {
+    pub fn is_genuine(&self) -> bool {
         let known = rustls::crypto::ring::default_provider().signature_verification_algorithms.all;
         let mut fitting = known.iter().filter(|one| {
             one.public_key_alg_id().as_ref() == self.key_algorithm
                 && one.signature_alg_id().as_ref() == self.algorithm
         });
         // The same pair may be there for keys of different sizes.
-        let first = fitting.next()?;
-        let genuine = |one: &&dyn rustls::pki_types::SignatureVerificationAlgorithm| {
-            one.verify_signature(self.key, self.message, self.signature).is_ok()
-        };
-        Some(genuine(first) || fitting.any(genuine))
+        fitting.any(|one| one.verify_signature(self.key, self.message, self.signature).is_ok())
     }
 
     /// Never known without TLS.
     #[cfg(not(feature = "https"))]
-    pub fn is_genuine(&self) -> Option<bool> {
-        None
+    pub fn is_genuine(&self) -> bool {
+        false
     }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use anyhow::{Result, ensure};
 use dayfly_qemu::{
     image::{self, Image},
+    server::HttpServer,
     vm::{Drive, Vm},
 };
 
@@ -13,7 +14,7 @@ use crate::{
     kept::{self, Os},
     lab::{Lab, Site, boot, step},
     same,
-    scripts::{Repository, wait_for},
+    scripts::{Repository, git_trusts, wait_for},
 };
 
 pub const SCENARIOS: &[Scenario] = &[
@@ -96,12 +97,15 @@ pub fn healthy(vm: &Vm) -> Result<()> {
 fn node_is_as_its_settings_say(lab: &Lab) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (config, text) = (folder.path().join("config"), folder.path().join("dayfly.toml"));
-    fs::write(&text, SETTINGS)?;
-    image::ext4_with(&config, "config", &[("dayfly.toml", &text)])?;
     let site = Site::start(Image::OpenRc)?;
-    let repository = Repository::create(&folder.path().join("open"), &site.folder().join("open.git"))?;
+    let served = folder.path().join("served");
+    fs::create_dir(&served)?;
+    let server = HttpServer::start_tls(&served)?;
+    let repository = Repository::create(&folder.path().join("open"), &served.join("open.git"))?;
+    fs::write(&text, format!("{SETTINGS}{}", git_trusts(&server)?))?;
+    image::ext4_with(&config, "config", &[("dayfly.toml", &text)])?;
     let node = lab.node()?.drive(Drive::read_only(&config)).cmdline(&site.parameters());
-    let node = node.cmdline(&format!("my.git={}", site.server.guest_url("open.git")));
+    let node = node.cmdline(&format!("my.git={}", server.guest_url("open.git")));
     let vm = boot(node.explain(&["--config", &text.to_string_lossy()]))?;
 
     let report = vm.boot_json()?;

@@ -10,7 +10,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use dayfly_qemu::{command::call, image::Image, server::HOST_FROM_GUEST, vm::Vm};
+use dayfly_qemu::{
+    command::call,
+    image::Image,
+    server::{HOST_FROM_GUEST, HttpServer},
+    vm::Vm,
+};
 use tempfile::TempDir;
 
 use crate::{
@@ -70,6 +75,16 @@ impl Repository {
 fn git(folder: &Path, args: &[&str]) -> Result<()> {
     let folder = folder.to_string_lossy();
     call("git", "git", &[&["-C", &folder], args].concat()).map(drop)
+}
+
+/// Settings by which the node's git trusts the CA of a server.
+pub fn git_trusts(server: &HttpServer) -> Result<String> {
+    let ca = server.ca().context("the server has no TLS")?;
+    let ca = fs::read_to_string(ca).context("cannot read the CA's certificate")?;
+    Ok(format!(
+        "[file.\"/etc/gitconfig\"]\ncontent = \"[http]\\n\\tsslCAInfo = /etc/git-ca.pem\\n\"\n\
+         [file.\"/etc/git-ca.pem\"]\ncontent = \"\"\"\n{ca}\"\"\"\n"
+    ))
 }
 
 /// sshd(8) on 127.0.0.1, for one key.
@@ -153,7 +168,10 @@ pub fn wait_for(vm: &Vm, script: &str, words: &str) -> Result<String> {
 fn git_scripts(lab: &Lab) -> Result<()> {
     let site = Site::start(Image::Server)?;
     let folder = tempfile::tempdir()?;
-    let open = Repository::create(&folder.path().join("open"), &site.folder().join("open.git"))?;
+    let served = folder.path().join("served");
+    fs::create_dir(&served)?;
+    let server = HttpServer::start_tls(&served)?;
+    let open = Repository::create(&folder.path().join("open"), &served.join("open.git"))?;
     let private = folder.path().join("private.git");
     let closed = Repository::create(&folder.path().join("closed"), &private)?;
     closed.commit("by-ssh", true)?;
@@ -164,7 +182,8 @@ fn git_scripts(lab: &Lab) -> Result<()> {
     let settings = format!(
         "version = 1\n[script.closed]\ngit = \"ssh://root@{HOST_FROM_GUEST}:{port}{path}\"\n\
          known_hosts = \"[{HOST_FROM_GUEST}]:{port} {host}\"\nssh_key = \"\"\"\n{key}\"\"\"\n\
-         [script.node]\ninterval = 5\n",
+         [script.node]\ninterval = 5\n{trusts}",
+        trusts = git_trusts(&server)?,
         port = ssh.port,
         path = private.display(),
         key = ssh.text("client")?
@@ -176,7 +195,7 @@ fn git_scripts(lab: &Lab) -> Result<()> {
         .cmdline(&site.parameters())
         .fw_cfg("opt/io.systemd.credentials/dayfly.toml", &credential)
         .explain(&["--credential", &format!("dayfly.toml=@{}", credential.display())]);
-    let vm = boot(node.cmdline(&format!("my.git={}", site.server.guest_url("open.git"))))?;
+    let vm = boot(node.cmdline(&format!("my.git={}", server.guest_url("open.git"))))?;
     same!(step(&vm.boot_json()?, "scripts")?["outcome"], "done");
 
     wait_for(&vm, "node", "\"ran\"")?;

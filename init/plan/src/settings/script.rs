@@ -55,7 +55,7 @@ pub(super) static GROUP: Group = Group {
         field!("git" "https:// or ssh:// URL, or user@host:path" false "The repository. Its tree is kept in /var/lib/dayfly/scripts/NAME; one that was changed there, or whose history does not follow from it, is refused and left alone."
             |script, text, source| put(&mut script.git, repository(text)?, source)),
         field!("branch" "name" false "The branch; the repository's own choice where nothing is said."
-            |script, text, source| put(&mut script.branch, word(text)?, source)),
+            |script, text, source| put(&mut script.branch, branch(text)?, source)),
         field!("program" "path in the repository" false "What is run, in the tree; `run.sh`."
             |script, text, source| put(&mut script.program, super::keys::relative(text)?, source)),
         field!("interval" "seconds" false "Between two pulls; 300. cron rounds up to minutes or hours."
@@ -94,34 +94,61 @@ fn word(text: &str) -> Result<String, String> {
         || text.starts_with('-')
         || text.contains(|c: char| c.is_whitespace() || c.is_control())
     {
-        return Err(format!("{text:?} is not a name of Git"));
+        return Err(format!(
+            "{text:?} is not a word that Git takes: it is empty, starts with \"-\", or has a space"
+        ));
     }
     Ok(text.to_owned())
 }
 
-/// What git(1) clones from, as far as it is somebody else's machine. gitrevisions and options are kept out.
+/// The name of a branch or tag: no refspec, no revision (git-check-ref-format(1)).
+fn branch(text: &str) -> Result<String, String> {
+    let name = word(text)?;
+    let is_odd = name.contains(['~', '^', ':', '?', '*', '[', '\\', '+'])
+        || ["..", "@{", "//"].iter().any(|odd| name.contains(odd))
+        || name.starts_with('/')
+        || name.ends_with(['/', '.'])
+        || name == "@";
+    if is_odd { Err(format!("\"{name}\" is not the name of a branch or tag")) } else { Ok(name) }
+}
+
+/// What git(1) clones from, as far as it is somebody else's machine that proves who it is: what comes from there runs as
+/// root. Options, other transports (`ext::`, `file://`) and what a shell or ssh(1) would take for an option are kept out.
 pub(super) fn repository(text: &str) -> Result<String, String> {
     let text = word(text)?;
-    let expected = || {
-        format!(
-            "\"{text}\" is not a repository: https://HOST/PATH, ssh://USER@HOST/PATH or USER@HOST:PATH is expected"
-        )
+    let refuse = |what: &str| {
+        Err(format!("{what}; https://HOST/PATH, ssh://USER@HOST/PATH or USER@HOST:PATH is expected"))
     };
+    let not_one = || refuse(&format!("\"{text}\" is not a repository"));
     let Some((scheme, rest)) = text.split_once("://") else {
-        let is_scp = text
-            .split_once(':')
-            .is_some_and(|(host, path)| host.contains('@') && !host.contains('/') && !path.is_empty());
-        return if is_scp { Ok(text) } else { Err(expected()) };
+        let is_scp = text.split_once(':').is_some_and(|(host, path)| {
+            let parts = host.split_once('@');
+            !host.contains('/')
+                && !path.starts_with([':', '-'])
+                && !path.is_empty()
+                && parts.is_some_and(is_peer)
+        });
+        return if is_scp { Ok(text) } else { not_one() };
     };
-    let authority = rest.split('/').next().unwrap_or_default();
-    if authority.is_empty() || !["https", "http", "ssh"].contains(&scheme) {
-        return Err(expected());
-    }
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let scheme = scheme.to_ascii_lowercase();
     // The user of ssh is no secret; in https, what stands there is a password or a token.
-    if let Some((user, _)) = authority.split_once('@')
+    if let Some((user, _)) = authority.rsplit_once('@')
         && (scheme != "ssh" || user.contains(':'))
     {
         return Err("a URL with a password is refused: everybody can read it".to_owned());
     }
-    Ok(text)
+    match scheme.as_str() {
+        "https" | "ssh" if is_peer(authority.split_once('@').unwrap_or(("git", authority))) => Ok(text),
+        "http" | "git" => refuse(&format!(
+            "\"{text}\" is fetched without protection, so anybody on the way could have anything run as root"
+        )),
+        _ => not_one(),
+    }
+}
+
+/// A user and a host that cannot be taken for an option (CVE-2017-1000117).
+fn is_peer((user, host): (&str, &str)) -> bool {
+    let is_word = |word: &str| !word.is_empty() && !word.starts_with('-') && !word.contains('@');
+    is_word(user) && is_word(host)
 }

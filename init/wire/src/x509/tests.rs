@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate};
 
 /// What `x509/make` has made.
-const CERTIFICATES: [(&str, &str); 8] = [
+const CERTIFICATES: [(&str, &str); 10] = [
     ("ca", include_str!("ca.pem")),
     ("ca-other", include_str!("ca-other.pem")),
     ("ca-ec", include_str!("ca-ec.pem")),
@@ -12,6 +12,8 @@ const CERTIFICATES: [(&str, &str); 8] = [
     ("ca-bare-other", include_str!("ca-bare-other.pem")),
     ("node", include_str!("node.pem")),
     ("node-ec", include_str!("node-ec.pem")),
+    ("ca-p521", include_str!("ca-p521.pem")),
+    ("node-p521", include_str!("node-p521.pem")),
     ("node-bare", include_str!("node-bare.pem")),
 ];
 
