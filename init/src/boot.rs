@@ -59,7 +59,7 @@ pub fn boot<S: Sys>(sys: &Arc<S>, way: Way) -> Ended {
                 return Ended::Left;
             }
             Err((step, failure)) => {
-                policy::give_up(&**sys, &events, &settings, step, &failure);
+                policy::give_up(sys, &events, &settings, step, &failure);
                 return Ended::Failed;
             }
         }

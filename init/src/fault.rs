@@ -1,5 +1,5 @@
 //! Faults on purpose, for the tests of the failure path; only in builds with the feature `fault`.
-//! `dayfly.fault=panic:STEP` or `dayfly.fault=hang:STEP` on the kernel command line.
+//! `dayfly.fault=WHAT:STEP` on the kernel command line, with `panic`, `hang`, `overflow`, `memory` or `abort`.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,9 +17,31 @@ pub(crate) fn strike<S: Sys>(cx: &Context<S>) -> Result<(), Failure> {
     match fault.split_once(':') {
         #[allow(clippy::panic, reason = "this is what the fault is")]
         Some(("panic", step)) if step == cx.step => panic!("a fault on purpose"),
+        Some(("overflow", step)) if step == cx.step => Err(overflow(&[0; 4096])),
+        Some(("memory", step)) if step == cx.step => {
+            // More than any machine has, by an allocation that cannot say no.
+            let bytes = vec![1_u8; usize::try_from(i64::MAX).unwrap_or(usize::MAX)];
+            Err(Failure::new(
+                dayfly_plan::Code::InitPanic,
+                "have no memory",
+                format!("{} bytes", bytes.len()),
+            ))
+        }
+        Some(("abort", step)) if step == cx.step => std::process::abort(),
         Some(("hang", step)) if step == cx.step => loop {
             cx.sys.sleep(Duration::from_secs(3600));
         },
         _ => Ok(()),
     }
+}
+
+/// Goes down until the stack ends.
+#[allow(unconditional_recursion, reason = "this is what the fault is")]
+fn overflow(room: &[u8; 4096]) -> Failure {
+    let mut more = *std::hint::black_box(room);
+    more[0] = more[0].wrapping_add(1);
+    let failure = overflow(&more);
+    // What is used after the call keeps it from becoming a loop.
+    std::hint::black_box(&more);
+    failure
 }

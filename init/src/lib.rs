@@ -3,7 +3,13 @@
 //! [`boot::boot`] is the sequence; [`run::Runner`] is the only place where a plan is executed, timed and reported;
 //! `steps` has a file for each group of actions. Everything reaches the machine through [`dayfly_sys::Sys`], so the
 //! whole sequence runs in a test without root.
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods
+)]
 
 pub mod boot;
 mod claims;
@@ -16,6 +22,7 @@ mod fault;
 mod firmware;
 mod known;
 mod modules;
+mod once;
 mod os;
 pub mod panic;
 mod policy;
@@ -25,10 +32,11 @@ mod screen;
 mod secret;
 mod services;
 mod steps;
+mod threads;
 mod units;
 
 pub use failure::Failure;
 pub use known::{Image, Known, Learned, MountedRoot, NetworkUp, OsInit};
-pub use policy::Ending;
+pub use policy::{DEFAULT_PAUSE, Ending};
 pub use run::Runner;
 pub use services::Manager;

@@ -4,10 +4,18 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dayfly_init::DEFAULT_PAUSE;
 use dayfly_init::boot::{Ended, boot};
 use dayfly_plan::Way;
 use dayfly_sys::pid1::{self, Signal};
 use dayfly_sys::{Kernel, Power, Sys};
+
+/// What cannot be allocated is in the last line then.
+#[global_allocator]
+static ALLOCATOR: pid1::Allocator = pid1::Allocator;
+
+/// How long a restart that was asked for may take, whatever disk or console hangs.
+const SIGNAL_LIMIT: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
     if pid1::is_pid1() {
@@ -42,19 +50,31 @@ fn as_pid1() -> ExitCode {
     let sys = Arc::new(Kernel::new());
     dayfly_init::panic::guard(Arc::clone(&sys), Way::Initramfs);
     let mut errors = pid1::early_mounts();
+    // Before anything else: whatever ends process 1 from here on, the kernel restarts the machine.
+    let pause = pid1::set_panic_timeout(DEFAULT_PAUSE).unwrap_or_else(|error| {
+        errors.push(error);
+        Some(DEFAULT_PAUSE)
+    });
+    errors.extend(pid1::handle_faults(pause).err());
     let way = if pid1::is_initramfs() { Way::Initramfs } else { Way::Root };
     errors.extend(pid1::open_console().err());
+    errors.extend(pid1::unblock_stderr().err());
     errors.extend(pid1::unlimit_kmsg().err());
     errors.extend(pid1::disable_ctrl_alt_del().err());
     let watched = pid1::watch_signals({
         let sys = Arc::clone(&sys);
         move |signal| {
+            sys.end_within(Power::Reboot, SIGNAL_LIMIT);
             sys.show(&format!("\ndayfly: {}: the machine restarts.\n", describe(signal)));
             let error = sys.power(Power::Reboot);
             sys.show(&format!("{error}\n"));
         }
     });
-    errors.extend(watched.err());
+    if let Err(error) = watched {
+        errors.push(error);
+        errors.extend(pid1::enable_ctrl_alt_del().err());
+    }
+    errors.extend(pid1::keep_power().err());
     // None of these is worth a machine that does not boot: what really misses shows in the step that needs it.
     for error in errors {
         sys.log(3, &format!("dayfly: {error}"));

@@ -9,8 +9,9 @@ use dayfly_sys::Sys;
 use dayfly_wire::cmdline::Cmdline;
 use dayfly_wire::modules::{ConfFile, KernelFiles, Load, Table};
 
-use crate::Failure;
 use crate::events::{Events, Level};
+use crate::once::Once;
+use crate::{Failure, panic};
 
 /// Where a foreign initramfs keeps its modprobe configuration, in modprobe.d(5)'s order.
 const CONFIGURATION: [&str; 4] =
@@ -22,6 +23,29 @@ enum State {
     Ended { well: bool },
 }
 
+/// What became of each module, and the bell for those who wait for one.
+#[derive(Default)]
+struct States {
+    map: Mutex<HashMap<String, State>>,
+    changed: Condvar,
+}
+
+impl States {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, State>> {
+        // Nothing that can panic runs under the lock.
+        self.map.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, name: &str, state: Option<State>) {
+        let mut states = self.lock();
+        match state {
+            Some(state) => drop(states.insert(name.to_owned(), state)),
+            None => drop(states.remove(name)),
+        }
+        self.changed.notify_all();
+    }
+}
+
 /// The modules of this kernel, and which of them are loaded.
 pub struct Modules<S: Sys> {
     sys: Arc<S>,
@@ -30,9 +54,8 @@ pub struct Modules<S: Sys> {
     root: PathBuf,
     /// `module.parameter=` and `modprobe.blacklist=` words of the command line.
     parameters: Vec<(String, Option<String>)>,
-    table: OnceLock<Result<Table, Failure>>,
-    states: Mutex<HashMap<String, State>>,
-    changed: Condvar,
+    table: Once<Result<Table, Failure>>,
+    states: Arc<States>,
     troubles: Mutex<Vec<String>>,
     /// Those of the OS, once somebody has asked for them.
     os: OnceLock<Box<Self>>,
@@ -52,9 +75,8 @@ impl<S: Sys> Modules<S> {
             events,
             root: PathBuf::from("/"),
             parameters,
-            table: OnceLock::new(),
-            states: Mutex::new(HashMap::new()),
-            changed: Condvar::new(),
+            table: Once::default(),
+            states: Arc::default(),
             troubles: Mutex::default(),
             os: OnceLock::new(),
         }
@@ -68,9 +90,8 @@ impl<S: Sys> Modules<S> {
                 events: self.events.clone(),
                 root: PathBuf::from(paths::ROOT),
                 parameters: self.parameters.clone(),
-                table: OnceLock::new(),
-                states: Mutex::default(),
-                changed: Condvar::new(),
+                table: Once::default(),
+                states: Arc::default(),
                 troubles: Mutex::default(),
                 os: OnceLock::new(),
             })
@@ -79,7 +100,7 @@ impl<S: Sys> Modules<S> {
 
     /// The table: our index, or in a foreign initramfs what depmod wrote. Read at the first call.
     pub fn table(&self) -> Result<&Table, Failure> {
-        self.table.get_or_init(|| self.read_table()).as_ref().map_err(Clone::clone)
+        self.table.get_or_make(|| self.read_table()).as_ref().map_err(Clone::clone)
     }
 
     fn read_table(&self) -> Result<Table, Failure> {
@@ -228,23 +249,27 @@ impl<S: Sys> Modules<S> {
         } else {
             self.folder(table.release())?.join(&load.path)
         };
-        let mut states = self.lock();
+        let mut states = self.states.lock();
         loop {
             match states.get(&load.name) {
                 Some(State::Ended { well: true }) => return Ok(()),
                 Some(State::Ended { well: false }) => return Err(again()),
                 // finit_module(2) ends: the kernel bounds no module's init, but the runner bounds the step that waits.
                 Some(State::Loading) => {
-                    states = self.changed.wait(states).unwrap_or_else(PoisonError::into_inner);
+                    states = self.states.changed.wait(states).unwrap_or_else(PoisonError::into_inner);
                 }
                 None => break,
             }
         }
         states.insert(load.name.clone(), State::Loading);
         drop(states);
-        let result = self.sys.load_module(&path, &load.params);
-        self.lock().insert(load.name.clone(), State::Ended { well: result.is_ok() });
-        self.changed.notify_all();
+        let on_panic = {
+            let (states, name) = (Arc::clone(&self.states), load.name.clone());
+            // Whoever waits for it tries in its turn.
+            move |_| states.set(&name, None)
+        };
+        let result = panic::during(on_panic, || self.sys.load_module(&path, &load.params));
+        self.states.set(&load.name, Some(State::Ended { well: result.is_ok() }));
         match result {
             Ok(_) => {
                 self.events.note(Level::Debug, None, format!("loaded {} {}", load.name, load.params));
@@ -277,11 +302,6 @@ impl<S: Sys> Modules<S> {
 
     /// How many modules were loaded.
     pub fn loaded(&self) -> usize {
-        self.lock().values().filter(|state| **state == State::Ended { well: true }).count()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, State>> {
-        // A step that panicked while it held the lock left the map whole: each change is one insert.
-        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+        self.states.lock().values().filter(|state| **state == State::Ended { well: true }).count()
     }
 }

@@ -2,22 +2,28 @@
 //! emergency path follows.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dayfly_plan::settings::{Emergency, Settings};
 use dayfly_plan::{StepId, Way, paths};
 use dayfly_sys::{Mount, Power, Sys};
 
+use crate::context::Done;
 use crate::events::{Event, Events, Level};
 use crate::steps::report;
-use crate::{Failure, screen};
+use crate::{Failure, screen, threads};
 
 /// Long enough to read a screen, or to photograph it.
-const DEFAULT_PAUSE: Duration = Duration::from_secs(10);
+pub const DEFAULT_PAUSE: Duration = Duration::from_secs(10);
 /// While a machine waits for ever, it says so this often.
 const REMINDER: Duration = Duration::from_secs(60);
 /// How long a stuck console may hold the restart up.
 const FLUSH: Duration = Duration::from_secs(5);
+/// How long the state disk, or what was mounted, may take: a disk that does not answer must not hold the restart up.
+const LIMIT: Duration = Duration::from_secs(10);
+/// All that a failure's way to the restart may take beside its pause and its report.
+const LAST: Duration = Duration::from_secs(60);
 /// What follows a failure under dracut.
 pub const DRACUT_NEXT: &str = "dracut goes on: a shell, unless rd.shell=0, then what rd.emergency= says.";
 /// All mounts of a boot, the uppermost first.
@@ -75,16 +81,25 @@ impl Ending {
 }
 
 /// Shows a failure and follows the policy. Returns only under dracut, or if the kernel refuses to end the machine.
-pub fn give_up<S: Sys>(sys: &S, events: &Events, settings: &Settings, step: StepId, failure: &Failure) {
+pub fn give_up<S: Sys>(sys: &Arc<S>, events: &Events, settings: &Settings, step: StepId, failure: &Failure) {
     if settings.way == Way::Dracut {
         show(events, step, failure, DRACUT_NEXT);
         tell(sys, events, settings);
-        take_away(sys, events);
+        let (machine, told) = (Arc::clone(sys), events.clone());
+        if let Err(wrong) = threads::within("unmount", LIMIT, move || take_away(&*machine, &told)) {
+            events.note(Level::Error, None, format!("take the mounts away: {wrong}"));
+        }
         events.flush(FLUSH);
         return;
     }
     let ending = Ending::of(settings);
-    let shell = if settings.shell.value { find_shell(sys) } else { None };
+    let shell = if settings.shell.value { find_shell(&**sys) } else { None };
+    let limit = ending.pause.map(|pause| pause + settings.report_wait.value + LAST);
+    if shell.is_none()
+        && let Some(limit) = limit
+    {
+        sys.end_within(ending.power, limit);
+    }
     let next = match (settings.shell.value, shell) {
         (true, Some(shell)) => format!("A shell ({shell}); when it ends: {}", ending.sentence()),
         (true, None) => format!(
@@ -96,7 +111,11 @@ pub fn give_up<S: Sys>(sys: &S, events: &Events, settings: &Settings, step: Step
     show(events, step, failure, &next);
     tell(sys, events, settings);
     if let Some(shell) = shell {
-        open_shell(sys, events, shell);
+        open_shell(&**sys, events, shell);
+        // Nobody ends a machine under the hands of a person.
+        if let Some(limit) = limit {
+            sys.end_within(ending.power, limit);
+        }
     }
     match ending.pause {
         Some(pause) => sys.sleep(pause),
@@ -122,24 +141,33 @@ fn show(events: &Events, step: StepId, failure: &Failure, next: &str) {
 
 /// Reports the failure to where reports go, and keeps it on the node's own disk: neither may keep the machine from
 /// starting again.
-fn tell<S: Sys>(sys: &S, events: &Events, settings: &Settings) {
+fn tell<S: Sys>(sys: &Arc<S>, events: &Events, settings: &Settings) {
     let Some(record) = events.report("failed", FLUSH) else { return };
-    let sent = settings
-        .report
-        .as_ref()
-        .map(|url| report::post(sys, &url.value, &record, settings.report_wait.value));
-    for outcome in sent.into_iter().chain(report::keep_failure(sys, &record)) {
-        match outcome {
-            Ok(done) => events.note(Level::Info, None, format!("this failure is on record: {}", done.detail)),
-            Err(failure) => {
-                events.note(
-                    Level::Warning,
-                    None,
-                    format!("{}: {} [{}]", failure.tried, failure.wrong, failure.code),
-                );
-            }
-        }
+    if let Some(url) = settings.report.as_ref().map(|url| url.value.clone()) {
+        let (sys, record, wait) = (Arc::clone(sys), record.clone(), settings.report_wait.value);
+        let what = format!("POST boot.json to {url}");
+        bounded(events, &what, wait + LIMIT, move || Some(report::post(&*sys, &url, &record, wait)));
     }
+    let sys = Arc::clone(sys);
+    bounded(events, "keep the record on the state disk", LIMIT, move || report::keep_failure(&*sys, &record));
+}
+
+/// Does it on a thread of its own, and says what came of it.
+fn bounded(
+    events: &Events,
+    what: &str,
+    limit: Duration,
+    work: impl FnOnce() -> Option<Result<Done, Failure>> + Send + 'static,
+) {
+    let (level, text) = match threads::within("record", limit, work) {
+        Ok(None) => return,
+        Ok(Some(Ok(done))) => (Level::Info, format!("this failure is on record: {}", done.detail)),
+        Ok(Some(Err(failure))) => {
+            (Level::Warning, format!("{}: {} [{}]", failure.tried, failure.wrong, failure.code))
+        }
+        Err(wrong) => (Level::Warning, format!("{what}: {wrong}")),
+    };
+    events.note(level, None, text);
 }
 
 /// Takes every mount away: dracut takes whatever is on /sysroot for a whole root, and the next try starts from nothing.

@@ -17,7 +17,7 @@ use crate::events::{Event, Events, NodeFact, Outcome};
 use crate::failure::Class;
 use crate::modules::Modules;
 use crate::steps::perform;
-use crate::{Failure, Known, Learned};
+use crate::{Failure, Known, Learned, threads};
 
 /// How often the clock is looked at while steps run.
 const TICK: Duration = Duration::from_millis(50);
@@ -149,18 +149,16 @@ impl<S: Sys> Runner<S> {
             until: limit.unwrap_or(Duration::MAX),
         };
         let (action, ticket, sender) = (step.action.clone(), self.tickets, self.sender.clone());
-        let spawned = std::thread::Builder::new().name(format!("step {}", step.id)).spawn(move || {
-            crate::panic::tell({
-                let sender = sender.clone();
-                // Without a runner there is nobody left to tell.
-                move |failure| drop(sender.send(Finished { ticket, result: Err(failure) }))
-            });
+        let panicked = sender.clone();
+        // Without a runner there is nobody left to tell.
+        let on_panic = move |failure| drop(panicked.send(Finished { ticket, result: Err(failure) }));
+        let spawned = threads::start(format!("step {}", step.id), on_panic, move || {
             let result = perform(&action, &context);
             // The runner outlives its steps; if it gave this one up, nobody wants the result.
             let _ = sender.send(Finished { ticket, result });
         });
         match spawned {
-            Ok(_) => Ok(()),
+            Ok(()) => Ok(()),
             Err(error) => {
                 self.running.retain(|running| running.ticket != self.tickets);
                 Err(Failure::new(Code::StepDeadline, "start a thread for the step", error.to_string()))
@@ -216,9 +214,7 @@ impl<S: Sys> Runner<S> {
             }
             Err(failure) => failure,
         };
-        if let OnFailure::Continue(reason) = step.on_failure
-            && failure.code != Code::InitPanic
-        {
+        if let OnFailure::Continue(reason) = step.on_failure {
             self.ended.insert(step.id);
             self.events.emit(ended(Outcome::Tolerated(failure, reason), String::new(), None));
             return Ok(Vec::new());

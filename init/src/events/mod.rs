@@ -6,15 +6,19 @@ pub mod library;
 mod record;
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::time::{Duration, Instant};
 
 use dayfly_plan::settings::Shown;
 use dayfly_plan::{Phase, Plan, Problem, StepId, Way};
 use dayfly_sys::Sys;
 
-use crate::Failure;
+use crate::{Failure, threads};
 pub use record::{Report, VERSION};
+
+/// How often somebody who waits for the sinks looks whether they are still there.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How loud an event is, as printk levels (kernel Documentation/core-api/printk-basics.rst).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -124,6 +128,10 @@ enum Message {
 pub struct Events {
     clock: Arc<dyn Fn() -> Duration + Send + Sync>,
     sender: Sender<Message>,
+    /// Set when the sinks' thread is not there or has panicked: then each event goes to the kernel log and the consoles at once,
+    /// without boot.json.
+    lost: Arc<AtomicBool>,
+    plain: Arc<dyn Fn(&Event) + Send + Sync>,
 }
 
 impl Events {
@@ -134,19 +142,45 @@ impl Events {
             let sys = Arc::clone(sys);
             Arc::new(move || sys.now())
         };
-        let sinks = std::thread::Builder::new().name("events".to_owned()).spawn({
-            let sys = Arc::clone(sys);
-            move || consume(&*sys, &receiver)
-        });
+        let lost = Arc::new(AtomicBool::new(false));
+        let give_up = {
+            let (sys, lost) = (Arc::clone(sys), Arc::clone(&lost));
+            move |why: &str| {
+                lost.store(true, Ordering::SeqCst);
+                sys.log(3, &format!("dayfly: the boot goes on without boot.json and boot.log: {why}"));
+            }
+        };
+        let sinks = threads::start(
+            "events",
+            {
+                let give_up = give_up.clone();
+                move |failure: Failure| give_up(&crate::panic::line(&failure))
+            },
+            {
+                let sys = Arc::clone(sys);
+                move || consume(&*sys, &receiver)
+            },
+        );
         if let Err(error) = sinks {
-            sys.log(3, &format!("dayfly: there is no memory for the log's thread: {error}"));
+            give_up(&format!("start the log's thread: {error}"));
         }
-        Self { clock, sender }
+        let plain = {
+            let sys = Arc::clone(sys);
+            Arc::new(move |event: &Event| print(&*sys, event))
+        };
+        Self { clock, sender, lost, plain }
+    }
+
+    fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::SeqCst)
     }
 
     /// Emits an event.
     pub fn emit(&self, event: Event) {
-        // The sinks end only with the process; if their thread could not start, that was said.
+        if self.is_lost() {
+            return (self.plain)(&event);
+        }
+        // The sinks end only with the process, or they are lost.
         let _ = self.sender.send(Message::Event((self.clock)(), Box::new(event)));
     }
 
@@ -157,18 +191,47 @@ impl Events {
 
     /// boot.json and boot.log as they stand, with this outcome; `None` where the sinks do not answer in `limit`.
     pub fn report(&self, outcome: &'static str, limit: Duration) -> Option<Report> {
+        if self.is_lost() {
+            return None;
+        }
         let (sender, receiver) = sync_channel(1);
         self.sender.send(Message::Report(outcome, sender)).ok()?;
-        receiver.recv_timeout(limit).ok()
+        self.hear(&receiver, limit)
     }
 
     /// Waits until everything so far is on the console and in the files, but no longer than `limit`.
     pub fn flush(&self, limit: Duration) {
+        if self.is_lost() {
+            return;
+        }
         let (sender, receiver) = sync_channel(1);
         if self.sender.send(Message::Flush(sender)).is_ok() {
             // Past the limit a console is stuck: what is not shown by then is lost to it, but not to boot.json.
-            let _ = receiver.recv_timeout(limit);
+            let _ = self.hear(&receiver, limit);
         }
+    }
+
+    /// The sinks' answer, unless they take longer or are lost meanwhile: a thread that has panicked keeps its end open.
+    fn hear<T>(&self, receiver: &Receiver<T>, limit: Duration) -> Option<T> {
+        let until = Instant::now() + limit;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match receiver.recv_timeout(left.min(LOOK)) {
+                Ok(answer) => return Some(answer),
+                Err(RecvTimeoutError::Timeout) if !left.is_zero() && !self.is_lost() => {}
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+/// An event without the sinks.
+fn print<S: Sys>(sys: &S, event: &Event) {
+    for (level, line) in console::lines(event, &mut console::Said::default()) {
+        sys.log(level as u8, &format!("dayfly: {line}"));
+    }
+    if let Event::Screen(text) = event {
+        sys.show(text);
     }
 }
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use dayfly_sys::{Sys, Uevents};
 
-use crate::Failure;
 use crate::context::{Context, Done};
 use crate::events::{Events, Level};
 use crate::modules::Modules;
+use crate::{Failure, threads};
 
 /// Modules that load at the same time. More does not help: most of the time goes into probing, on few buses.
 const WORKERS: usize = 4;
@@ -128,25 +128,38 @@ fn load_for<S: Sys>(cx: &Context<S>, modaliases: Vec<String>, blacklist: &[Strin
         return;
     }
     let queue = Arc::new(Mutex::new(modaliases));
-    let (sender, receiver) = channel::<()>();
+    let (sender, receiver) = channel::<Option<Failure>>();
+    let mut working = 0;
     for _ in 0..workers {
         let (queue, sender) = (Arc::clone(&queue), sender.clone());
         let (modules, events, blacklist) = (Arc::clone(&cx.modules), cx.events.clone(), blacklist.to_vec());
-        let spawned = std::thread::Builder::new().name("drivers".to_owned()).spawn(move || {
-            let _until_the_end = sender;
+        let panicked = sender.clone();
+        // The step may have ended without its workers, here and below.
+        let on_panic = move |failure| drop(panicked.send(Some(failure)));
+        let spawned = threads::start("drivers", on_panic, move || {
             loop {
                 let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop();
-                let Some(modalias) = next else { return };
+                let Some(modalias) = next else { break };
                 load_driver(&modules, &events, &modalias, &blacklist);
             }
+            drop(sender.send(None));
         });
-        if let Err(error) = spawned {
-            cx.note(Level::Warning, format!("no thread for loading drivers: {error}"));
+        match spawned {
+            Ok(()) => working += 1,
+            Err(error) => cx.note(Level::Warning, format!("no thread for loading drivers: {error}")),
         }
     }
-    drop(sender);
-    // Ends with an error when the last worker is gone: that is the signal. One that hangs is bounded by the step.
-    let _ = receiver.recv_timeout(cx.left());
+    // One that hangs is bounded by the step.
+    while working > 0
+        && let Ok(ended) = receiver.recv_timeout(cx.left())
+    {
+        working -= 1;
+        if let Some(failure) = ended {
+            let text = format!("{}: {} [{}]", failure.tried, failure.wrong, failure.code);
+            cx.note(Level::Warning, text.clone());
+            cx.modules.remember(text);
+        }
+    }
     let rest = std::mem::take(&mut *queue.lock().unwrap_or_else(PoisonError::into_inner));
     for modalias in &rest {
         load_driver(&cx.modules, &cx.events, modalias, blacklist);
@@ -177,7 +190,14 @@ fn load_driver<S: Sys>(modules: &Modules<S>, events: &Events, modalias: &str, bl
 /// Until the exec, which ends all threads: a device may appear at any time.
 fn watch<S: Sys>(cx: &Context<S>, mut uevents: Box<dyn Uevents>, blacklist: Vec<String>) {
     let (modules, events, sys) = (Arc::clone(&cx.modules), cx.events.clone(), Arc::clone(&cx.sys));
-    let spawned = std::thread::Builder::new().name("hotplug".to_owned()).spawn(move || {
+    let on_panic = {
+        let events = cx.events.clone();
+        move |failure: Failure| {
+            let text = format!("devices that appear later get no driver: {}", failure.wrong);
+            events.note(Level::Warning, Some("drivers"), text);
+        }
+    };
+    let spawned = threads::start("hotplug", on_panic, move || {
         let load = |modalias: &str| load_driver(&modules, &events, modalias, &blacklist);
         loop {
             match uevents.next(Duration::from_secs(3600)) {

@@ -7,7 +7,7 @@ use std::thread;
 use dayfly_plan::Code;
 use sha2::{Digest, Sha256};
 
-use crate::Failure;
+use crate::{Failure, threads};
 
 /// Buffers on the way to the hash and back: one is filled, one is hashed, one waits.
 const BUFFERS: usize = 3;
@@ -48,12 +48,10 @@ impl Hasher {
     fn beside() -> Option<Self> {
         let (filled, work) = channel::<Vec<u8>>();
         let (answers, back) = channel();
+        let panicked = answers.clone();
+        // Without an owner there is nobody left to tell.
+        let on_panic = move |failure| drop(panicked.send(Back::Failed(failure)));
         let hash = move || {
-            crate::panic::tell({
-                let answers = answers.clone();
-                // Without an owner there is nobody left to tell.
-                move |failure| drop(answers.send(Back::Failed(failure)))
-            });
             let mut hash = Sha256::new();
             for buffer in work {
                 hash.update(&buffer);
@@ -64,7 +62,7 @@ impl Hasher {
             // The owner may have failed meanwhile.
             drop(answers.send(Back::Digest(hash.finalize().into())));
         };
-        thread::Builder::new().name("hash".to_owned()).spawn(hash).ok()?;
+        threads::start("hash", on_panic, hash).ok()?;
         Some(Self::Beside(Beside { filled, back, spare: BUFFERS - 1 }))
     }
 

@@ -144,6 +144,8 @@ pub trait Sys: Send + Sync + 'static {
     fn switch_root(&self, root: &Path) -> Result<()>;
     /// Replaces this process; returns only on failure.
     fn exec(&self, program: &Path, args: &[String]) -> SysError;
-    /// Ends the machine; returns only on failure.
+    /// Has process 1 end the machine after `limit` at the latest, whatever hangs meanwhile: a disk, a console, this process.
+    fn end_within(&self, power: Power, limit: Duration);
+    /// Ends the machine, and waits for its disks for a bounded time only; returns only on failure.
     fn power(&self, power: Power) -> SysError;
 }

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use dayfly_init::boot::{Ended, boot};
+use dayfly_init::panic;
 use dayfly_plan::{Way, paths};
 use dayfly_sys::{Cause, Link, LinkKind, Memory, Power, Result, SysError};
 pub use files::Node;
@@ -49,10 +50,20 @@ pub enum End {
     Hung,
 }
 
+/// A call that panics, and how often.
+#[derive(Debug, Clone)]
+pub struct Panic {
+    /// The operation and its subject.
+    pub call: String,
+    /// How many times.
+    pub times: usize,
+}
+
 pub struct State {
     pub nodes: BTreeMap<PathBuf, Node>,
     pub calls: Vec<String>,
     pub fault: Option<Fault>,
+    pub panic: Option<Panic>,
     pub screens: String,
     pub log: Vec<(u8, String)>,
     pub mounts: Vec<String>,
@@ -90,6 +101,8 @@ pub struct State {
     pub keys_made: usize,
     /// What the image's fsck ends with.
     pub fsck: i32,
+    /// The end that comes whatever hangs.
+    pub due: Option<(Power, Duration)>,
     /// Who was given what.
     pub owners: BTreeMap<PathBuf, (u32, u32)>,
 }
@@ -120,6 +133,7 @@ impl Machine {
                 nodes: files::initramfs(cmdline),
                 calls: Vec::new(),
                 fault: None,
+                panic: None,
                 screens: String::new(),
                 log: Vec::new(),
                 mounts: Vec::new(),
@@ -160,6 +174,7 @@ impl Machine {
                 modes: BTreeMap::new(),
                 keys_made: 0,
                 fsck: 0,
+                due: None,
                 owners: BTreeMap::new(),
             })),
             started: Instant::now(),
@@ -200,6 +215,14 @@ impl Machine {
     pub fn boot_by(self: &Arc<Self>, way: Way, ends: &Receiver<End>, limit: Duration) -> End {
         let machine = Arc::clone(self);
         std::thread::spawn(move || {
+            // What `panic::guard` says for the main thread of the product.
+            panic::tell({
+                let machine = Arc::clone(&machine);
+                move |failure| match way {
+                    Way::Dracut => machine.end(End::Returned(Ended::Failed)),
+                    Way::Initramfs | Way::Root => panic::restart(&*machine, &failure),
+                }
+            });
             let ended = boot(&machine, way);
             machine.end(End::Returned(ended));
         });
@@ -225,6 +248,15 @@ impl Machine {
         let name = format!("{operation} {subject}");
         let mut state = self.state();
         state.calls.push(name.clone());
+        if let Some(panic) = state.panic.as_mut()
+            && panic.call == name
+            && panic.times > 0
+        {
+            panic.times -= 1;
+            // The fake's own lock is not what is tested.
+            drop(state);
+            panic!("a fault on purpose in {name}");
+        }
         if let Some(fault) = state.fault.as_mut()
             && fault.call == name
             && fault.times > 0

@@ -297,6 +297,10 @@ impl Sys for Machine {
         }
     }
 
+    fn end_within(&self, power: Power, limit: Duration) {
+        self.state().due = Some((power, limit));
+    }
+
     fn power(&self, power: Power) -> SysError {
         if let Err(error) = self.call("power", format!("{power:?}")) {
             return error;

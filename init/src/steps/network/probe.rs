@@ -12,6 +12,7 @@ use super::{apply, dhcp};
 use crate::claims::{Claims, Origin, Reason, State};
 use crate::context::Context;
 use crate::events::Level;
+use crate::{Failure, threads};
 
 /// How often links are looked at.
 pub const POLL: Duration = Duration::from_millis(20);
@@ -44,7 +45,11 @@ pub fn start<S: Sys>(cx: &Context<S>, plan: &NetworkPlan, link: Link, ip: IpArg)
             move |level, text| events.note(level, Some(step), format!("{name}: {text}"))
         }),
     };
-    let spawned = std::thread::Builder::new().name(format!("net {name}")).spawn(move || {
+    let on_panic = {
+        let (claims, round, index) = (Arc::clone(&probe.claims), probe.round, probe.link.index);
+        move |failure: Failure| claims.tell(round, index, State::Failed(Reason::Refused(failure.wrong)))
+    };
+    let spawned = threads::start(format!("net {name}"), on_panic, move || {
         let mut port = None;
         let state = match probe.run(&mut port) {
             Ok(origin) => State::Claims(origin),

@@ -41,9 +41,8 @@ fn cut(text: &str, limit: usize) -> &str {
 }
 
 pub(super) fn show(text: &str) {
-    let consoles = fs::read_to_string("/proc/consoles").unwrap_or_default();
     let mut found = false;
-    for name in names(&consoles) {
+    for name in present() {
         let opened = OpenOptions::new()
             .write(true)
             .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
@@ -58,6 +57,13 @@ pub(super) fn show(text: &str) {
         // Nothing is left to report a failure of this to.
         let _ = io::stderr().write_all(text.as_bytes());
     }
+}
+
+/// The names of the consoles that can be written to, in the kernel's order.
+pub(crate) fn present() -> Vec<String> {
+    // Without /proc there are none that anybody knows of.
+    let consoles = fs::read_to_string("/proc/consoles").unwrap_or_default();
+    names(&consoles).map(str::to_owned).collect()
 }
 
 /// The devices in /proc/consoles: `ttyS0 -W- (EC p a) 4:64`; those that cannot be written (no `W`) are left out.

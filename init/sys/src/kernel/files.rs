@@ -83,7 +83,7 @@ pub(super) fn rights(path: &Path) -> Result<Rights> {
     Ok(Rights { mode: metadata.mode() & 0o7777, uid: metadata.uid(), gid: metadata.gid() })
 }
 
-pub(super) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     if path.starts_with("/proc") || path.starts_with("/sys") {
         return write_in_place(path, bytes);
     }

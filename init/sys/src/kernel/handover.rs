@@ -1,6 +1,7 @@
 //! The way out of the initramfs, and the machine's end.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{CWD, Mode, fstat, fstatfs, mkdir, rmdir, stat, statfs};
 use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_change, mount_move, unmount};
@@ -11,6 +12,7 @@ use super::Tried;
 use super::files::is_memory;
 use super::mounts::{apply, is_mount_point};
 use super::removal;
+use crate::pid1::power::end_within;
 use crate::{Cause, Mount, MountFlags, Power, Result, SysError};
 
 /// What the OS gets as it is.
@@ -120,19 +122,35 @@ fn names_rootfs(mountinfo: &str) -> bool {
     })
 }
 
+/// How long a disk may take for what has not been flushed yet. Every file on a disk was flushed when it was written: this is for
+/// what the kernel keeps beside them.
+const SYNC: Duration = Duration::from_secs(10);
+
 pub(super) fn power(power: Power) -> SysError {
-    rustix::fs::sync();
-    let (command, operation) = match power {
-        Power::Reboot => (RebootCommand::Restart, "reboot"),
-        Power::PowerOff => (RebootCommand::PowerOff, "power off"),
-        Power::Halt => (RebootCommand::Halt, "halt"),
+    // A disk that does not answer holds sync(2) for ever, so it is only asked where the end comes all the same.
+    if end_within(power, SYNC) {
+        rustix::fs::sync();
+    }
+    let operation = match power {
+        Power::Reboot => "reboot",
+        Power::PowerOff => "power off",
+        Power::Halt => "halt",
     };
-    match reboot(command) {
+    match reboot_now(power) {
         Err(errno) => SysError::from_io(operation, "the machine", &errno.into()),
         Ok(()) => {
             SysError::new(operation, "the machine", Cause::Unsupported, "the kernel returned from reboot(2)")
         }
     }
+}
+
+/// reboot(2) and nothing else, for a signal handler too.
+pub(crate) fn reboot_now(power: Power) -> rustix::io::Result<()> {
+    reboot(match power {
+        Power::Reboot => RebootCommand::Restart,
+        Power::PowerOff => RebootCommand::PowerOff,
+        Power::Halt => RebootCommand::Halt,
+    })
 }
 
 #[cfg(test)]

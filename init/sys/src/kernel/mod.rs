@@ -1,9 +1,9 @@
 //! The real machine behind [`Sys`].
 
 mod chroot;
-mod console;
+pub(crate) mod console;
 mod context;
-mod files;
+pub(crate) mod files;
 pub(crate) mod handover;
 mod links;
 mod loops;
@@ -32,6 +32,7 @@ use std::time::Duration;
 use rustix::rand::{GetRandomFlags, getrandom};
 use rustix::time::{ClockId, Timespec, clock_gettime, clock_settime};
 
+use crate::pid1::{panic_timeout, power};
 use crate::{
     Backing, Copied, Entry, FileKind, Link, LinkChange, Loaded, Memory, Mount, Output, PacketPort, Post,
     Power, RamFile, Request, Response, Result, Rights, Sys, SysError, Uevents,
@@ -118,7 +119,9 @@ impl Sys for Kernel {
 
     /// [rename(2)](https://man7.org/linux/man-pages/man2/rename.2.html).
     fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-        files::write(path, bytes, mode)
+        files::write(path, bytes, mode)?;
+        panic_timeout::written(path);
+        Ok(())
     }
 
     /// [mkdir(2)](https://man7.org/linux/man-pages/man2/mkdir.2.html).
@@ -291,6 +294,13 @@ impl Sys for Kernel {
     /// [execve(2)](https://man7.org/linux/man-pages/man2/execve.2.html).
     fn exec(&self, program: &Path, args: &[String]) -> SysError {
         programs::exec(program, args)
+    }
+
+    /// [reboot(2)](https://man7.org/linux/man-pages/man2/reboot.2.html),
+    /// [sysrq](https://docs.kernel.org/admin-guide/sysrq.html).
+    fn end_within(&self, power: Power, limit: Duration) {
+        // Who asks in another process than process 1 ends the process, not the machine.
+        let _ = power::end_within(power, limit);
     }
 
     /// [reboot(2)](https://man7.org/linux/man-pages/man2/reboot.2.html).

@@ -18,6 +18,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 
 use super::Tried;
+use crate::pid1::{self, panic_timeout, power};
 use crate::{Result, SysError};
 
 /// The children that [`run`] waits for. A static, because children belong to the process: there is one such list,
@@ -28,8 +29,12 @@ fn awaited() -> MutexGuard<'static, Vec<u32>> {
     AWAITED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Reaps every dead child that nobody waits for; returns how many.
+/// In process 1, which inherits orphans, reaps every dead child that nobody waits for; returns how many. Elsewhere a child that
+/// is not on the list is somebody else's, who waits for it (a library's, another test's).
 pub(crate) fn reap_orphans() -> usize {
+    if !pid1::is_pid1() {
+        return 0;
+    }
     let awaited = awaited();
     let mut reaped = 0;
     while let Some(pid) = dead_child() {
@@ -202,12 +207,21 @@ pub(super) fn clean_signals() {
 
 #[allow(unsafe_code)]
 pub(super) fn exec(program: &Path, args: &[String]) -> SysError {
+    if power::is_ending() {
+        // Somebody has ended this machine, or a fault has: what comes next is the firmware.
+        loop {
+            std::thread::park();
+        }
+    }
+    let panic_timeout = panic_timeout::give_back();
+    pid1::restore_stderr();
     let mut blocked = SigSet::empty();
     // The mask is put back if exec returns: PID 1 goes on then.
     let known = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), Some(&mut blocked)).is_ok();
     close_on_exec();
     // std restores SIGPIPE, the only signal that Rust ignores; a handler does not survive execve(2).
     let error = Command::new(program).args(args).exec();
+    panic_timeout::take(panic_timeout);
     // What std restored before it tried.
     // SAFETY: SIG_IGN installs no handler of ours; it cannot fail for SIGPIPE.
     let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) };

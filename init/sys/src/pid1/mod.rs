@@ -1,9 +1,15 @@
 //! What only process 1 does: the first mounts, its console, its signals.
 
+mod fatal;
+mod memory;
+pub(crate) mod panic_timeout;
+pub(crate) mod power;
 mod signals;
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, makedev, mknodat, open};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
@@ -12,6 +18,10 @@ use rustix::system::{RebootCommand, reboot};
 use crate::kernel::{Tried, handover, mounts};
 use crate::{Mount, MountFlags, Result, SysError};
 
+pub use fatal::handle_faults;
+pub use memory::Allocator;
+pub use panic_timeout::set_panic_timeout;
+pub use power::keep_power;
 pub use signals::{Signal, watch_signals};
 
 /// True in process 1 ([getpid(2)](https://man7.org/linux/man-pages/man2/getpid.2.html)).
@@ -102,6 +112,31 @@ pub fn open_console() -> Result<()> {
     Ok(())
 }
 
+/// Makes stderr a handle of its own on the console that no stuck line can hold up: Rust's runtime writes its last words to
+/// it. [`restore_stderr`] undoes it for the OS, whose standard streams block.
+pub fn unblock_stderr() -> Result<()> {
+    let path = "/dev/console";
+    let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let console = open(path, flags, Mode::empty()).tried("open", path)?;
+    let kept = rustix::io::fcntl_dupfd_cloexec(io::stderr(), 3).tried("keep", "stderr")?;
+    // A second call would keep what the first one made.
+    if STDERR.set(kept).is_ok() {
+        dup2_stderr(&console).tried("put on stderr", path)?;
+    }
+    Ok(())
+}
+
+/// Puts back what stderr was before [`unblock_stderr`].
+pub(crate) fn restore_stderr() {
+    if let Some(kept) = STDERR.get() {
+        // The OS's init has its own ways to say something.
+        let _ = dup2_stderr(kept);
+    }
+}
+
+/// What stderr was. A static, because a process has one stderr.
+static STDERR: OnceLock<OwnedFd> = OnceLock::new();
+
 /// Lifts the rate limit of /dev/kmsg (`printk.devkmsg=on`), which drops lines of a busy boot. A kernel whose command
 /// line fixes the setting refuses; the log is then rate-limited as its owner wished.
 /// See [proc_sys_kernel(5)](https://man7.org/linux/man-pages/man5/proc_sys_kernel.5.html).
@@ -114,4 +149,9 @@ pub fn unlimit_kmsg() -> Result<()> {
 /// ([reboot(2)](https://man7.org/linux/man-pages/man2/reboot.2.html), `RB_DISABLE_CAD`).
 pub fn disable_ctrl_alt_del() -> Result<()> {
     reboot(RebootCommand::CadOff).tried("take over", "ctrl-alt-del")
+}
+
+/// Undoes it: an immediate reset is better than keys that do nothing.
+pub fn enable_ctrl_alt_del() -> Result<()> {
+    reboot(RebootCommand::CadOn).tried("give back", "ctrl-alt-del")
 }
