@@ -37,6 +37,7 @@ mod units;
 
 pub use failure::Failure;
 pub use known::{Image, Known, Learned, MountedRoot, NetworkUp, OsInit};
+pub use modules::Modules;
 pub use policy::{DEFAULT_PAUSE, Ending};
 pub use run::Runner;
 pub use services::Manager;

@@ -206,7 +206,8 @@ impl<S: Sys> Modules<S> {
         Ok(Table::from_kernel(&kernel, &files))
     }
 
-    fn release(&self) -> String {
+    /// The kernel that runs; empty where /proc does not say.
+    pub fn release(&self) -> String {
         // Without /proc the table cannot be checked against the kernel; loading a wrong module fails by itself.
         let bytes = self.sys.read(Path::new("/proc/sys/kernel/osrelease")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).trim().to_owned()

@@ -27,14 +27,16 @@ const LAST: Duration = Duration::from_secs(60);
 /// What follows a failure under dracut.
 pub const DRACUT_NEXT: &str = "dracut goes on: a shell, unless rd.shell=0, then what rd.emergency= says.";
 /// All mounts of a boot, the uppermost first.
-const MOUNTS: [&str; 7] = [
+const MOUNTS: [&str; 9] = [
     paths::OVERLAY,
     paths::ROOT,
     paths::STATE,
     paths::CONFIG_DISK,
-    paths::MEDIA,
     paths::WRITABLE,
     paths::LOWER,
+    "/run/dayfly/outer2",
+    "/run/dayfly/outer1",
+    paths::MEDIA,
 ];
 /// Invalid argument, errno(3): umount(2) on what is no mount.
 const EINVAL: i32 = 22;

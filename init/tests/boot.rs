@@ -238,7 +238,7 @@ fn each_failure_says_what_went_wrong() {
         });
     });
     fails_with(&good, "net.no-lease", "eth0: sent", |state| state.dhcp = false);
-    fails_with(URL, "image.format", "it starts with \"<html>", |state| {
+    fails_with(URL, "image.format", "it is a web page", |state| {
         state.served = b"<html>not found</html>".to_vec();
         state.length = None;
     });

@@ -85,8 +85,8 @@ codes! {
         fix "Give the node more memory, make the image smaller, or boot it from a disk (root=live:LABEL=…).";
     ImageHashMismatch "image.hash-mismatch" "The image is not the one whose SHA-256 was given."
         fix "Compare `sha256sum IMAGE` on the server with dayfly.image.sha256=; if they agree, something on the way changes the data.";
-    ImageFormat "image.format" "The image is neither squashfs nor erofs, or is damaged or cut short."
-        fix "Make it with mksquashfs or mkfs.erofs and copy it again; `file IMAGE` says what it is.";
+    ImageFormat "image.format" "The image is no file system that can be mounted, or is damaged or cut short."
+        fix "Make it with mksquashfs or mkfs.erofs and copy it again; `file IMAGE` says what it is. docs/reference/images.md has what works.";
     ImageAttach "image.attach" "The image could not be attached to a loop device."
         fix "Check that the loop module is in the initramfs.";
     ImageMount "image.mount" "The kernel refused to mount the image."

@@ -23,6 +23,8 @@ pub const CONFIG_FILE: &str = "/run/dayfly/config/disk/dayfly.toml";
 pub const KEPT: &str = "/run/dayfly/state/.dayfly";
 /// A disk that holds an image file.
 pub const MEDIA: &str = "/run/dayfly/media";
+/// What holds the image's file system as a file, one in another: an ISO, a squashfs. A number follows.
+pub const OUTER: &str = "/run/dayfly/outer";
 /// The report, see docs/reference/boot-json.md.
 pub const BOOT_JSON: &str = "/run/dayfly/boot.json";
 /// The whole log, whatever the console showed.

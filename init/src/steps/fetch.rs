@@ -11,6 +11,7 @@ use dayfly_sys::{Cause, Request, Response, Sys, SysError};
 use crate::context::{Context, Done};
 use crate::events::Event;
 use crate::steps::hasher::Hasher;
+use crate::steps::image::padded;
 use crate::{Failure, Image, Learned};
 
 /// Large enough that calls cost nothing.
@@ -103,6 +104,9 @@ fn receive<S: Sys>(
         let wrong = format!("{done} of {length} bytes came before the connection ended");
         return Err(Failure::new(Code::ImageCut, tried, wrong));
     }
+    // Not a part of what was fetched: the image's length and hash are those of the bytes that came.
+    file.write_all(&padded::zeros(done))
+        .map_err(|error| memory(&SysError::from_io("write", "the image in memory", &error)))?;
     let backing = file.backing().map_err(|error| memory(&error))?;
     Ok(Image {
         backing,
@@ -156,7 +160,7 @@ impl Watch {
 }
 
 /// Refuses what cannot fit, with numbers, before the first byte is taken.
-fn check_room<S: Sys>(cx: &Context<S>, tried: &str, need: u64) -> Result<(), Failure> {
+pub(super) fn check_room<S: Sys>(cx: &Context<S>, tried: &str, need: u64) -> Result<(), Failure> {
     let memory = match cx.sys.memory() {
         Ok(memory) => memory,
         Err(error) => return Err(Failure::from_sys(Code::ImageTooLarge, tried, &error)),

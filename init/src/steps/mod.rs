@@ -61,7 +61,7 @@ pub fn perform<S: Sys>(action: &Action, cx: &Context<S>) -> Result<Done, Failure
         Action::UseFile { path } => image::take(cx, Path::new(path)),
         Action::Verify { sha256 } => verify::verify(cx, sha256),
         Action::UseRoot => mounted_root::take(cx),
-        Action::MountImage => image::mount(cx),
+        Action::MountImage { file } => image::mount(cx, file),
         Action::ReadDefaults => defaults::read(cx),
         Action::FindInit { init } => init::find(cx, init.as_deref()),
         Action::OpenState(search) => state::open(cx, search),

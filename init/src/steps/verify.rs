@@ -4,7 +4,8 @@ use std::path::Path;
 
 use dayfly_plan::Code;
 use dayfly_plan::settings::value::Sha256 as Digest256;
-use dayfly_sys::{Backing, Sys};
+use dayfly_sys::{Backing, FileKind, Sys};
+use dayfly_wire::superblock;
 
 use crate::context::{Context, Done};
 use crate::steps::hasher::Hasher;
@@ -26,11 +27,30 @@ pub fn verify<S: Sys>(cx: &Context<S>, wanted: &Digest256) -> Result<Done, Failu
         Some(found) => found,
         None => hash(cx, &tried, image)?,
     };
+    // Where a disk is the image, nothing says whether the file that was written to it had been padded.
+    if found != wanted.0
+        && let Some(bytes) = unpadded(cx, image)
+    {
+        let image = Image { bytes, ..image.clone() };
+        if hash(cx, &tried, &image)? == wanted.0 {
+            return Ok(Done::with(format!("SHA-256 {}… as wanted, of {bytes} bytes", wanted.short())));
+        }
+    }
     if found == wanted.0 {
         return Ok(Done::with(format!("SHA-256 {}… as wanted", wanted.short())));
     }
     let wrong = format!("the image has SHA-256 {}, wanted is {wanted}", Digest256(found));
     Err(Failure::new(Code::ImageHashMismatch, tried, wrong).hopeless())
+}
+
+/// The length that the image on a disk has by its own superblock, where that is another one than was hashed.
+fn unpadded<S: Sys>(cx: &Context<S>, image: &Image) -> Option<u64> {
+    let path = image.backing.path();
+    if !matches!(cx.sys.inspect(&path), Ok(Some(FileKind::Block))) {
+        return None;
+    }
+    let head = cx.sys.read_at(&path, 0, superblock::PROBE_LEN).ok()?;
+    superblock::image_len(&head).filter(|bytes| *bytes < image.bytes)
 }
 
 fn hash<S: Sys>(cx: &Context<S>, tried: &str, image: &Image) -> Result<[u8; 32], Failure> {

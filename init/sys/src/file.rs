@@ -58,15 +58,33 @@ pub enum Backing {
     Memory(Arc<OwnedFd>),
     /// A file or a block device.
     Path(PathBuf),
+    /// A part of one of those: a partition of a disk's image.
+    Part {
+        /// The whole.
+        of: Box<Backing>,
+        /// Where it starts, in bytes.
+        offset: u64,
+        /// How many bytes it has.
+        len: u64,
+    },
 }
 
 impl Backing {
-    /// Where this process can open it. Reading it there costs less than through a loop device.
+    /// Where this process can open it, a part as the whole. Reading it there costs less than through a loop device.
     pub fn path(&self) -> PathBuf {
         match self {
             // proc(5): the link leads to the open file itself, name or not.
             Self::Memory(fd) => PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd())),
             Self::Path(path) => path.clone(),
+            Self::Part { of, .. } => of.path(),
+        }
+    }
+
+    /// Where it starts in what [`Backing::path`] leads to.
+    pub fn offset(&self) -> u64 {
+        match self {
+            Self::Memory(_) | Self::Path(_) => 0,
+            Self::Part { of, offset, .. } => of.offset().saturating_add(*offset),
         }
     }
 }

@@ -130,14 +130,17 @@ impl Sys for Machine {
 
     fn attach_loop(&self, backing: &Backing) -> Result<PathBuf> {
         let mut state = self.call("attach_loop", "image")?;
-        let bytes = match backing {
-            Backing::Path(path) => match state.nodes.get(path) {
-                Some(Node::File(bytes)) => bytes.clone(),
-                _ => return Err(errno("attach", path, ENOENT)),
-            },
-            Backing::Memory(_) => unreachable!("the fake has no memory files"),
+        assert!(!matches!(backing, Backing::Memory(_)), "the fake has no memory files");
+        let path = backing.path();
+        let Some(Node::File(bytes)) = state.nodes.get(&path) else {
+            return Err(errno("attach", &path, ENOENT));
         };
-        let device = PathBuf::from("/dev/loop0");
+        let offset = usize::try_from(backing.offset()).unwrap();
+        // Whole sectors, as the real one.
+        let bytes: Vec<u8> = bytes.iter().skip(offset).take(bytes.len() / 512 * 512).copied().collect();
+        let number =
+            state.disks.keys().filter(|path| path.to_string_lossy().starts_with("/dev/loop")).count();
+        let device = PathBuf::from(format!("/dev/loop{number}"));
         state.disks.insert(device.clone(), bytes);
         state.put(&device, Node::Block);
         Ok(device)

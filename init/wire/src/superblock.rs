@@ -11,7 +11,7 @@ mod image;
 mod iso;
 mod linux;
 
-pub use image::{image_len, squashfs_compression};
+pub use image::{Need, image_len, kernel_needs, squashfs_compression};
 pub use linux::xfs_has_ftype;
 
 /// How many bytes from the start of a device [`probe`] wants to see; btrfs keeps its superblock at 64 KiB.
@@ -63,6 +63,16 @@ impl Kind {
             Self::Lvm2 => "LVM2_member",
             Self::ZfsMember => "zfs_member",
             Self::RaidMember => "linux_raid_member",
+        }
+    }
+
+    /// The kernel's module for it.
+    pub fn module(self) -> &'static str {
+        match self {
+            Self::Iso9660 => "isofs",
+            // One driver for all three, in every kernel since 4.0.
+            Self::Ext2 | Self::Ext3 => "ext4",
+            other => other.as_str(),
         }
     }
 

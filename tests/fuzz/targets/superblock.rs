@@ -4,7 +4,8 @@
 //! 64 KiB inside with short inputs.
 #![no_main]
 
-use dayfly_wire::superblock::{PROBE_LEN, image_len, probe, squashfs_compression};
+use dayfly_wire::superblock::{PROBE_LEN, image_len, kernel_needs, probe, squashfs_compression};
+use dayfly_wire::{foreign, mbr};
 use libfuzzer_sys::fuzz_target;
 
 /// The start, ext and erofs, LVM2, swap's end of a page, md 1.2, ISO 9660, btrfs, ZFS.
@@ -25,5 +26,8 @@ fuzz_target!(|input: &[u8]| {
         }
         image_len(device);
         squashfs_compression(device);
+        kernel_needs(device);
+        foreign::recognize(device);
+        mbr::parse(device);
     }
 });

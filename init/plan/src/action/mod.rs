@@ -178,7 +178,10 @@ pub enum Action {
     /// Takes the root that is mounted already as the image, and goes on from a root in memory.
     UseRoot,
     /// Attaches the image (loop device, unless it is a disk) and mounts it read-only.
-    MountImage,
+    MountImage {
+        /// The image's file where what was found is a disc with an image on it (an ISO).
+        file: String,
+    },
     /// Reads the settings that the image brings along.
     ReadDefaults,
     /// Finds the OS's init and its service manager in the image.

@@ -38,7 +38,7 @@ impl fmt::Display for Action {
             Action::Verify { sha256 } => write!(f, "compare SHA-256 with {}…", sha256.short()),
             Action::UseRoot => f.write_str("take the mounted root as the image, read-only"),
             Action::ReadDefaults => write!(f, "read the image's {}", paths::IMAGE_SETTINGS),
-            Action::MountImage => f.write_str("mount image read-only"),
+            Action::MountImage { .. } => f.write_str("mount image read-only"),
             Action::FindInit { init: Some(init) } => write!(f, "find {init} in the image"),
             Action::FindInit { init: None } => f.write_str("find the OS's init in the image"),
             Action::OpenState(StateSearch { device, create: Some(create), .. }) => {

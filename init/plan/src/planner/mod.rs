@@ -219,6 +219,7 @@ fn unsupported(ip: &IpArg) -> Option<String> {
 }
 
 fn find_image(draft: &mut Draft, settings: &Settings) {
+    let file = format!("{}/{}", settings.live_dir.value, settings.live_file.value);
     let needs = [&["modules"], EARLY_SETTINGS.as_slice(), &LATE_SETTINGS].concat();
     let found: StepId = match settings.image.as_ref().map(|image| &image.value) {
         None => {
@@ -249,7 +250,7 @@ fn find_image(draft: &mut Draft, settings: &Settings) {
             "find"
         }
         Some(ImageSource::Device { device, live }) => {
-            let file = live.then(|| format!("{}/{}", settings.live_dir.value, settings.live_file.value));
+            let file = live.then(|| file.clone());
             let find = Action::FindImage { device: device.clone(), file };
             let deadline = Deadline::Within(settings.device_wait.value + Duration::from_secs(10));
             draft.add(Phase::Image, "find", &needs, find, deadline, OnFailure::Abort);
@@ -276,7 +277,7 @@ fn find_image(draft: &mut Draft, settings: &Settings) {
         Phase::Image,
         "image",
         &["modules", found, "verify"],
-        Action::MountImage,
+        Action::MountImage { file },
         within(30),
         OnFailure::Abort,
     );

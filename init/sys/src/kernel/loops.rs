@@ -56,13 +56,10 @@ struct LoopConfig {
 
 /// Attaches a backing read-only; the device clears itself when the returned handle and every mount of it are gone.
 pub(super) fn attach(backing: &Backing) -> Result<(PathBuf, OwnedFd)> {
-    let (path_file, name, fd): (Option<File>, String, RawFd) = match backing {
-        Backing::Memory(memory) => (None, "image in memory".to_owned(), memory.as_raw_fd()),
-        Backing::Path(path) => {
-            let file = File::open(path).tried("open", path.display())?;
-            let fd = file.as_raw_fd();
-            (Some(file), path.display().to_string(), fd)
-        }
+    let (path_file, name, fd) = open_backing(backing)?;
+    let part = match backing {
+        Backing::Part { len, .. } => (backing.offset(), *len),
+        Backing::Memory(_) | Backing::Path(_) => (0, 0),
     };
     let operation = "attach a loop device to";
     let control = OpenOptions::new().read(true).write(true).open("/dev/loop-control").map_err(|error| {
@@ -77,7 +74,7 @@ pub(super) fn attach(backing: &Backing) -> Result<(PathBuf, OwnedFd)> {
         let number = ioctl(control.as_raw_fd(), LOOP_CTL_GET_FREE, 0).tried(operation, &name)?;
         let device = PathBuf::from(format!("/dev/loop{number}"));
         let handle = open_node(&device, number as u32)?;
-        match configure(handle.as_raw_fd(), fd, &name) {
+        match configure(handle.as_raw_fd(), fd, part, &name) {
             Ok(()) => {
                 drop(path_file);
                 return Ok((device, handle.into()));
@@ -89,6 +86,19 @@ pub(super) fn attach(backing: &Backing) -> Result<(PathBuf, OwnedFd)> {
     }
     let words = format!("every free device was taken by another process, {ATTEMPTS} times in a row");
     Err(SysError::new(operation, name, Cause::Errno(libc::EBUSY), words))
+}
+
+/// What is attached, and its name for people. A file that was opened for it is held until it is attached.
+fn open_backing(backing: &Backing) -> Result<(Option<File>, String, RawFd)> {
+    match backing {
+        Backing::Memory(memory) => Ok((None, "image in memory".to_owned(), memory.as_raw_fd())),
+        Backing::Path(path) => {
+            let file = File::open(path).tried("open", path.display())?;
+            let fd = file.as_raw_fd();
+            Ok((Some(file), path.display().to_string(), fd))
+        }
+        Backing::Part { of, .. } => open_backing(of),
+    }
 }
 
 /// devtmpfs makes the node from a kernel thread, which may be later than `LOOP_CTL_GET_FREE`; without devtmpfs it is
@@ -114,13 +124,19 @@ fn open_node(device: &std::path::Path, number: u32) -> Result<File> {
     }
 }
 
-fn configure(device: RawFd, backing: RawFd, name: &str) -> std::result::Result<(), Errno> {
+fn configure(
+    device: RawFd,
+    backing: RawFd,
+    (offset, size_limit): (u64, u64),
+    name: &str,
+) -> std::result::Result<(), Errno> {
     let mut info = LoopInfo {
         device: 0,
         inode: 0,
         rdevice: 0,
-        offset: 0,
-        size_limit: 0,
+        offset,
+        // 0 is no limit.
+        size_limit,
         number: 0,
         encrypt_type: 0,
         encrypt_key_size: 0,

@@ -37,13 +37,78 @@ pub fn image_len(image: &[u8]) -> Option<u64> {
 /// How a squashfs image is compressed, in the kernel's words: `gzip`, `lzma`, `lzo`, `xz`, `lz4`, `zstd`.
 pub fn squashfs_compression(image: &[u8]) -> Option<&'static str> {
     squashfs(image)?;
-    Some(match le16(image, 20)? {
-        1 => "gzip",
-        2 => "lzma",
-        3 => "lzo",
-        4 => "xz",
-        5 => "lz4",
-        6 => "zstd",
-        _ => return None,
-    })
+    let id = le16(image, 20)?;
+    SQUASHFS.iter().find(|(known, ..)| *known == id).map(|(_, name, ..)| *name)
+}
+
+/// What a kernel must have been built with to read an image, and since when there is such a kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Need {
+    /// What the image has.
+    pub what: &'static str,
+    /// The kernel's option.
+    pub option: &'static str,
+    /// The first kernel that has it.
+    pub since: &'static str,
+}
+
+/// fs/squashfs/squashfs_fs.h and Kconfig: the id of a compression, its name, the kernel's option and first version.
+const SQUASHFS: [(u16, &str, &str, &str); 6] = [
+    (1, "gzip", "CONFIG_SQUASHFS_ZLIB", "2.6.29"),
+    (2, "lzma", "a patch of its own: no kernel of kernel.org ever had lzma for squashfs", "none"),
+    (3, "lzo", "CONFIG_SQUASHFS_LZO", "2.6.36"),
+    (4, "xz", "CONFIG_SQUASHFS_XZ", "2.6.38"),
+    (5, "lz4", "CONFIG_SQUASHFS_LZ4", "3.19"),
+    (6, "zstd", "CONFIG_SQUASHFS_ZSTD", "4.14"),
+];
+
+/// fs/erofs/erofs_fs.h, `EROFS_FEATURE_INCOMPAT_*`: the oldest kernel that knows each.
+const EROFS_FEATURES: [(u32, &str, &str, &str); 9] = [
+    (0x1, "compressed files", "CONFIG_EROFS_FS_ZIP", "5.4"),
+    (0x2, "large compressed clusters", "CONFIG_EROFS_FS_ZIP", "5.13"),
+    (0x4, "files in chunks", "CONFIG_EROFS_FS", "5.15"),
+    (0x8, "several devices or a second compression", "CONFIG_EROFS_FS", "5.16"),
+    (0x10, "compressed tails of files (-Eztailpacking)", "CONFIG_EROFS_FS_ZIP", "5.17"),
+    (0x20, "fragments or shared data (-Efragments, -Ededupe)", "CONFIG_EROFS_FS_ZIP", "6.1"),
+    (0x40, "long names of attributes", "CONFIG_EROFS_FS", "6.4"),
+    (0x80, "48-bit block addresses", "CONFIG_EROFS_FS", "6.15"),
+    (0x100, "compressed metadata (-Emetabox)", "CONFIG_EROFS_FS_ZIP", "6.17"),
+];
+
+/// The same header, `Z_EROFS_COMPRESSION_*`: bits of the compressions that an image uses.
+const EROFS_COMPRESSIONS: [(u16, &str, &str, &str); 3] = [
+    (0x2, "files compressed with lzma", "CONFIG_EROFS_FS_ZIP_LZMA", "5.16"),
+    (0x4, "files compressed with deflate", "CONFIG_EROFS_FS_ZIP_DEFLATE", "6.6"),
+    (0x8, "files compressed with zstd", "CONFIG_EROFS_FS_ZIP_ZSTD", "6.10"),
+];
+
+/// What the kernel needs for an image, by its first 4 KiB: the compression of a squashfs, features and compressions of an
+/// erofs. Empty for anything else, and where a plain kernel of today has all.
+pub fn kernel_needs(image: &[u8]) -> Vec<Need> {
+    const COMPRESSION_TABLE: u32 = 0x2;
+    if squashfs(image).is_some() {
+        let id = le16(image, 20).unwrap_or_default();
+        let known = SQUASHFS.iter().find(|(known, ..)| *known == id);
+        return vec![known.map_or(
+            Need {
+                what: "a compression that is unknown",
+                option: "CONFIG_SQUASHFS",
+                since: "one that is newer",
+            },
+            |(_, what, option, since)| Need { what, option, since },
+        )];
+    }
+    let Some(sb) = erofs(image).and_then(|_| image.get(1024..)) else { return Vec::new() };
+    let (features, compressions) = (le32(sb, 80).unwrap_or_default(), le16(sb, 84).unwrap_or_default());
+    let mut needs: Vec<Need> = EROFS_FEATURES
+        .iter()
+        .filter(|(bit, ..)| features & bit != 0)
+        .map(|(_, what, option, since)| Need { what, option, since })
+        .collect();
+    // Without the table the field is the distance that lz4 looks back.
+    if features & COMPRESSION_TABLE != 0 {
+        let used = EROFS_COMPRESSIONS.iter().filter(|(bit, ..)| compressions & bit != 0);
+        needs.extend(used.map(|(_, what, option, since)| Need { what, option, since }));
+    }
+    needs
 }

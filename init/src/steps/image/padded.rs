@@ -1,0 +1,89 @@
+//! Images whose length is no whole number of blocks.
+//!
+//! A loop device has the whole sectors of its file and drops the rest (drivers/block/loop.c, get_size); squashfs reads blocks of 1024
+//! or 4096 bytes (fs/squashfs/squashfs_fs.h, SQUASHFS_DEVBLK_SIZE). mksquashfs pads to 4 KiB for that, unless it is told -nopad, or
+//! somebody cuts the padding off.
+
+use std::io::Write;
+use std::path::Path;
+
+use dayfly_plan::Code;
+use dayfly_sys::{Backing, Sys, SysError};
+
+use crate::Failure;
+use crate::context::Context;
+use crate::events::Level;
+use crate::steps::fetch;
+
+/// What a file system may read at once.
+const BLOCK: u64 = 4096;
+const SECTOR: u64 = 512;
+const CHUNK: usize = 1 << 20;
+
+/// The zeros that fill a file of this length up.
+pub fn zeros(bytes: u64) -> Vec<u8> {
+    let missing = bytes.next_multiple_of(BLOCK) - bytes;
+    vec![0; usize::try_from(missing).unwrap_or_default()]
+}
+
+/// The image with whole blocks, in memory, where it has none; `None` where it can be mounted as it is. `need` is how many
+/// bytes the file system says it has.
+pub fn to_blocks<S: Sys>(
+    cx: &Context<S>,
+    backing: &Backing,
+    is_block: bool,
+    bytes: u64,
+    need: Option<u64>,
+    tried: &str,
+) -> Result<Option<Backing>, Failure> {
+    // What is in memory was filled up when it came.
+    let (Backing::Path(path), Some(need)) = (backing, need) else { return Ok(None) };
+    let there = if is_block { device_size(cx, path) } else { Some(bytes / SECTOR * SECTOR) };
+    if there.is_none_or(|there| need.next_multiple_of(BLOCK) <= there) {
+        return Ok(None);
+    }
+    if there.is_some_and(|there| is_block && there < need) {
+        let wrong = format!(
+            "its superblock says {need} bytes, but {} has only {}: it was cut short",
+            path.display(),
+            there.unwrap_or_default()
+        );
+        return Err(Failure::new(Code::ImageFormat, tried, wrong).hopeless());
+    }
+    fetch::check_room(cx, tried, need)?;
+    let text = format!(
+        "{} is no multiple of {BLOCK} bytes long and is copied into memory to be mounted; `truncate -s %{BLOCK} IMAGE` before it is put there saves that",
+        path.display()
+    );
+    cx.note(Level::Warning, text);
+    let copied =
+        copy(cx, backing, need).map_err(|error| Failure::from_sys(Code::ImageFormat, tried, &error))?;
+    Ok(Some(copied))
+}
+
+fn copy<S: Sys>(cx: &Context<S>, from: &Backing, bytes: u64) -> Result<Backing, SysError> {
+    let path = from.path();
+    let mut file = cx.sys.ram_file("dayfly-image")?;
+    let failed = |error: std::io::Error| SysError::from_io("write", "the image in memory", &error);
+    let mut done = 0;
+    while done < bytes {
+        let want = usize::try_from(bytes - done).unwrap_or(CHUNK).min(CHUNK);
+        let chunk = cx.sys.read_at(&path, done, want)?;
+        if chunk.is_empty() {
+            let early = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+            return Err(SysError::from_io("read", path.display().to_string(), &early));
+        }
+        file.write_all(&chunk).map_err(failed)?;
+        done += chunk.len() as u64;
+    }
+    file.write_all(&zeros(bytes)).map_err(failed)?;
+    file.backing()
+}
+
+/// How many bytes a disk or partition has; `None` where the kernel does not say.
+pub fn device_size<S: Sys>(cx: &Context<S>, path: &Path) -> Option<u64> {
+    let file = Path::new("/sys/class/block").join(path.file_name()?).join("size");
+    let text = cx.sys.read(&file).ok()?;
+    let sectors: u64 = String::from_utf8_lossy(&text).trim().parse().ok()?;
+    sectors.checked_mul(SECTOR)
+}

@@ -1,0 +1,87 @@
+//! The words for what is no image, and for an image that the kernel does not take.
+
+use std::path::Path;
+
+use dayfly_plan::Code;
+use dayfly_sys::{Sys, SysError};
+use dayfly_wire::foreign;
+use dayfly_wire::superblock::{self, Kind};
+use dayfly_wire::{gpt, mbr};
+
+use crate::Failure;
+use crate::context::Context;
+use crate::modules::Modules;
+
+const EINVAL: i32 = 22;
+const EOPNOTSUPP: i32 = 95;
+
+/// Bytes that no file system starts with.
+pub fn of_bytes(head: &[u8], tried: &str) -> Failure {
+    let failure = if let Some(found) = foreign::recognize(head) {
+        let wrong = format!("it is {}, not the image of a file system", found.name);
+        Failure::new(Code::ImageFormat, tried, wrong).with_fix(found.help)
+    } else {
+        let wrong = format!("it starts with {}, which no file system does", preview(head));
+        Failure::new(Code::ImageFormat, tried, wrong)
+    };
+    failure.hopeless()
+}
+
+/// A part of something larger, or something encrypted.
+pub fn of_member(kind: Kind, tried: &str) -> Failure {
+    let wrong = format!("it is {}, which cannot be mounted by itself", kind.as_str());
+    Failure::new(Code::ImageFormat, tried, wrong)
+        .with_fix("Make an image of the file system in it: mksquashfs os os.squashfs -comp zstd.")
+        .hopeless()
+}
+
+/// A disk without a file system of its own.
+pub fn of_disk<S: Sys>(cx: &Context<S>, path: &Path, tried: String) -> Failure {
+    let head = cx.sys.read_at(path, 0, superblock::PROBE_LEN).unwrap_or_default();
+    if gpt::parse(&head, 512).is_ok() || gpt::parse(&head, 4096).is_ok() || mbr::parse(&head).is_some() {
+        let wrong = format!("{} is a whole disk with a partition table", path.display());
+        return Failure::new(Code::ImageFormat, tried, wrong)
+            .with_fix("Name the partition: by LABEL=, UUID=, PARTLABEL=, PARTUUID= or its device.")
+            .hopeless();
+    }
+    if head.is_empty() || foreign::recognize(&head).is_none() {
+        return Failure::new(Code::ImageFormat, tried, "no file system is recognised on it").hopeless();
+    }
+    of_bytes(&head, &tried)
+}
+
+/// What the kernel said, and what it would have needed.
+pub fn of_kernel<S: Sys>(modules: &Modules<S>, head: &[u8], tried: &str, error: &SysError) -> Failure {
+    let failure = Failure::from_sys(Code::ImageMount, tried, error).hopeless();
+    if !matches!(error.errno(), Some(EINVAL | EOPNOTSUPP)) {
+        return failure;
+    }
+    let needs = superblock::kernel_needs(head);
+    if needs.is_empty() {
+        return failure;
+    }
+    let texts: Vec<String> = needs
+        .iter()
+        .map(|need| match need.since {
+            "none" => format!("{} ({})", need.what, need.option),
+            since => format!("{} ({}, Linux {since} or later)", need.what, need.option),
+        })
+        .collect();
+    let fix = format!(
+        "The image has {}, and the kernel that runs is {}: boot one that can do it, or make the image in another way (mksquashfs -comp gzip, mkfs.erofs without -z and -E).",
+        texts.join(", "),
+        modules.release()
+    );
+    failure.with_fix(fix)
+}
+
+/// The first bytes, as text where they are text: a server's error page is known by its first line.
+fn preview(head: &[u8]) -> String {
+    let start = head.get(..32).unwrap_or(head);
+    if start.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) {
+        format!("{:?}", String::from_utf8_lossy(start))
+    } else {
+        let hex: Vec<String> = start.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("the bytes {}", hex.join(" "))
+    }
+}
