@@ -31,8 +31,8 @@ pub struct NetworkUp {
     pub domain: Option<String>,
     /// Search domains.
     pub search: Vec<String>,
-    /// The name that the network gives this node.
-    pub hostname: Option<String>,
+    /// The name that the network, or an `ip=` word, gives this node.
+    pub hostname: Option<HostName>,
     /// The lease, where DHCP gave one.
     pub lease: Option<Lease>,
 }

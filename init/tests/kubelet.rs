@@ -37,7 +37,7 @@ fn a_good_certificate_is_enough_to_come_back() {
     let machine = boot(&server(CA), |_| {});
     assert_eq!(machine.step("kubelet")["outcome"], "done", "{:?}", machine.state().log);
     let unit = machine.file("/sysroot/etc/systemd/system/kubelet.service").unwrap();
-    let command = "ExecStart=/usr/bin/kubelet --kubeconfig=/etc/kubernetes/kubelet.conf --config=/etc/kubernetes/kubelet.yaml\n";
+    let command = "ExecStart=/usr/bin/kubelet --hostname-override=worker7 --kubeconfig=/etc/kubernetes/kubelet.conf --config=/etc/kubernetes/kubelet.yaml\n";
     assert!(unit.contains(command), "{unit}");
     let kubeconfig: serde_json::Value =
         serde_json::from_str(&machine.file("/sysroot/etc/kubernetes/kubelet.conf").unwrap()).unwrap();
@@ -160,5 +160,5 @@ fn a_drop_in_that_replaces_the_command_is_masked() {
     assert_eq!(masked("10-kubeadm.conf"), Some(Node::Symlink(PathBuf::from("/dev/null"))));
     assert_eq!(masked("20-limits.conf"), None);
     let unit = machine.file("/sysroot/etc/systemd/system/kubelet.service").unwrap();
-    assert!(unit.contains("ExecStart=/usr/bin/kubelet\n"), "{unit}");
+    assert!(unit.contains("ExecStart=/usr/bin/kubelet --hostname-override=worker7\n"), "{unit}");
 }

@@ -306,7 +306,7 @@ fn rules_see_the_machine() {
     }
     let mut facts = Facts::from_cmdline(IMAGE).with_file(text);
     facts.learn(Fact::Macs(vec![Mac([0x52, 0x54, 0, 0x12, 0x34, 3])]));
-    facts.learn(Fact::NetworkName("worker7".to_owned()));
+    facts.learn(Fact::NetworkName("worker7".parse().unwrap()));
     let shown = plan(&settings::gather(&facts).0);
     assert_eq!(report["plan"], serde_json::to_value(shown.rows()).unwrap());
 

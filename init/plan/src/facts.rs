@@ -4,6 +4,7 @@ use std::fmt;
 
 use dayfly_wire::mac::Mac;
 
+use crate::settings::value::HostName;
 use crate::{Secret, Source, Stage};
 
 /// How Dayfly was started.
@@ -92,7 +93,7 @@ pub struct Machine {
     /// The addresses of its interfaces; known when the drivers are loaded.
     pub macs: Vec<Mac>,
     /// The name that the network gives it; known when the network is up.
-    pub network_name: Option<String>,
+    pub network_name: Option<HostName>,
 }
 
 /// What a boot starts from and learns on its way before it is planned to the end. The same facts give the same plan, on
@@ -149,7 +150,7 @@ pub enum Fact {
     /// The addresses of the machine's interfaces.
     Macs(Vec<Mac>),
     /// The name that the network gives the machine.
-    NetworkName(String),
+    NetworkName(HostName),
 }
 
 impl Facts {

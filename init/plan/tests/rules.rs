@@ -136,7 +136,7 @@ fn the_name_may_come_from_the_network() {
     let (settings, problems) = gather(&facts);
     assert!(settings.asked.name && !settings.asked.macs && problems.is_empty());
     assert_eq!(value(&settings, "kubelet.enabled"), one("no", "default"));
-    facts.learn(Fact::NetworkName("worker7".to_owned()));
+    facts.learn(Fact::NetworkName("worker7".parse().unwrap()));
     let (settings, problems) = gather(&facts);
     assert_eq!(value(&settings, "kubelet.enabled"), one("yes", "initramfs, match 1"));
     assert_eq!(problems.len(), 1);

@@ -9,6 +9,7 @@ use dayfly_sys::{FileKind, Link, LinkKind, Sys, SysError};
 use dayfly_wire::mac::Mac;
 use sha2::{Digest, Sha256};
 
+use super::hosts;
 use crate::context::{Context, Done};
 use crate::events::{Event, Level, NodeFact};
 use crate::{Failure, Learned, NetworkUp};
@@ -21,29 +22,23 @@ pub fn write<S: Sys>(cx: &Context<S>, plan: &IdentityPlan) -> Result<Done, Failu
     let mac = own_mac(cx);
     let own = if plan.is_installed { own_id(cx) } else { None };
     let (machine_id, seed) = own.map_or_else(|| machine_id(cx, mac), |id| (id, OF_ROOT));
-    let own = if plan.is_installed { own_name(cx) } else { None };
-    let (name, origin) = choose_name(plan, own, cx.known.network.as_ref(), mac, &machine_id);
+    let given = plan.hostname.clone().map(|name| (name, "settings")).or_else(|| given_name(cx));
+    let (name, origin) = given.unwrap_or_else(|| name_by_hardware(mac, &machine_id));
     // What an administrator wrote into the hosts of an installed OS fits the name that it has.
-    let hosts = (origin != OF_ROOT).then(|| hosts(&name, cx.known.network.as_ref()));
-    write_files(cx, &name, hosts.as_deref(), &machine_id)
+    let hosts =
+        if origin == OF_ROOT { Ok(()) } else { hosts::write(&*cx.sys, &name, cx.known.network.as_ref()) };
+    hosts
+        .and_then(|()| write_files(cx, &name, &machine_id))
         .map_err(|error| Failure::from_sys(Code::NodeWrite, "write the node's identity into /etc", &error))?;
     cx.events.emit(Event::Node(NodeFact::Identity(name.to_string(), machine_id)));
     let said = format!("{name} (from {origin}), machine-id from {seed}");
     Ok(Done::with(said).and(Learned::Name(name)))
 }
 
-fn write_files<S: Sys>(
-    cx: &Context<S>,
-    name: &HostName,
-    hosts: Option<&str>,
-    machine_id: &str,
-) -> Result<(), SysError> {
+fn write_files<S: Sys>(cx: &Context<S>, name: &HostName, machine_id: &str) -> Result<(), SysError> {
     let etc = Path::new(paths::ROOT).join("etc");
     let put = |file: &str, text: &str, mode: u32| cx.sys.write(&etc.join(file), text.as_bytes(), mode);
     put("hostname", &format!("{name}\n"), 0o644)?;
-    if let Some(hosts) = hosts {
-        put("hosts", hosts, 0o644)?;
-    }
     put("machine-id", &format!("{machine_id}\n"), 0o444)?;
     if let Some(network) = &cx.known.network
         && !network.dns.is_empty()
@@ -55,10 +50,19 @@ fn write_files<S: Sys>(
     cx.sys.set_hostname(name.as_str())
 }
 
-/// What the installed OS calls itself. The name that an installer leaves where nobody gave one is none.
+/// The name that this node has where the settings give none, and who gave it: what an installed OS calls itself, else what
+/// the network or an `ip=` word says. Rules that ask for the name and `${hostname}` in a URL mean this one.
+pub fn given_name<S: Sys>(cx: &Context<S>) -> Option<(HostName, &'static str)> {
+    let own = cx.known.mounted_root.as_ref().and_then(|_| own_name(cx));
+    let network = || cx.known.network.as_ref()?.hostname.clone();
+    own.map(|name| (name, OF_ROOT)).or_else(|| network().map(|name| (name, "network")))
+}
+
+/// What the installed OS calls itself, hostname(5). The name that an installer leaves where nobody gave one is none.
 fn own_name<S: Sys>(cx: &Context<S>) -> Option<HostName> {
     let text = own_file(cx, "hostname")?;
-    text.parse().ok().filter(|name| *name != HostName::localhost())
+    let name = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'))?;
+    HostName::given(name).ok()
 }
 
 /// machine-id(5): 32 lower-case hexadecimal digits, not all of them 0.
@@ -75,23 +79,7 @@ fn own_file<S: Sys>(cx: &Context<S>, name: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-fn choose_name(
-    plan: &IdentityPlan,
-    own: Option<HostName>,
-    network: Option<&NetworkUp>,
-    mac: Option<Mac>,
-    machine_id: &str,
-) -> (HostName, &'static str) {
-    if let Some(name) = &plan.hostname {
-        return (name.clone(), "settings");
-    }
-    if let Some(name) = own {
-        return (name, OF_ROOT);
-    }
-    // The network's name was checked where it came in; one that is no host name is as good as none.
-    if let Some(name) = network.and_then(|network| network.hostname.as_ref()?.parse().ok()) {
-        return (name, "network");
-    }
+fn name_by_hardware(mac: Option<Mac>, machine_id: &str) -> (HostName, &'static str) {
     let (digits, origin) = match mac {
         Some(mac) => (mac.to_string().replace(':', ""), "MAC address"),
         None => (machine_id.chars().take(12).collect(), "machine-id"),
@@ -113,19 +101,6 @@ fn lowest(links: &[Link]) -> Option<Mac> {
     let macs = links.iter().filter(|link| link.kind == LinkKind::Ethernet).filter_map(|link| link.mac);
     // IEEE 802, the U/L bit.
     macs.min_by_key(|mac| (mac.first().is_some_and(|first| first & 2 != 0), *mac)).map(Mac)
-}
-
-/// hosts(5). 127.0.1.1 is Debian's address for the own name of a machine without a fixed one (Debian manual 5.1.1).
-pub fn hosts(name: &HostName, network: Option<&NetworkUp>) -> String {
-    let own = network.map_or_else(|| "127.0.1.1".to_owned(), |network| network.address.to_string());
-    let names = match (name.as_str().split_once('.'), network.and_then(|network| network.domain.as_ref())) {
-        (Some((short, _)), _) => format!("{name} {short}"),
-        (None, Some(domain)) => format!("{name}.{domain} {name}"),
-        (None, None) => name.to_string(),
-    };
-    format!(
-        "127.0.0.1 localhost\n{own} {names}\n::1 localhost ip6-localhost ip6-loopback\nff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n"
-    )
 }
 
 /// resolv.conf(5): musl and glibc read three servers at most.
@@ -209,7 +184,7 @@ fn derive(seed: &str) -> String {
 mod tests {
     use super::*;
 
-    fn network(hostname: Option<&str>, domain: Option<&str>) -> NetworkUp {
+    fn network(domain: Option<&str>) -> NetworkUp {
         NetworkUp {
             iface: "eth0".to_owned(),
             mac: Some(Mac([2, 0, 0, 0, 0, 1])),
@@ -220,39 +195,14 @@ mod tests {
             dns: vec![[10, 0, 2, 3].into()],
             domain: domain.map(str::to_owned),
             search: vec!["lab".to_owned()],
-            hostname: hostname.map(str::to_owned),
+            hostname: None,
             lease: None,
         }
     }
 
     #[test]
-    fn a_name_comes_from_settings_then_the_root_then_network_then_mac() {
-        let named = IdentityPlan { hostname: "Worker7".parse().ok(), is_installed: true };
-        let unnamed = IdentityPlan { hostname: None, is_installed: true };
-        let mac = Some(Mac([2, 0, 0, 0, 0, 1]));
-        let id = "0123456789abcdef0123456789abcdef";
-        let with_name = network(Some("fromdhcp"), None);
-        let bad_name = network(Some("not a name"), None);
-        let own: Option<HostName> = "installed".parse().ok();
-        for (plan, own, network, mac, name) in [
-            (&named, &own, Some(&with_name), mac, "worker7"),
-            (&unnamed, &own, Some(&with_name), mac, "installed"),
-            (&unnamed, &None, Some(&with_name), mac, "fromdhcp"),
-            (&unnamed, &None, Some(&bad_name), mac, "node-020000000001"),
-            (&unnamed, &None, None, None, "node-0123456789ab"),
-        ] {
-            assert_eq!(choose_name(plan, own.clone(), network, mac, id).0.as_str(), name);
-        }
-    }
-
-    #[test]
-    fn files_have_the_node_in_them() {
-        let name: HostName = "worker7".parse().unwrap();
-        let network = network(None, Some("example.org"));
-        assert!(hosts(&name, Some(&network)).contains("\n10.0.2.15 worker7.example.org worker7\n"));
-        assert!(hosts(&name, None).contains("\n127.0.1.1 worker7\n"));
-        let long: HostName = "worker7.cluster.test".parse().unwrap();
-        assert!(hosts(&long, Some(&network)).contains("\n10.0.2.15 worker7.cluster.test worker7\n"));
+    fn a_resolver_asks_the_servers_of_the_network() {
+        let network = network(Some("example.org"));
         assert_eq!(resolv_conf(&network), "nameserver 10.0.2.3\nsearch lab example.org\n");
     }
 

@@ -6,6 +6,7 @@ use dayfly_plan::{Code, Fact};
 use dayfly_sys::{LinkKind, Sys};
 use dayfly_wire::mac::Mac;
 
+use super::identity;
 use crate::context::{Context, Done};
 use crate::{Failure, Learned};
 
@@ -33,10 +34,12 @@ pub fn links<S: Sys>(cx: &Context<S>, bootif: Option<Mac>) -> Result<Done, Failu
     }
 }
 
-/// The name that the network gives.
+/// The name that is not in the settings.
 pub fn name<S: Sys>(cx: &Context<S>) -> Done {
-    match cx.known.network.as_ref().and_then(|network| network.hostname.clone()) {
-        Some(name) => Done::with(name.clone()).and(Learned::Fact(Fact::NetworkName(name))),
-        None => Done::with("the network gives none"),
+    match identity::given_name(cx) {
+        Some((name, origin)) => {
+            Done::with(format!("{name} (from {origin})")).and(Learned::Fact(Fact::NetworkName(name)))
+        }
+        None => Done::with("nobody gives one"),
     }
 }

@@ -11,6 +11,7 @@ mod fstab;
 pub mod handover;
 mod hasher;
 mod host_keys;
+mod hosts;
 mod identity;
 mod image;
 mod init;

@@ -8,6 +8,7 @@ use dayfly_plan::settings::template::{UrlTemplate, Variables};
 use dayfly_plan::{Code, Document, Fact, Layer, Source, paths};
 use dayfly_sys::{Request, Response, Sys};
 
+use super::identity;
 use crate::context::{Context, Done};
 use crate::{Failure, Learned};
 
@@ -21,7 +22,7 @@ pub fn fetch<S: Sys>(
     let network = cx.known.network.as_ref();
     let variables = Variables {
         mac: network.and_then(|network| network.mac),
-        hostname: network.and_then(|network| network.hostname.clone()),
+        hostname: identity::given_name(cx).map(|(name, _)| name.to_string()),
         ..Variables::default()
     };
     let failed = |tried: &str, wrong: String| Failure::new(Code::ConfigFetch, tried, wrong);

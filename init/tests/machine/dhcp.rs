@@ -14,13 +14,14 @@ pub struct Port {
     answers: bool,
     /// Of the address that it gives: 13 more than this.
     last: u8,
+    name: String,
     speed: u32,
     queue: VecDeque<Vec<u8>>,
 }
 
 impl Port {
-    pub fn new(answers: bool, last: u8, speed: u32) -> Self {
-        Self { answers, last, speed, queue: VecDeque::new() }
+    pub fn new(answers: bool, last: u8, name: String, speed: u32) -> Self {
+        Self { answers, last, name, speed, queue: VecDeque::new() }
     }
 }
 
@@ -42,7 +43,7 @@ impl PacketPort for Port {
             (code::SUBNET_MASK, vec![255, 255, 255, 0]),
             (code::ROUTER, SERVER.octets().to_vec()),
             (code::DOMAIN_NAME_SERVER, vec![10, 0, 2, 3]),
-            (code::HOST_NAME, b"worker7".to_vec()),
+            (code::HOST_NAME, self.name.clone().into_bytes()),
             (code::INTERFACE_MTU, 1400u16.to_be_bytes().to_vec()),
             (code::LEASE_TIME, 3600u32.to_be_bytes().to_vec()),
         ] {

@@ -82,6 +82,8 @@ pub struct State {
     pub hostname: Option<String>,
     pub epoch: u64,
     pub dhcp: bool,
+    /// The name that its DHCP server gives.
+    pub dhcp_name: String,
     /// Interfaces that no DHCP server answers on.
     pub silent: Vec<u32>,
     /// The interface behind which the image server is; any, where there is none.
@@ -163,6 +165,7 @@ impl Machine {
                 post_status: 204,
                 hostname: None,
                 epoch: 0,
+                dhcp_name: "worker7".to_owned(),
                 dhcp: true,
                 silent: Vec::new(),
                 server_behind: None,

@@ -209,7 +209,12 @@ impl Sys for Machine {
     fn packet_port(&self, index: u32) -> Result<Box<dyn PacketPort>> {
         let state = self.call("packet_port", index)?;
         let last = u8::try_from(index).unwrap();
-        Ok(Box::new(dhcp::Port::new(state.dhcp && !state.silent.contains(&index), last, self.speed)))
+        Ok(Box::new(dhcp::Port::new(
+            state.dhcp && !state.silent.contains(&index),
+            last,
+            state.dhcp_name.clone(),
+            self.speed,
+        )))
     }
 
     fn open_url(&self, request: &Request) -> Result<Response> {

@@ -1,16 +1,63 @@
 //! Host and domain names from outside, which end up in `/etc/hosts`, `/etc/hostname` and `resolv.conf`.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 
-/// The longest host name the kernel keeps, in bytes (`__NEW_UTS_LEN`, `sethostname(2)`).
-pub const HOSTNAME_MAX: usize = 64;
+/// The longest name of a node, in bytes: it becomes the value of the label `kubernetes.io/hostname`, where 63 are the most
+/// (Kubernetes, "Labels and Selectors"), one fewer than the kernel keeps (`__NEW_UTS_LEN`, `sethostname(2)`).
+pub const HOSTNAME_MAX: usize = 63;
 
 /// The longest domain name in text form, in bytes (RFC 1035 2.3.4 less length bytes and root).
 pub const DOMAIN_MAX: usize = 253;
 
-/// Checks a host name, with or without a domain: at most [`HOSTNAME_MAX`] bytes, else as [`check_domain`].
+/// Checks a host name, with or without a domain: at most [`HOSTNAME_MAX`] bytes and no IPv4 address (RFC 1123 2.1), else as
+/// [`check_domain`].
 pub fn check(name: &str) -> Result<(), NameError> {
-    check_within(name, HOSTNAME_MAX)
+    check_within(name, HOSTNAME_MAX)?;
+    if name.parse::<Ipv4Addr>().is_ok() { Err(NameError::Address) } else { Ok(()) }
+}
+
+/// Whether this is what a machine is called that nobody gave a name: `localhost` in all its forms (RFC 6761 6.3, and the
+/// lines of a distribution's `/etc/hosts`), and the kernel's `(none)`.
+pub fn is_placeholder(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let first = name.split('.').next().unwrap_or_default();
+    ["localhost", "localhost4", "localhost6", "localhost-live", "localdomain", "(none)"].contains(&first)
+        || name.ends_with(".localhost")
+}
+
+/// A name from a place that knows nothing of Kubernetes, a DHCP server or an `ip=` word, as a node can have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// The name, in lower case; it passes [`check`].
+    pub name: String,
+    /// What was changed for that beside the case, as the end of a sentence that starts with the name as it came.
+    pub change: Option<String>,
+}
+
+/// Takes a name as it is where that is possible. Else `_` becomes `-`, which is what a Node's name has for it, and a name
+/// that is too long ends at its first dot: both give the same name at each boot. A name is never cut inside a label, as
+/// two machines of a rack could end as one Node.
+pub fn given(text: &str) -> Result<Given, NameError> {
+    let text = text.trim().trim_end_matches('.');
+    if is_placeholder(text) {
+        return Err(NameError::Placeholder);
+    }
+    let mut name = text.to_ascii_lowercase();
+    let mut reasons = Vec::new();
+    if name.contains('_') {
+        name = name.replace('_', "-");
+        reasons.push("holds \"_\", which no Node's name has".to_owned());
+    }
+    if name.len() > HOSTNAME_MAX
+        && let Some(host) = name.find('.')
+    {
+        reasons.push(format!("has {} bytes, and a Node's name {HOSTNAME_MAX} at most", name.len()));
+        name.truncate(host);
+    }
+    check(&name)?;
+    let change = (!reasons.is_empty()).then(|| format!("{}: {name} is used", reasons.join(" and ")));
+    Ok(Given { name, change })
 }
 
 /// Checks a domain name: labels of 1 to 63 letters, digits and inner hyphens (RFC 952, RFC 1123 2.1), separated by dots,
@@ -63,6 +110,10 @@ pub enum NameError {
     Character(char),
     /// A label starts or ends with a hyphen.
     Hyphen,
+    /// It is an IPv4 address.
+    Address,
+    /// It is what a machine without a name is called.
+    Placeholder,
 }
 
 impl fmt::Display for NameError {
@@ -76,6 +127,8 @@ impl fmt::Display for NameError {
                 write!(f, "holds {odd:?}; letters, digits, \"-\" and \".\" are possible")
             }
             NameError::Hyphen => f.write_str("has a part that starts or ends with \"-\""),
+            NameError::Address => f.write_str("is an address"),
+            NameError::Placeholder => f.write_str("is what a machine without a name is called"),
         }
     }
 }
@@ -103,11 +156,65 @@ mod tests {
             ("a\nb", "holds '\\n'; letters, digits, \"-\" and \".\" are possible"),
             ("a/b", "holds '/'; letters, digits, \"-\" and \".\" are possible"),
             (&"a".repeat(64), "has a part of 64 bytes, at most 63 are possible"),
-            (&"a.".repeat(33), "has 66 bytes, at most 64 are possible"),
+            (&format!("{}.b", "a".repeat(62)), "has 64 bytes, at most 63 are possible"),
+            ("10.0.2.15", "is an address"),
         ] {
             assert_eq!(check(name).unwrap_err().to_string(), error, "{name:?}");
         }
+        for name in ["10.0.2", "10.0.2.256", "ip-10-0-2-15", "10.0.2.15.example.org"] {
+            assert_eq!(check(name), Ok(()), "{name} is no address");
+        }
         assert_eq!(check_domain(&["a"; 100].join(".")), Ok(()));
         assert_eq!(check_domain(&["a"; 128].join(".")), Err(NameError::TooLong { bytes: 255, most: 253 }));
+    }
+
+    #[test]
+    fn a_name_that_is_given_becomes_one_that_a_node_can_have() {
+        let long = format!("rack-7.{}.example.org", "b".repeat(50));
+        let cut = "has 69 bytes, and a Node's name 63 at most: rack-7 is used";
+        for (text, name, change) in [
+            ("worker7", "worker7", None),
+            ("Worker7.Example.org.", "worker7.example.org", None),
+            (" worker7\n", "worker7", None),
+            ("node_1", "node-1", Some("holds \"_\", which no Node's name has: node-1 is used")),
+            (&*long, "rack-7", Some(cut)),
+            (&"a".repeat(63), &"a".repeat(63), None),
+            ("localhost7", "localhost7", None),
+            ("my-localhost", "my-localhost", None),
+            ("worker7.localdomain", "worker7.localdomain", None),
+            ("linux", "linux", None),
+        ] {
+            let expected = Given { name: name.to_owned(), change: change.map(str::to_owned) };
+            assert_eq!(given(text), Ok(expected), "{text}");
+        }
+        for (text, error) in [
+            ("", NameError::Empty),
+            ("localhost", NameError::Placeholder),
+            ("LOCALHOST.", NameError::Placeholder),
+            ("localhost.localdomain", NameError::Placeholder),
+            ("localhost6.localdomain6", NameError::Placeholder),
+            ("localhost.example.org", NameError::Placeholder),
+            ("worker7.localhost", NameError::Placeholder),
+            ("localhost-live", NameError::Placeholder),
+            ("(none)", NameError::Placeholder),
+            ("10.0.2.15", NameError::Address),
+            ("_node", NameError::Hyphen),
+            ("fe80::1", NameError::Character(':')),
+            ("a b", NameError::Character(' ')),
+            (&"a".repeat(64), NameError::TooLong { bytes: 64, most: 63 }),
+        ] {
+            assert_eq!(given(text), Err(error), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_given_stays_what_it_is(text in "[A-Za-z0-9_.-]{1,90}") {
+            if let Ok(found) = given(&text) {
+                proptest::prop_assert_eq!(check(&found.name), Ok(()));
+                let again = given(&found.name);
+                proptest::prop_assert_eq!(again, Ok(Given { name: found.name, change: None }));
+            }
+        }
     }
 }

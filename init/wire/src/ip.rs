@@ -38,7 +38,7 @@ pub struct IpArg {
     pub gateway: Option<IpAddr>,
     /// Prefix length that goes with `client`: 1 to 32, or to 128 for IPv6. Always there when `client` is.
     pub prefix: Option<u8>,
-    /// The host's name, checked by [`crate::hostname::check`].
+    /// The host's name as it is written; [`crate::hostname::given`] makes a node's of it, or knows it for none.
     pub hostname: Option<String>,
     /// The interface meant; `None` is every one.
     pub iface: Option<String>,

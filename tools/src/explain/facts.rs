@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use dayfly_plan::settings::gather;
+use dayfly_plan::settings::value::HostName;
 use dayfly_plan::{Credential, Fact, Facts, Source, Store, Way};
 use dayfly_wire::credential;
 use dayfly_wire::mac::Mac;
@@ -105,7 +106,12 @@ impl FactsArgs {
             facts.machine.serial = Some(serial.trim().to_owned());
         }
         facts.machine.macs.clone_from(&self.mac);
-        facts.machine.network_name.clone_from(&self.network_name);
+        if let Some(name) = &self.network_name {
+            match HostName::given(name) {
+                Ok(name) => facts.machine.network_name = Some(name),
+                Err(reason) => wrong.push(format!("--network-name: {reason}; a node has none of it")),
+            }
+        }
         for Assignment { name, value } in &self.credential {
             let value = match value.strip_prefix('@') {
                 Some(file) => fs::read(file).with_context(|| format!("cannot read {file}"))?,

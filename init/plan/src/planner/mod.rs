@@ -1,11 +1,10 @@
 //! From settings to plan. The sequence of a boot is readable here, from top to bottom.
 
+mod ip;
 mod kubernetes;
 mod node;
 
 use std::time::Duration;
-
-use dayfly_wire::ip::{IpArg, Method};
 
 use self::kubernetes::kubernetes;
 use self::node::node;
@@ -150,7 +149,7 @@ fn early_settings(draft: &mut Draft, settings: &Settings) {
 
 fn network(draft: &mut Draft, settings: &Settings, fetched: bool) {
     for ip in values(&settings.ip) {
-        draft.notes.extend(unsupported(&ip).map(|what| format!("ip={ip}: {what}.")));
+        draft.notes.extend(ip::notes(&ip, settings.hostname.is_some()));
     }
     let network = NetworkPlan {
         ip: values(&settings.ip),
@@ -205,17 +204,6 @@ fn late_settings(draft: &mut Draft, settings: &Settings) {
         (all, OnFailure::Continue("the settings behind the URL are not required"))
     };
     draft.add(Phase::Network, "settings", &["network"], fetch, Deadline::Within(attempt), on_failure);
-}
-
-/// What is understood of an `ip=` word but not done.
-fn unsupported(ip: &IpArg) -> Option<String> {
-    let method = match ip.method {
-        Method::Dhcp | Method::SingleDhcp | Method::Off => None,
-        other => Some(format!("{other} is not supported yet, DHCPv4 is used")),
-    };
-    method
-        .or_else(|| ip.mac.map(|mac| format!("the MAC address {mac} is not set")))
-        .or_else(|| ip.peer.map(|peer| format!("the peer {peer} is not used")))
 }
 
 fn find_image(draft: &mut Draft, settings: &Settings) {

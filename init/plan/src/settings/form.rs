@@ -101,7 +101,7 @@ const FORMS: &[(&str, Form)] = &[
     (
         "host name",
         pattern(
-            r"^(?=.{1,64}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$",
+            r"^(?=.{1,63}$)(?![0-9]+(\.[0-9]+){3}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$",
         ),
     ),
     ("any or limited", OneOf(&["any", "limited"])),

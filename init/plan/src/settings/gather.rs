@@ -4,7 +4,7 @@ use dayfly_wire::cmdline::Cmdline;
 
 use super::rules::Known;
 use super::trust::{self, Floor, Wish};
-use super::{Settings, file, groups, keys, nearest, parameters, userinfo};
+use super::{Settings, file, groups, keys, names, nearest, parameters, userinfo};
 use crate::source::CREDENTIAL_FILE;
 use crate::{
     Code, Credential, Document, Facts, Layer, Place, Problem, Severity, Source, Sourced, Stage, Store,
@@ -22,7 +22,7 @@ pub fn gather(facts: &Facts) -> (Settings, Vec<Problem>) {
     // Rules that ask for the name cannot set it: what the others make of it is what they are asked with.
     match (&nameless.0.hostname, &facts.machine.network_name) {
         (Some(name), _) => gather_for(facts, Some((name.value.as_str(), Stage::Network))),
-        (None, Some(name)) => gather_for(facts, Some((name, Stage::Image))),
+        (None, Some(name)) => gather_for(facts, Some((name.as_str(), Stage::Image))),
         (None, None) => nameless,
     }
 }
@@ -51,7 +51,7 @@ fn collect(
     for layer in layers {
         file::apply(&mut settings, layer, &known, &mut problems);
     }
-    name_by_systemd(&mut settings, facts, &mut problems);
+    names::by_credential(&mut settings, facts, &mut problems);
     for (store, credential) in &facts.credentials {
         apply_credential(&mut settings, *store, credential, &known, &mut problems);
     }
@@ -66,6 +66,7 @@ fn collect(
             parameters::apply(&mut settings, &word.key, value, &source, &mut problems);
         }
     }
+    names::by_word(&mut settings, &cmdline, &mut problems);
     // The kernel hands words after `--` to init; it does so for words that it does not know too, but those are ours.
     settings.init_args = cmdline.init_args().to_vec();
     problems.extend(rivals(&settings));
@@ -86,23 +87,6 @@ fn rivals(settings: &Settings) -> Option<Problem> {
     let [_, .., (_, source)] = wanted.as_slice() else { return None };
     let names: Vec<String> = wanted.iter().map(|(name, source)| format!("{name} ({source})")).collect();
     Some(refuse(source, format!("{}: a node runs only one of kubelet, k0s and k3s.", names.join(" and "))))
-}
-
-/// `system.hostname` is systemd's credential for the same thing, which counts where ours is not there. What is wrong with
-/// it is only said: it may not have been meant for us.
-fn name_by_systemd(settings: &mut Settings, facts: &Facts, problems: &mut Vec<Problem>) {
-    let named = |name: &str| facts.credentials.iter().rev().find(|(_, one)| one.name == name);
-    if let (Some((store, credential)), None) = (named("system.hostname"), named("dayfly.hostname")) {
-        let source = Source::Credential(*store, credential.name.clone());
-        let text = credential.value.expose().trim();
-        match text.parse() {
-            Ok(name) => keys::put(&mut settings.hostname, name, &source),
-            Err(reason) => {
-                let text = userinfo::hide(&format!("system.hostname: {reason}."), text);
-                problems.push(Problem { severity: Severity::Warn, ..refuse(&source, text) });
-            }
-        }
-    }
 }
 
 /// `dayfly.toml` is a whole settings file, `dayfly.NAME` one setting; all others are the OS's.

@@ -206,7 +206,7 @@ keys! {
     "root.size" Root "size" "The limit of the tmpfs that takes what the OS writes outside the persistent paths; half of the memory where it is not set."
         |s, t, src| put(&mut s.root_size, parse_size(t)?, src),
         |s, n| maybe(s.root_size.as_ref(), n);
-    "hostname" Network "host name" "The node's name; else DHCP's, else node-MAC."
+    "hostname" Network "host name" "The node's name, which is in /etc/hostname, in the running kernel, in rules and URLs, and that of the Node; else the one in its ip=, else DHCP's, else node-MAC. Of DHCP and ip=, localhost and its kin are no names, _ becomes -, and a name over 63 bytes ends at its first dot."
         |s, t, src| put(&mut s.hostname, t.parse()?, src),
         |s, n| maybe(s.hostname.as_ref(), n);
     "ssh.host_keys" Root "persistent, ephemeral or image" "The node's ssh host keys, if the image has sshd: made once and kept on the state disk, made new at each boot, or the image's own."

@@ -12,6 +12,7 @@ pub mod k0s;
 pub mod k3s;
 pub mod keys;
 pub mod kubelet;
+mod names;
 mod nearest;
 mod node;
 pub mod parameters;

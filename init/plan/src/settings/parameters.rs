@@ -185,6 +185,10 @@ parameters! {
         };
     "my.hostname" "host name" Helpful "As dayfly.hostname=."
         |s, v, src| { put(&mut s.hostname, needed(v)?.parse()?, src); Ok(None) };
+    "hostname" "host name" Helpful "The kernel's own: as dayfly.hostname=."
+        |s, v, src| { put(&mut s.hostname, needed(v)?.parse()?, src); Ok(None) };
+    "systemd.hostname" "host name" Helpful "As dayfly.hostname=, and wins over it: the OS's systemd takes its name from this word, whatever is in /etc."
+        |_s, v, _src| super::names::check_word(needed(v)?);
     "rd.driver.blacklist" "module,…" Helpful "Modules never to load for a device."
         |s, v, src| { modules(&mut s.modules_blacklist, v, src) };
     "modprobe.blacklist" "module,…" Helpful "As rd.driver.blacklist."

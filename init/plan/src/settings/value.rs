@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use dayfly_wire::ip::IpArg;
+
 /// An `http://` or `https://` URL with a host. The rest is the server's business.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url(String);
@@ -169,8 +171,8 @@ impl fmt::Display for DeviceRef {
     }
 }
 
-/// A host name: labels of letters, digits and `-` (RFC 1123 §2.1), at most 64 bytes (hostname(7)), in lower case
-/// because Kubernetes wants it so.
+/// A host name: labels of letters, digits and `-` (RFC 1123 §2.1), at most 63 bytes, in lower case: one that a Node of
+/// Kubernetes can have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostName(String);
 
@@ -178,6 +180,25 @@ impl HostName {
     /// The name of last resort.
     pub fn localhost() -> Self {
         HostName("localhost".to_owned())
+    }
+
+    /// The name that a DHCP server, an `ip=` word or an installed OS gives, as a node can have it; the reason where it is none.
+    pub fn given(text: &str) -> Result<Self, String> {
+        match dayfly_wire::hostname::given(text) {
+            Ok(given) => Ok(HostName(given.name)),
+            Err(reason) => Err(format!("host name \"{text}\" {reason}")),
+        }
+    }
+
+    /// The name in an `ip=` word, if a node can have it.
+    pub fn of_ip(ip: &IpArg) -> Option<Self> {
+        // What becomes of another one, the plan says.
+        ip.hostname.as_deref().and_then(|name| Self::given(name).ok())
+    }
+
+    /// Whether it is what a machine without a name is called.
+    pub fn is_placeholder(&self) -> bool {
+        dayfly_wire::hostname::is_placeholder(&self.0)
     }
 
     /// The name.

@@ -30,7 +30,10 @@ pub fn stage<S: Sys>(cx: &Context<S>, plan: &KubeletPlan) -> Result<Done, Failur
     let manager = services::manager(cx)?;
     storage::check(cx, &DATA)?;
     let joined = credentials::write(cx, plan)?;
-    let mut args = joined.args;
+    // What the OS makes of its name later (a DHCP client's hook, say) does not make another Node of it, whose certificate
+    // this one's would not be.
+    let mut args = vec![format!("--hostname-override={}", cx.known.hostname())];
+    args.extend(joined.args);
     args.extend(config::write(cx, plan, manager).map_err(refuse)?);
     args.extend(plan.args.iter().cloned());
     let file = mask_drop_ins(cx, manager)

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use dayfly_plan::settings::value::HostName;
 use dayfly_sys::{Cause, Link, LinkChange, RouteOrigin, Sys, SysError};
 use dayfly_wire::dhcp4::Lease;
 use dayfly_wire::mac::Mac;
@@ -84,7 +85,7 @@ fn fixed<S: Sys>(
         dns: ip.dns.clone(),
         domain: None,
         search: Vec::new(),
-        hostname: ip.hostname.clone(),
+        hostname: HostName::of_ip(ip),
         lease: None,
     })
 }
@@ -144,7 +145,7 @@ fn leased<S: Sys>(
         dns: lease.dns.iter().copied().map(IpAddr::V4).collect(),
         domain: lease.domain.clone(),
         search: lease.search.clone(),
-        hostname: claim.ip.hostname.clone().or_else(|| lease.hostname.clone()),
+        hostname: HostName::of_ip(&claim.ip).or_else(|| HostName::given(lease.hostname.as_deref()?).ok()),
         lease: Some(lease.clone()),
     })
 }

@@ -26,7 +26,8 @@ pub fn lease<S: Sys>(probe: &Probe<S>, port: &mut Option<Box<dyn PacketPort>>) -
     probe.sys.random(&mut random);
     let [a, b, c, d, seed @ ..] = random;
     let xid = u32::from_le_bytes([a, b, c, d]);
-    let mut client = Client::new(mac, xid, probe.hostname.clone(), u64::from_le_bytes(seed));
+    let own_name = probe.hostname.as_ref().map(ToString::to_string);
+    let mut client = Client::new(mac, xid, own_name, u64::from_le_bytes(seed));
     while !probe.is_over() {
         let now = probe.sys.now();
         if let Some(payload) = client.poll(now) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dayfly_plan::NetworkPlan;
+use dayfly_plan::settings::value::HostName;
 use dayfly_sys::{Link, LinkChange, PacketPort, Sys, SysError};
 use dayfly_wire::ip::IpArg;
 
@@ -23,7 +24,7 @@ const RELAXED_POLL: Duration = Duration::from_millis(500);
 pub struct Probe<S: Sys> {
     pub sys: Arc<S>,
     pub link: Link,
-    pub hostname: Option<String>,
+    pub hostname: Option<HostName>,
     ip: IpArg,
     claims: Arc<Claims>,
     round: u64,
@@ -35,7 +36,7 @@ pub fn start<S: Sys>(cx: &Context<S>, plan: &NetworkPlan, link: Link, ip: IpArg)
     let (events, step, name) = (cx.events.clone(), cx.step, link.name.clone());
     let probe = Probe {
         sys: Arc::clone(&cx.sys),
-        hostname: plan.hostname.as_ref().map(ToString::to_string).or_else(|| ip.hostname.clone()),
+        hostname: plan.hostname.clone().or_else(|| HostName::of_ip(&ip)),
         link,
         ip,
         claims: Arc::clone(&cx.claims),

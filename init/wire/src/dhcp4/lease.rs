@@ -9,7 +9,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use super::{Message, Options, code, search};
-use field::{Notes, address_fault, mask_prefix, name, names, printable, usable};
+use field::{Notes, address_fault, host_name, mask_prefix, name, names, printable, usable};
 
 /// A lease in values that can be used as they are: strings are printable ASCII, names are valid DNS names, addresses are
 /// those of hosts. What a server sent and was not fit for use is left out and told in `notes`.
@@ -32,7 +32,7 @@ pub struct Lease {
     pub domain: Option<String>,
     /// Domains to search (119).
     pub search: Vec<String>,
-    /// Name of this host (12), with or without domain, at most 64 bytes.
+    /// Name of this host (12), with or without domain, as [`crate::hostname::given`] makes it.
     pub hostname: Option<String>,
     /// MTU in bytes (26), at least 576.
     pub mtu: Option<u16>,
@@ -148,7 +148,7 @@ impl Lease {
             dns: usable(options, code::DOMAIN_NAME_SERVER, "name server", &mut notes),
             domain: name("domain", options.get(code::DOMAIN_NAME), &mut notes, crate::hostname::check_domain),
             search: names(options.get(code::DOMAIN_SEARCH), &mut notes, search::decode),
-            hostname: name("host name", options.get(code::HOST_NAME), &mut notes, crate::hostname::check),
+            hostname: host_name(options.get(code::HOST_NAME), &mut notes),
             mtu: mtu(options, &mut notes),
             ntp: usable(options, code::NTP_SERVERS, "time server", &mut notes),
             server,

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Field, IpArg, IpArgError, Method, network};
-use crate::hostname;
+use crate::hostname::{self, NameError};
 use crate::mac::Mac;
 
 type Checked<T> = Result<T, IpArgError>;
@@ -306,8 +306,9 @@ fn host(part: Part<'_>) -> Checked<Option<String>> {
             "is an address; expected a name in the fifth field",
         ));
     }
-    match hostname::check(part.text) {
-        Ok(()) => Ok(Some(part.text.to_owned())),
+    match hostname::given(part.text) {
+        // Kept as it is written; whoever names the node by it asks for what it becomes.
+        Ok(_) | Err(NameError::Placeholder) => Ok(Some(part.text.to_owned())),
         Err(problem) => Err(IpArgError::new(Field::Hostname, part.text, problem.to_string())),
     }
 }

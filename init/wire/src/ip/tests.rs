@@ -126,6 +126,8 @@ fn the_long_form() {
         ),
         (":::::eth0:dhcp", IpArg { iface: Some("eth0".to_owned()), ..IpArg::default() }),
         ("::::node1::dhcp", IpArg { hostname: Some("node1".to_owned()), ..IpArg::default() }),
+        ("::::node_1::dhcp", IpArg { hostname: Some("node_1".to_owned()), ..IpArg::default() }),
+        ("::::localhost::dhcp", IpArg { hostname: Some("localhost".to_owned()), ..IpArg::default() }),
         (
             "::10.0.0.1:255.255.0.0::eth0:dhcp",
             IpArg {
@@ -288,7 +290,7 @@ fn bad_parameters_are_named() {
             "netmask \"255.255.255.0\" is an IPv4 mask, but the client address is IPv6; expected a prefix length like 64",
         ),
         ("10.0.0.2/24:::16", r#"netmask "16" contradicts the prefix length /24 at the address"#),
-        ("10.0.0.2:::24:node_1", r#"hostname "node_1" holds '_'; letters, digits, "-" and "." are possible"#),
+        ("10.0.0.2:::24:node%1", r#"hostname "node%1" holds '%'; letters, digits, "-" and "." are possible"#),
         ("10.0.0.2:::24:-n", r#"hostname "-n" has a part that starts or ends with "-""#),
         (
             "10.0.0.2:::24:10.0.0.1",

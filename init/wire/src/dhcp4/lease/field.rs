@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use crate::dhcp4::Options;
-use crate::hostname::NameError;
+use crate::hostname::{self, NameError};
 
 /// Most notes kept: a hostile server may not fill memory or console.
 const MOST_NOTES: usize = 16;
@@ -86,6 +86,26 @@ pub(super) fn name(
     }
 }
 
+/// The host's own name, as a node can have it.
+pub(super) fn host_name(bytes: Option<&[u8]>, notes: &mut Notes) -> Option<String> {
+    let text = trimmed(bytes?);
+    if text.is_empty() {
+        return None;
+    }
+    match hostname::given(&text) {
+        Ok(given) => {
+            if let Some(change) = given.change {
+                notes.add(format!("host name {} {change}", quoted(&text)));
+            }
+            Some(given.name)
+        }
+        Err(fault) => {
+            notes.add(format!("host name {} {fault}, ignored", quoted(&text)));
+            None
+        }
+    }
+}
+
 /// The valid names of the search list, each once.
 pub(super) fn names(
     bytes: Option<&[u8]>,
@@ -97,12 +117,7 @@ pub(super) fn names(
         Err(fault) => notes.add(format!("search list {fault}, ignored")),
         Ok(names) => {
             for text in names {
-                list.extend(name(
-                    "search domain",
-                    Some(text.as_bytes()),
-                    notes,
-                    crate::hostname::check_domain,
-                ));
+                list.extend(name("search domain", Some(text.as_bytes()), notes, hostname::check_domain));
             }
         }
     }
