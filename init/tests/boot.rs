@@ -5,6 +5,7 @@ mod machine;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use dayfly_plan::Way;
 use dayfly_sys::Power;
 use machine::{End, Machine, Node, link, sha256, squashfs};
 
@@ -363,4 +364,32 @@ fn a_dead_second_nic_does_not_hold_the_boot_up() {
         times: 99,
     });
     assert_eq!(machine.boot(&ends, Duration::from_secs(5)), End::Exec("/sbin/init".to_owned()));
+}
+
+#[test]
+fn the_oss_init_gets_what_the_kernel_handed_to_this_one() {
+    for (way, argv, cmdline, expected) in [
+        (
+            Way::Initramfs,
+            &b"/init\0single\0splash\0x y\0"[..],
+            "single splash",
+            &["single", "splash", "x y"][..],
+        ),
+        (Way::Root, b"/usr/lib/dayfly/init\x003\0", "1 init=/usr/lib/dayfly/init 3", &["3"]),
+        (Way::Initramfs, b"/init\0", "-- what the kernel knows better", &[]),
+        // Where /proc does not tell, the line does.
+        (Way::Initramfs, b"", "s splash -- -x", &["s", "-x"]),
+    ] {
+        let (machine, ends) = Machine::new_for(way, &format!("{URL} {cmdline}"), 20);
+        machine.state().put(Path::new("/proc/self/cmdline"), Node::File(argv.to_vec()));
+        let end = machine.boot_by(way, &ends, LIMIT);
+        assert_eq!(end, End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
+        assert_eq!(machine.state().exec_args, expected, "{cmdline}");
+        let log = file(&machine, "/run/dayfly/boot.log");
+        let words = [&["/sbin/init"], expected].concat().join(" ");
+        assert!(
+            log.contains(&format!("exec: done, {words}\n")),
+            "{words} is not in {log}"
+        );
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use dayfly_plan::{Code, paths};
 use dayfly_sys::{Mount, Sys};
+use dayfly_wire::cmdline::arguments;
 
 use crate::Failure;
 use crate::context::{Context, Done};
@@ -35,14 +36,23 @@ pub fn exec<S: Sys>(cx: &Context<S>, args: &[String]) -> Result<Done, Failure> {
     let Some(init) = cx.known.init.as_ref().map(|init| &init.program) else {
         return Err(Failure::new(Code::HandoverExec, "exec the OS's init", "none was found"));
     };
+    let args = handed(cx).unwrap_or_else(|| args.to_vec());
     cx.events.emit(Event::Ended {
         step: cx.step,
         outcome: crate::events::Outcome::Done,
-        detail: init.clone(),
+        detail: std::iter::once(init).chain(&args).map(String::as_str).collect::<Vec<_>>().join(" "),
         bytes: None,
     });
     cx.events.emit(Event::Finished);
     cx.events.flush(FLUSH);
-    let error = cx.sys.exec(Path::new(init), args);
+    let error = cx.sys.exec(Path::new(init), &args);
     Err(Failure::from_sys(Code::HandoverExec, format!("exec {init}"), &error).hopeless())
+}
+
+/// What the kernel handed to init, which is this process: a plan knows only the words that every init has, and which others
+/// are left over is up to the kernel. The environment, where left words with a value are, goes on by itself.
+fn handed<S: Sys>(cx: &Context<S>) -> Option<Vec<String>> {
+    // Without it, the plan's words are those that the line has.
+    let bytes = cx.sys.read(Path::new("/proc/self/cmdline")).ok().filter(|bytes| !bytes.is_empty())?;
+    Some(arguments(&bytes))
 }

@@ -43,11 +43,12 @@ fn with_node(there: &[u8], name: &HostName, network: Option<&NetworkUp>) -> Vec<
     for (name, line) in EVERYWHERE {
         let address = line.split(' ').next().unwrap_or_default();
         // An image may call ::1 by localhost alone.
-        if !has(name, address) && !(address == "::1" && has("localhost", address)) {
+        let is_there = has(name, address) || address == "::1" && has("localhost", address);
+        if !is_there {
             put(line);
         }
     }
-    kept.iter().for_each(|line| text.extend(*line));
+    text.extend(kept.concat());
     text
 }
 

@@ -82,6 +82,8 @@ pub struct State {
     pub hostname: Option<String>,
     pub epoch: u64,
     pub dhcp: bool,
+    /// The arguments of the OS's init.
+    pub exec_args: Vec<String>,
     /// The name that its DHCP server gives.
     pub dhcp_name: String,
     /// Interfaces that no DHCP server answers on.
@@ -166,6 +168,7 @@ impl Machine {
                 hostname: None,
                 epoch: 0,
                 dhcp_name: "worker7".to_owned(),
+                exec_args: Vec::new(),
                 dhcp: true,
                 silent: Vec::new(),
                 server_behind: None,

@@ -295,10 +295,11 @@ impl Sys for Machine {
         Ok(())
     }
 
-    fn exec(&self, program: &Path, _args: &[String]) -> SysError {
+    fn exec(&self, program: &Path, args: &[String]) -> SysError {
         if let Err(error) = self.call("exec", program.display()) {
             return error;
         }
+        self.state().exec_args = args.to_vec();
         self.end(End::Exec(program.display().to_string()));
         loop {
             std::thread::park();

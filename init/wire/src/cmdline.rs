@@ -61,6 +61,23 @@ impl Cmdline {
         &self.init_args
     }
 
+    /// What init gets as its arguments, as far as the line alone tells (`init/main.c`): words that inits know, unless `init=`
+    /// or `rdinit=` comes after them, then the words after `--`. The kernel hands over every other word without a value and
+    /// without a dot too that none of its parts takes; which these are is known to the kernel that runs, and
+    /// [`arguments`] reads what it did.
+    pub fn handed_to_init(&self) -> Vec<String> {
+        let mut args: Vec<String> = Vec::new();
+        for word in &self.words {
+            match (word.key.as_str(), &word.value) {
+                ("init" | "rdinit", Some(_)) => args.clear(),
+                (key, None) if is_for_init(key) => args.push(key.to_owned()),
+                _ => {}
+            }
+        }
+        args.extend_from_slice(&self.init_args);
+        args
+    }
+
     /// The last word with this key: for a key that holds one value, the one that counts.
     pub fn last(&self, key: &str) -> Option<&Word> {
         self.words.iter().rev().find(|word| same_key(&word.key, key))
@@ -91,6 +108,20 @@ impl Cmdline {
 pub fn same_key(a: &str, b: &str) -> bool {
     let fold = |byte: u8| if byte == b'-' { b'_' } else { byte };
     a.len() == b.len() && a.bytes().zip(b.bytes()).all(|(a, b)| fold(a) == fold(b))
+}
+
+/// Runlevels and modes of sysvinit's init(8), busybox's and systemd(1), which no part of the kernel takes.
+fn is_for_init(word: &str) -> bool {
+    let is_option = word.starts_with('-') && !word.contains('.');
+    let is_level = matches!(word.as_bytes(), [b'0'..=b'9' | b's' | b'S']);
+    is_option || is_level || ["single", "emergency", "rescue", "auto"].contains(&word)
+}
+
+/// The arguments of a process but for its name, as `/proc/PID/cmdline` has them (proc_pid_cmdline(5)). Of process 1 they are
+/// what the kernel handed to init.
+pub fn arguments(bytes: &[u8]) -> Vec<String> {
+    let ended = bytes.strip_suffix(b"\0").unwrap_or(bytes);
+    ended.split(|byte| *byte == 0).skip(1).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
 /// The kernel's `isspace()` within ASCII.
@@ -197,6 +228,43 @@ mod tests {
             let line = Cmdline::parse(text);
             assert_eq!(line.words().iter().map(|w| w.key.as_str()).collect::<Vec<_>>(), *keys, "{text:?}");
             assert_eq!(line.init_args(), *init, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn init_gets_what_the_kernel_hands_over() {
+        // The rows are those of unknown_bootoption(), set_init_arg() and init_setup() in init/main.c.
+        let table: &[(&str, &[&str])] = &[
+            ("root=/dev/vda ro quiet", &[]),
+            ("ro single", &["single"]),
+            ("s", &["s"]),
+            ("S 1 5 emergency -b", &["S", "1", "5", "emergency", "-b"]),
+            ("a.single single.b 12 x", &[]),
+            ("single=1 -b=x key=single", &[]),
+            ("single init=/sbin/init 3", &["3"]),
+            ("single rdinit=/init -s", &["-s"]),
+            ("single init", &["single"]),
+            ("quiet -- single", &["single"]),
+            ("2 -- a.b c=1 \"d e\" -b", &["2", "a.b", "c=1", "d e", "-b"]),
+            ("-- 1 init=/x 2", &["1", "init=/x", "2"]),
+            ("-- 1 -- 2", &["1"]),
+        ];
+        for (text, expected) in table {
+            assert_eq!(Cmdline::parse(text).handed_to_init(), *expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn arguments_of_a_process() {
+        for (bytes, expected) in [
+            (&b""[..], &[][..]),
+            (b"/init\0", &[]),
+            (b"/init\0single\0a b\0", &["single", "a b"]),
+            (b"/init\0\0x\0", &["", "x"]),
+            (b"/init\0\0", &[""]),
+            (b"/init\0cut", &["cut"]),
+        ] {
+            assert_eq!(arguments(bytes), expected, "{bytes:?}");
         }
     }
 

@@ -25,8 +25,8 @@ fn http_dhcp(lab: &Lab) -> Result<()> {
     let site = Site::start(Image::Debian)?;
     let bytes = fs::metadata(image_path(Image::Debian)?)?.len();
     let node = lab.bare_node(initramfs()?)?.nic(Nic::user_with("hostname=worker7,domainname=cluster.test"));
-    let node =
-        node.cmdline(&site.parameters()).smbios("type=1,uuid=3fa85f64-5717-4562-b3fc-2c963f66afa6,serial=S1");
+    let node = node.cmdline(&site.parameters()).cmdline("splash flavour=mayfly -- last");
+    let node = node.smbios("type=1,uuid=3fa85f64-5717-4562-b3fc-2c963f66afa6,serial=S1");
     let vm = boot(node)?;
 
     let report = vm.boot_json()?;
@@ -47,6 +47,9 @@ fn http_dhcp(lab: &Lab) -> Result<()> {
 
     same!(vm.check("systemctl is-system-running --wait")?, "running");
     same!(vm.check("cat /proc/1/comm")?, "systemd");
+    // What the kernel makes of words that it does not know is the OS's init's, as if nothing had come before it.
+    same!(vm.check("tr '\\0' ' ' </proc/1/cmdline")?, "/sbin/init splash last");
+    same!(vm.check("tr '\\0' '\\n' </proc/1/environ | grep flavour")?, "flavour=mayfly");
     same!(vm.check("findmnt -no FSTYPE,PROPAGATION / | tr -s ' '")?, "overlay shared");
     let protected = vm.run("touch /usr/bin/x")?;
     ensure!(protected.text.contains("Read-only file system"), "/usr can be written: {protected:?}");

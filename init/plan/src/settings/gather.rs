@@ -67,8 +67,7 @@ fn collect(
         }
     }
     names::by_word(&mut settings, &cmdline, &mut problems);
-    // The kernel hands words after `--` to init; it does so for words that it does not know too, but those are ours.
-    settings.init_args = cmdline.init_args().to_vec();
+    settings.init_args = cmdline.handed_to_init();
     problems.extend(rivals(&settings));
     (settings, problems)
 }

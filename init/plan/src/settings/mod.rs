@@ -176,7 +176,7 @@ pub struct Settings {
     pub report_wait: Sourced<Duration>,
     /// Log everything to the console.
     pub debug: Sourced<bool>,
-    /// Arguments for the OS's init, from the end of the command line.
+    /// Arguments for the OS's init: those that the kernel hands to init.
     pub init_args: Vec<String>,
 }
 

@@ -29,10 +29,8 @@ pub(super) fn by_credential(settings: &mut Settings, facts: &Facts, problems: &m
 /// `systemd.hostname=` wins over every other word: the OS's systemd goes by it whatever is in /etc, and two names would be
 /// two nodes. What is wrong with its value was said with the parameter.
 pub(super) fn by_word(settings: &mut Settings, cmdline: &Cmdline, problems: &mut Vec<Problem>) {
-    let words = cmdline.words().iter().rev().filter(|word| same_key(&word.key, WORD));
-    let Some(name) = words.filter_map(|word| word.value.as_deref()?.parse::<HostName>().ok()).next() else {
-        return;
-    };
+    let mut words = cmdline.words().iter().rev().filter(|word| same_key(&word.key, WORD));
+    let Some(name) = words.find_map(|word| word.value.as_deref()?.parse::<HostName>().ok()) else { return };
     let source = Source::Cmdline(format!("{WORD}="));
     if let Some(other) = &settings.hostname
         && let Source::Cmdline(key) = &other.source
