@@ -387,9 +387,6 @@ fn the_oss_init_gets_what_the_kernel_handed_to_this_one() {
         assert_eq!(machine.state().exec_args, expected, "{cmdline}");
         let log = file(&machine, "/run/dayfly/boot.log");
         let words = [&["/sbin/init"], expected].concat().join(" ");
-        assert!(
-            log.contains(&format!("exec: done, {words}\n")),
-            "{words} is not in {log}"
-        );
+        assert!(log.contains(&format!("exec: done, {words}\n")), "{words} is not in {log}");
     }
 }

@@ -64,7 +64,7 @@ fn a_hash_in_the_initramfs_is_not_replaced() {
             format!("[[match]]\nwhen.hostname = \"*\"\n{}", sha('b')),
         ] {
             let mut facts = owned().with_layer(source.clone(), file(&evil));
-            facts.machine.network_name = Some("worker7".to_owned());
+            facts.machine.network_name = Some("worker7".parse().unwrap());
             if severity == Refuse {
                 let (settings, problems) = gather(&facts);
                 assert_eq!(shown(&settings, "image.sha256"), (hash('a'), "initramfs".to_owned()));
@@ -251,7 +251,7 @@ const WISHES: &[(&str, &str)] = &[
 fn plain_http_sets_nothing_that_runs_as_root() {
     let machine = |facts: Facts| {
         let mut facts = facts;
-        facts.machine.network_name = Some("worker7".to_owned());
+        facts.machine.network_name = Some("worker7".parse().unwrap());
         facts
     };
     for (name, wish) in WISHES {

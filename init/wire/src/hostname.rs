@@ -155,7 +155,7 @@ mod tests {
             ("a b", "holds ' '; letters, digits, \"-\" and \".\" are possible"),
             ("a\nb", "holds '\\n'; letters, digits, \"-\" and \".\" are possible"),
             ("a/b", "holds '/'; letters, digits, \"-\" and \".\" are possible"),
-            (&"a".repeat(64), "has a part of 64 bytes, at most 63 are possible"),
+            (&"a".repeat(64), "has 64 bytes, at most 63 are possible"),
             (&format!("{}.b", "a".repeat(62)), "has 64 bytes, at most 63 are possible"),
             ("10.0.2.15", "is an address"),
         ] {

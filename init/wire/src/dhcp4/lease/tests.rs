@@ -163,10 +163,7 @@ fn what_is_unfit_is_left_out_and_told() {
         ),
         (
             (12, Some(&[b'a'; 64])),
-            &format!(
-                "host name \"{}\" has a part of 64 bytes, at most 63 are possible, ignored",
-                "a".repeat(64)
-            ),
+            &format!("host name \"{}\" has 64 bytes, at most 63 are possible, ignored", "a".repeat(64)),
         ),
         (
             (15, Some(b"example.org other.org")),
