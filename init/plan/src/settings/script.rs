@@ -52,7 +52,7 @@ pub(super) static GROUP: Group = Group {
         "A Git repository whose program runs when the OS is up, and again when it has something new: by a systemd timer, or by an OpenRC service and cron.",
     ),
     fields: &[
-        field!("git" "https:// or ssh:// URL, or user@host:path" false "The repository. Its tree is kept in /var/lib/dayfly/scripts/NAME; one that was changed there, or whose history does not follow from it, is refused and left alone."
+        field!("git" "https:// or ssh:// URL, or user@host:path" false "The repository, on a server that proves who it is. Its tree is /var/lib/dayfly/scripts/NAME, cloned anew at each boot; one that was changed there, or whose history does not follow from it, is refused and left alone."
             |script, text, source| put(&mut script.git, repository(text)?, source)),
         field!("branch" "name" false "The branch; the repository's own choice where nothing is said."
             |script, text, source| put(&mut script.branch, branch(text)?, source)),

@@ -1,9 +1,11 @@
 #!/bin/sh
 # Written by Dayfly at boot. Brings a Git repository up to date and runs its program.
 # usage: run [--background] NAME
-#   settings  /etc/dayfly/scripts/NAME.conf
-#   tree      /var/lib/dayfly/scripts/NAME
-#   result    /run/dayfly/scripts/NAME.json
+#   settings    /etc/dayfly/scripts/NAME.conf
+#   tree        /var/lib/dayfly/scripts/NAME, Git's own folder of it NAME.git, its commit NAME.commit
+#   result      /run/dayfly/scripts/NAME.json
+# What lies in /var when the OS starts is whoever's had the disk before. Nothing of it is run, and Git never reads its
+# configuration: the first run of a boot clones anew, and looks at the old tree from outside.
 set -u
 folder=/etc/dayfly/scripts
 if [ "$1" = --background ]; then
@@ -11,29 +13,28 @@ if [ "$1" = --background ]; then
 	exit 0
 fi
 name=$1
-tree=/var/lib/dayfly/scripts/$name
-result=/run/dayfly/scripts/$name.json
+case $name in
+'' | -* | *[!A-Za-z0-9_-]*)
+	echo "usage: run [--background] NAME" >&2
+	exit 2
+	;;
+esac
+kept=/var/lib/dayfly/scripts
+tree=$kept/$name
+git=$kept/$name.git
+record=$kept/$name.commit
+here=/run/dayfly/scripts
+result=$here/$name.json
 url='' branch='' program=run.sh
 # shellcheck source=/dev/null
 . "$folder/$name.conf"
 umask 022
-mkdir -p "${tree%/*}" "${result%/*}"
-
-# Two runs at once would tread on each other's tree. The lock is in /run: a reboot ends it.
-lock=/run/dayfly/scripts/$name.lock
-if ! mkdir "$lock" 2>/dev/null; then
-	if kill -0 "$(cat "$lock/pid" 2>/dev/null || echo 0)" 2>/dev/null; then
-		echo "$name: another run is under way"
-		exit 0
-	fi
-fi
-echo $$ >"$lock/pid"
-trap 'rm -rf "$lock"' EXIT
+mkdir -p "$here"
 
 commit=''
-# end OUTCOME WORDS STATUS: says what came of it and ends.
+# end OUTCOME WORDS STATUS: says what came of it and ends. JSON has what is ASCII, and the last of it.
 end() {
-	words=$(printf '%s' "$2" | tr '\n\t"\\' "  ''")
+	words=$(printf '%s' "$2" | tail -c 1000 | LC_ALL=C tr -c '\040\041\043-\133\135-\176' ' ')
 	printf '{"name":"%s","outcome":"%s","commit":"%s","words":"%s","at":%s}\n' \
 		"$name" "$1" "$commit" "$words" "$(date +%s)" >"$result.new"
 	mv "$result.new" "$result"
@@ -42,46 +43,112 @@ end() {
 	exit "$3"
 }
 
-# Nobody is there to type a password or to say yes to a host key.
-export GIT_TERMINAL_PROMPT=0
-if [ -e "$folder/$name.known_hosts" ] || [ -e "/run/dayfly/secrets/script-$name" ]; then
-	export GIT_SSH_COMMAND="ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=20 -o IdentitiesOnly=yes \
--o UserKnownHostsFile=$folder/$name.known_hosts -i /run/dayfly/secrets/script-$name"
+# Two runs at once would tread on each other's tree. The kernel takes this lock away with the process that has it, and no
+# child keeps it: each is started with 9>&-.
+command -v flock >/dev/null || end broken "the image has no flock(1), which is in util-linux and busybox" 1
+exec 9>"$here/$name.lock"
+if ! flock -n 9; then
+	echo "$name: another run is under way"
+	exit 0
 fi
-# bounded COMMAND…: no server keeps us for ever.
-bounded() { timeout 300 "$@" 2>&1; }
 
-if [ ! -d "$tree/.git" ]; then
-	rm -rf "$tree" "$tree.new"
-	said=$(bounded git clone --quiet ${branch:+--branch "$branch"} -- "$url" "$tree.new") ||
+# Neither the environment nor a home folder says how Git works, and only these two transports exist. /etc is of this boot.
+for variable in $(env | sed -n 's/^\(GIT_[A-Za-z0-9_]*\)=.*/\1/p'); do
+	unset "$variable"
+done
+unset SSH_ASKPASS XDG_CONFIG_HOME
+ssh_config=/dev/null
+if [ -e /etc/ssh/ssh_config ]; then ssh_config=/etc/ssh/ssh_config; fi
+ssh="ssh -F $ssh_config -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=20 -o IdentitiesOnly=yes \
+-o ControlMaster=no -o ControlPath=none -o UserKnownHostsFile=$folder/$name.known_hosts"
+if [ -e "/run/dayfly/secrets/script-$name" ]; then ssh="$ssh -i /run/dayfly/secrets/script-$name"; fi
+# repo ARGUMENT…: Git on our own folder; no server keeps it for ever.
+repo() {
+	HOME=$here GIT_CONFIG_GLOBAL=/dev/null GIT_TERMINAL_PROMPT=0 GIT_SSH_COMMAND=$ssh GIT_ALLOW_PROTOCOL=https:ssh \
+		timeout 300 git -c core.fsmonitor=false -c core.hooksPath=/dev/null -c submodule.recurse=false \
+		-c gc.auto=0 -c maintenance.auto=false --git-dir="$git" "$@" 9>&-
+}
+# attempt ARGUMENT…: the same; the last of what it says is in $said, however much it is.
+attempt() {
+	said=$({ repo "$@" 2>&1; echo "ended with $?"; } | tail -c 700)
+	status=${said##*ended with }
+	said=${said%ended with *}
+	[ "$status" = 0 ]
+}
+# Whether a text is a whole commit's name.
+is_commit() {
+	case $1 in *[!0-9a-f]*) return 1 ;; esac
+	[ ${#1} = 40 ] || [ ${#1} = 64 ]
+}
+# A folder of root's own, whatever was there: what is below is found by no link, and changed by nobody else.
+own() {
+	if [ -L "$1" ] || [ ! -d "$1" ]; then rm -rf "$1"; fi
+	mkdir -p "$1" && chown 0:0 "$1" && chmod go-w "$1"
+}
+# Whether the tree $1 is as the commit in the index is; an index of our own, and no submodule is entered.
+is_clean() {
+	repo --work-tree="$1" update-index -q --refresh --ignore-submodules >/dev/null 2>&1
+	repo --work-tree="$1" diff-files --quiet --ignore-submodules=all >/dev/null 2>&1 &&
+		[ -z "$(cd "$1" && repo --work-tree="$1" ls-files --others --exclude-standard --directory 2>&1 | head -c 1)" ]
+}
+
+changed="$tree has changes that are in no commit: commit them elsewhere, or remove the tree"
+ways="$url and $tree have gone different ways: remove the tree, or put the repository's history right"
+before=none
+if [ ! -e "$here/$name.cloned" ]; then
+	{ own /var/lib/dayfly && own "$kept"; } || end broken "cannot make $kept" 1
+	rm -rf "$git" "$tree.new"
+	if ! attempt clone --quiet --no-checkout --template= --no-recurse-submodules --separate-git-dir="$git" \
+		${branch:+--branch "$branch"} -- "$url" "$tree.new"; then
 		end unreachable "clone $url: $said" 1
-	mv "$tree.new" "$tree"
-	before=none
+	fi
+	if [ -e "$tree" ] || [ -L "$tree" ]; then
+		if [ -f "$record" ] && [ ! -L "$record" ]; then commit=$(head -c 64 "$record" | tr -cd '0-9a-f'); fi
+		if [ -L "$tree" ] || [ ! -d "$tree" ] || ! is_commit "$commit"; then
+			commit=''
+			end broken "$tree is no tree that Git has made here: remove it" 1
+		fi
+		repo merge-base --is-ancestor "$commit" HEAD >/dev/null 2>&1 || end diverged "$ways" 3
+		attempt read-tree "$commit" || end broken "$said" 1
+		is_clean "$tree" || end diverged "$changed" 3
+	fi
+	attempt -C "$tree.new" --work-tree="$tree.new" checkout --quiet --force || end broken "$said" 1
+	commit=$(repo rev-parse HEAD)
+	is_commit "$commit" || end broken "$url has no commit" 1
+	rm -rf "$record"
+	echo "$commit" >"$record"
+	rm -rf "$tree"
+	mv "$tree.new" "$tree" || end broken "cannot make $tree" 1
+	: >"$here/$name.cloned"
 else
-	cd "$tree" || end broken "cannot enter $tree" 1
-	before=$(git rev-parse HEAD) || end broken "$tree is no Git tree any more: remove it" 1
+	before=$(repo rev-parse HEAD) || end broken "$git is no Git folder any more: remove it" 1
 	commit=$before
-	[ -z "$(git status --porcelain)" ] || end diverged "$tree has changes that are in no commit: commit them elsewhere, or remove the tree" 3
-	git remote set-url origin "$url"
-	said=$(bounded git fetch --quiet origin ${branch:+"$branch"}) || end unreachable "fetch $url: $said" 1
-	git merge-base --is-ancestor HEAD FETCH_HEAD ||
-		end diverged "$url and $tree have gone different ways: remove the tree, or put the repository's history right" 3
-	said=$(git merge --quiet --ff-only FETCH_HEAD 2>&1) || end diverged "$said" 3
+	[ -d "$tree" ] || end broken "$tree is gone; it comes back at the next boot" 1
+	is_clean "$tree" || end diverged "$changed" 3
+	attempt fetch --quiet --no-recurse-submodules origin ${branch:+"$branch"} || end unreachable "fetch $url: $said" 1
+	repo merge-base --is-ancestor HEAD FETCH_HEAD >/dev/null 2>&1 || end diverged "$ways" 3
+	attempt -C "$tree" --work-tree="$tree" merge --quiet --ff-only FETCH_HEAD || end diverged "$said" 3
+	commit=$(repo rev-parse HEAD)
+	echo "$commit" >"$record"
 fi
 cd "$tree" || end broken "cannot enter $tree" 1
-commit=$(git rev-parse HEAD)
 # At each boot once, then only when there is something new or the last run failed.
-done=/run/dayfly/scripts/$name.done
+done=$here/$name.done
 if [ "$before" = "$commit" ] && [ "$(cat "$done" 2>/dev/null)" = "$commit" ]; then
 	end current "nothing new" 0
 fi
 [ -x "$program" ] || end missing "the repository has no executable $program" 1
 rm -f "$done"
-log=/run/dayfly/scripts/$name.log
-if "./$program" >"$log" 2>&1; then
+log=$here/$name.log
+"./$program" >"$log" 2>&1 9>&-
+status=$?
+# /run is memory.
+if [ "$(wc -c <"$log")" -gt 1048576 ]; then
+	tail -c 1048576 "$log" >"$log.new"
+	mv "$log.new" "$log"
+fi
+if [ "$status" = 0 ]; then
 	echo "$commit" >"$done"
 	end ran "$program has run" 0
-else
-	status=$?
-	end failed "$program ended with $status: $(tail -n 3 "$log")" 1
 fi
+end failed "$program ended with $status: $(tail -c 800 "$log" | tr -d '\000' | tail -n 3)" 1
