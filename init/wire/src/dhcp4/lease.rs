@@ -1,6 +1,7 @@
 //! What an OFFER or ACK grants, with everything in it checked.
 
 mod field;
+mod routes;
 pub(super) use field::quoted;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ use std::net::Ipv4Addr;
 
 use super::{Message, Options, code, search};
 use field::{Notes, address_fault, host_name, mask_prefix, name, names, printable, usable};
+use routes::Own;
 
 /// A lease in values that can be used as they are: strings are printable ASCII, names are valid DNS names, addresses are
 /// those of hosts. What a server sent and was not fit for use is left out and told in `notes`.
@@ -123,20 +125,33 @@ impl Lease {
         if let Some(fault) = address_fault(address) {
             return Err(LeaseError::Address(address, fault));
         }
+        if address == server {
+            return Err(LeaseError::Address(address, "is the server's own"));
+        }
         let prefix = net(address, options, &mut notes)?;
+        let own = Own { address, prefix };
         let (lease_seconds, renew_seconds, rebind_seconds) = times(options, &mut notes)?;
-        let routes = classless_routes(options, &mut notes);
+        let routes = routes::classless(options, own, &mut notes);
         let mut routers = usable(options, code::ROUTER, "router", &mut notes);
         if !routes.is_empty() {
             routers.clear();
         }
-        routers.retain(|router| {
-            let own = *router == address;
-            if own {
-                notes.add(format!("router {router} is this host's own address, ignored"));
+        routers.retain(|router| match own.router_fault(*router) {
+            Some(fault) => {
+                notes.add(format!("router {router} {fault}, ignored"));
+                false
             }
-            !own
+            None => true,
         });
+        let mut told = Vec::new();
+        for router in routes.iter().map(|route| route.gateway).chain(routers.first().copied()) {
+            if own.is_far(router, &routes) && !told.contains(&router) {
+                notes.add(format!(
+                    "router {router} lies outside the net of {address}/{prefix}, taken to be on the link"
+                ));
+                told.push(router);
+            }
+        }
         let file = options.get(code::BOOT_FILE).unwrap_or(&message.file);
         let sname = options.get(code::TFTP_SERVER).unwrap_or(&message.sname);
         Ok(Lease {
@@ -193,13 +208,10 @@ fn net(address: Ipv4Addr, options: &Options, notes: &mut Notes) -> Result<u8, Le
         });
         return Ok(class);
     };
-    // Nets of one or two addresses have neither a network nor a broadcast address (RFC 3021).
-    let ones = u32::MAX.checked_shr(u32::from(prefix)).unwrap_or(0);
-    let host = address.to_bits() & ones;
-    if ones > 1 && (host == 0 || host == ones) {
-        return Err(LeaseError::EndOfNet(address, prefix, if host == 0 { "network" } else { "broadcast" }));
+    match routes::end_of_net(address, prefix) {
+        Some(what) => Err(LeaseError::EndOfNet(address, prefix, what)),
+        None => Ok(prefix),
     }
-    Ok(prefix)
 }
 
 type Times = (Option<u32>, Option<u32>, Option<u32>);
@@ -208,7 +220,10 @@ type Times = (Option<u32>, Option<u32>, Option<u32>);
 fn times(options: &Options, notes: &mut Notes) -> Result<Times, LeaseError> {
     let lease = match options.number(code::LEASE_TIME) {
         None => {
-            notes.add("no lease time, taken as for ever".to_owned());
+            let sent = options.get(code::LEASE_TIME);
+            let wrong =
+                if sent.is_some() { "lease time is not a number of 4 bytes" } else { "no lease time" };
+            notes.add(format!("{wrong}, taken as for ever"));
             return Ok((None, None, None));
         }
         Some(u32::MAX) => return Ok((None, None, None)),
@@ -240,34 +255,8 @@ fn mtu(options: &Options, notes: &mut Notes) -> Option<u16> {
         });
         return None;
     }
-    mtu
-}
-
-/// Option 121 (RFC 3442): prefix length, the bytes of the net that it covers, router; again and again.
-fn classless_routes(options: &Options, notes: &mut Notes) -> Vec<Route> {
-    let mut rest = options.get(code::CLASSLESS_ROUTES).unwrap_or_default();
-    let mut routes = Vec::new();
-    while let Some((&prefix, after)) = rest.split_first() {
-        let significant = usize::from(prefix.div_ceil(8));
-        let parts = after.split_at_checked(significant).filter(|_| prefix <= 32);
-        let Some((net, (gateway, after))) =
-            parts.and_then(|(net, after)| Some((net, after.split_first_chunk::<4>()?)))
-        else {
-            // A default route may be missing from a list that is cut off: none of it beats half of it.
-            notes.add("classless routes are cut off or have a prefix over 32, ignored".to_owned());
-            return Vec::new();
-        };
-        rest = after;
-        let mut octets = [0; 4];
-        octets.iter_mut().zip(net).for_each(|(octet, byte)| *octet = *byte);
-        let mask = u32::MAX.checked_shl(32u32.saturating_sub(u32::from(prefix))).unwrap_or(0);
-        // RFC 3442 has clients clear the host bits.
-        let destination = Ipv4Addr::from_bits(Ipv4Addr::from(octets).to_bits() & mask);
-        let route = Route { destination, prefix, gateway: Ipv4Addr::from(*gateway) };
-        match address_fault(route.gateway).filter(|_| !route.gateway.is_unspecified()) {
-            Some(fault) => notes.add(format!("route {route} ignored: its router {fault}")),
-            None => routes.push(route),
-        }
+    if let Some(mtu) = mtu.filter(|mtu| *mtu < 1280) {
+        notes.add(format!("MTU {mtu} is below 1280, which IPv6 needs: this interface speaks IPv4 only"));
     }
-    routes
+    mtu
 }

@@ -174,6 +174,48 @@ fn what_is_unfit_is_left_out_and_told() {
             "domain \"\u{fffd}\" holds '\u{fffd}'; letters, digits, \"-\" and \".\" are possible, ignored",
         ),
         ((26, Some(&[2, 63])), "MTU 575 is below 576, ignored"),
+        ((26, Some(&[0, 68])), "MTU 68 is below 576, ignored"),
+        ((26, Some(&[0, 0])), "MTU 0 is below 576, ignored"),
+        ((26, Some(&[0, 0, 5, 220])), "MTU is not a number of 2 bytes, ignored"),
+        ((3, Some(&[10, 0, 0, 0])), "router 10.0.0.0 is the address of this host's net, ignored"),
+        (
+            (3, Some(&[10, 0, 0, 255])),
+            "router 10.0.0.255 is the broadcast address of this host's net, ignored",
+        ),
+        ((3, Some(&[127, 0, 0, 1])), "router 127.0.0.1 is a loopback address, ignored"),
+        ((6, Some(&[0; 4])), "name server 0.0.0.0 is no address, ignored"),
+        ((6, Some(&[255; 4])), "name server 255.255.255.255 is the broadcast address, ignored"),
+        ((6, Some(&[])), "name server list has a length that is no multiple of 4, ignored"),
+        (
+            (121, Some(&[8, 127, 10, 0, 0, 1])),
+            "route 127.0.0.0/8 via 10.0.0.1 ignored: 127.0.0.0/8 is this host itself",
+        ),
+        (
+            (121, Some(&[32, 127, 0, 0, 53, 10, 0, 0, 1])),
+            "route 127.0.0.53/32 via 10.0.0.1 ignored: 127.0.0.0/8 is this host itself",
+        ),
+        (
+            (121, Some(&[4, 224, 10, 0, 0, 1])),
+            "route 224.0.0.0/4 via 10.0.0.1 ignored: 224.0.0.0/4 is multicast",
+        ),
+        (
+            (121, Some(&[3, 224, 0, 0, 0, 0])),
+            "route 224.0.0.0/3 on the link ignored: 224.0.0.0/4 is multicast",
+        ),
+        (
+            (121, Some(&[32, 255, 255, 255, 255, 0, 0, 0, 0])),
+            "route 255.255.255.255/32 on the link ignored: 240.0.0.0/4 is reserved",
+        ),
+        ((121, Some(&[8, 0, 10, 0, 0, 1])), "route 0.0.0.0/8 via 10.0.0.1 ignored: no host is in 0.0.0.0/8"),
+        (
+            (121, Some(&[0, 10, 0, 0, 5])),
+            "route 0.0.0.0/0 via 10.0.0.5 ignored: its router is this host's own address",
+        ),
+        (
+            (121, Some(&[0, 10, 0, 0, 255])),
+            "route 0.0.0.0/0 via 10.0.0.255 ignored: its router is the broadcast address of this host's net",
+        ),
+        ((121, Some(&[0])), routes_cut),
         ((26, Some(&[2])), "MTU is not a number of 2 bytes, ignored"),
         (
             (66, Some(b"$(reboot)")),
@@ -212,6 +254,87 @@ fn what_is_unfit_is_left_out_and_told() {
     ] {
         let prefix = if change.0 == 1 { 8 } else { 24 };
         assert_eq!(lease(&[change]), Lease { prefix, notes: vec![note.to_owned()], ..plain() }, "{change:?}");
+    }
+}
+
+#[test]
+fn routes_that_make_sense_stay() {
+    let routes = |prefix: u8, list: &[u8]| {
+        let mask = (u64::MAX << (32 - prefix)) as u32;
+        let lease = lease(&[(1, Some(&mask.to_be_bytes())), (121, Some(list))]);
+        (lease.routes.iter().map(Route::to_string).collect::<Vec<_>>(), lease.notes)
+    };
+    for (prefix, list, expected, note) in [
+        // The second default route would replace the first.
+        (
+            24,
+            &[0, 10, 0, 0, 1, 0, 10, 0, 0, 2][..],
+            &["0.0.0.0/0 via 10.0.0.1"][..],
+            Some(
+                "route 0.0.0.0/0 via 10.0.0.2 ignored: the same net has a route already, 0.0.0.0/0 via 10.0.0.1",
+            ),
+        ),
+        // Two halves of everything, as tunnels have them.
+        (
+            24,
+            &[1, 0, 10, 0, 0, 1, 1, 128, 10, 0, 0, 1],
+            &["0.0.0.0/1 via 10.0.0.1", "128.0.0.0/1 via 10.0.0.1"],
+            None,
+        ),
+        (24, &[0, 0, 0, 0, 0], &["0.0.0.0/0 on the link"], None),
+        // A router that only a route on the link leads to.
+        (
+            24,
+            &[32, 172, 16, 0, 1, 0, 0, 0, 0, 0, 172, 16, 0, 1],
+            &["172.16.0.1/32 on the link", "0.0.0.0/0 via 172.16.0.1"],
+            None,
+        ),
+        // The router of clouds.
+        (32, &[0, 172, 31, 1, 1], &["0.0.0.0/0 via 172.31.1.1"], None),
+        (31, &[0, 172, 31, 1, 1], &["0.0.0.0/0 via 172.31.1.1"], None),
+        (
+            24,
+            &[0, 172, 31, 1, 1],
+            &["0.0.0.0/0 via 172.31.1.1"],
+            Some("router 172.31.1.1 lies outside the net of 10.0.0.5/24, taken to be on the link"),
+        ),
+        // One bad route among good ones.
+        (
+            24,
+            &[4, 224, 10, 0, 0, 1, 0, 10, 0, 0, 1],
+            &["0.0.0.0/0 via 10.0.0.1"],
+            Some("route 224.0.0.0/4 via 10.0.0.1 ignored: 224.0.0.0/4 is multicast"),
+        ),
+    ] {
+        let notes: Vec<String> = note.into_iter().map(str::to_owned).collect();
+        let expected: Vec<String> = expected.iter().map(|text| (*text).to_owned()).collect();
+        assert_eq!(routes(prefix, list), (expected, notes), "{prefix} {list:?}");
+    }
+    // Where all classless routes are nonsense, the router stands.
+    let lease = lease(&[(3, Some(&[10, 0, 0, 1])), (121, Some(&[8, 127, 10, 0, 0, 1]))]);
+    assert_eq!(
+        lease.effective_routes().iter().map(Route::to_string).collect::<Vec<_>>(),
+        ["0.0.0.0/0 via 10.0.0.1"]
+    );
+}
+
+#[test]
+fn what_is_taken_with_a_word() {
+    for (change, note) in [
+        ((26, [5, 0].as_slice()), None),
+        ((26, &[4, 255]), Some("MTU 1279 is below 1280, which IPv6 needs: this interface speaks IPv4 only")),
+        ((26, &[255, 255]), None),
+        ((51, &[0, 60]), Some("lease time is not a number of 4 bytes, taken as for ever")),
+        (
+            (3, &[192, 168, 9, 1]),
+            Some("router 192.168.9.1 lies outside the net of 10.0.0.5/24, taken to be on the link"),
+        ),
+    ] {
+        let lease = lease(&[(change.0, Some(change.1))]);
+        assert_eq!(lease.notes, note.into_iter().map(str::to_owned).collect::<Vec<_>>(), "{change:?}");
+        if change.0 == 26 {
+            assert_eq!(lease.mtu, Some(u16::from_be_bytes([change.1[0], change.1[1]])));
+        }
     }
 }
 
@@ -276,6 +399,7 @@ fn servers_that_lie_are_refused() {
             30,
             "the address given, 10.0.0.3, is the broadcast address of its own /30",
         ),
+        ("10.0.0.1", Some("10.0.0.1"), 24, "the address given, 10.0.0.1, is the server's own"),
         ("10.0.0.5", None, 24, "the server gives no server identifier (option 54)"),
         ("10.0.0.5", Some("0.0.0.0"), 24, "the server identifier 0.0.0.0 is no address"),
         (
@@ -296,7 +420,7 @@ fn servers_that_lie_are_refused() {
     let error = Lease::from_message(&ack(&[(51, Some(&[0; 4]))])).unwrap_err();
     assert_eq!(error.to_string(), "the lease time is 0 seconds");
     for (address, mask) in
-        [("10.0.0.0", [255, 255, 255, 254]), ("10.0.0.1", [255, 255, 255, 254]), ("10.0.0.0", [255; 4])]
+        [("10.0.0.0", [255, 255, 255, 254]), ("10.0.0.3", [255, 255, 255, 254]), ("10.0.0.0", [255; 4])]
     {
         let message = Message { yiaddr: v4(address), ..ack(&[(1, Some(&mask))]) };
         assert!(Lease::from_message(&message).is_ok(), "{address} {mask:?}");
