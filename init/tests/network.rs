@@ -141,16 +141,34 @@ fn an_mtu_that_the_card_cannot_do_does_not_fail_the_boot() {
     // The fake's DHCP gives 1400.
     for (words, least, most, mtu, said_so) in [
         ("ip=dhcp", 68, 9000, 1400, None),
-        ("ip=dhcp", 68, 1300, 1300, Some("an MTU of 1400 is out of its range of 68 to 1300, 1300 taken")),
-        ("ip=dhcp", 1500, 9000, 1500, Some("an MTU of 1400 is out of its range of 1500 to 9000, 1500 taken")),
+        (
+            "ip=dhcp",
+            68,
+            1300,
+            1300,
+            Some("an MTU of 1400 is not possible, 1300 taken: the interface takes 576 to 1300"),
+        ),
+        (
+            "ip=dhcp",
+            1500,
+            9000,
+            1500,
+            Some("an MTU of 1400 is not possible, 1500 taken: the interface takes 1500 to 9000"),
+        ),
         (
             "ip=eth0:dhcp:65535",
             68,
             9000,
             9000,
-            Some("an MTU of 65535 is out of its range of 68 to 9000, 9000 taken"),
+            Some("an MTU of 65535 is not possible, 9000 taken: the interface takes 576 to 9000"),
         ),
-        ("ip=eth0:dhcp:68", 68, 9000, 68, None),
+        (
+            "ip=eth0:dhcp:68",
+            68,
+            9000,
+            576,
+            Some("an MTU of 68 is not possible, 576 taken: the interface takes 576 to 9000"),
+        ),
     ] {
         let machine = booted(words, 1, |state| {
             let card = state.links.iter_mut().find(|link| link.index == 2).unwrap();

@@ -16,6 +16,9 @@ use crate::events::Level;
 /// The metric of systemd-networkd's DHCP routes; what the OS sets itself with a lower one wins.
 pub const METRIC: u32 = 1024;
 
+/// What every host has to take in one piece (RFC 1122 3.3.2); with less, DHCP's own messages do not leave the card.
+const LEAST_MTU: u32 = 576;
+
 /// Configures an interface with what it claims.
 pub fn configure<S: Sys>(cx: &Context<S>, claim: &Contender, metric: u32) -> Result<NetworkUp, SysError> {
     let network = match &claim.state {
@@ -81,7 +84,7 @@ fn fixed<S: Sys>(
         address,
         prefix,
         gateway: ip.gateway,
-        mtu: ip.mtu.map(|mtu| claim.link.nearest_mtu(mtu)),
+        mtu: ip.mtu.map(|mtu| nearest_mtu(&claim.link, mtu)),
         dns: ip.dns.clone(),
         domain: None,
         search: Vec::new(),
@@ -141,13 +144,18 @@ fn leased<S: Sys>(
         address: lease.address.into(),
         prefix: lease.prefix,
         gateway,
-        mtu: claim.ip.mtu.map(|mtu| claim.link.nearest_mtu(mtu)),
+        mtu: claim.ip.mtu.map(|mtu| nearest_mtu(&claim.link, mtu)),
         dns: lease.dns.iter().copied().map(IpAddr::V4).collect(),
         domain: lease.domain.clone(),
         search: lease.search.clone(),
         hostname: HostName::of_ip(&claim.ip).or_else(|| HostName::given(lease.hostname.as_deref()?).ok()),
         lease: Some(lease.clone()),
     })
+}
+
+/// The MTU closest to what is wanted that the card takes and IPv4 can be spoken with.
+fn nearest_mtu(link: &Link, wanted: u32) -> u32 {
+    link.nearest_mtu(wanted.max(LEAST_MTU))
 }
 
 /// Sets an MTU, as far as the card can go; one that it refuses all the same is no reason to be without a network.
@@ -157,13 +165,12 @@ pub fn set_mtu<S: Sys>(
     wanted: u32,
     say: &dyn Fn(Level, String),
 ) -> Result<(), SysError> {
-    let mtu = link.nearest_mtu(wanted);
+    let mtu = nearest_mtu(link, wanted);
     if mtu != wanted {
-        let (least, most) = (link.least_mtu, link.most_mtu);
-        say(
-            Level::Warning,
-            format!("an MTU of {wanted} is out of its range of {least} to {most}, {mtu} taken"),
-        );
+        let (least, most) = (link.least_mtu.max(LEAST_MTU), link.most_mtu);
+        let text =
+            format!("an MTU of {wanted} is not possible, {mtu} taken: the interface takes {least} to {most}");
+        say(Level::Warning, text);
     }
     match sys.change_link(link.index, &LinkChange::Mtu(mtu)) {
         Err(error) if error.errno().is_some() => {

@@ -35,6 +35,8 @@ pub fn lease<S: Sys>(probe: &Probe<S>, port: &mut Option<Box<dyn PacketPort>>) -
             let packet = udp4::encode(DHCP_CLIENT, DHCP_SERVER, &payload);
             if let Err(error) = port.send(&packet) {
                 // A link that goes down for a moment takes the port's packets with it; the next try is due soon.
+                let words = format!("{}; the last could not be sent: {error}", client.status());
+                probe.tell(State::Waiting(Reason::NoLease(words)));
                 (probe.say)(Level::Debug, error.to_string());
             }
         }

@@ -172,12 +172,21 @@ fn starters<S: Sys>(cx: &Context<S>, plan: &NetworkPlan, since: Duration) -> Res
     let is_bootif = |link: &Link| plan.bootif.is_some() && link.mac.map(Mac) == plan.bootif;
     Ok(links
         .into_iter()
-        .filter(|link| matches!(&link.kind, LinkKind::Ethernet) || is_named(plan, link))
+        .filter(|link| is_card(&link.kind) || is_named(plan, link))
         .filter(|link| ip_for(plan, link).is_some())
         .filter(|link| {
             plan.bootif.is_none() || is_bootif(link) || is_named(plan, link) || since >= HEAD_START
         })
         .collect())
+}
+
+/// A NIC, or the end of a virtual cable, which is all that a machine in a container has.
+fn is_card(kind: &LinkKind) -> bool {
+    match kind {
+        LinkKind::Ethernet => true,
+        LinkKind::Virtual(kind) => kind == "veth",
+        LinkKind::Loopback => false,
+    }
 }
 
 fn is_named(plan: &NetworkPlan, link: &Link) -> bool {
