@@ -179,6 +179,24 @@ fn ifupdown_is_left_alone_where_it_has_nothing_to_renew() {
 }
 
 #[test]
+fn a_stanza_for_the_name_that_the_card_gets_in_the_os_is_the_images_own() {
+    let device = "/sys/devices/pci0000:00/0000:00:12.0/virtio3/net/eth0";
+    let file = |path: String, text: &str| (path, Node::File(text.into()));
+    let mut nodes = vec![
+        ("/sys/class/net/eth0".to_owned(), Node::Symlink(device.into())),
+        file(format!("{device}/type"), "1\n"),
+        file("/sys/bus/pci/slots/18/address".to_owned(), "0000:00:12\n"),
+        file(format!("/run/dayfly/l{}", SYSTEMD.1), ""),
+        file("/run/dayfly/l/etc/network/interfaces".to_owned(), "auto ens18\niface ens18 inet static\n"),
+    ];
+    nodes.extend(DEBIAN.map(|path| file(format!("/run/dayfly/l{path}"), "")));
+    let nodes: Vec<_> = nodes.iter().map(|(path, node)| (path.as_str(), node.clone())).collect();
+    let machine = boot("ip=ens18:dhcp", &[], &nodes);
+    let (_, words) = step(&machine).unwrap();
+    assert!(words.contains("ifupdown goes by the image's own stanza for eth0 (static)"), "{words}");
+}
+
+#[test]
 fn where_nobody_can_take_it_that_is_said() {
     let foreign = [("/etc/systemd/system/multi-user.target.wants/NetworkManager.service", "")];
     let told = "NetworkManager of the image is not told of 10.0.2.15/24 (leased for 3600 s): it may ask for another \

@@ -188,3 +188,42 @@ fn an_mtu_that_the_card_cannot_do_does_not_fail_the_boot() {
     });
     assert!(said(&machine, "its MTU stays 1500: "), "{:#?}", machine.state().log);
 }
+
+/// Shows eth0 as systemd would see it at this place.
+fn at_place(state: &mut machine::State, device: &str) {
+    let device = format!("/sys/devices/{device}/net/eth0");
+    state.put(Path::new("/sys/class/net/eth0"), Node::Symlink(device.clone().into()));
+    for (name, text) in [("type", "1"), ("ifindex", "2"), ("iflink", "2"), ("addr_assign_type", "0")] {
+        state.put(&Path::new(&device).join(name), Node::File(format!("{text}\n").into_bytes()));
+    }
+    state.put(&Path::new(&device).join("address"), Node::File(b"52:54:00:12:34:02\n".to_vec()));
+}
+
+#[test]
+fn ip_names_a_card_as_the_os_does() {
+    let place = "pci0000:00/0000:00:03.0/virtio0";
+    for words in ["ip=enp0s3:dhcp", "ip=192.168.7.9::192.168.7.1:24::enx525400123402:off"] {
+        let machine = booted(words, 2, |state| at_place(state, place));
+        assert_eq!(up(&machine), (vec![2], vec![2]), "{words}: {:#?}", machine.state().log);
+        assert!(said(&machine, "of ip= is eth0 here"), "{words}");
+    }
+    // An alternative name that somebody has given.
+    let machine = booted("ip=uplink:dhcp", 1, |state| {
+        state.links.iter_mut().find(|link| link.index == 2).unwrap().other_names.push("uplink".to_owned());
+    });
+    assert!(said(&machine, "uplink of ip= is eth0 here"), "{:#?}", machine.state().log);
+    // One that is there is enough to boot with, and the other is told.
+    let machine = booted("ip=enp0s3:dhcp ip=enp9s0:dhcp", 1, |state| at_place(state, place));
+    let words = "ip= names enp9s0, which this machine has not: eth0 is enp0s3 (52:54:00:12:34:02)";
+    assert!(said(&machine, words), "{:#?}", machine.state().log);
+}
+
+#[test]
+fn a_card_that_is_not_there_is_told_with_those_that_are() {
+    let (machine, ends) = Machine::new(&format!("{URL} ip=enp9s0:dhcp rd.retry=2"), 20);
+    at_place(&mut machine.state(), "pci0000:00/0000:00:03.0/virtio0");
+    assert_eq!(machine.boot(&ends, LIMIT), End::Power(dayfly_sys::Power::Reboot));
+    let screen = machine.state().screens.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = "ip= names enp9s0, which this machine has not: eth0 is enp0s3 (52:54:00:12:34:02)";
+    assert!(screen.contains(words), "{screen}");
+}

@@ -17,6 +17,7 @@ pub mod kubeconfig;
 pub mod mac;
 pub mod mbr;
 pub mod modules;
+pub mod net_id;
 pub mod network_file;
 pub mod pem;
 pub mod smbios;

@@ -6,18 +6,29 @@ use dayfly_wire::ip::{IpArg, Method};
 /// What is not as the word says; its name counts where no setting gives one.
 pub(super) fn notes(ip: &IpArg, is_named: bool) -> Vec<String> {
     let name = if is_named { None } else { other_name(ip) };
-    unsupported(ip).into_iter().chain(name).map(|what| format!("ip={ip}: {what}.")).collect()
+    not_done(ip).into_iter().chain(name).map(|what| format!("ip={ip}: {what}.")).collect()
 }
 
-/// What is understood of an `ip=` word but not done.
-fn unsupported(ip: &IpArg) -> Option<String> {
-    let method = match ip.method {
-        Method::Dhcp | Method::SingleDhcp | Method::Off => None,
-        other => Some(format!("{other} is not supported yet, DHCPv4 is used")),
-    };
-    method
-        .or_else(|| ip.mac.map(|mac| format!("the MAC address {mac} is not set")))
-        .or_else(|| ip.peer.map(|peer| format!("the peer {peer} is not used")))
+/// What is understood of an `ip=` word but not done, and what does it.
+fn not_done(ip: &IpArg) -> Vec<String> {
+    let mut list = Vec::new();
+    if !matches!(ip.method, Method::Dhcp | Method::SingleDhcp | Method::Off) {
+        let instead = "write dhcp, or a static IPv6 address in brackets";
+        list.push(format!("the method {} is not carried out yet, DHCPv4 is used; {instead}", ip.method));
+    }
+    if let Some(mac) = ip.mac {
+        let instead = "have the OS set it (MACAddress= in a .link file), and leave it out here";
+        list.push(format!("the MAC address {mac} is not set, the card keeps its own; {instead}"));
+    }
+    if let Some(peer) = ip.peer {
+        let instead = "give the address the prefix that holds both ends, or name the peer as the gateway";
+        list.push(format!("the peer {peer} is not used; {instead}"));
+    }
+    for server in &ip.ntp {
+        let instead = "have the OS ask it (NTP= in a file below /etc/systemd/timesyncd.conf.d)";
+        list.push(format!("the time server {server} is not asked; {instead}"));
+    }
+    list
 }
 
 /// What becomes of a name in an `ip=` word that a node cannot have.

@@ -149,7 +149,12 @@ fn early_settings(draft: &mut Draft, settings: &Settings) {
 
 fn network(draft: &mut Draft, settings: &Settings, fetched: bool) {
     for ip in values(&settings.ip) {
-        draft.notes.extend(ip::notes(&ip, settings.hostname.is_some()));
+        for note in ip::notes(&ip, settings.hostname.is_some()) {
+            // The same word twice is one matter.
+            if !draft.notes.contains(&note) {
+                draft.notes.push(note);
+            }
+        }
     }
     let network = NetworkPlan {
         ip: values(&settings.ip),

@@ -73,12 +73,15 @@ ip=CLIENT:[PEER]:[GATEWAY]:NETMASK|PREFIX:[HOSTNAME]:[INTERFACE]:[METHOD][:[DNS1
     }
     text.push_str(
         "
-Several `ip=` words are allowed: one that names an interface holds for it, one without a name for all others. Without any,
+Several `ip=` words are allowed: one that names an interface holds for it, one without a name for all others. Every interface
+that is named is configured, the routes of the first one that is up before those of the others. A name may be the kernel's (`eth0`), an alternative
+name of the interface, or what systemd calls the card in the OS: `eno1`, `ens3`, `enp0s3`, `enp0s20f0u2`, `enx525400123456`, `end0`, `enX0`. Without any word,
 every Ethernet interface asks for a DHCPv4 lease. A static address without an interface is given to the first one that has a
 carrier.
 
 Not yet: the methods `dhcp6`, `auto6`, `either6`, `link6`, `link-local` and `auto` are understood, but only DHCPv4 and static
-addresses are carried out; the fields PEER, MAC and NTP are read and not used.
+addresses are carried out; the fields PEER, MAC and NTP are read and not used. The plan says so once for each word, with what to write instead.
+An MTU that is below 576, or that the card cannot do, is taken as far as the card goes, and said.
 ",
     );
     page("docs/reference/parameters.md", &text);

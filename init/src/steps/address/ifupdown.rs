@@ -13,6 +13,7 @@ use dayfly_wire::mac::Mac;
 use super::owned;
 use crate::NetworkUp;
 use crate::os::{self, WRITTEN};
+use crate::steps::network::names;
 use crate::units::Refusal;
 
 /// Its service, for systemd and for OpenRC alike.
@@ -51,7 +52,9 @@ pub(super) fn hand_over<S: Sys>(sys: &S, network: &NetworkUp) -> Result<String, 
     let interfaces = text(INTERFACES)?;
     let interfaces = interfaces.split_once(END).map_or(interfaces.as_str(), |(_, image)| image);
     let all = format!("{interfaces}\n{}", more_interfaces(sys)?);
-    let methods = interfaces_file::methods(&all, &network.iface);
+    // The image knows the card by the name that it gets there.
+    let names = [vec![network.iface.clone()], names::of(sys, &network.iface)].concat();
+    let methods: Vec<&str> = names.iter().flat_map(|name| interfaces_file::methods(&all, name)).collect();
     if let Some(method) = methods.iter().find(|method| network.lease.is_none() || **method != "dhcp") {
         return Ok(format!(
             "ifupdown goes by the image's own stanza for {} ({method}), whatever becomes of {}",

@@ -3,6 +3,7 @@
 
 mod apply;
 mod dhcp;
+pub mod names;
 mod probe;
 mod udev;
 
@@ -15,6 +16,7 @@ use dayfly_wire::ip::{IpArg, Method};
 use dayfly_wire::mac::Mac;
 
 pub use self::apply::METRIC;
+use self::names::Names;
 use self::probe::POLL;
 use self::udev::Udev;
 use super::identity;
@@ -42,16 +44,24 @@ pub fn race<S: Sys>(cx: &Context<S>, plan: &NetworkPlan) -> Result<Done, Failure
         cx.claims.forget_old(started);
     }
     let mut udev = Udev::find(cx);
-    loop {
+    let (wanted, mut names) = (plan, Names::default());
+    let links = loop {
         let since = if lost.is_some() { Duration::MAX } else { cx.sys.now().saturating_sub(started) };
-        for link in starters(cx, plan, since)? {
+        let links = links(cx)?;
+        let plan = &names.translate(cx, wanted, &links);
+        for link in starters(&links, plan, since) {
             if !cx.claims.has(link.index) && udev.is_done_with(cx, &link) {
                 enter(cx, plan, link);
             }
         }
         if let Some(claim) = cx.claims.next() {
             match configure(cx, plan, &claim) {
-                Ok(network) => return Ok(done(cx, plan, network)),
+                Ok(network) => {
+                    if let Some(text) = names.missing(cx, wanted, &links) {
+                        cx.note(Level::Warning, text);
+                    }
+                    return Ok(done(cx, plan, &links, network));
+                }
                 Err(error) => {
                     cx.note(Level::Warning, format!("{}: {error}", claim.link.name));
                     cx.claims.refused(claim.link.index, error.to_string());
@@ -69,13 +79,14 @@ pub fn race<S: Sys>(cx: &Context<S>, plan: &NetworkPlan) -> Result<Done, Failure
             )));
         }
         if cx.left().is_zero() {
-            break;
+            break links;
         }
         cx.claims.wait(POLL);
-    }
+    };
     let all = cx.claims.all();
     cx.claims.close();
-    Err(explain(plan, &all, &cx.modules.troubles()))
+    let missing = names.missing(cx, wanted, &links);
+    Err(explain(plan, &all, missing, &cx.modules.troubles()))
 }
 
 /// Configures a claim, and beside it what else `ip=` names and claims something. What was configured before goes first.
@@ -114,9 +125,9 @@ fn configure_named<S: Sys>(cx: &Context<S>) {
     }
 }
 
-fn done<S: Sys>(cx: &Context<S>, plan: &NetworkPlan, network: NetworkUp) -> Done {
+fn done<S: Sys>(cx: &Context<S>, plan: &NetworkPlan, links: &[Link], network: NetworkUp) -> Done {
     // One that joins late, or was held back for the sake of the one that the firmware booted from, could win as well.
-    let others = starters(cx, plan, Duration::MAX).map_or(0, |links| links.len());
+    let others = starters(links, plan, Duration::MAX).len();
     cx.claims.beside_winner(others.max(cx.claims.all().len()) > 1);
     if let Err(error) =
         cx.sys.write(Path::new("/etc/resolv.conf"), identity::resolv_conf(&network).as_bytes(), 0o644)
@@ -165,19 +176,22 @@ fn describe(network: &NetworkUp) -> String {
     format!("{} has {}/{}{gateway} ({how})", network.iface, network.address, network.prefix)
 }
 
+fn links<S: Sys>(cx: &Context<S>) -> Result<Vec<Link>, Failure> {
+    cx.sys.links().map_err(|error| Failure::from_sys(Code::NetNoLink, "list the interfaces", &error))
+}
+
 /// The interfaces that may be probed by now.
-fn starters<S: Sys>(cx: &Context<S>, plan: &NetworkPlan, since: Duration) -> Result<Vec<Link>, Failure> {
-    let links =
-        cx.sys.links().map_err(|error| Failure::from_sys(Code::NetNoLink, "list the interfaces", &error))?;
+fn starters(links: &[Link], plan: &NetworkPlan, since: Duration) -> Vec<Link> {
     let is_bootif = |link: &Link| plan.bootif.is_some() && link.mac.map(Mac) == plan.bootif;
-    Ok(links
-        .into_iter()
+    links
+        .iter()
         .filter(|link| is_card(&link.kind) || is_named(plan, link))
         .filter(|link| ip_for(plan, link).is_some())
         .filter(|link| {
             plan.bootif.is_none() || is_bootif(link) || is_named(plan, link) || since >= HEAD_START
         })
-        .collect())
+        .cloned()
+        .collect()
 }
 
 /// A NIC, or the end of a virtual cable, which is all that a machine in a container has.
@@ -228,15 +242,10 @@ fn driver<S: Sys>(cx: &Context<S>, link: &Link) -> Option<String> {
 }
 
 /// The failure, with each interface's reason.
-fn explain(plan: &NetworkPlan, all: &[Contender], troubles: &str) -> Failure {
+fn explain(plan: &NetworkPlan, all: &[Contender], missing: Option<String>, troubles: &str) -> Failure {
     let tried = format!("bring the network up: {plan}");
     if all.is_empty() {
-        let wanted: Vec<&str> = plan.ip.iter().filter_map(|ip| ip.iface.as_deref()).collect();
-        let wrong = if wanted.is_empty() {
-            "there is no network interface".to_owned()
-        } else {
-            format!("there is no interface {}", wanted.join(" or "))
-        };
+        let wrong = missing.unwrap_or_else(|| "there is no network interface".to_owned());
         return Failure::new(Code::NetNoLink, tried, wrong + troubles);
     }
     let reasons: Vec<&Reason> = all
@@ -253,6 +262,6 @@ fn explain(plan: &NetworkPlan, all: &[Contender], troubles: &str) -> Failure {
     } else {
         Code::NetConfigure
     };
-    let stories: Vec<String> = all.iter().map(ToString::to_string).collect();
+    let stories: Vec<String> = all.iter().map(ToString::to_string).chain(missing).collect();
     Failure::new(code, tried, stories.join("; "))
 }

@@ -28,11 +28,11 @@ impl Own {
 
     /// Whether a router is neither in this host's net nor in one that a route says is on the link. A host that is alone
     /// in its net has all its routers elsewhere, as clouds do it.
-    pub(super) fn is_far(self, router: Ipv4Addr, routes: &[Route]) -> bool {
+    pub(super) fn is_far(self, router: Ipv4Addr, beside: &[Route]) -> bool {
         !router.is_unspecified()
             && self.prefix < 31
             && !is_in(router, self.address, self.prefix)
-            && !routes
+            && !beside
                 .iter()
                 .any(|route| route.gateway.is_unspecified() && is_in(router, route.destination, route.prefix))
     }

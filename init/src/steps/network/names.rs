@@ -1,0 +1,90 @@
+//! Cards by the names that the OS has for them. The kernel's own are `eth0`, `eth1` … in the order in which drivers find them;
+//! boot entries are written with those of the OS, `enp0s3`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use dayfly_plan::NetworkPlan;
+use dayfly_sys::{Link, Sys};
+use dayfly_wire::mac::Mac;
+use dayfly_wire::net_id;
+
+use super::is_card;
+use crate::context::Context;
+use crate::events::Level;
+
+const CLASS: &str = "/sys/class/net";
+const SLOTS: &str = "/sys/bus/pci/slots";
+
+/// The names that systemd may give to an interface, the likeliest first; none where sysfs does not show what it goes by.
+pub fn of<S: Sys>(sys: &S, interface: &str) -> Vec<String> {
+    let Ok(device) = sys.resolve(Path::new("/"), &Path::new(CLASS).join(interface)) else {
+        return Vec::new();
+    };
+    let read = |path: &str| sys.read(Path::new(path)).ok();
+    // A machine without hotplug slots has no such folder.
+    let slots = sys.list(Path::new(SLOTS)).unwrap_or_default().into_iter().filter_map(|slot| {
+        let address = read(&format!("{SLOTS}/{}/address", slot.name))?;
+        Some((slot.name, String::from_utf8_lossy(&address).trim().to_owned()))
+    });
+    let names = net_id::names(&device.to_string_lossy(), &read, &slots.collect::<Vec<_>>());
+    names.all().into_iter().map(str::to_owned).collect()
+}
+
+/// What was found out so far, by interface. Most boots name none, and look for nothing.
+#[derive(Default)]
+pub struct Names {
+    known: BTreeMap<u32, Vec<String>>,
+    told: Vec<String>,
+}
+
+impl Names {
+    fn of<S: Sys>(&mut self, cx: &Context<S>, link: &Link) -> &[String] {
+        self.known.entry(link.index).or_insert_with(|| {
+            let mut names = of(&*cx.sys, &link.name);
+            names.extend(link.other_names.iter().cloned());
+            names
+        })
+    }
+
+    /// The plan with every interface that `ip=` names under its name of now.
+    pub fn translate<S: Sys>(&mut self, cx: &Context<S>, plan: &NetworkPlan, links: &[Link]) -> NetworkPlan {
+        let mut plan = plan.clone();
+        for iface in plan.ip.iter_mut().filter_map(|ip| ip.iface.as_mut()) {
+            if links.iter().any(|link| link.name == *iface) {
+                continue;
+            }
+            if let Some(link) = links.iter().find(|link| self.of(cx, link).contains(iface)) {
+                if !self.told.contains(iface) {
+                    cx.note(Level::Info, format!("{iface} of ip= is {} here", link.name));
+                    self.told.push(iface.clone());
+                }
+                iface.clone_from(&link.name);
+            }
+        }
+        plan
+    }
+
+    /// Which words of `ip=` name no interface, and what there is instead; `None` where each has its own.
+    pub fn missing<S: Sys>(&mut self, cx: &Context<S>, plan: &NetworkPlan, links: &[Link]) -> Option<String> {
+        let plan = self.translate(cx, plan, links);
+        let is_there = |iface: &str| links.iter().any(|link| link.name == iface);
+        let missing: Vec<&str> =
+            plan.ip.iter().filter_map(|ip| ip.iface.as_deref()).filter(|iface| !is_there(iface)).collect();
+        if missing.is_empty() {
+            return None;
+        }
+        let there: Vec<String> = links
+            .iter()
+            .filter(|link| is_card(&link.kind))
+            .map(|link| {
+                let name = self.of(cx, link).first().map_or_else(String::new, |name| format!(" is {name}"));
+                let mac = link.mac.map_or_else(String::new, |mac| format!(" ({})", Mac(mac)));
+                format!("{}{name}{mac}", link.name)
+            })
+            .collect();
+        let there =
+            if there.is_empty() { "there is no network interface".to_owned() } else { there.join(", ") };
+        Some(format!("ip= names {}, which this machine has not: {there}", missing.join(" and ")))
+    }
+}
