@@ -1,5 +1,8 @@
 //! Disks and partitions by name, label or UUID, without udev.
 
+mod candidate;
+mod sysfs;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +18,11 @@ use crate::context::Context;
 /// How long nobody looks at the disks while the kernel says nothing new of them: a stick that comes without a word, or a
 /// message that was lost, is found all the same.
 const SILENCE: Duration = Duration::from_secs(2);
+/// Disks that appear while one is waited for come in groups, and a disk comes before its partitions: so long the kernel must say
+/// nothing of a disk before the one that was found counts.
+const QUIET: Duration = Duration::from_millis(100);
+/// The longest wait for that.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// A disk or partition.
 #[derive(Debug, Clone)]
@@ -25,36 +33,112 @@ pub struct Device {
     pub superblock: Option<Superblock>,
     /// The bytes of the image on it, where it is one.
     pub image_len: Option<u64>,
+    /// How many devices its file system goes over.
+    btrfs_devices: u64,
 }
 
 impl Device {
     /// Reads the start of a device. An unreadable one (an empty drive, a tray without a disc) has nothing on it.
     pub fn read<S: Sys>(cx: &Context<S>, path: PathBuf) -> Self {
         let head = cx.sys.read_at(&path, 0, superblock::PROBE_LEN).unwrap_or_default();
-        Self { path, superblock: superblock::probe(&head), image_len: superblock::image_len(&head) }
+        Self {
+            path,
+            superblock: superblock::probe(&head),
+            image_len: superblock::image_len(&head),
+            btrfs_devices: superblock::btrfs_devices(&head).unwrap_or(1),
+        }
+    }
+
+    /// Its name below /dev.
+    fn name(&self) -> String {
+        self.path.strip_prefix("/dev").unwrap_or(&self.path).display().to_string()
     }
 }
 
-/// Waits for a disk, at most for `wait`.
+/// One look at all devices.
+struct Look {
+    /// Those that answer to the name and may be used.
+    found: Vec<Device>,
+    /// Those that answer to it and must not be used, with the reason.
+    refused: Vec<String>,
+}
+
+impl Look {
+    fn at<S: Sys>(cx: &Context<S>, wanted: &DeviceRef) -> Self {
+        let mut look = Self { found: Vec::new(), refused: Vec::new() };
+        for device in answering(cx, wanted) {
+            match candidate::objection(cx, &device, wanted) {
+                Some(why) => look.refused.push(format!("{} {why}", device.path.display())),
+                None => look.found.push(device),
+            }
+        }
+        look.found = candidate::once_each(cx, look.found);
+        look
+    }
+
+    /// The one. Two are refused: which of them is meant is not ours to guess.
+    fn the_one(mut self, wanted: &DeviceRef) -> Result<Option<Device>, Failure> {
+        if self.found.len() < 2 {
+            return Ok(self.found.pop());
+        }
+        let names: Vec<String> = self.found.iter().map(|device| device.path.display().to_string()).collect();
+        let wrong = format!("{} disks have that name: {}", names.len(), names.join(", "));
+        Err(Failure::new(Code::DevicesAmbiguous, format!("find {wanted}"), wrong).hopeless())
+    }
+
+    /// Why there is none, if one answered.
+    fn refusal(&self, wanted: &DeviceRef) -> Option<Failure> {
+        let wrong = self.refused.join("; ");
+        (!wrong.is_empty())
+            .then(|| Failure::new(Code::DevicesMember, format!("find {wanted}"), wrong).hopeless())
+    }
+}
+
+/// Waits for a disk, at most for `wait`. One that is there already costs no wait at all.
 pub fn wait_for<S: Sys>(cx: &Context<S>, wanted: &DeviceRef, wait: Duration) -> Result<Device, Failure> {
     let until = cx.sys.now() + wait;
     // Before the first look, so that nothing appears between the two unseen.
     let mut news = cx.sys.uevents();
+    let mut has_waited = false;
     loop {
-        if let Some(device) = find(cx, wanted)? {
+        let mut look = Look::at(cx, wanted);
+        if look.found.len() > usize::from(!has_waited) {
+            settle(cx, &mut news);
+            look = Look::at(cx, wanted);
+        }
+        let refusal = look.refusal(wanted);
+        if let Some(device) = look.the_one(wanted)? {
             return Ok(device);
         }
         if cx.sys.now() >= until {
-            let there: Vec<String> = describe_all(cx);
-            let seen = if there.is_empty() { "no disk at all".to_owned() } else { there.join(", ") };
-            let wrong = format!(
-                "it did not appear within {} s; what is there: {seen}{}",
-                wait.as_secs(),
-                cx.modules.troubles()
-            );
-            return Err(Failure::new(Code::DevicesNotFound, format!("find {wanted}"), wrong));
+            // It may have been on its way to become something larger until now.
+            return Err(refusal.unwrap_or_else(|| not_found(cx, wanted, wait)));
         }
         await_disk(cx, &mut news, until.saturating_sub(cx.sys.now()).min(SILENCE));
+        has_waited = true;
+    }
+}
+
+fn not_found<S: Sys>(cx: &Context<S>, wanted: &DeviceRef, wait: Duration) -> Failure {
+    let there: Vec<String> = describe_all(cx);
+    let seen = if there.is_empty() { "no disk at all".to_owned() } else { there.join(", ") };
+    let wrong = format!(
+        "it did not appear within {} s; what is there: {seen}{}",
+        wait.as_secs(),
+        cx.modules.troubles()
+    );
+    Failure::new(Code::DevicesNotFound, format!("find {wanted}"), wrong)
+}
+
+/// Until the kernel says nothing of a disk any more.
+fn settle<S: Sys>(cx: &Context<S>, news: &mut dayfly_sys::Result<Box<dyn Uevents>>) {
+    let until = cx.sys.now() + SETTLED;
+    while cx.sys.now() < until {
+        let begin = cx.sys.now();
+        await_disk(cx, news, QUIET);
+        if cx.sys.now().saturating_sub(begin) >= QUIET {
+            return;
+        }
     }
 }
 
@@ -79,39 +163,29 @@ fn await_disk<S: Sys>(cx: &Context<S>, news: &mut dayfly_sys::Result<Box<dyn Uev
     }
 }
 
-/// Looks once. Two disks of the same name are refused: which one is meant is not ours to guess.
+/// Looks once.
 pub fn find<S: Sys>(cx: &Context<S>, wanted: &DeviceRef) -> Result<Option<Device>, Failure> {
+    let look = Look::at(cx, wanted);
+    let refusal = look.refusal(wanted);
+    match (look.the_one(wanted)?, refusal) {
+        (None, Some(failure)) => Err(failure),
+        (device, _) => Ok(device),
+    }
+}
+
+/// Every device that has the name.
+fn answering<S: Sys>(cx: &Context<S>, wanted: &DeviceRef) -> Vec<Device> {
     if let DeviceRef::Path(path) = wanted {
         // Where udev runs, disks have symlinks: /dev/mapper/…, /dev/disk/by-id/….
-        let Ok(path) = cx.sys.resolve(Path::new("/"), Path::new(path)) else { return Ok(None) };
+        let Ok(path) = cx.sys.resolve(Path::new("/"), Path::new(path)) else { return Vec::new() };
         let is_block = matches!(cx.sys.inspect(&path), Ok(Some(dayfly_sys::FileKind::Block)));
-        return Ok(is_block.then(|| Device::read(cx, path)));
+        return is_block.then(|| Device::read(cx, path)).into_iter().collect();
     }
-    let mut found = Vec::new();
-    for name in block_devices(cx) {
-        if let Some(device) = matches(cx, &name, wanted) {
-            found.push(device);
-        }
-    }
-    if found.len() > 1 {
-        let names: Vec<String> = found.iter().map(|device| device.path.display().to_string()).collect();
-        let wrong = format!("{} disks have that name: {}", found.len(), names.join(", "));
-        return Err(Failure::new(Code::DevicesNotFound, format!("find {wanted}"), wrong)
-            .with_fix(
-                "Give each disk a name of its own (e2label, sgdisk --change-name), or name the one by UUID=.",
-            )
-            .hopeless());
-    }
-    Ok(found.pop())
+    block_devices(cx).into_iter().filter_map(|name| matches(cx, &name, wanted)).collect()
 }
 
 fn matches<S: Sys>(cx: &Context<S>, name: &str, wanted: &DeviceRef) -> Option<Device> {
-    let device = Device::read(cx, PathBuf::from(format!("/dev/{name}")));
-    let field = |key: &str| {
-        let text = cx.sys.read(Path::new(&format!("/sys/class/block/{name}/uevent"))).ok()?;
-        let fields = uevent::parse_file(&String::from_utf8_lossy(&text));
-        fields.into_iter().find_map(|(name, value)| (name == key).then_some(value))
-    };
+    let device = Device::read(cx, Path::new("/dev").join(name));
     let superblock = device.superblock.as_ref();
     let is_it = match wanted {
         DeviceRef::Path(_) => false,
@@ -119,11 +193,9 @@ fn matches<S: Sys>(cx: &Context<S>, name: &str, wanted: &DeviceRef) -> Option<De
         DeviceRef::Uuid(uuid) => superblock
             .and_then(|found| found.uuid.as_ref())
             .is_some_and(|found| found.eq_ignore_ascii_case(uuid)),
-        DeviceRef::PartLabel(label) => field("PARTNAME").as_ref() == Some(label),
+        DeviceRef::PartLabel(label) => sysfs::field(cx, name, "PARTNAME").as_ref() == Some(label),
         DeviceRef::PartUuid(uuid) => {
-            // The kernel names it since 6.14; before, the disk's table has it.
-            let found = field("PARTUUID").or_else(|| part_uuid(cx, name));
-            found.is_some_and(|found| found.eq_ignore_ascii_case(uuid))
+            sysfs::part_uuid(cx, name).is_some_and(|found| found.eq_ignore_ascii_case(uuid))
         }
     };
     is_it.then_some(device)
@@ -136,23 +208,9 @@ fn has_label(found: &Superblock, wanted: &str) -> bool {
     })
 }
 
-/// A partition's UUID by its disk's GPT.
-fn part_uuid<S: Sys>(cx: &Context<S>, name: &str) -> Option<String> {
-    let text = |file: &str| {
-        let bytes = cx.sys.read(Path::new(&format!("/sys/class/block/{name}/{file}"))).ok()?;
-        Some(String::from_utf8_lossy(&bytes).trim().to_owned())
-    };
-    let number: u32 = text("partition")?.parse().ok()?;
-    let digits = name.len() - name.bytes().rev().take_while(u8::is_ascii_digit).count();
-    let stem = name.get(..digits)?;
-    // nvme0n1p2 and mmcblk0p2 have a p before the number, sda2 has not.
-    let disk = match stem.strip_suffix('p') {
-        Some(disk) if disk.ends_with(|c: char| c.is_ascii_digit()) => disk,
-        _ => stem,
-    };
-    let head = cx.sys.read_at(Path::new(&format!("/dev/{disk}")), 0, 64 << 10).ok()?;
-    let table = dayfly_wire::gpt::parse(&head, 512).ok()?;
-    table.into_iter().find(|part| part.number == number).map(|part| part.uuid)
+/// Loads what mounting a file system needs; what is missing shows at the mount.
+pub fn load_modules<S: Sys>(cx: &Context<S>, kind: Kind) -> Result<(), Failure> {
+    kind.modules().iter().try_for_each(|module| cx.modules.load(module).map(drop))
 }
 
 /// Disks and partitions by name, without what is never one.
@@ -162,7 +220,8 @@ pub fn block_devices<S: Sys>(cx: &Context<S>) -> Vec<String> {
     let no_disks = ["loop", "ram", "zram", "fd"];
     entries
         .into_iter()
-        .map(|entry| entry.name)
+        // The kernel writes ! for the / of names like cciss/c0d0.
+        .map(|entry| entry.name.replace('!', "/"))
         .filter(|name| !no_disks.iter().any(|kind| name.starts_with(kind)))
         .collect()
 }
@@ -173,7 +232,8 @@ fn describe_all<S: Sys>(cx: &Context<S>) -> Vec<String> {
         .map(|name| {
             let found = Device::read(cx, PathBuf::from(format!("/dev/{name}"))).superblock;
             match found.map(|found| (found.kind.as_str(), found.label)) {
-                Some((kind, Some(label))) => format!("{name} ({kind}, LABEL={label})"),
+                // Whoever made the disk wrote it: nothing in it reaches a terminal as it is.
+                Some((kind, Some(label))) => format!("{name} ({kind}, LABEL={})", label.escape_debug()),
                 Some((kind, None)) => format!("{name} ({kind})"),
                 None => name,
             }

@@ -47,6 +47,7 @@ fn causes(operation: &str) -> Vec<Cause> {
         "read" | "read_at" | "list" | "inspect" | "rights" | "resolve" => &[ENOENT, EACCES, EIO],
         "write" | "set_owner" | "make_dir" | "symlink" | "rename" | "remove_tree" | "copy_tree"
         | "copy_file" => &[ENOSPC, EROFS, EIO],
+        "check_unused" => &[EBUSY, EIO],
         "mount" => &[EINVAL, ENODEV, EBUSY, ENOMEM],
         "attach_loop" => &[ENXIO, EBUSY, ENOMEM],
         "load_module" => &[ENOEXEC, ENOENT, EINVAL],

@@ -5,28 +5,14 @@ mod machine;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use machine::{End, Machine, Node, State, programs, sha256, squashfs};
+use dayfly_sys::Cause;
+use machine::{End, Fault, Machine, Node, State, programs, sha256, squashfs};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn cmdline(more: &str) -> String {
     let sha256 = sha256(&squashfs(3 << 20));
     format!("root=live:http://10.0.2.2/os.squashfs ip=dhcp rd.timeout=2 dayfly.image.sha256={sha256} {more}")
-}
-
-/// A disk with its files in /sys.
-fn disk(state: &mut State, name: &str, bytes: Vec<u8>) {
-    let sys = Path::new("/sys/class/block").join(name);
-    state.nodes.insert(sys.clone(), Node::Dir);
-    state.nodes.insert(sys.join("holders"), Node::Dir);
-    for (file, text) in
-        [("ro", "0".to_owned()), ("removable", "0".to_owned()), ("size", (bytes.len() / 512).to_string())]
-    {
-        state.nodes.insert(sys.join(file), Node::File(text.into_bytes()));
-    }
-    let path = Path::new("/dev").join(name);
-    state.nodes.insert(path.clone(), Node::Block);
-    state.disks.insert(path, bytes);
 }
 
 fn blank() -> Vec<u8> {
@@ -54,8 +40,8 @@ fn has_ext4(disks: &[(PathBuf, Vec<u8>)], name: &str) -> bool {
 #[test]
 fn the_one_blank_disk_becomes_the_state_disk() {
     let (step, disks) = boot("dayfly.state.create=blank", |state| {
-        disk(state, "vda", programs::ext4(64 << 20, "mine"));
-        disk(state, "vdb", blank());
+        state.attach_disk("vda", programs::ext4(64 << 20, "mine"));
+        state.attach_disk("vdb", blank());
     });
     assert_eq!((&step["outcome"], &step["detail"]), (&"done".into(), &"ext4 on /dev/vdb".into()), "{step:#}");
     assert!(has_ext4(&disks, "vdb") && !has_ext4(&disks, "vda"));
@@ -64,8 +50,8 @@ fn the_one_blank_disk_becomes_the_state_disk() {
 #[test]
 fn a_disk_that_is_there_is_used_and_nothing_is_made() {
     let (step, disks) = boot("dayfly.state.create=blank", |state| {
-        disk(state, "vda", blank());
-        disk(state, "vdb", programs::ext4(64 << 20, "state"));
+        state.attach_disk("vda", blank());
+        state.attach_disk("vdb", programs::ext4(64 << 20, "state"));
     });
     assert_eq!(step["detail"], "ext4 on /dev/vdb", "{step:#}");
     assert!(disks.contains(&(PathBuf::from("/dev/vda"), blank())), "the blank one stays blank");
@@ -83,34 +69,34 @@ fn what_is_not_blank_is_not_touched() {
     let cases: Vec<(&str, &str, Prepare<'_>)> = vec![
         (
             "",
-            "vdb has ext4 on it with the label mine",
-            Box::new(|state| disk(state, "vdb", programs::ext4(64 << 20, "mine"))),
+            "vdb has ext4 with the label mine on it, at byte 1080",
+            Box::new(|state| state.attach_disk("vdb", programs::ext4(64 << 20, "mine"))),
         ),
-        ("", "vdb has data on it, at byte 0", Box::new(|state| disk(state, "vdb", with_byte(0)))),
+        ("", "vdb has data on it, at byte 0", Box::new(|state| state.attach_disk("vdb", with_byte(0)))),
         (
             "",
             "vdb has data on it, at byte 67108863",
-            Box::new(|state| disk(state, "vdb", with_byte((64 << 20) - 1))),
+            Box::new(|state| state.attach_disk("vdb", with_byte((64 << 20) - 1))),
         ),
         (
             "",
             "vdb has data on it, at byte 33554432",
-            Box::new(|state| disk(state, "vdb", with_byte(32 << 20))),
+            Box::new(|state| state.attach_disk("vdb", with_byte(32 << 20))),
         ),
-        ("", "vdb has 32 MiB only", Box::new(|state| disk(state, "vdb", vec![0; 32 << 20]))),
+        ("", "vdb has 32 MiB only", Box::new(|state| state.attach_disk("vdb", vec![0; 32 << 20]))),
         (
             "",
             "2 disks are blank: vdb, vdc",
             Box::new(|state| {
-                disk(state, "vdb", blank());
-                disk(state, "vdc", blank());
+                state.attach_disk("vdb", blank());
+                state.attach_disk("vdc", blank());
             }),
         ),
         (
             "",
             "vdb is read-only",
             Box::new(|state| {
-                disk(state, "vdb", blank());
+                state.attach_disk("vdb", blank());
                 state.nodes.insert("/sys/class/block/vdb/ro".into(), Node::File(b"1\n".to_vec()));
             }),
         ),
@@ -118,7 +104,7 @@ fn what_is_not_blank_is_not_touched() {
             "",
             "sdb is removable",
             Box::new(|state| {
-                disk(state, "sdb", blank());
+                state.attach_disk("sdb", blank());
                 state.nodes.insert("/sys/class/block/sdb/removable".into(), Node::File(b"1\n".to_vec()));
             }),
         ),
@@ -126,7 +112,7 @@ fn what_is_not_blank_is_not_touched() {
             "",
             "vdb has partitions",
             Box::new(|state| {
-                disk(state, "vdb", blank());
+                state.attach_disk("vdb", blank());
                 state.nodes.insert("/sys/class/block/vdb/vdb1".into(), Node::Dir);
             }),
         ),
@@ -134,22 +120,57 @@ fn what_is_not_blank_is_not_touched() {
             "",
             "vdb is used by dm-0",
             Box::new(|state| {
-                disk(state, "vdb", blank());
+                state.attach_disk("vdb", blank());
                 state.nodes.insert("/sys/class/block/vdb/holders/dm-0".into(), Node::Dir);
             }),
         ),
         (
-            "dayfly.state.disk=/dev/vdb",
-            "/dev/vdb has ext4 on it",
+            "",
+            "vdb is made of sda",
             Box::new(|state| {
-                disk(state, "vdb", programs::ext4(64 << 20, "mine"));
-                disk(state, "vdc", blank());
+                state.attach_disk("vdb", blank());
+                state.nodes.insert("/sys/class/block/vdb/slaves".into(), Node::Dir);
+                state.nodes.insert("/sys/class/block/vdb/slaves/sda".into(), Node::Dir);
+            }),
+        ),
+        (
+            "",
+            "vdb is in use: check_unused /dev/vdb: Device or resource busy",
+            Box::new(|state| {
+                state.attach_disk("vdb", blank());
+                state.fault =
+                    Some(Fault { call: "check_unused /dev/vdb".into(), cause: Cause::Errno(16), times: 9 });
+            }),
+        ),
+        (
+            "",
+            "vdb cannot be read at byte 1048576, so what is there is not known: read_at /dev/vdb 1048576: Input/output error",
+            Box::new(|state| {
+                state.attach_disk("vdb", blank());
+                state.fault =
+                    Some(Fault { call: "read_at /dev/vdb 1048576".into(), cause: Cause::Errno(5), times: 9 });
+            }),
+        ),
+        (
+            "",
+            "vdb ends at byte 33554432, before the size that it has by its own account",
+            Box::new(|state| {
+                state.attach_disk("vdb", vec![0; 32 << 20]);
+                state.put_sys("vdb", "size", "131072");
+            }),
+        ),
+        (
+            "dayfly.state.disk=/dev/vdb",
+            "/dev/vdb has ext4 with the label mine on it",
+            Box::new(|state| {
+                state.attach_disk("vdb", programs::ext4(64 << 20, "mine"));
+                state.attach_disk("vdc", blank());
             }),
         ),
         (
             "dayfly.state.device=PARTLABEL=state",
             "not PARTLABEL=state",
-            Box::new(|state| disk(state, "vdb", blank())),
+            Box::new(|state| state.attach_disk("vdb", blank())),
         ),
     ];
     for (more, words, prepare) in cases {
@@ -164,3 +185,28 @@ fn what_is_not_blank_is_not_touched() {
         assert!(kept, "{words}: a disk was changed");
     }
 }
+
+/// A real file system that a careless `dd` has beheaded: its inodes are in use, and copies of its superblock tell.
+#[test]
+fn a_large_file_system_without_its_head_is_not_blank() {
+    let folder = tempfile::tempdir().unwrap();
+    for (zeroed, words) in [(4 << 20, "vdb has data on it, at byte 41943"), (64 << 20, BACKUP)] {
+        let disk = folder.path().join("disk");
+        let file = std::fs::File::create(&disk).unwrap();
+        file.set_len(500 << 30).unwrap();
+        let made = std::process::Command::new("mkfs.ext4").args(["-q", "-L", "data"]).arg(&disk).output();
+        let made = made.expect("mkfs.ext4 (e2fsprogs)");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        std::os::unix::fs::FileExt::write_all_at(&file, &vec![0; zeroed], 0).unwrap();
+        let (machine, ends) = Machine::new(&cmdline("dayfly.state.create=blank"), 20);
+        machine.state().attach_host_disk("vdb", &disk);
+        machine.boot(&ends, LIMIT);
+        let report = machine.report();
+        let step = report["steps"].as_array().unwrap().iter().rfind(|step| step["step"] == "state").unwrap();
+        assert!(step["failure"]["wrong"].as_str().unwrap().contains(words), "{words}: {step:#}");
+        assert!(!machine.state().calls.iter().any(|call| call.contains("mkfs")), "it was formatted");
+    }
+}
+
+const BACKUP: &str =
+    "vdb has a superblock of ext2, ext3 or ext4 with the label data on it, at byte 134217728";

@@ -368,3 +368,19 @@ fn the_switch_moves_what_the_os_needs_and_enters_the_new_root() {
         assert_eq!(fs::read(format!("/proc/self/fd/{}/marker", old.as_raw_fd())).unwrap(), b"kept\n");
     });
 }
+
+#[test]
+fn a_device_that_something_uses_is_said_to_be_used() {
+    apart(|kernel, scratch| {
+        let (disk, target) = (scratch.join("disk"), scratch.join("mounted"));
+        fs::File::create(&disk).unwrap().set_len(16 << 20).unwrap();
+        run("mkfs.ext4", &["-q", disk.to_str().unwrap()]);
+        fs::create_dir(&target).unwrap();
+        let device = kernel.attach_loop(&Backing::Path(disk)).unwrap();
+        assert_eq!(kernel.check_unused(&device), Ok(()));
+        kernel.mount(&mount_image("ext4", &device, &target)).unwrap();
+        let error = kernel.check_unused(&device).unwrap_err();
+        assert_eq!(error.errno(), Some(nix::libc::EBUSY), "{error}");
+        kernel.mount(&Mount::Unmount { target, lazy: false }).unwrap();
+    });
+}

@@ -59,6 +59,10 @@ codes! {
         fix "Check that the initramfs was built for this kernel (uname -r) and holds the module: `dayfly initramfs --add-module NAME`.";
     DevicesNotFound "devices.not-found" "A disk or partition did not appear in time."
         fix "Check the label or UUID (blkid), that the disk is attached, and that its driver is in the initramfs; rd.timeout=SECONDS waits longer.";
+    DevicesAmbiguous "devices.ambiguous" "Two disks have the name that was asked for."
+        fix "Give each file system a name of its own (e2label, xfs_admin -L, sgdisk --change-name), or name the one that is meant by UUID= or PARTUUID=.";
+    DevicesMember "devices.member" "The disk that was asked for is a part of something larger: a RAID, a volume group, another device."
+        fix "Name what it is a part of, once that is assembled (in an initramfs of dracut); if it is a part no more, take the old mark off: `wipefs DISK` lists what there is, wipefs --backup --offset removes one.";
     NetNoLink "net.no-link" "No network interface was found."
         fix "Check that the NIC's driver is in the initramfs: the log names devices without one; `dayfly initramfs --profile generic` has the common ones.";
     NetNoCarrier "net.no-carrier" "No interface has a carrier: nobody is at the other end of the cable."

@@ -12,16 +12,8 @@ use crate::devices::{self, Device};
 use crate::events::Level;
 use crate::{Failure, Learned};
 
-/// File systems that carry a settings file, with the modules that each needs. The kernel asks modprobe for the tables of
-/// file names, and no initramfs of ours has one.
-const SUITABLE: [(&str, &[&str]); 6] = [
-    ("vfat", &["vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1"]),
-    ("iso9660", &["isofs"]),
-    ("ext4", &["ext4"]),
-    ("ext3", &["ext4"]),
-    ("squashfs", &["squashfs"]),
-    ("erofs", &["erofs"]),
-];
+/// File systems that carry a settings file.
+const SUITABLE: [&str; 6] = ["vfat", "iso9660", "ext4", "ext3", "squashfs", "erofs"];
 /// Nobody but the boot can do anything with what is on it, while it is there.
 const FLAGS: MountFlags =
     MountFlags { read_only: true, nodev: true, nosuid: true, noexec: true, noatime: false };
@@ -57,14 +49,11 @@ fn open<S: Sys>(cx: &Context<S>, device: &DeviceRef, found: &Device) -> Result<V
     let path = found.path.display().to_string();
     let tried = format!("mount the settings disk {device} ({path})");
     let fstype = found.superblock.as_ref().map_or("nothing that is recognised", |found| found.kind.as_str());
-    let Some((_, modules)) = SUITABLE.iter().find(|(name, _)| *name == fstype) else {
-        let suitable: Vec<&str> = SUITABLE.iter().map(|(name, _)| *name).collect();
-        let wrong = format!("it has {fstype} on it; {} can hold the settings file", suitable.join(", "));
+    let Some(superblock) = found.superblock.as_ref().filter(|_| SUITABLE.contains(&fstype)) else {
+        let wrong = format!("it has {fstype} on it; {} can hold the settings file", SUITABLE.join(", "));
         return Err(Failure::new(Code::ConfigDisk, tried, wrong).hopeless());
     };
-    for module in *modules {
-        cx.modules.load(module)?;
-    }
+    devices::load_modules(cx, superblock.kind)?;
     let mount = Mount::New {
         fstype: fstype.to_owned(),
         source: path.clone(),

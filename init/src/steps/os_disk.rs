@@ -44,7 +44,9 @@ fn try_mount<S: Sys>(cx: &Context<S>, line: &Entry<'_>, target: &Path) -> Result
     if !SUITABLE.contains(&fstype) {
         return Err(format!("{path} has {fstype} on it"));
     }
-    cx.modules.load(fstype).map_err(said)?;
+    if let Some(found) = &device.superblock {
+        devices::load_modules(cx, found.kind).map_err(said)?;
+    }
     if line.is_checked {
         check(cx, fstype, &path)?;
     }

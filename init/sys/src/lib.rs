@@ -61,6 +61,8 @@ pub trait Sys: Send + Sync + 'static {
     fn read(&self, path: &Path) -> Result<Vec<u8>>;
     /// Reads up to `len` bytes at `offset`, of a file or a block device; short at its end.
     fn read_at(&self, path: &Path, offset: u64, len: usize) -> Result<Vec<u8>>;
+    /// Fails (`EBUSY`) where a file system, swap, a RAID or a volume manager uses a block device or a partition of it.
+    fn check_unused(&self, device: &Path) -> Result<()>;
     /// The entries of a folder, sorted by name.
     fn list(&self, dir: &Path) -> Result<Vec<Entry>>;
     /// What is at a path, without following a final symlink; `None` where there is nothing.

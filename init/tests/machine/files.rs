@@ -38,7 +38,7 @@ const MOUNTINFO: &str = "40 1 0:30 / / rw - tmpfs root rw\n22 40 0:5 / /proc rw 
 
 /// The index that the fake boots with: what it asks for is built in, and one driver has a file.
 const INDEX: &str = "dayfly-modules 1 6.1.0-fake\n\
-    [dep 45]\nkernel/virtio_net.ko:\nkernel/fake_overlay.ko:\nkernel/qemu_fw_cfg.ko:\n\
+    [dep 45]\nkernel/virtio_net.ko:\nkernel/isofs.ko:\nkernel/fake_overlay.ko:\nkernel/qemu_fw_cfg.ko:\n\
     [alias 47]\nalias virtio:d00000001v* virtio_net\nalias x fake_x\n\
     [builtin 69]\nkernel/loop.ko\nkernel/squashfs.ko\nkernel/erofs.ko\nkernel/overlay.ko\nx.ko\n";
 
@@ -108,6 +108,42 @@ impl State {
     pub fn attach_settings(&mut self, name: &str, label: &str, text: &str) {
         self.attach_ext4(name, label);
         self.settings.insert(Path::new("/dev").join(name), text.as_bytes().to_vec());
+    }
+
+    /// Attaches a disk with these bytes, with what /sys has of it.
+    pub fn attach_disk(&mut self, name: &str, bytes: Vec<u8>) {
+        self.describe_disk(name, bytes.len() as u64);
+        self.disks.insert(Path::new("/dev").join(name), bytes);
+    }
+
+    /// Attaches a file of the host as a disk.
+    pub fn attach_host_disk(&mut self, name: &str, file: &Path) {
+        self.describe_disk(name, std::fs::metadata(file).unwrap().len());
+        self.host_disks.insert(Path::new("/dev").join(name), file.to_owned());
+    }
+
+    /// Attaches a partition of a disk that is attached, with these bytes.
+    pub fn attach_partition(&mut self, disk: &str, name: &str, start: u64, bytes: Vec<u8>) {
+        self.attach_disk(name, bytes);
+        let number = name.trim_start_matches(disk).trim_start_matches('p');
+        for (file, text) in [("partition", number.to_owned()), ("start", start.to_string())] {
+            self.put_sys(name, file, &text);
+        }
+        self.put(&Path::new("/sys/class/block").join(disk).join(name), Node::Dir);
+    }
+
+    /// Writes a file below /sys/class/block.
+    pub fn put_sys(&mut self, name: &str, file: &str, text: &str) {
+        let path = Path::new("/sys/class/block").join(name).join(file);
+        self.put(&path, Node::File(format!("{text}\n").into_bytes()));
+    }
+
+    fn describe_disk(&mut self, name: &str, len: u64) {
+        self.put(&Path::new("/sys/class/block").join(name).join("holders"), Node::Dir);
+        for (file, text) in [("ro", 0), ("removable", 0), ("size", len / 512)] {
+            self.put_sys(name, file, &text.to_string());
+        }
+        self.put(&Path::new("/dev").join(name), Node::Block);
     }
 
     /// Attaches a disk with an ext4 of this label.

@@ -10,7 +10,7 @@ mod node;
 pub mod programs;
 mod sys;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -95,6 +95,10 @@ pub struct State {
     pub defaults: BTreeMap<u32, u32>,
     /// Disks by their device, and what mounting them shows.
     pub disks: BTreeMap<PathBuf, Vec<u8>>,
+    /// Disks that are files of the host: large, sparse, made by real tools.
+    pub host_disks: BTreeMap<PathBuf, PathBuf>,
+    /// Disks that appear one after the other, each at one look at the list of all.
+    pub appearing: VecDeque<Option<(String, Vec<u8>)>>,
     /// The settings files on disks.
     pub settings: BTreeMap<PathBuf, Vec<u8>>,
     /// What is served besides the image, by URL.
@@ -175,6 +179,8 @@ impl Machine {
                 addresses: BTreeMap::new(),
                 defaults: BTreeMap::new(),
                 disks: BTreeMap::new(),
+                host_disks: BTreeMap::new(),
+                appearing: VecDeque::new(),
                 settings: BTreeMap::new(),
                 pages: BTreeMap::new(),
                 modes: BTreeMap::new(),

@@ -1,6 +1,6 @@
 //! The seam: what the machine answers to each call, and what that changes in it.
 
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -31,6 +31,13 @@ impl Sys for Machine {
 
     fn read_at(&self, path: &Path, offset: u64, len: usize) -> Result<Vec<u8>> {
         let state = self.call("read_at", format!("{} {offset}", path.display()))?;
+        if let Some(file) = state.host_disks.get(path) {
+            let mut bytes = Vec::new();
+            let mut file = std::fs::File::open(file).unwrap();
+            file.seek(SeekFrom::Start(offset)).unwrap();
+            file.take(len as u64).read_to_end(&mut bytes).unwrap();
+            return Ok(bytes);
+        }
         let bytes = match state.nodes.get(path) {
             Some(Node::Block) => state.disks.get(path),
             Some(Node::File(bytes)) => Some(bytes),
@@ -40,8 +47,18 @@ impl Sys for Machine {
         Ok(bytes.iter().skip(usize::try_from(offset).unwrap()).take(len).copied().collect())
     }
 
+    fn check_unused(&self, device: &Path) -> Result<()> {
+        self.call("check_unused", device.display()).map(drop)
+    }
+
     fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
-        self.call("list", dir.display())?.list(dir)
+        let mut state = self.call("list", dir.display())?;
+        if dir == Path::new("/sys/class/block")
+            && let Some(Some((name, bytes))) = state.appearing.pop_front()
+        {
+            state.attach_disk(&name, bytes);
+        }
+        state.list(dir)
     }
 
     fn inspect(&self, path: &Path) -> Result<Option<FileKind>> {

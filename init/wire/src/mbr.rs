@@ -39,6 +39,14 @@ pub fn parse(first_sector: &[u8]) -> Option<Vec<Partition>> {
     (!partitions.is_empty()).then_some(partitions)
 }
 
+/// The PARTUUID of a partition as the kernel and blkid write it, by the disk's first sector: `abcd1234-02`. `None` without a
+/// table or without a signature.
+pub fn part_uuid(first_sector: &[u8], number: u32) -> Option<String> {
+    let mark = first_sector.get(510..512)?;
+    let signature = first_sector.get(440..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))?;
+    (mark == [0x55, 0xAA] && signature != 0).then(|| format!("{signature:08x}-{number:02x}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +81,17 @@ mod tests {
         ] {
             assert_eq!(parse(&disk), None, "{what}");
         }
+    }
+
+    #[test]
+    fn a_part_uuid_is_signature_and_number() {
+        let mut sector = vec![0; 512];
+        assert_eq!(part_uuid(&sector, 1), None);
+        sector[510..].copy_from_slice(&[0x55, 0xAA]);
+        assert_eq!(part_uuid(&sector, 1), None);
+        sector[440..444].copy_from_slice(&[0x34, 0x12, 0xCD, 0x0B]);
+        assert_eq!(part_uuid(&sector, 12).as_deref(), Some("0bcd1234-0c"));
+        assert_eq!(part_uuid(&sector[..511], 1), None);
+        assert_eq!(part_uuid(&[], 1), None);
     }
 }

@@ -10,9 +10,11 @@ mod fat;
 mod image;
 mod iso;
 mod linux;
+mod member;
 
 pub use image::{Need, image_len, kernel_needs, squashfs_compression};
-pub use linux::xfs_has_ftype;
+pub use linux::{btrfs_devices, xfs_has_ftype};
+pub use member::{member_at, member_of, member_places};
 
 /// How many bytes from the start of a device [`probe`] wants to see; btrfs keeps its superblock at 64 KiB.
 /// A shorter device is fine.
@@ -40,6 +42,8 @@ pub enum Kind {
     Lvm2,
     ZfsMember,
     RaidMember,
+    /// Something else that takes the whole device and is mounted by nothing here: blkid's name.
+    Other(&'static str),
 }
 
 impl Kind {
@@ -63,16 +67,25 @@ impl Kind {
             Self::Lvm2 => "LVM2_member",
             Self::ZfsMember => "zfs_member",
             Self::RaidMember => "linux_raid_member",
+            Self::Other(name) => name,
         }
     }
 
-    /// The kernel's module for it.
-    pub fn module(self) -> &'static str {
+    /// The kernel's modules that mounting it needs, as far as their names are not the file system's. The kernel asks modprobe for
+    /// FAT's tables of file names, and an initramfs may have none.
+    pub fn modules(self) -> &'static [&'static str] {
         match self {
-            Self::Iso9660 => "isofs",
+            Self::Vfat => &["vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1"],
+            Self::Iso9660 => &["isofs"],
             // One driver for all three, in every kernel since 4.0.
-            Self::Ext2 | Self::Ext3 => "ext4",
-            other => other.as_str(),
+            Self::Ext2 | Self::Ext3 | Self::Ext4 => &["ext4"],
+            Self::Xfs => &["xfs"],
+            Self::Btrfs => &["btrfs"],
+            Self::Exfat => &["exfat"],
+            Self::F2fs => &["f2fs"],
+            Self::Squashfs => &["squashfs"],
+            Self::Erofs => &["erofs"],
+            _ => &[],
         }
     }
 
@@ -80,7 +93,13 @@ impl Kind {
     pub fn is_file_system(self) -> bool {
         !matches!(
             self,
-            Self::Swap | Self::Luks1 | Self::Luks2 | Self::Lvm2 | Self::ZfsMember | Self::RaidMember
+            Self::Swap
+                | Self::Luks1
+                | Self::Luks2
+                | Self::Lvm2
+                | Self::ZfsMember
+                | Self::RaidMember
+                | Self::Other(_)
         )
     }
 }
@@ -99,13 +118,15 @@ pub struct Superblock {
 /// Recognizes what a device holds by its first [`PROBE_LEN`] bytes (fewer on a shorter device).
 ///
 /// Containers are asked before file systems, so that a member of a RAID or an encrypted volume is never taken for the
-/// file system whose remains it may hold. md metadata 1.0 and 0.90 sit at a device's end and are not seen.
+/// file system whose remains it may hold. What sits at a device's end (md metadata 0.90 and 1.0, the RAIDs of firmware) is
+/// for [`member_of`] to see.
 pub fn probe(device: &[u8]) -> Option<Superblock> {
     [
         container::luks,
         container::lvm2,
         container::raid,
         container::zfs,
+        container::other,
         linux::xfs,
         linux::ext,
         linux::btrfs,

@@ -1,10 +1,15 @@
-//! Superblocks: any device is recognized or not.
+//! Superblocks, a member's marks and what is blank: any device is recognized or not.
 //!
 //! The first byte of the input chooses where on an empty device the rest lies, so that the fuzzer reaches what is kept
 //! 64 KiB inside with short inputs.
 #![no_main]
 
-use dayfly_wire::superblock::{PROBE_LEN, image_len, kernel_needs, probe, squashfs_compression};
+use std::convert::Infallible;
+
+use dayfly_wire::blank::{check, judge, places};
+use dayfly_wire::superblock::{
+    PROBE_LEN, btrfs_devices, image_len, kernel_needs, member_of, probe, squashfs_compression, xfs_has_ftype,
+};
 use dayfly_wire::{foreign, mbr};
 use libfuzzer_sys::fuzz_target;
 
@@ -29,5 +34,28 @@ fuzz_target!(|input: &[u8]| {
         kernel_needs(device);
         foreign::recognize(device);
         mbr::parse(device);
+        btrfs_devices(device);
+        xfs_has_ftype(device);
+        mbr::part_uuid(device, u32::from(place));
+        // The same as the end of a disk, and as its middle.
+        let len = device.len() as u64;
+        let read = |offset: u64, count: usize| {
+            let bytes = usize::try_from(offset).ok().and_then(|from| device.get(from..)).unwrap_or_default();
+            Ok::<_, Infallible>(bytes.get(..count).unwrap_or(bytes).to_vec())
+        };
+        let member = member_of(len, read);
+        assert!(member.is_ok_and(|name| name.is_none_or(|name| !name.is_empty())));
+        // A device that short is looked at from end to end: it is blank if all of it is zero, and only then.
+        let is_zero = device.iter().all(|byte| *byte == 0);
+        assert_eq!(check(len, u64::from(place), read).is_ok(), is_zero);
+        assert_eq!(judge::<Infallible>(u64::MAX, 1 << 40, device).is_none(), is_zero);
+    }
+    if let Some(bytes) = bytes.first_chunk() {
+        let len = u64::from_le_bytes(*bytes);
+        assert!(
+            places(len, u64::from(place))
+                .iter()
+                .all(|place| place.offset.saturating_add(place.len as u64) <= len)
+        );
     }
 });

@@ -131,11 +131,18 @@ impl FromStr for DeviceRef {
             let plain = !rest.is_empty()
                 && rest.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
                 && !rest.contains(char::is_whitespace);
-            return if plain {
-                Ok(DeviceRef::Path(text.to_owned()))
-            } else {
-                Err(format!("\"{text}\" is not the path of a device"))
-            };
+            if !plain {
+                return Err(format!("\"{text}\" is not the path of a device"));
+            }
+            // udev's links, which an initramfs without udev does not have.
+            let link = rest.strip_prefix("disk/by-").and_then(|rest| rest.split_once('/'));
+            return Ok(match link {
+                Some(("label", name)) => DeviceRef::Label(unescape(name)),
+                Some(("uuid", name)) => DeviceRef::Uuid(unescape(name)),
+                Some(("partlabel", name)) => DeviceRef::PartLabel(unescape(name)),
+                Some(("partuuid", name)) => DeviceRef::PartUuid(unescape(name)),
+                _ => DeviceRef::Path(text.to_owned()),
+            });
         }
         let Some((tag, value)) = text.split_once('=') else {
             return Err(format!(
@@ -145,7 +152,7 @@ impl FromStr for DeviceRef {
         if value.is_empty() {
             return Err(format!("\"{text}\" has nothing after {tag}="));
         }
-        let value = value.to_owned();
+        let value = unescape(value);
         match tag {
             // dracut's CDLABEL= is a file system label too.
             "LABEL" | "CDLABEL" => Ok(DeviceRef::Label(value)),
@@ -157,6 +164,29 @@ impl FromStr for DeviceRef {
             )),
         }
     }
+}
+
+/// Takes udev's escapes back, `\x20` for a blank: the command line has no other way to say it that all programs share.
+fn unescape(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("\\x") {
+        let code = after.get(..2).filter(|code| code.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        bytes.extend_from_slice(before.as_bytes());
+        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            // No label has a NUL.
+            Some(byte) if byte != 0 => {
+                bytes.push(byte);
+                rest = after.get(2..).unwrap_or_default();
+            }
+            _ => {
+                bytes.extend_from_slice(b"\\x");
+                rest = after;
+            }
+        }
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
 }
 
 impl fmt::Display for DeviceRef {
@@ -265,5 +295,35 @@ pub fn parse_path(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err(format!("\"{text}\" is not an absolute path without . and .."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_named_as_udev_names_them() {
+        for (text, shown) in [
+            ("/dev/vda", "/dev/vda"),
+            ("/dev/disk/by-id/wwn-0x1", "/dev/disk/by-id/wwn-0x1"),
+            ("/dev/disk/by-label/A\\x20B", "LABEL=A B"),
+            ("/dev/disk/by-uuid/1234-ABCD", "UUID=1234-ABCD"),
+            ("/dev/disk/by-partlabel/EFI\\x20System", "PARTLABEL=EFI System"),
+            ("/dev/disk/by-partuuid/0bcd1234-01", "PARTUUID=0bcd1234-01"),
+            ("CDLABEL=Fedora-WS\\x2d38\\x2fx", "LABEL=Fedora-WS-38/x"),
+            ("LABEL=A B", "LABEL=A B"),
+            // No escapes: they stay what they are.
+            ("LABEL=\\x2", "LABEL=\\x2"),
+            ("LABEL=a\\x+1\\x00\\xz\\", "LABEL=a\\x+1\\x00\\xz\\"),
+            ("LABEL=\\xff", "LABEL=\\xff"),
+            ("LABEL=\\xc3\\xa4", "LABEL=\u{e4}"),
+        ] {
+            assert_eq!(
+                text.parse::<DeviceRef>().map(|device| device.to_string()),
+                Ok(shown.to_owned()),
+                "{text}"
+            );
+        }
     }
 }

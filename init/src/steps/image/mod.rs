@@ -101,7 +101,7 @@ fn mount_media<S: Sys>(
     superblock: &Superblock,
     tried: &str,
 ) -> Result<(), Failure> {
-    cx.modules.load(superblock.kind.module())?;
+    devices::load_modules(cx, superblock.kind)?;
     mount_at(cx, device, superblock.kind, Path::new(paths::MEDIA))
         .map_err(|error| Failure::from_sys(Code::ImageMount, tried, &error))
 }
@@ -198,7 +198,7 @@ impl Layer {
             return Err(Failure::new(Code::ImageFormat, tried, wrong).hopeless());
         }
         let backing = padded::to_blocks(cx, &self.backing, self.is_block, self.bytes, need, tried)?;
-        cx.modules.load(kind.module())?;
+        devices::load_modules(cx, kind)?;
         let device = match &backing {
             None if self.is_block => self.backing.path(),
             backing => cx

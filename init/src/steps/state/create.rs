@@ -6,6 +6,7 @@ use std::time::Duration;
 use dayfly_plan::settings::value::DeviceRef;
 use dayfly_plan::{Code, StateCreation, paths};
 use dayfly_sys::Sys;
+use dayfly_wire::blank;
 
 use crate::Failure;
 use crate::context::Context;
@@ -16,11 +17,6 @@ use crate::events::Level;
 const LIMIT: Duration = Duration::from_secs(240);
 /// Smaller disks keep no node's state.
 const LEAST: u64 = 64 << 20;
-/// Start and end are read whole: partition tables, superblocks and the metadata of RAID and LVM lie there.
-const EDGE: u64 = 4 << 20;
-/// Between them, samples: a disk whose tables were wiped may still be full of data.
-const SAMPLES: u64 = 256;
-const SAMPLE: usize = 64 << 10;
 
 /// Finds the blank disk and makes the file system.
 pub fn make<S: Sys>(
@@ -121,31 +117,25 @@ fn inspect<S: Sys>(cx: &Context<S>, name: &str) -> Result<(), String> {
     if text("removable")? != "0" {
         return Err("is removable".to_owned());
     }
-    let holders = cx.sys.list(&sys.join("holders")).unwrap_or_default();
-    if let Some(holder) = holders.first() {
-        return Err(format!("is used by {}", holder.name));
+    for (folder, relation) in [("holders", "is used by"), ("slaves", "is made of")] {
+        let others = cx.sys.list(&sys.join(folder)).unwrap_or_default();
+        if let Some(other) = others.first() {
+            return Err(format!("{relation} {}", other.name));
+        }
     }
     let sectors: u64 = text("size")?.parse().map_err(|_| "has no size".to_owned())?;
     is_blank(cx, &Path::new("/dev").join(name), sectors * 512)
 }
 
+/// What it may be read for is bounded: see [`blank`].
 fn is_blank<S: Sys>(cx: &Context<S>, path: &Path, len: u64) -> Result<(), String> {
     if len < LEAST {
         return Err(format!("has {} MiB only", len >> 20));
     }
-    if let Some(found) = Device::read(cx, path.to_owned()).superblock {
-        let label = found.label.map_or_else(String::new, |label| format!(" with the label {label}"));
-        return Err(format!("has {} on it{label}", found.kind.as_str()));
-    }
-    let edges = [(0, EDGE as usize), (len.saturating_sub(EDGE), EDGE as usize)];
-    let step = (len / SAMPLES).max(SAMPLE as u64);
-    let samples = (1..SAMPLES).map(|index| (index * step, SAMPLE)).filter(|(offset, _)| *offset < len);
-    for (offset, count) in edges.into_iter().chain(samples) {
-        let bytes =
-            cx.sys.read_at(path, offset, count).map_err(|error| format!("cannot be read: {error}"))?;
-        if let Some(index) = bytes.iter().position(|byte| *byte != 0) {
-            return Err(format!("has data on it, at byte {}", offset + index as u64));
-        }
-    }
-    Ok(())
+    // Nobody else may have it open as his own: a file system, swap, a RAID.
+    cx.sys.check_unused(path).map_err(|error| format!("is in use: {error}"))?;
+    let mut seed = [0; 8];
+    cx.sys.random(&mut seed);
+    blank::check(len, u64::from_le_bytes(seed), |offset, count| cx.sys.read_at(path, offset, count))
+        .map_err(|why| why.to_string())
 }

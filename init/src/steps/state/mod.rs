@@ -44,7 +44,9 @@ pub fn open<S: Sys>(cx: &Context<S>, search: &StateSearch) -> Result<Done, Failu
         let wrong = format!("it has {fstype} on it; {} can keep a node's state", SUITABLE.join(", "));
         return Err(Failure::new(Code::StateMount, tried, wrong).hopeless());
     }
-    cx.modules.load(fstype)?;
+    if let Some(found) = &device.superblock {
+        devices::load_modules(cx, found.kind)?;
+    }
     let target = PathBuf::from(paths::STATE);
     let mount = Mount::New {
         fstype: fstype.to_owned(),

@@ -40,6 +40,11 @@ pub(super) fn read_at(path: &Path, offset: u64, len: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+pub(super) fn check_unused(device: &Path) -> Result<()> {
+    let opened = OpenOptions::new().read(true).custom_flags(libc::O_EXCL | libc::O_NOFOLLOW).open(device);
+    opened.map(drop).tried("open for this boot alone", device.display())
+}
+
 pub(super) fn list(dir: &Path) -> Result<Vec<Entry>> {
     let shown = &dir.display();
     let mut entries = Vec::new();

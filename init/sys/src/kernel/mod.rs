@@ -92,6 +92,11 @@ impl Sys for Kernel {
         files::read_at(path, offset, len)
     }
 
+    /// [open(2)](https://man7.org/linux/man-pages/man2/open.2.html), `O_EXCL` of a block device.
+    fn check_unused(&self, device: &Path) -> Result<()> {
+        files::check_unused(device)
+    }
+
     /// [getdents(2)](https://man7.org/linux/man-pages/man2/getdents.2.html).
     fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
         files::list(dir)

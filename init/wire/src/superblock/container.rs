@@ -71,3 +71,27 @@ pub(super) fn zfs(device: &[u8]) -> Option<Superblock> {
     }
     Some(Superblock { kind: Kind::ZfsMember, label: name, uuid: Some(guid?.to_string()) })
 }
+
+/// What else takes a whole device and is marked at its beginning: blkid's name, where the mark is, and the mark.
+const OTHERS: &[(&str, usize, &[u8])] = &[
+    ("bcache", 4096 + 24, b"\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81"),
+    ("bcachefs", 4096 + 24, b"\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef"),
+    ("BitLocker", 3, b"-FVE-FS-"),
+    ("ceph_bluestore", 0, b"bluestore block device"),
+    ("DM_integrity", 0, b"integrt\0"),
+    ("DM_snapshot_cow", 0, b"SnAp"),
+    ("DM_verity_hash", 0, b"verity\0\0"),
+    ("hpt37x_raid_member", 9 * 512 + 32, &[0xF0, 0x16, 0x78, 0x5A]),
+    ("hpt37x_raid_member", 9 * 512 + 32, &[0xFD, 0x16, 0x78, 0x5A]),
+    ("LVM1_member", 0, b"HM\x01\0"),
+    ("LVM1_member", 0, b"HM\x02\0"),
+    ("oracleasm", 32, b"ORCLDISK"),
+    ("stratis", 512 + 4, b"!Stra0tis\x86\xff\x02^\x41rh"),
+    ("stratis", 9 * 512 + 4, b"!Stra0tis\x86\xff\x02^\x41rh"),
+    ("vdo", 0, b"dmvdo001"),
+];
+
+pub(super) fn other(device: &[u8]) -> Option<Superblock> {
+    let (name, ..) = OTHERS.iter().find(|(_, at, mark)| has(device, *at, mark))?;
+    Some(Superblock { kind: Kind::Other(name), label: None, uuid: None })
+}

@@ -60,6 +60,12 @@ pub(super) fn btrfs(device: &[u8]) -> Option<Superblock> {
     Some(Superblock { kind: Kind::Btrfs, label: text(at(sb, 0x12B, 256)?), uuid: uuid(array(sb, 0x20)?) })
 }
 
+/// Over how many devices a btrfs goes; `None` where it is no btrfs.
+pub fn btrfs_devices(device: &[u8]) -> Option<u64> {
+    btrfs(device)?;
+    array(device, 0x10000 + 0x88).map(u64::from_le_bytes)
+}
+
 /// include/linux/f2fs_fs.h, `struct f2fs_super_block` at 1024.
 pub(super) fn f2fs(device: &[u8]) -> Option<Superblock> {
     let sb = device.get(1024..)?;

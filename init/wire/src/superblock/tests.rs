@@ -162,3 +162,67 @@ fn image_lengths_and_compressions_are_read() {
     assert_eq!(image_len(&erofs(12)), Some(3 * 4096));
     assert_eq!(image_len(&erofs(63)), None);
 }
+
+#[test]
+fn what_takes_a_whole_device_hides_what_its_beginning_looks_like() {
+    const EXT: (usize, &[u8]) = (1024 + 0x38, &[0x53, 0xEF]);
+    let marks: &[(&str, usize, &[u8])] = &[
+        ("bcache", 4120, b"\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81"),
+        ("stratis", 516, b"!Stra0tis\x86\xff\x02^\x41rh"),
+        ("ceph_bluestore", 0, b"bluestore block device"),
+        ("LVM1_member", 0, b"HM\x01\0"),
+        ("vdo", 0, b"dmvdo001"),
+    ];
+    for (name, at, mark) in marks {
+        let found = probe(&device(PROBE_LEN, &[EXT, (*at, mark)])).expect(name);
+        assert_eq!((found.kind.as_str(), found.kind.is_file_system()), (*name, false));
+    }
+}
+
+#[test]
+fn a_member_is_known_by_its_end() {
+    // No multiple of 64 KiB.
+    const LEN: usize = (1 << 20) + 0x9000;
+    let via = {
+        let mut bytes = [0_u8; 51];
+        bytes[..2].copy_from_slice(&[0x55, 0xAA]);
+        bytes[2] = 1;
+        bytes[50] = 0x55_u8.wrapping_add(0xAA).wrapping_add(1);
+        bytes
+    };
+    // The name, how far before the end, the mark.
+    let marks: &[(&str, usize, &[u8])] = &[
+        ("linux_raid_member", 0x1_9000, &[0xFC, 0x4E, 0x2B, 0xA9]),
+        ("linux_raid_member", 0x1_9000, &[0xA9, 0x2B, 0x4E, 0xFC]),
+        ("linux_raid_member", 0x2000, &[0xFC, 0x4E, 0x2B, 0xA9]),
+        ("ddf_raid_member", 512, &[0xDE, 0x11, 0xDE, 0x11]),
+        ("isw_raid_member", 1024, b"Intel Raid ISM Cfg Sig. 1.1.00"),
+        ("lsi_mega_raid_member", 512, b"$XIDE$"),
+        ("via_raid_member", 512, &via),
+        ("nvidia_raid_member", 1024, b"NVIDIA  "),
+        ("promise_fasttrack_raid_member", 63 * 512, b"Promise Technology, Inc."),
+        ("drbd", 0x1000 - 60, &[0x83, 0x74, 0x02, 0x6D]),
+    ];
+    let member = |bytes: &[u8]| {
+        member_of(bytes.len() as u64, |offset, len| {
+            let from = usize::try_from(offset).expect("small");
+            Ok::<_, ()>(bytes[from..bytes.len().min(from + len)].to_vec())
+        })
+        .expect("it can be read")
+    };
+    for (name, before, mark) in marks {
+        let mut bytes = vec![0; LEN];
+        assert_eq!(member(&bytes), None);
+        bytes[LEN - before..LEN - before + mark.len()].copy_from_slice(mark);
+        assert_eq!(member(&bytes), Some(*name), "{before}");
+        // Anywhere else it is data.
+        bytes.rotate_left(512);
+        assert_eq!(member(&bytes), None, "{name}, moved");
+    }
+    // Two bytes alone mark nothing.
+    let boot = device(LEN, &[(LEN - 512, &[0x55, 0xAA, 2])]);
+    assert_eq!(member(&boot), None);
+    for len in [0, 1, 511, 4096, u64::MAX] {
+        assert!(member_places(len).iter().all(|place| place.offset < len), "{len}");
+    }
+}

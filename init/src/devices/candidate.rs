@@ -1,0 +1,83 @@
+//! Which of the devices that answer to a name may be used: none that is a part of something larger, and one file system
+//! counts once, however many devices show it.
+
+use dayfly_plan::settings::value::DeviceRef;
+use dayfly_sys::Sys;
+use dayfly_wire::superblock::{self, Kind};
+
+use super::{Device, sysfs};
+use crate::context::Context;
+
+/// Why a device must not be used although it answers to the name; follows its path in a sentence.
+pub(super) fn objection<S: Sys>(cx: &Context<S>, device: &Device, wanted: &DeviceRef) -> Option<String> {
+    let name = device.name();
+    if let Some(holder) = sysfs::holders(cx, &name).first() {
+        return Some(format!("is used by {holder}"));
+    }
+    let superblock = device.superblock.as_ref()?;
+    let by_content = matches!(wanted, DeviceRef::Label(_) | DeviceRef::Uuid(_));
+    if by_content && !superblock.kind.is_file_system() && superblock.kind != Kind::Swap {
+        let kind = superblock.kind.as_str();
+        return Some(match superblock.kind {
+            Kind::Luks1 | Kind::Luks2 => format!("is encrypted ({kind})"),
+            _ => format!("is a part of something larger ({kind})"),
+        });
+    }
+    // An ISO file on a stick has a partition table, and is one file system from the first byte.
+    let partitions = if by_content && superblock.kind != Kind::Iso9660 {
+        sysfs::partitions(cx, &name)
+    } else {
+        Vec::new()
+    };
+    if !partitions.is_empty() {
+        return Some(format!("is divided into {}", partitions.join(", ")));
+    }
+    if device.btrfs_devices > 1 {
+        return Some(format!("is one of the {} devices of a btrfs", device.btrfs_devices));
+    }
+    member(cx, device, superblock.kind)
+}
+
+/// What is written at its end. The last sectors of a CD often cannot be read, and no CD is a part of a RAID.
+fn member<S: Sys>(cx: &Context<S>, device: &Device, kind: Kind) -> Option<String> {
+    let len = sysfs::size(cx, &device.name()).filter(|_| kind != Kind::Iso9660)?;
+    match superblock::member_of(len, |offset, count| cx.sys.read_at(&device.path, offset, count)) {
+        Ok(None) => None,
+        Ok(Some(name)) => {
+            Some(format!("is a part of something larger, by what is written at its end ({name})"))
+        }
+        Err(error) => Some(format!("may be a part of something larger: its end cannot be read ({error})")),
+    }
+}
+
+/// Takes out what shows a file system that another one shows already.
+pub(super) fn once_each<S: Sys>(cx: &Context<S>, found: Vec<Device>) -> Vec<Device> {
+    let mut kept: Vec<Device> = Vec::with_capacity(found.len());
+    for device in found {
+        if !kept.iter().any(|other| is_same(cx, other, &device)) {
+            kept.push(device);
+        }
+    }
+    kept
+}
+
+fn is_same<S: Sys>(cx: &Context<S>, one: &Device, other: &Device) -> bool {
+    if one.superblock.is_none() || one.superblock != other.superblock {
+        return false;
+    }
+    let names = (one.name(), other.name());
+    let disks = (sysfs::disk_of(cx, &names.0), sysfs::disk_of(cx, &names.1));
+    let numbers = (sysfs::partition(cx, &names.0), sysfs::partition(cx, &names.1));
+    if disks.0 == disks.1 {
+        // The whole disk and a partition of it; of an ISO, a partition may begin where a second copy of the superblock is.
+        let is_iso = one.superblock.as_ref().is_some_and(|found| found.kind == Kind::Iso9660);
+        let from_start = sysfs::start(cx, &names.0) == sysfs::start(cx, &names.1);
+        return numbers.0.is_some() != numbers.1.is_some() && (is_iso || from_start);
+    }
+    // Two paths to one disk.
+    let ids = (sysfs::hardware_id(cx, &disks.0), sysfs::hardware_id(cx, &disks.1));
+    ids.0.is_some()
+        && ids.0 == ids.1
+        && numbers.0 == numbers.1
+        && sysfs::size(cx, &names.0) == sysfs::size(cx, &names.1)
+}
