@@ -259,7 +259,7 @@ fn each_failure_says_what_went_wrong() {
         "what is there: no disk at all",
         |_| {},
     );
-    fails_with("root=/dev/vdb", "image.format", "no file system is recognised", |state| {
+    fails_with("root=/dev/vdb", "image.format", "it is nothing but zeros where it should begin", |state| {
         state.disks.insert(PathBuf::from("/dev/vdb"), vec![0; 4096]);
         state.put(Path::new("/dev/vdb"), Node::Block);
     });
