@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use dayfly_plan::settings::value::DeviceRef;
 use dayfly_plan::{LayoutEntry, Policy, paths};
 use dayfly_sys::{Sys, SysError};
 use dayfly_wire::fstab::{self, Entry, Fate};
 
 use crate::context::Context;
+use crate::devices;
 use crate::events::Level;
 use crate::os;
 
@@ -29,6 +31,13 @@ pub fn settle<S: Sys>(cx: &Context<S>, entries: &[LayoutEntry], left: &[&str]) -
             Fate::Leave("Dayfly has put this place into order at boot:")
         } else if is_boot(&entry.place) && !is_read_only(entry.options) {
             Fate::ReadOnly("Dayfly keeps boot partitions as they are:")
+        } else if is_missing(cx, entry) {
+            let text = format!(
+                "{FSTAB}: {} for {} is not there: the OS does not wait for it",
+                entry.device, entry.place
+            );
+            cx.note(Level::Warning, text);
+            Fate::Optional("This disk was not there when the node booted:")
         } else {
             Fate::Stay
         }
@@ -45,6 +54,24 @@ pub fn settle<S: Sys>(cx: &Context<S>, entries: &[LayoutEntry], left: &[&str]) -
         }
         written => written,
     }
+}
+
+/// A disk that the OS would wait for, 90 s long, and then end in its emergency mode: of the machine that the image was copied
+/// from. Where somebody else has mounted the root, that one knows its disks.
+fn is_missing<S: Sys>(cx: &Context<S>, entry: &Entry<'_>) -> bool {
+    const DISKS: [&str; 6] = ["/dev/sd", "/dev/vd", "/dev/hd", "/dev/xvd", "/dev/nvme", "/dev/mmcblk"];
+    let waits = !entry.options.split(',').any(|option| ["nofail", "noauto"].contains(&option));
+    let device = entry.device.replace('"', "");
+    let tags = ["UUID=", "LABEL=", "PARTUUID=", "PARTLABEL="];
+    if !waits
+        || cx.known.mounted_root.is_some()
+        || !tags.iter().chain(&DISKS).any(|start| device.starts_with(start))
+    {
+        return false;
+    }
+    let Ok(device) = device.parse::<DeviceRef>() else { return false };
+    // Two disks of that name are there.
+    matches!(devices::find(cx, &device), Ok(None))
 }
 
 fn is_boot(place: &str) -> bool {

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use dayfly_plan::settings::value::HostName;
 use dayfly_plan::{Code, IdentityPlan, paths};
-use dayfly_sys::{FileKind, Link, LinkKind, Sys, SysError};
+use dayfly_sys::{Link, LinkKind, Sys, SysError};
 use dayfly_wire::mac::Mac;
 use sha2::{Digest, Sha256};
 
-use super::hosts;
+use super::{container, hosts};
 use crate::context::{Context, Done};
 use crate::events::{Event, Level, NodeFact};
 use crate::{Failure, Learned, NetworkUp};
@@ -43,7 +43,7 @@ fn write_files<S: Sys>(cx: &Context<S>, name: &HostName, machine_id: &str) -> Re
     if let Some(network) = &cx.known.network
         && !network.dns.is_empty()
         // A symlink belongs to a resolver service of the OS, which asks the network itself.
-        && cx.sys.inspect(&etc.join("resolv.conf"))? != Some(FileKind::Symlink)
+        && !container::has_resolver(cx)?
     {
         put("resolv.conf", &resolv_conf(network), 0o644)?;
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use dayfly_plan::{Code, LayoutEntry, Policy, paths};
 use dayfly_sys::{FileKind, Mount, MountFlags, Sys, SysError};
 
-use super::{fstab, os_disk, root};
+use super::{container, fstab, os_disk, root};
 use crate::Failure;
 use crate::context::{Context, Done};
 use crate::events::Level;
@@ -71,6 +71,7 @@ pub fn apply<S: Sys>(cx: &Context<S>, entries: &[LayoutEntry]) -> Result<Done, F
         outcome.map_err(failed(tried()))?;
     }
     fstab::settle(cx, entries, &left_to_os).map_err(failed("put /etc/fstab right".to_owned()))?;
+    container::leave(cx).map_err(failed("clear what a container's tools left".to_owned()))?;
     // What is still bound from it stays; only the place goes.
     let away = Mount::Unmount { target: PathBuf::from(paths::OVERLAY), lazy: true };
     if let Err(error) = cx.sys.mount(&away) {

@@ -2,6 +2,7 @@
 
 mod address;
 mod config;
+mod container;
 mod credentials;
 mod defaults;
 mod drivers;

@@ -26,6 +26,8 @@ pub enum Fate {
     Leave(&'static str),
     /// Mounted read-only, after a comment that gives this reason.
     ReadOnly(&'static str),
+    /// Mounted if its device is there (`nofail`), after a comment that gives this reason.
+    Optional(&'static str),
 }
 
 /// The entries, in order. A line that is none (too few fields, not UTF-8) is passed over, as mount(8) does it.
@@ -50,21 +52,26 @@ pub fn rewrite(text: &[u8], fate: impl Fn(&Entry<'_>) -> Fate) -> Option<Vec<u8>
             Some((Fate::ReadOnly(reason), entry)) => {
                 changed = true;
                 new.extend_from_slice(format!("# {reason}\n").as_bytes());
-                new.extend_from_slice(read_only(line, &entry).as_bytes());
+                new.extend_from_slice(with_option(line, &entry, "ro").as_bytes());
+            }
+            Some((Fate::Optional(reason), entry)) => {
+                changed = true;
+                new.extend_from_slice(format!("# {reason}\n").as_bytes());
+                new.extend_from_slice(with_option(line, &entry, "nofail").as_bytes());
             }
         }
     }
     changed.then_some(new)
 }
 
-/// The line with `ro` as its last option, which the last one wins (mount(8)).
-fn read_only(line: &[u8], entry: &Entry<'_>) -> String {
+/// The line with one more option at the end, where it wins (mount(8)).
+fn with_option(line: &[u8], entry: &Entry<'_>, option: &str) -> String {
     let text = String::from_utf8_lossy(line);
-    let options = format!("{},ro", entry.options);
+    let options = format!("{},{option}", entry.options);
     let mut fields: Vec<&str> = fields(text.strip_suffix('\n').unwrap_or(&text)).collect();
     match fields.get_mut(3) {
         Some(field) => *field = &options,
-        None => fields.push("ro"),
+        None => fields.push(option),
     }
     fields.join(" ") + "\n"
 }
@@ -160,6 +167,12 @@ mod tests {
             String::from_utf8(rewrite(text.as_bytes(), fate).unwrap()).unwrap(),
             "# static\n# gone\n# UUID=a / ext4 errors=remount-ro 0 1\n\n# kept as it is\nUUID=b /boot/efi vfat umask=0077,ro 0 1\n\
              # kept as it is\nc /boot ext2 ro\nd /data ext4 x 0 2"
+        );
+        let optional =
+            rewrite(b"UUID=gone none swap sw 0 0\nd /data ext4", |_| Fate::Optional("gone:")).unwrap();
+        assert_eq!(
+            String::from_utf8(optional).unwrap(),
+            "# gone:\nUUID=gone none swap sw,nofail 0 0\n# gone:\nd /data ext4 nofail\n"
         );
         assert_eq!(rewrite(text.as_bytes(), |_| Fate::Stay), None);
         let without: Vec<u8> = rewrite(b"a / ext4", |_| Fate::Leave("gone")).unwrap();
