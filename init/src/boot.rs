@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dayfly_plan::settings::{self, Settings};
 use dayfly_plan::{Facts, Plan, Problem, Severity, StepId, Way, paths, plan};
-use dayfly_sys::Sys;
+use dayfly_sys::{Sys, SysError};
 use dayfly_wire::cmdline::Cmdline;
 
 use crate::events::{self, Event, Events, Level, NodeFact};
@@ -16,11 +16,16 @@ use crate::{Failure, Runner, firmware, policy};
 
 /// Boots. On success this process is the OS's init and the call does not return (under dracut, it returns with the new
 /// root left to it: [`Ended::Left`]); after a failure it ends the machine.
+/// `early` is what went wrong before; nothing is logged before the log has a thread of its own, which a console can hold up.
 /// It returns after a failure only where the machine cannot be ended, under dracut, and in tests.
-pub fn boot<S: Sys>(sys: &Arc<S>, way: Way) -> Ended {
+pub fn boot<S: Sys>(sys: &Arc<S>, way: Way, early: &[SysError]) -> Ended {
     let events = Events::start(sys);
     events.emit(Event::Begun(way));
     events.note(Level::Info, None, format!("Dayfly {}", env!("CARGO_PKG_VERSION")));
+    // None of these is worth a machine that does not boot: what really misses shows in the step that needs it.
+    for error in early {
+        events.note(Level::Error, None, error.to_string());
+    }
     raise_clock(&**sys, &events);
     let boot_id = read_text(&**sys, "/proc/sys/kernel/random/boot_id", &events).trim().to_owned();
     events.emit(Event::Node(NodeFact::BootId(boot_id)));

@@ -37,10 +37,8 @@ fn main() -> ExitCode {
 fn under_dracut() -> ExitCode {
     let sys = Arc::new(Kernel::new());
     dayfly_init::panic::guard(Arc::clone(&sys), Way::Dracut);
-    if let Err(error) = pid1::unlimit_kmsg() {
-        sys.log(4, &format!("dayfly: {error}"));
-    }
-    match boot(&sys, Way::Dracut) {
+    let early: Vec<_> = pid1::unlimit_kmsg().err().into_iter().collect();
+    match boot(&sys, Way::Dracut, &early) {
         Ended::Left => ExitCode::SUCCESS,
         Ended::Failed => ExitCode::FAILURE,
     }
@@ -75,11 +73,7 @@ fn as_pid1() -> ExitCode {
         errors.extend(pid1::enable_ctrl_alt_del().err());
     }
     errors.extend(pid1::keep_power().err());
-    // None of these is worth a machine that does not boot: what really misses shows in the step that needs it.
-    for error in errors {
-        sys.log(3, &format!("dayfly: {error}"));
-    }
-    boot(&sys, way);
+    boot(&sys, way, &errors);
     // The kernel refused to end the machine. Process 1 must not end: the kernel would panic over it.
     loop {
         sys.sleep(Duration::from_secs(60));

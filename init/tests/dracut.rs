@@ -75,7 +75,12 @@ fn an_interface_keeps_the_name_that_udev_gives_it() {
     let udev = std::thread::spawn({
         let machine = std::sync::Arc::clone(&machine);
         move || {
-            std::thread::sleep(Duration::from_millis(500));
+            // The boot has looked for the record more than once, so it waits.
+            let looks =
+                |state: &machine::State| state.calls.iter().filter(|call| call.ends_with("/n2")).count();
+            while looks(&machine.state()) < 3 {
+                std::thread::sleep(Duration::from_millis(5));
+            }
             let mut state = machine.state();
             assert!(
                 !state.calls.iter().any(|call| call.starts_with("change_link 2")),

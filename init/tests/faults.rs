@@ -163,10 +163,12 @@ fn judge(way: Way, cmdline: &str, fault: &Fault) -> Result<(), String> {
     };
     match (way, &end) {
         (Way::Initramfs | Way::Root, End::Exec(_)) | (Way::Dracut, End::Returned(Ended::Left)) => {
-            // Nothing that the hash guards may have been skipped on the way.
-            let image = if way == Way::Root { "overlay" } else { "squashfs" };
-            let mounted = state.mounts.iter().position(|mount| mount.starts_with(image));
-            if mounted.is_none() { Err(format!("no image was mounted: {}", story())) } else { Ok(()) }
+            // The root of an installed disk is the image, and nobody compares that.
+            if way == Way::Root || is_compared_first(state.log.iter().map(|(_, line)| line.as_str())) {
+                Ok(())
+            } else {
+                Err(format!("an image was mounted that was not compared with its hash: {}", story()))
+            }
         }
         (Way::Initramfs | Way::Root, End::Power(_)) => {
             is_told(&state).map_err(|wrong| format!("{wrong}: {}", story()))
@@ -178,6 +180,29 @@ fn judge(way: Way, cmdline: &str, fault: &Fault) -> Result<(), String> {
             is_told(&state).map_err(|wrong| format!("{wrong}: {}", story()))
         }
         _ => Err(story()),
+    }
+}
+
+/// Whether the image's hash was compared, and well, before the step began that mounts the image.
+fn is_compared_first<'a>(log: impl Iterator<Item = &'a str>) -> bool {
+    let mut lines =
+        log.filter(|line| line.starts_with("dayfly: verify: done") || line.starts_with("dayfly: image: "));
+    lines.next().is_some_and(|line| line.starts_with("dayfly: verify: done")) && lines.next().is_some()
+}
+
+#[test]
+fn an_image_that_is_mounted_before_it_is_compared_is_noticed() {
+    let (verify, image) =
+        ("dayfly: verify: done, SHA-256 9f86 as wanted", "dayfly: image: mount image read-only");
+    for (log, is_right) in [
+        (vec!["dayfly: fetch: done", verify, image], true),
+        (vec![image, verify], false),
+        (vec!["dayfly: verify: compare SHA-256", image], false),
+        (vec![verify], false),
+        (vec![image], false),
+        (vec![], false),
+    ] {
+        assert_eq!(is_compared_first(log.iter().copied()), is_right, "{log:?}");
     }
 }
 

@@ -4,6 +4,7 @@ mod namespace;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use dayfly_sys::{Cause, Kernel, Output, Sys};
@@ -68,6 +69,23 @@ fn its_last_words_and_its_status_come_back() {
         // Far more than a pipe holds.
         let output = sh(kernel, &root, "busybox yes line | busybox head -n 300000; echo the end");
         assert!(output.text.ends_with("line\nthe end") && output.text.len() <= 4096, "{}", output.text.len());
+    });
+}
+
+/// Only process 1 has orphans: in any other process, a child that is not ours has somebody who waits for it.
+#[test]
+fn a_child_of_somebody_else_is_left_to_them() {
+    apart(|kernel, scratch| {
+        let root = root(scratch);
+        let mut child = Command::new("true").spawn().unwrap();
+        let is_dead = || fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap().contains(") Z ");
+        let until = Instant::now() + LONG;
+        while !is_dead() {
+            assert!(Instant::now() < until, "it goes on");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(sh(kernel, &root, "true").status, 0);
+        assert!(child.wait().expect("its status is ours to take").success());
     });
 }
 

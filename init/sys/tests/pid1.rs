@@ -32,6 +32,8 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+const PANIC: &str = "/proc/sys/kernel/panic";
+
 fn shell(kernel: &Kernel, script: &str, limit: Option<Duration>) -> i32 {
     kernel.run(Path::new("/bin/sh"), &["-c", script], limit).unwrap()
 }
@@ -101,13 +103,30 @@ fn inside(kernel: &Kernel, signals: &Receiver<Signal>) -> ExitCode {
         assert_eq!(shell(kernel, check, None), 0, "{check}");
     }
 
+    // The kernel's panic timeout is set where nobody has decided, and given back to the OS; the host's own is out of reach here.
+    let folder = std::env::temp_dir().join(format!("dayfly-pid1-{}", kernel.now().as_nanos()));
+    fs::create_dir(&folder).unwrap();
+    for (name, text, target) in [("panic", "0\n", PANIC), ("cmdline", "quiet", "/proc/cmdline")] {
+        fs::write(folder.join(name), text).unwrap();
+        let (source, target) = (folder.join(name), target.into());
+        kernel
+            .mount(&Mount::Bind { source, target, recursive: false, flags: MountFlags::default() })
+            .unwrap();
+    }
+    fs::remove_dir_all(folder).unwrap();
+    let pause = Duration::from_secs(10);
+    assert_eq!(pid1::set_panic_timeout(pause), Ok(Some(pause)));
+    assert_eq!(fs::read_to_string(PANIC).unwrap().trim(), "10");
+
     // A failed exec comes back with the machinery intact.
     let error = kernel.exec(Path::new("/no/such/init"), &[]);
     assert_eq!(error.to_string(), "exec /no/such/init: No such file or directory (os error 2)");
     assert_eq!(shell(kernel, "kill -TERM 1", None), 0);
     assert_eq!(signals.recv_timeout(Duration::from_secs(5)), Ok(Signal::Terminate));
+    assert_eq!(fs::read_to_string(PANIC).unwrap().trim(), "10");
 
-    let script = format!("test $$ = 1 && {clean} && {fds} && exit 42; exit 44");
+    let given_back = format!("test \"$(cat {PANIC})\" = 0");
+    let script = format!("test $$ = 1 && {clean} && {fds} && {given_back} && exit 42; exit 44");
     let error = kernel.exec(Path::new("/bin/sh"), &["-c".into(), script]);
     panic!("{error}");
 }

@@ -235,7 +235,7 @@ impl Machine {
                     Way::Initramfs | Way::Root => panic::restart(&*machine, &failure),
                 }
             });
-            let ended = boot(&machine, way);
+            let ended = boot(&machine, way, &[]);
             machine.end(End::Returned(ended));
         });
         ends.recv_timeout(limit).unwrap_or(End::Hung)

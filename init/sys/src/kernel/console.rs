@@ -135,6 +135,6 @@ mod tests {
         let error = write_in_time(&mut File::from(writer), &vec![b'x'; 1 << 20], Duration::from_millis(50))
             .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(start.elapsed() < Duration::from_secs(1));
+        assert!(start.elapsed() < Duration::from_secs(30));
     }
 }
