@@ -1,11 +1,10 @@
 //! The sequence of a boot, in one place.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use dayfly_plan::settings::{self, Settings};
 use dayfly_plan::{Facts, Plan, Problem, Severity, StepId, Way, paths, plan};
-use dayfly_sys::{Sys, SysError};
+use dayfly_sys::{Sys, SysError, own};
 use dayfly_wire::cmdline::Cmdline;
 
 use crate::events::{self, Event, Events, Level, NodeFact};
@@ -111,7 +110,7 @@ fn make_plan(settings: &Settings, problems: &[Problem]) -> Result<Plan, Failure>
 }
 
 fn read_text<S: Sys>(sys: &S, path: &str, events: &Events) -> String {
-    match sys.read(Path::new(path)) {
+    match sys.read(&own(path)) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) => {
             events.note(Level::Error, None, error.to_string());
@@ -121,7 +120,7 @@ fn read_text<S: Sys>(sys: &S, path: &str, events: &Events) -> String {
 }
 
 fn settings_file<S: Sys>(sys: &S, events: &Events) -> Option<String> {
-    match sys.read(Path::new(paths::SETTINGS)) {
+    match sys.read(&own(paths::SETTINGS)) {
         Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
         // No settings file is the normal case.
         Err(error) if error.is_not_found() => None,
@@ -135,7 +134,7 @@ fn settings_file<S: Sys>(sys: &S, events: &Events) -> Option<String> {
 /// A machine without a clock battery starts in 1970, where no certificate is valid. It is at least as late as the
 /// moment when its initramfs was built.
 fn raise_clock<S: Sys>(sys: &S, events: &Events) {
-    let Ok(bytes) = sys.read(Path::new(paths::BUILD)) else { return };
+    let Ok(bytes) = sys.read(&own(paths::BUILD)) else { return };
     let text = String::from_utf8_lossy(&bytes);
     let built = text.lines().find_map(|line| line.strip_prefix("epoch=")?.parse::<u64>().ok());
     if let Some(built) = built
@@ -153,7 +152,7 @@ fn raise_clock<S: Sys>(sys: &S, events: &Events) {
 
 /// `rd.debug`: every level to the console (kernel Documentation/admin-guide/sysctl/kernel.rst, printk).
 fn show_everything<S: Sys>(sys: &S, events: &Events) {
-    if let Err(error) = sys.write(Path::new("/proc/sys/kernel/printk"), b"8\n", 0o644) {
+    if let Err(error) = sys.write(&own("/proc/sys/kernel/printk"), b"8\n", 0o644) {
         events.note(Level::Warning, None, error.to_string());
     }
 }

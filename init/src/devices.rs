@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use dayfly_plan::Code;
 use dayfly_plan::settings::value::DeviceRef;
-use dayfly_sys::{Sys, Uevents};
+use dayfly_sys::{Sys, Uevents, own};
 use dayfly_wire::superblock::{self, Kind, Superblock};
 use dayfly_wire::uevent;
 
@@ -40,7 +40,7 @@ pub struct Device {
 impl Device {
     /// Reads the start of a device. An unreadable one (an empty drive, a tray without a disc) has nothing on it.
     pub fn read<S: Sys>(cx: &Context<S>, path: PathBuf) -> Self {
-        let head = cx.sys.read_at(&path, 0, superblock::PROBE_LEN).unwrap_or_default();
+        let head = cx.sys.read_at(&own(&path), 0, superblock::PROBE_LEN).unwrap_or_default();
         Self {
             path,
             superblock: superblock::probe(&head),
@@ -177,9 +177,9 @@ pub fn find<S: Sys>(cx: &Context<S>, wanted: &DeviceRef) -> Result<Option<Device
 fn answering<S: Sys>(cx: &Context<S>, wanted: &DeviceRef) -> Vec<Device> {
     if let DeviceRef::Path(path) = wanted {
         // Where udev runs, disks have symlinks: /dev/mapper/…, /dev/disk/by-id/….
-        let Ok(path) = cx.sys.resolve(Path::new("/"), Path::new(path)) else { return Vec::new() };
+        let Ok(path) = cx.sys.resolve(&own(path)) else { return Vec::new() };
         let is_block = matches!(cx.sys.inspect(&path), Ok(Some(dayfly_sys::FileKind::Block)));
-        return is_block.then(|| Device::read(cx, path)).into_iter().collect();
+        return is_block.then(|| Device::read(cx, path.outside())).into_iter().collect();
     }
     block_devices(cx).into_iter().filter_map(|name| matches(cx, &name, wanted)).collect()
 }
@@ -216,7 +216,7 @@ pub fn load_modules<S: Sys>(cx: &Context<S>, kind: Kind) -> Result<(), Failure> 
 /// Disks and partitions by name, without what is never one.
 pub fn block_devices<S: Sys>(cx: &Context<S>) -> Vec<String> {
     // Before any driver is loaded the folder may be missing: then there is no disk.
-    let entries = cx.sys.list(Path::new("/sys/class/block")).unwrap_or_default();
+    let entries = cx.sys.list(&own("/sys/class/block")).unwrap_or_default();
     let no_disks = ["loop", "ram", "zram", "fd"];
     entries
         .into_iter()

@@ -1,17 +1,16 @@
 //! Faults on purpose, for the tests of the failure path; only in builds with the feature `fault`.
 //! `dayfly.fault=WHAT:STEP` on the kernel command line, with `panic`, `hang`, `overflow`, `memory` or `abort`.
 
-use std::path::Path;
 use std::time::Duration;
 
-use dayfly_sys::Sys;
+use dayfly_sys::{Sys, own};
 
 use crate::Failure;
 use crate::context::Context;
 
 /// Breaks the step that the command line names.
 pub(crate) fn strike<S: Sys>(cx: &Context<S>) -> Result<(), Failure> {
-    let cmdline = cx.sys.read(Path::new("/proc/cmdline")).unwrap_or_default();
+    let cmdline = cx.sys.read(&own("/proc/cmdline")).unwrap_or_default();
     let cmdline = dayfly_wire::cmdline::Cmdline::parse(&String::from_utf8_lossy(&cmdline));
     let fault = cmdline.last("dayfly.fault").and_then(|word| word.value.clone()).unwrap_or_default();
     match fault.split_once(':') {

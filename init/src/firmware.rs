@@ -1,9 +1,7 @@
 //! What the firmware says of the machine and hands in, before any driver is there.
 
-use std::path::Path;
-
 use dayfly_plan::Facts;
-use dayfly_sys::Sys;
+use dayfly_sys::{Sys, own};
 
 use crate::events::{Events, Level};
 
@@ -13,7 +11,7 @@ const ENTRY_POINT: &str = "/sys/firmware/dmi/tables/smbios_entry_point";
 
 /// Adds what SMBIOS has to the facts.
 pub fn read<S: Sys>(sys: &S, events: &Events, facts: &mut Facts) {
-    let table = match sys.read(Path::new(TABLE)) {
+    let table = match sys.read(&own(TABLE)) {
         Ok(table) => table,
         // A machine without SMBIOS: most that are no PCs.
         Err(error) if error.is_not_found() => return,
@@ -23,7 +21,7 @@ pub fn read<S: Sys>(sys: &S, events: &Events, facts: &mut Facts) {
         }
     };
     // Without an entry point the table is taken for a new one, which nearly all are.
-    let entry_point = sys.read(Path::new(ENTRY_POINT)).ok();
+    let entry_point = sys.read(&own(ENTRY_POINT)).ok();
     for wrong in facts.learn_smbios(&table, entry_point.as_deref()) {
         events.note(Level::Warning, None, wrong);
     }

@@ -33,6 +33,7 @@ mod secret;
 mod services;
 mod steps;
 mod threads;
+pub mod trees;
 mod units;
 
 pub use failure::Failure;

@@ -1,16 +1,17 @@
 //! Loads kernel modules, each once, whoever asks.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use dayfly_plan::{Code, paths};
-use dayfly_sys::Sys;
+use dayfly_sys::{Sys, Tree, TreePath, own};
 use dayfly_wire::cmdline::Cmdline;
 use dayfly_wire::modules::{ConfFile, KernelFiles, Load, Table};
 
 use crate::events::{Events, Level};
 use crate::once::Once;
+use crate::trees::OS;
 use crate::{Failure, panic};
 
 /// Where a foreign initramfs keeps its modprobe configuration, in modprobe.d(5)'s order.
@@ -51,7 +52,7 @@ pub struct Modules<S: Sys> {
     sys: Arc<S>,
     events: Events,
     /// Where they are: the initramfs, or the OS before it is entered.
-    root: PathBuf,
+    tree: Tree,
     /// `module.parameter=` and `modprobe.blacklist=` words of the command line.
     parameters: Vec<(String, Option<String>)>,
     table: Once<Result<Table, Failure>>,
@@ -73,7 +74,7 @@ impl<S: Sys> Modules<S> {
         Self {
             sys,
             events,
-            root: PathBuf::from("/"),
+            tree: Tree::OWN,
             parameters,
             table: Once::default(),
             states: Arc::default(),
@@ -88,7 +89,7 @@ impl<S: Sys> Modules<S> {
             Box::new(Self {
                 sys: Arc::clone(&self.sys),
                 events: self.events.clone(),
-                root: PathBuf::from(paths::ROOT),
+                tree: OS,
                 parameters: self.parameters.clone(),
                 table: Once::default(),
                 states: Arc::default(),
@@ -123,14 +124,14 @@ impl<S: Sys> Modules<S> {
     }
 
     fn is_os(&self) -> bool {
-        self.root != Path::new("/")
+        self.tree != Tree::OWN
     }
 
     fn read_index(&self) -> Result<Table, Failure> {
         if self.is_os() {
             return self.read_depmod();
         }
-        match self.sys.read(Path::new(paths::MODULE_INDEX)) {
+        match self.sys.read(&own(paths::MODULE_INDEX)) {
             Ok(bytes) => Table::decode(&String::from_utf8_lossy(&bytes)).map_err(|error| {
                 Failure::new(Code::DevicesIndex, format!("read {}", paths::MODULE_INDEX), error.to_string())
                     .hopeless()
@@ -141,19 +142,13 @@ impl<S: Sys> Modules<S> {
     }
 
     /// The folder of this kernel's modules.
-    fn folder(&self, release: &str) -> Result<PathBuf, Failure> {
-        let folder = PathBuf::from(format!("/lib/modules/{release}"));
-        if !self.is_os() {
-            return Ok(folder);
-        }
-        self.sys
-            .resolve(&self.root, &folder)
-            .map_err(|error| Failure::from_sys(Code::DevicesIndex, "find the OS's modules", &error))
+    fn folder(&self, release: &str) -> TreePath {
+        self.tree.at(format!("/lib/modules/{release}"))
     }
 
     fn read_depmod(&self) -> Result<Table, Failure> {
         let release = self.release();
-        let folder = self.folder(&release)?;
+        let folder = self.folder(&release);
         let text = |name: &str| -> String {
             // A kernel without modules, or an old one without some of the lists, is no failure.
             self.sys
@@ -177,13 +172,13 @@ impl<S: Sys> Modules<S> {
             let wrong = if self.is_os() {
                 format!("the image has no modules for the kernel that runs, {release}")
             } else {
-                format!("neither {} nor {}/modules.dep is there", paths::MODULE_INDEX, folder.display())
+                format!("neither {} nor {}/modules.dep is there", paths::MODULE_INDEX, folder)
             };
             return Err(Failure::new(Code::DevicesIndex, "find the kernel's modules", wrong).hopeless());
         }
         let mut configuration = Vec::new();
         for dir in CONFIGURATION {
-            let dir = self.root.join(dir.trim_start_matches('/'));
+            let dir = self.tree.at(dir);
             // Most of these folders do not exist in an initramfs.
             for entry in self.sys.list(&dir).unwrap_or_default() {
                 if Path::new(&entry.name).extension().is_some_and(|extension| extension == "conf")
@@ -209,7 +204,7 @@ impl<S: Sys> Modules<S> {
     /// The kernel that runs; empty where /proc does not say.
     pub fn release(&self) -> String {
         // Without /proc the table cannot be checked against the kernel; loading a wrong module fails by itself.
-        let bytes = self.sys.read(Path::new("/proc/sys/kernel/osrelease")).unwrap_or_default();
+        let bytes = self.sys.read(&own("/proc/sys/kernel/osrelease")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).trim().to_owned()
     }
 
@@ -246,9 +241,9 @@ impl<S: Sys> Modules<S> {
             Failure::new(Code::DevicesModule, format!("load {}", load.name), "it failed before, see above")
         };
         let path = if load.path.starts_with('/') {
-            PathBuf::from(&load.path)
+            self.tree.at(&load.path)
         } else {
-            self.folder(table.release())?.join(&load.path)
+            self.folder(table.release()).join(&load.path)
         };
         let mut states = self.states.lock();
         loop {

@@ -1,38 +1,24 @@
 //! The OS before it runs: its files below the root that is about to be entered.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use dayfly_plan::{OwnerName, paths};
+use dayfly_plan::OwnerName;
 use dayfly_sys::{FileKind, Sys, SysError};
 use dayfly_wire::accounts::{self, User};
+
+use crate::trees::OS;
 
 /// The first line of what is written into the OS, for who thinks of changing it there.
 pub const WRITTEN: &str = "# Written by Dayfly at boot; changes are gone at the next one.\n";
 
-/// Where a file of the OS is now, as the OS will find it: symlinks on the way are followed as it does, a last one is not.
-pub fn place<S: Sys>(sys: &S, path: &str) -> Result<PathBuf, SysError> {
-    let path = Path::new(path);
-    let folder = sys.resolve(Path::new(paths::ROOT), path.parent().unwrap_or(Path::new("/")))?;
-    let place = path.file_name().map_or_else(|| folder.clone(), |name| folder.join(name));
-    Ok(with_run(place))
-}
-
 /// Writes a file of the OS, with all its folders. A link of that name, a mask or an alias, makes room.
 pub fn write<S: Sys>(sys: &S, path: &str, text: &str, mode: u32) -> Result<(), SysError> {
-    sys.write(&place(sys, path)?, text.as_bytes(), mode)
+    sys.write(&OS.at(path), text.as_bytes(), mode)
 }
 
 /// Makes a symlink of the OS.
 pub fn link<S: Sys>(sys: &S, target: &str, path: &str) -> Result<(), SysError> {
-    sys.symlink(Path::new(target), &place(sys, path)?)
-}
-
-/// The OS's /run is the one that is there already.
-fn with_run(place: PathBuf) -> PathBuf {
-    match place.strip_prefix(Path::new(paths::ROOT).join("run")) {
-        Ok(below) => Path::new("/run").join(below),
-        Err(_) => place,
-    }
+    sys.symlink(Path::new(target), &OS.at(path))
 }
 
 /// The text of a file of the OS; `None` where there is none.
@@ -42,8 +28,7 @@ pub fn read<S: Sys>(sys: &S, path: &str) -> Result<Option<String>, SysError> {
 
 /// The bytes of a file of the OS; `None` where there is none.
 pub fn read_bytes<S: Sys>(sys: &S, path: &str) -> Result<Option<Vec<u8>>, SysError> {
-    let at = with_run(sys.resolve(Path::new(paths::ROOT), Path::new(path))?);
-    match sys.read(&at) {
+    match sys.read(&OS.at(path)) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
@@ -52,7 +37,7 @@ pub fn read_bytes<S: Sys>(sys: &S, path: &str) -> Result<Option<Vec<u8>>, SysErr
 
 /// Writes a file anew, with the mode and owner that it has; a new one is root's, with that mode.
 pub fn replace<S: Sys>(sys: &S, path: &str, text: &str, new_mode: u32) -> Result<(), SysError> {
-    let place = sys.resolve(Path::new(paths::ROOT), Path::new(path))?;
+    let place = sys.resolve(&OS.at(path))?;
     match sys.rights(&place) {
         Ok(rights) => {
             sys.write(&place, text.as_bytes(), rights.mode)?;
@@ -65,7 +50,7 @@ pub fn replace<S: Sys>(sys: &S, path: &str, text: &str, new_mode: u32) -> Result
 
 /// Whether the OS has something at a path, at the end of all symlinks.
 pub fn has<S: Sys>(sys: &S, path: &str) -> Result<bool, SysError> {
-    let at = sys.resolve(Path::new(paths::ROOT), Path::new(path))?;
+    let at = sys.resolve(&OS.at(path))?;
     Ok(sys.inspect(&at)?.is_some_and(|kind| kind != FileKind::Symlink))
 }
 

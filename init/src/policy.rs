@@ -1,17 +1,18 @@
 //! What follows a failed boot: `rd.shell`, `rd.emergency=`, `panic=`, and the default of a restart. Under dracut, dracut's
 //! emergency path follows.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dayfly_plan::settings::{Emergency, Settings};
-use dayfly_plan::{StepId, Way, paths};
-use dayfly_sys::{Mount, Power, Sys};
+use dayfly_plan::{StepId, Way};
+use dayfly_sys::{Mount, Power, Sys, Tree, own};
 
 use crate::context::Done;
 use crate::events::{Event, Events, Level};
 use crate::steps::report;
+use crate::trees::{CONFIG, IMAGE, MEDIA, OS, OUTER, OVERLAY, STATE, WRITABLE};
 use crate::{Failure, screen, threads};
 
 /// Long enough to read a screen, or to photograph it.
@@ -27,17 +28,7 @@ const LAST: Duration = Duration::from_secs(60);
 /// What follows a failure under dracut.
 pub const DRACUT_NEXT: &str = "dracut goes on: a shell, unless rd.shell=0, then what rd.emergency= says.";
 /// All mounts of a boot, the uppermost first.
-const MOUNTS: [&str; 9] = [
-    paths::OVERLAY,
-    paths::ROOT,
-    paths::STATE,
-    paths::CONFIG_DISK,
-    paths::WRITABLE,
-    paths::LOWER,
-    "/run/dayfly/outer2",
-    "/run/dayfly/outer1",
-    paths::MEDIA,
-];
+const MOUNTS: [Tree; 9] = [OVERLAY, OS, STATE, CONFIG, WRITABLE, IMAGE, OUTER[1], OUTER[0], MEDIA];
 /// Invalid argument, errno(3): umount(2) on what is no mount.
 const EINVAL: i32 = 22;
 /// Where an initramfs has its shell.
@@ -174,8 +165,8 @@ fn bounded(
 
 /// Takes every mount away: dracut takes whatever is on /sysroot for a whole root, and the next try starts from nothing.
 fn take_away<S: Sys>(sys: &S, events: &Events) {
-    for target in MOUNTS {
-        match sys.mount(&Mount::Unmount { target: PathBuf::from(target), lazy: true }) {
+    for tree in MOUNTS {
+        match sys.mount(&Mount::Unmount { target: tree.place(), lazy: true }) {
             Ok(()) => {}
             // It was not mounted yet.
             Err(error) if error.is_not_found() || error.errno() == Some(EINVAL) => {}
@@ -201,7 +192,7 @@ pub fn stop_for_shell<S: Sys>(sys: &S, events: &Events, phase: &str) {
 }
 
 fn find_shell<S: Sys>(sys: &S) -> Option<&'static str> {
-    SHELLS.into_iter().find(|shell| matches!(sys.inspect(Path::new(shell)), Ok(Some(_))))
+    SHELLS.into_iter().find(|shell| matches!(sys.inspect(&own(shell)), Ok(Some(_))))
 }
 
 fn open_shell<S: Sys>(sys: &S, events: &Events, shell: &str) {

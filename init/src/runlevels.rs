@@ -1,11 +1,9 @@
 //! OpenRC's services in the OS before it runs: put into a runlevel and taken out, as rc-update(8) does it.
 
-use std::path::{Path, PathBuf};
-
-use dayfly_plan::paths;
-use dayfly_sys::{Sys, SysError};
+use dayfly_sys::{Sys, SysError, TreePath};
 
 use crate::os;
+use crate::trees::OS;
 
 /// Where service scripts are.
 const SCRIPTS: &str = "/etc/init.d";
@@ -41,11 +39,11 @@ pub fn disable<S: Sys>(sys: &S, service: &str) -> Result<(), SysError> {
     links(sys, service)?.iter().try_for_each(|link| sys.remove_tree(link))
 }
 
-fn links<S: Sys>(sys: &S, service: &str) -> Result<Vec<PathBuf>, SysError> {
+fn links<S: Sys>(sys: &S, service: &str) -> Result<Vec<TreePath>, SysError> {
     links_in(sys, &runlevels(sys)?, service)
 }
 
-fn links_in<S: Sys>(sys: &S, runlevels: &[PathBuf], service: &str) -> Result<Vec<PathBuf>, SysError> {
+fn links_in<S: Sys>(sys: &S, runlevels: &[TreePath], service: &str) -> Result<Vec<TreePath>, SysError> {
     let mut found = Vec::new();
     for runlevel in runlevels {
         let link = runlevel.join(service);
@@ -57,7 +55,7 @@ fn links_in<S: Sys>(sys: &S, runlevels: &[PathBuf], service: &str) -> Result<Vec
 }
 
 /// The folders of the runlevels.
-fn runlevels<S: Sys>(sys: &S) -> Result<Vec<PathBuf>, SysError> {
-    let place = sys.resolve(Path::new(paths::ROOT), Path::new(RUNLEVELS))?;
+fn runlevels<S: Sys>(sys: &S) -> Result<Vec<TreePath>, SysError> {
+    let place = sys.resolve(&OS.at(RUNLEVELS))?;
     Ok(sys.list(&place)?.into_iter().map(|runlevel| place.join(runlevel.name)).collect())
 }

@@ -1,12 +1,10 @@
 //! systemd's units in the OS before it runs: found, enabled and disabled as systemctl(1) does it.
 
-use std::path::{Path, PathBuf};
-
-use dayfly_plan::paths;
-use dayfly_sys::{Entry, Sys, SysError};
+use dayfly_sys::{Entry, Sys, SysError, TreePath};
 use dayfly_wire::unit_file::Install;
 
 use crate::os;
+use crate::trees::OS;
 
 /// Where this boot's units are.
 pub const ETC: &str = "/etc/systemd/system";
@@ -122,7 +120,7 @@ pub fn disable<S: Sys>(sys: &S, unit: &str) -> Result<Vec<String>, SysError> {
     let mut stay = Vec::new();
     for link in links(sys)?.into_iter().filter(|link| link.unit == unit) {
         if link.path.starts_with(ETC) {
-            sys.remove_tree(&os::place(sys, &link.path)?)?;
+            sys.remove_tree(&OS.at(&link.path))?;
         } else {
             stay.push(link.path);
         }
@@ -139,9 +137,9 @@ struct Link {
 /// All of them, as the OS sees them.
 fn links<S: Sys>(sys: &S) -> Result<Vec<Link>, SysError> {
     let mut found = Vec::new();
-    let mut seen: Vec<PathBuf> = Vec::new();
+    let mut seen: Vec<TreePath> = Vec::new();
     for folder in FOLDERS {
-        let place = sys.resolve(Path::new(paths::ROOT), Path::new(folder))?;
+        let place = sys.resolve(&OS.at(folder))?;
         // /lib may be /usr/lib.
         if seen.contains(&place) {
             continue;
@@ -151,11 +149,7 @@ fn links<S: Sys>(sys: &S) -> Result<Vec<Link>, SysError> {
                 continue;
             }
             let folder = format!("{folder}/{}", target.name);
-            let place = if target.is_dir {
-                place.join(&target.name)
-            } else {
-                sys.resolve(Path::new(paths::ROOT), Path::new(&folder))?
-            };
+            let place = if target.is_dir { place.join(&target.name) } else { sys.resolve(&OS.at(&folder))? };
             found.extend(
                 list(sys, &place)?
                     .into_iter()
@@ -168,25 +162,24 @@ fn links<S: Sys>(sys: &S) -> Result<Vec<Link>, SysError> {
 }
 
 /// What is in a folder; nothing where there is none.
-fn list<S: Sys>(sys: &S, folder: &Path) -> Result<Vec<Entry>, SysError> {
+fn list<S: Sys>(sys: &S, folder: &TreePath) -> Result<Vec<Entry>, SysError> {
     match sys.list(folder) {
         Err(error) if error.is_not_found() => Ok(Vec::new()),
         listed => listed,
     }
 }
 
-fn mask<S: Sys>(sys: &S, unit: &str) -> Result<PathBuf, SysError> {
-    os::place(sys, &format!("{ETC}/{unit}"))
+fn mask(unit: &str) -> TreePath {
+    OS.at(format!("{ETC}/{unit}"))
 }
 
 /// A unit that is a link to /dev/null is masked.
 fn is_masked<S: Sys>(sys: &S, unit: &str) -> Result<bool, SysError> {
-    let leads = sys.resolve(Path::new(paths::ROOT), Path::new(&format!("{ETC}/{unit}")))?;
-    Ok(leads == Path::new(paths::ROOT).join("dev/null"))
+    Ok(sys.resolve(&mask(unit))? == OS.at("/dev/null"))
 }
 
 fn unmask<S: Sys>(sys: &S, unit: &str) -> Result<(), SysError> {
-    if is_masked(sys, unit)? { sys.remove_tree(&mask(sys, unit)?) } else { Ok(()) }
+    if is_masked(sys, unit)? { sys.remove_tree(&mask(unit)) } else { Ok(()) }
 }
 
 /// A unit's file, as the OS sees it, and its text; an instance's may be its template's.

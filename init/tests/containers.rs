@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dayfly_plan::paths;
+use dayfly_init::trees::{IMAGE, OS};
 use machine::{End, Machine, Node, State};
 
 fn boot(prepare: impl FnOnce(&mut State)) -> Arc<Machine> {
@@ -18,11 +18,11 @@ fn boot(prepare: impl FnOnce(&mut State)) -> Arc<Machine> {
 }
 
 fn in_image(state: &mut State, path: &str, node: Node) {
-    state.put(&Path::new(paths::LOWER).join(path), node);
+    state.put(&Path::new(IMAGE.root()).join(path), node);
 }
 
 fn in_os(machine: &Machine, path: &str) -> Option<Node> {
-    machine.state().nodes.get(&Path::new(paths::ROOT).join(path)).cloned()
+    machine.state().nodes.get(&Path::new(OS.root()).join(path)).cloned()
 }
 
 fn text(text: &str) -> Node {

@@ -5,7 +5,7 @@ mod machine;
 use std::path::Path;
 use std::time::Duration;
 
-use dayfly_plan::paths;
+use dayfly_init::trees::{MEDIA, STATE};
 use machine::{End, Machine, Node, State, programs, sha256, squashfs};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -102,7 +102,7 @@ fn a_part_of_something_larger_is_never_mounted() {
             });
             assert_eq!(step["failure"]["code"], "devices.member", "{more} {words}: {step:#}");
             assert!(step["failure"]["wrong"].as_str().unwrap().contains(words), "{more} {words}: {step:#}");
-            assert!(!mounts.contains(&format!("ext4 {}", paths::STATE)), "{more} {words}: {mounts:?}");
+            assert!(!mounts.contains(&format!("ext4 {}", STATE.root())), "{more} {words}: {mounts:?}");
         }
     }
     // By its own name as well; nor is the settings disk or an image one.
@@ -182,7 +182,7 @@ fn an_iso_on_a_stick_is_one_disk_and_its_label_may_have_blanks() {
             state.attach_disk("sdb", iso());
             state.attach_partition("sdb", "sdb1", 0, iso());
             state.attach_partition("sdb", "sdb2", 64, iso());
-            let image = Path::new(paths::MEDIA).join("LiveOS/squashfs.img");
+            let image = Path::new(MEDIA.root()).join("LiveOS/squashfs.img");
             state.put(&image, Node::File(squashfs(3 << 20)));
         }
         assert_eq!(machine.boot(&ends, LIMIT), End::Exec("/sbin/init".to_owned()), "{wanted}");
@@ -192,7 +192,7 @@ fn an_iso_on_a_stick_is_one_disk_and_its_label_may_have_blanks() {
         assert!(step["detail"].as_str().unwrap().ends_with(" on /dev/sdb"), "{step:#}");
         let state = machine.state();
         assert!(state.modules.iter().any(|module| module.ends_with("/isofs.ko")), "{:?}", state.modules);
-        assert!(state.mounts.contains(&format!("iso9660 {}", paths::MEDIA)), "{:?}", state.mounts);
+        assert!(state.mounts.contains(&format!("iso9660 {}", MEDIA.root())), "{:?}", state.mounts);
     }
     // Two sticks with the same file are two.
     let (step, _) = boot("root=live:CDLABEL=A\\x20B rd.timeout=2 panic=-1", "find", |state| {

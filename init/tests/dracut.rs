@@ -6,8 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use dayfly_init::boot::Ended;
+use dayfly_init::trees::{IMAGE, OS, OVERLAY, STATE, WRITABLE};
 use dayfly_plan::{Way, paths};
-use dayfly_sys::Cause;
+use dayfly_sys::{Cause, Tree};
 use machine::{End, Fault, Machine, Node, sha256, squashfs};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -53,7 +54,7 @@ fn a_failure_leaves_nothing_mounted_and_the_next_try_can_work() {
             for part in ["What was tried:", "What went wrong:", "How to fix it:", "Code:", "dracut goes on"] {
                 assert!(screen.contains(part), "{part} is not in {screen}");
             }
-            for place in [paths::OVERLAY, paths::ROOT, paths::STATE, paths::WRITABLE, paths::LOWER] {
+            for place in [OVERLAY, OS, STATE, WRITABLE, IMAGE].map(Tree::root) {
                 assert!(!state.is_mounted(Path::new(place)), "{place} after {call}: {:?}", state.mounts);
             }
             assert!(!state.calls.iter().any(|call| call.starts_with("run ") || call.starts_with("power")));

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dayfly_init::boot::Ended;
-use dayfly_plan::{Code, Way, paths};
+use dayfly_plan::{Code, Way};
 use dayfly_sys::Cause;
 use machine::{End, Fault, Machine, Node, State, sha256, squashfs};
 
@@ -173,7 +173,9 @@ fn judge(way: Way, cmdline: &str, fault: &Fault) -> Result<(), String> {
         (Way::Initramfs | Way::Root, End::Power(_)) => {
             is_told(&state).map_err(|wrong| format!("{wrong}: {}", story()))
         }
-        (Way::Dracut, End::Returned(Ended::Failed)) if state.is_mounted(Path::new(paths::ROOT)) => {
+        (Way::Dracut, End::Returned(Ended::Failed))
+            if state.is_mounted(Path::new(dayfly_init::trees::OS.root())) =>
+        {
             Err(format!("dracut would boot half a root: {}", story()))
         }
         (Way::Dracut, End::Returned(Ended::Failed)) => {

@@ -5,6 +5,7 @@ mod machine;
 use std::path::{Path, PathBuf};
 
 use dayfly_init::Manager;
+use dayfly_sys::Tree;
 use machine::{Machine, Node};
 
 /// An image of these paths; a path with ` -> ` is a symlink.
@@ -17,14 +18,14 @@ fn manager_of(paths: &[&str], init: &str) -> Option<Manager> {
         };
         machine.state().put(&Path::new("/image").join(path.trim_start_matches('/')), node);
     }
-    Manager::of_init(&*machine, Path::new("/image"), init).unwrap()
+    Manager::of_init(&*machine, Tree::image("/image"), init).unwrap()
 }
 
 #[test]
 fn an_init_that_leads_to_itself_is_an_error() {
     let (machine, _ends) = Machine::new("", 1);
     machine.state().put(Path::new("/image/sbin/init"), Node::Symlink(PathBuf::from("init")));
-    let error = Manager::of_init(&*machine, Path::new("/image"), "/sbin/init").unwrap_err();
+    let error = Manager::of_init(&*machine, Tree::image("/image"), "/sbin/init").unwrap_err();
     assert_eq!(error.errno(), Some(40));
 }
 

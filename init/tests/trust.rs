@@ -55,7 +55,7 @@ fn refused(machine: &Machine, end: &End, code: &str) -> String {
     let state = machine.state();
     let screen = state.screens.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(screen.contains(&format!("Code: {code} ")), "{screen}");
-    assert!(!state.is_mounted(Path::new(dayfly_plan::paths::LOWER)), "an image was mounted");
+    assert!(!state.is_mounted(Path::new(dayfly_init::trees::IMAGE.root())), "an image was mounted");
     screen
 }
 

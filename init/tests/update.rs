@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dayfly_plan::{DEFAULTS, Writer, paths};
+use dayfly_init::trees::{IMAGE, OS, STATE};
+use dayfly_plan::{DEFAULTS, Writer};
 use machine::{End, Machine, Node};
 
 const CMDLINE: &str = "root=live:http://10.0.2.2/os.squashfs ip=dhcp rd.retry=20";
@@ -89,16 +90,16 @@ fn boot(files: &[(PathBuf, String)], disk: &BTreeMap<PathBuf, Node>) -> [BTreeMa
         let mut state = machine.state();
         state.attach_ext4("vda", "state");
         for (path, text) in files {
-            state.put(&Path::new(paths::LOWER).join(path), Node::File(text.clone().into_bytes()));
+            state.put(&Path::new(IMAGE.root()).join(path), Node::File(text.clone().into_bytes()));
         }
         for (path, node) in disk {
-            state.put(&Path::new(paths::STATE).join(path), node.clone());
+            state.put(&Path::new(STATE.root()).join(path), node.clone());
         }
     }
     let end = machine.boot(&ends, Duration::from_secs(20));
     assert_eq!(end, End::Exec("/sbin/init".to_owned()), "{:#?}", machine.state().log);
     let state = machine.state();
-    [paths::ROOT, paths::STATE].map(|root| {
+    [OS.root(), STATE.root()].map(|root| {
         let below = state.nodes.iter().filter_map(|(path, node)| Some((path.strip_prefix(root).ok()?, node)));
         below.map(|(path, node)| (path.to_owned(), node.clone())).collect()
     })

@@ -4,7 +4,7 @@ mod namespace;
 
 use std::time::Duration;
 
-use dayfly_sys::{Kernel, Link, LinkChange, LinkKind, RouteOrigin, Sys};
+use dayfly_sys::{Kernel, Link, LinkChange, LinkKind, RouteOrigin, Sys, own};
 use namespace::{apart, run};
 use serde_json::Value;
 
@@ -193,7 +193,7 @@ fn a_uevent_arrives_and_silence_ends_in_time() {
     apart(|kernel, _| {
         let mut uevents = kernel.uevents().unwrap();
         let device = "/sys/devices/virtual/mem/null";
-        kernel.write(format!("{device}/uevent").as_ref(), b"change", 0o644).unwrap();
+        kernel.write(&own(format!("{device}/uevent")), b"change", 0o644).unwrap();
         let start = kernel.now();
         let found = loop {
             let message = uevents.next(Duration::from_secs(5)).unwrap().expect("a uevent within 5 s");

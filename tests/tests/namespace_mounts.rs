@@ -7,7 +7,7 @@ use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
-use dayfly_sys::{Backing, Kernel, Mount, MountFlags, Sys, SysError};
+use dayfly_sys::{Backing, Kernel, Mount, MountFlags, Sys, SysError, Tree, own};
 use namespace::{apart, run, shell, tmpfs};
 
 const EROFS: Option<i32> = Some(nix::errno::Errno::EROFS as i32);
@@ -36,7 +36,7 @@ fn mount_image(fstype: &str, device: &Path, target: &Path) -> Mount {
     Mount::New {
         fstype: fstype.into(),
         source: device.to_str().unwrap().into(),
-        target: target.into(),
+        target: own(target),
         options: Vec::new(),
         flags: READ_ONLY,
     }
@@ -87,8 +87,8 @@ fn a_root_is_left_for_one_in_memory() {
         nix::unistd::chdir("/").unwrap();
 
         let old = Path::new("/run/dayfly/l");
-        kernel.leave_root(old).unwrap();
-        let names: Vec<String> = kernel.list(Path::new("/")).unwrap().into_iter().map(|e| e.name).collect();
+        kernel.leave_root(Tree::plain("/run/dayfly/l")).unwrap();
+        let names: Vec<String> = kernel.list(&own("/")).unwrap().into_iter().map(|e| e.name).collect();
         assert_eq!(names, ["proc", "run"]);
         assert_eq!(fs::read_to_string(old.join("etc/os-release")).unwrap(), "ID=test\n");
         assert_eq!(fs::read_to_string(old.join("usr/program")).unwrap(), "x");
@@ -96,7 +96,7 @@ fn a_root_is_left_for_one_in_memory() {
         fs::write("/file", "in memory").unwrap();
         assert!(!old.join("file").exists());
 
-        let freeze = Mount::ReadOnly { target: old.to_owned() };
+        let freeze = Mount::ReadOnly { target: own(old) };
         let writer = fs::File::create(old.join("etc/open")).unwrap();
         let error = kernel.mount(&freeze).unwrap_err();
         assert_eq!(error.errno(), Some(nix::errno::Errno::EBUSY as i32), "{error}");
@@ -120,9 +120,9 @@ fn an_image_in_memory_is_mounted_and_its_device_clears_itself() {
         apart(|kernel, scratch| {
             let (device, file) = image(kernel, scratch, fstype);
             let target = scratch.join("mnt");
-            kernel.make_dir(&target, 0o755).unwrap();
+            kernel.make_dir(&own(&target), 0o755).unwrap();
             kernel.mount(&mount_image(fstype, &device, &target)).unwrap();
-            assert_eq!(kernel.read(&target.join("etc/os-release")).unwrap(), b"ID=test\n", "{fstype}");
+            assert_eq!(kernel.read(&own(target.join("etc/os-release"))).unwrap(), b"ID=test\n", "{fstype}");
             assert_eq!(fs::read(target.join("large")).unwrap(), vec![7; 3 << 20]);
 
             // The second opinions: sys-mount's mount(2) of the same device gives the same row in the table, and
@@ -130,7 +130,7 @@ fn an_image_in_memory_is_mounted_and_its_device_clears_itself() {
             let row = seen(&target).expect("the mount in the table");
             assert_eq!((row.source.as_str(), row.fstype.as_str()), (device.to_str().unwrap(), fstype));
             let other = scratch.join("other");
-            kernel.make_dir(&other, 0o755).unwrap();
+            kernel.make_dir(&own(&other), 0o755).unwrap();
             let flags = sys_mount::MountFlags::RDONLY;
             sys_mount::Mount::builder().fstype(fstype).flags(flags).mount(&device, &other).unwrap();
             assert_eq!(seen(&other).unwrap().options, row.options);
@@ -151,7 +151,7 @@ fn an_image_in_memory_is_mounted_and_its_device_clears_itself() {
                 run("blockdev", &["--getsize64", device.to_str().unwrap()]).trim().parse().unwrap();
             assert_eq!(bytes, fs::metadata(&file).unwrap().len() / 512 * 512);
 
-            kernel.mount(&Mount::Unmount { target, lazy: false }).unwrap();
+            kernel.mount(&Mount::Unmount { target: own(target), lazy: false }).unwrap();
             let backing = format!("/sys/block/{}/loop", device.file_name().unwrap().to_str().unwrap());
             for _ in 0..100 {
                 if !Path::new(&backing).exists() {
@@ -168,22 +168,22 @@ fn an_image_in_memory_is_mounted_and_its_device_clears_itself() {
 fn an_image_on_a_disk_is_mounted_from_its_path() {
     apart(|kernel, scratch| {
         let (first, file) = image(kernel, scratch, "squashfs");
-        let device = kernel.attach_loop(&Backing::Path(file.clone())).unwrap();
+        let device = kernel.attach_loop(&Backing::Path(own(&file))).unwrap();
         assert_ne!(first, device, "an attached device is not handed out twice");
         let shown = run("losetup", &["--noheadings", "--output", "BACK-FILE", device.to_str().unwrap()]);
         assert_eq!(Path::new(shown.trim()).file_name(), file.file_name());
         let target = scratch.join("mnt");
-        kernel.make_dir(&target, 0o755).unwrap();
+        kernel.make_dir(&own(&target), 0o755).unwrap();
         kernel.mount(&mount_image("squashfs", &device, &target)).unwrap();
         assert!(target.join("etc/os-release").exists());
-        kernel.mount(&Mount::Unmount { target, lazy: false }).unwrap();
+        kernel.mount(&Mount::Unmount { target: own(target), lazy: false }).unwrap();
     });
 }
 
 fn layers(kernel: &Kernel, scratch: &Path) -> [PathBuf; 5] {
     let dirs = ["top:layer", "bottom\\layer", "upper", "work", "root"].map(|name| scratch.join(name));
     for dir in &dirs {
-        kernel.make_dir(dir, 0o755).unwrap();
+        kernel.make_dir(&own(dir), 0o755).unwrap();
     }
     fs::write(dirs[0].join("both"), "top").unwrap();
     fs::write(dirs[1].join("both"), "bottom").unwrap();
@@ -196,14 +196,14 @@ fn an_overlay_shows_the_topmost_layer_and_keeps_changes_above() {
     apart(|kernel, scratch| {
         let [top, bottom, upper, work, root] = layers(kernel, scratch);
         let overlay = Mount::Overlay {
-            lower: vec![top.clone(), bottom.clone()],
-            upper: upper.clone(),
-            work,
-            target: root.clone(),
+            lower: vec![own(&top), own(&bottom)],
+            upper: own(&upper),
+            work: own(work),
+            target: own(&root),
         };
         kernel.mount(&overlay).unwrap();
-        assert_eq!(kernel.read(&root.join("both")).unwrap(), b"top");
-        kernel.write(&root.join("below"), b"changed", 0o644).unwrap();
+        assert_eq!(kernel.read(&own(root.join("both"))).unwrap(), b"top");
+        kernel.write(&own(root.join("below")), b"changed", 0o644).unwrap();
         assert_eq!(fs::read(bottom.join("below")).unwrap(), b"bottom");
         assert_eq!(fs::read(upper.join("below")).unwrap(), b"changed");
         assert_eq!(seen(&root).unwrap().fstype, "overlay");
@@ -214,14 +214,14 @@ fn an_overlay_shows_the_topmost_layer_and_keeps_changes_above() {
 fn a_read_only_bind_leaves_its_source_writable() {
     apart(|kernel, scratch| {
         let (source, target) = (scratch.join("source"), scratch.join("target"));
-        kernel.make_dir(&source.join("sub"), 0o755).unwrap();
-        kernel.make_dir(&target, 0o755).unwrap();
+        kernel.make_dir(&own(source.join("sub")), 0o755).unwrap();
+        kernel.make_dir(&own(&target), 0o755).unwrap();
         kernel.mount(&tmpfs(&source.join("sub"))).unwrap();
         let flags = MountFlags { nosuid: true, ..READ_ONLY };
-        let bind = Mount::Bind { source: source.clone(), target: target.clone(), recursive: true, flags };
+        let bind = Mount::Bind { source: own(&source), target: own(&target), recursive: true, flags };
         kernel.mount(&bind).unwrap();
         for (dir, errno) in [(&target, EROFS), (&target.join("sub"), EROFS), (&source, None)] {
-            let made = kernel.write(&dir.join("file"), b"x", 0o644);
+            let made = kernel.write(&own(dir.join("file")), b"x", 0o644);
             assert_eq!(made.err().and_then(|error| error.errno()), errno, "{}", dir.display());
         }
         let row = seen(&target).unwrap();
@@ -233,19 +233,19 @@ fn a_read_only_bind_leaves_its_source_writable() {
 fn mounts_move_are_shared_and_go_even_when_busy() {
     apart(|kernel, scratch| {
         let (a, b) = (scratch.join("a"), scratch.join("b"));
-        kernel.make_dir(&a, 0o755).unwrap();
-        kernel.make_dir(&b, 0o755).unwrap();
+        kernel.make_dir(&own(&a), 0o755).unwrap();
+        kernel.make_dir(&own(&b), 0o755).unwrap();
         kernel.mount(&tmpfs(&a)).unwrap();
-        kernel.write(&a.join("file"), b"x", 0o644).unwrap();
-        kernel.mount(&Mount::Move { source: a.clone(), target: b.clone() }).unwrap();
+        kernel.write(&own(a.join("file")), b"x", 0o644).unwrap();
+        kernel.mount(&Mount::Move { source: own(&a), target: own(&b) }).unwrap();
         assert!(!a.join("file").exists() && b.join("file").exists());
-        kernel.mount(&Mount::Shared { target: b.clone() }).unwrap();
+        kernel.mount(&Mount::Shared { target: own(&b) }).unwrap();
         let shared = run("findmnt", &["--noheadings", "--output", "PROPAGATION", b.to_str().unwrap()]);
         assert_eq!(shared.trim(), "shared");
         let busy = fs::File::open(b.join("file")).unwrap();
-        let error = kernel.mount(&Mount::Unmount { target: b.clone(), lazy: false }).unwrap_err();
+        let error = kernel.mount(&Mount::Unmount { target: own(&b), lazy: false }).unwrap_err();
         assert_eq!(error.errno(), Some(nix::errno::Errno::EBUSY as i32), "{error}");
-        kernel.mount(&Mount::Unmount { target: b.clone(), lazy: true }).unwrap();
+        kernel.mount(&Mount::Unmount { target: own(&b), lazy: true }).unwrap();
         assert!(!b.join("file").exists());
         drop(busy);
     });
@@ -256,19 +256,19 @@ fn mounts_move_are_shared_and_go_even_when_busy() {
 #[test]
 fn nothing_is_mounted_twice_below_a_shared_root() {
     apart(|kernel, scratch| {
-        kernel.mount(&Mount::Shared { target: scratch.into() }).unwrap();
+        kernel.mount(&Mount::Shared { target: own(scratch) }).unwrap();
         let bind = |source: &str, target: &str| Mount::Bind {
-            source: scratch.join(source),
-            target: scratch.join(target),
+            source: own(scratch.join(source)),
+            target: own(scratch.join(target)),
             recursive: false,
             flags: MountFlags::default(),
         };
         for dir in ["root", "copy"] {
-            kernel.make_dir(&scratch.join(dir), 0o755).unwrap();
+            kernel.make_dir(&own(scratch.join(dir)), 0o755).unwrap();
         }
         kernel.mount(&tmpfs(&scratch.join("root"))).unwrap();
         for dir in ["root/usr", "root/usr/local"] {
-            kernel.make_dir(&scratch.join(dir), 0o755).unwrap();
+            kernel.make_dir(&own(scratch.join(dir)), 0o755).unwrap();
         }
         kernel.mount(&bind("root", "copy")).unwrap();
         kernel.mount(&bind("copy/usr", "root/usr")).unwrap();
@@ -296,7 +296,7 @@ fn the_kernels_own_words_are_in_the_error() {
         let overlay = |option: &str, value: &str| Mount::New {
             fstype: "overlay".into(),
             source: "overlay".into(),
-            target: root.clone(),
+            target: own(&root),
             options: vec![(option.to_owned(), Some(value.to_owned()))],
             flags: MountFlags::default(),
         };
@@ -311,8 +311,12 @@ fn the_kernels_own_words_are_in_the_error() {
         let error = refused(kernel, &overlay("lowerdir", &format!("/{}", "/x".repeat(127))));
         assert!(!error.words.contains("at most 255"), "{error}");
 
-        let on_overlay =
-            Mount::Overlay { lower: vec![top], upper: upper.join("gone"), work, target: root.clone() };
+        let on_overlay = Mount::Overlay {
+            lower: vec![own(top)],
+            upper: own(upper.join("gone")),
+            work: own(work),
+            target: own(&root),
+        };
         let error = refused(kernel, &on_overlay);
         assert_eq!(error.operation, "mount overlay");
         assert!(!error.kernel_log.is_empty() || error.is_not_found(), "{error:?}");
@@ -321,7 +325,7 @@ fn the_kernels_own_words_are_in_the_error() {
         assert!(error.words.contains("the kernel does not know no-such-fs"), "{error}");
 
         fs::write(scratch.join("garbage"), vec![0x55; 64 << 10]).unwrap();
-        let device = kernel.attach_loop(&Backing::Path(scratch.join("garbage"))).unwrap();
+        let device = kernel.attach_loop(&Backing::Path(own(scratch.join("garbage")))).unwrap();
         let error = refused(kernel, &mount_image("squashfs", &device, &root));
         assert_eq!(error.errno(), Some(nix::errno::Errno::EINVAL as i32), "{error:?}");
         assert!(error.subject.starts_with(device.to_str().unwrap()), "{error}");
@@ -337,29 +341,29 @@ fn the_switch_moves_what_the_os_needs_and_enters_the_new_root() {
     apart(|kernel, scratch| {
         // A small machine: its root is a tmpfs, and the host's own root is out of reach before the switch.
         let machine = scratch.join("machine");
-        kernel.make_dir(&machine, 0o755).unwrap();
+        kernel.make_dir(&own(&machine), 0o755).unwrap();
         kernel.mount(&tmpfs(&machine)).unwrap();
         for dir in ["proc", "sys", "run", "dev", "new", "old"] {
-            kernel.make_dir(&machine.join(dir), 0o755).unwrap();
+            kernel.make_dir(&own(machine.join(dir)), 0o755).unwrap();
         }
         shell(&format!(
             "cd {}; mount -t proc proc proc; mount -t tmpfs tmpfs run; mount --bind /dev dev;
              echo kept > marker; echo r > run/r; pivot_root . old",
             machine.display()
         ));
-        kernel.mount(&Mount::Unmount { target: "/old".into(), lazy: true }).unwrap();
+        kernel.mount(&Mount::Unmount { target: own("/old"), lazy: true }).unwrap();
         assert!(Path::new("/marker").exists() && !Path::new("/old/etc").exists());
 
-        let error = kernel.switch_root(Path::new("/gone")).unwrap_err();
+        let error = kernel.switch_root(Tree::plain("/gone")).unwrap_err();
         assert!(error.is_not_found(), "{error}");
-        let error = kernel.switch_root(Path::new("/new")).unwrap_err();
+        let error = kernel.switch_root(Tree::plain("/new")).unwrap_err();
         assert!(error.words.contains("it is on the initramfs itself"), "{error}");
         assert!(Path::new("/marker").exists());
 
         let old = fs::File::open("/").unwrap();
         kernel.mount(&tmpfs(Path::new("/new"))).unwrap();
-        kernel.write(Path::new("/new/etc/os-release"), b"ID=new\n", 0o644).unwrap();
-        kernel.switch_root(Path::new("/new")).unwrap();
+        kernel.write(&own("/new/etc/os-release"), b"ID=new\n", 0o644).unwrap();
+        kernel.switch_root(Tree::plain("/new")).unwrap();
         assert_eq!(fs::read("/etc/os-release").unwrap(), b"ID=new\n");
         assert_eq!(fs::read("/run/r").unwrap(), b"r\n");
         assert!(Path::new("/proc/self/status").exists() && Path::new("/dev/null").exists());
@@ -376,11 +380,11 @@ fn a_device_that_something_uses_is_said_to_be_used() {
         fs::File::create(&disk).unwrap().set_len(16 << 20).unwrap();
         run("mkfs.ext4", &["-q", disk.to_str().unwrap()]);
         fs::create_dir(&target).unwrap();
-        let device = kernel.attach_loop(&Backing::Path(disk)).unwrap();
-        assert_eq!(kernel.check_unused(&device), Ok(()));
+        let device = kernel.attach_loop(&Backing::Path(own(disk))).unwrap();
+        assert_eq!(kernel.check_unused(&own(&device)), Ok(()));
         kernel.mount(&mount_image("ext4", &device, &target)).unwrap();
-        let error = kernel.check_unused(&device).unwrap_err();
+        let error = kernel.check_unused(&own(&device)).unwrap_err();
         assert_eq!(error.errno(), Some(nix::libc::EBUSY), "{error}");
-        kernel.mount(&Mount::Unmount { target, lazy: false }).unwrap();
+        kernel.mount(&Mount::Unmount { target: own(target), lazy: false }).unwrap();
     });
 }

@@ -102,7 +102,7 @@ fn booted(words: &str, networks: [Network; 2]) -> Booted {
             .collect();
         enter_root(scratch, &words);
         let started = Instant::now();
-        let ended = boot(&Arc::new(Kernel::new()), Way::Dracut);
+        let ended = boot(&Arc::new(Kernel::new()), Way::Dracut, &[]);
         let took = started.elapsed();
         drop(servers);
         let json = |args: &[&str]| serde_json::from_str(&run("ip", args)).unwrap();

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use dayfly_sys::{Cause, Kernel, Output, Sys};
-use namespace::{apart, run};
+use dayfly_sys::{Cause, Kernel, Output, Sys, Tree};
+use namespace::{apart, leaked, run};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -26,7 +26,7 @@ fn root(scratch: &Path) -> PathBuf {
 }
 
 fn sh(kernel: &Kernel, root: &Path, script: &str) -> Output {
-    kernel.run_in(root, "sh", &["-c", script], LONG).unwrap()
+    kernel.run_in(Tree::os(leaked(root)), "sh", &["-c", script], LONG).unwrap()
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn it_finds_itself_in_the_os() {
 
         fs::remove_dir(root.join("sys")).unwrap();
         assert_eq!(sh(kernel, &root, "true").status, 0, "a root without /sys");
-        let gone = kernel.run_in(&root, "no-such-program", &[], LONG).unwrap_err();
+        let gone = kernel.run_in(Tree::os(leaked(&root)), "no-such-program", &[], LONG).unwrap_err();
         assert!(gone.is_not_found() && gone.to_string().contains("no-such-program"), "{gone}");
     });
 }
@@ -95,7 +95,9 @@ fn one_that_does_not_end_is_ended() {
         let root = root(scratch);
         let started = Instant::now();
         let script = "echo started; busybox sleep 300 & busybox sleep 300";
-        let error = kernel.run_in(&root, "/bin/sh", &["-c", script], Duration::from_secs(1)).unwrap_err();
+        let error = kernel
+            .run_in(Tree::os(leaked(&root)), "/bin/sh", &["-c", script], Duration::from_secs(1))
+            .unwrap_err();
         assert!(started.elapsed() < Duration::from_secs(30));
         assert_eq!(error.cause, Cause::TimedOut);
         assert!(error.words.contains("within 1 s and was killed; it said: started"), "{error}");

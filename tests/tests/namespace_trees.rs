@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use dayfly_sys::{Mount, MountFlags, Sys};
+use dayfly_sys::{Mount, MountFlags, Sys, own};
 use namespace::{apart, run, shell, tmpfs};
 
 /// Everything that cp(1) keeps, one of a kind.
@@ -46,7 +46,7 @@ fn a_copy_is_what_cp_makes() {
     apart(|kernel, scratch| {
         let [tree, ours, theirs, image] = ["tree", "ours", "theirs", "image"].map(|name| scratch.join(name));
         for dir in [&tree, &ours, &theirs, &image] {
-            kernel.make_dir(dir, 0o755).unwrap();
+            kernel.make_dir(&own(dir), 0o755).unwrap();
         }
         shell(&format!("TREE={}; {TREE}", tree.display()));
         fs::set_permissions(&tree, std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
@@ -55,18 +55,18 @@ fn a_copy_is_what_cp_makes() {
         // From a tmpfs, and from a squashfs, whose files other calls of the kernel copy.
         let file = scratch.join("tree.squashfs");
         run("mksquashfs", &[tree.to_str().unwrap(), file.to_str().unwrap(), "-quiet", "-no-progress"]);
-        let device = kernel.attach_loop(&dayfly_sys::Backing::Path(file)).unwrap();
+        let device = kernel.attach_loop(&dayfly_sys::Backing::Path(own(file))).unwrap();
         let flags = MountFlags { read_only: true, ..MountFlags::default() };
         let (fstype, source) = ("squashfs".to_owned(), device.to_str().unwrap().to_owned());
         kernel
-            .mount(&Mount::New { fstype, source, target: image.clone(), options: Vec::new(), flags })
+            .mount(&Mount::New { fstype, source, target: own(&image), options: Vec::new(), flags })
             .unwrap();
 
         let expected = listing(&theirs);
         for from in [&tree, &image] {
             // Twice: the second copy goes over the first.
             for round in 1..=2 {
-                let copied = kernel.copy_tree(from, &ours, &[]).unwrap();
+                let copied = kernel.copy_tree(&own(from), &own(&ours), &[]).unwrap();
                 let actual = listing(&ours);
                 // squashfs keeps whole seconds, and no ACLs.
                 let blunt = |text: &str| {
@@ -95,8 +95,8 @@ fn a_copy_is_what_cp_makes() {
                     from.display()
                 );
             }
-            kernel.remove_tree(&ours).unwrap();
-            kernel.make_dir(&ours, 0o755).unwrap();
+            kernel.remove_tree(&own(&ours)).unwrap();
+            kernel.make_dir(&own(&ours), 0o755).unwrap();
         }
     });
 }
@@ -107,7 +107,7 @@ fn a_single_file_is_copied_with_everything_and_bound() {
         let (from, to, place) = (scratch.join("from"), scratch.join("to"), scratch.join("place"));
         let make = "echo hello > from; chmod 4640 from; chown 12:34 from; chmod 4640 from; setfattr -n user.note -v words from; touch -d '2001-02-03 04:05:06.789' from; echo covered > place";
         shell(&format!("cd {}; {make}", scratch.display()));
-        kernel.copy_file(&from, &to).unwrap();
+        kernel.copy_file(&own(&from), &own(&to)).unwrap();
         let look = |name: &str| {
             shell(&format!(
                 "cd {}; stat -c '%a %u %g %Y' {name}; cat {name}; getfattr -d {name} | tail -n +2",
@@ -115,11 +115,11 @@ fn a_single_file_is_copied_with_everything_and_bound() {
             ))
         };
         assert_eq!(look("to"), look("from"));
-        assert!(kernel.copy_file(&from, &to).is_err(), "what is there is not overwritten");
+        assert!(kernel.copy_file(&own(&from), &own(&to)).is_err(), "what is there is not overwritten");
         kernel
             .mount(&Mount::Bind {
-                source: to.clone(),
-                target: place.clone(),
+                source: own(&to),
+                target: own(&place),
                 recursive: false,
                 flags: MountFlags { nodev: true, ..MountFlags::default() },
             })
@@ -135,25 +135,27 @@ fn a_single_file_is_copied_with_everything_and_bound() {
 fn mounts_and_sockets_stay_behind() {
     apart(|kernel, scratch| {
         let (tree, copy) = (scratch.join("tree"), scratch.join("copy"));
-        kernel.make_dir(&tree.join("mount"), 0o755).unwrap();
-        kernel.make_dir(&tree.join("bound"), 0o755).unwrap();
-        kernel.make_dir(&tree.join("source"), 0o755).unwrap();
-        kernel.make_dir(&copy, 0o755).unwrap();
-        kernel.write(&tree.join("source/file"), b"x", 0o644).unwrap();
+        kernel.make_dir(&own(tree.join("mount")), 0o755).unwrap();
+        kernel.make_dir(&own(tree.join("bound")), 0o755).unwrap();
+        kernel.make_dir(&own(tree.join("source")), 0o755).unwrap();
+        kernel.make_dir(&own(&copy), 0o755).unwrap();
+        kernel.write(&own(tree.join("source/file")), b"x", 0o644).unwrap();
         kernel.mount(&tmpfs(&tree.join("mount"))).unwrap();
-        kernel.write(&tree.join("mount/file"), b"x", 0o644).unwrap();
+        kernel.write(&own(tree.join("mount/file")), b"x", 0o644).unwrap();
         // The same file system, so that device numbers do not tell.
         let flags = MountFlags::default();
         let (source, target) = (tree.join("source"), tree.join("bound"));
-        kernel.mount(&Mount::Bind { source, target, recursive: false, flags }).unwrap();
+        kernel
+            .mount(&Mount::Bind { source: own(source), target: own(target), recursive: false, flags })
+            .unwrap();
         let _socket = UnixListener::bind(tree.join("socket")).unwrap();
-        let copied = kernel.copy_tree(&tree, &copy, &[]).unwrap();
+        let copied = kernel.copy_tree(&own(&tree), &own(&copy), &[]).unwrap();
         let found = shell(&format!("cd {}; find . | sort", copy.display()));
         assert_eq!(found, ".\n./bound\n./mount\n./source\n./source/file\n");
         assert_eq!((copied.entries, copied.bytes), (4, 1));
 
         // Nor does a removal enter them.
-        let error = kernel.remove_tree(&tree).unwrap_err();
+        let error = kernel.remove_tree(&own(&tree)).unwrap_err();
         assert!(error.to_string().contains("busy"), "{error}");
         assert!(tree.join("mount/file").exists() && tree.join("bound").exists());
         // What the bind shows went through its other name, which is on this mount.

@@ -32,7 +32,7 @@ pub use facts::{Credential, Document, Fact, Facts, Layer, Machine, Store, Way};
 pub use k0s::K0sPlan;
 pub use k3s::K3sPlan;
 pub use kubernetes::{Credentials, KernelNeeds, KubeletPlan};
-pub use layout::{DEFAULTS, Layout, Owned, Policy, Writer};
+pub use layout::{DEFAULTS, Layout, Owned, Policy, Writer, check_path};
 pub use node::{Content, FilePlan, HostKeys, NetworkKeeper, OwnerName, SysctlPlan, UnitPlan, UserPlan};
 pub use planner::plan;
 pub use problem::{Problem, Severity};

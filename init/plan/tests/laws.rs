@@ -3,9 +3,7 @@
 use dayfly_plan::settings::groups::GROUPS;
 use dayfly_plan::settings::trust::{Class, Trust, class};
 use dayfly_plan::settings::{Settings, gather};
-use dayfly_plan::{
-    Action, Facts, LayoutEntry, OnFailure, Phase, Place, Plan, Source, Store, Way, paths, plan,
-};
+use dayfly_plan::{Action, Facts, LayoutEntry, OnFailure, Phase, Place, Plan, Source, Store, Way, plan};
 use proptest::prelude::*;
 
 /// Words that mean something, in random choice and order.
@@ -361,11 +359,4 @@ proptest! {
         prop_assert!(problems.iter().all(|problem| !problem.text.is_empty()));
         prop_assert!(!plan(&settings).steps.is_empty());
     }
-}
-
-#[test]
-fn overlay_paths_are_short_enough_for_the_kernel() {
-    let options =
-        format!("lowerdir={},upperdir={}/u,workdir={}/w", paths::LOWER, paths::WRITABLE, paths::WRITABLE);
-    assert!(options.len() < 255, "{options}");
 }

@@ -2,7 +2,7 @@
 //! counts once, however many devices show it.
 
 use dayfly_plan::settings::value::DeviceRef;
-use dayfly_sys::Sys;
+use dayfly_sys::{Sys, own};
 use dayfly_wire::superblock::{self, Kind};
 
 use super::{Device, sysfs};
@@ -41,7 +41,7 @@ pub(super) fn objection<S: Sys>(cx: &Context<S>, device: &Device, wanted: &Devic
 /// What is written at its end. The last sectors of a CD often cannot be read, and no CD is a part of a RAID.
 fn member<S: Sys>(cx: &Context<S>, device: &Device, kind: Kind) -> Option<String> {
     let len = sysfs::size(cx, &device.name()).filter(|_| kind != Kind::Iso9660)?;
-    match superblock::member_of(len, |offset, count| cx.sys.read_at(&device.path, offset, count)) {
+    match superblock::member_of(len, |offset, count| cx.sys.read_at(&own(&device.path), offset, count)) {
         Ok(None) => None,
         Ok(Some(name)) => {
             Some(format!("is a part of something larger, by what is written at its end ({name})"))

@@ -1,8 +1,6 @@
 //! What /sys/class/block says of disks and partitions.
 
-use std::path::{Path, PathBuf};
-
-use dayfly_sys::Sys;
+use dayfly_sys::{Sys, TreePath, own};
 use dayfly_wire::{gpt, mbr, uevent};
 
 use crate::context::Context;
@@ -10,9 +8,9 @@ use crate::context::Context;
 /// Sectors in /sys have this size, whatever the disk's own is.
 const SECTOR: u64 = 512;
 
-fn folder(name: &str) -> PathBuf {
+fn folder(name: &str) -> TreePath {
     // Names of old drivers have a folder in /dev: cciss/c0d0.
-    Path::new("/sys/class/block").join(name.replace('/', "!"))
+    own("/sys/class/block").join(name.replace('/', "!"))
 }
 
 /// The text of a file in a device's folder; `None` where there is none.
@@ -84,7 +82,7 @@ pub(super) fn part_uuid<S: Sys>(cx: &Context<S>, name: &str) -> Option<String> {
     }
     let number = partition(cx, name)?;
     let disk = disk_of(cx, name);
-    let head = cx.sys.read_at(&Path::new("/dev").join(&disk), 0, 64 << 10).ok()?;
+    let head = cx.sys.read_at(&own("/dev").join(&disk), 0, 64 << 10).ok()?;
     let sector =
         text(cx, &disk, "queue/logical_block_size").and_then(|text| text.parse().ok()).unwrap_or(512);
     match gpt::parse(&head, sector) {

@@ -2,11 +2,10 @@
 //! describes the fields.
 
 use std::fmt::Write;
-use std::path::Path;
 use std::time::Duration;
 
 use dayfly_plan::{Row, Severity, paths};
-use dayfly_sys::Sys;
+use dayfly_sys::{Sys, own};
 use serde::Serialize;
 
 use super::{Event, NodeFact, Outcome};
@@ -257,7 +256,7 @@ impl Record {
     pub fn save<S: Sys>(&mut self, sys: &S) {
         let json = self.json(sys);
         for (path, bytes) in [(paths::BOOT_JSON, json.as_slice()), (paths::BOOT_LOG, self.log.as_bytes())] {
-            if let Err(error) = sys.write(Path::new(path), bytes, 0o644) {
+            if let Err(error) = sys.write(&own(path), bytes, 0o644) {
                 sys.log(4, &format!("dayfly: {error}"));
             }
         }

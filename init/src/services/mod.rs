@@ -4,10 +4,8 @@
 mod openrc;
 mod systemd;
 
-use std::path::Path;
-
 use dayfly_plan::Code;
-use dayfly_sys::{Sys, SysError};
+use dayfly_sys::{Sys, SysError, Tree};
 
 use crate::Failure;
 use crate::context::Context;
@@ -31,11 +29,11 @@ impl Manager {
         }
     }
 
-    /// What manages services when `init`, a program as the OS sees it, is its process 1. `root` is where the OS is.
-    pub fn of_init<S: Sys>(sys: &S, root: &Path, init: &str) -> Result<Option<Self>, SysError> {
-        let has = |path: &str| Ok(sys.inspect(&sys.resolve(root, Path::new(path))?)?.is_some());
+    /// What manages services when `init`, a program as the OS sees it, is its process 1.
+    pub fn of_init<S: Sys>(sys: &S, os: Tree, init: &str) -> Result<Option<Self>, SysError> {
+        let has = |path: &str| Ok(sys.inspect(&sys.resolve(&os.at(path))?)?.is_some());
         // /sbin/init is a link to it in most distributions.
-        let program = sys.resolve(root, Path::new(init))?;
+        let program = sys.resolve(&os.at(init))?;
         match program.file_name().and_then(|name| name.to_str()) {
             Some("systemd") => return Ok(Some(Manager::Systemd)),
             Some("openrc-init") => return Ok(Some(Manager::OpenRc)),

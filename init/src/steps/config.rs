@@ -1,15 +1,14 @@
 //! The settings disk: read, and out of reach again before anything else goes on.
 
-use std::path::{Path, PathBuf};
-
 use dayfly_plan::settings::value::DeviceRef;
-use dayfly_plan::{Code, ConfigSearch, Document, Fact, Layer, Source, paths};
+use dayfly_plan::{Code, ConfigSearch, Document, Fact, Layer, Source};
 use dayfly_sys::{FileKind, Mount, MountFlags, Sys, SysError};
 
 use super::image::untouched;
 use crate::context::{Context, Done};
 use crate::devices::{self, Device};
 use crate::events::Level;
+use crate::trees::{CONFIG, config_folder};
 use crate::{Failure, Learned};
 
 /// File systems that carry a settings file.
@@ -57,15 +56,15 @@ fn open<S: Sys>(cx: &Context<S>, device: &DeviceRef, found: &Device) -> Result<V
     let mount = Mount::New {
         fstype: fstype.to_owned(),
         source: path.clone(),
-        target: PathBuf::from(paths::CONFIG_DISK),
+        target: CONFIG.place(),
         options: untouched(fstype),
         flags: FLAGS,
     };
     // Files of vfat are everybody's to read: the folder above is not.
     let mounted = cx
         .sys
-        .make_dir(Path::new(paths::CONFIG), 0o700)
-        .and_then(|()| cx.sys.make_dir(Path::new(paths::CONFIG_DISK), 0o700))
+        .make_dir(&config_folder(), 0o700)
+        .and_then(|()| cx.sys.make_dir(&CONFIG.place(), 0o700))
         .and_then(|()| cx.sys.mount(&mount));
     let file = match &mounted {
         Ok(()) => read_file(cx, &format!("read dayfly.toml of {device} ({path})")),
@@ -78,7 +77,7 @@ fn open<S: Sys>(cx: &Context<S>, device: &DeviceRef, found: &Device) -> Result<V
 }
 
 fn read_file<S: Sys>(cx: &Context<S>, tried: &str) -> Result<Vec<u8>, Failure> {
-    let path = Path::new(paths::CONFIG_FILE);
+    let path = &CONFIG.at("dayfly.toml");
     match cx.sys.inspect(path) {
         Ok(Some(FileKind::File(bytes))) if bytes > Document::MOST as u64 => {
             let wrong = format!("it has {bytes} bytes, a settings file has at most {}", Document::MOST);
@@ -94,11 +93,11 @@ fn read_file<S: Sys>(cx: &Context<S>, tried: &str) -> Result<Vec<u8>, Failure> {
 }
 
 fn put_away<S: Sys>(cx: &Context<S>, is_mounted: bool) -> Result<(), SysError> {
-    let unmount = |lazy| cx.sys.mount(&Mount::Unmount { target: PathBuf::from(paths::CONFIG_DISK), lazy });
+    let unmount = |lazy| cx.sys.mount(&Mount::Unmount { target: CONFIG.place(), lazy });
     if is_mounted && let Err(error) = unmount(false) {
         cx.note(Level::Warning, error.to_string());
         // Out of the tree at least, whoever holds it.
         unmount(true)?;
     }
-    cx.sys.remove_tree(Path::new(paths::CONFIG))
+    cx.sys.remove_tree(&config_folder())
 }

@@ -5,6 +5,7 @@ use dayfly_sys::{FileKind, Sys, SysError};
 use crate::context::Context;
 use crate::events::Level;
 use crate::os;
+use crate::trees::OS;
 
 /// Docker's mark of a container. systemd as process 1 goes by it (src/basic/virt.c, detect_container_files) and leaves out
 /// udev, mounts and logins; Podman's is in /run, which is new at each boot.
@@ -25,13 +26,13 @@ pub fn leave<S: Sys>(cx: &Context<S>) -> Result<(), SysError> {
     if cx.known.mounted_root.is_some() {
         return Ok(());
     }
-    let mark = os::place(&*cx.sys, MARK)?;
+    let mark = OS.at(MARK);
     if cx.sys.inspect(&mark)?.is_some() {
         cx.sys.remove_tree(&mark)?;
         cx.note(Level::Info, format!("{MARK} is taken away: the OS would take this machine for a container"));
     }
     // mount(8) and the services want the kernel's list, not an empty file or nothing.
-    if cx.sys.inspect(&os::place(&*cx.sys, MTAB)?)? != Some(FileKind::Symlink)
+    if cx.sys.inspect(&OS.at(MTAB))? != Some(FileKind::Symlink)
         && let Err(error) = os::link(&*cx.sys, "../proc/self/mounts", MTAB)
     {
         // A read-only /etc: nothing of the boot depends on this file.
@@ -44,7 +45,7 @@ pub fn leave<S: Sys>(cx: &Context<S>) -> Result<(), SysError> {
 /// that nothing in this image will ever fill is a container's, or of a service that was not installed.
 pub fn has_resolver<S: Sys>(cx: &Context<S>) -> Result<bool, SysError> {
     const FILE: &str = "/etc/resolv.conf";
-    if cx.sys.inspect(&os::place(&*cx.sys, FILE)?)? != Some(FileKind::Symlink) {
+    if cx.sys.inspect(&OS.at(FILE))? != Some(FileKind::Symlink) {
         return Ok(false);
     }
     // In the /run that the OS will have: what the image has there is covered.

@@ -1,9 +1,7 @@
 //! Credentials that a virtual machine's host hands in through QEMU's fw_cfg (docs/specs/fw_cfg in QEMU).
 
-use std::path::Path;
-
 use dayfly_plan::{Code, Credential, Fact, Store};
-use dayfly_sys::Sys;
+use dayfly_sys::{Sys, TreePath, own};
 use dayfly_wire::credential::{self, FW_CFG_FOLDER};
 
 use crate::context::{Context, Done};
@@ -17,7 +15,7 @@ const BY_NAME: &str = "/sys/firmware/qemu_fw_cfg/by_name";
 /// Reads those that are settings; what else is there is for the OS.
 pub fn read<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
     // Without ACPI there is no such device.
-    let devices = cx.sys.list(Path::new("/sys/bus/acpi/devices")).unwrap_or_default();
+    let devices = cx.sys.list(&own("/sys/bus/acpi/devices")).unwrap_or_default();
     if !devices.iter().any(|device| device.name.starts_with(ACPI_NAME)) {
         return Ok(Done::with("no fw_cfg"));
     }
@@ -25,7 +23,7 @@ pub fn read<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
         cx.note(Level::Warning, "there is a fw_cfg, but no module qemu_fw_cfg to read it");
         return Ok(Done::with("not read"));
     }
-    let folder = Path::new(BY_NAME).join(FW_CFG_FOLDER);
+    let folder = own(BY_NAME).join(FW_CFG_FOLDER);
     let entries = match cx.sys.list(&folder) {
         Ok(entries) => entries,
         Err(error) if error.is_not_found() => return Ok(Done::with("none")),
@@ -43,7 +41,7 @@ pub fn read<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
     Ok(done)
 }
 
-fn read_one<S: Sys>(cx: &Context<S>, folder: &Path, name: &str) -> Result<Option<Learned>, Failure> {
+fn read_one<S: Sys>(cx: &Context<S>, folder: &TreePath, name: &str) -> Result<Option<Learned>, Failure> {
     let tried = format!("read the credential {name:?} of fw_cfg");
     let value = cx
         .sys

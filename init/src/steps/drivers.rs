@@ -1,12 +1,11 @@
 //! Coldplug: modules for what the buses show, and for what appears later.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use dayfly_sys::{Sys, Uevents};
+use dayfly_sys::{Sys, Uevents, own};
 
 use crate::context::{Context, Done};
 use crate::events::{Events, Level};
@@ -102,11 +101,11 @@ fn added(message: &[u8]) -> Option<String> {
 fn modaliases<S: Sys>(sys: &S) -> Vec<String> {
     let mut found = BTreeSet::new();
     // A bus without devices, or a device that vanished while we looked, is not an error.
-    for bus in sys.list(Path::new("/sys/bus")).unwrap_or_default() {
+    for bus in sys.list(&own("/sys/bus")).unwrap_or_default() {
         if QUIET.contains(&bus.name.as_str()) {
             continue;
         }
-        let devices = PathBuf::from("/sys/bus").join(bus.name).join("devices");
+        let devices = own("/sys/bus").join(bus.name).join("devices");
         for device in sys.list(&devices).unwrap_or_default() {
             if let Ok(bytes) = sys.read(&devices.join(device.name).join("modalias")) {
                 let text = String::from_utf8_lossy(&bytes).trim().to_owned();

@@ -1,11 +1,12 @@
 //! Files of the node: what the settings say, where they say it.
 
-use dayfly_plan::{Code, FilePlan, paths};
+use dayfly_plan::{Code, FilePlan};
 use dayfly_sys::Sys;
 
 use crate::Failure;
 use crate::context::{Context, Done};
-use crate::os::{self, Accounts};
+use crate::os::Accounts;
+use crate::trees::OS;
 
 /// Writes them, with modes and owners.
 pub fn write<S: Sys>(cx: &Context<S>, files: &[FilePlan]) -> Result<Done, Failure> {
@@ -31,11 +32,7 @@ fn write_one<S: Sys>(cx: &Context<S>, file: &FilePlan, accounts: &Accounts) -> R
         })?),
         None => None,
     };
-    let place = os::place(&*cx.sys, &file.path).map_err(failed)?;
-    if place.starts_with(paths::RUN) {
-        let wrong = format!("{} is the boot's own folder", paths::RUN);
-        return Err(Failure::new(Code::NodeWrite, tried, wrong).hopeless());
-    }
+    let place = OS.at(&file.path);
     // Made with its mode: nobody can look in between.
     cx.sys.write(&place, content.expose().as_bytes(), file.mode).map_err(failed)?;
     match owner {

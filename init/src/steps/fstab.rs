@@ -1,9 +1,7 @@
 //! The OS's own list of file systems: what the boot has mounted, the OS must neither mount again nor mount over.
 
-use std::path::Path;
-
 use dayfly_plan::settings::value::DeviceRef;
-use dayfly_plan::{LayoutEntry, Policy, paths};
+use dayfly_plan::{LayoutEntry, Policy};
 use dayfly_sys::{Sys, SysError};
 use dayfly_wire::fstab::{self, Entry, Fate};
 
@@ -11,6 +9,7 @@ use crate::context::Context;
 use crate::devices;
 use crate::events::Level;
 use crate::os;
+use crate::trees::OS;
 
 const FSTAB: &str = "/etc/fstab";
 /// Where kernels and boot loaders lie. A kernel that is installed into an OS that forgets would not fit what is left.
@@ -43,7 +42,7 @@ pub fn settle<S: Sys>(cx: &Context<S>, entries: &[LayoutEntry], left: &[&str]) -
         }
     };
     let Some(text) = fstab::rewrite(&read(cx)?, fate) else { return Ok(()) };
-    let place = cx.sys.resolve(Path::new(paths::ROOT), Path::new(FSTAB))?;
+    let place = cx.sys.resolve(&OS.at(FSTAB))?;
     match cx.sys.write(&place, &text, 0o644) {
         // Whoever makes /etc read-only has an fstab that fits, or is told here why the OS complains.
         Err(error)

@@ -1,15 +1,16 @@
 //! Into the new root, and on as its init.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use dayfly_plan::{Code, paths};
-use dayfly_sys::{Mount, Sys};
+use dayfly_plan::Code;
+use dayfly_sys::{Mount, Sys, own};
 use dayfly_wire::cmdline::arguments;
 
 use crate::Failure;
 use crate::context::{Context, Done};
 use crate::events::Event;
+use crate::trees::OS;
 
 /// How long a stuck console may hold the handover up.
 pub const FLUSH: Duration = Duration::from_secs(5);
@@ -17,10 +18,9 @@ pub const FLUSH: Duration = Duration::from_secs(5);
 /// Enters the new root.
 pub fn switch<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
     // Only the mounts below it still need the disk that an image file came from.
-    let root = PathBuf::from(paths::ROOT);
     cx.sys
-        .switch_root(&root)
-        .and_then(|()| cx.sys.mount(&Mount::Shared { target: PathBuf::from("/") }))
+        .switch_root(OS)
+        .and_then(|()| cx.sys.mount(&Mount::Shared { target: own("/") }))
         .map_err(|error| Failure::from_sys(Code::HandoverSwitch, "enter the new root", &error).hopeless())?;
     Ok(Done::default())
 }
@@ -28,7 +28,7 @@ pub fn switch<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
 /// Leaves the new root to whoever enters it.
 pub fn leave<S: Sys>(cx: &Context<S>) -> Done {
     let program = cx.known.init.as_ref().map_or("no init", |init| init.program.as_str());
-    Done::with(format!("{program} is in {}", paths::ROOT))
+    Done::with(format!("{program} is in {}", OS.root()))
 }
 
 /// Ends the log, prints the timeline and becomes the OS's init.
@@ -53,6 +53,6 @@ pub fn exec<S: Sys>(cx: &Context<S>, args: &[String]) -> Result<Done, Failure> {
 /// are left over is up to the kernel. The environment, where left words with a value are, goes on by itself.
 fn handed<S: Sys>(cx: &Context<S>) -> Option<Vec<String>> {
     // Without it, the plan's words are those that the line has.
-    let bytes = cx.sys.read(Path::new("/proc/self/cmdline")).ok().filter(|bytes| !bytes.is_empty())?;
+    let bytes = cx.sys.read(&own("/proc/self/cmdline")).ok().filter(|bytes| !bytes.is_empty())?;
     Some(arguments(&bytes))
 }

@@ -1,15 +1,15 @@
 //! ssh host keys: the node's own, and the same at each boot where a disk can keep them.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dayfly_plan::{Code, HostKeys, paths};
-use dayfly_sys::{Sys, SysError};
+use dayfly_plan::{Code, HostKeys};
+use dayfly_sys::{Sys, SysError, TreePath};
 
 use crate::Failure;
 use crate::context::{Context, Done};
 use crate::events::Level;
 use crate::os;
+use crate::trees::{OS, kept as kept_by_dayfly};
 
 /// Where sshd has them (sshd_config(5), `HostKey`).
 const SSH: &str = "/etc/ssh";
@@ -40,7 +40,7 @@ pub fn make<S: Sys>(cx: &Context<S>, policy: HostKeys) -> Result<Done, Failure> 
     if !os::has_program(&*cx.sys, "sshd").map_err(failed)? {
         return Ok(Done::with("the image has no sshd"));
     }
-    let folder = cx.sys.resolve(Path::new(paths::ROOT), Path::new(SSH)).map_err(failed)?;
+    let folder = OS.at(SSH);
     let baked = private_keys(cx, &folder).map_err(failed)?;
     let keeps = policy == HostKeys::Persistent && cx.known.state.is_some();
     let (set, origin) = if keeps {
@@ -69,12 +69,12 @@ pub fn make<S: Sys>(cx: &Context<S>, policy: HostKeys) -> Result<Done, Failure> 
 }
 
 /// The private keys in a folder.
-fn private_keys<S: Sys>(cx: &Context<S>, folder: &Path) -> Result<Vec<String>, SysError> {
+fn private_keys<S: Sys>(cx: &Context<S>, folder: &TreePath) -> Result<Vec<String>, SysError> {
     let files = host_key_files(cx, folder)?;
     Ok(files.into_iter().filter(|name| !is_public(name)).collect())
 }
 
-fn host_key_files<S: Sys>(cx: &Context<S>, folder: &Path) -> Result<Vec<String>, SysError> {
+fn host_key_files<S: Sys>(cx: &Context<S>, folder: &TreePath) -> Result<Vec<String>, SysError> {
     let entries = match cx.sys.list(folder) {
         Ok(entries) => entries,
         Err(error) if error.is_not_found() => return Ok(Vec::new()),
@@ -91,8 +91,8 @@ fn host_key_files<S: Sys>(cx: &Context<S>, folder: &Path) -> Result<Vec<String>,
         .collect())
 }
 
-fn kept_folder() -> PathBuf {
-    Path::new(paths::KEPT).join("ssh")
+fn kept_folder() -> TreePath {
+    kept_by_dayfly().join("ssh")
 }
 
 /// The set on the state disk; `None` where there is none, or none that is whole.
@@ -115,13 +115,13 @@ fn is_whole(key: &KeyFile) -> bool {
     is_public(&key.name) || (text.starts_with("-----BEGIN ") && text.trim_end().ends_with("PRIVATE KEY-----"))
 }
 
-fn read<S: Sys>(cx: &Context<S>, folder: &Path, names: &[String]) -> Result<Vec<KeyFile>, SysError> {
+fn read<S: Sys>(cx: &Context<S>, folder: &TreePath, names: &[String]) -> Result<Vec<KeyFile>, SysError> {
     let file = |name: &String| Ok(KeyFile { name: name.clone(), bytes: cx.sys.read(&folder.join(name))? });
     names.iter().map(file).collect()
 }
 
 /// By the image's own ssh-keygen, in a folder that nobody else can look into.
-fn generate<S: Sys>(cx: &Context<S>, ssh: &Path) -> Result<Vec<KeyFile>, Failure> {
+fn generate<S: Sys>(cx: &Context<S>, ssh: &TreePath) -> Result<Vec<KeyFile>, Failure> {
     const FRESH: &str = ".dayfly-new";
     let fresh = ssh.join(FRESH);
     let failed = |error| Failure::from_sys(Code::NodeHostKeys, "make ssh host keys", &error);
@@ -131,7 +131,7 @@ fn generate<S: Sys>(cx: &Context<S>, ssh: &Path) -> Result<Vec<KeyFile>, Failure
         let file = format!("{SSH}/{FRESH}/ssh_host_{kind}_key");
         let args = ["-q", "-t", kind, "-N", "", "-f", &file];
         let tried = format!("make an ssh host key of the type {kind}");
-        let failure = match cx.sys.run_in(Path::new(paths::ROOT), "ssh-keygen", &args, LIMIT.min(cx.left())) {
+        let failure = match cx.sys.run_in(OS, "ssh-keygen", &args, LIMIT.min(cx.left())) {
             Ok(output) if output.status == 0 => continue,
             Ok(output) => {
                 let wrong = format!("ssh-keygen ended with {}: {}", output.status, output.text);
@@ -158,8 +158,8 @@ fn generate<S: Sys>(cx: &Context<S>, ssh: &Path) -> Result<Vec<KeyFile>, Failure
 
 /// Onto the state disk, all or nothing.
 fn keep<S: Sys>(cx: &Context<S>, set: &[KeyFile]) -> Result<(), SysError> {
-    let fresh = Path::new(paths::KEPT).join("ssh.new");
-    cx.sys.make_dir(Path::new(paths::KEPT), 0o700)?;
+    let fresh = kept_by_dayfly().join("ssh.new");
+    cx.sys.make_dir(&kept_by_dayfly(), 0o700)?;
     cx.sys.remove_tree(&fresh)?;
     cx.sys.make_dir(&fresh, 0o700)?;
     for key in set {
@@ -170,7 +170,7 @@ fn keep<S: Sys>(cx: &Context<S>, set: &[KeyFile]) -> Result<(), SysError> {
 }
 
 /// Into the OS, in place of all that is there: a key that the image brings along is known to others.
-fn put<S: Sys>(cx: &Context<S>, folder: &Path, set: &[KeyFile]) -> Result<(), SysError> {
+fn put<S: Sys>(cx: &Context<S>, folder: &TreePath, set: &[KeyFile]) -> Result<(), SysError> {
     for name in host_key_files(cx, folder)? {
         if !set.iter().any(|key| key.name == name) {
             cx.sys.remove_tree(&folder.join(name))?;

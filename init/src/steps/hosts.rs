@@ -3,6 +3,7 @@
 use dayfly_plan::settings::value::HostName;
 use dayfly_sys::{Sys, SysError};
 
+use crate::trees::OS;
 use crate::{NetworkUp, os};
 
 const FILE: &str = "/etc/hosts";
@@ -20,7 +21,7 @@ const EVERYWHERE: [(&str, &str); 4] = [
 pub fn write<S: Sys>(sys: &S, name: &HostName, network: Option<&NetworkUp>) -> Result<(), SysError> {
     let there = os::read_bytes(sys, FILE)?.unwrap_or_default();
     // Comments of the image are bytes in any encoding, and stay so.
-    sys.write(&os::place(sys, FILE)?, &with_node(&there, name, network), 0o644)
+    sys.write(&OS.at(FILE), &with_node(&there, name, network), 0o644)
 }
 
 /// The node's own line comes first: of two for a name, most resolvers take the first.

@@ -1,17 +1,17 @@
 //! Who this node is: host name, hosts, machine-id, resolver.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
 
 use dayfly_plan::settings::value::HostName;
-use dayfly_plan::{Code, IdentityPlan, paths};
-use dayfly_sys::{Link, LinkKind, Sys, SysError};
+use dayfly_plan::{Code, IdentityPlan};
+use dayfly_sys::{Link, LinkKind, Sys, SysError, own};
 use dayfly_wire::mac::Mac;
 use sha2::{Digest, Sha256};
 
 use super::{container, hosts};
 use crate::context::{Context, Done};
 use crate::events::{Event, Level, NodeFact};
+use crate::trees::{IMAGE, OS, kept};
 use crate::{Failure, Learned, NetworkUp};
 
 /// Where a name comes from that the installed OS has.
@@ -36,7 +36,7 @@ pub fn write<S: Sys>(cx: &Context<S>, plan: &IdentityPlan) -> Result<Done, Failu
 }
 
 fn write_files<S: Sys>(cx: &Context<S>, name: &HostName, machine_id: &str) -> Result<(), SysError> {
-    let etc = Path::new(paths::ROOT).join("etc");
+    let etc = OS.at("/etc");
     let put = |file: &str, text: &str, mode: u32| cx.sys.write(&etc.join(file), text.as_bytes(), mode);
     put("hostname", &format!("{name}\n"), 0o644)?;
     put("machine-id", &format!("{machine_id}\n"), 0o444)?;
@@ -75,7 +75,7 @@ fn own_id<S: Sys>(cx: &Context<S>) -> Option<String> {
 /// A line of the installed OS's /etc.
 fn own_file<S: Sys>(cx: &Context<S>, name: &str) -> Option<String> {
     // Without it, the node is named as one without a disk of its own is.
-    let bytes = cx.sys.read(&Path::new(paths::LOWER).join("etc").join(name)).ok()?;
+    let bytes = cx.sys.read(&IMAGE.at("/etc").join(name)).ok()?;
     Some(String::from_utf8_lossy(&bytes).trim().to_owned()).filter(|text| !text.is_empty())
 }
 
@@ -125,7 +125,7 @@ pub fn resolv_conf(network: &NetworkUp) -> String {
 /// machine-id(5): the same at every boot of this machine, without a disk: from the firmware's UUID, else the MAC.
 /// Hashed, because the UUID itself may serve as a secret elsewhere (machine-id(5), "should be considered confidential").
 fn machine_id<S: Sys>(cx: &Context<S>, mac: Option<Mac>) -> (String, &'static str) {
-    let path = PathBuf::from("/sys/class/dmi/id/product_uuid");
+    let path = own("/sys/class/dmi/id/product_uuid");
     // Machines without SMBIOS have no such file.
     let bytes = cx.sys.read(&path).unwrap_or_default();
     let uuid = String::from_utf8_lossy(&bytes).trim().to_ascii_lowercase();
@@ -144,9 +144,9 @@ fn machine_id<S: Sys>(cx: &Context<S>, mac: Option<Mac>) -> (String, &'static st
 
 /// The last resort, and the only one that a disk is needed for: there is nothing that is the same at the next boot.
 fn by_chance<S: Sys>(cx: &Context<S>) -> (String, &'static str) {
-    let file = Path::new(paths::KEPT).join("machine-id-seed");
-    let kept = cx.known.state.as_ref().and_then(|_| cx.sys.read(&file).ok());
-    if let Some(seed) = kept.filter(|seed| !seed.is_empty()) {
+    let file = kept().join("machine-id-seed");
+    let old = cx.known.state.as_ref().and_then(|_| cx.sys.read(&file).ok());
+    if let Some(seed) = old.filter(|seed| !seed.is_empty()) {
         return (String::from_utf8_lossy(&seed).into_owned(), "chance, kept on the state disk");
     }
     let mut random = [0; 16];
@@ -155,7 +155,7 @@ fn by_chance<S: Sys>(cx: &Context<S>) -> (String, &'static str) {
     if cx.known.state.is_none() {
         return (seed, "chance, new at each boot");
     }
-    let folder = cx.sys.make_dir(Path::new(paths::KEPT), 0o700);
+    let folder = cx.sys.make_dir(&kept(), 0o700);
     match folder.and_then(|()| cx.sys.write(&file, seed.as_bytes(), 0o600)) {
         Ok(()) => (seed, "chance, kept on the state disk"),
         Err(error) => {

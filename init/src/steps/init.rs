@@ -1,17 +1,16 @@
 //! The program that the OS goes on with, and what starts the OS's services.
 
-use std::path::Path;
-
-use dayfly_plan::{Code, INIT_CANDIDATES, paths};
+use dayfly_plan::{Code, INIT_CANDIDATES};
 use dayfly_sys::Sys;
 
 use crate::context::{Context, Done};
+use crate::trees::IMAGE;
 use crate::{Failure, Learned, Manager, OsInit};
 
 /// Finds both, while there still is a way back.
 pub fn find<S: Sys>(cx: &Context<S>, init: Option<&str>) -> Result<Done, Failure> {
     let program = find_program(cx, init)?;
-    let manager = Manager::of_init(&*cx.sys, Path::new(paths::LOWER), &program).map_err(|error| {
+    let manager = Manager::of_init(&*cx.sys, IMAGE, &program).map_err(|error| {
         Failure::from_sys(Code::HandoverNoInit, format!("look where {program} leads"), &error)
     })?;
     let name = manager.map_or("no service manager that Dayfly knows", Manager::name);
@@ -21,9 +20,8 @@ pub fn find<S: Sys>(cx: &Context<S>, init: Option<&str>) -> Result<Done, Failure
 fn find_program<S: Sys>(cx: &Context<S>, init: Option<&str>) -> Result<String, Failure> {
     let candidates: Vec<&str> = init.map_or_else(|| INIT_CANDIDATES.to_vec(), |init| vec![init]);
     for candidate in &candidates {
-        let place = Path::new(paths::LOWER).join(candidate.trim_start_matches('/'));
         // A symlink may point anywhere inside the image; where it leads shows at the exec.
-        match cx.sys.inspect(&place) {
+        match cx.sys.inspect(&IMAGE.at(candidate)) {
             Ok(Some(_)) => return Ok((*candidate).to_owned()),
             Ok(None) => {}
             Err(error) if error.is_not_found() => {}

@@ -3,24 +3,28 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use dayfly_plan::{Code, LayoutEntry, Policy, paths};
-use dayfly_sys::{FileKind, Mount, MountFlags, Sys, SysError};
+use dayfly_plan::{Code, LayoutEntry, Policy};
+use dayfly_sys::{FileKind, Mount, MountFlags, Sys, SysError, TreePath};
 
 use super::{container, fstab, os_disk, root};
 use crate::Failure;
 use crate::context::{Context, Done};
 use crate::events::Level;
+use crate::trees::{IMAGE, OS, OVERLAY, STATE, WRITABLE};
+
+/// A symlink on a way where none is followed, errno(3).
+const ELOOP: i32 = 40;
 
 /// Applies every policy.
 pub fn apply<S: Sys>(cx: &Context<S>, entries: &[LayoutEntry]) -> Result<Done, Failure> {
     let overlay = Mount::Bind {
-        source: PathBuf::from(paths::ROOT),
-        target: PathBuf::from(paths::OVERLAY),
+        source: OS.top(),
+        target: OVERLAY.place(),
         recursive: false,
         flags: MountFlags::default(),
     };
     cx.sys
-        .make_dir(Path::new(paths::OVERLAY), 0o755)
+        .make_dir(&OVERLAY.place(), 0o755)
         .and_then(|()| cx.sys.mount(&overlay))
         .map_err(|error| Failure::from_sys(Code::RootLayout, "keep the root's overlay at hand", &error))?;
     let failed =
@@ -30,8 +34,9 @@ pub fn apply<S: Sys>(cx: &Context<S>, entries: &[LayoutEntry]) -> Result<Done, F
     let mut left_to_os: Vec<&str> = Vec::new();
     let mut of_os: Vec<&str> = Vec::new();
     let of_fstab = fstab::read(cx).map_err(failed("read the OS's /etc/fstab".to_owned()))?;
-    for entry in entries {
-        let place = Place::new(entry, entries);
+    let found = lead(cx, entries);
+    for one in &found {
+        let (entry, place) = (one.0, Place::new(&found, one));
         let tried = || format!("make {} {}", entry.path, entry.policy);
         if of_os.iter().any(|above| below(above, &entry.path).is_some())
             && (entry.is_default || entry.policy.persists())
@@ -73,7 +78,7 @@ pub fn apply<S: Sys>(cx: &Context<S>, entries: &[LayoutEntry]) -> Result<Done, F
     fstab::settle(cx, entries, &left_to_os).map_err(failed("put /etc/fstab right".to_owned()))?;
     container::leave(cx).map_err(failed("clear what a container's tools left".to_owned()))?;
     // What is still bound from it stays; only the place goes.
-    let away = Mount::Unmount { target: PathBuf::from(paths::OVERLAY), lazy: true };
+    let away = Mount::Unmount { target: OVERLAY.place(), lazy: true };
     if let Err(error) = cx.sys.mount(&away) {
         cx.note(Level::Debug, error.to_string());
     }
@@ -85,12 +90,57 @@ pub fn apply<S: Sys>(cx: &Context<S>, entries: &[LayoutEntry]) -> Result<Done, F
     }))
 }
 
+/// Where the image's own symlinks lead from each path, parents first: what is mounted on `/home` goes to `/var/home` in an
+/// image that has it there. Of two paths that lead to one place, the place has one policy.
+fn lead<'a, S: Sys>(cx: &Context<S>, entries: &'a [LayoutEntry]) -> Vec<(&'a LayoutEntry, String)> {
+    let mut found: Vec<(&LayoutEntry, String)> = Vec::new();
+    for entry in entries {
+        let path = IMAGE.at(&entry.path);
+        // Most defaults are of other distributions: the one look that they cost.
+        let may_be_gone = entry.is_default && entry.policy == Policy::Ephemeral;
+        if may_be_gone && matches!(cx.sys.inspect(&path), Ok(None)) {
+            continue;
+        }
+        let real = match cx.sys.resolve(&path) {
+            Ok(real) => real.as_inside().to_string_lossy().into_owned(),
+            Err(error) => {
+                cx.note(Level::Warning, format!("{} stays as the image has it: {error}", entry.path));
+                continue;
+            }
+        };
+        if real != entry.path && dayfly_plan::check_path(&real).is_err() {
+            let text = format!("{} stays as the image has it: it leads to {real} there", entry.path);
+            cx.note(Level::Warning, text);
+            continue;
+        }
+        match found.iter_mut().find(|(_, other)| *other == real) {
+            // Who names the place itself means it.
+            Some(other) if entry.path == real => {
+                cx.note(
+                    Level::Info,
+                    format!("{} leads to {real}, which has a policy of its own", other.0.path),
+                );
+                other.0 = entry;
+            }
+            Some(_) => {
+                cx.note(
+                    Level::Info,
+                    format!("{} leads to {real}, which has a policy of its own", entry.path),
+                );
+            }
+            None => found.push((entry, real)),
+        }
+    }
+    found.sort_by(|one, other| one.1.cmp(&other.1));
+    found
+}
+
 struct Place<'a> {
     path: &'a str,
-    /// Where it is mounted.
-    target: PathBuf,
+    /// Where it is mounted: in the OS, where nobody's symlink but the image's own counts.
+    target: TreePath,
     /// Where the image has it.
-    image: PathBuf,
+    image: TreePath,
     /// The nearest policy above it; the root's overlay is ephemeral.
     above: Policy,
     /// What below it has a policy of its own, relative to it.
@@ -100,15 +150,15 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn new(entry: &'a LayoutEntry, entries: &[LayoutEntry]) -> Self {
+    fn new(entries: &[(&'a LayoutEntry, String)], (entry, real): &(&'a LayoutEntry, String)) -> Self {
         // The last of those above is the nearest: parents come first.
-        let above = entries.iter().rfind(|other| below(&other.path, &entry.path).is_some());
+        let above = entries.iter().rfind(|(_, other)| below(other, real).is_some());
         Self {
             path: &entry.path,
-            target: at(paths::ROOT, &entry.path),
-            image: at(paths::LOWER, &entry.path),
-            above: above.map_or(Policy::Ephemeral, |above| above.policy),
-            below: entries.iter().filter_map(|other| below(&entry.path, &other.path)).collect(),
+            target: OS.without_links().at(real),
+            image: IMAGE.without_links().at(real),
+            above: above.map_or(Policy::Ephemeral, |(above, _)| above.policy),
+            below: entries.iter().filter_map(|(_, other)| below(real, other)).collect(),
             policy: entry.policy,
             is_default: entry.is_default,
         }
@@ -119,10 +169,10 @@ impl<'a> Place<'a> {
     }
 
     /// Makes sure that there is a folder to mount on. False where it is not worth a failed boot: a default that an
-    /// image without this folder does not need.
+    /// image without this folder does not need, or a way that a symlink on the state disk has bent.
     fn prepare<S: Sys>(&self, cx: &Context<S>) -> Result<bool, SysError> {
-        if cx.sys.inspect(&self.target)? == Some(FileKind::Dir) {
-            return Ok(true);
+        if !self.has_room(cx, FileKind::Dir)? {
+            return Ok(false);
         }
         match cx.sys.make_dir(&self.target, 0o755) {
             Ok(()) => Ok(true),
@@ -137,13 +187,44 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// Whether a folder or a file of this place can be mounted on, or made. What the state disk has in its stead is set
+    /// aside: the image says what is there.
+    fn has_room<S: Sys>(&self, cx: &Context<S>, wanted: FileKind) -> Result<bool, SysError> {
+        let there = match cx.sys.inspect(&self.target) {
+            Ok(there) => there,
+            Err(error) if error.errno() == Some(ELOOP) && self.above.persists() => {
+                let text =
+                    format!("{} stays as the state disk has it, not {}: {error}", self.path, self.policy);
+                cx.note(Level::Warning, text);
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        };
+        let fits = match (there, wanted) {
+            (None, _)
+            | (Some(FileKind::Dir), FileKind::Dir)
+            | (Some(FileKind::File(_)), FileKind::File(_)) => true,
+            (Some(_), _) => false,
+        };
+        if fits || !self.above.persists() {
+            return Ok(true);
+        }
+        if self.policy == Policy::Ephemeral && self.is_default {
+            // What the state disk has of an older image's database.
+            cx.sys.remove_tree(&self.target)?;
+        } else {
+            set_aside(cx, &self.target)?;
+        }
+        Ok(true)
+    }
+
     /// Whether it is a part of a file system that was mounted below the root before: an overlay shows nothing of that.
     fn is_apart<S: Sys>(&self, cx: &Context<S>) -> bool {
         let below = cx.known.mounted_root.iter().flat_map(|root| &root.below);
         below.into_iter().any(|place| Path::new(self.path).starts_with(place))
     }
 
-    fn bind<S: Sys>(&self, cx: &Context<S>, source: PathBuf, flags: MountFlags) -> Result<(), SysError> {
+    fn bind<S: Sys>(&self, cx: &Context<S>, source: TreePath, flags: MountFlags) -> Result<(), SysError> {
         cx.sys.mount(&Mount::Bind { source, target: self.target.clone(), recursive: false, flags })
     }
 
@@ -171,35 +252,32 @@ impl<'a> Place<'a> {
             return Ok(());
         }
         if self.is_default {
-            // Most defaults are of other distributions: the one look that they cost.
             match cx.sys.inspect(&self.image)? {
                 Some(FileKind::Dir) => {}
                 Some(FileKind::File(_)) if self.above.persists() => return self.put_back(cx),
                 _ => return Ok(()),
             }
-            // What the state disk has of an older image's, in the way of a folder.
-            if matches!(cx.sys.inspect(&self.target)?, Some(kind) if kind != FileKind::Dir) {
-                cx.sys.remove_tree(&self.target)?;
-            }
         }
         if is_apart {
             return self.own_overlay(cx);
         }
-        let source = at(paths::OVERLAY, self.path);
+        let source = self.target.in_tree(OVERLAY);
         cx.sys.make_dir(&source, 0o755)?;
         if self.prepare(cx)? { self.bind(cx, source, MountFlags::default()) } else { Ok(()) }
     }
 
     /// A file of the image's below what is kept. Nothing is bound over it: programs replace such files by rename(2).
     fn put_back<S: Sys>(&self, cx: &Context<S>) -> Result<(), SysError> {
+        if !self.has_room(cx, FileKind::File(0))? {
+            return Ok(());
+        }
         let wanted = cx.sys.read(&self.image)?;
         let is_file = matches!(cx.sys.inspect(&self.target)?, Some(FileKind::File(_)));
         if is_file && cx.sys.read(&self.target)? == wanted {
             return Ok(());
         }
         cx.sys.remove_tree(&self.target)?;
-        let folder = self.target.parent().unwrap_or(Path::new(paths::ROOT));
-        cx.sys.make_dir(folder, 0o755)?;
+        cx.sys.make_dir(&self.target.parent(), 0o755)?;
         cx.sys.copy_file(&self.image, &self.target)
     }
 
@@ -215,7 +293,7 @@ impl<'a> Place<'a> {
         if !self.prepare(cx)? {
             return Ok(());
         }
-        let writable = Path::new(paths::WRITABLE).join(format!("of-{}", escaped(self.path)));
+        let writable = WRITABLE.at(format!("of-{}", escaped(self.path)));
         let rights = cx.sys.rights(&self.image)?;
         root::over(cx, &self.image, &writable, &self.target, rights.mode)?;
         cx.sys.set_owner(&self.target, rights.uid, rights.gid)
@@ -224,13 +302,17 @@ impl<'a> Place<'a> {
     /// On the state disk; filled from the image the first time, all or nothing: a boot that is cut off while it copies
     /// starts over the next time.
     fn persist<S: Sys>(&self, cx: &Context<S>) -> Result<(), SysError> {
-        let kept = Path::new(paths::STATE).join(escaped(self.path));
-        let there = cx.sys.inspect(&kept)?;
+        let kept = STATE.at(escaped(self.path));
+        let mut there = cx.sys.inspect(&kept)?;
+        if !matches!(there, None | Some(FileKind::Dir | FileKind::File(_))) {
+            set_aside(cx, &kept)?;
+            there = None;
+        }
         if self.is_file(cx, there)? {
             return self.persist_file(cx, kept, there.is_some());
         }
         if there.is_none() {
-            let fresh = Path::new(paths::STATE).join(format!(".new-{}", escaped(self.path)));
+            let fresh = STATE.at(format!(".new-{}", escaped(self.path)));
             cx.sys.remove_tree(&fresh)?;
             cx.sys.make_dir(&fresh, 0o755)?;
             if self.is_in_image(cx)? {
@@ -262,9 +344,9 @@ impl<'a> Place<'a> {
 
     /// One file out of an ephemeral folder, bound over its place: what is written into it lies on the state disk. A
     /// program that replaces it by rename(2) is refused with EBUSY.
-    fn persist_file<S: Sys>(&self, cx: &Context<S>, kept: PathBuf, is_there: bool) -> Result<(), SysError> {
+    fn persist_file<S: Sys>(&self, cx: &Context<S>, kept: TreePath, is_there: bool) -> Result<(), SysError> {
         if !is_there {
-            let fresh = Path::new(paths::STATE).join(format!(".new-{}", escaped(self.path)));
+            let fresh = STATE.at(format!(".new-{}", escaped(self.path)));
             cx.sys.remove_tree(&fresh)?;
             if matches!(cx.sys.inspect(&self.image)?, Some(FileKind::File(_))) {
                 cx.sys.copy_file(&self.image, &fresh)?;
@@ -274,6 +356,9 @@ impl<'a> Place<'a> {
             }
             cx.sys.rename(&fresh, &kept)?;
             cx.note(Level::Info, format!("{} is new on the state disk", self.path));
+        }
+        if !self.has_room(cx, FileKind::File(0))? {
+            return Ok(());
         }
         if cx.sys.inspect(&self.target)?.is_none() {
             cx.sys.write(&self.target, b"", 0o600)?;
@@ -319,8 +404,16 @@ fn below(outer: &str, inner: &str) -> Option<PathBuf> {
     inner.strip_prefix(outer)?.strip_prefix('/').map(PathBuf::from)
 }
 
-fn at(root: &str, path: &str) -> PathBuf {
-    Path::new(root).join(path.trim_start_matches('/'))
+/// Makes room without losing anything.
+fn set_aside<S: Sys>(cx: &Context<S>, path: &TreePath) -> Result<(), SysError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".set-aside");
+    let aside = path.parent().join(name);
+    cx.note(
+        Level::Warning,
+        format!("{path} is not what the layout has there, and was left so: it is {aside} now"),
+    );
+    cx.sys.rename(path, &aside)
 }
 
 /// The folder's name on the state disk, as `systemd-escape --path` makes it.
@@ -367,7 +460,9 @@ mod tests {
         .map(|(path, policy)| LayoutEntry { path: path.to_owned(), policy, is_default: true })
         .into();
         let around = |index: usize| {
-            let place = Place::new(&entries[index], &entries);
+            let found: Vec<(&LayoutEntry, String)> =
+                entries.iter().map(|entry| (entry, entry.path.clone())).collect();
+            let place = Place::new(&found, &found[index]);
             (place.above, place.below)
         };
         assert_eq!(around(0), (Policy::Ephemeral, vec![PathBuf::from("local")]));

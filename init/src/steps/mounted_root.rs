@@ -1,12 +1,11 @@
 //! The root that somebody mounted (`init=`) as the image.
 
-use std::path::{Path, PathBuf};
-
-use dayfly_plan::{Code, paths};
-use dayfly_sys::{Mount, Sys};
+use dayfly_plan::Code;
+use dayfly_sys::{Mount, Sys, own};
 
 use crate::context::{Context, Done};
 use crate::events::Level;
+use crate::trees::IMAGE;
 use crate::{Failure, Learned, MountedRoot};
 
 /// What the boot goes on using of the old root: modules and their configuration, certificates, names, a shell.
@@ -28,16 +27,15 @@ const TRIED: &str = "take the mounted root as the image";
 
 /// Goes on from a root in memory, with the one before as the lower layer, which is not written to any more.
 pub fn take<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
-    let lower = Path::new(paths::LOWER);
     let failed = |error| Failure::from_sys(Code::ImageRoot, TRIED, &error);
     // /run moves from root to root: where this boot has been here before, an init led back to Dayfly.
-    if cx.sys.inspect(lower).map_err(failed)?.is_some() {
+    if cx.sys.inspect(&IMAGE.place()).map_err(failed)?.is_some() {
         let wrong = "this root is one that Dayfly has made: the init that it went on with is Dayfly again";
         let fix = "Name the OS's own init with dayfly.init=/path; init= names Dayfly only where an installed disk is booted.";
         return Err(Failure::new(Code::ImageRoot, TRIED, wrong).with_fix(fix).hopeless());
     }
-    cx.sys.leave_root(lower).map_err(|error| failed(error).hopeless())?;
-    if let Err(error) = cx.sys.mount(&Mount::ReadOnly { target: lower.to_owned() }) {
+    cx.sys.leave_root(IMAGE).map_err(|error| failed(error).hopeless())?;
+    if let Err(error) = cx.sys.mount(&Mount::ReadOnly { target: IMAGE.place() }) {
         // Layers of an overlay are not written to; a program of the initramfs that still runs may.
         cx.note(
             Level::Warning,
@@ -58,22 +56,22 @@ pub fn take<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
 }
 
 fn link<S: Sys>(cx: &Context<S>, name: &str) -> Result<(), dayfly_sys::SysError> {
-    let target = Path::new(paths::LOWER).join(name);
+    let target = IMAGE.at(name);
     match cx.sys.inspect(&target)? {
-        Some(_) => cx.sys.symlink(&target, &PathBuf::from("/").join(name)),
+        Some(_) => cx.sys.symlink(&target.outside(), &own("/").join(name)),
         None => Ok(()),
     }
 }
 
 /// The places of file systems that were mounted below the old root, as they are called in the OS (proc_pid_mountinfo(5)).
 fn mounts_below<S: Sys>(cx: &Context<S>) -> Result<Vec<String>, Failure> {
-    let bytes = cx.sys.read(Path::new("/proc/self/mountinfo")).map_err(|error| {
+    let bytes = cx.sys.read(&own("/proc/self/mountinfo")).map_err(|error| {
         Failure::from_sys(Code::ImageRoot, "see what is mounted below the old root", &error)
     })?;
     let text = String::from_utf8_lossy(&bytes);
     let mut below: Vec<String> = text
         .lines()
-        .filter_map(|line| line.split(' ').nth(4)?.strip_prefix(paths::LOWER))
+        .filter_map(|line| line.split(' ').nth(4)?.strip_prefix(IMAGE.root()))
         .filter(|place| place.starts_with('/'))
         .map(str::to_owned)
         .collect();

@@ -1,15 +1,16 @@
 //! What came of this boot, for those who were not there: boot.json to a server, and a history on the node's own disk.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use dayfly_plan::settings::value::Url;
 use dayfly_plan::{Code, paths};
-use dayfly_sys::{FileKind, Post, Sys};
+use dayfly_sys::{FileKind, Post, Sys, TreePath};
 
 use crate::Failure;
 use crate::context::{Context, Done};
 use crate::events::Report;
+use crate::trees::{OS, STATE};
 
 /// How long the sinks may take for the report's text.
 const TEXT: Duration = Duration::from_secs(2);
@@ -53,7 +54,7 @@ fn unavailable(url: &Url) -> Failure {
 
 /// Keeps boot.json and boot.log among those of earlier boots in the OS's /var/log.
 pub fn keep<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
-    let folder = Path::new(paths::ROOT).join(paths::HISTORY.trim_start_matches('/'));
+    let folder = OS.at(paths::HISTORY);
     let Some(report) = cx.events.report("handover", TEXT) else {
         return Err(Failure::new(Code::NodeWrite, "keep boot.json", "the log's thread did not answer"));
     };
@@ -62,14 +63,14 @@ pub fn keep<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
 
 /// The same for a boot that has failed: on the state disk, where that is mounted and has the folder.
 pub fn keep_failure<S: Sys>(sys: &S, report: &Report) -> Option<Result<Done, Failure>> {
-    let var = Path::new(paths::STATE).join("var");
+    let var = STATE.at("var");
     // Without a state disk, or before the node's first good boot, there is nowhere to keep it.
     let is_there = matches!(sys.inspect(&var), Ok(Some(FileKind::Dir)));
     is_there.then(|| store(sys, &var.join("log/dayfly"), report))
 }
 
-fn store<S: Sys>(sys: &S, folder: &Path, report: &Report) -> Result<Done, Failure> {
-    let tried = || format!("keep the boot's record in {}", folder.display());
+fn store<S: Sys>(sys: &S, folder: &TreePath, report: &Report) -> Result<Done, Failure> {
+    let tried = || format!("keep the boot's record in {folder}");
     let failed = |error| Failure::from_sys(Code::NodeWrite, tried(), &error);
     sys.make_dir(folder, 0o755).map_err(failed)?;
     let mut numbers: Vec<u32> =

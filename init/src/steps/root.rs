@@ -1,12 +1,11 @@
 //! The OS's root: the image below, a tmpfs above.
 
-use std::path::{Path, PathBuf};
-
-use dayfly_plan::{Code, paths};
-use dayfly_sys::{Mount, MountFlags, Sys, SysError};
+use dayfly_plan::Code;
+use dayfly_sys::{Mount, MountFlags, Sys, SysError, TreePath};
 
 use crate::Failure;
 use crate::context::{Context, Done};
+use crate::trees::{IMAGE, OS, WRITABLE};
 
 /// Mounts it at its place before the switch.
 pub fn mount<S: Sys>(cx: &Context<S>, size: Option<u64>) -> Result<Done, Failure> {
@@ -20,7 +19,7 @@ pub fn mount<S: Sys>(cx: &Context<S>, size: Option<u64>) -> Result<Done, Failure
 }
 
 fn overlay<S: Sys>(cx: &Context<S>, size: Option<u64>) -> Result<(), SysError> {
-    let writable = PathBuf::from(paths::WRITABLE);
+    let writable = WRITABLE.place();
     let mut options = vec![("mode".to_owned(), Some("0755".to_owned()))];
     if let Some(bytes) = size {
         options.push(("size".to_owned(), Some(bytes.to_string())));
@@ -33,16 +32,16 @@ fn overlay<S: Sys>(cx: &Context<S>, size: Option<u64>) -> Result<(), SysError> {
         options,
         flags: MountFlags::default(),
     })?;
-    cx.sys.make_dir(Path::new(paths::ROOT), 0o755)?;
-    over(cx, Path::new(paths::LOWER), &writable, Path::new(paths::ROOT), 0o755)
+    cx.sys.make_dir(&OS.place(), 0o755)?;
+    over(cx, &IMAGE.top(), &WRITABLE.top(), &OS.place(), 0o755)
 }
 
 /// Mounts an overlay of `lower` and folders in `writable`.
 pub fn over<S: Sys>(
     cx: &Context<S>,
-    lower: &Path,
-    writable: &Path,
-    target: &Path,
+    lower: &TreePath,
+    writable: &TreePath,
+    target: &TreePath,
     mode: u32,
 ) -> Result<(), SysError> {
     let (upper, work) = (writable.join("u"), writable.join("w"));

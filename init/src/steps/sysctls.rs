@@ -1,10 +1,9 @@
 //! What of the kernel is set for the OS: its modules and its parameters.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use dayfly_plan::{Code, SysctlPlan};
-use dayfly_sys::Sys;
+use dayfly_sys::{Sys, own};
 
 use crate::Failure;
 use crate::context::{Context, Done};
@@ -46,7 +45,7 @@ pub fn set<S: Sys>(cx: &Context<S>, sysctls: &[SysctlPlan]) -> Result<Done, Fail
 pub fn set_each<S: Sys>(cx: &Context<S>, sysctls: &[SysctlPlan]) -> Vec<Failure> {
     let mut troubles = Vec::new();
     for sysctl in sysctls {
-        let file = Path::new("/proc/sys").join(sysctl.file());
+        let file = own("/proc/sys").join(sysctl.file());
         if let Err(error) = cx.sys.write(&file, format!("{}\n", sysctl.value).as_bytes(), 0o644) {
             let tried = format!("set {} to {}", sysctl.name, sysctl.value);
             troubles.push(Failure::from_sys(Code::NodeSysctl, tried, &error));
@@ -62,7 +61,7 @@ pub fn unless_here<S: Sys>(
     tried: String,
     act: impl FnOnce() -> Result<bool, Failure>,
 ) -> Result<(), Failure> {
-    let here = cx.sys.inspect(&Path::new("/sys/module").join(name.replace('-', "_")));
+    let here = cx.sys.inspect(&own("/sys/module").join(name.replace('-', "_")));
     if matches!(here, Ok(Some(_))) {
         return Ok(());
     }

@@ -1,15 +1,14 @@
 //! Users that the image has: their keys and passwords.
 
-use std::path::{Path, PathBuf};
-
-use dayfly_plan::{Code, Secret, UserPlan, paths};
-use dayfly_sys::{FileKind, Sys, SysError};
+use dayfly_plan::{Code, Secret, UserPlan};
+use dayfly_sys::{FileKind, Sys, SysError, TreePath};
 use dayfly_wire::accounts::{self, User};
 
 use crate::Failure;
 use crate::context::{Context, Done};
 use crate::events::Level;
 use crate::os::{self, Accounts, WRITTEN};
+use crate::trees::{IMAGE, OS};
 
 /// What is lost with a home that is new.
 const HOME_MODE: u32 = 0o700;
@@ -64,13 +63,13 @@ fn write_keys<S: Sys>(cx: &Context<S>, user: &User, keys: &[String]) -> Result<(
 }
 
 /// The home; a state disk that was filled from an older image may lack it.
-fn home<S: Sys>(cx: &Context<S>, user: &User) -> Result<PathBuf, SysError> {
-    let home = cx.sys.resolve(Path::new(paths::ROOT), Path::new(&user.home))?;
+fn home<S: Sys>(cx: &Context<S>, user: &User) -> Result<TreePath, SysError> {
+    let home = cx.sys.resolve(&OS.at(&user.home))?;
     if cx.sys.inspect(&home)?.is_some() {
         return Ok(home);
     }
     make_for(cx, user, &home)?;
-    let image = cx.sys.resolve(Path::new(paths::LOWER), Path::new(&user.home))?;
+    let image = cx.sys.resolve(&IMAGE.at(&user.home))?;
     let copied = match cx.sys.inspect(&image)? {
         Some(FileKind::Dir) => cx.sys.copy_tree(&image, &home, &[])?.entries,
         _ => 0,
@@ -79,7 +78,7 @@ fn home<S: Sys>(cx: &Context<S>, user: &User) -> Result<PathBuf, SysError> {
     Ok(home)
 }
 
-fn make_for<S: Sys>(cx: &Context<S>, user: &User, folder: &Path) -> Result<(), SysError> {
+fn make_for<S: Sys>(cx: &Context<S>, user: &User, folder: &TreePath) -> Result<(), SysError> {
     cx.sys.make_dir(folder, HOME_MODE)?;
     cx.sys.set_owner(folder, user.uid, user.gid)
 }

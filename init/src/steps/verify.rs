@@ -1,10 +1,8 @@
 //! Compares the image with its SHA-256.
 
-use std::path::Path;
-
 use dayfly_plan::Code;
 use dayfly_plan::settings::value::Sha256 as Digest256;
-use dayfly_sys::{Backing, FileKind, Sys};
+use dayfly_sys::{Backing, FileKind, Sys, TreePath};
 use dayfly_wire::superblock;
 
 use crate::context::{Context, Done};
@@ -73,7 +71,7 @@ fn hash<S: Sys>(cx: &Context<S>, tried: &str, image: &Image) -> Result<[u8; 32],
     hash.finish()
 }
 
-fn read<S: Sys>(cx: &Context<S>, path: &Path, offset: u64, want: usize) -> Result<Vec<u8>, String> {
+fn read<S: Sys>(cx: &Context<S>, path: &TreePath, offset: u64, want: usize) -> Result<Vec<u8>, String> {
     let chunk = cx.sys.read_at(path, offset, want).map_err(|error| error.to_string())?;
-    if chunk.is_empty() { Err(format!("{} ends after {offset} bytes", path.display())) } else { Ok(chunk) }
+    if chunk.is_empty() { Err(format!("{path} ends after {offset} bytes")) } else { Ok(chunk) }
 }

@@ -2,10 +2,9 @@
 
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::Result;
+use crate::{Result, TreePath, own};
 
 /// What is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +56,7 @@ pub enum Backing {
     /// An open memory file; the loop device keeps it alive after the switch.
     Memory(Arc<OwnedFd>),
     /// A file or a block device.
-    Path(PathBuf),
+    Path(TreePath),
     /// A part of one of those: a partition of a disk's image.
     Part {
         /// The whole.
@@ -71,10 +70,10 @@ pub enum Backing {
 
 impl Backing {
     /// Where this process can open it, a part as the whole. Reading it there costs less than through a loop device.
-    pub fn path(&self) -> PathBuf {
+    pub fn path(&self) -> TreePath {
         match self {
             // proc(5): the link leads to the open file itself, name or not.
-            Self::Memory(fd) => PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd())),
+            Self::Memory(fd) => own(format!("/proc/self/fd/{}", fd.as_raw_fd())),
             Self::Path(path) => path.clone(),
             Self::Part { of, .. } => of.path(),
         }

@@ -21,6 +21,7 @@ mod network;
 pub mod pid1;
 mod program;
 mod signature;
+mod tree;
 mod url;
 
 pub use device::{Loaded, Memory, Uevents};
@@ -31,6 +32,7 @@ pub use mount::{Mount, MountFlags};
 pub use network::{DHCP_CLIENT, DHCP_SERVER, Link, LinkChange, LinkKind, PacketPort, RouteOrigin};
 pub use program::Output;
 pub use signature::Signed;
+pub use tree::{Links, Tree, TreePath, own};
 pub use url::{Post, Request, Response};
 
 use std::path::{Path, PathBuf};
@@ -49,7 +51,8 @@ pub enum Power {
 
 /// What a boot step may ask of the machine.
 ///
-/// Paths are absolute. No method panics; none waits longer than the time it is given or, where it is given none,
+/// A path is always one of a tree ([`TreePath`]): no symlink in it leads out, and where a tree's rule refuses one, the call
+/// fails for that path alone. The text of a symlink (`target`) is what its reader makes of it. No method panics; none waits longer than the time it is given or, where it is given none,
 /// longer than the kernel takes for one system call.
 pub trait Sys: Send + Sync + 'static {
     /// Time since the kernel started (`CLOCK_BOOTTIME`): it goes on while the machine sleeps and never jumps.
@@ -58,39 +61,38 @@ pub trait Sys: Send + Sync + 'static {
     fn sleep(&self, time: Duration);
 
     /// Reads a whole file (at most 64 MiB: what is larger is not configuration).
-    fn read(&self, path: &Path) -> Result<Vec<u8>>;
+    fn read(&self, path: &TreePath) -> Result<Vec<u8>>;
     /// Reads up to `len` bytes at `offset`, of a file or a block device; short at its end.
-    fn read_at(&self, path: &Path, offset: u64, len: usize) -> Result<Vec<u8>>;
+    fn read_at(&self, path: &TreePath, offset: u64, len: usize) -> Result<Vec<u8>>;
     /// Fails (`EBUSY`) where a file system, swap, a RAID or a volume manager uses a block device or a partition of it.
-    fn check_unused(&self, device: &Path) -> Result<()>;
+    fn check_unused(&self, device: &TreePath) -> Result<()>;
     /// The entries of a folder, sorted by name.
-    fn list(&self, dir: &Path) -> Result<Vec<Entry>>;
+    fn list(&self, dir: &TreePath) -> Result<Vec<Entry>>;
     /// What is at a path, without following a final symlink; `None` where there is nothing.
-    fn inspect(&self, path: &Path) -> Result<Option<FileKind>>;
-    /// Where a path of the OS in `root` leads when symlinks are followed as the OS does. What is missing is taken as it
-    /// is written. A symlink that does not belong to root is refused: its owner could lead a file of ours anywhere.
-    fn resolve(&self, root: &Path, path: &Path) -> Result<PathBuf>;
+    fn inspect(&self, path: &TreePath) -> Result<Option<FileKind>>;
+    /// Where a path leads when symlinks are followed as its tree has it. What is missing is taken as it is written.
+    fn resolve(&self, path: &TreePath) -> Result<TreePath>;
     /// Owner and mode of what is at a path, without following a final symlink.
-    fn rights(&self, path: &Path) -> Result<Rights>;
+    fn rights(&self, path: &TreePath) -> Result<Rights>;
     /// Gives a file or folder to a user and a group, without following a final symlink. It loses setuid and setgid.
-    fn set_owner(&self, path: &Path, uid: u32, gid: u32) -> Result<()>;
+    fn set_owner(&self, path: &TreePath, uid: u32, gid: u32) -> Result<()>;
     /// Puts a file in place with these bytes and this mode, atomically (temporary file, then rename), and makes the
     /// folders above it (0755). Files in /proc and /sys are written in place.
-    fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()>;
+    fn write(&self, path: &TreePath, bytes: &[u8], mode: u32) -> Result<()>;
     /// Makes a folder and those above it; one that exists is left as it is.
-    fn make_dir(&self, path: &Path, mode: u32) -> Result<()>;
+    fn make_dir(&self, path: &TreePath, mode: u32) -> Result<()>;
     /// Makes a symlink, replacing a file or symlink that is there, and the folders above it (0755).
-    fn symlink(&self, target: &Path, link: &Path) -> Result<()>;
+    fn symlink(&self, target: &Path, link: &TreePath) -> Result<()>;
     /// Renames within one file system, replacing a file that is there; rename(2).
-    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
+    fn rename(&self, from: &TreePath, to: &TreePath) -> Result<()>;
     /// Removes a file, or a folder with all that is in it; never crosses a mount point. Nothing there is a success.
-    fn remove_tree(&self, path: &Path) -> Result<()>;
+    fn remove_tree(&self, path: &TreePath) -> Result<()>;
     /// Copies what is inside `from` into the existing folder `to`: modes, owners, times, xattrs, symlinks, device
     /// nodes, hard links. `to` itself gets the mode, owner, times and xattrs of `from`. Never crosses a mount point.
     /// Of a folder in `skip` (relative to `from`), only the folder itself is copied.
-    fn copy_tree(&self, from: &Path, to: &Path, skip: &[PathBuf]) -> Result<Copied>;
+    fn copy_tree(&self, from: &TreePath, to: &TreePath, skip: &[PathBuf]) -> Result<Copied>;
     /// Copies a regular file, with mode, owner, times and xattrs, to a place where nothing is.
-    fn copy_file(&self, from: &Path, to: &Path) -> Result<()>;
+    fn copy_file(&self, from: &TreePath, to: &TreePath) -> Result<()>;
 
     /// Makes, moves or removes a mount.
     fn mount(&self, mount: &Mount) -> Result<()>;
@@ -99,7 +101,7 @@ pub trait Sys: Send + Sync + 'static {
 
     /// Loads a module file, which may be compressed (`.xz .gz .zst`) where the kernel can decompress it.
     /// A module that is loaded already is a success.
-    fn load_module(&self, path: &Path, params: &str) -> Result<Loaded>;
+    fn load_module(&self, path: &TreePath, params: &str) -> Result<Loaded>;
     /// Subscribes to the kernel's uevents.
     fn uevents(&self) -> Result<Box<dyn Uevents>>;
     /// Total and available memory.
@@ -138,12 +140,12 @@ pub trait Sys: Send + Sync + 'static {
     /// Runs a program of the OS in `root` to its end (chroot), at most for `limit`: without a terminal and without input,
     /// with /dev, /proc and /sys in their places. A name without `/` is looked for in the usual folders. One that is over
     /// its time is killed, and an error that holds the end of what it said.
-    fn run_in(&self, root: &Path, program: &str, args: &[&str], limit: Duration) -> Result<Output>;
+    fn run_in(&self, root: Tree, program: &str, args: &[&str], limit: Duration) -> Result<Output>;
     /// Goes on in a new, empty root in memory with the /dev, /proc, /run and /sys of this one, which is at `old` then, a
     /// folder below /run.
-    fn leave_root(&self, old: &Path) -> Result<()>;
+    fn leave_root(&self, old: Tree) -> Result<()>;
     /// Empties the initramfs, moves `root` to `/` and enters it.
-    fn switch_root(&self, root: &Path) -> Result<()>;
+    fn switch_root(&self, root: Tree) -> Result<()>;
     /// Replaces this process; returns only on failure.
     fn exec(&self, program: &Path, args: &[String]) -> SysError;
     /// Has process 1 end the machine after `limit` at the latest, whatever hangs meanwhile: a disk, a console, this process.

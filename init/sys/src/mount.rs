@@ -1,6 +1,6 @@
 //! Mounts as values, see mount_setattr(2), fsopen(2), move_mount(2).
 
-use std::path::PathBuf;
+use crate::TreePath;
 
 /// Per-mount flags.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,7 +17,8 @@ pub struct MountFlags {
     pub noatime: bool,
 }
 
-/// One change of the mount table. Targets exist already. What is new shares no mount events with anything (`MS_PRIVATE`),
+/// One change of the mount table. Targets exist already, and are found as every path of their tree: a symlink leads where the
+/// OS will find it, or is refused. What is new shares no mount events with anything (`MS_PRIVATE`),
 /// until [`Mount::Shared`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mount {
@@ -28,7 +29,7 @@ pub enum Mount {
         /// Device, or a name for pseudo file systems.
         source: String,
         /// Where it goes.
-        target: PathBuf,
+        target: TreePath,
         /// Options of the file system: `key` or `key=value`.
         options: Vec<(String, Option<String>)>,
         /// Per-mount flags; `read_only` also makes the superblock read-only.
@@ -37,20 +38,20 @@ pub enum Mount {
     /// An overlay. Paths stay under 255 bytes: the kernel refuses longer ones without a word (fs/fsopen.c).
     Overlay {
         /// Read-only layers, the topmost first.
-        lower: Vec<PathBuf>,
+        lower: Vec<TreePath>,
         /// Where changes go; must be on one file system with `work`, and not on an overlay.
-        upper: PathBuf,
+        upper: TreePath,
         /// The overlay's own work folder, empty.
-        work: PathBuf,
+        work: TreePath,
         /// Where it goes.
-        target: PathBuf,
+        target: TreePath,
     },
     /// The same tree at a second place.
     Bind {
         /// What is shown.
-        source: PathBuf,
+        source: TreePath,
         /// Where.
-        target: PathBuf,
+        target: TreePath,
         /// With the mounts below it.
         recursive: bool,
         /// Flags of the new mount only.
@@ -59,25 +60,25 @@ pub enum Mount {
     /// A mount, moved with all that is below it.
     Move {
         /// From.
-        source: PathBuf,
+        source: TreePath,
         /// To.
-        target: PathBuf,
+        target: TreePath,
     },
     /// Shares mount events with copies of the namespace, recursively (`MS_SHARED|MS_REC`).
     Shared {
         /// The mount.
-        target: PathBuf,
+        target: TreePath,
     },
     /// Nothing is written any more through a mount and those below it, nor by its file system. Refused (`EBUSY`) where a
     /// file is open for writing.
     ReadOnly {
         /// The mount.
-        target: PathBuf,
+        target: TreePath,
     },
     /// Takes a mount away (`MNT_DETACH` where it is busy and `lazy`).
     Unmount {
         /// The mount.
-        target: PathBuf,
+        target: TreePath,
         /// Also when busy.
         lazy: bool,
     },
@@ -85,7 +86,7 @@ pub enum Mount {
 
 impl Mount {
     /// Where the change happens.
-    pub fn target(&self) -> &std::path::Path {
+    pub fn target(&self) -> &TreePath {
         match self {
             Mount::New { target, .. }
             | Mount::Overlay { target, .. }

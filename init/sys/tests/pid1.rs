@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use dayfly_sys::pid1::{self, Signal};
-use dayfly_sys::{Kernel, Mount, MountFlags, Sys};
+use dayfly_sys::{Kernel, Mount, MountFlags, Sys, own};
 
 fn main() -> ExitCode {
     if pid1::is_pid1() {
@@ -49,7 +49,7 @@ fn zombies() -> usize {
 
 fn inside(kernel: &Kernel, signals: &Receiver<Signal>) -> ExitCode {
     // The host's console is not ours to write to.
-    let (source, target) = ("/dev/null".into(), "/dev/console".into());
+    let (source, target) = (own("/dev/null"), own("/dev/console"));
     kernel.mount(&Mount::Bind { source, target, recursive: false, flags: MountFlags::default() }).unwrap();
 
     assert_eq!(shell(kernel, "exit 7", None), 7);
@@ -108,7 +108,7 @@ fn inside(kernel: &Kernel, signals: &Receiver<Signal>) -> ExitCode {
     fs::create_dir(&folder).unwrap();
     for (name, text, target) in [("panic", "0\n", PANIC), ("cmdline", "quiet", "/proc/cmdline")] {
         fs::write(folder.join(name), text).unwrap();
-        let (source, target) = (folder.join(name), target.into());
+        let (source, target) = (own(folder.join(name)), own(target));
         kernel
             .mount(&Mount::Bind { source, target, recursive: false, flags: MountFlags::default() })
             .unwrap();

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use dayfly_init::trees;
 use dayfly_plan::paths;
-use dayfly_sys::{Copied, Entry, FileKind, Mount, Result};
+use dayfly_sys::{Cause, Copied, Entry, FileKind, Links, Mount, Result, SysError, Tree, TreePath};
 
 use super::{ENOENT, State, errno};
 
 const ELOOP: i32 = 40;
+const EPERM: i32 = 1;
 
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,16 +179,22 @@ impl State {
     }
 
     /// As the real one, for what a boot looks at.
-    pub fn resolve(&self, root: &Path, path: &Path) -> Result<PathBuf> {
+    pub fn resolve(&self, path: &TreePath) -> Result<TreePath> {
+        let tree = path.tree();
         let mut inside = PathBuf::new();
         let parts = |path: &Path| -> Vec<_> {
             path.iter().filter(|part| *part != "/").rev().map(ToOwned::to_owned).collect()
         };
-        let mut rest = parts(path);
+        let mut rest = parts(path.inside());
         for _ in 0..200 {
-            let Some(part) = rest.pop() else { return Ok(root.join(inside)) };
-            match self.nodes.get(&root.join(&inside).join(&part)) {
+            let Some(part) = rest.pop() else { return Ok(tree.at(inside)) };
+            if tree.shares_run() && inside == Path::new("run") && part == "dayfly" {
+                let words = "it leads into the boot's own folder, /run/dayfly";
+                return Err(SysError::new("follow", path.to_string(), Cause::Errno(EPERM), words));
+            }
+            match self.nodes.get(&tree.at(inside.join(&part)).outside()) {
                 _ if part == ".." => drop(inside.pop()),
+                Some(Node::Symlink(_)) if tree.links() == Links::Refused => break,
                 Some(Node::Symlink(target)) => {
                     if target.is_absolute() {
                         inside = PathBuf::new();
@@ -196,7 +204,34 @@ impl State {
                 _ => inside.push(part),
             }
         }
-        Err(errno("follow", path, ELOOP))
+        Err(errno("follow", &path.outside(), ELOOP))
+    }
+
+    /// Where a path ends when all its symlinks are followed, for the fake's map. A path of a tree that is given as the boot's
+    /// own is a mistake of the step.
+    pub fn end(&self, path: &TreePath) -> Result<PathBuf> {
+        if path.tree() != Tree::OWN {
+            return Ok(self.resolve(path)?.outside());
+        }
+        let path = path.outside();
+        for tree in [trees::OS, trees::IMAGE, trees::STATE, trees::OVERLAY, trees::CONFIG, trees::MEDIA] {
+            let is_inside = path.starts_with(tree.root()) && path != Path::new(tree.root());
+            assert!(
+                !is_inside,
+                "{} is a path of {}, and was used as one of the boot's own",
+                path.display(),
+                tree.root()
+            );
+        }
+        Ok(path)
+    }
+
+    /// The same for a last symlink that is meant itself.
+    pub fn name(&self, path: &TreePath) -> Result<PathBuf> {
+        match path.file_name() {
+            Some(name) if path.tree() != Tree::OWN => Ok(self.resolve(&path.parent())?.join(name).outside()),
+            _ => self.end(path),
+        }
     }
 
     pub fn copy(&mut self, from: &Path, to: &Path, skip: &[PathBuf]) -> Copied {
@@ -220,14 +255,14 @@ impl State {
     }
 
     /// What a mount shows. Enough for what the steps look at: the image's tree, its overlay, binds.
-    pub fn mount(&mut self, mount: &Mount) {
+    pub fn mount(&mut self, mount: &Mount, target: &Path) -> Result<()> {
         match mount {
-            Mount::New { fstype, target, .. } if fstype == "squashfs" || fstype == "erofs" => {
+            Mount::New { fstype, .. } if fstype == "squashfs" || fstype == "erofs" => {
                 for (path, node) in image_tree() {
                     self.put(&target.join(path), node);
                 }
             }
-            Mount::New { fstype, source, target, .. } => {
+            Mount::New { fstype, source, .. } => {
                 self.put(target, Node::Dir);
                 if fstype == "cgroup2" {
                     let controllers = b"cpuset cpu io memory hugetlb pids rdma misc\n".to_vec();
@@ -237,19 +272,20 @@ impl State {
                     self.put(&target.join("dayfly.toml"), Node::File(text));
                 }
             }
-            Mount::Overlay { lower, target, .. } => {
+            Mount::Overlay { lower, .. } => {
                 for layer in lower {
-                    self.copy(layer, target, &[]);
+                    self.copy(&self.end(layer)?, target, &[]);
                 }
             }
-            Mount::Bind { source, target, .. } => {
-                self.copy(source, target, &[]);
+            Mount::Bind { source, .. } => {
+                self.copy(&self.end(source)?, target, &[]);
             }
-            Mount::Unmount { target, .. } => {
+            Mount::Unmount { .. } => {
                 self.nodes.retain(|path, _| path == target || !path.starts_with(target));
             }
             Mount::Move { .. } | Mount::Shared { .. } | Mount::ReadOnly { .. } => {}
         }
+        Ok(())
     }
 
     /// Makes the root one of an installed OS, as its own initramfs leaves it.

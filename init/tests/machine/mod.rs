@@ -303,6 +303,8 @@ pub fn link(index: u32, name: &str) -> Link {
 
 const ENOENT: i32 = 2;
 const EINVAL: i32 = 22;
+const EISDIR: i32 = 21;
+const ENOTDIR: i32 = 20;
 
 fn errno(operation: &str, subject: &Path, errno: i32) -> SysError {
     SysError::from_io(operation, subject.display().to_string(), &io::Error::from_raw_os_error(errno))

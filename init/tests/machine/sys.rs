@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use dayfly_sys::{
     Backing, Cause, Copied, Entry, FileKind, Link, LinkChange, Loaded, Memory, Mount, Output, PacketPort,
-    Post, Power, RamFile, Request, Response, Result, Rights, Sys, SysError, Uevents,
+    Post, Power, RamFile, Request, Response, Result, Rights, Sys, SysError, Tree, TreePath, Uevents, own,
 };
 
-use super::{EINVAL, ENOENT, End, Machine, Node, State, dhcp, errno, programs};
+use super::{EINVAL, EISDIR, ENOENT, ENOTDIR, End, Machine, Node, State, dhcp, errno, programs};
 
 impl Sys for Machine {
     fn now(&self) -> Duration {
@@ -21,107 +21,128 @@ impl Sys for Machine {
         std::thread::sleep(time / self.speed);
     }
 
-    fn read(&self, path: &Path) -> Result<Vec<u8>> {
-        let state = self.call("read", path.display())?;
-        match state.nodes.get(path) {
+    fn read(&self, path: &TreePath) -> Result<Vec<u8>> {
+        let state = self.call("read", path)?;
+        match state.nodes.get(&state.end(path)?) {
             Some(Node::File(bytes)) => Ok(bytes.clone()),
-            _ => Err(errno("read", path, ENOENT)),
+            _ => Err(errno("read", &path.outside(), ENOENT)),
         }
     }
 
-    fn read_at(&self, path: &Path, offset: u64, len: usize) -> Result<Vec<u8>> {
-        let state = self.call("read_at", format!("{} {offset}", path.display()))?;
-        if let Some(file) = state.host_disks.get(path) {
+    fn read_at(&self, path: &TreePath, offset: u64, len: usize) -> Result<Vec<u8>> {
+        let state = self.call("read_at", format!("{path} {offset}"))?;
+        let place = state.end(path)?;
+        if let Some(file) = state.host_disks.get(&place) {
             let mut bytes = Vec::new();
             let mut file = std::fs::File::open(file).unwrap();
             file.seek(SeekFrom::Start(offset)).unwrap();
             file.take(len as u64).read_to_end(&mut bytes).unwrap();
             return Ok(bytes);
         }
-        let bytes = match state.nodes.get(path) {
-            Some(Node::Block) => state.disks.get(path),
+        let bytes = match state.nodes.get(&place) {
+            Some(Node::Block) => state.disks.get(&place),
             Some(Node::File(bytes)) => Some(bytes),
             _ => None,
         };
-        let bytes = bytes.ok_or_else(|| errno("read", path, ENOENT))?;
+        let bytes = bytes.ok_or_else(|| errno("read", &place, ENOENT))?;
         Ok(bytes.iter().skip(usize::try_from(offset).unwrap()).take(len).copied().collect())
     }
 
-    fn check_unused(&self, device: &Path) -> Result<()> {
-        self.call("check_unused", device.display()).map(drop)
+    fn check_unused(&self, device: &TreePath) -> Result<()> {
+        self.call("check_unused", device).map(drop)
     }
 
-    fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
-        let mut state = self.call("list", dir.display())?;
-        if dir == Path::new("/sys/class/block")
+    fn list(&self, dir: &TreePath) -> Result<Vec<Entry>> {
+        let mut state = self.call("list", dir)?;
+        if dir.outside() == Path::new("/sys/class/block")
             && let Some(Some((name, bytes))) = state.appearing.pop_front()
         {
             state.attach_disk(&name, bytes);
         }
-        state.list(dir)
+        state.list(&state.end(dir)?)
     }
 
-    fn inspect(&self, path: &Path) -> Result<Option<FileKind>> {
-        Ok(self.call("inspect", path.display())?.nodes.get(path).map(Node::kind))
+    fn inspect(&self, path: &TreePath) -> Result<Option<FileKind>> {
+        let state = self.call("inspect", path)?;
+        Ok(state.nodes.get(&state.name(path)?).map(Node::kind))
     }
 
-    fn resolve(&self, root: &Path, path: &Path) -> Result<PathBuf> {
-        self.call("resolve", path.display())?.resolve(root, path)
+    fn resolve(&self, path: &TreePath) -> Result<TreePath> {
+        self.call("resolve", path)?.resolve(path)
     }
 
-    fn rights(&self, path: &Path) -> Result<Rights> {
-        match self.call("rights", path.display())?.nodes.get(path) {
+    fn rights(&self, path: &TreePath) -> Result<Rights> {
+        let state = self.call("rights", path)?;
+        match state.nodes.get(&state.name(path)?) {
             Some(_) => Ok(Rights { mode: 0o640, uid: 0, gid: 42 }),
-            None => Err(errno("inspect", path, ENOENT)),
+            None => Err(errno("inspect", &path.outside(), ENOENT)),
         }
     }
 
-    fn set_owner(&self, path: &Path, uid: u32, gid: u32) -> Result<()> {
-        self.call("set_owner", path.display())?.owners.insert(path.to_owned(), (uid, gid));
+    fn set_owner(&self, path: &TreePath, uid: u32, gid: u32) -> Result<()> {
+        let mut state = self.call("set_owner", path)?;
+        let place = state.name(path)?;
+        state.owners.insert(place, (uid, gid));
         Ok(())
     }
 
-    fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-        let mut state = self.call("write", path.display())?;
-        state.put(path, Node::File(bytes.to_vec()));
-        state.modes.insert(path.to_owned(), mode);
-        Ok(())
-    }
-
-    fn make_dir(&self, path: &Path, mode: u32) -> Result<()> {
-        let mut state = self.call("make_dir", path.display())?;
-        if !state.nodes.contains_key(path) {
-            state.modes.insert(path.to_owned(), mode);
+    fn write(&self, path: &TreePath, bytes: &[u8], mode: u32) -> Result<()> {
+        let mut state = self.call("write", path)?;
+        let place = state.name(path)?;
+        if state.nodes.get(&place) == Some(&Node::Dir) {
+            return Err(errno("write", &place, EISDIR));
         }
-        state.put(path, Node::Dir);
+        state.put(&place, Node::File(bytes.to_vec()));
+        state.modes.insert(place, mode);
         Ok(())
     }
 
-    fn symlink(&self, target: &Path, link: &Path) -> Result<()> {
-        self.call("symlink", link.display())?.put(link, Node::Symlink(target.to_owned()));
+    fn make_dir(&self, path: &TreePath, mode: u32) -> Result<()> {
+        let mut state = self.call("make_dir", path)?;
+        let place = state.end(path)?;
+        match state.nodes.get(&place) {
+            None => drop(state.modes.insert(place.clone(), mode)),
+            Some(Node::Dir) => {}
+            Some(_) => return Err(errno("make the folder", &place, ENOTDIR)),
+        }
+        state.put(&place, Node::Dir);
         Ok(())
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        self.call("rename", to.display())?.rename(from, to);
+    fn symlink(&self, target: &Path, link: &TreePath) -> Result<()> {
+        let mut state = self.call("symlink", link)?;
+        let place = state.name(link)?;
+        state.put(&place, Node::Symlink(target.to_owned()));
         Ok(())
     }
 
-    fn remove_tree(&self, path: &Path) -> Result<()> {
-        self.call("remove_tree", path.display())?.nodes.retain(|node, _| !node.starts_with(path));
+    fn rename(&self, from: &TreePath, to: &TreePath) -> Result<()> {
+        let mut state = self.call("rename", to)?;
+        let (from, to) = (state.name(from)?, state.name(to)?);
+        state.rename(&from, &to);
         Ok(())
     }
 
-    fn copy_tree(&self, from: &Path, to: &Path, skip: &[PathBuf]) -> Result<Copied> {
-        Ok(self.call("copy_tree", format!("{} {}", from.display(), to.display()))?.copy(from, to, skip))
+    fn remove_tree(&self, path: &TreePath) -> Result<()> {
+        let mut state = self.call("remove_tree", path)?;
+        let place = state.name(path)?;
+        state.nodes.retain(|node, _| !node.starts_with(&place));
+        Ok(())
     }
 
-    fn copy_file(&self, from: &Path, to: &Path) -> Result<()> {
-        let mut state = self.call("copy_file", format!("{} {}", from.display(), to.display()))?;
-        let Some(node @ Node::File(_)) = state.nodes.get(from).cloned() else {
-            return Err(errno("copy", from, ENOENT));
+    fn copy_tree(&self, from: &TreePath, to: &TreePath, skip: &[PathBuf]) -> Result<Copied> {
+        let mut state = self.call("copy_tree", format!("{from} {to}"))?;
+        let (from, to) = (state.end(from)?, state.end(to)?);
+        Ok(state.copy(&from, &to, skip))
+    }
+
+    fn copy_file(&self, from: &TreePath, to: &TreePath) -> Result<()> {
+        let mut state = self.call("copy_file", format!("{from} {to}"))?;
+        let (from, to) = (state.name(from)?, state.name(to)?);
+        let Some(node @ Node::File(_)) = state.nodes.get(&from).cloned() else {
+            return Err(errno("copy", &from, ENOENT));
         };
-        state.put(to, node);
+        state.put(&to, node);
         Ok(())
     }
 
@@ -136,19 +157,19 @@ impl Sys for Machine {
             Mount::ReadOnly { .. } => "read-only",
             Mount::Unmount { .. } => "unmount",
         };
-        let mut state = self.call("mount", format!("{kind} {}", mount.target().display()))?;
-        if matches!(mount, Mount::Unmount { .. }) && !state.is_mounted(mount.target()) {
-            return Err(errno("unmount", mount.target(), EINVAL));
+        let mut state = self.call("mount", format!("{kind} {}", mount.target()))?;
+        let target = state.end(mount.target())?;
+        if matches!(mount, Mount::Unmount { .. }) && !state.is_mounted(&target) {
+            return Err(errno("unmount", &target, EINVAL));
         }
-        state.mounts.push(format!("{kind} {}", mount.target().display()));
-        state.mount(mount);
-        Ok(())
+        state.mounts.push(format!("{kind} {}", target.display()));
+        state.mount(mount, &target)
     }
 
     fn attach_loop(&self, backing: &Backing) -> Result<PathBuf> {
         let mut state = self.call("attach_loop", "image")?;
         assert!(!matches!(backing, Backing::Memory(_)), "the fake has no memory files");
-        let path = backing.path();
+        let path = state.end(&backing.path())?;
         let Some(Node::File(bytes)) = state.nodes.get(&path) else {
             return Err(errno("attach", &path, ENOENT));
         };
@@ -163,9 +184,10 @@ impl Sys for Machine {
         Ok(device)
     }
 
-    fn load_module(&self, path: &Path, _params: &str) -> Result<Loaded> {
-        let mut state = self.call("load_module", path.display())?;
-        state.modules.push(path.display().to_string());
+    fn load_module(&self, path: &TreePath, _params: &str) -> Result<Loaded> {
+        let mut state = self.call("load_module", path)?;
+        let place = state.end(path)?;
+        state.modules.push(place.display().to_string());
         Ok(Loaded::Now)
     }
 
@@ -297,18 +319,18 @@ impl Sys for Machine {
         Ok(0)
     }
 
-    fn run_in(&self, root: &Path, program: &str, args: &[&str], _limit: Duration) -> Result<Output> {
-        let mut state = self.call("run_in", format!("{program} in {}", root.display()))?;
-        Ok(programs::run(&mut state, root, program, args))
+    fn run_in(&self, root: Tree, program: &str, args: &[&str], _limit: Duration) -> Result<Output> {
+        let mut state = self.call("run_in", format!("{program} in {}", root.root()))?;
+        Ok(programs::run(&mut state, Path::new(root.root()), program, args))
     }
 
-    fn leave_root(&self, old: &Path) -> Result<()> {
-        self.call("leave_root", old.display())?.leave_root(old);
+    fn leave_root(&self, old: Tree) -> Result<()> {
+        self.call("leave_root", old.root())?.leave_root(Path::new(old.root()));
         Ok(())
     }
 
-    fn switch_root(&self, root: &Path) -> Result<()> {
-        self.call("switch_root", root.display()).map(drop)?;
+    fn switch_root(&self, root: Tree) -> Result<()> {
+        self.call("switch_root", root.root()).map(drop)?;
         Ok(())
     }
 
@@ -359,7 +381,7 @@ impl Write for Ram {
 impl RamFile for Ram {
     fn backing(&self) -> Result<Backing> {
         self.state.lock().unwrap().put(&self.path, Node::File(self.bytes.clone()));
-        Ok(Backing::Path(self.path.clone()))
+        Ok(Backing::Path(own(&self.path)))
     }
 }
 

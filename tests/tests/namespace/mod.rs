@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use dayfly_sys::{Kernel, Mount, MountFlags, Sys};
+use dayfly_sys::{Kernel, Mount, MountFlags, Sys, own};
 use nix::sched::{CloneFlags, unshare};
 
 /// Runs a test that may change mounts and interfaces as it likes, with a scratch tmpfs. Needs root, and says so.
@@ -30,7 +30,7 @@ pub fn tmpfs(target: &Path) -> Mount {
     Mount::New {
         fstype: "tmpfs".into(),
         source: "tmpfs".into(),
-        target: target.into(),
+        target: own(target),
         options: vec![("mode".into(), Some("0755".into()))],
         flags: MountFlags::default(),
     }
@@ -53,4 +53,10 @@ pub fn run(program: &str, args: &[&str]) -> String {
 #[allow(dead_code, reason = "each test binary has its own copy of this module")]
 pub fn shell(script: &str) -> String {
     run("sh", &["-euc", script])
+}
+
+/// A folder of the test as the root of a tree. Trees have the places of a program; a test's places live as long.
+#[allow(dead_code, reason = "each test binary has its own copy of this module")]
+pub fn leaked(folder: &Path) -> &'static str {
+    Box::leak(folder.to_str().expect("test folders are UTF-8").to_owned().into_boxed_str())
 }

@@ -125,7 +125,7 @@ fn compressed_images_unpack_to_the_plain_one() {
     assert!(unpacked == plain);
     // Zeros to where the kernel looks for the next archive, and no more.
     let rest = frame.finish();
-    assert!(zstd.len() % 4 == 0 && rest.len() < 4 && rest.iter().all(|byte| *byte == 0), "{rest:?}");
+    assert!(zstd.len().is_multiple_of(4) && rest.len() < 4 && rest.iter().all(|byte| *byte == 0), "{rest:?}");
     let lz4 = fs::read(bench.path("lz4")).expect("it was written");
     assert_eq!(lz4[..4], [0x02, 0x21, 0x4C, 0x18], "the frame that the kernel knows");
     let len = u32::from_le_bytes(lz4[4..8].try_into().expect("four bytes")) as usize;
@@ -137,7 +137,7 @@ fn compressed_images_unpack_to_the_plain_one() {
     // The mark at which the kernel stops, whatever stands behind it.
     let rest = &lz4[8 + len..];
     assert!(
-        lz4.len() % 4 == 0 && (4..8).contains(&rest.len()) && rest.iter().all(|byte| *byte == 0),
+        lz4.len().is_multiple_of(4) && (4..8).contains(&rest.len()) && rest.iter().all(|byte| *byte == 0),
         "{rest:?}"
     );
 }

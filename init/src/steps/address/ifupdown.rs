@@ -2,9 +2,7 @@
 //! finds in its own file: it asks the server to confirm the address (RFC 2131, INIT-REBOOT) and renews it from then on.
 
 use std::net::Ipv4Addr;
-use std::path::Path;
 
-use dayfly_plan::paths;
 use dayfly_sys::{Sys, SysError};
 use dayfly_wire::dhcp4::Lease;
 use dayfly_wire::interfaces_file;
@@ -14,6 +12,7 @@ use super::owned;
 use crate::NetworkUp;
 use crate::os::{self, WRITTEN};
 use crate::steps::network::names;
+use crate::trees::OS;
 use crate::units::Refusal;
 
 /// Its service, for systemd and for OpenRC alike.
@@ -86,8 +85,7 @@ pub(super) fn hand_over<S: Sys>(sys: &S, network: &NetworkUp) -> Result<String, 
 
 /// What the files say that the image's own usually includes.
 fn more_interfaces<S: Sys>(sys: &S) -> Result<String, SysError> {
-    let folder = sys.resolve(Path::new(paths::ROOT), Path::new(MORE_INTERFACES))?;
-    let entries = match sys.list(&folder) {
+    let entries = match sys.list(&OS.at(MORE_INTERFACES)) {
         Ok(entries) => entries,
         Err(error) if error.is_not_found() => return Ok(String::new()),
         Err(error) => return Err(error),

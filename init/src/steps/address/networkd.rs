@@ -4,10 +4,8 @@
 
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
 
-use dayfly_plan::paths;
-use dayfly_sys::{Sys, SysError};
+use dayfly_sys::{Sys, SysError, own};
 use dayfly_wire::ip::IpArg;
 use dayfly_wire::mac::Mac;
 use dayfly_wire::network_file::{Match, Scope};
@@ -16,6 +14,7 @@ use super::owned;
 use crate::NetworkUp;
 use crate::os::{self, WRITTEN};
 use crate::steps::network::METRIC;
+use crate::trees::OS;
 use crate::units::{self, Refusal};
 
 /// Its name, and its unit.
@@ -79,8 +78,7 @@ type ImageFile = (String, Match);
 fn image_files<S: Sys>(sys: &S) -> Result<Vec<ImageFile>, SysError> {
     let mut files: Vec<(String, Option<Match>)> = Vec::new();
     for folder in FOLDERS {
-        let place = os::place(sys, &format!("{folder}/x"))?;
-        let entries = match sys.list(place.parent().unwrap_or(Path::new(paths::ROOT))) {
+        let entries = match sys.list(&OS.at(folder)) {
             Ok(entries) => entries,
             Err(error) if error.is_not_found() => continue,
             Err(error) => return Err(error),
@@ -135,7 +133,7 @@ fn digits(mac: Mac) -> String {
 }
 
 fn os_release<S: Sys>(sys: &S) -> Result<String, SysError> {
-    Ok(String::from_utf8_lossy(&sys.read(Path::new("/proc/sys/kernel/osrelease"))?).into_owned())
+    Ok(String::from_utf8_lossy(&sys.read(&own("/proc/sys/kernel/osrelease"))?).into_owned())
 }
 
 /// Whether this kernel renames a card that is up: Linux 6.2 and later (net/core/dev.c, `dev_change_name`).

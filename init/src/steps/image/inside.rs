@@ -1,10 +1,8 @@
 //! An image inside another one: the squashfs of an ISO, the file system in the squashfs of a live image. The names are those
 //! that dracut's dmsquash-live and the live systems of distributions have.
 
-use std::path::{Path, PathBuf};
-
 use dayfly_plan::Code;
-use dayfly_sys::{FileKind, Sys, SysError};
+use dayfly_sys::{FileKind, Sys, SysError, TreePath};
 use dayfly_wire::superblock::Kind;
 
 use crate::Failure;
@@ -50,9 +48,9 @@ impl Wrong {
 /// The image file on a disk that is mounted: the one that was named, or one of the usual ones; and its length.
 pub fn image_file<S: Sys>(
     cx: &Context<S>,
-    media: &Path,
+    media: &TreePath,
     named: &str,
-) -> Result<Option<(PathBuf, u64)>, SysError> {
+) -> Result<Option<(TreePath, u64)>, SysError> {
     for name in candidates(named) {
         if let Some(FileKind::File(bytes)) = look(cx, &media.join(name))? {
             return Ok(Some((media.join(name), bytes)));
@@ -75,26 +73,26 @@ fn candidates(named: &str) -> impl Iterator<Item = &str> {
     std::iter::once(named).chain(others.iter().copied())
 }
 
-/// The file system that is mounted at `place` may be only what holds another one; its file, relative to that place, and its
+/// The file system that is mounted at `place` may be only what holds another one; its file, and its
 /// length. `None` where it is the OS itself.
 pub fn found<S: Sys>(
     cx: &Context<S>,
-    place: &Path,
+    place: &TreePath,
     kind: Kind,
     named: &str,
-) -> Result<Option<(PathBuf, u64)>, Wrong> {
+) -> Result<Option<(TreePath, u64)>, Wrong> {
     match kind {
         Kind::Iso9660 => {
             let file = image_file(cx, place, named).map_err(Wrong::Sys)?;
             let Some((path, bytes)) = file else {
                 return Err(Wrong::Missing(format!("the ISO has no {}", names(named))));
             };
-            Ok(Some((path.strip_prefix(place).map_or_else(|_| path.clone(), Path::to_owned), bytes)))
+            Ok(Some((path, bytes)))
         }
         Kind::Squashfs | Kind::Erofs => {
             for name in IN_SQUASHFS {
                 if let Some(FileKind::File(bytes)) = look(cx, &place.join(name)).map_err(Wrong::Sys)? {
-                    return Ok(Some((PathBuf::from(name), bytes)));
+                    return Ok(Some((place.join(name), bytes)));
                 }
             }
             Ok(None)
@@ -103,7 +101,7 @@ pub fn found<S: Sys>(
     }
 }
 
-fn look<S: Sys>(cx: &Context<S>, path: &Path) -> Result<Option<FileKind>, SysError> {
+fn look<S: Sys>(cx: &Context<S>, path: &TreePath) -> Result<Option<FileKind>, SysError> {
     match cx.sys.inspect(path) {
         Err(error) if error.is_not_found() => Ok(None),
         looked => looked,

@@ -5,15 +5,16 @@ pub(super) mod padded;
 mod partition;
 mod refusal;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use dayfly_plan::Code;
 use dayfly_plan::settings::value::DeviceRef;
-use dayfly_plan::{Code, paths};
-use dayfly_sys::{Backing, FileKind, Mount, MountFlags, Sys};
+use dayfly_sys::{Backing, FileKind, Mount, MountFlags, Sys, TreePath, own};
 use dayfly_wire::superblock::{self, Kind, Superblock};
 
 use crate::context::{Context, Done};
 use crate::devices::{self, Device};
+use crate::trees::{IMAGE, MEDIA, OUTER};
 use crate::{Failure, Image, Learned};
 
 const READ_ONLY: MountFlags =
@@ -36,12 +37,11 @@ pub fn find<S: Sys>(cx: &Context<S>, device: &DeviceRef, file: Option<&str>) -> 
     let is_image = is_image(superblock);
     let (path, bytes) = match file {
         // Without live: the disk is the root, whatever its file system; with it, an image is an image too.
-        None => (found.path.clone(), file_len(cx, &found)),
-        Some(_) if is_image => (found.path.clone(), file_len(cx, &found)),
+        None => (own(&found.path), file_len(cx, &found)),
+        Some(_) if is_image => (own(&found.path), file_len(cx, &found)),
         Some(file) => {
             mount_media(cx, &found.path, superblock, &tried)?;
-            let media = Path::new(paths::MEDIA);
-            match inside::image_file(cx, media, file) {
+            match inside::image_file(cx, &MEDIA.top(), file) {
                 Ok(Some((path, bytes))) => (path, bytes),
                 Ok(None) => {
                     let wrong =
@@ -52,7 +52,7 @@ pub fn find<S: Sys>(cx: &Context<S>, device: &DeviceRef, file: Option<&str>) -> 
             }
         }
     };
-    let detail = format!("{} on {on}", path.display());
+    let detail = format!("{path} on {on}");
     let image = Image { backing: Backing::Path(path), bytes, sha256: None, origin: device.to_string() };
     Ok(Done::with(detail).and(Learned::Image(image)))
 }
@@ -60,9 +60,9 @@ pub fn find<S: Sys>(cx: &Context<S>, device: &DeviceRef, file: Option<&str>) -> 
 /// Takes a file of the initramfs: the loop device keeps it after the initramfs is emptied.
 pub fn take<S: Sys>(cx: &Context<S>, path: &Path) -> Result<Done, Failure> {
     let tried = format!("take {} of the initramfs as the image", path.display());
-    match cx.sys.inspect(path) {
+    match cx.sys.inspect(&own(path)) {
         Ok(Some(FileKind::File(bytes))) => {
-            let backing = Backing::Path(path.to_owned());
+            let backing = Backing::Path(own(path));
             let image = Image { backing, bytes, sha256: None, origin: path.display().to_string() };
             Ok(Done { bytes: Some(bytes), ..Done::with(path.display().to_string()) }.and(Learned::Image(image)))
         }
@@ -102,7 +102,7 @@ fn mount_media<S: Sys>(
     tried: &str,
 ) -> Result<(), Failure> {
     devices::load_modules(cx, superblock.kind)?;
-    mount_at(cx, device, superblock.kind, Path::new(paths::MEDIA))
+    mount_at(cx, device, superblock.kind, &MEDIA.place())
         .map_err(|error| Failure::from_sys(Code::ImageMount, tried, &error))
 }
 
@@ -110,21 +110,21 @@ fn mount_at<S: Sys>(
     cx: &Context<S>,
     device: &Path,
     kind: Kind,
-    target: &Path,
+    target: &TreePath,
 ) -> Result<(), dayfly_sys::SysError> {
     let fstype = kind.as_str();
     cx.sys.make_dir(target, 0o755)?;
     cx.sys.mount(&Mount::New {
         fstype: fstype.to_owned(),
         source: device.display().to_string(),
-        target: target.to_owned(),
+        target: target.clone(),
         options: untouched(fstype),
         flags: READ_ONLY,
     })
 }
 
 /// How many file systems may lie in each other: an ISO, a squashfs in it, an ext4 in that.
-const DEEPEST: u32 = 3;
+const DEEPEST: usize = OUTER.len() + 1;
 
 /// Mounts the image read-only at the lower layer's place; `file` is the image's name where the image is a disk of its own.
 pub fn mount<S: Sys>(cx: &Context<S>, file: &str) -> Result<Done, Failure> {
@@ -132,27 +132,24 @@ pub fn mount<S: Sys>(cx: &Context<S>, file: &str) -> Result<Done, Failure> {
         return Err(Failure::new(Code::ImageMount, "mount the image", "there is no image"));
     };
     let tried = format!("mount the image ({})", image.origin);
-    let lower = Path::new(paths::LOWER);
     let mut layer = Layer::of(cx, &image.backing, image.bytes, &tried)?;
     let mut said = layer.open(cx, &tried)?;
-    for depth in 1..=DEEPEST {
-        let Some((path, bytes)) = inside::found(cx, lower, layer.superblock.kind, file)
+    let mut outer = OUTER.into_iter();
+    loop {
+        let Some((path, bytes)) = inside::found(cx, &IMAGE.top(), layer.superblock.kind, file)
             .map_err(|wrong| wrong.into_failure(&tried))?
         else {
             return Ok(Done::with(said));
         };
-        if depth == DEEPEST {
-            break;
-        }
         // What holds the next one makes room for it, and stays mounted: the loop device reads from it.
-        let outer = PathBuf::from(format!("{}{depth}", paths::OUTER));
-        let away = Mount::Move { source: lower.to_owned(), target: outer.clone() };
+        let Some(outer) = outer.next() else { break };
+        let away = Mount::Move { source: IMAGE.place(), target: outer.place() };
         cx.sys
-            .make_dir(&outer, 0o755)
+            .make_dir(&outer.place(), 0o755)
             .and_then(|()| cx.sys.mount(&away))
             .map_err(|error| Failure::from_sys(Code::ImageMount, &tried, &error).hopeless())?;
-        layer = Layer::of(cx, &Backing::Path(outer.join(&path)), bytes, &tried)?;
-        said = format!("{} from {} in {said}", layer.open(cx, &tried)?, path.display());
+        layer = Layer::of(cx, &Backing::Path(path.in_tree(outer)), bytes, &tried)?;
+        said = format!("{} from {} in {said}", layer.open(cx, &tried)?, path.inside().display());
     }
     let wrong = format!("there are more than {DEEPEST} file systems in each other: {said}");
     Err(Failure::new(Code::ImageFormat, tried, wrong).hopeless())
@@ -200,13 +197,13 @@ impl Layer {
         let backing = padded::to_blocks(cx, &self.backing, self.is_block, self.bytes, need, tried)?;
         devices::load_modules(cx, kind)?;
         let device = match &backing {
-            None if self.is_block => self.backing.path(),
+            None if self.is_block => self.backing.path().outside(),
             backing => cx
                 .sys
                 .attach_loop(backing.as_ref().unwrap_or(&self.backing))
                 .map_err(|error| Failure::from_sys(Code::ImageAttach, tried, &error))?,
         };
-        mount_at(cx, &device, kind, Path::new(paths::LOWER))
+        mount_at(cx, &device, kind, &IMAGE.place())
             .map_err(|error| refusal::of_kernel(&*cx.modules, &self.head, tried, &error))?;
         Ok(format!("{} on {}", kind.as_str(), device.display()))
     }

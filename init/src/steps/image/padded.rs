@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::Path;
 
 use dayfly_plan::Code;
-use dayfly_sys::{Backing, Sys, SysError};
+use dayfly_sys::{Backing, Sys, SysError, own};
 
 use crate::Failure;
 use crate::context::Context;
@@ -38,22 +38,21 @@ pub fn to_blocks<S: Sys>(
 ) -> Result<Option<Backing>, Failure> {
     // What is in memory was filled up when it came.
     let (Backing::Path(path), Some(need)) = (backing, need) else { return Ok(None) };
-    let there = if is_block { device_size(cx, path) } else { Some(bytes / SECTOR * SECTOR) };
+    let there = if is_block { device_size(cx, &path.outside()) } else { Some(bytes / SECTOR * SECTOR) };
     if there.is_none_or(|there| need.next_multiple_of(BLOCK) <= there) {
         return Ok(None);
     }
     if there.is_some_and(|there| is_block && there < need) {
         let wrong = format!(
             "its superblock says {need} bytes, but {} has only {}: it was cut short",
-            path.display(),
+            path,
             there.unwrap_or_default()
         );
         return Err(Failure::new(Code::ImageFormat, tried, wrong).hopeless());
     }
     fetch::check_room(cx, tried, need)?;
     let text = format!(
-        "{} is no multiple of {BLOCK} bytes long and is copied into memory to be mounted; `truncate -s %{BLOCK} IMAGE` before it is put there saves that",
-        path.display()
+        "{path} is no multiple of {BLOCK} bytes long and is copied into memory to be mounted; `truncate -s %{BLOCK} IMAGE` before it is put there saves that"
     );
     cx.note(Level::Warning, text);
     let copied =
@@ -71,7 +70,7 @@ fn copy<S: Sys>(cx: &Context<S>, from: &Backing, bytes: u64) -> Result<Backing, 
         let chunk = cx.sys.read_at(&path, done, want)?;
         if chunk.is_empty() {
             let early = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
-            return Err(SysError::from_io("read", path.display().to_string(), &early));
+            return Err(SysError::from_io("read", path.to_string(), &early));
         }
         file.write_all(&chunk).map_err(failed)?;
         done += chunk.len() as u64;
@@ -82,7 +81,7 @@ fn copy<S: Sys>(cx: &Context<S>, from: &Backing, bytes: u64) -> Result<Backing, 
 
 /// How many bytes a disk or partition has; `None` where the kernel does not say.
 pub fn device_size<S: Sys>(cx: &Context<S>, path: &Path) -> Option<u64> {
-    let file = Path::new("/sys/class/block").join(path.file_name()?).join("size");
+    let file = own("/sys/class/block").join(path.file_name()?).join("size");
     let text = cx.sys.read(&file).ok()?;
     let sectors: u64 = String::from_utf8_lossy(&text).trim().parse().ok()?;
     sectors.checked_mul(SECTOR)

@@ -1,14 +1,13 @@
 //! The node password: a server knows a node again by it, and refuses another node of the same name (k3s's
 //! pkg/agent/config). It lies in /etc, which is new at each boot.
 
-use std::path::Path;
-
-use dayfly_plan::{Secret, paths};
+use dayfly_plan::Secret;
 use dayfly_sys::{Sys, SysError};
 use sha2::{Digest, Sha256};
 
 use crate::context::Context;
 use crate::os;
+use crate::trees::OS;
 
 /// Where k3s has it, and where it is kept.
 const LINK: &str = "/etc/rancher/node";
@@ -21,7 +20,7 @@ pub fn prepare<S: Sys>(cx: &Context<S>, token: Option<&Secret>) -> Result<&'stat
     let folder = if os::has(&*cx.sys, LINK)? {
         LINK
     } else {
-        cx.sys.make_dir(&cx.sys.resolve(Path::new(paths::ROOT), Path::new(KEPT))?, 0o755)?;
+        cx.sys.make_dir(&OS.at(KEPT), 0o755)?;
         os::link(&*cx.sys, KEPT, LINK)?;
         KEPT
     };

@@ -7,6 +7,7 @@ use super::credentials;
 use crate::context::Context;
 use crate::os;
 use crate::services::Manager;
+use crate::trees::OS;
 
 const FILE: &str = "/etc/kubernetes/kubelet.yaml";
 
@@ -69,8 +70,7 @@ fn ours<S: Sys>(cx: &Context<S>, plan: &KubeletPlan, manager: Manager) -> Result
 
 /// systemd-resolved listens on the node's loopback, where no pod can reach it.
 fn uses_resolved<S: Sys>(cx: &Context<S>) -> Result<bool, SysError> {
-    let file = os::place(&*cx.sys, "/etc/resolv.conf")?;
-    Ok(cx.sys.inspect(&file)? == Some(FileKind::Symlink)
+    Ok(cx.sys.inspect(&OS.at("/etc/resolv.conf"))? == Some(FileKind::Symlink)
         && os::has(&*cx.sys, "/usr/lib/systemd/system/systemd-resolved.service")?)
 }
 

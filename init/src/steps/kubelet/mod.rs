@@ -4,9 +4,7 @@
 mod config;
 mod credentials;
 
-use std::path::Path;
-
-use dayfly_plan::{Code, KubeletPlan, paths};
+use dayfly_plan::{Code, KubeletPlan};
 use dayfly_sys::{Sys, SysError};
 
 use crate::Failure;
@@ -15,6 +13,7 @@ use crate::events::Level;
 use crate::os;
 use crate::services::{self, Manager, Restart, Service};
 use crate::steps::kubernetes::storage;
+use crate::trees::OS;
 
 /// Where it keeps its state, and the container runtime its layers.
 const DATA: [&str; 2] = ["/var/lib/kubelet", "/var/lib/containerd"];
@@ -67,7 +66,7 @@ fn mask_drop_ins<S: Sys>(cx: &Context<S>, manager: Manager) -> Result<(), SysErr
     }
     for folder in ["/etc/systemd/system", "/usr/lib/systemd/system"] {
         let folder = format!("{folder}/kubelet.service.d");
-        let entries = match cx.sys.list(&cx.sys.resolve(Path::new(paths::ROOT), Path::new(&folder))?) {
+        let entries = match cx.sys.list(&OS.at(&folder)) {
             Ok(entries) => entries,
             Err(error) if error.is_not_found() => continue,
             Err(error) => return Err(error),

@@ -1,9 +1,7 @@
 //! Whether this kernel has the control groups that a kubelet wants: version 2, with its controllers.
 
-use std::path::Path;
-
 use dayfly_plan::Code;
-use dayfly_sys::{Mount, MountFlags, Sys, SysError};
+use dayfly_sys::{Mount, MountFlags, Sys, SysError, own};
 use dayfly_wire::cmdline::Cmdline;
 
 use crate::Failure;
@@ -30,7 +28,7 @@ pub fn check<S: Sys>(cx: &Context<S>) -> Result<(), Failure> {
         return Err(Failure::new(Code::KubernetesCgroup, TRIED, wrong));
     }
     // Without a command line nobody has asked for version 1 in it.
-    let cmdline = cx.sys.read(Path::new("/proc/cmdline")).unwrap_or_default();
+    let cmdline = cx.sys.read(&own("/proc/cmdline")).unwrap_or_default();
     match asks_for_v1(&String::from_utf8_lossy(&cmdline)) {
         Some(word) => {
             let wrong = format!("{word} has systemd use version 1 of the control groups");
@@ -42,7 +40,7 @@ pub fn check<S: Sys>(cx: &Context<S>) -> Result<(), Failure> {
 
 /// The controllers that version 2 may use. Nobody has mounted it yet, unless another init was here before.
 fn controllers<S: Sys>(cx: &Context<S>) -> Result<String, SysError> {
-    let file = Path::new(PLACE).join("cgroup.controllers");
+    let file = own(PLACE).join("cgroup.controllers");
     let read = || cx.sys.read(&file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     match read() {
         Err(error) if error.is_not_found() => {}
@@ -51,13 +49,13 @@ fn controllers<S: Sys>(cx: &Context<S>) -> Result<String, SysError> {
     cx.sys.mount(&Mount::New {
         fstype: "cgroup2".to_owned(),
         source: "cgroup2".to_owned(),
-        target: PLACE.into(),
+        target: own(PLACE),
         options: Vec::new(),
         flags: MountFlags { read_only: false, nodev: true, nosuid: true, noexec: true, noatime: false },
     })?;
     let found = read();
     // The OS mounts it with options of its own choice.
-    if let Err(error) = cx.sys.mount(&Mount::Unmount { target: PLACE.into(), lazy: true }) {
+    if let Err(error) = cx.sys.mount(&Mount::Unmount { target: own(PLACE), lazy: true }) {
         cx.note(Level::Warning, format!("{error}: the OS finds it mounted"));
     }
     found

@@ -1,14 +1,12 @@
 //! Whether the certificate of an earlier boot is still good. The kubelet looks at its date alone: with one of another CA or
 //! of another name it would be refused for ever, and never ask for a new one.
 
-use std::path::Path;
-
-use dayfly_plan::paths;
 use dayfly_sys::{Signed, Sys, SysError};
 use dayfly_wire::{pem, x509};
 
 use crate::context::Context;
 use crate::events::Level;
+use crate::trees::OS;
 
 /// A certificate that ends within this time is as good as one that has ended, in seconds.
 const MARGIN: u64 = 300;
@@ -38,7 +36,7 @@ pub fn keep_or_wipe<S: Sys>(
     };
     cx.note(Level::Warning, format!("{bad}; {}", anew.said));
     for path in anew.remove {
-        cx.sys.remove_tree(&cx.sys.resolve(Path::new(paths::ROOT), Path::new(path))?)?;
+        cx.sys.remove_tree(&OS.at(path))?;
     }
     Ok(false)
 }

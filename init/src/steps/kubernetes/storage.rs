@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use dayfly_plan::{Code, paths};
-use dayfly_sys::{Sys, SysError};
+use dayfly_plan::Code;
+use dayfly_sys::{Sys, SysError, own};
 use dayfly_wire::{fstab::entries, superblock};
 
 use crate::Failure;
 use crate::context::Context;
 use crate::steps::fstab;
+use crate::trees::OS;
 
 /// File systems that cannot be the upper layer of a container's overlay, or lose what a node keeps.
 const UNSUITABLE: [&str; 14] = [
@@ -20,12 +21,12 @@ const TRIED: &str = "find a place for containers";
 /// Refuses folders of the OS on which no container would start.
 pub fn check<S: Sys>(cx: &Context<S>, folders: &[&str]) -> Result<(), Failure> {
     let refuse = |error: SysError| Failure::from_sys(Code::KubernetesStorage, TRIED, &error);
-    let mounts = cx.sys.read(Path::new("/proc/mounts")).map_err(refuse)?;
+    let mounts = cx.sys.read(&own("/proc/mounts")).map_err(refuse)?;
     let mounts = String::from_utf8_lossy(&mounts);
     for folder in folders {
-        let place = cx.sys.resolve(Path::new(paths::ROOT), Path::new(folder)).map_err(refuse)?;
+        let place = cx.sys.resolve(&OS.at(folder)).map_err(refuse)?;
         // Where /proc/mounts does not know, the kubelet says the rest.
-        let Some(mount) = mount_of(&mounts, &place.to_string_lossy()) else { continue };
+        let Some(mount) = mount_of(&mounts, &place.to_string()) else { continue };
         if UNSUITABLE.contains(&mount.kind) || mount.kind.starts_with("fuse") {
             let text = fstab::read(cx).map_err(refuse)?;
             let is_above = |place: &str| place != "/" && Path::new(folder).starts_with(place);
@@ -45,7 +46,7 @@ pub fn check<S: Sys>(cx: &Context<S>, folders: &[&str]) -> Result<(), Failure> {
             ));
         }
         if mount.kind == "xfs" {
-            let start = cx.sys.read_at(Path::new(mount.source), 0, 512).map_err(refuse)?;
+            let start = cx.sys.read_at(&own(mount.source), 0, 512).map_err(refuse)?;
             if superblock::xfs_has_ftype(&start) == Some(false) {
                 let wrong =
                     format!("{folder} lies on the xfs of {}, which was made with ftype=0", mount.source);

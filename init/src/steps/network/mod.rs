@@ -7,11 +7,10 @@ pub mod names;
 mod probe;
 mod udev;
 
-use std::path::Path;
 use std::time::Duration;
 
 use dayfly_plan::{Code, NetworkPlan};
-use dayfly_sys::{Link, LinkKind, Sys};
+use dayfly_sys::{Link, LinkKind, Sys, own};
 use dayfly_wire::ip::{IpArg, Method};
 use dayfly_wire::mac::Mac;
 
@@ -130,7 +129,7 @@ fn done<S: Sys>(cx: &Context<S>, plan: &NetworkPlan, links: &[Link], network: Ne
     let others = starters(links, plan, Duration::MAX).len();
     cx.claims.beside_winner(others.max(cx.claims.all().len()) > 1);
     if let Err(error) =
-        cx.sys.write(Path::new("/etc/resolv.conf"), identity::resolv_conf(&network).as_bytes(), 0o644)
+        cx.sys.write(&own("/etc/resolv.conf"), identity::resolv_conf(&network).as_bytes(), 0o644)
     {
         cx.note(Level::Warning, format!("names will not resolve: {error}"));
     }
@@ -236,7 +235,7 @@ fn enter<S: Sys>(cx: &Context<S>, plan: &NetworkPlan, link: Link) {
 
 /// The driver's name; virtual interfaces have none.
 fn driver<S: Sys>(cx: &Context<S>, link: &Link) -> Option<String> {
-    let text = cx.sys.read(Path::new(&format!("/sys/class/net/{}/device/uevent", link.name))).ok()?;
+    let text = cx.sys.read(&own(format!("/sys/class/net/{}/device/uevent", link.name))).ok()?;
     let fields = dayfly_wire::uevent::parse_file(&String::from_utf8_lossy(&text));
     fields.into_iter().find_map(|(key, value)| (key == "DRIVER").then_some(value))
 }

@@ -2,10 +2,9 @@
 //! boot entries are written with those of the OS, `enp0s3`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use dayfly_plan::NetworkPlan;
-use dayfly_sys::{Link, Sys};
+use dayfly_sys::{Link, Sys, own};
 use dayfly_wire::mac::Mac;
 use dayfly_wire::net_id;
 
@@ -18,16 +17,16 @@ const SLOTS: &str = "/sys/bus/pci/slots";
 
 /// The names that systemd may give to an interface, the likeliest first; none where sysfs does not show what it goes by.
 pub fn of<S: Sys>(sys: &S, interface: &str) -> Vec<String> {
-    let Ok(device) = sys.resolve(Path::new("/"), &Path::new(CLASS).join(interface)) else {
+    let Ok(device) = sys.resolve(&own(CLASS).join(interface)) else {
         return Vec::new();
     };
-    let read = |path: &str| sys.read(Path::new(path)).ok();
+    let read = |path: &str| sys.read(&own(path)).ok();
     // A machine without hotplug slots has no such folder.
-    let slots = sys.list(Path::new(SLOTS)).unwrap_or_default().into_iter().filter_map(|slot| {
+    let slots = sys.list(&own(SLOTS)).unwrap_or_default().into_iter().filter_map(|slot| {
         let address = read(&format!("{SLOTS}/{}/address", slot.name))?;
         Some((slot.name, String::from_utf8_lossy(&address).trim().to_owned()))
     });
-    let names = net_id::names(&device.to_string_lossy(), &read, &slots.collect::<Vec<_>>());
+    let names = net_id::names(&device.to_string(), &read, &slots.collect::<Vec<_>>());
     names.all().into_iter().map(str::to_owned).collect()
 }
 

@@ -2,11 +2,10 @@
 //! would be wrong in every record, and before Linux 6.2 an interface that is up cannot be renamed at all.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dayfly_plan::paths;
-use dayfly_sys::{Link, Sys};
+use dayfly_sys::{Link, Sys, own};
 
 use crate::context::Context;
 use crate::events::Level;
@@ -24,13 +23,13 @@ impl Udev {
     /// Looks whether one runs.
     pub fn find<S: Sys>(cx: &Context<S>) -> Self {
         // Where it cannot be found out, none is waited for.
-        let runs = matches!(cx.sys.inspect(Path::new(paths::UDEV_CONTROL)), Ok(Some(_)));
+        let runs = matches!(cx.sys.inspect(&own(paths::UDEV_CONTROL)), Ok(Some(_)));
         Self { runs, since: BTreeMap::new() }
     }
 
     /// True where the interface's name is final, or has been waited for long enough.
     pub fn is_done_with<S: Sys>(&mut self, cx: &Context<S>, link: &Link) -> bool {
-        let record = || PathBuf::from(paths::UDEV_DATA).join(format!("n{}", link.index));
+        let record = || own(paths::UDEV_DATA).join(format!("n{}", link.index));
         if !self.runs || matches!(cx.sys.inspect(&record()), Ok(Some(_))) {
             return true;
         }

@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dayfly_plan::settings::value::DeviceRef;
-use dayfly_plan::{Code, StateCreation, paths};
-use dayfly_sys::Sys;
+use dayfly_plan::{Code, StateCreation};
+use dayfly_sys::{Sys, own};
 use dayfly_wire::blank;
 
 use crate::Failure;
 use crate::context::Context;
 use crate::devices::{self, Device};
 use crate::events::Level;
+use crate::trees::IMAGE;
 
 /// For mkfs, which writes little: the large tables come later, in the background.
 const LIMIT: Duration = Duration::from_secs(240);
@@ -59,7 +60,7 @@ pub fn make<S: Sys>(
     let flag = if creation.fstype == "f2fs" { "-l" } else { "-L" };
     let run = cx
         .sys
-        .run_in(Path::new(paths::LOWER), &program, &["-q", flag, label, &shown], LIMIT.min(cx.left()))
+        .run_in(IMAGE, &program, &["-q", flag, label, &shown], LIMIT.min(cx.left()))
         .map_err(|error| Failure::from_sys(Code::StateCreate, &tried, &error))?;
     if run.status != 0 {
         return Err(refuse(format!("{program} {shown} ended with {}: {}", run.status, run.text)));
@@ -95,7 +96,7 @@ fn the_only_one<S: Sys>(cx: &Context<S>) -> Result<String, String> {
 
 /// `Err` says what speaks against this disk, to follow its name in a sentence.
 fn inspect<S: Sys>(cx: &Context<S>, name: &str) -> Result<(), String> {
-    let sys = Path::new("/sys/class/block").join(name);
+    let sys = own("/sys/class/block").join(name);
     let text = |file: &str| {
         let bytes = cx.sys.read(&sys.join(file)).map_err(|error| format!("cannot be looked at: {error}"))?;
         Ok::<_, String>(String::from_utf8_lossy(&bytes).trim().to_owned())
@@ -133,9 +134,9 @@ fn is_blank<S: Sys>(cx: &Context<S>, path: &Path, len: u64) -> Result<(), String
         return Err(format!("has {} MiB only", len >> 20));
     }
     // Nobody else may have it open as his own: a file system, swap, a RAID.
-    cx.sys.check_unused(path).map_err(|error| format!("is in use: {error}"))?;
+    cx.sys.check_unused(&own(path)).map_err(|error| format!("is in use: {error}"))?;
     let mut seed = [0; 8];
     cx.sys.random(&mut seed);
-    blank::check(len, u64::from_le_bytes(seed), |offset, count| cx.sys.read_at(path, offset, count))
+    blank::check(len, u64::from_le_bytes(seed), |offset, count| cx.sys.read_at(&own(path), offset, count))
         .map_err(|why| why.to_string())
 }

@@ -2,17 +2,17 @@
 
 mod create;
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dayfly_plan::settings::value::DeviceRef;
-use dayfly_plan::{Code, StateCreation, StateSearch, paths};
+use dayfly_plan::{Code, StateCreation, StateSearch};
 use dayfly_sys::{Mount, MountFlags, Sys};
 
 use crate::context::{Context, Done};
 use crate::devices::{self, Device};
 use crate::events::Level;
 use crate::failure::Class;
+use crate::trees::STATE;
 use crate::{Failure, Learned};
 
 /// File systems that can hold what persists: owners, modes, xattrs, links.
@@ -47,16 +47,15 @@ pub fn open<S: Sys>(cx: &Context<S>, search: &StateSearch) -> Result<Done, Failu
     if let Some(found) = &device.superblock {
         devices::load_modules(cx, found.kind)?;
     }
-    let target = PathBuf::from(paths::STATE);
     let mount = Mount::New {
         fstype: fstype.to_owned(),
         source: path.clone(),
-        target: target.clone(),
+        target: STATE.place(),
         options: Vec::new(),
         flags: MountFlags { nodev: true, ..MountFlags::default() },
     };
     cx.sys
-        .make_dir(Path::new(paths::STATE), 0o755)
+        .make_dir(&STATE.place(), 0o755)
         .and_then(|()| cx.sys.mount(&mount))
         .map_err(|error| Failure::from_sys(Code::StateMount, &tried, &error))?;
     Ok(Done::with(format!("{fstype} on {path}")).and(Learned::State(path)))

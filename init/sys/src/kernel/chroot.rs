@@ -15,7 +15,7 @@ use rustix::thread::UnshareFlags;
 
 use super::Tried;
 use super::programs::{self, Watch};
-use crate::{Cause, Output, Result, SysError};
+use crate::{Cause, Output, Result, SysError, Tree};
 
 /// What a program may expect to find; a root without one of these folders does without.
 const SHOWN: [&str; 3] = ["dev", "proc", "sys"];
@@ -25,7 +25,8 @@ const TEXT_LIMIT: usize = 4096;
 /// Without a terminal and without input. It has its own view of the mounts, in which /dev, /proc and /sys are in the
 /// root, and which ends with it: nothing needs to be taken back, however it ends. What it leaves running in its process
 /// group ends with it, too.
-pub(super) fn run(root: &Path, program: &str, args: &[&str], limit: Duration) -> Result<Output> {
+pub(super) fn run(root: Tree, program: &str, args: &[&str], limit: Duration) -> Result<Output> {
+    let root = Path::new(root.root());
     let shown = format!("{program} in {}", root.display());
     let (reader, writer) = io::pipe().tried("make a pipe for", &shown)?;
     let flags = fcntl_getfl(&reader).tried("look at the pipe of", &shown)?;
@@ -64,9 +65,13 @@ pub(super) fn run(root: &Path, program: &str, args: &[&str], limit: Duration) ->
 #[allow(unsafe_code)]
 fn confine(command: &mut Command, root: &Path) -> io::Result<()> {
     let c_string = |path: &Path| CString::new(path.as_os_str().as_bytes());
+    // A symlink in the place of such a folder would be followed out of the root: that root does without.
+    let is_folder =
+        |name: &&str| std::fs::symlink_metadata(root.join(name)).is_ok_and(|found| found.is_dir());
     let places = SHOWN
-        .map(|name| Ok((c_string(&Path::new("/").join(name))?, c_string(&root.join(name))?)))
         .into_iter()
+        .filter(is_folder)
+        .map(|name| Ok((c_string(&Path::new("/").join(name))?, c_string(&root.join(name))?)))
         .collect::<io::Result<Vec<_>>>()?;
     let root = c_string(root)?;
     let setup = move || {

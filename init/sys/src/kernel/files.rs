@@ -1,31 +1,41 @@
-//! Files and folders.
+//! Files and folders. Each call walks to its place first (see [`walk`]), and then works on the open folder that it found.
 
-use std::fs::{self, File, OpenOptions};
+use std::ffi::CString;
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{
+    AtFlags, FileType, Gid, Mode, OFlags, RawDir, Stat, Uid, chmodat, chownat, mkdirat, renameat, statat,
+    symlinkat, unlinkat,
+};
+use rustix::io::Errno;
+
 use super::Tried;
-use crate::{Cause, Entry, FileKind, Result, Rights, SysError};
+use super::walk::{self, Last, Missing, Spot};
+use crate::{Cause, Entry, FileKind, Links, Result, Rights, SysError, TreePath};
 
 /// What is larger than this is no configuration.
 const READ_LIMIT: u64 = 64 << 20;
+/// A folder with more entries is none that a boot looks through.
+const LIST_LIMIT: usize = 100_000;
 
-pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
-    let shown = &path.display();
-    let file = File::open(path).tried("open", shown)?;
+pub(super) fn read(path: &TreePath) -> Result<Vec<u8>> {
+    let file = open(path)?;
     let mut bytes = Vec::new();
-    file.take(READ_LIMIT + 1).read_to_end(&mut bytes).tried("read", shown)?;
+    file.take(READ_LIMIT + 1).read_to_end(&mut bytes).tried("read", path)?;
     if bytes.len() as u64 > READ_LIMIT {
         let words = "it has more than 64 MiB, which is more than a configuration file can have";
-        return Err(SysError::new("read", shown.to_string(), Cause::Errno(libc::EFBIG), words));
+        return Err(SysError::new("read", path.to_string(), Cause::Errno(libc::EFBIG), words));
     }
     Ok(bytes)
 }
 
-pub(super) fn read_at(path: &Path, offset: u64, len: usize) -> Result<Vec<u8>> {
-    let shown = &path.display();
-    let file = File::open(path).tried("open", shown)?;
+pub(super) fn read_at(path: &TreePath, offset: u64, len: usize) -> Result<Vec<u8>> {
+    let file = open(path)?;
     let mut bytes = vec![0; len];
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -33,102 +43,148 @@ pub(super) fn read_at(path: &Path, offset: u64, len: usize) -> Result<Vec<u8>> {
             Ok(0) => break,
             Ok(count) => filled += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error).tried("read", format!("{shown} at byte {offset}")),
+            Err(error) => return Err(error).tried("read", format!("{path} at byte {offset}")),
         }
     }
     bytes.truncate(filled);
     Ok(bytes)
 }
 
-pub(super) fn check_unused(device: &Path) -> Result<()> {
-    let opened = OpenOptions::new().read(true).custom_flags(libc::O_EXCL | libc::O_NOFOLLOW).open(device);
-    opened.map(drop).tried("open for this boot alone", device.display())
+pub(super) fn check_unused(device: &TreePath) -> Result<()> {
+    let spot = walk::find(device, Last::Stays, Missing::Fails)?;
+    spot.open(OFlags::RDONLY | OFlags::EXCL, Mode::empty())
+        .map(drop)
+        .tried("open for this boot alone", device)
 }
 
-pub(super) fn list(dir: &Path) -> Result<Vec<Entry>> {
-    let shown = &dir.display();
+/// Opens what is to be read. In a tree that others have written that is a plain file only: a pipe would wait for a writer for
+/// ever, and a device does what its driver does.
+pub(super) fn open(path: &TreePath) -> Result<File> {
+    let spot = walk::find(path, Last::Followed, Missing::Fails)?;
+    if path.tree().links() == Links::OwnRoot {
+        return spot.open(OFlags::RDONLY, Mode::empty()).map(File::from).tried("open", path);
+    }
+    let kind = look(&spot).map(|stat| FileType::from_raw_mode(stat.st_mode)).tried("open", path)?;
+    if kind != FileType::RegularFile {
+        return Err(SysError::new(
+            "open",
+            path.to_string(),
+            Cause::Errno(libc::EINVAL),
+            "it is not a plain file",
+        ));
+    }
+    spot.open(OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty())
+        .map(File::from)
+        .tried("open", path)
+}
+
+fn look(spot: &Spot) -> std::result::Result<Stat, Errno> {
+    statat(spot.folder(), spot.name(), AtFlags::SYMLINK_NOFOLLOW)
+}
+
+pub(super) fn list(dir: &TreePath) -> Result<Vec<Entry>> {
+    let spot = walk::find(dir, Last::Followed, Missing::Fails)?;
+    let folder = spot.open(OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).tried("list", dir)?;
     let mut entries = Vec::new();
-    for entry in fs::read_dir(dir).tried("list", shown)? {
-        let entry = entry.tried("list", shown)?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        let is_dir = match entry.file_type() {
-            Ok(kind) => kind.is_dir(),
-            // It went away between the listing and the look: /sys does that.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error).tried("inspect", entry.path().display()),
+    let mut buffer = [MaybeUninit::uninit(); 8 << 10];
+    let mut found = RawDir::new(&folder, &mut buffer);
+    while let Some(entry) = found.next() {
+        let entry = entry.tried("list", dir)?;
+        let Ok(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
+        if name == "." || name == ".." {
+            continue;
+        }
+        let kind = match entry.file_type() {
+            // A file system that keeps no kinds in its folders.
+            FileType::Unknown => match statat(&folder, name.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+                // It went away between the listing and the look: /sys does that.
+                Err(Errno::NOENT) => continue,
+                Err(errno) => return Err(errno).tried("inspect", dir.join(&name)),
+            },
+            kind => kind,
         };
-        entries.push(Entry { name, is_dir });
+        if entries.len() == LIST_LIMIT {
+            let words = format!("it has more than {LIST_LIMIT} entries");
+            return Err(SysError::new("list", dir.to_string(), Cause::Errno(libc::E2BIG), words));
+        }
+        entries.push(Entry { name, is_dir: kind == FileType::Directory });
     }
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(entries)
 }
 
-pub(super) fn inspect(path: &Path) -> Result<Option<FileKind>> {
-    let metadata = match fs::symlink_metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => return Ok(None),
-        Err(error) => return Err(error).tried("inspect", path.display()),
+/// Opens a folder to list it.
+pub(super) fn open_folder(dir: &TreePath) -> Result<OwnedFd> {
+    let spot = walk::find(dir, Last::Followed, Missing::Fails)?;
+    spot.open(OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).tried("open the folder", dir)
+}
+
+pub(super) fn inspect(path: &TreePath) -> Result<Option<FileKind>> {
+    let found =
+        walk::find(path, Last::Stays, Missing::Fails).and_then(|spot| look(&spot).tried("inspect", path));
+    let stat = match found {
+        Ok(stat) => stat,
+        Err(error) if matches!(error.errno(), Some(libc::ENOENT | libc::ENOTDIR)) => return Ok(None),
+        Err(error) => return Err(error),
     };
-    let kind = metadata.file_type();
-    Ok(Some(if kind.is_file() {
-        FileKind::File(metadata.len())
-    } else if kind.is_dir() {
-        FileKind::Dir
-    } else if kind.is_symlink() {
-        FileKind::Symlink
-    } else if kind.is_block_device() {
-        FileKind::Block
-    } else {
-        FileKind::Other
+    Ok(Some(match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => FileKind::File(stat.st_size as u64),
+        FileType::Directory => FileKind::Dir,
+        FileType::Symlink => FileKind::Symlink,
+        FileType::BlockDevice => FileKind::Block,
+        _ => FileKind::Other,
     }))
 }
 
-pub(super) fn rights(path: &Path) -> Result<Rights> {
-    let metadata = fs::symlink_metadata(path).tried("inspect", path.display())?;
-    Ok(Rights { mode: metadata.mode() & 0o7777, uid: metadata.uid(), gid: metadata.gid() })
+pub(super) fn rights(path: &TreePath) -> Result<Rights> {
+    let spot = walk::find(path, Last::Stays, Missing::Fails)?;
+    let stat = look(&spot).tried("inspect", path)?;
+    Ok(Rights { mode: stat.st_mode & 0o7777, uid: stat.st_uid, gid: stat.st_gid })
 }
 
-pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    if path.starts_with("/proc") || path.starts_with("/sys") {
-        return write_in_place(path, bytes);
+pub(super) fn set_owner(path: &TreePath, uid: u32, gid: u32) -> Result<()> {
+    let spot = walk::find(path, Last::Stays, Missing::Fails)?;
+    let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+    chownat(spot.folder(), spot.name(), uid, gid, AtFlags::SYMLINK_NOFOLLOW).tried("give to its owner", path)
+}
+
+pub(crate) fn write(path: &TreePath, bytes: &[u8], mode: u32) -> Result<()> {
+    let is_own = path.tree().links() == Links::OwnRoot;
+    let outside = path.outside();
+    if is_own && (outside.starts_with("/proc") || outside.starts_with("/sys")) {
+        return write_in_place(&outside, bytes);
     }
-    let shown = &path.display();
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+    if path.file_name().is_none() {
         let words = "the path has no file name; expected an absolute path of a file";
-        return Err(SysError::new("write", shown.to_string(), Cause::Errno(libc::EISDIR), words));
-    };
-    make_parents(parent)?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(".dayfly");
-    let temporary = parent.join(hidden);
-    let written =
-        fill(&temporary, bytes, mode).and_then(|()| fs::rename(&temporary, path).tried("write", shown));
+        return Err(SysError::new("write", path.to_string(), Cause::Errno(libc::EISDIR), words));
+    }
+    let spot = walk::find(path, Last::Stays, Missing::Made)?;
+    let temporary = [b".", spot.name().to_bytes(), b".dayfly"].concat();
+    let temporary = CString::new(temporary).map_err(|_| Errno::INVAL).tried("write", path)?;
+    let written = fill(&spot, &temporary, path, bytes, mode)
+        .and_then(|()| renameat(spot.folder(), &temporary, spot.folder(), spot.name()).tried("write", path));
     if written.is_err() {
         // The error that matters is the first one; a left-over temporary file is replaced by the next attempt.
-        let _ = fs::remove_file(&temporary);
+        let _ = unlinkat(spot.folder(), &temporary, AtFlags::empty());
     }
     written
 }
 
-fn fill(temporary: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let shown = &temporary.display();
+fn fill(spot: &Spot, temporary: &CString, path: &TreePath, bytes: &[u8], mode: u32) -> Result<()> {
     // A left-over of an attempt that power ended; whatever it is, it is not followed.
-    let _ = fs::remove_file(temporary);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(temporary)
-        .tried("create", shown)?;
-    file.write_all(bytes).tried("write", shown)?;
+    let _ = unlinkat(spot.folder(), temporary, AtFlags::empty());
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(spot.folder(), temporary, flags, Mode::from_raw_mode(mode))
+        .tried("create", path)?;
+    let mut file = File::from(file);
+    file.write_all(bytes).tried("write", path)?;
     // The mode again, without the umask.
-    file.set_permissions(fs::Permissions::from_mode(mode)).tried("set the mode of", shown)?;
+    file.set_permissions(Permissions::from_mode(mode)).tried("set the mode of", path)?;
     // On a disk, the rename may reach it before the bytes do, and a power cut then leaves an empty file. In memory
     // (the overlay's upper layer, /run) there is nothing to wait for.
     let in_memory = rustix::fs::fstatfs(&file).is_ok_and(|fs| is_memory(fs.f_type as u64));
-    if in_memory { Ok(()) } else { file.sync_data().tried("flush", shown) }
+    if in_memory { Ok(()) } else { file.sync_data().tried("flush", path) }
 }
 
 /// tmpfs and ramfs, by their magic numbers (statfs(2)).
@@ -159,11 +215,29 @@ fn write_in_place(path: &Path, bytes: &[u8]) -> Result<()> {
     }
 }
 
-fn make_parents(dir: &Path) -> Result<()> {
-    make_dir(dir, 0o755)
+pub(super) fn make_dir(path: &TreePath, mode: u32) -> Result<()> {
+    if path.tree().links() == Links::OwnRoot {
+        return make_own_dir(&path.outside(), mode);
+    }
+    let spot = walk::find(path, Last::Followed, Missing::Made)?;
+    let bits = Mode::from_raw_mode(mode);
+    match mkdirat(spot.folder(), spot.name(), bits) {
+        Err(Errno::EXIST) => match look(&spot).tried("inspect", path)? {
+            stat if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => Ok(()),
+            _ => {
+                let words = format!("{path} is there and is not a folder");
+                Err(SysError::new("make the folder", path.to_string(), Cause::Errno(libc::ENOTDIR), words))
+            }
+        },
+        // The mode again, without the umask.
+        done => done
+            .and_then(|()| chmodat(spot.folder(), spot.name(), bits, AtFlags::empty()))
+            .tried("make the folder", path),
+    }
 }
 
-pub(super) fn make_dir(path: &Path, mode: u32) -> Result<()> {
+/// A folder of this process's own root, with those above it.
+pub(super) fn make_own_dir(path: &Path, mode: u32) -> Result<()> {
     // Walk up to what exists, then down again: the common case is one system call.
     let mut missing: Vec<PathBuf> = Vec::new();
     let mut at = path;
@@ -202,20 +276,21 @@ pub(super) fn make_dir(path: &Path, mode: u32) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn rename(from: &Path, to: &Path) -> Result<()> {
-    fs::rename(from, to).tried("rename", format!("{} to {}", from.display(), to.display()))
+pub(super) fn rename(from: &TreePath, to: &TreePath) -> Result<()> {
+    let source = walk::find(from, Last::Stays, Missing::Fails)?;
+    let target = walk::find(to, Last::Stays, Missing::Fails)?;
+    renameat(source.folder(), source.name(), target.folder(), target.name())
+        .tried("rename", format!("{from} to {to}"))
 }
 
-pub(super) fn symlink(target: &Path, link: &Path) -> Result<()> {
-    if let Some(parent) = link.parent() {
-        make_parents(parent)?;
-    }
-    let words = || format!("{} -> {}", link.display(), target.display());
-    match std::os::unix::fs::symlink(target, link) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+pub(super) fn symlink(target: &Path, link: &TreePath) -> Result<()> {
+    let spot = walk::find(link, Last::Stays, Missing::Made)?;
+    let words = || format!("{link} -> {}", target.display());
+    match symlinkat(target, spot.folder(), spot.name()) {
+        Err(Errno::EXIST) => {
             // Fails for a folder, which is the answer then.
-            fs::remove_file(link).tried("replace by a symlink", link.display())?;
-            std::os::unix::fs::symlink(target, link).tried("make the symlink", words())
+            unlinkat(spot.folder(), spot.name(), AtFlags::empty()).tried("replace by a symlink", link)?;
+            symlinkat(target, spot.folder(), spot.name()).tried("make the symlink", words())
         }
         made => made.tried("make the symlink", words()),
     }
@@ -224,6 +299,8 @@ pub(super) fn symlink(target: &Path, link: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::own;
+    use std::os::unix::fs::MetadataExt;
 
     fn folder(name: &str) -> PathBuf {
         let dir = std::env::temp_dir().join(format!("dayfly-sys-{name}-{}", std::process::id()));
@@ -238,12 +315,12 @@ mod tests {
         let dir = folder("write");
         let path = dir.join("a/b/file");
         for (bytes, mode) in [(&b"one"[..], 0o600), (b"two, longer", 0o4755), (b"", 0o444)] {
-            write(&path, bytes, mode).unwrap();
-            assert_eq!(read(&path).unwrap(), bytes);
+            write(&own(&path), bytes, mode).unwrap();
+            assert_eq!(read(&own(&path)).unwrap(), bytes);
             assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, mode);
         }
-        assert_eq!(list(&dir.join("a/b")).unwrap(), [Entry { name: "file".into(), is_dir: false }]);
-        assert_eq!(inspect(&path).unwrap(), Some(FileKind::File(0)));
+        assert_eq!(list(&own(dir.join("a/b"))).unwrap(), [Entry { name: "file".into(), is_dir: false }]);
+        assert_eq!(inspect(&own(&path)).unwrap(), Some(FileKind::File(0)));
         fs::remove_dir_all(dir).unwrap();
     }
 
@@ -252,12 +329,12 @@ mod tests {
         let dir = folder("follow");
         fs::write(dir.join("victim"), "safe").unwrap();
         std::os::unix::fs::symlink("victim", dir.join("link")).unwrap();
-        write(&dir.join("link"), b"new", 0o644).unwrap();
+        write(&own(dir.join("link")), b"new", 0o644).unwrap();
         assert_eq!(fs::read(dir.join("victim")).unwrap(), b"safe");
-        assert_eq!(inspect(&dir.join("link")).unwrap(), Some(FileKind::File(3)));
-        symlink(Path::new("/other"), &dir.join("link")).unwrap();
+        assert_eq!(inspect(&own(dir.join("link"))).unwrap(), Some(FileKind::File(3)));
+        symlink(Path::new("/other"), &own(dir.join("link"))).unwrap();
         assert_eq!(fs::read_link(dir.join("link")).unwrap(), Path::new("/other"));
-        let error = symlink(Path::new("/x"), &dir).unwrap_err();
+        let error = symlink(Path::new("/x"), &own(&dir)).unwrap_err();
         assert!(error.to_string().starts_with("replace by a symlink "), "{error}");
         fs::remove_dir_all(dir).unwrap();
     }
@@ -265,23 +342,23 @@ mod tests {
     #[test]
     fn a_folder_that_exists_is_left_as_it_is() {
         let dir = folder("dirs");
-        make_dir(&dir.join("x/y"), 0o700).unwrap();
-        make_dir(&dir.join("x/y"), 0o755).unwrap();
+        make_dir(&own(dir.join("x/y")), 0o700).unwrap();
+        make_dir(&own(dir.join("x/y")), 0o755).unwrap();
         assert_eq!(fs::metadata(dir.join("x/y")).unwrap().mode() & 0o7777, 0o700);
         assert_eq!(fs::metadata(dir.join("x")).unwrap().mode() & 0o7777, 0o755);
         fs::write(dir.join("file"), "").unwrap();
-        let error = make_dir(&dir.join("file/below"), 0o755).unwrap_err();
+        let error = make_dir(&own(dir.join("file/below")), 0o755).unwrap_err();
         assert_eq!(error.errno(), Some(libc::ENOTDIR), "{error}");
         fs::remove_dir_all(dir).unwrap();
     }
 
     #[test]
     fn what_is_not_there_is_not_found() {
-        let gone = Path::new("/nowhere/file");
+        let gone = &own("/nowhere/file");
         assert!(read(gone).unwrap_err().is_not_found());
         assert!(list(gone).unwrap_err().is_not_found());
         assert_eq!(inspect(gone).unwrap(), None);
-        assert_eq!(inspect(Path::new("/proc/version/below")).unwrap(), None);
+        assert_eq!(inspect(&own("/proc/version/below")).unwrap(), None);
         assert_eq!(
             read(gone).unwrap_err().to_string(),
             "open /nowhere/file: No such file or directory (os error 2)"
@@ -293,7 +370,11 @@ mod tests {
         let dir = folder("at");
         fs::write(dir.join("f"), "0123456789").unwrap();
         for (offset, len, expected) in [(0, 4, "0123"), (8, 4, "89"), (10, 4, ""), (99, 1, ""), (2, 0, "")] {
-            assert_eq!(read_at(&dir.join("f"), offset, len).unwrap(), expected.as_bytes(), "{offset}+{len}");
+            assert_eq!(
+                read_at(&own(dir.join("f")), offset, len).unwrap(),
+                expected.as_bytes(),
+                "{offset}+{len}"
+            );
         }
         fs::remove_dir_all(dir).unwrap();
     }

@@ -13,7 +13,7 @@ use super::files::is_memory;
 use super::mounts::{apply, is_mount_point};
 use super::removal;
 use crate::pid1::power::end_within;
-use crate::{Cause, Mount, MountFlags, Power, Result, SysError};
+use crate::{Cause, Mount, MountFlags, Power, Result, SysError, Tree, own};
 
 /// What the OS gets as it is.
 const MOVED: [&str; 4] = ["proc", "sys", "dev", "run"];
@@ -21,7 +21,7 @@ const MOVED: [&str; 4] = ["proc", "sys", "dev", "run"];
 /// Where the old root is for a moment, in the new one.
 const OLD: &str = "old";
 
-pub(super) fn leave_root(old: &Path) -> Result<()> {
+pub(super) fn leave_root(old: Tree) -> Result<()> {
     // pivot_root(2) refuses mounts that share their events.
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .tried("keep private the mounts below", "/")?;
@@ -29,7 +29,7 @@ pub(super) fn leave_root(old: &Path) -> Result<()> {
     apply(&Mount::New {
         fstype: "tmpfs".to_owned(),
         source: "root".to_owned(),
-        target: PathBuf::from("/"),
+        target: own("/"),
         options: vec![("mode".to_owned(), Some("0755".to_owned()))],
         flags: MountFlags::default(),
     })?;
@@ -52,15 +52,16 @@ pub(super) fn leave_root(old: &Path) -> Result<()> {
         let (source, target) = (left.join(name), Path::new("/").join(name));
         if is_mount_point(&source) {
             mkdir(&target, Mode::from_raw_mode(0o755)).tried("make the folder", target.display())?;
-            apply(&Mount::Move { source, target })?;
+            apply(&Mount::Move { source: own(source), target: own(target) })?;
         }
     }
-    std::fs::create_dir_all(old).tried("make the folder", old.display())?;
-    apply(&Mount::Move { source: left.clone(), target: old.to_owned() })?;
+    std::fs::create_dir_all(old.root()).tried("make the folder", old.root())?;
+    apply(&Mount::Move { source: own(&left), target: own(old.root()) })?;
     rmdir(&left).tried("remove", left.display())
 }
 
-pub(super) fn switch_root(root: &Path) -> Result<()> {
+pub(super) fn switch_root(root: Tree) -> Result<()> {
+    let root = Path::new(root.root());
     let shown = root.display().to_string();
     let old = removal::open_dir(CWD, "/").tried("open", "/")?;
     let old_device = fstat(&old).tried("inspect", "/")?.st_dev;
@@ -71,7 +72,7 @@ pub(super) fn switch_root(root: &Path) -> Result<()> {
     }
     if !is_mount_point(root) {
         let flags = MountFlags::default();
-        apply(&Mount::Bind { source: root.into(), target: root.into(), recursive: true, flags })?;
+        apply(&Mount::Bind { source: own(root), target: own(root), recursive: true, flags })?;
     }
     // Only the kernel's own rootfs is emptied. A tmpfs that somebody made the root may be a layer of the new one.
     let emptied = is_rootfs()? && fstatfs(&old).is_ok_and(|fs| is_memory(fs.f_type as u64));
@@ -81,13 +82,7 @@ pub(super) fn switch_root(root: &Path) -> Result<()> {
         if !is_mount_point(&from) {
             continue;
         }
-        let to = root.join(name);
-        match mkdir(&to, Mode::from_raw_mode(0o755)) {
-            // A read-only root without the folder: the move says so in its own words.
-            Ok(()) | Err(rustix::io::Errno::EXIST | rustix::io::Errno::ROFS) => {}
-            Err(errno) => return Err(errno).tried("make the folder", to.display()),
-        }
-        apply(&Mount::Move { source: from, target: to })?;
+        apply(&Mount::Move { source: own(from), target: own(room(&root.join(name))?) })?;
     }
     chdir(root).tried("enter", &shown)?;
     mount_move(".", "/").tried("move to / the mount", &shown)?;
@@ -101,6 +96,19 @@ pub(super) fn switch_root(root: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Makes sure that a folder of the new root is there to mount on. A symlink in its place makes room: what it leads to is
+/// another place, in the old root even.
+fn room(to: &Path) -> Result<PathBuf> {
+    if std::fs::symlink_metadata(to).is_ok_and(|found| found.is_symlink()) {
+        std::fs::remove_file(to).tried("replace by a folder", to.display())?;
+    }
+    match mkdir(to, Mode::from_raw_mode(0o755)) {
+        // A read-only root without the folder: the move says so in its own words.
+        Ok(()) | Err(rustix::io::Errno::EXIST | rustix::io::Errno::ROFS) => Ok(to.to_owned()),
+        Err(errno) => Err(errno).tried("make the folder", to.display()),
+    }
+}
+
 /// True in an initramfs: `/` is the rootfs that the kernel unpacked it into. Where /proc cannot tell, a root in memory is
 /// taken for one.
 pub(crate) fn is_initramfs() -> bool {
@@ -109,8 +117,7 @@ pub(crate) fn is_initramfs() -> bool {
 
 /// True where `/` is the rootfs that the kernel unpacked the initramfs into (proc_pid_mountinfo(5)).
 fn is_rootfs() -> Result<bool> {
-    let path = Path::new("/proc/self/mountinfo");
-    let text = super::files::read(path)?;
+    let text = super::files::read(&own("/proc/self/mountinfo"))?;
     Ok(names_rootfs(&String::from_utf8_lossy(&text)))
 }
 

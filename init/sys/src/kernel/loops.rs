@@ -93,9 +93,9 @@ fn open_backing(backing: &Backing) -> Result<(Option<File>, String, RawFd)> {
     match backing {
         Backing::Memory(memory) => Ok((None, "image in memory".to_owned(), memory.as_raw_fd())),
         Backing::Path(path) => {
-            let file = File::open(path).tried("open", path.display())?;
+            let file = super::files::open(path)?;
             let fd = file.as_raw_fd();
-            Ok((Some(file), path.display().to_string(), fd))
+            Ok((Some(file), path.to_string(), fd))
         }
         Backing::Part { of, .. } => open_backing(of),
     }

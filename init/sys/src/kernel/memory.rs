@@ -126,7 +126,7 @@ mod tests {
         let mut file = File::create("test").unwrap();
         file.write_all(b"an image").unwrap();
         let path = file.backing().unwrap().path();
-        assert_eq!(std::fs::read(&path).unwrap(), b"an image", "{}", path.display());
+        assert_eq!(std::fs::read(path.outside()).unwrap(), b"an image", "{path}");
     }
 
     #[test]

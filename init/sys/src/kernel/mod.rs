@@ -14,12 +14,12 @@ mod netlink;
 mod packets;
 pub(crate) mod programs;
 mod removal;
-mod resolve;
 mod trees;
 #[cfg(feature = "https")]
 mod trust;
 mod uevents;
 mod urls;
+mod walk;
 mod xattrs;
 
 use std::fmt::Display;
@@ -35,7 +35,7 @@ use rustix::time::{ClockId, Timespec, clock_gettime, clock_settime};
 use crate::pid1::{panic_timeout, power};
 use crate::{
     Backing, Copied, Entry, FileKind, Link, LinkChange, Loaded, Memory, Mount, Output, PacketPort, Post,
-    Power, RamFile, Request, Response, Result, Rights, Sys, SysError, Uevents,
+    Power, RamFile, Request, Response, Result, Rights, Sys, SysError, Tree, TreePath, Uevents,
 };
 
 /// The machine this process runs on.
@@ -83,81 +83,81 @@ impl Sys for Kernel {
     }
 
     /// [read(2)](https://man7.org/linux/man-pages/man2/read.2.html).
-    fn read(&self, path: &Path) -> Result<Vec<u8>> {
+    fn read(&self, path: &TreePath) -> Result<Vec<u8>> {
         files::read(path)
     }
 
     /// [pread(2)](https://man7.org/linux/man-pages/man2/pread.2.html).
-    fn read_at(&self, path: &Path, offset: u64, len: usize) -> Result<Vec<u8>> {
+    fn read_at(&self, path: &TreePath, offset: u64, len: usize) -> Result<Vec<u8>> {
         files::read_at(path, offset, len)
     }
 
     /// [open(2)](https://man7.org/linux/man-pages/man2/open.2.html), `O_EXCL` of a block device.
-    fn check_unused(&self, device: &Path) -> Result<()> {
+    fn check_unused(&self, device: &TreePath) -> Result<()> {
         files::check_unused(device)
     }
 
     /// [getdents(2)](https://man7.org/linux/man-pages/man2/getdents.2.html).
-    fn list(&self, dir: &Path) -> Result<Vec<Entry>> {
+    fn list(&self, dir: &TreePath) -> Result<Vec<Entry>> {
         files::list(dir)
     }
 
     /// [lstat(2)](https://man7.org/linux/man-pages/man2/stat.2.html).
-    fn inspect(&self, path: &Path) -> Result<Option<FileKind>> {
+    fn inspect(&self, path: &TreePath) -> Result<Option<FileKind>> {
         files::inspect(path)
     }
 
     /// [path_resolution(7)](https://man7.org/linux/man-pages/man7/path_resolution.7.html).
-    fn resolve(&self, root: &Path, path: &Path) -> Result<PathBuf> {
-        resolve::resolve(root, path)
+    fn resolve(&self, path: &TreePath) -> Result<TreePath> {
+        walk::resolve(path)
     }
 
     /// [lstat(2)](https://man7.org/linux/man-pages/man2/stat.2.html).
-    fn rights(&self, path: &Path) -> Result<Rights> {
+    fn rights(&self, path: &TreePath) -> Result<Rights> {
         files::rights(path)
     }
 
     /// [lchown(2)](https://man7.org/linux/man-pages/man2/chown.2.html).
-    fn set_owner(&self, path: &Path, uid: u32, gid: u32) -> Result<()> {
-        std::os::unix::fs::lchown(path, Some(uid), Some(gid)).tried("give to its owner", path.display())
+    fn set_owner(&self, path: &TreePath, uid: u32, gid: u32) -> Result<()> {
+        files::set_owner(path, uid, gid)
     }
 
     /// [rename(2)](https://man7.org/linux/man-pages/man2/rename.2.html).
-    fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    fn write(&self, path: &TreePath, bytes: &[u8], mode: u32) -> Result<()> {
         files::write(path, bytes, mode)?;
-        panic_timeout::written(path);
+        panic_timeout::written(&path.outside());
         Ok(())
     }
 
     /// [mkdir(2)](https://man7.org/linux/man-pages/man2/mkdir.2.html).
-    fn make_dir(&self, path: &Path, mode: u32) -> Result<()> {
+    fn make_dir(&self, path: &TreePath, mode: u32) -> Result<()> {
         files::make_dir(path, mode)
     }
 
     /// [symlink(2)](https://man7.org/linux/man-pages/man2/symlink.2.html).
-    fn symlink(&self, target: &Path, link: &Path) -> Result<()> {
+    fn symlink(&self, target: &Path, link: &TreePath) -> Result<()> {
         files::symlink(target, link)
     }
 
     /// [rename(2)](https://man7.org/linux/man-pages/man2/rename.2.html).
-    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+    fn rename(&self, from: &TreePath, to: &TreePath) -> Result<()> {
         files::rename(from, to)
     }
 
     /// [unlink(2)](https://man7.org/linux/man-pages/man2/unlink.2.html).
-    fn remove_tree(&self, path: &Path) -> Result<()> {
+    fn remove_tree(&self, path: &TreePath) -> Result<()> {
         removal::remove_tree(path)
     }
 
     /// [copy_file_range(2)](https://man7.org/linux/man-pages/man2/copy_file_range.2.html),
     /// [xattr(7)](https://man7.org/linux/man-pages/man7/xattr.7.html).
-    fn copy_tree(&self, from: &Path, to: &Path, skip: &[PathBuf]) -> Result<Copied> {
+    fn copy_tree(&self, from: &TreePath, to: &TreePath, skip: &[PathBuf]) -> Result<Copied> {
         trees::copy(from, to, skip)
     }
 
     /// [copy_file_range(2)](https://man7.org/linux/man-pages/man2/copy_file_range.2.html),
     /// [xattr(7)](https://man7.org/linux/man-pages/man7/xattr.7.html).
-    fn copy_file(&self, from: &Path, to: &Path) -> Result<()> {
+    fn copy_file(&self, from: &TreePath, to: &TreePath) -> Result<()> {
         trees::copy_file(from, to)
     }
 
@@ -181,7 +181,7 @@ impl Sys for Kernel {
     }
 
     /// [finit_module(2)](https://man7.org/linux/man-pages/man2/finit_module.2.html).
-    fn load_module(&self, path: &Path, params: &str) -> Result<Loaded> {
+    fn load_module(&self, path: &TreePath, params: &str) -> Result<Loaded> {
         modules::load(path, params)
     }
 
@@ -192,8 +192,7 @@ impl Sys for Kernel {
 
     /// [proc_meminfo(5)](https://man7.org/linux/man-pages/man5/proc_meminfo.5.html).
     fn memory(&self) -> Result<Memory> {
-        let path = Path::new("/proc/meminfo");
-        let text = files::read(path)?;
+        let text = files::read(&crate::own("/proc/meminfo"))?;
         memory::parse(&String::from_utf8_lossy(&text))
     }
 
@@ -279,17 +278,17 @@ impl Sys for Kernel {
 
     /// [chroot(2)](https://man7.org/linux/man-pages/man2/chroot.2.html),
     /// [mount_namespaces(7)](https://man7.org/linux/man-pages/man7/mount_namespaces.7.html).
-    fn run_in(&self, root: &Path, program: &str, args: &[&str], limit: Duration) -> Result<Output> {
+    fn run_in(&self, root: Tree, program: &str, args: &[&str], limit: Duration) -> Result<Output> {
         chroot::run(root, program, args, limit)
     }
 
     /// [pivot_root(2)](https://man7.org/linux/man-pages/man2/pivot_root.2.html).
-    fn leave_root(&self, old: &Path) -> Result<()> {
+    fn leave_root(&self, old: Tree) -> Result<()> {
         handover::leave_root(old)
     }
 
     /// [switch_root(8)](https://man7.org/linux/man-pages/man8/switch_root.8.html), by move_mount(2) and chroot(2).
-    fn switch_root(&self, root: &Path) -> Result<()> {
+    fn switch_root(&self, root: Tree) -> Result<()> {
         handover::switch_root(root)?;
         // What was attached and never mounted goes with the initramfs.
         self.loops().clear();

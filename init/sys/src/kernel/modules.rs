@@ -1,44 +1,43 @@
 //! Kernel modules.
 
 use std::ffi::CString;
-use std::fs::File;
 use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::system::finit_module;
 
-use super::Tried;
-use crate::{Cause, Loaded, Result, SysError};
+use crate::{Cause, Loaded, Result, SysError, TreePath};
 
 /// `MODULE_INIT_COMPRESSED_FILE` (linux/module.h, since 5.17).
 const COMPRESSED_FILE: i32 = 4;
 /// Names the one compression that the kernel can undo itself; absent where it can undo none.
 const KERNEL_COMPRESSION: &str = "/sys/module/compression";
 
-pub(super) fn load(path: &Path, params: &str) -> Result<Loaded> {
-    let shown = &path.display();
-    let flags = match compression(path) {
+pub(super) fn load(path: &TreePath, params: &str) -> Result<Loaded> {
+    let shown = &path.to_string();
+    let file_name = path.inside();
+    let flags = match compression(file_name) {
         None => 0,
         Some(needed) => {
             let known = std::fs::read_to_string(KERNEL_COMPRESSION).unwrap_or_default();
-            check_compression(path, needed, known.trim())?;
+            check_compression(file_name, needed, known.trim())?;
             COMPRESSED_FILE
         }
     };
     let params = CString::new(params).map_err(|_| {
         SysError::new(
             "load the module",
-            shown.to_string(),
+            shown.clone(),
             Cause::Errno(libc::EINVAL),
             "its parameters hold a NUL byte",
         )
     })?;
-    let file = File::open(path).tried("open the module", shown)?;
+    let file = super::files::open(path)?;
     match finit_module(&file, &params, flags) {
         Ok(()) => Ok(Loaded::Now),
         Err(Errno::EXIST) => Ok(Loaded::Already),
         Err(errno) => {
-            let mut error = SysError::from_io("load the module", shown.to_string(), &errno.into());
+            let mut error = SysError::from_io("load the module", shown.clone(), &errno.into());
             if let Some(meaning) = meaning(errno) {
                 error.words = format!("{}: {meaning}", error.words);
             }

@@ -13,29 +13,46 @@ use rustix::mount::{
 
 use super::Tried;
 use super::context::Context;
-use crate::{Mount, MountFlags, Result};
+use super::walk::{self, Last, Missing, Spot};
+use crate::{Mount, MountFlags, Result, TreePath};
 
 pub(crate) fn apply(mount: &Mount) -> Result<()> {
     match mount {
         Mount::New { fstype, source, target, options, flags } => new(fstype, source, target, options, *flags),
         Mount::Overlay { lower, upper, work, target } => {
-            let lower: Vec<String> = lower.iter().map(|dir| escape(&dir.to_string_lossy())).collect();
+            let lower =
+                lower.iter().map(|dir| layer(dir).map(|dir| escape(&dir))).collect::<Result<Vec<_>>>()?;
             let options = [
                 ("lowerdir".to_owned(), Some(lower.join(":"))),
-                ("upperdir".to_owned(), Some(upper.to_string_lossy().into_owned())),
-                ("workdir".to_owned(), Some(work.to_string_lossy().into_owned())),
+                ("upperdir".to_owned(), Some(layer(upper)?)),
+                ("workdir".to_owned(), Some(layer(work)?)),
             ];
             new("overlay", "overlay", target, &options, MountFlags::default())
         }
         Mount::Bind { source, target, recursive, flags } => bind(source, target, *recursive, *flags),
         Mount::Move { source, target } => shift(source, target),
         Mount::Shared { target } => {
-            mount_change(target, MountPropagationFlags::SHARED | MountPropagationFlags::REC)
-                .tried("share the mounts below", target.display())
+            mount_change(find(target)?.path(), MountPropagationFlags::SHARED | MountPropagationFlags::REC)
+                .tried("share the mounts below", target)
         }
         Mount::ReadOnly { target } => freeze(target),
         Mount::Unmount { target, lazy } => take_away(target, *lazy),
     }
+}
+
+/// Where a mount comes from or goes: the end of all symlinks that the tree's rule follows.
+fn find(path: &TreePath) -> Result<Spot> {
+    walk::find(path, Last::Followed, Missing::Fails)
+}
+
+fn handle(spot: &Spot, path: &TreePath) -> Result<OwnedFd> {
+    spot.handle().tried("open", path)
+}
+
+/// A layer's path, which overlayfs wants in words and shows in /proc/mounts. It has no symlink in it that could still lead
+/// elsewhere: layers are an image, which nothing writes to, and folders of the boot's own.
+fn layer(path: &TreePath) -> Result<String> {
+    Ok(walk::resolve(path)?.to_string())
 }
 
 /// True where a mount begins at the path (statx(2), `STATX_ATTR_MOUNT_ROOT`; by the device numbers before Linux 5.8).
@@ -59,15 +76,16 @@ fn escape(path: &str) -> String {
 fn new(
     fstype: &str,
     source: &str,
-    target: &Path,
+    target: &TreePath,
     options: &[(String, Option<String>)],
     flags: MountFlags,
 ) -> Result<()> {
     let operation = format!("mount {fstype}");
-    let subject = format!("{source} on {}", target.display());
+    let subject = format!("{source} on {target}");
+    let place = find(target)?;
     let Some(context) = Context::open(fstype, operation.clone(), subject.clone())? else {
-        return new_by_mount2(fstype, source, target, options, flags)
-            .and_then(|()| keep_private(target))
+        return new_by_mount2(fstype, source, &place.path(), options, flags)
+            .and_then(|()| keep_private(&place))
             .tried(&operation, subject);
     };
     context.set_string("source", source)?;
@@ -81,13 +99,13 @@ fn new(
         }
     }
     let mount = context.create(attributes(flags))?;
-    attach(mount.as_fd(), target).tried(&operation, subject)
+    attach(&mount, &place).tried(&operation, subject)
 }
 
 /// Below a shared mount, as systemd makes all of them in another's initramfs, a new mount is shared as well, and so is its
 /// copy by a bind: what is mounted on the one would appear on the other.
-fn keep_private(target: &Path) -> std::result::Result<(), Errno> {
-    mount_change(target, MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
+fn keep_private(place: &Spot) -> std::result::Result<(), Errno> {
+    mount_change(place.path(), MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
 }
 
 /// mount(2) for kernels before 5.2: no words of the kernel, one page of options.
@@ -106,87 +124,96 @@ fn new_by_mount2(
     rustix::mount::mount(source, target, fstype, old_flags(flags), &*data)
 }
 
-fn bind(source: &Path, target: &Path, recursive: bool, flags: MountFlags) -> Result<()> {
+fn bind(source: &TreePath, target: &TreePath, recursive: bool, flags: MountFlags) -> Result<()> {
     let operation = if recursive { "bind the tree" } else { "bind" };
-    let subject = format!("{} on {}", source.display(), target.display());
-    let mut how = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let subject = format!("{source} on {target}");
+    let (from, place) = (find(source)?, find(target)?);
+    let mut how =
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
     if recursive {
         how |= OpenTreeFlags::AT_RECURSIVE;
     }
-    let tree: OwnedFd = match open_tree(CWD, source, how) {
+    let tree: OwnedFd = match open_tree(handle(&from, source)?, "", how) {
         Err(Errno::NOSYS) => {
-            return bind_by_mount2(source, target, recursive, flags).tried(operation, subject);
+            return bind_by_mount2(&from, &place, recursive, flags).tried(operation, subject);
         }
         opened => opened.tried(operation, &subject)?,
     };
     if flags == MountFlags::default() {
-        return attach(tree.as_fd(), target).tried(operation, subject);
+        return attach(&tree, &place).tried(operation, subject);
     }
     // Flags first, then the place: nobody sees the tree writable in between.
-    match set_attributes(tree.as_fd(), attributes(flags), recursive) {
-        Ok(()) => attach(tree.as_fd(), target).tried(operation, subject),
-        Err(Errno::NOSYS) => bind_by_mount2(source, target, recursive, flags).tried(operation, subject),
+    match set_attributes(tree.as_fd(), attributes(flags), 0, recursive) {
+        Ok(()) => attach(&tree, &place).tried(operation, subject),
+        Err(Errno::NOSYS) => bind_by_mount2(&from, &place, recursive, flags).tried(operation, subject),
         Err(errno) => Err(errno).tried(&format!("set the flags of the {operation}"), subject),
     }
 }
 
 /// For kernels before 5.12 (`mount_setattr`): the flags come after the place, and not below a recursive bind.
 fn bind_by_mount2(
-    source: &Path,
-    target: &Path,
+    source: &Spot,
+    target: &Spot,
     recursive: bool,
     flags: MountFlags,
 ) -> std::result::Result<(), Errno> {
     if recursive {
-        mount_bind_recursive(source, target)?;
+        mount_bind_recursive(source.path(), target.path())?;
     } else {
-        mount_bind(source, target)?;
+        mount_bind(source.path(), target.path())?;
     }
     keep_private(target)?;
     if flags == MountFlags::default() {
         Ok(())
     } else {
-        mount_remount(target, OldFlags::BIND | old_flags(flags), "")
+        mount_remount(target.path(), OldFlags::BIND | old_flags(flags), "")
     }
 }
 
-fn shift(source: &Path, target: &Path) -> Result<()> {
-    let subject = format!("{} to {}", source.display(), target.display());
-    match move_mount(CWD, source, CWD, target, MoveMountFlags::empty()) {
-        Err(Errno::NOSYS) => mount_move(source, target),
+fn shift(source: &TreePath, target: &TreePath) -> Result<()> {
+    let subject = format!("{source} to {target}");
+    let (from, to) = (find(source)?, find(target)?);
+    let how = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    match move_mount(handle(&from, source)?, "", handle(&to, target)?, "", how) {
+        Err(Errno::NOSYS) => mount_move(from.path(), to.path()),
         moved => moved,
     }
     .tried("move the mount", subject)
 }
 
-fn freeze(target: &Path) -> Result<()> {
-    let shown = target.display();
-    let mount = open_tree(CWD, target, OpenTreeFlags::OPEN_TREE_CLOEXEC);
-    let frozen = match mount {
-        Ok(mount) => set_attributes(mount.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, true),
+fn freeze(target: &TreePath) -> Result<()> {
+    let place = find(target)?;
+    let how = OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    let frozen = match open_tree(handle(&place, target)?, "", how) {
+        Ok(mount) => set_attributes(mount.as_fd(), MountAttrFlags::MOUNT_ATTR_RDONLY, 0, true),
         Err(errno) => Err(errno),
     };
     match frozen {
         // Before Linux 5.12: not the mounts below.
-        Err(Errno::NOSYS) => mount_remount(target, OldFlags::BIND | OldFlags::RDONLY, ""),
+        Err(Errno::NOSYS) => mount_remount(place.path(), OldFlags::BIND | OldFlags::RDONLY, ""),
         done => done,
     }
-    .tried("make the mount read-only", shown)?;
-    mount_remount(target, OldFlags::RDONLY, "").tried("make the file system read-only", target.display())
+    .tried("make the mount read-only", target)?;
+    mount_remount(place.path(), OldFlags::RDONLY, "").tried("make the file system read-only", target)
 }
 
-fn take_away(target: &Path, lazy: bool) -> Result<()> {
-    match unmount(target, UnmountFlags::NOFOLLOW) {
-        Err(Errno::BUSY) if lazy => unmount(target, UnmountFlags::NOFOLLOW | UnmountFlags::DETACH),
+fn take_away(target: &TreePath, lazy: bool) -> Result<()> {
+    let place = find(target)?;
+    match unmount(place.path(), UnmountFlags::NOFOLLOW) {
+        Err(Errno::BUSY) if lazy => unmount(place.path(), UnmountFlags::NOFOLLOW | UnmountFlags::DETACH),
         done => done,
     }
-    .tried("unmount", target.display())
+    .tried("unmount", target)
 }
 
-fn attach(mount: BorrowedFd<'_>, target: &Path) -> std::result::Result<(), Errno> {
-    let how = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_SYMLINKS;
-    move_mount(mount, "", CWD, target, how)?;
-    keep_private(target)
+/// Puts a new mount into its place, by descriptors alone.
+fn attach(mount: &OwnedFd, place: &Spot) -> std::result::Result<(), Errno> {
+    let how = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(mount, "", place.handle()?, "", how)?;
+    match set_attributes(mount.as_fd(), MountAttrFlags::empty(), libc::MS_PRIVATE, true) {
+        Err(Errno::NOSYS) => keep_private(place),
+        done => done,
+    }
 }
 
 fn attributes(flags: MountFlags) -> MountAttrFlags {
@@ -220,14 +247,11 @@ fn old_flags(flags: MountFlags) -> OldFlags {
 fn set_attributes(
     tree: BorrowedFd<'_>,
     attributes: MountAttrFlags,
+    propagation: u64,
     recursive: bool,
 ) -> std::result::Result<(), Errno> {
-    let change = libc::mount_attr {
-        attr_set: u64::from(attributes.bits()),
-        attr_clr: 0,
-        propagation: 0,
-        userns_fd: 0,
-    };
+    let change =
+        libc::mount_attr { attr_set: u64::from(attributes.bits()), attr_clr: 0, propagation, userns_fd: 0 };
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: the path is a NUL-terminated literal, `change` is a `struct mount_attr` that lives through the call, and
     // its true size is passed; the kernel writes to neither.

@@ -3,34 +3,37 @@
 use std::ffi::{CString, OsStr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
 use rustix::io::Errno;
 
 use super::Tried;
 use super::trees::{begins_mount, names};
-use crate::Result;
+use super::walk::{self, Last, Missing};
+use crate::{Result, TreePath};
 
-pub(super) fn remove_tree(path: &Path) -> Result<()> {
-    let shown = &path.display();
-    let refused = match unlinkat(CWD, path, AtFlags::empty()) {
+/// A symlink goes, and not what it leads to.
+pub(super) fn remove_tree(path: &TreePath) -> Result<()> {
+    let spot = match walk::find(path, Last::Stays, Missing::Fails) {
+        Err(error) if matches!(error.errno(), Some(libc::ENOENT | libc::ENOTDIR)) => return Ok(()),
+        found => found?,
+    };
+    let (dir, name) = (spot.folder(), spot.name());
+    let refused = match unlinkat(dir, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),
         Err(errno) => errno,
     };
-    let folder = match open_dir(CWD, path) {
+    let folder = match open_dir(dir, name) {
         // No folder, so it was a file that the kernel does not let go.
-        Err(Errno::NOTDIR | Errno::LOOP) => return Err(refused).tried("remove", shown),
-        opened => opened.tried("open the folder", shown)?,
+        Err(Errno::NOTDIR | Errno::LOOP) => return Err(refused).tried("remove", path),
+        opened => opened.tried("open the folder", path)?,
     };
     let emptied = empty(folder);
-    match unlinkat(CWD, path, AtFlags::REMOVEDIR) {
+    match unlinkat(dir, name, AtFlags::REMOVEDIR) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(errno) => match emptied {
-            Err((name, errno)) => {
-                Err(errno).tried("remove", path.join(OsStr::from_bytes(name.to_bytes())).display())
-            }
-            Ok(()) => Err(errno).tried("remove", shown),
+            Err((name, errno)) => Err(errno).tried("remove", path.join(OsStr::from_bytes(name.to_bytes()))),
+            Ok(()) => Err(errno).tried("remove", path),
         },
     }
 }
@@ -81,7 +84,9 @@ pub(super) fn open_dir<P: rustix::path::Arg>(dir: impl AsFd, name: P) -> rustix:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::own;
     use std::fs;
+    use std::path::Path;
 
     #[test]
     fn a_tree_goes_and_what_its_links_show_stays() {
@@ -95,11 +100,11 @@ mod tests {
         fs::write(dir.join("file"), "x").unwrap();
         fs::create_dir(dir.join("empty")).unwrap();
         std::os::unix::fs::symlink("/etc", dir.join("link")).unwrap();
-        remove_tree(&dir).unwrap();
+        remove_tree(&own(&dir)).unwrap();
         assert!(!dir.exists());
         assert!(Path::new("/etc/passwd").exists());
-        remove_tree(&dir).unwrap();
-        remove_tree(&dir.join("below/nothing")).unwrap();
+        remove_tree(&own(&dir)).unwrap();
+        remove_tree(&own(dir.join("below/nothing"))).unwrap();
     }
 
     #[test]
@@ -108,8 +113,8 @@ mod tests {
         fs::create_dir_all(dir.join("kept/inside")).unwrap();
         fs::write(dir.join("file"), "x").unwrap();
         std::os::unix::fs::symlink("kept", dir.join("link")).unwrap();
-        remove_tree(&dir.join("file")).unwrap();
-        remove_tree(&dir.join("link")).unwrap();
+        remove_tree(&own(dir.join("file"))).unwrap();
+        remove_tree(&own(dir.join("link"))).unwrap();
         let left: Vec<_> = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["kept"]);
         assert!(dir.join("kept/inside").exists());
@@ -118,7 +123,7 @@ mod tests {
 
     #[test]
     fn what_cannot_go_is_named() {
-        let error = remove_tree(Path::new("/proc/self")).unwrap_err();
+        let error = remove_tree(&own("/proc/self")).unwrap_err();
         assert!(error.to_string().starts_with("remove /proc/self: "), "{error}");
     }
 }

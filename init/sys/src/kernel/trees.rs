@@ -8,15 +8,17 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Gid, Mode, OFlags, RawDir, Stat, Timespec, Timestamps, Uid, chmodat, chownat,
+    AtFlags, FileType, Gid, Mode, OFlags, RawDir, Stat, Timespec, Timestamps, Uid, chmodat, chownat,
     copy_file_range, fchmod, fchown, linkat, mkdirat, mknodat, openat, readlinkat, sendfile, statat,
     symlinkat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
 use super::Tried;
+use super::files::open_folder;
+use super::walk::{self, Last, Missing};
 use super::xattrs::copy_xattrs;
-use crate::{Copied, Result};
+use crate::{Copied, Result, TreePath};
 
 /// Asked of the kernel per call; it copies less when it likes.
 const CHUNK: usize = 16 << 20;
@@ -48,25 +50,20 @@ struct Copier {
 }
 
 /// Copies one regular file to a place where nothing is.
-pub(super) fn copy_file(from: &Path, to: &Path) -> Result<()> {
-    let (source, name) = folder_and_name(from)?;
-    let (target, new) = folder_and_name(to)?;
-    let stat = statat(&source, &name, AtFlags::SYMLINK_NOFOLLOW).tried("inspect", from.display())?;
-    let top = rustix::io::fcntl_dupfd_cloexec(&target, 3).tried("open the folder of", to.display())?;
-    let mut copier = Copier::new(from, top);
-    copier.file((source.as_fd(), &name), (target.as_fd(), &new), &stat).tried("copy", from.display())
+pub(super) fn copy_file(from: &TreePath, to: &TreePath) -> Result<()> {
+    let source = walk::find(from, Last::Stays, Missing::Fails)?;
+    let target = walk::find(to, Last::Stays, Missing::Fails)?;
+    let stat = statat(source.folder(), source.name(), AtFlags::SYMLINK_NOFOLLOW).tried("inspect", from)?;
+    let top = rustix::io::fcntl_dupfd_cloexec(target.folder(), 3).tried("open the folder of", to)?;
+    let mut copier = Copier::new(&from.outside(), top);
+    copier.file((source.folder(), source.name()), (target.folder(), target.name()), &stat).tried("copy", from)
 }
 
-/// The open folder that a path ends in, and the name there.
-fn folder_and_name(path: &Path) -> Result<(OwnedFd, CString)> {
-    let name = path.file_name().and_then(|name| CString::new(name.as_bytes()).ok()).ok_or(Errno::INVAL);
-    let folder = open_dir(CWD, path.parent().unwrap_or(Path::new("/")), OFlags::empty());
-    folder.and_then(|folder| Ok((folder, name?))).tried("open the folder of", path.display())
-}
-
-pub(super) fn copy(from: &Path, to: &Path, skip: &[PathBuf]) -> Result<Copied> {
-    let source = open_dir(CWD, from, OFlags::empty()).tried("open the folder", from.display())?;
-    let target = open_dir(CWD, to, OFlags::empty()).tried("open the folder", to.display())?;
+pub(super) fn copy(from: &TreePath, to: &TreePath, skip: &[PathBuf]) -> Result<Copied> {
+    let source = open_folder(from)?;
+    let target = open_folder(to)?;
+    let from = &from.outside();
+    let to = &to.outside();
     let top = rustix::io::fcntl_dupfd_cloexec(&target, 3).tried("open the folder", to.display())?;
     let mut copier = Copier::new(from, top);
     let names = names(source.as_fd()).tried("list", from.display())?;

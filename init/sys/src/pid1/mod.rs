@@ -8,7 +8,7 @@ mod signals;
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags, makedev, mknodat, open};
@@ -62,7 +62,7 @@ fn early_mount(fstype: &str, target: &str, flags: MountFlags, mode: Option<&str>
     let mount = Mount::New {
         fstype: fstype.to_owned(),
         source: fstype.to_owned(),
-        target: PathBuf::from(target),
+        target: crate::own(target),
         options: mode.map(|mode| ("mode".to_owned(), Some(mode.to_owned()))).into_iter().collect(),
         flags,
     };

@@ -44,7 +44,7 @@ fn is_decided(cmdline: &str) -> bool {
 }
 
 fn set(seconds: u32) -> Result<()> {
-    files::write(Path::new(FILE), format!("{seconds}\n").as_bytes(), 0o644)
+    files::write(&crate::own(FILE), format!("{seconds}\n").as_bytes(), 0o644)
 }
 
 /// Notes that a setting of the node has been written: the value is the node's own then.
