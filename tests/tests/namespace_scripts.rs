@@ -41,22 +41,17 @@ impl Node {
         let (work, served) = (scratch.join("work"), scratch.join("served"));
         fs::create_dir_all(&work).unwrap();
         fs::create_dir_all(&served).unwrap();
-        let server = HttpServer::start_tls(&served).unwrap();
-        let url = server.guest_url("node.git").replace("10.0.2.2", "127.0.0.1");
-        let ca = server.ca().unwrap().display().to_string();
+        let https = HttpServer::start_tls(&served).unwrap();
+        let url = https.guest_url("node.git").replace("10.0.2.2", "127.0.0.1");
+        let ca = https.ca().unwrap().display().to_string();
         fs::write("/etc/gitconfig", format!("[http]\n\tsslCAInfo = {ca}\n")).unwrap();
         fs::create_dir_all("/etc/dayfly/scripts").unwrap();
         fs::write("/etc/dayfly/scripts/run", RUN).unwrap();
-        let node = Self { work, served, url, _server: server };
-        node.configure(&node.url, "");
+        let node = Self { work, served, url, _server: https };
+        configure(&node.url, "");
         git(&node.work, &["init", "--quiet", "--initial-branch", "main"]);
         node.commit("#!/bin/sh\necho good >>/run/said\n");
         node
-    }
-
-    fn configure(&self, url: &str, branch: &str) {
-        let text = format!("url='{url}'\nbranch='{branch}'\nprogram='run.sh'\n");
-        fs::write(CONFIGURATION, text).unwrap();
     }
 
     /// A commit with this program, served.
@@ -76,17 +71,22 @@ impl Node {
         run("git", &["clone", "--quiet", "--bare", &work, &bare_name]);
         git(&bare, &["update-server-info"]);
     }
+}
 
-    /// Runs the script once; the words of its result.
-    fn run(&self) -> Value {
-        let output = start().output().unwrap();
-        result(&output)
-    }
+fn configure(url: &str, branch: &str) {
+    let text = format!("url='{url}'\nbranch='{branch}'\nprogram='run.sh'\n");
+    fs::write(CONFIGURATION, text).unwrap();
+}
 
-    /// The machine starts again: /run is new, /var is kept.
-    fn reboot(&self) {
-        run("mount", &["-t", "tmpfs", "tmpfs", "/run"]);
-    }
+/// Runs the script once; the words of its result.
+fn run_script() -> Value {
+    let output = start().output().unwrap();
+    result(&output)
+}
+
+/// The machine starts again: /run is new, /var is kept.
+fn reboot() {
+    run("mount", &["-t", "tmpfs", "tmpfs", "/run"]);
 }
 
 fn start() -> Command {
@@ -122,43 +122,43 @@ fn outcome(result: &Value, expected: &str, words: &str) {
 fn it_clones_runs_pulls_and_refuses() {
     apart(|_, scratch| {
         let node = Node::new(scratch);
-        let first = node.run();
+        let first = run_script();
         outcome(&first, "ran", "run.sh has run");
         assert_eq!(first["commit"].as_str().unwrap().len(), 40);
-        outcome(&node.run(), "current", "nothing new");
+        outcome(&run_script(), "current", "nothing new");
         node.commit("#!/bin/sh\necho better >>/run/said\n");
-        outcome(&node.run(), "ran", "");
+        outcome(&run_script(), "ran", "");
         assert_eq!(said(), "good\nbetter\n");
         // At the next boot it runs again, from a new clone.
-        node.reboot();
-        outcome(&node.run(), "ran", "");
+        reboot();
+        outcome(&run_script(), "ran", "");
         assert_eq!(said(), "better\n");
         // What people do by hand in the tree works as in any other.
         git(Path::new(TREE), &["status"]);
         // Changes that are in no commit, in this boot and in the next.
         fs::write(format!("{TREE}/run.sh"), "#!/bin/sh\ntouch /run/pwned\n").unwrap();
-        outcome(&node.run(), "diverged", "changes that are in no commit");
-        node.reboot();
-        outcome(&node.run(), "diverged", "changes that are in no commit");
+        outcome(&run_script(), "diverged", "changes that are in no commit");
+        reboot();
+        outcome(&run_script(), "diverged", "changes that are in no commit");
         assert!(fs::read_to_string(format!("{TREE}/run.sh")).unwrap().contains("pwned"), "it is left alone");
         git(Path::new(TREE), &["checkout", "--quiet", "run.sh"]);
         fs::write(format!("{TREE}/more"), "").unwrap();
-        node.reboot();
-        outcome(&node.run(), "diverged", "changes that are in no commit");
+        reboot();
+        outcome(&run_script(), "diverged", "changes that are in no commit");
         fs::remove_file(format!("{TREE}/more")).unwrap();
         // A history that does not follow, in the next boot and in this one.
         git(&node.work, &["reset", "--quiet", "--hard", "HEAD~1"]);
         node.commit("#!/bin/sh\necho other >>/run/said\n");
-        node.reboot();
-        outcome(&node.run(), "diverged", "different ways");
+        reboot();
+        outcome(&run_script(), "diverged", "different ways");
         run("rm", &["-r", TREE]);
-        outcome(&node.run(), "ran", "");
+        outcome(&run_script(), "ran", "");
         git(&node.work, &["reset", "--quiet", "--hard", "HEAD~1"]);
         node.commit("#!/bin/sh\necho third >>/run/said\n");
-        outcome(&node.run(), "diverged", "different ways");
+        outcome(&run_script(), "diverged", "different ways");
         assert_eq!(said(), "other\n");
         drop(fs::remove_dir_all(node.served.join("node.git")));
-        outcome(&node.run(), "unreachable", "node.git");
+        outcome(&run_script(), "unreachable", "node.git");
     });
 }
 
@@ -186,8 +186,8 @@ fn a_kept_configuration_runs_nothing() {
     ] {
         apart(|_, scratch| {
             let node = Node::new(scratch);
-            outcome(&node.run(), "ran", "");
-            node.reboot();
+            outcome(&run_script(), "ran", "");
+            reboot();
             // As an older Dayfly kept it, and where this one does.
             let real = format!("{TREE}.git");
             for folder in [real.clone(), format!("{TREE}/.git")] {
@@ -214,9 +214,9 @@ fn a_kept_configuration_runs_nothing() {
             }
             fs::write("/var/lib/dayfly/scripts/more", "[core]\n\tfsmonitor = touch /run/pwned\n").unwrap();
             node.commit("#!/bin/sh\necho better >>/run/said\n");
-            outcome(&node.run(), "ran", "");
+            outcome(&run_script(), "ran", "");
             node.commit("#!/bin/sh\necho best >>/run/said\n");
-            outcome(&node.run(), "ran", "");
+            outcome(&run_script(), "ran", "");
             assert_eq!(said(), "better\nbest\n", "{attack}");
         });
     }
@@ -234,30 +234,30 @@ fn enemy(path: &str) {
 fn a_kept_program_that_is_not_the_repositorys_does_not_run() {
     apart(|_, scratch| {
         let node = Node::new(scratch);
-        outcome(&node.run(), "ran", "");
+        outcome(&run_script(), "ran", "");
         git(Path::new(TREE), &["update-index", "--assume-unchanged", "run.sh"]);
         enemy(&format!("{TREE}/run.sh"));
-        node.reboot();
-        outcome(&node.run(), "diverged", "changes that are in no commit");
+        reboot();
+        outcome(&run_script(), "diverged", "changes that are in no commit");
         // The record of its commit is the enemy's too: it may keep the node from running, not make it run.
         let record = format!("{TREE}.commit");
         for text in
             ["", "main", "--help", "$(touch /run/pwned)", "\0\u{7f}\n", &"f".repeat(40), &"0".repeat(64)]
         {
             fs::write(&record, text).unwrap();
-            node.reboot();
-            assert_ne!(node.run()["outcome"], "ran", "{text:?}");
+            reboot();
+            assert_ne!(run_script()["outcome"], "ran", "{text:?}");
             assert_eq!(said(), "");
         }
         run("rm", &["-rf", TREE, &record]);
-        outcome(&node.run(), "ran", "");
+        outcome(&run_script(), "ran", "");
         // Ignored files are no part of the new tree.
         fs::write(node.work.join(".gitignore"), "local\n").unwrap();
         node.commit("#!/bin/sh\nif [ -e local ]; then . ./local; fi\necho clean >>/run/said\n");
-        outcome(&node.run(), "ran", "");
+        outcome(&run_script(), "ran", "");
         enemy(&format!("{TREE}/local"));
-        node.reboot();
-        outcome(&node.run(), "ran", "");
+        reboot();
+        outcome(&run_script(), "ran", "");
         assert_eq!(said(), "clean\n");
     });
 }
@@ -265,7 +265,7 @@ fn a_kept_program_that_is_not_the_repositorys_does_not_run() {
 #[test]
 fn a_kept_link_leads_nowhere() {
     apart(|_, scratch| {
-        let node = Node::new(scratch);
+        let _node = Node::new(scratch);
         fs::create_dir_all("/etc/precious/node").unwrap();
         fs::write("/etc/precious/node/file", "mine").unwrap();
         let kept = Path::new("/var/lib/dayfly/scripts");
@@ -279,8 +279,8 @@ fn a_kept_link_leads_nowhere() {
             run("rm", &["-rf", "/var/lib/dayfly"]);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             symlink(target, path).unwrap();
-            node.reboot();
-            let result = node.run();
+            reboot();
+            let result = run_script();
             assert!(["ran", "broken"].contains(&result["outcome"].as_str().unwrap()), "{path:?}: {result}");
             assert_eq!(fs::read_to_string("/etc/precious/node/file").unwrap(), "mine", "{path:?}");
             assert_eq!(fs::read_dir("/etc/precious/node").unwrap().count(), 1, "{path:?}");
@@ -291,8 +291,8 @@ fn a_kept_link_leads_nowhere() {
         shell(
             "mkdir -p /var/lib/dayfly/scripts; chown -R 65534 /var/lib/dayfly; chmod -R 777 /var/lib/dayfly",
         );
-        node.reboot();
-        outcome(&node.run(), "ran", "");
+        reboot();
+        outcome(&run_script(), "ran", "");
         assert_eq!(
             run("stat", &["-c", "%u %a", "/var/lib/dayfly", "/var/lib/dayfly/scripts"]),
             "0 755\n0 755\n"
@@ -349,16 +349,16 @@ fn only_https_and_ssh_are_spoken() {
             "ssh://-oProxyCommand=touch /run/pwned/x",
             "a@-oProxyCommand=touch /run/pwned:x",
         ] {
-            node.configure(url, "");
-            let result = node.run();
+            configure(url, "");
+            let result = run_script();
             outcome(&result, "unreachable", "");
         }
         // Nor does a branch become an option, a refspec that writes elsewhere, or a command.
         for branch in
             ["--upload-pack=touch /run/pwned", "-o touch", "main:refs/heads/x", "$(touch /run/pwned)", "a b"]
         {
-            node.configure(&node.url, branch);
-            let result = node.run();
+            configure(&node.url, branch);
+            let result = run_script();
             assert_ne!(result["outcome"], "ran", "{branch}: {result}");
             outcome(&result, "unreachable", "");
         }
@@ -381,13 +381,13 @@ fn submodules_are_not_entered() {
         git(&node.work, &["add", ".gitmodules"]);
         git(&node.work, &["commit", "--quiet", "-m", "a submodule"]);
         node.serve();
-        outcome(&node.run(), "ran", "");
+        outcome(&run_script(), "ran", "");
         // In the kept tree, a repository of the enemy's stands in its place.
         run("git", &["init", "--quiet", &format!("{TREE}/x")]);
         run("git", &["-C", &format!("{TREE}/x"), "config", "core.fsmonitor", "touch /run/pwned"]);
-        outcome(&node.run(), "current", "");
-        node.reboot();
-        outcome(&node.run(), "ran", "");
+        outcome(&run_script(), "current", "");
+        reboot();
+        outcome(&run_script(), "ran", "");
     });
 }
 
@@ -397,7 +397,7 @@ fn a_result_is_json_whatever_is_printed() {
         let node = Node::new(scratch);
         for program in [
             r#"printf '"\\ \001\002\037\177\n\t\r"}{[],:\n'"#,
-            r#"printf '\377\376\300\200 \355\240\200 \303\n'"#,
+            r"printf '\377\376\300\200 \355\240\200 \303\n'",
             r#"printf '\\u0000 \\" \\\\\000\000x\n'"#,
             "echo é ü 漢 🦀",
             "head -c 5000000 /dev/zero",
@@ -406,7 +406,7 @@ fn a_result_is_json_whatever_is_printed() {
             "true",
         ] {
             node.commit(&format!("#!/bin/sh\n{program}\nexit 7\n"));
-            let result = node.run();
+            let result = run_script();
             outcome(&result, "failed", "run.sh ended with 7");
             let text = fs::read("/run/dayfly/scripts/node.json").unwrap();
             assert!(text.len() < 1500 && text.is_ascii(), "{program}: {} bytes", text.len());
@@ -437,7 +437,7 @@ fn a_lock_ends_with_its_owner() {
         fs::remove_file("/run/wait").unwrap();
         fs::create_dir_all("/run/dayfly/scripts").unwrap();
         fs::write("/run/dayfly/scripts/node.lock", format!("{}\n", std::process::id())).unwrap();
-        outcome(&node.run(), "ran", "");
+        outcome(&run_script(), "ran", "");
         assert_eq!(said(), "begun\nbegun\n");
         run("kill", &[fs::read_to_string("/run/sleeps").unwrap().trim()]);
     });
