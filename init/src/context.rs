@@ -1,6 +1,7 @@
 //! What a step gets, and what it gives back.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dayfly_plan::StepId;
@@ -10,6 +11,22 @@ use crate::claims::Claims;
 use crate::events::{Events, Level};
 use crate::modules::Modules;
 use crate::{Known, Learned};
+
+/// When a step last moved something, for the runner that waits for it.
+#[derive(Debug, Clone, Default)]
+pub struct Heartbeat(Arc<AtomicU64>);
+
+impl Heartbeat {
+    /// Something moves, at this moment of the machine's clock.
+    fn beat(&self, now: Duration) {
+        self.0.store(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// When it last did; `None` before the first time.
+    pub fn last(&self) -> Option<Duration> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|last| *last > 0).map(Duration::from_nanos)
+    }
+}
 
 /// What a step has at hand.
 pub struct Context<S: Sys> {
@@ -27,12 +44,19 @@ pub struct Context<S: Sys> {
     pub step: StepId,
     /// When it must have ended, on the machine's clock.
     pub until: Duration,
+    /// Where it shows that it moves.
+    pub heartbeat: Heartbeat,
 }
 
 impl<S: Sys> Context<S> {
     /// Says something.
     pub fn note(&self, level: Level, text: impl Into<String>) {
         self.events.note(level, Some(self.step), text);
+    }
+
+    /// Something moves: a step without a fixed end is given up where it has not said so for long.
+    pub fn moves(&self) {
+        self.heartbeat.beat(self.sys.now());
     }
 
     /// The time that is left.

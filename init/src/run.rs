@@ -1,7 +1,8 @@
 //! The runner: the only place where a plan is executed, timed and reported.
 //!
 //! Each step runs on a thread of its own as soon as what it needs has ended. The runner itself only waits, and never
-//! longer than a step's deadline: a step that does not come back is given up, and its thread is left behind.
+//! longer than a step's deadline, or than its longest silence where it has none: a step that does not come back is given up,
+//! and its thread is left behind.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use dayfly_plan::{Code, Deadline, Fact, OnFailure, Phase, Plan, Step, StepId};
 use dayfly_sys::Sys;
 
 use crate::claims::Claims;
-use crate::context::{Context, Done};
+use crate::context::{Context, Done, Heartbeat};
 use crate::events::{Event, Events, NodeFact, Outcome};
 use crate::failure::Class;
 use crate::modules::Modules;
@@ -35,7 +36,35 @@ struct Finished {
 struct Running {
     step: StepId,
     ticket: u64,
-    until: Option<Duration>,
+    limit: Limit,
+}
+
+/// When a step that has not come back is given up.
+enum Limit {
+    Until(Duration),
+    /// The first moment at which something must have moved, and the longest time between two from then on.
+    Moving {
+        first: Duration,
+        then: Duration,
+        heartbeat: Heartbeat,
+    },
+}
+
+impl Limit {
+    /// What the step has not kept, if it is late by now.
+    fn is_missed(&self, now: Duration) -> Option<String> {
+        match self {
+            Limit::Until(until) => (*until < now).then(|| "it did not end in its time".to_owned()),
+            Limit::Moving { first, then, heartbeat } => {
+                let last = heartbeat.last();
+                let until = last.map_or(*first, |last| last + *then);
+                let since = last.map_or("at all".to_owned(), |last| {
+                    format!("for {:.0} s", now.saturating_sub(last).as_secs_f64())
+                });
+                (until < now).then(|| format!("it has shown no progress {since}, and did not end either"))
+            }
+        }
+    }
 }
 
 /// How far a plan was run.
@@ -129,16 +158,16 @@ impl<S: Sys> Runner<S> {
             what: step.action.to_string(),
             attempt: attempt.0,
         });
-        let limit = match step.deadline {
-            Deadline::Within(limit) => Some(now + limit),
-            // What moves may go on; the step watches its own silences.
-            Deadline::Stall(_) => None,
+        let heartbeat = Heartbeat::default();
+        let (until, limit) = match step.deadline {
+            Deadline::Within(limit) => (now + limit, Limit::Until(now + limit + GRACE)),
+            // Too little counts as a stall after twice the time that nothing does.
+            Deadline::Stall { first, then } => {
+                let (first, then) = (now + first + GRACE, then * 2 + GRACE);
+                (Duration::MAX, Limit::Moving { first, then, heartbeat: heartbeat.clone() })
+            }
         };
-        self.running.push(Running {
-            step: step.id,
-            ticket: self.tickets,
-            until: limit.map(|limit| limit + GRACE),
-        });
+        self.running.push(Running { step: step.id, ticket: self.tickets, limit });
         let context = Context {
             sys: Arc::clone(&self.sys),
             events: self.events.clone(),
@@ -146,7 +175,8 @@ impl<S: Sys> Runner<S> {
             claims: Arc::clone(&self.claims),
             known: self.known.clone(),
             step: step.id,
-            until: limit.unwrap_or(Duration::MAX),
+            until,
+            heartbeat,
         };
         let (action, ticket, sender) = (step.action.clone(), self.tickets, self.sender.clone());
         let panicked = sender.clone();
@@ -176,11 +206,14 @@ impl<S: Sys> Runner<S> {
             }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                 let now = self.sys.now();
-                let index =
-                    self.running.iter().position(|running| running.until.is_some_and(|until| until < now))?;
+                let (index, wrong) = self
+                    .running
+                    .iter()
+                    .enumerate()
+                    .find_map(|(index, running)| Some((index, running.limit.is_missed(now)?)))?;
                 let late = self.running.remove(index);
                 let tried = format!("run the step {}", late.step);
-                Some((late.step, Err(Failure::new(Code::StepDeadline, tried, "it did not end in its time"))))
+                Some((late.step, Err(Failure::new(Code::StepDeadline, tried, wrong))))
             }
         }
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use dayfly_sys::{Cause, Kernel, Request, Sys};
+use dayfly_sys::{Cause, Kernel, Post, Request, Sys};
 use namespace::{apart, run, shell};
 
 const HTTP: &str = "127.0.0.1:8080";
@@ -42,7 +42,8 @@ fn nginx(scratch: &Path) -> Nginx {
     let secure = |port: u16, certificate: &str| {
         format!(
             "server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {0}/{certificate}.pem; ssl_certificate_key {0}/server.key;
-               root {0}/www; location /down {{ return 302 http://{HTTP}/image; }} }}",
+               root {0}/www; location /down {{ return 302 http://{HTTP}/image; }}
+               location /report {{ return 204; }} }}",
             scratch.display()
         )
     };
@@ -51,6 +52,9 @@ fn nginx(scratch: &Path) -> Nginx {
          http {{ access_log off; client_body_temp_path {0}/t1; proxy_temp_path {0}/t2; fastcgi_temp_path {0}/t3;
            uwsgi_temp_path {0}/t4; scgi_temp_path {0}/t5;
            server {{ listen {HTTP}; root {0}/www; location /moved {{ return 302 /image; }} location /loop {{ return 302 /loop; }}
+             location /up {{ return 301 https://127.0.0.1:8443/image; }}
+             location /report {{ return 301 https://127.0.0.1:8443/report; }}
+             location /object {{ alias {0}/www/image; add_header Content-Encoding aws-chunked; }}
              location /packed {{ alias {0}/www/image; add_header Content-Encoding gzip; }} }}
            {1} {2} }}",
         scratch.display(),
@@ -79,6 +83,8 @@ fn get(url: &str, ca_bundle: PathBuf) -> Request {
         resume: None,
         connect: Duration::from_millis(900),
         stall: Duration::from_millis(400),
+        floor: 0,
+        within: None,
         ca_bundle,
     }
 }
@@ -106,6 +112,8 @@ fn nginx_gives_the_whole_a_part_and_its_refusals() {
         assert!(tag.starts_with('"'), "{tag}");
         assert_eq!(body(kernel, &whole), (200, image()));
         assert_eq!(body(kernel, &get(&format!("http://{HTTP}/moved"), none.clone())), (200, image()));
+        assert_eq!(body(kernel, &get(&format!("HTTP://{HTTP}/image"), none.clone())), (200, image()));
+        assert_eq!(body(kernel, &get(&format!("http://{HTTP}/object"), none.clone())), (200, image()));
 
         let resume = |tag: &str| Request { resume: Some((999_000, tag.to_owned())), ..whole.clone() };
         assert_eq!(body(kernel, &resume(&tag)), (206, image()[999_000..].to_vec()));
@@ -152,6 +160,24 @@ fn https_trusts_the_bundle_and_the_clock_only() {
         }
         let plain = kernel.open_url(&get(&format!("https://{HTTP}/image"), bundle("ca"))).unwrap_err();
         assert_eq!(plain.cause, Cause::Tls, "{plain}");
+
+        // A redirect from http to https is as any other https URL.
+        let up = format!("http://{HTTP}/up");
+        assert_eq!(body(kernel, &get(&up, bundle("ca"))), (200, image()));
+        for (ca, words) in [("other", "UnknownIssuer"), ("gone", "gone.pem")] {
+            let error = kernel.open_url(&get(&up, bundle(ca))).unwrap_err();
+            assert_eq!(error.cause, Cause::Tls, "{error}");
+            assert!(error.words.contains(words), "{error}");
+        }
+        let report = |ca| Post {
+            url: format!("http://{HTTP}/report"),
+            content_type: "application/json",
+            body: b"{}".to_vec(),
+            within: Duration::from_secs(5),
+            ca_bundle: bundle(ca),
+        };
+        assert_eq!(kernel.post_url(&report("ca")).unwrap(), 204);
+        assert_eq!(kernel.post_url(&report("other")).unwrap_err().cause, Cause::Tls);
     });
 }
 
@@ -264,6 +290,269 @@ fn no_server_no_host_and_no_route_are_told_apart() {
             assert_eq!(error.cause, cause, "{error}");
             assert!(error.words.contains(words), "{error}");
             assert!(start.elapsed() < Duration::from_secs(3), "{url}: {:?}", start.elapsed());
+        }
+    });
+}
+
+/// A server that does this to each visitor, who has sent the head of a request by then.
+fn fake_servers(
+    port: u16,
+    serve: impl Fn(&mut TcpStream, &str) -> std::io::Result<()> + Send + Sync + 'static,
+) -> String {
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let serve = std::sync::Arc::new(serve);
+    std::thread::spawn(move || {
+        for visitor in listener.incoming() {
+            let (mut visitor, serve) = (visitor.unwrap(), std::sync::Arc::clone(&serve));
+            std::thread::spawn(move || {
+                let mut request = [0; 4096];
+                let count = visitor.read(&mut request).unwrap();
+                // It goes on until the visitor leaves.
+                let _ = serve(&mut visitor, &String::from_utf8_lossy(&request[..count]));
+            });
+        }
+    });
+    format!("127.0.0.1:{port}")
+}
+
+/// Says something again and again, with pauses, for ever.
+fn drip(visitor: &mut TcpStream, first: &str, drop: &[u8], pause: u64) -> std::io::Result<()> {
+    visitor.write_all(first.as_bytes())?;
+    loop {
+        visitor.write_all(drop)?;
+        std::thread::sleep(Duration::from_millis(pause));
+    }
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\n";
+const FOUND: &str = "HTTP/1.1 302 Found\r\nContent-Length: 1000000\r\n";
+
+/// None of these ended before there was one clock for all of an exchange. By it, a head is due after 1.3 s.
+#[test]
+fn an_answer_that_drips_for_ever_ends() {
+    apart(|kernel, scratch| {
+        fs::write(
+            scratch.join("ca.pem"),
+            run(
+                "openssl",
+                &[
+                    "req",
+                    "-x509",
+                    "-newkey",
+                    "ec",
+                    "-pkeyopt",
+                    "ec_paramgen_curve:P-256",
+                    "-nodes",
+                    "-keyout",
+                    "/dev/null",
+                    "-days",
+                    "3",
+                    "-subj",
+                    "/CN=x",
+                ],
+            ),
+        )
+        .unwrap();
+        let attacks: Vec<(&str, String, Cause, &str)> = vec![
+            (
+                "http",
+                fake_servers(9101, |visitor, _| drip(visitor, OK, b"X: y\r\n", 50)),
+                Cause::TimedOut,
+                "127.0.0.1:9101 has not answered to the end in 1.3 s",
+            ),
+            (
+                "http",
+                fake_servers(9102, |visitor, _| drip(visitor, "HTTP/1.1 200", b" ", 50)),
+                Cause::TimedOut,
+                "127.0.0.1:9102 has not answered to the end in 1.3 s",
+            ),
+            (
+                "http",
+                fake_servers(9103, |visitor, _| drip(visitor, "", b"HTTP/1.1 102 Processing\r\n\r\n", 60)),
+                Cause::TimedOut,
+                "127.0.0.1:9103 has not answered to the end in 1.3 s",
+            ),
+            (
+                "http",
+                fake_servers(9104, |visitor, _| {
+                    drip(visitor, "", b"HTTP/1.1 100 Continue\r\nServer: x\r\n\r\n", 0)
+                }),
+                Cause::Protocol,
+                "more than 32 interim answers",
+            ),
+            (
+                "http",
+                fake_servers(9105, |visitor, _| {
+                    std::thread::sleep(Duration::from_millis(350));
+                    visitor.write_all(format!("{FOUND}Location: /again\r\n\r\n").as_bytes())
+                }),
+                Cause::TimedOut,
+                "127.0.0.1:9105 has not answered to the end in 1.3 s, redirects included",
+            ),
+            (
+                "https",
+                fake_servers(9106, |visitor, _| drip(visitor, "\x16\x03\x03\x40", b"\0", 50)),
+                Cause::Connect,
+                "no connection to 127.0.0.1:9106 in 0.9 s",
+            ),
+            (
+                "http",
+                fake_servers(9107, |visitor, _| drip(visitor, OK, &[b'X'; 1 << 16], 0)),
+                Cause::Protocol,
+                "127.0.0.1:9107",
+            ),
+            (
+                "http",
+                fake_servers(9108, |visitor, _| drip(visitor, OK, b"A: b\r\n", 0)),
+                Cause::Protocol,
+                "127.0.0.1:9108",
+            ),
+        ];
+        for (scheme, server, cause, words) in attacks {
+            let start = Instant::now();
+            let error =
+                kernel.open_url(&get(&format!("{scheme}://{server}/x"), scratch.join("ca.pem"))).unwrap_err();
+            println!("{error}");
+            assert_eq!(error.cause, cause, "{error}");
+            assert!(error.words.contains(words), "{error}");
+            assert!(start.elapsed() < Duration::from_secs(4), "{server}: {:?}", start.elapsed());
+        }
+    });
+}
+
+/// With the least rate of 1000 bytes a second, over 0.8 s.
+#[test]
+fn a_body_that_drips_for_ever_ends() {
+    const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n";
+    apart(|kernel, _| {
+        let whole = format!("{OK}Content-Length: 100000000\r\n\r\n");
+        let (slow, quick) = (whole.clone(), whole);
+        for (server, within, words) in [
+            (
+                fake_servers(9201, move |visitor, _| drip(visitor, &slow, &[0; 20], 50)),
+                None,
+                "1000 bytes a second are the least",
+            ),
+            (
+                fake_servers(9202, |visitor, _| drip(visitor, &format!("{CHUNKED}0\r\n"), b"A: b\r\n", 50)),
+                None,
+                "only 5 bytes came from",
+            ),
+            (
+                fake_servers(9203, |visitor, _| drip(visitor, &format!("{CHUNKED}0\r\n"), b"A: b\r\n", 0)),
+                None,
+                "only 5 bytes came from",
+            ),
+            (
+                fake_servers(9204, |visitor, _| drip(visitor, &format!("{CHUNKED}1;"), b"x", 50)),
+                None,
+                "only 5 bytes came from",
+            ),
+            (
+                fake_servers(9205, move |visitor, _| drip(visitor, &quick, &[0; 500], 50)),
+                Some(2000),
+                "has not answered to the end in 2 s",
+            ),
+        ] {
+            let within = within.map(Duration::from_millis);
+            let request =
+                Request { floor: 1000, within, ..get(&format!("http://{server}/x"), PathBuf::new()) };
+            let start = Instant::now();
+            let mut response = kernel.open_url(&request).unwrap_or_else(|error| panic!("{error}"));
+            let error = std::io::copy(&mut response.body, &mut std::io::sink()).unwrap_err();
+            println!("{error}");
+            assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
+            assert!(error.to_string().contains(words), "{error}");
+            assert!(start.elapsed() < Duration::from_secs(5), "{server}: {:?}", start.elapsed());
+        }
+    });
+}
+
+#[test]
+fn a_report_that_is_taken_a_byte_at_a_time_ends() {
+    apart(|kernel, _| {
+        let server = fake_servers(9301, |visitor, _| {
+            loop {
+                std::thread::sleep(Duration::from_millis(20));
+                if visitor.read(&mut [0])? == 0 {
+                    return Ok(());
+                }
+            }
+        });
+        let post = Post {
+            url: format!("http://{server}/x"),
+            content_type: "application/json",
+            body: vec![0; 64 << 20],
+            within: Duration::from_secs(1),
+            ca_bundle: PathBuf::new(),
+        };
+        let start = Instant::now();
+        let error = kernel.post_url(&post).unwrap_err();
+        assert_eq!(error.cause, Cause::TimedOut, "{error}");
+        assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    });
+}
+
+/// What a redirect's own body says does not matter, nor how its `Location` is written.
+#[test]
+fn redirects_as_servers_write_them_are_followed() {
+    apart(|kernel, _| {
+        let server = fake_servers(9401, |visitor, request| match request.split(' ').nth(1).unwrap() {
+            "/drips" => drip(visitor, &format!("{FOUND}Location: /end\r\n\r\n"), b"x", 50),
+            "/spaces" => visitor
+                .write_all(format!("{FOUND}Location: /my images/gr\u{f6}\u{df}e|1.img\r\n\r\n").as_bytes()),
+            "/relative/a" => visitor.write_all(format!("{FOUND}Location: ../end\r\n\r\n").as_bytes()),
+            "/capitals" => {
+                visitor.write_all(format!("{FOUND}Location: HTTP://127.0.0.1:9401/end\r\n\r\n").as_bytes())
+            }
+            "/end" | "/my%20images/gr%C3%B6%C3%9Fe%7C1.img" => {
+                visitor.write_all(format!("{OK}Content-Length: 3\r\n\r\nend").as_bytes())
+            }
+            "/nowhere" => visitor.write_all(format!("{FOUND}\r\n").as_bytes()),
+            "/ftp" => visitor.write_all(format!("{FOUND}Location: ftp://x/y\r\n\r\n").as_bytes()),
+            other => panic!("{other}"),
+        });
+        for path in ["drips", "spaces", "relative/a", "capitals"] {
+            let start = Instant::now();
+            assert_eq!(
+                body(kernel, &get(&format!("http://{server}/{path}"), PathBuf::new())).1,
+                b"end",
+                "{path}"
+            );
+            assert!(start.elapsed() < Duration::from_secs(2), "{path}");
+        }
+        for (path, words) in
+            [("nowhere", "redirects (302) without a Location"), ("ftp", "the scheme \"ftp\"")]
+        {
+            let error =
+                kernel.open_url(&get(&format!("http://{server}/{path}"), PathBuf::new())).unwrap_err();
+            assert!(error.words.contains(words), "{error}");
+        }
+    });
+}
+
+#[test]
+fn interim_answers_before_one_with_a_body_are_passed_over() {
+    apart(|kernel, _| {
+        let parts = [
+            "HTTP/1.1 100 Continue\r\nServer: x\r\n\r\n",
+            "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n",
+            "\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nend",
+        ];
+        let server = fake_servers(9501, move |visitor, request| {
+            let apart = request.starts_with("GET /apart");
+            for part in parts {
+                visitor.write_all(part.as_bytes())?;
+                std::thread::sleep(Duration::from_millis(if apart { 50 } else { 0 }));
+            }
+            Ok(())
+        });
+        for path in ["together", "apart"] {
+            assert_eq!(
+                body(kernel, &get(&format!("http://{server}/{path}"), PathBuf::new())).1,
+                b"end",
+                "{path}"
+            );
         }
     });
 }

@@ -82,7 +82,7 @@ codes! {
     ImageHttpStatus "image.http-status" "The image server answered with an HTTP error."
         fix "Check the path of the URL on the server, and the server's own log.";
     ImageStalled "image.stalled" "The transfer of the image came to a halt."
-        fix "Check the network between node and server; dayfly.image.stall=SECONDS allows longer silences.";
+        fix "Check the network between node and server; dayfly.image.stall=SECONDS allows longer silences, dayfly.image.min_rate=BYTES a slower link.";
     ImageCut "image.cut" "The connection ended before the whole image had arrived."
         fix "Check the server's log and its time-outs; Dayfly starts again by itself.";
     ImageTooLarge "image.too-large" "The image does not fit into the memory of this node."

@@ -24,8 +24,8 @@ mod source;
 mod table;
 
 pub use action::{
-    Action, ConfigSearch, INIT_CANDIDATES, IdentityPlan, LayoutEntry, NetworkPlan, ScriptPlan, StateCreation,
-    StateSearch,
+    Action, ConfigSearch, INIT_CANDIDATES, IdentityPlan, LayoutEntry, NetworkPlan, Patience, ScriptPlan,
+    StateCreation, StateSearch,
 };
 pub use code::Code;
 pub use facts::{Credential, Document, Fact, Facts, Layer, Machine, Store, Way};
@@ -99,10 +99,15 @@ pub type StepId = &'static str;
 /// How long a step may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deadline {
-    /// From its start; the runner gives a step up that is silent for longer.
+    /// From its start; the runner gives a step up that takes longer.
     Within(Duration),
-    /// As long as something moves: no silence longer than this.
-    Stall(Duration),
+    /// As long as something moves. A step sees to this itself and says why it fails; the runner gives it up if it has not.
+    Stall {
+        /// How long it may take until something moves.
+        first: Duration,
+        /// The longest silence from then on.
+        then: Duration,
+    },
 }
 
 /// What happens when a step fails.

@@ -38,7 +38,7 @@ impl fmt::Display for Deadline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Deadline::Within(time) => write!(f, "{} s", time.as_secs()),
-            Deadline::Stall(time) => write!(f, "stall {} s", time.as_secs()),
+            Deadline::Stall { then, .. } => write!(f, "stall {} s", then.as_secs()),
         }
     }
 }

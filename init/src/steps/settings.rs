@@ -2,10 +2,9 @@
 
 use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use dayfly_plan::settings::template::{UrlTemplate, Variables};
-use dayfly_plan::{Code, Document, Fact, Layer, Source, paths};
+use dayfly_plan::{Code, Document, Fact, Layer, Patience, Source, paths};
 use dayfly_sys::{Request, Response, Sys};
 
 use super::identity;
@@ -13,12 +12,7 @@ use crate::context::{Context, Done};
 use crate::{Failure, Learned};
 
 /// Fetches it. It is text of a few KiB: the whole must have come by the step's deadline.
-pub fn fetch<S: Sys>(
-    cx: &Context<S>,
-    template: &UrlTemplate,
-    connect: Duration,
-    stall: Duration,
-) -> Result<Done, Failure> {
+pub fn fetch<S: Sys>(cx: &Context<S>, template: &UrlTemplate, patience: Patience) -> Result<Done, Failure> {
     let network = cx.known.network.as_ref();
     let variables = Variables {
         mac: network.and_then(|network| network.mac),
@@ -33,8 +27,10 @@ pub fn fetch<S: Sys>(
     let request = Request {
         url: url.to_string(),
         resume: None,
-        connect: connect.min(cx.left()),
-        stall: stall.min(cx.left()),
+        connect: patience.connect.min(cx.left()),
+        stall: patience.stall.min(cx.left()),
+        floor: patience.min_rate,
+        within: Some(cx.left()),
         ca_bundle: PathBuf::from(paths::CA_BUNDLE),
     };
     let response = cx

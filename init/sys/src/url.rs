@@ -11,10 +11,15 @@ pub struct Request {
     pub url: String,
     /// Skip this many bytes (RFC 9110 §14), only if the entity still has the tag.
     pub resume: Option<(u64, String)>,
-    /// For resolving and connecting, each.
+    /// For resolving, connecting and the TLS handshake, in sum, with each server that a redirect leads to.
     pub connect: Duration,
-    /// The longest silence while the head or the body comes.
+    /// The longest silence while the head or the body comes. The head of the last answer has to be there `connect` and
+    /// `stall` after the start, redirects included.
     pub stall: Duration,
+    /// The least rate of the body in bytes a second, over twice `stall`. Without one (0) it is a byte in that time.
+    pub floor: u64,
+    /// For all of it, with the body; a body may take as long as it moves where there is none.
+    pub within: Option<Duration>,
     /// PEM certificates that sign servers.
     pub ca_bundle: PathBuf,
 }
@@ -44,7 +49,7 @@ pub struct Response {
     pub length: Option<u64>,
     /// For a later [`Request::resume`]: a strong ETag, or Last-Modified.
     pub tag: Option<String>,
-    /// The body; a silence longer than the request's `stall` is `ErrorKind::TimedOut`, an end before `length` is
+    /// The body; a silence longer than the request's `stall`, or less than its `floor`, is `ErrorKind::TimedOut`, an end before `length` is
     /// `ErrorKind::UnexpectedEof`.
     pub body: Box<dyn Read + Send>,
 }

@@ -15,6 +15,7 @@ pub mod interfaces_file;
 pub mod ip;
 pub mod k0s_token;
 pub mod kubeconfig;
+pub mod location;
 pub mod mac;
 pub mod mbr;
 pub mod modules;

@@ -30,6 +30,17 @@ pub struct NetworkPlan {
     pub hostname: Option<HostName>,
 }
 
+/// How long a server is borne with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// For resolving its name, connecting and TLS, in sum.
+    pub connect: Duration,
+    /// The longest silence.
+    pub stall: Duration,
+    /// The least rate, in bytes a second, over twice the longest silence.
+    pub min_rate: u64,
+}
+
 /// Which disk has the settings file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigSearch {
@@ -140,10 +151,8 @@ pub enum Action {
     FetchSettings {
         /// From where, with what is not known yet still as variables.
         url: UrlTemplate,
-        /// For resolving and connecting, each.
-        connect: Duration,
-        /// The longest silence.
-        stall: Duration,
+        /// How long the server is borne with.
+        patience: Patience,
     },
     /// Stands for an image that none of the settings so far names.
     AwaitImage,
@@ -151,10 +160,8 @@ pub enum Action {
     Fetch {
         /// From where.
         url: Url,
-        /// For resolving and connecting, each.
-        connect: Duration,
-        /// The longest silence.
-        stall: Duration,
+        /// How long the server is borne with.
+        patience: Patience,
         /// Whether it is hashed on the way, for a later [`Action::Verify`].
         hash: bool,
     },

@@ -11,8 +11,8 @@ use self::node::node;
 use crate::settings::template::Variables;
 use crate::settings::{ImageSource, Settings};
 use crate::{
-    Action, ConfigSearch, Deadline, LayoutEntry, NetworkPlan, OnFailure, Phase, Plan, Source, Sourced, Stage,
-    StateCreation, StateSearch, Step, StepId, Way,
+    Action, ConfigSearch, Deadline, LayoutEntry, NetworkPlan, OnFailure, Patience, Phase, Plan, Source,
+    Sourced, Stage, StateCreation, StateSearch, Step, StepId, Way,
 };
 
 /// Modules without which no image boots, and the file system that nearly every image is: it is at hand before the image
@@ -195,11 +195,7 @@ fn late_settings(draft: &mut Draft, settings: &Settings) {
         serial: settings.machine.serial.clone(),
         hostname: settings.hostname.as_ref().map(|name| name.value.to_string()),
     };
-    let fetch = Action::FetchSettings {
-        url: template.value.fill(&known),
-        connect: settings.image_connect.value,
-        stall: settings.image_stall.value,
-    };
+    let fetch = Action::FetchSettings { url: template.value.fill(&known), patience: patience(settings) };
     // Of the time for all attempts, the last one must have its share.
     let all = settings.settings_wait.value;
     let attempt = (all / 3).max(Duration::from_secs(1));
@@ -209,6 +205,14 @@ fn late_settings(draft: &mut Draft, settings: &Settings) {
         (all, OnFailure::Continue("the settings behind the URL are not required"))
     };
     draft.add(Phase::Network, "settings", &["network"], fetch, Deadline::Within(attempt), on_failure);
+}
+
+fn patience(settings: &Settings) -> Patience {
+    Patience {
+        connect: settings.image_connect.value,
+        stall: settings.image_stall.value,
+        min_rate: settings.image_min_rate.value,
+    }
 }
 
 fn find_image(draft: &mut Draft, settings: &Settings) {
@@ -227,11 +231,11 @@ fn find_image(draft: &mut Draft, settings: &Settings) {
         Some(ImageSource::Url(url)) => {
             let fetch = Action::Fetch {
                 url: url.clone(),
-                connect: settings.image_connect.value,
-                stall: settings.image_stall.value,
+                patience: patience(settings),
                 hash: settings.image_sha256.is_some(),
             };
-            let deadline = Deadline::Stall(settings.image_stall.value);
+            let (connect, stall) = (settings.image_connect.value, settings.image_stall.value);
+            let deadline = Deadline::Stall { first: connect + stall, then: stall };
             let needs = [&["network", "links"], LATE_SETTINGS.as_slice()].concat();
             let retry = OnFailure::Retry { within: settings.retry.value, back: Some("network") };
             draft.add(Phase::Image, "fetch", &needs, fetch, deadline, retry);

@@ -131,12 +131,15 @@ keys! {
     "image.sha256" Image "64 hexadecimal digits" "The SHA-256 of the image file. With it, an image that differs is never mounted; without it, whatever the server sends is booted, and the plan says so."
         |s, t, src| put(&mut s.image_sha256, t.parse()?, src),
         |s, n| maybe(s.image_sha256.as_ref(), n);
-    "image.connect" Image "seconds" "How long resolving the server's name and connecting to it may take, each, per attempt."
+    "image.connect" Image "seconds" "How long resolving a server's name, connecting to it and the TLS handshake may take, in sum. The head of the answer has to be there by this and `image.stall`, all redirects included."
         |s, t, src| s.image_connect.set(parse_seconds(t)?, src.clone()),
         |s, n| seconds(&s.image_connect, n);
-    "image.stall" Image "seconds" "The longest silence of the server during a transfer."
+    "image.stall" Image "seconds" "The longest silence of a server."
         |s, t, src| s.image_stall.set(parse_seconds(t)?, src.clone()),
         |s, n| seconds(&s.image_stall, n);
+    "image.min_rate" Image "size" "The least rate of a transfer, in bytes a second: a server that sends less over twice `image.stall` counts as stalled, and the transfer is tried again. 16 KiB is a quarter of a slow link of 64 kB/s; where many nodes share one, or it is slower, make it less. It holds for settings from a server as well."
+        |s, t, src| s.image_min_rate.set(parse_size(t)?, src.clone()),
+        |s, n| one(&s.image_min_rate, n);
     "image.dir" Image "path on the disk" "The folder of the image file on a disk (rd.live.dir)."
         |s, t, src| s.live_dir.set(relative(t)?, src.clone()),
         |s, n| one(&s.live_dir, n);

@@ -92,10 +92,12 @@ pub struct Settings {
     pub image: Option<Sourced<ImageSource>>,
     /// Its SHA-256.
     pub image_sha256: Option<Sourced<Sha256>>,
-    /// For resolving and connecting, each.
+    /// For resolving, connecting and TLS, in sum.
     pub image_connect: Sourced<Duration>,
     /// The longest silence of the server.
     pub image_stall: Sourced<Duration>,
+    /// The least rate of a transfer, in bytes a second.
+    pub image_min_rate: Sourced<u64>,
     /// `rd.live.dir`/`rd.live.squashimg`: where the image is on a disk.
     pub live_dir: Sourced<String>,
     /// The image's file name there.
@@ -193,6 +195,7 @@ impl Default for Settings {
             image_sha256: None,
             image_connect: seconds(10),
             image_stall: seconds(15),
+            image_min_rate: Sourced::default_of(16 << 10),
             live_dir: Sourced::default_of("LiveOS".to_owned()),
             live_file: Sourced::default_of("squashfs.img".to_owned()),
             retry: seconds(180),

@@ -1,0 +1,335 @@
+//! HTTP(S) over ureq: one exchange is one answer of one server, and a redirect starts the next one under the same clock.
+
+mod answers;
+mod body;
+mod names;
+mod watch;
+mod wire;
+mod words;
+
+use std::sync::Arc;
+
+use dayfly_wire::location;
+use ureq::config::Config;
+use ureq::http::{HeaderMap, Uri, header};
+use ureq::unversioned::transport::Connector;
+use ureq::{Agent, Body as Answered};
+
+use self::answers::Answers;
+use self::body::Body;
+use self::names::{Names, Peer};
+use self::watch::{Limits, Watch};
+use self::wire::Tcp;
+use crate::{Cause, Post, Request, Response, Result, SysError};
+
+const REDIRECTS: u32 = 5;
+/// Values of Content-Encoding that stand for bytes as they are. Object stores give back what an upload said, and that is
+/// often no encoding of HTTP at all.
+const NO_ENCODING: [&str; 10] =
+    ["", "identity", "binary", "none", "null", "aws-chunked", "utf-8", "utf8", "us-ascii", "iso-8859-1"];
+
+pub(super) fn open(request: &Request, clock: u64) -> Result<Response> {
+    let limits = Limits {
+        connect: request.connect,
+        stall: request.stall,
+        floor: request.floor,
+        within: request.within,
+    };
+    let exchange = Exchange::start(request, limits, clock);
+    let answer = exchange.follow(
+        |status| matches!(status, 301 | 302 | 303 | 307 | 308),
+        |agent, uri| {
+            let mut get = agent.get(uri).header(header::ACCEPT_ENCODING, "identity");
+            if let Some((offset, tag)) = &request.resume {
+                get = get.header(header::RANGE, format!("bytes={offset}-")).header(header::IF_RANGE, tag);
+            }
+            get.call()
+        },
+    )?;
+    exchange.watch.has_head();
+
+    let refuse = |words| Err(SysError::new("open", &*request.url, Cause::Protocol, words));
+    let text = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
+    let status = answer.status();
+    if let Err(words) = check_range(status.as_u16(), text(header::CONTENT_RANGE), request.resume.as_ref()) {
+        return refuse(words);
+    }
+    if let Some(encoding) = encoding(answer.headers()) {
+        return refuse(format!(
+            "the server sent it with Content-Encoding: {encoding}, which was not asked for; switch that off"
+        ));
+    }
+    let tag = text(header::ETAG)
+        .filter(|tag| !tag.starts_with("W/"))
+        .or_else(|| text(header::LAST_MODIFIED))
+        .map(str::to_owned);
+    let reason = status.canonical_reason().unwrap_or("no reason given").to_owned();
+    let body = answer.into_body();
+    let length = body.content_length();
+    let body = Body {
+        inner: body.into_reader(),
+        peer: exchange.peer.name(),
+        watch: exchange.watch,
+        received: 0,
+        length,
+    };
+    Ok(Response { status: status.as_u16(), reason, length, tag, body: Box::new(body) })
+}
+
+/// Sends a POST. A redirect is sent it again (RFC 9110 §15.4 allows that for 301 and 302 as well): a server that moves
+/// everything to https means that.
+pub(super) fn post(post: &Post, clock: u64) -> Result<u16> {
+    // The bounds of each phase are those of the whole.
+    let request = Request {
+        url: post.url.clone(),
+        resume: None,
+        connect: post.within,
+        stall: post.within,
+        floor: 0,
+        within: Some(post.within),
+        ca_bundle: post.ca_bundle.clone(),
+    };
+    let limits = Limits { connect: post.within, stall: post.within, floor: 0, within: Some(post.within) };
+    let exchange = Exchange::start(&request, limits, clock);
+    let answer = exchange.follow(
+        |status| matches!(status, 301 | 302 | 307 | 308),
+        |agent, uri| agent.post(uri).content_type(post.content_type).send(&*post.body),
+    )?;
+    Ok(answer.status().as_u16())
+}
+
+/// What is asked for, and the one clock for all that it takes.
+struct Exchange<'a> {
+    request: &'a Request,
+    watch: Arc<Watch>,
+    peer: Peer,
+    clock: u64,
+}
+
+type Answer = ureq::http::Response<Answered>;
+
+impl<'a> Exchange<'a> {
+    fn start(request: &'a Request, limits: Limits, clock: u64) -> Self {
+        Self { request, watch: Arc::new(Watch::start(limits)), peer: Peer::default(), clock }
+    }
+
+    /// The answer behind all redirects. Each server is a connection of its own, under the rules of its own URL: the body of
+    /// a redirect is not read, and what the library does with its `Location` does not matter.
+    fn follow(
+        &self,
+        redirects: impl Fn(u16) -> bool,
+        ask: impl Fn(&Agent, Uri) -> std::result::Result<Answer, ureq::Error>,
+    ) -> Result<Answer> {
+        let mut url = self.request.url.clone();
+        for _ in 0..=REDIRECTS {
+            self.watch.next_server();
+            let answer = self.ask(&url, &ask)?;
+            let status = answer.status().as_u16();
+            if !redirects(status) {
+                return Ok(answer);
+            }
+            url = self.next(&url, status, answer.headers())?;
+        }
+        Err(self
+            .refuse(Cause::Protocol, format!("{} redirects more than {REDIRECTS} times", self.peer.name())))
+    }
+
+    fn ask(
+        &self,
+        url: &str,
+        ask: impl Fn(&Agent, Uri) -> std::result::Result<Answer, ureq::Error>,
+    ) -> Result<Answer> {
+        let uri: Uri = url.parse().map_err(|error| {
+            let shown = if url == self.request.url { String::new() } else { format!("{url}: ") };
+            self.refuse(Cause::Unsupported, format!("{shown}{error}; expected http://host[:port]/path"))
+        })?;
+        let names = Names { peer: self.peer.clone(), watch: Arc::clone(&self.watch) };
+        let connector = ().chain(Tcp(Arc::clone(&self.watch)));
+        #[cfg(feature = "https")]
+        let connector = connector.chain(ureq::unversioned::transport::RustlsConnector::default());
+        let connector = connector.chain(Answers(Arc::clone(&self.watch)));
+        let agent = Agent::with_parts(self.config(url, &uri)?, connector, names);
+        ask(&agent, uri)
+            .map_err(|error| words::failed(self.request, &self.watch, &self.peer.name(), &error, self.clock))
+    }
+
+    /// Where a redirect leads.
+    fn next(&self, url: &str, status: u16, headers: &HeaderMap) -> Result<String> {
+        let peer = self.peer.name();
+        let Some(location) = headers.get_all(header::LOCATION).into_iter().next_back() else {
+            return Err(
+                self.refuse(Cause::Protocol, format!("{peer} redirects ({status}) without a Location"))
+            );
+        };
+        let next = location::follow(url, location.as_bytes())
+            .map_err(|misled| self.refuse(Cause::Protocol, format!("{peer} redirects to {misled}")))?;
+        let is_secure =
+            |url: &str| url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"));
+        // A redirect may not take the protection away.
+        if is_secure(url) && !is_secure(&next) {
+            let words = format!("{peer} redirects from https to {next}, which is not protected");
+            return Err(self.refuse(Cause::Tls, words));
+        }
+        Ok(next)
+    }
+
+    fn config(&self, url: &str, uri: &Uri) -> Result<Config> {
+        let builder = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            // The environment of process 1 is the kernel command line's left-overs.
+            .proxy(None)
+            // An exchange has a connection to itself.
+            .max_idle_connections(0)
+            .user_agent(concat!("dayfly/", env!("CARGO_PKG_VERSION")));
+        if uri.scheme_str() != Some("https") {
+            return Ok(builder.build());
+        }
+        #[cfg(feature = "https")]
+        {
+            let _ = url;
+            Ok(builder.tls_config(super::trust::config(self.request)?).build())
+        }
+        #[cfg(not(feature = "https"))]
+        {
+            let from = if url == self.request.url {
+                String::new()
+            } else {
+                format!("it is redirected to {url}, and ")
+            };
+            let words = format!(
+                "{from}this build of dayfly has no HTTPS; use http:// with a pinned sha256, or the build with HTTPS"
+            );
+            Err(self.refuse(Cause::Unsupported, words))
+        }
+    }
+
+    fn refuse(&self, cause: Cause, words: String) -> SysError {
+        SysError::new("open", &*self.request.url, cause, words)
+    }
+}
+
+/// The first encoding that changes what comes.
+fn encoding(headers: &HeaderMap) -> Option<String> {
+    headers.get_all(header::CONTENT_ENCODING).into_iter().find_map(|value| {
+        let names = String::from_utf8_lossy(value.as_bytes());
+        let changes = |name: &str| !NO_ENCODING.iter().any(|none| none.eq_ignore_ascii_case(name));
+        names.split(',').map(str::trim).find(|name| changes(name)).map(str::to_owned)
+    })
+}
+
+/// Whether a 206 is the part that was asked for (RFC 9110 §15.3.7).
+fn check_range(
+    status: u16,
+    content_range: Option<&str>,
+    resume: Option<&(u64, String)>,
+) -> std::result::Result<(), String> {
+    if status != 206 {
+        return Ok(());
+    }
+    let Some((offset, _)) = resume else {
+        return Err("the server sent a part (206) where the whole was asked for".to_owned());
+    };
+    let shown = content_range.unwrap_or("(none)");
+    let start = content_range
+        .and_then(|range| range.trim().strip_prefix("bytes"))
+        .and_then(|range| range.trim_start().split('-').next()?.parse::<u64>().ok());
+    if start == Some(*offset) {
+        Ok(())
+    } else {
+        Err(format!("the server sent another part than bytes {offset}-: Content-Range: {shown}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn only_the_part_that_was_asked_for_is_taken() {
+        let resume = Some((100, "\"tag\"".to_owned()));
+        for (status, range, resume, ok) in [
+            (200, None, None, true),
+            (200, None, resume.as_ref(), true),
+            (206, Some("bytes 100-199/200"), resume.as_ref(), true),
+            (206, Some("bytes 100-199/*"), resume.as_ref(), true),
+            (206, Some("bytes 0-199/200"), resume.as_ref(), false),
+            (206, Some("bytes 1000-1999/2000"), resume.as_ref(), false),
+            (206, Some("lines 100-199/200"), resume.as_ref(), false),
+            (206, None, resume.as_ref(), false),
+            (206, Some("bytes 100-199/200"), None, false),
+        ] {
+            assert_eq!(check_range(status, range, resume).is_ok(), ok, "{status} {range:?}");
+        }
+    }
+
+    #[test]
+    fn encodings_that_change_nothing_are_told_from_compressions() {
+        for (values, expected) in [
+            (&[][..], None),
+            (&[""], None),
+            (&["identity"], None),
+            (&["Identity"], None),
+            (&["binary"], None),
+            (&["aws-chunked"], None),
+            (&["aws-chunked,"], None),
+            (&["UTF-8"], None),
+            (&["gzip"], Some("gzip")),
+            (&["aws-chunked, gzip"], Some("gzip")),
+            (&["identity", "zstd"], Some("zstd")),
+            (&["br"], Some("br")),
+            (&["something-new"], Some("something-new")),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::CONTENT_ENCODING, value.parse().unwrap());
+            }
+            assert_eq!(encoding(&headers).as_deref(), expected, "{values:?}");
+        }
+    }
+
+    fn open_error(url: &str) -> SysError {
+        let request = Request {
+            url: url.to_owned(),
+            resume: None,
+            connect: Duration::from_secs(5),
+            stall: Duration::from_secs(5),
+            floor: 0,
+            within: None,
+            ca_bundle: "/nowhere/ca.pem".into(),
+        };
+        open(&request, 0).unwrap_err()
+    }
+
+    #[test]
+    fn a_wrong_url_is_told_from_a_wrong_server() {
+        for (url, cause, words) in [
+            ("ftp://127.0.0.1/x", Cause::Unsupported, "unknown scheme"),
+            ("/path/only", Cause::Unsupported, "expected http://host"),
+            ("http://", Cause::Unsupported, "expected http://host"),
+            ("http://127.0.0.1:1/x", Cause::Connect, "127.0.0.1:1: "),
+            ("http://[::1]:1/x", Cause::Connect, "[::1]:1: "),
+        ] {
+            let error = open_error(url);
+            assert_eq!(error.cause, cause, "{url}: {error}");
+            assert!(error.words.contains(words), "{url}: {error}");
+        }
+    }
+
+    #[cfg(feature = "https")]
+    #[test]
+    fn a_missing_ca_bundle_is_named() {
+        let error = open_error("https://127.0.0.1:1/x");
+        assert_eq!(error.cause, Cause::Tls);
+        assert!(error.words.contains("/nowhere/ca.pem"), "{error}");
+    }
+
+    #[cfg(not(feature = "https"))]
+    #[test]
+    fn a_build_without_https_says_so() {
+        assert_eq!(open_error("https://127.0.0.1:1/x").cause, Cause::Unsupported);
+    }
+}

@@ -1,0 +1,143 @@
+//! TCP below everything else: each wait for the peer is the exchange's clock's.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
+};
+use ureq::{Error, Timeout};
+
+use super::watch::{Spent, Watch};
+
+/// The kernel takes no time-out of zero.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// A wait is not set shorter for less than this: it would cost a system call for each read.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Opens connections.
+#[derive(Debug)]
+pub(super) struct Tcp(pub Arc<Watch>);
+
+impl Connector<()> for Tcp {
+    type Out = Wire;
+
+    /// One address after the other: each of them may use half of the time that is left, the last one all of it.
+    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Wire>, Error> {
+        let mut failed = None;
+        for (index, address) in details.addrs.iter().enumerate() {
+            let left = self.0.wait().map_err(over)?;
+            let is_last = index + 1 == details.addrs.len();
+            let share = if is_last { left } else { left / 2 };
+            match TcpStream::connect_timeout(address, share.max(SHORTEST)) {
+                Ok(stream) => {
+                    stream.set_nodelay(true)?;
+                    let config = details.config;
+                    let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
+                    return Ok(Some(Wire {
+                        stream,
+                        buffers,
+                        watch: Arc::clone(&self.0),
+                        reads: Duration::ZERO,
+                        writes: Duration::ZERO,
+                    }));
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        match failed {
+            None => Err(Error::HostNotFound),
+            Some(error) if is_time_out(&error) => {
+                self.0.is_spent(Spent::Connect);
+                Err(over(Spent::Connect))
+            }
+            Some(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Wire {
+    stream: TcpStream,
+    buffers: LazyBuffers,
+    watch: Arc<Watch>,
+    /// The time-outs that the socket has.
+    reads: Duration,
+    writes: Duration,
+}
+
+impl Transport for Wire {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), Error> {
+        let Self { stream, buffers, watch, writes, .. } = self;
+        let mut rest = buffers.output().get(..amount).unwrap_or_default();
+        while !rest.is_empty() {
+            let limit = watch.wait().map_err(over)?;
+            adjust(writes, limit, |limit| stream.set_write_timeout(limit))?;
+            let began = Instant::now();
+            let written = stream.write(rest);
+            watch.waited(began.elapsed(), matches!(written, Ok(1..)));
+            match written {
+                Ok(0) => return Err(io::Error::from(ErrorKind::WriteZero).into()),
+                Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+                Err(error) if is_time_out(&error) || error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
+        let Self { stream, buffers, watch, reads, .. } = self;
+        loop {
+            let limit = watch.wait().map_err(over)?;
+            adjust(reads, limit, |limit| stream.set_read_timeout(limit))?;
+            let began = Instant::now();
+            let read = stream.read(buffers.input_append_buf());
+            watch.waited(began.elapsed(), matches!(read, Ok(1..)));
+            match read {
+                Ok(count) => {
+                    buffers.input_appended(count);
+                    return Ok(count > 0);
+                }
+                Err(error) if is_time_out(&error) || error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// One exchange is all that a connection is for.
+    fn is_open(&mut self) -> bool {
+        false
+    }
+}
+
+/// Sets a time-out where the one that is set would be too long.
+fn adjust(
+    now: &mut Duration,
+    limit: Duration,
+    set: impl FnOnce(Option<Duration>) -> io::Result<()>,
+) -> io::Result<()> {
+    let wanted = limit.min(TICK).max(SHORTEST);
+    if *now != wanted {
+        set(Some(wanted))?;
+        *now = wanted;
+    }
+    Ok(())
+}
+
+/// SO_RCVTIMEO and SO_SNDTIMEO end a call with EAGAIN, connect(2) in time is std's TimedOut.
+fn is_time_out(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// What it was is in the watch: an error does not come through TLS as it was.
+fn over(_: Spent) -> Error {
+    Error::Timeout(Timeout::Global)
+}

@@ -1,0 +1,82 @@
+//! What an exchange that failed means to those who read it.
+
+use std::io;
+use std::time::Duration;
+
+use super::names::Unresolved;
+use super::watch::{Limits, Spent, Watch};
+use crate::{Cause, Request, SysError};
+
+/// Why there was no answer.
+pub(super) fn failed(
+    request: &Request,
+    watch: &Watch,
+    peer: &str,
+    error: &ureq::Error,
+    clock: u64,
+) -> SysError {
+    let (cause, words) = match (watch.spent(), error) {
+        (Some(spent), _) => {
+            let cause = if spent == Spent::Connect { Cause::Connect } else { Cause::TimedOut };
+            (cause, of_spent(spent, &watch.limits, peer))
+        }
+        (None, ureq::Error::HostNotFound) => (Cause::Resolve, format!("{peer} has no address")),
+        (None, ureq::Error::Other(inner)) => match inner.downcast_ref::<Unresolved>() {
+            Some(unresolved) => (Cause::Resolve, format!("{peer}: {unresolved}")),
+            None => (Cause::Protocol, format!("{peer}: {inner}")),
+        },
+        (None, ureq::Error::Io(inner)) => of_io(request, peer, inner, clock),
+        #[cfg(feature = "https")]
+        (None, ureq::Error::Rustls(inner)) => {
+            (Cause::Tls, super::super::trust::words(request, peer, inner, clock))
+        }
+        (None, ureq::Error::Tls(words)) => (Cause::Tls, format!("{peer}: {words}")),
+        (None, ureq::Error::BadUri(words)) => {
+            (Cause::Unsupported, format!("{words}; expected http://host[:port]/path or https://…"))
+        }
+        (None, other) => (Cause::Protocol, format!("{peer}: {other}")),
+    };
+    SysError::new("open", &*request.url, cause, words)
+}
+
+/// What the clock says.
+pub(super) fn of_spent(spent: Spent, limits: &Limits, peer: &str) -> String {
+    match spent {
+        Spent::Connect => {
+            format!("no connection to {peer} in {} s", seconds(limits.connect.min(limits.head())))
+        }
+        Spent::Whole => {
+            format!("{peer} has not answered to the end in {} s, redirects included", seconds(limits.head()))
+        }
+        Spent::Silence => format!("nothing came from {peer} for {} s", seconds(limits.stall)),
+        Spent::Rate(bytes) => format!(
+            "only {bytes} bytes came from {peer} in {} s, and {} bytes a second are the least",
+            seconds(limits.window()),
+            limits.floor
+        ),
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.3}", time.as_secs_f64()).trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg_attr(not(feature = "https"), allow(unused_variables))]
+fn of_io(request: &Request, peer: &str, error: &io::Error, clock: u64) -> (Cause, String) {
+    #[cfg(feature = "https")]
+    if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        return (Cause::Tls, super::super::trust::words(request, peer, inner, clock));
+    }
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            (Cause::Protocol, format!("{peer} closed the connection before its answer was complete"))
+        }
+        io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NetworkDown
+        | io::ErrorKind::AddrNotAvailable
+        | io::ErrorKind::PermissionDenied => (Cause::Connect, format!("{peer}: {error}")),
+        _ => (Cause::Protocol, format!("{peer}: {error}")),
+    }
+}
