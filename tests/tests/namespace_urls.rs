@@ -556,3 +556,128 @@ fn interim_answers_before_one_with_a_body_are_passed_over() {
         }
     });
 }
+
+/// Answers each question as told.
+fn fake_name_server(address: &str, answer: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + 'static) {
+    let socket = std::net::UdpSocket::bind((address, 53)).unwrap();
+    std::thread::spawn(move || {
+        let mut query = [0; 512];
+        while let Ok((count, visitor)) = socket.recv_from(&mut query) {
+            if let Some(answer) = answer(&query[..count]) {
+                socket.send_to(&answer, visitor).unwrap();
+            }
+        }
+    });
+}
+
+/// The head of an answer to a question, with this code.
+fn says(query: &[u8], code: u8) -> Vec<u8> {
+    let mut answer = query.to_vec();
+    (answer[2], answer[3]) = (0x81, 0x80 | code);
+    answer
+}
+
+/// Name servers in a row, each with its own idea: a real dnsmasq that knows the name, and fakes that answer as told.
+#[test]
+fn one_good_answer_of_one_name_server_is_enough() {
+    apart(|kernel, scratch| {
+        let _nginx = nginx(scratch);
+        let dnsmasq = Command::new("dnsmasq")
+            .args([
+                "--keep-in-foreground",
+                "--conf-file=/dev/null",
+                "--no-resolv",
+                "--no-hosts",
+                "--bind-interfaces",
+            ])
+            .args(["--listen-address=127.0.0.2", "--except-interface=none", "--user=root", "--pid-file="])
+            .args(["--host-record=boot.lan,127.0.0.1", "--local=/lan/", "--cname=alias.lan,boot.lan"])
+            .spawn()
+            .expect("dnsmasq is installed");
+        let _dnsmasq = Nginx(dnsmasq);
+        fake_name_server("127.0.0.3", |query| Some(says(query, 2)));
+        fake_name_server("127.0.0.4", |query| Some(says(query, 3)));
+        fake_name_server("127.0.0.5", |_| None);
+        // Good for IPv4, and has no idea of anything else.
+        fake_name_server("127.0.0.6", |query| {
+            if query[query.len() - 4..] != [0, 1, 0, 1] {
+                return Some(says(query, 2));
+            }
+            let mut answer = says(query, 0);
+            answer[7] = 1;
+            answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 127, 0, 0, 1]);
+            Some(answer)
+        });
+        // FORMERR without the question.
+        fake_name_server("127.0.0.7", |query| {
+            let mut answer = says(&query[..12], 1);
+            answer[5] = 0;
+            Some(answer)
+        });
+        // An answer with another number.
+        fake_name_server("127.0.0.8", |query| {
+            let mut answer = says(query, 0);
+            answer[0] ^= 0xff;
+            Some(answer)
+        });
+        let conf = scratch.join("resolv.conf");
+        fs::write(&conf, "").unwrap();
+        run("mount", &["--bind", conf.to_str().unwrap(), "/etc/resolv.conf"]);
+        let fetch =
+            |name: &str| body(kernel, &get(&format!("http://{name}:8080/image"), PathBuf::new())).1.len();
+        // dnsmasq may need a moment.
+        fs::write(&conf, "nameserver 127.0.0.2\n").unwrap();
+        let start = Instant::now();
+        while kernel.open_url(&get("http://boot.lan:8080/image", PathBuf::new())).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(10), "dnsmasq does not answer");
+        }
+        // With IPv6 that leads somewhere, AAAA is asked for as well.
+        for with_ipv6 in [false, true] {
+            if with_ipv6 {
+                shell(
+                    "ip link add v6 type veth peer name w6; ip link set v6 up; ip link set w6 up; ip -6 address add 2001:db8:1::2/64 dev v6 nodad
+                     ip -6 route add default dev v6",
+                );
+            }
+            for servers in [
+                &["2"][..],
+                &["6"],
+                &["3", "2"],
+                &["2", "3"],
+                &["4", "6"],
+                &["5", "4", "3", "7", "8", "2"],
+                &["9", "2"],
+            ] {
+                let lines: String =
+                    servers.iter().map(|last| format!("nameserver 127.0.0.{last}\n")).collect();
+                fs::write(&conf, lines).unwrap();
+                for name in ["boot.lan", "boot.lan."] {
+                    assert_eq!(fetch(name), 1_000_000, "{servers:?}");
+                }
+            }
+            fs::write(&conf, "nameserver 127.0.0.2\nsearch nowhere.example lan\n").unwrap();
+            for name in ["boot", "alias", "alias.lan"] {
+                assert_eq!(fetch(name), 1_000_000, "{name}");
+            }
+        }
+        for (servers, words) in [
+            ("", "no name server is known"),
+            ("nameserver 127.0.0.4\n", "127.0.0.4: there is no such name (NXDOMAIN)"),
+            (
+                "nameserver 127.0.0.3\nnameserver 127.0.0.7\n",
+                "127.0.0.3: it answers SERVFAIL; 127.0.0.7: it answers FORMERR",
+            ),
+            ("nameserver 127.0.0.9\n", "127.0.0.9: Connection refused"),
+            ("nameserver 127.0.0.5\n", "127.0.0.5: no answer in 1 s"),
+            ("nameserver 127.0.0.8\n", "127.0.0.8: no answer in 1 s"),
+        ] {
+            fs::write(&conf, servers).unwrap();
+            let start = Instant::now();
+            let error = kernel.open_url(&get("http://boot.lan:8080/image", PathBuf::new())).unwrap_err();
+            println!("{error}");
+            assert_eq!(error.cause, Cause::Resolve, "{error}");
+            assert!(error.words.contains(words), "{error}");
+            assert!(start.elapsed() < Duration::from_secs(3), "{servers}: {:?}", start.elapsed());
+        }
+    });
+}

@@ -4,6 +4,11 @@ use std::fmt;
 
 use crate::{Deadline, OnFailure, Plan, Step};
 
+/// The widest that a column is made; what is longer sticks out. (A width above 65535 would be a panic of the formatter.)
+const WIDEST: usize = 240;
+/// The longest text of an action in a line: a layout may have ten thousand paths.
+const LONGEST: usize = 1000;
+
 /// One line of the table.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Row {
@@ -66,8 +71,13 @@ impl Plan {
 
     /// The table's lines, without line ends.
     pub fn lines(&self) -> Vec<String> {
-        let rows = self.rows();
-        let width = |of: fn(&Row) -> usize, least: usize| rows.iter().map(of).max().unwrap_or(0).max(least);
+        let mut rows = self.rows();
+        for row in &mut rows {
+            shorten(&mut row.action);
+        }
+        let rows = rows;
+        let width =
+            |of: fn(&Row) -> usize, least: usize| rows.iter().map(of).max().unwrap_or(0).clamp(least, WIDEST);
         let needs = |row: &Row| match row.needs.len() {
             0 => "-".to_owned(),
             // The last steps wait for all others.
@@ -76,7 +86,7 @@ impl Plan {
         };
         let step_width = width(|row| row.step.len(), 4);
         let action_width = width(|row| row.action.chars().count(), 4);
-        let needs_width = rows.iter().map(|row| needs(row).len()).max().unwrap_or(0).max(5);
+        let needs_width = rows.iter().map(|row| needs(row).len()).max().unwrap_or(0).clamp(5, WIDEST);
         let line = |phase: &str, step: &str, action: &str, needs: &str, deadline: &str, on_failure: &str| {
             format!(
                 "{phase:<10} {step:<step_width$}  {action:<action_width$}  {needs:<needs_width$}  {deadline:<10} {on_failure}"
@@ -94,6 +104,15 @@ impl Plan {
             lines.push(format!("note: A shell is opened before the phase {} (rd.break).", phase.name()));
         }
         lines
+    }
+}
+
+fn shorten(text: &mut String) {
+    let length = text.chars().count();
+    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(end);
+        // Writing to a String cannot fail.
+        let _ = fmt::Write::write_fmt(text, format_args!("… ({length} characters)"));
     }
 }
 

@@ -2,6 +2,7 @@
 //! nothing else prints.
 
 mod console;
+mod gate;
 pub mod library;
 mod record;
 
@@ -14,6 +15,7 @@ use dayfly_plan::settings::Shown;
 use dayfly_plan::{Phase, Plan, Problem, StepId, Way};
 use dayfly_sys::Sys;
 
+use self::gate::Gate;
 use crate::{Failure, threads};
 pub use record::{Report, VERSION};
 
@@ -128,6 +130,7 @@ enum Message {
 pub struct Events {
     clock: Arc<dyn Fn() -> Duration + Send + Sync>,
     sender: Sender<Message>,
+    gate: Arc<Gate>,
     /// Set when the sinks' thread is not there or has panicked: then each event goes to the kernel log and the consoles at once,
     /// without boot.json.
     lost: Arc<AtomicBool>,
@@ -168,7 +171,7 @@ impl Events {
             let sys = Arc::clone(sys);
             Arc::new(move |event: &Event| print(&*sys, event))
         };
-        Self { clock, sender, lost, plain }
+        Self { clock, sender, gate: Arc::default(), lost, plain }
     }
 
     fn is_lost(&self) -> bool {
@@ -186,7 +189,13 @@ impl Events {
 
     /// A line.
     pub fn note(&self, level: Level, step: Option<StepId>, text: impl Into<String>) {
-        self.emit(Event::Note { level, step, text: text.into() });
+        let (fits, left_out) = self.gate.admit((step, level), (self.clock)());
+        if left_out > 0 {
+            self.emit(Event::Note { level, step, text: gate::left_out(left_out) });
+        }
+        if fits {
+            self.emit(Event::Note { level, step, text: gate::cut(text.into()) });
+        }
     }
 
     /// boot.json and boot.log as they stand, with this outcome; `None` where the sinks do not answer in `limit`.
@@ -194,6 +203,7 @@ impl Events {
         if self.is_lost() {
             return None;
         }
+        self.settle();
         let (sender, receiver) = sync_channel(1);
         self.sender.send(Message::Report(outcome, sender)).ok()?;
         self.hear(&receiver, limit)
@@ -204,10 +214,18 @@ impl Events {
         if self.is_lost() {
             return;
         }
+        self.settle();
         let (sender, receiver) = sync_channel(1);
         if self.sender.send(Message::Flush(sender)).is_ok() {
             // Past the limit a console is stuck: what is not shown by then is lost to it, but not to boot.json.
             let _ = self.hear(&receiver, limit);
+        }
+    }
+
+    /// Says what was left out.
+    fn settle(&self) {
+        for ((step, level), count) in self.gate.settle() {
+            self.emit(Event::Note { level, step, text: gate::left_out(count) });
         }
     }
 

@@ -1,6 +1,7 @@
 //! boot.json and boot.log: what happened, for machines and for those who come later. docs/reference/boot-json.md
 //! describes the fields.
 
+use std::collections::VecDeque;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ pub struct Record {
     steps: Vec<StepRow>,
     failure: Option<FailureRow>,
     #[serde(skip)]
-    log: String,
+    log: Log,
 }
 
 #[derive(Default, Serialize)]
@@ -87,6 +88,46 @@ struct FailureRow {
     fix: String,
 }
 
+/// boot.log: how it began and how it ended. A boot that retries for days must not eat the node's memory.
+#[derive(Default)]
+struct Log {
+    first: String,
+    last: VecDeque<String>,
+    /// The bytes of the last lines, and how many lines there were between these and the first ones.
+    bytes: usize,
+    lost: u64,
+}
+
+impl Log {
+    /// The bytes of the first lines, and of the last ones.
+    const MOST: (usize, usize) = (768 << 10, 256 << 10);
+
+    fn add(&mut self, line: String) {
+        if self.last.is_empty() && self.first.len() + line.len() <= Self::MOST.0 {
+            self.first.push_str(&line);
+            return;
+        }
+        self.bytes += line.len();
+        self.last.push_back(line);
+        while self.bytes > Self::MOST.1
+            && let Some(line) = self.last.pop_front()
+        {
+            self.bytes -= line.len();
+            self.lost += 1;
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = self.first.clone();
+        if self.lost > 0 {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "[ {} lines are left out here ]", self.lost);
+        }
+        text.extend(self.last.iter().map(String::as_str));
+        text
+    }
+}
+
 impl NodeRow {
     fn learn(&mut self, fact: &NodeFact) {
         match fact {
@@ -122,11 +163,7 @@ fn seconds(time: Duration) -> f64 {
 impl Record {
     /// Adds a line to boot.log.
     pub fn log(&mut self, at: Duration, line: &str) {
-        // A boot that retries for days must not eat the node's memory.
-        if self.log.len() < 1 << 20 {
-            // Writing to a String cannot fail.
-            let _ = writeln!(self.log, "[{:>9.3}] {line}", at.as_secs_f64());
-        }
+        self.log.add(format!("[{:>9.3}] {line}\n", at.as_secs_f64()));
     }
 
     /// Takes an event in.
@@ -160,17 +197,20 @@ impl Record {
                     .collect();
             }
             Event::Node(fact) => self.node.learn(fact),
-            Event::Started { step, phase, attempt, .. } => self.steps.push(StepRow {
-                step,
-                phase: phase.name(),
-                attempt: *attempt,
-                start_s: seconds(at),
-                end_s: None,
-                outcome: "running",
-                detail: String::new(),
-                bytes: None,
-                failure: None,
-            }),
+            Event::Started { step, phase, attempt, .. } => {
+                self.make_room();
+                self.steps.push(StepRow {
+                    step,
+                    phase: phase.name(),
+                    attempt: *attempt,
+                    start_s: seconds(at),
+                    end_s: None,
+                    outcome: "running",
+                    detail: String::new(),
+                    bytes: None,
+                    failure: None,
+                });
+            }
             Event::Ended { step, outcome, detail, bytes } => self.end(step, at, outcome, detail, *bytes),
             Event::Finished => {
                 self.outcome = "handover";
@@ -182,6 +222,16 @@ impl Record {
                 self.failure = Some(failure.into());
             }
             Event::Progress { .. } | Event::Note { .. } | Event::Screen(_) => {}
+        }
+    }
+
+    /// Of a boot that retries for days, the attempts longest ago are forgotten; what has ended well or badly stays.
+    fn make_room(&mut self) {
+        const MOST: usize = 500;
+        if self.steps.len() >= MOST
+            && let Some(oldest) = self.steps.iter().position(|row| row.outcome == "retried")
+        {
+            self.steps.remove(oldest);
         }
     }
 
@@ -241,7 +291,7 @@ impl Record {
         self.finished_s = finished.or(Some(seconds(at)));
         let json = self.json(sys);
         (self.outcome, self.finished_s) = (running, finished);
-        Report { json, log: self.log.clone() }
+        Report { json, log: self.log.text() }
     }
 
     fn json<S: Sys>(&mut self, sys: &S) -> Vec<u8> {
@@ -254,11 +304,50 @@ impl Record {
 
     /// Writes boot.json and boot.log. They are a convenience of the running OS: if /run is full, the boot goes on.
     pub fn save<S: Sys>(&mut self, sys: &S) {
-        let json = self.json(sys);
-        for (path, bytes) in [(paths::BOOT_JSON, json.as_slice()), (paths::BOOT_LOG, self.log.as_bytes())] {
+        let (json, log) = (self.json(sys), self.log.text());
+        for (path, bytes) in [(paths::BOOT_JSON, json.as_slice()), (paths::BOOT_LOG, log.as_bytes())] {
             if let Err(error) = sys.write(&own(path), bytes, 0o644) {
                 sys.log(4, &format!("dayfly: {error}"));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_keeps_how_it_began_and_how_it_ended() {
+        let mut record = Record::default();
+        for number in 0..200_000 {
+            record.log(Duration::from_secs(number), &format!("line {number}"));
+        }
+        let text = record.log.text();
+        assert!(text.len() < (1 << 20) + 100, "{}", text.len());
+        assert!(text.starts_with("[    0.000] line 0\n"));
+        assert!(text.ends_with("line 199999\n"));
+        assert!(text.contains(" lines are left out here ]\n"));
+        let (left_out, lines) = (record.log.lost, text.lines().count() as u64);
+        assert_eq!(left_out + lines - 1, 200_000);
+    }
+
+    #[test]
+    fn attempts_without_end_do_not_fill_the_record() {
+        let mut record = Record::default();
+        let failure = Failure::new(dayfly_plan::Code::ImageConnect, "x", "y");
+        for (step, attempts) in [("network", 1), ("fetch", 5000)] {
+            for attempt in 1..=attempts {
+                let at = Duration::from_secs(u64::from(attempt));
+                let started =
+                    Event::Started { step, phase: dayfly_plan::Phase::Image, what: String::new(), attempt };
+                record.take(at, &started);
+                let outcome =
+                    if step == "network" { Outcome::Done } else { Outcome::Retried(failure.clone(), at) };
+                record.take(at, &Event::Ended { step, outcome, detail: String::new(), bytes: None });
+            }
+        }
+        assert_eq!(record.steps.len(), 500);
+        assert_eq!((record.steps[0].step, record.steps[499].attempt), ("network", 5000));
     }
 }

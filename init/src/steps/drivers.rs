@@ -79,16 +79,21 @@ pub fn load_drivers<S: Sys>(cx: &Context<S>, blacklist: &[String]) -> Result<Don
     Ok(Done::with(format!("{} devices, {} modules loaded", seen.len(), cx.modules.loaded())))
 }
 
+/// More messages than a machine has devices.
+const MOST: usize = 20_000;
+
 /// The modaliases that the kernel has announced since the last look; those of all devices where it lost some.
 fn announced<S: Sys>(sys: &S, uevents: &mut dyn Uevents) -> Vec<String> {
     let mut found = Vec::new();
-    loop {
+    for _ in 0..MOST {
         match uevents.next(Duration::ZERO) {
             Ok(Some(message)) => found.extend(added(&message)),
             Ok(None) => return found,
             Err(_) => return modaliases(sys),
         }
     }
+    // A device that comes and goes without end must not keep the boot: what is in the queue is the watch's.
+    found
 }
 
 /// The modalias of a device that a message announces.

@@ -1,5 +1,6 @@
 //! Each action in one line for a person, as the table of a plan shows it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{Action, LayoutEntry, NetworkPlan, StateSearch};
@@ -137,8 +138,10 @@ impl fmt::Display for Action {
 /// The paths by what becomes of them.
 fn layout_in_words(entries: &[LayoutEntry]) -> String {
     let mut groups: Vec<(Policy, Vec<&str>)> = Vec::new();
+    let mut places = BTreeMap::new();
     for entry in entries.iter().filter(|entry| !entry.is_database()) {
-        match groups.iter_mut().find(|(group, _)| *group == entry.policy) {
+        let place = *places.entry(entry.policy.to_string()).or_insert(groups.len());
+        match groups.get_mut(place) {
             Some((_, paths)) => paths.push(&entry.path),
             None => groups.push((entry.policy, vec![&entry.path])),
         }

@@ -4,18 +4,22 @@ use toml::{Table, Value};
 
 use super::form::{self, Form};
 use super::gather::{self, ONE_VALUE, apply_key};
+use super::problems::Problems;
 use super::rules::{Conditions, Known};
 use super::{Settings, groups, keys};
 use crate::{Code, Layer, Problem, Severity, Source};
 
 /// The only version there is.
 pub(super) const VERSION: i64 = 1;
+/// The deepest that tables and lists may stand in one another: no setting needs a tenth of it. What reads them goes down
+/// as deep, and so does the stack of process 1.
+const DEEPEST: usize = 64;
 /// The table of rules.
 const RULES: &str = "match";
 
 /// Reads a settings file into `settings`. The message of a file that is not TOML has its position, never its text: it
 /// may be a secret's.
-pub fn apply(settings: &mut Settings, layer: &Layer, known: &Known<'_>, problems: &mut Vec<Problem>) {
+pub fn apply(settings: &mut Settings, layer: &Layer, known: &Known<'_>, problems: &mut Problems) {
     let (text, source) = (layer.document.0.as_str(), &layer.source);
     let refuse = |text: String| Problem {
         severity: Severity::Refuse,
@@ -23,6 +27,12 @@ pub fn apply(settings: &mut Settings, layer: &Layer, known: &Known<'_>, problems
         source: source.clone(),
         text,
     };
+    if depth(text) > DEEPEST {
+        problems.push(refuse(format!(
+            "The settings file has tables or lists in one another deeper than {DEEPEST}."
+        )));
+        return;
+    }
     let table: Table = match text.parse() {
         Ok(table) => table,
         Err(error) => {
@@ -54,8 +64,15 @@ pub fn apply(settings: &mut Settings, layer: &Layer, known: &Known<'_>, problems
     match table.get(RULES) {
         None => {}
         Some(Value::Array(rules)) => {
+            // What rules for other machines say is tried on this, not on what this machine has: it may be much.
+            let mut others = Settings {
+                way: settings.way,
+                machine: settings.machine.clone(),
+                floor: settings.floor.clone(),
+                ..Settings::default()
+            };
             for (position, rule) in (1..).zip(rules) {
-                apply_rule(settings, position, rule, source, known, problems);
+                apply_rule(settings, &mut others, position, rule, source, known, problems);
             }
         }
         Some(_) => problems.push(refuse(format!(
@@ -64,15 +81,85 @@ pub fn apply(settings: &mut Settings, layer: &Layer, known: &Known<'_>, problems
     }
 }
 
+/// How deep a text goes at most, by its brackets and the dots between names. Strings and comments have none.
+fn depth(text: &str) -> usize {
+    let mut deepest = 0;
+    // The dots since each bracket that is open, or since its last comma.
+    let mut open: Vec<usize> = vec![0];
+    let mut sum = 0;
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        match byte {
+            b'#' => rest = skip(rest, |rest| rest.starts_with(b"\n")),
+            b'"' | b'\'' => rest = skip_string(byte, rest),
+            b'[' | b'{' => {
+                open.push(0);
+                sum += 1;
+            }
+            b']' | b'}' if open.len() > 1 => sum -= 1 + open.pop().unwrap_or_default(),
+            b'.' => {
+                if let Some(dots) = open.last_mut() {
+                    *dots += 1;
+                    sum += 1;
+                }
+            }
+            b',' => sum -= open.last_mut().map(std::mem::take).unwrap_or_default(),
+            // A statement ends with its line, unless a bracket is open.
+            b'\n' if open.len() == 1 => {
+                sum -= open.last_mut().map(std::mem::take).unwrap_or_default();
+            }
+            _ => {}
+        }
+        deepest = deepest.max(sum);
+    }
+    deepest
+}
+
+/// What stands behind a string that has just begun.
+fn skip_string(quote: u8, rest: &[u8]) -> &[u8] {
+    let three = [quote; 3];
+    // Three quotes start one that has lines; two are an empty one.
+    if let Some(mut rest) = rest.strip_prefix(&[quote; 2]) {
+        loop {
+            match rest {
+                [] => return rest,
+                [b'\\', _, after @ ..] if quote == b'"' => rest = after,
+                _ if rest.starts_with(&three) => return rest.get(3..).unwrap_or_default(),
+                [_, after @ ..] => rest = after,
+            }
+        }
+    }
+    let mut rest = rest;
+    loop {
+        match rest {
+            [] | [b'\n', ..] => return rest,
+            [b'\\', _, after @ ..] if quote == b'"' => rest = after,
+            [byte, after @ ..] if *byte == quote => return after,
+            [_, after @ ..] => rest = after,
+        }
+    }
+}
+
+fn skip(mut rest: &[u8], ends: impl Fn(&[u8]) -> bool) -> &[u8] {
+    while let Some((_, after)) = rest.split_first()
+        && !ends(rest)
+    {
+        rest = after;
+    }
+    rest
+}
+
 /// A rule's settings, if its conditions hold. A mistake in a rule for other machines is said, and does not keep this one
 /// from booting.
 fn apply_rule(
     settings: &mut Settings,
+    others: &mut Settings,
     position: usize,
     rule: &Value,
     file: &Source,
     known: &Known<'_>,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) {
     let refuse = |text: String| Problem {
         severity: Severity::Refuse,
@@ -97,18 +184,15 @@ fn apply_rule(
     }
     let holds = conditions.hold(known, &mut settings.asked);
     let source = Source::Rule { file: Box::new(file.clone()), position, stage: conditions.stage(known) };
-    let mut found = Vec::new();
     if holds {
-        flatten(settings, "", rule, &["when"], &source, &mut found);
+        flatten(settings, "", rule, &["when"], &source, problems);
     } else {
-        flatten(&mut settings.clone(), "", rule, &["when"], &source, &mut found);
+        let mut found = Problems::default();
+        flatten(others, "", rule, &["when"], &source, &mut found);
         // Too late for what, is only a question where it holds.
-        found.retain(|problem| problem.code != Code::ConfigTooLate);
-        for problem in &mut found {
-            problem.severity = Severity::Warn;
-        }
+        let others = found.into_vec().into_iter().filter(|problem| problem.code != Code::ConfigTooLate);
+        problems.extend(others.map(|problem| Problem { severity: Severity::Warn, ..problem }));
     }
-    problems.extend(found);
 }
 
 /// Applies a table's settings, but for the names in `except`.
@@ -118,7 +202,7 @@ fn flatten(
     table: &Table,
     except: &[&str],
     source: &Source,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) {
     for (key, value) in table {
         if except.contains(&key.as_str()) {
@@ -139,7 +223,7 @@ fn flatten(
 
 /// The values that a key is set to, one after the other: those of a list where it gathers several. What is of a type that it
 /// cannot have is said, and is none of them.
-fn items<'a>(name: &str, value: &'a Value, source: &Source, problems: &mut Vec<Problem>) -> Vec<&'a Value> {
+fn items<'a>(name: &str, value: &'a Value, source: &Source, problems: &mut Problems) -> Vec<&'a Value> {
     let (many, form) = match written(name) {
         Some((kind, many)) => (many, form::of(kind).unwrap_or(Form::Text)),
         // What it should have been is said by the one who looks it up.

@@ -25,7 +25,7 @@ use Form::{Bool, Number, OneOf, Pattern, Text};
 macro_rules! url {
     ($authority_end:literal) => {
         concat!(
-            r"^https?://(?![^/?#]*\$\{)(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\u0000-\u0020\u007f-\u009f]+)(:[0-9]+)?",
+            r"^[Hh][Tt][Tt][Pp][Ss]?://(?![^/?#]*\$\{)(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\u0000-\u0020\u007f-\u009f]+)(:[0-9]+)?",
             $authority_end
         )
     };

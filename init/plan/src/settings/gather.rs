@@ -2,6 +2,7 @@
 
 use dayfly_wire::cmdline::Cmdline;
 
+use super::problems::Problems;
 use super::rules::Known;
 use super::trust::{self, Floor, Wish};
 use super::{Settings, file, groups, keys, names, nearest, parameters, userinfo};
@@ -44,7 +45,7 @@ fn collect(
 ) -> (Settings, Vec<Problem>) {
     let mut settings =
         Settings { way: facts.way, machine: facts.machine.clone(), floor, ..Settings::default() };
-    let mut problems = Vec::new();
+    let mut problems = Problems::default();
     let known = Known { machine: &facts.machine, name };
     let mut layers: Vec<&Layer> = facts.layers.iter().filter(|layer| layer.source.place() <= last).collect();
     layers.sort_by_key(|layer| layer.source.rank());
@@ -69,7 +70,7 @@ fn collect(
     names::by_word(&mut settings, &cmdline, &mut problems);
     settings.init_args = cmdline.handed_to_init();
     problems.extend(rivals(&settings));
-    (settings, problems)
+    (settings, problems.into_vec())
 }
 
 /// A node runs one of them: they would fight for the same ports, folders and control groups.
@@ -94,7 +95,7 @@ fn apply_credential(
     store: Store,
     credential: &Credential,
     known: &Known<'_>,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) {
     let source = Source::Credential(store, credential.name.clone());
     let text = credential.value.expose();
@@ -124,7 +125,7 @@ pub(super) fn apply_key(
     name: &str,
     text: Option<&str>,
     source: &Source,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) {
     let shown = match source {
         Source::Cmdline(_) => format!("dayfly.{name}="),
@@ -177,7 +178,9 @@ pub(super) fn apply_key(
         });
         return;
     }
-    let hint = match nearest(name, keys::names().chain(groups::names())) {
+    // What is only counted needs no hint.
+    let meant = (!problems.is_full(source)).then(|| nearest(name, keys::names().chain(groups::names())));
+    let hint = match meant.flatten() {
         Some(meant) => format!("did you mean {}?", shown.replace(name, meant)),
         None => "docs/reference/settings.md lists all settings.".to_owned(),
     };

@@ -16,6 +16,7 @@ mod names;
 mod nearest;
 mod node;
 pub mod parameters;
+mod problems;
 mod root;
 pub mod rules;
 #[cfg(feature = "reference")]

@@ -2,6 +2,7 @@
 
 use dayfly_wire::cmdline::{Cmdline, same_key};
 
+use super::problems::Problems;
 use super::value::HostName;
 use super::{Settings, keys, userinfo};
 use crate::{Code, Facts, Problem, Severity, Source};
@@ -11,7 +12,7 @@ const WORD: &str = "systemd.hostname";
 
 /// `system.hostname` is systemd's credential for the same thing, which counts where ours is not there. What is wrong with
 /// it is only said: it may not have been meant for us.
-pub(super) fn by_credential(settings: &mut Settings, facts: &Facts, problems: &mut Vec<Problem>) {
+pub(super) fn by_credential(settings: &mut Settings, facts: &Facts, problems: &mut Problems) {
     let named = |name: &str| facts.credentials.iter().rev().find(|(_, one)| one.name == name);
     if let (Some((store, credential)), None) = (named("system.hostname"), named("dayfly.hostname")) {
         let source = Source::Credential(*store, credential.name.clone());
@@ -28,7 +29,7 @@ pub(super) fn by_credential(settings: &mut Settings, facts: &Facts, problems: &m
 
 /// `systemd.hostname=` wins over every other word: the OS's systemd goes by it whatever is in /etc, and two names would be
 /// two nodes. What is wrong with its value was said with the parameter.
-pub(super) fn by_word(settings: &mut Settings, cmdline: &Cmdline, problems: &mut Vec<Problem>) {
+pub(super) fn by_word(settings: &mut Settings, cmdline: &Cmdline, problems: &mut Problems) {
     let mut words = cmdline.words().iter().rev().filter(|word| same_key(&word.key, WORD));
     let Some(name) = words.find_map(|word| word.value.as_deref()?.parse::<HostName>().ok()) else { return };
     let source = Source::Cmdline(format!("{WORD}="));

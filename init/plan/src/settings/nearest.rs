@@ -1,7 +1,13 @@
 //! The name that somebody probably meant.
 
+/// Nobody means one of our names with a longer one, and comparing costs time for each letter.
+const LONGEST: usize = 64;
+
 /// The candidate with the fewest edits (restricted Damerau–Levenshtein) to `name`, if there are few enough for a slip of the fingers.
 pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > LONGEST {
+        return None;
+    }
     let limit = (name.len() / 4).max(2);
     let candidates: Vec<&str> = candidates.collect();
     // A group's name stands for its first setting: `kubelet` for `kubelet.enabled`.
@@ -13,6 +19,8 @@ pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
     }
     candidates
         .into_iter()
+        // A difference in length is as many edits.
+        .filter(|candidate| candidate.len().abs_diff(name.len()) <= limit)
         .map(|candidate| (distance(name, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
@@ -58,6 +66,7 @@ mod tests {
             ("hostnmae", Some("hostname")),
             ("completely.different", None),
             ("state", Some("state.device")),
+            (&"image.url".repeat(100), None),
         ] {
             assert_eq!(nearest(typed, names.into_iter()), meant, "{typed}");
         }

@@ -2,6 +2,7 @@
 //! generated from the table. A parameter that is not here is somebody else's and never an error.
 
 use super::keys::{add, emergency, module, put, relative};
+use super::problems::Problems;
 use super::value::{parse_bool, parse_path, parse_size};
 use super::{Settings, root, userinfo};
 use crate::{Code, Phase, Problem, Severity, Source, Sourced, Way, in_reference};
@@ -38,7 +39,7 @@ pub fn apply(
     key: &str,
     value: Option<&str>,
     source: &Source,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) {
     let Some(parameter) =
         PARAMETERS.iter().find(|parameter| dayfly_wire::cmdline::same_key(parameter.name, key))

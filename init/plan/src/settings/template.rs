@@ -114,7 +114,8 @@ impl FromStr for UrlTemplate {
             }
         }
         plain.parse::<Url>()?;
-        Ok(Self(text.to_owned()))
+        let (scheme, rest) = text.split_once("://").unwrap_or_default();
+        Ok(Self(format!("{}://{rest}", scheme.to_ascii_lowercase())))
     }
 }
 

@@ -40,6 +40,7 @@ pub static CLASSES: &[(&str, Class)] = &[
     ("image.sha256", Class::Anchor(IMAGE_HASH)),
     ("image.connect", Class::Plain),
     ("image.stall", Class::Plain),
+    ("image.min_rate", Class::Plain),
     ("image.dir", Class::Image),
     ("image.file", Class::Image),
     ("retry", Class::Plain),

@@ -25,7 +25,8 @@ impl FromStr for Url {
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(format!("\"{text}\" is not a URL: http://HOST/PATH is expected"));
         };
-        if !["http", "https"].contains(&scheme) {
+        let scheme = scheme.to_ascii_lowercase();
+        if !["http", "https"].contains(&scheme.as_str()) {
             return Err(format!(
                 "\"{text}\" has the scheme \"{scheme}\", but only http and https can be fetched"
             ));
@@ -62,7 +63,8 @@ impl FromStr for Url {
             Some(port) if !port.starts_with('+') && port.parse::<u16>().is_ok_and(|number| number > 0) => {}
             _ => return Err(format!("\"{text}\" has no port number from 1 to 65535 after the host's colon")),
         }
-        Ok(Url(text.to_owned()))
+        // Schemes have no case (RFC 3986 §3.1), and everything that looks for one expects it in small letters.
+        Ok(Url(format!("{scheme}://{rest}")))
     }
 }
 

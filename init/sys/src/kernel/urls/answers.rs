@@ -136,7 +136,7 @@ mod tests {
             ("HTTP/1.1 100 Continue\r\nServer: x\r\n", Start::Unclear),
             ("HTTP/1.1 100 Continue\r\n\r\n", Start::Interim(25)),
             ("HTTP/1.1 100 Continue\r\nServer: x\r\n\r\nHTTP/1.1 200", Start::Interim(36)),
-            ("HTTP/1.0 103 Early Hints\nLink: </a>\n\nHTTP", Start::Interim(38)),
+            ("HTTP/1.0 103 Early Hints\nLink: </a>\n\nHTTP", Start::Interim(37)),
             ("\r\nHTTP/1.1 102\r\n\r\n", Start::Interim(18)),
         ] {
             assert_eq!(start(input.as_bytes()), expected, "{input:?}");

@@ -2,6 +2,7 @@
 
 mod answers;
 mod body;
+mod lookup;
 mod names;
 mod watch;
 mod wire;

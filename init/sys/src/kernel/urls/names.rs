@@ -1,7 +1,6 @@
 //! Looks the names of servers up.
 
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ureq::config::Config;
@@ -9,6 +8,7 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
+use super::lookup::look_up;
 use super::watch::Watch;
 
 /// ureq's limit of addresses per host.
@@ -40,7 +40,7 @@ impl std::fmt::Display for Unresolved {
 
 impl std::error::Error for Unresolved {}
 
-/// Looks names up with getaddrinfo(3), in a thread that is left behind when it takes too long; addresses need neither.
+/// Looks names up; addresses need that not.
 #[derive(Debug)]
 pub(super) struct Names {
     pub peer: Peer,
@@ -68,38 +68,16 @@ impl Resolver for Names {
         let name = format!("{host}:{}", uri.port_u16().unwrap_or(default));
         self.peer.set(&name);
         let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let found: Vec<SocketAddr> = match bare.parse::<IpAddr>() {
-            Ok(address) => vec![SocketAddr::new(address, uri.port_u16().unwrap_or(default))],
-            Err(_) => self.look_up(name)?,
+        let port = uri.port_u16().unwrap_or(default);
+        let found: Vec<IpAddr> = match bare.parse::<IpAddr>() {
+            Ok(address) => vec![address],
+            Err(_) => look_up(bare, self.watch.wait().unwrap_or_default())
+                .map_err(|words| ureq::Error::Other(Box::new(Unresolved(words))))?,
         };
         let mut addresses = self.empty();
         for address in found.into_iter().take(ADDRESSES) {
-            addresses.push(address);
+            addresses.push(SocketAddr::new(address, port));
         }
         if addresses.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(addresses) }
-    }
-}
-
-impl Names {
-    fn look_up(&self, name: String) -> std::result::Result<Vec<SocketAddr>, ureq::Error> {
-        let unresolved = |words: String| ureq::Error::Other(Box::new(Unresolved(words)));
-        let limit = self.watch.wait().unwrap_or_default();
-        let (tell, hear) = sync_channel(1);
-        let look = move || {
-            let found = name.to_socket_addrs().map(Iterator::collect);
-            // Nobody listens any more when the time is over.
-            drop(tell.send(found));
-        };
-        std::thread::Builder::new().name("resolver".to_owned()).spawn(look)?;
-        match hear.recv_timeout(limit) {
-            Ok(Ok(found)) => Ok(found),
-            Ok(Err(error)) => Err(unresolved(error.to_string())),
-            Err(RecvTimeoutError::Timeout) => {
-                Err(unresolved(format!("no name server answered in {:.0} s", limit.as_secs_f64())))
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                Err(unresolved("the look-up ended without an answer".to_owned()))
-            }
-        }
     }
 }

@@ -1,0 +1,117 @@
+//! Settings of the largest size that is taken, as somebody who means no good writes them. Each of these took minutes,
+//! stopped process 1 by a panic, or ended it by its stack; there is no clock here, because none is needed to see that.
+
+use dayfly_plan::{Code, Document, Facts, Problem, Severity, Source, plan, settings};
+
+/// As much of it as a settings file may have.
+fn full(head: &str, entry: impl Fn(usize) -> String, tail: &str) -> String {
+    let mut text = format!("version = 1\n{head}");
+    for number in 0.. {
+        let next = entry(number);
+        if text.len() + next.len() + tail.len() > Document::MOST {
+            break;
+        }
+        text.push_str(&next);
+    }
+    text + tail
+}
+
+/// Gathers and plans, and sees to it that what is said of it can be read.
+fn problems_of(facts: &Facts) -> Vec<Problem> {
+    let (settings, problems) = settings::gather(facts);
+    assert!(problems.len() <= 101, "{} problems", problems.len());
+    assert!(problems.iter().all(|problem| problem.text.len() < 1100));
+    let lines = plan(&settings).lines();
+    let longest = lines.iter().map(|line| line.chars().count()).max();
+    assert!(longest < Some(2000), "a line of {longest:?} characters");
+    problems
+}
+
+fn of_file(text: String) -> Vec<Problem> {
+    problems_of(&Facts::from_cmdline("root=http://boot/os").with_layer(Source::Config, text))
+}
+
+#[test]
+fn as_many_settings_as_a_file_has_room_for_are_gathered() {
+    let before: String = (0..20_000).map(|n| format!("sysctl.\"a.b{n}\" = 1\n")).collect::<Vec<_>>().concat();
+    let rule = |n: usize| format!("[[match]]\nwhen.serial='s{n}'\nroot.size=5\n");
+    let pattern = "hostname='aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'\n[[match]]\nroot.size=5\nwhen.hostname='";
+    for (what, text) in [
+        ("kernel parameters", full("[sysctl]\n", |n| format!("\"a.b{n}\" = 1\n"), "")),
+        ("policies", full("[layout]\n", |n| format!("\"/a{n}\" = \"tmpfs({})\"\n", n + 1), "")),
+        ("a long path", full("[layout]\n\"", |_| "/a".to_owned(), "\" = \"tmpfs\"\n")),
+        ("rules", full("", rule, "")),
+        ("rules behind settings", full(&before, rule, "")),
+        ("a pattern", full(pattern, |_| "*a".to_owned(), "b'\n")),
+        ("keys of a user", full("[user.a]\nauthorized_keys=[", |n| format!("'ssh-ed25519 AAAA{n}',"), "]\n")),
+    ] {
+        assert_eq!(of_file(text), [], "{what}");
+    }
+}
+
+#[test]
+fn mistakes_without_end_are_said_in_part_and_counted() {
+    let many = |text| {
+        let problems = of_file(text);
+        assert_eq!(problems.len(), 101);
+        problems[100].clone()
+    };
+    let last = many(full("", |n| format!("k{n}=1\n"), ""));
+    assert!(last.text.ends_with(" more like these; they are not shown."), "{last}");
+    assert_eq!(last.severity, Severity::Warn);
+    let last = many(full("network.dns=[", |n| format!("'x{n}',"), "]\n"));
+    assert_eq!(last.severity, Severity::Refuse, "what is only counted still counts");
+    let last = many(full("", |n| format!("[[match]]\nwhen.serial='s{n}'\nroot.sizzze=5\n"), ""));
+    assert_eq!(last.severity, Severity::Warn);
+    for text in [
+        full("", |_| "k".to_owned(), "=1\n"),
+        full("image.url='", |_| "k".to_owned(), "'\n"),
+        full("image.url='http://", |_| "k:@".to_owned(), "'\n"),
+        full("image.url=[", |n| format!("'a{n}',"), "]\n"),
+    ] {
+        assert_eq!(of_file(text).len(), 1);
+    }
+}
+
+#[test]
+fn words_without_end_are_gathered() {
+    let words = |word: &dyn Fn(usize) -> String| {
+        Facts::from_cmdline((0..50_000).map(word).collect::<Vec<_>>().concat())
+    };
+    assert_eq!(problems_of(&words(&|n| format!("dayfly.hostnmae{n}=x "))).len(), 101);
+    assert_eq!(problems_of(&words(&|n| format!("something{n}=x "))), []);
+    problems_of(&words(&|n| format!("nameserver=10.0.{}.{} ", n / 250 % 250, n % 250)));
+}
+
+#[test]
+fn tables_in_tables_without_end_are_refused() {
+    let nested = |levels: usize, dots: usize| {
+        let name = vec!["a"; dots].join(".");
+        format!("version = 1\nx = {}1{}\n", format!("{{ {name} = ").repeat(levels), " }".repeat(levels))
+    };
+    for text in [
+        nested(79, 78),
+        nested(10, 78),
+        nested(70, 1),
+        format!("version = 1\n[{}]\n", vec!["a"; 100].join(".")),
+        format!("version = 1\nx = {}{}\n", "[".repeat(500_000), "]".repeat(500_000)),
+        format!("version = 1\n{}", "[".repeat(1_000_000)),
+    ] {
+        let problems = of_file(text);
+        assert_eq!(problems.len(), 1);
+        assert_eq!((problems[0].severity, problems[0].code), (Severity::Refuse, Code::ConfigFile));
+        assert!(problems[0].text.contains("deeper than 64"), "{}", problems[0]);
+    }
+    // Dots and brackets that nest nothing.
+    for text in [
+        full("[file.\"/a\"]\ncontent = \"\"\"\n", |_| "a.b.[{ \\\" \n".to_owned(), "\"\"\"\n"),
+        full("[file.\"/a\"]\ncontent = '''\n", |_| "a.b.[{ \\ ' \n".to_owned(), "'''\n"),
+        full("# ", |_| "a.[{".to_owned(), "\n"),
+        full("sysctl.x = '", |_| "a.[{\"".to_owned(), "'\n"),
+        full("hostname = \"a\" # it's ", |_| "a.[{".to_owned(), "\n"),
+        full("[sysctl]\n", |n| format!("\"a.b.c.d{n}\" = 1\n"), ""),
+        full("network.dns = [\n", |_| "\"10.0.0.1\",\n".to_owned(), "]\n"),
+    ] {
+        assert_eq!(of_file(text), []);
+    }
+}

@@ -1,0 +1,29 @@
+//! Answers of name servers, and the files that name them: whatever comes, an address is one of the family that was asked for.
+#![no_main]
+
+use std::net::IpAddr;
+
+use dayfly_wire::dns::{self, Family, Said};
+use dayfly_wire::resolv_conf::{self, ResolvConf};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    for family in [Family::V4, Family::V6] {
+        let Some(question) = dns::query(7, "boot.example.com", family) else { unreachable!("it is a name") };
+        let mut answer = question.clone();
+        answer.extend_from_slice(bytes);
+        if let [_, _, flags, _, _, _, _, count, ..] = answer.as_mut_slice() {
+            (*flags, *count) = (0x81, 3);
+        }
+        for message in [bytes, &answer] {
+            if let Ok(Said::Addresses(found)) = dns::parse(message, 7, "boot.example.com", family) {
+                assert!(!found.is_empty());
+                assert!(found.iter().all(|address| address.is_ipv4() == (family == Family::V4)));
+            }
+        }
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let conf = ResolvConf::parse(&text);
+    assert!(conf.servers.len() <= 8 && conf.candidates("boot").len() <= 7);
+    let _: Vec<IpAddr> = resolv_conf::hosts(&text, "boot");
+});
