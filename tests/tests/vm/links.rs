@@ -15,6 +15,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ("no_dhcp_answer", no_dhcp_answer),
     ("second_nic_is_dead", second_nic_is_dead),
     ("first_nic_is_dead", first_nic_is_dead),
+    ("image_behind_the_second_nic", image_behind_the_second_nic),
     ("no_carrier", no_carrier),
     ("cable_plugged_in_late", cable_plugged_in_late),
     ("no_nic", no_nic),
@@ -47,6 +48,20 @@ fn with_dead_nic(lab: &Lab, first: Nic, second: Nic) -> Result<()> {
     same!(step(&report, "network")?["attempt"], 1);
     let seconds = took(&report, "network")?;
     ensure!(seconds < 10.0, "the network took {seconds} s beside a dead card");
+    Ok(())
+}
+
+/// The card that the firmware booted from gets a lease, but no way to the image.
+fn image_behind_the_second_nic(lab: &Lab) -> Result<()> {
+    let site = Site::start(Image::Debian)?;
+    let first = Nic::user_with("restrict=on,net=10.0.9.0/24,host=10.0.9.2,dhcpstart=10.0.9.15");
+    let words = format!("{} BOOTIF=01-52-54-00-12-34-56 dayfly.image.connect=3", site.parameters());
+    let vm = boot(lab.bare_node(initramfs()?)?.nic(first).nic(Nic::user()).cmdline(&words))?;
+    let report = vm.boot_json()?;
+    same!(report["node"]["mac"], "52:54:00:12:34:57");
+    same!(report["node"]["address"], "10.0.2.15");
+    let settled = step(&report, "settle")?["detail"].to_string();
+    ensure!(settled.contains("10.0.9.15/24 by DHCP of 10.0.9.2, which led nowhere: GET "), "{settled}");
     Ok(())
 }
 
