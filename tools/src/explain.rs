@@ -32,6 +32,13 @@ pub fn run(args: &ExplainArgs) -> Result<()> {
     for wrong in wrong {
         eprintln!("warning: {wrong}");
     }
+    // Not an error: a node boots from what a later place names.
+    if settings.image.is_none() && settings.way != Way::Root {
+        eprintln!(
+            "note: no OS image is named here, neither by root= nor by image.url: a node fails with config.no-image unless /config, a \
+             credential or the settings URL names one"
+        );
+    }
     for hint in unanswered(&settings, &facts) {
         eprintln!("note: {hint}");
     }
@@ -48,11 +55,6 @@ pub fn run(args: &ExplainArgs) -> Result<()> {
     }
     if refused > 0 {
         bail!("a node would refuse to boot with this: {refused} value(s) cannot be used");
-    }
-    if settings.image.is_none() && settings.way != Way::Root {
-        bail!(
-            "a node would fail with this: no OS image is named, neither by root= nor by image.url [config.no-image]"
-        );
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The OS's root: the image below, a tmpfs above.
 
 use dayfly_plan::Code;
+use dayfly_plan::settings::value::Size;
 use dayfly_sys::{Mount, MountFlags, Sys, SysError, TreePath};
 
 use crate::Failure;
@@ -8,21 +9,22 @@ use crate::context::{Context, Done};
 use crate::trees::{IMAGE, OS, WRITABLE};
 
 /// Mounts it at its place before the switch.
-pub fn mount<S: Sys>(cx: &Context<S>, size: Option<u64>) -> Result<Done, Failure> {
+pub fn mount<S: Sys>(cx: &Context<S>, size: Option<Size>) -> Result<Done, Failure> {
     overlay(cx, size).map_err(|error| {
         Failure::from_sys(Code::RootOverlay, "make the root from image and tmpfs", &error)
     })?;
     Ok(Done::with(match size {
-        Some(bytes) => format!("tmpfs of {} MiB above the image", bytes >> 20),
+        Some(Size::Bytes(bytes)) => format!("tmpfs of {} MiB above the image", bytes >> 20),
+        Some(size) => format!("tmpfs of {size} of the memory above the image"),
         None => "tmpfs of half the memory above the image".to_owned(),
     }))
 }
 
-fn overlay<S: Sys>(cx: &Context<S>, size: Option<u64>) -> Result<(), SysError> {
+fn overlay<S: Sys>(cx: &Context<S>, size: Option<Size>) -> Result<(), SysError> {
     let writable = WRITABLE.place();
     let mut options = vec![("mode".to_owned(), Some("0755".to_owned()))];
-    if let Some(bytes) = size {
-        options.push(("size".to_owned(), Some(bytes.to_string())));
+    if let Some(size) = size {
+        options.push(("size".to_owned(), Some(size.to_string())));
     }
     cx.sys.make_dir(&writable, 0o755)?;
     cx.sys.mount(&Mount::New {

@@ -15,7 +15,7 @@ use crate::kubernetes::{KernelNeeds, KubeletPlan};
 use crate::layout::{self, Policy};
 use crate::node::{FilePlan, HostKeys, NetworkKeeper, SysctlPlan, UnitPlan, UserPlan};
 use crate::settings::template::UrlTemplate;
-use crate::settings::value::{DeviceRef, HostName, Sha256, Url};
+use crate::settings::value::{DeviceRef, HostName, Sha256, Size, Url};
 
 /// How the network comes up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,7 +201,7 @@ pub enum Action {
     /// Makes the OS's root: the image below a tmpfs.
     MountRoot {
         /// The tmpfs's limit in bytes; `None` is half of the memory.
-        size: Option<u64>,
+        size: Option<Size>,
     },
     /// Sets the paths up.
     ApplyLayout {

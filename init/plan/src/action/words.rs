@@ -7,6 +7,7 @@ use super::{Action, LayoutEntry, NetworkPlan, StateSearch};
 use crate::layout::Policy;
 use crate::node::{NetworkKeeper, some};
 use crate::paths;
+use crate::settings::value::Size;
 
 /// One line for a person: what happens, and on what.
 impl fmt::Display for Action {
@@ -54,8 +55,9 @@ impl fmt::Display for Action {
             }
             Action::OpenState(search) => write!(f, "mount {} if it is there", search.device),
             Action::MountRoot { size: None } => f.write_str("overlay of image and tmpfs"),
-            Action::MountRoot { size: Some(bytes) } => {
-                write!(f, "overlay of image and tmpfs of {bytes} bytes")
+            Action::MountRoot { size: Some(size) } => {
+                let of = if matches!(size, Size::Bytes(_)) { " bytes" } else { " of the memory" };
+                write!(f, "overlay of image and tmpfs of {size}{of}")
             }
             Action::ApplyLayout { entries } => f.write_str(&layout_in_words(entries)),
             Action::WriteIdentity(identity) => match &identity.hostname {

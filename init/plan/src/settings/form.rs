@@ -80,7 +80,11 @@ const FORMS: &[(&str, Form)] = &[
         number(1, 86400, r"^0*([1-9][0-9]{0,3}|[1-7][0-9]{4}|8[0-5][0-9]{3}|86[0-3][0-9]{2}|86400)s?$"),
     ),
     ("whole number of seconds", number(i64::MIN, i64::MAX, r"^[+-]?[0-9]+$")),
-    ("size", number(1, i64::MAX, "^0*[1-9][0-9]*[kKmMgG]?$")),
+    ("size", number(1, i64::MAX, r"^[0-9]+(\.[0-9]{1,9})?([kKmMgG](iB)?)?$")),
+    (
+        "size or percentage",
+        number(1, i64::MAX, r"^([0-9]+(\.[0-9]{1,9})?([kKmMgG](iB)?)?|0*([1-9][0-9]?|100)%)$"),
+    ),
     ("yes or no", Bool),
     ("path on the disk", BELOW),
     ("file name", BELOW),
@@ -119,7 +123,9 @@ const FORMS: &[(&str, Form)] = &[
     ("config.yaml", Text),
     (
         "policy",
-        pattern(r"^(read-only|ephemeral|persistent|persistent-file|tmpfs(\(0*[1-9][0-9]*[kKmMgG]?\))?)$"),
+        pattern(
+            r"^(read-only|ephemeral|persistent|persistent-file|tmpfs(\((?!0*\))[0-9]+(\.[0-9]{1,9})?([kKmMgG](iB)?)?\))?)$",
+        ),
     ),
     ("octal digits", pattern("^0[0-7]{3}$")),
     (

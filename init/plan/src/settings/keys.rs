@@ -206,8 +206,8 @@ keys! {
     "state.fstype" Image "ext4, xfs, btrfs or f2fs" "The file system that is made, by the image's own mkfs."
         |s, t, src| s.state_fstype.set(fstype(t)?, src.clone()),
         |s, n| one(&s.state_fstype, n);
-    "root.size" Root "size" "The limit of the tmpfs that takes what the OS writes outside the persistent paths; half of the memory where it is not set."
-        |s, t, src| put(&mut s.root_size, parse_size(t)?, src),
+    "root.size" Root "size or percentage" "The limit of the tmpfs that takes what the OS writes outside the persistent paths; half of the memory where it is not set. 50% is of the memory."
+        |s, t, src| put(&mut s.root_size, t.parse()?, src),
         |s, n| maybe(s.root_size.as_ref(), n);
     "hostname" Network "host name" "The node's name, which is in /etc/hostname, in the running kernel, in rules and URLs, and that of the Node; else the one in its ip=, else DHCP's, else node-MAC. Of DHCP and ip=, localhost and its kin are no names, _ becomes -, and a name over 63 bytes ends at its first dot."
         |s, t, src| put(&mut s.hostname, t.parse()?, src),

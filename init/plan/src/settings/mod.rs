@@ -5,6 +5,7 @@
 //! document onto the same settings.
 
 mod file;
+pub mod foreign;
 pub mod form;
 mod gather;
 pub mod groups;
@@ -146,7 +147,7 @@ pub struct Settings {
     /// Scripts from Git repositories, by name.
     pub scripts: std::collections::BTreeMap<String, script::Script>,
     /// The limit of the root's tmpfs.
-    pub root_size: Option<Sourced<u64>>,
+    pub root_size: Option<Sourced<value::Size>>,
     /// The policies by path.
     pub layout: Layout,
     /// The node's name.

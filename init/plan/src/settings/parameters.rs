@@ -3,8 +3,8 @@
 
 use super::keys::{add, emergency, module, put, relative};
 use super::problems::Problems;
-use super::value::{parse_bool, parse_path, parse_size};
-use super::{Settings, root, userinfo};
+use super::value::{Size, parse_bool, parse_path, parse_size};
+use super::{ImageSource, Settings, root, userinfo};
 use crate::{Code, Phase, Problem, Severity, Source, Sourced, Way, in_reference};
 
 /// What a bad value of a parameter means for the boot.
@@ -44,7 +44,7 @@ pub fn apply(
     let Some(parameter) =
         PARAMETERS.iter().find(|parameter| dayfly_wire::cmdline::same_key(parameter.name, key))
     else {
-        return;
+        return super::foreign::name(settings.way, key, value, source, problems);
     };
     let shown =
         value.map_or_else(|| parameter.name.to_owned(), |value| format!("{}={value}", parameter.name));
@@ -68,7 +68,7 @@ pub fn apply(
 
 /// dracut's booleans: the bare word is a yes.
 fn flag(value: Option<&str>) -> Result<bool, String> {
-    value.map_or(Ok(true), parse_bool)
+    value.map_or(Ok(true), |text| parse_bool(&text.to_ascii_lowercase()).or_else(|_| parse_bool(text)))
 }
 
 fn needed(value: Option<&str>) -> Result<&str, String> {
@@ -93,6 +93,13 @@ parameters! {
             }
             Ok(None)
         };
+    "coreos.live.rootfs_url" "URL" Essential "Taken as the image, which must be a squashfs or erofs file; Fedora CoreOS's own is an archive with one in it."
+        |s, v, src| {
+            if s.way != Way::Root {
+                put(&mut s.image, ImageSource::Url(needed(v)?.parse()?), src);
+            }
+            Ok(None)
+        };
     "rd.live.dir" "path" Helpful "The folder of the image file on a disk; LiveOS."
         |s, v, src| { s.live_dir.set(relative(needed(v)?)?, src.clone()); Ok(None) };
     "rd.live.squashimg" "file name" Helpful "The image's file name on a disk; squashfs.img."
@@ -107,8 +114,8 @@ parameters! {
         |s, v, src| overlay(s, v, src);
     "rd.live.overlay" "device[:path]" Helpful "As rd.overlay."
         |s, v, src| overlay(s, v, src);
-    "rd.live.overlay.size" "MiB" Helpful "The limit of the root's tmpfs."
-        |s, v, src| { put(&mut s.root_size, parse_size(&format!("{}M", needed(v)?))?, src); Ok(None) };
+    "rd.live.overlay.size" "MiB, size or percentage" Helpful "The limit of the root's tmpfs: a plain number is MiB, as in dracut; 2G and 1.5GiB are what they say, 50% is of the memory."
+        |s, v, src| { put(&mut s.root_size, mebibytes(needed(v)?)?, src); Ok(None) };
     "rd.live.overlay.readonly" "yes or no" Helpful "Not taken over: the layout says which paths are read-only."
         |_s, v, _src| { Ok(flag(v)?.then(|| "use layout settings to make paths read-only".to_owned())) };
     "rd.live.overlay.reset" "yes or no" Helpful "Not taken over: what is ephemeral is new at every boot, what is persistent is never wiped from the command line."
@@ -198,8 +205,20 @@ parameters! {
         |s, v, src| { modules(&mut s.modules_load, v, src) };
     "rd.driver.post" "module,…" Helpful "As rd.driver.pre."
         |s, v, src| { modules(&mut s.modules_load, v, src) };
+    "modules_load" "module,…" Helpful "systemd's for the OS: as dayfly.os.modules=."
+        |s, v, src| { modules(&mut s.os_modules, v, src) };
     "rd.modules_load" "module,…" Helpful "As rd.driver.pre."
         |s, v, src| { modules(&mut s.modules_load, v, src) };
+}
+
+/// A plain number of MiB, or a size with its unit.
+fn mebibytes(text: &str) -> Result<Size, String> {
+    if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+        && let Ok(bytes) = parse_size(&format!("{text}M"))
+    {
+        return Ok(Size::Bytes(bytes));
+    }
+    text.parse()
 }
 
 fn modules(
@@ -221,8 +240,8 @@ fn overlay(settings: &mut Settings, value: Option<&str>, source: &Source) -> Res
     if let Some(options) = text.strip_prefix("tmpfs") {
         for option in options.trim_start_matches(':').split(',').filter(|option| !option.is_empty()) {
             match option.split_once('=') {
-                Some(("size", size)) if !size.ends_with('%') => {
-                    put(&mut settings.root_size, parse_size(size)?, source);
+                Some(("size", size)) => {
+                    put(&mut settings.root_size, size.parse()?, source);
                 }
                 _ => return Ok(Some(format!("the option \"{option}\" is not supported"))),
             }

@@ -46,6 +46,11 @@ impl Problems {
         self.said.last()
     }
 
+    /// Whether one ends like this.
+    pub fn has_ending(&self, end: &str) -> bool {
+        self.said.iter().any(|problem| problem.text.ends_with(end))
+    }
+
     /// Whether what a place has beyond this is only counted: nobody will read more about it.
     pub fn is_full(&self, source: &Source) -> bool {
         let rank = source.rank().0;

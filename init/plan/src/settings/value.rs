@@ -262,20 +262,61 @@ pub fn parse_seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A size in bytes, or with K, M or G (1024).
+/// The limit of a tmpfs, as tmpfs(5) takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// So many bytes.
+    Bytes(u64),
+    /// Of the memory, 1 to 100.
+    Percent(u8),
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_suffix('%') {
+            None => parse_size(text).map(Self::Bytes),
+            Some(digits) => match digits.parse() {
+                Ok(percent @ 1..=100) if !digits.starts_with('+') => Ok(Self::Percent(percent)),
+                _ => Err(format!("\"{text}\" is not a part of the memory: 1% to 100% are possible")),
+            },
+        }
+    }
+}
+
+/// As the file system takes it.
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Size::Bytes(bytes) => bytes.fmt(f),
+            Size::Percent(percent) => write!(f, "{percent}%"),
+        }
+    }
+}
+
+/// A size in bytes, or with K, M or G, KiB, MiB or GiB (1024 each); a fraction may have up to nine digits.
 pub fn parse_size(text: &str) -> Result<u64, String> {
     let refuse = || format!("\"{text}\" is not a size: a number with an optional K, M or G is expected");
-    let (digits, unit) = match text.as_bytes().last() {
-        Some(b'k' | b'K') => (text.get(..text.len() - 1), 1 << 10),
-        Some(b'm' | b'M') => (text.get(..text.len() - 1), 1 << 20),
-        Some(b'g' | b'G') => (text.get(..text.len() - 1), 1 << 30),
-        _ => (Some(text), 1),
+    let body = text.strip_suffix("iB").filter(|body| body.ends_with(['K', 'M', 'G', 'k', 'm', 'g']));
+    let body = body.unwrap_or(text);
+    let (digits, unit): (_, u64) = match body.as_bytes().last() {
+        Some(b'k' | b'K') => (body.get(..body.len() - 1), 1 << 10),
+        Some(b'm' | b'M') => (body.get(..body.len() - 1), 1 << 20),
+        Some(b'g' | b'G') => (body.get(..body.len() - 1), 1 << 30),
+        _ => (Some(body), 1),
     };
-    let number: u64 = digits
-        .filter(|digits| !digits.starts_with('+'))
-        .and_then(|digits| digits.parse().ok())
-        .ok_or_else(refuse)?;
-    number.checked_mul(unit).filter(|bytes| *bytes > 0).ok_or_else(refuse)
+    let digits = digits.ok_or_else(refuse)?;
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, "0"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(part) || part.len() > 9 {
+        return Err(refuse());
+    }
+    let number = |text: &str| text.parse::<u64>().map_err(|_| refuse());
+    let scale = 10_u64.pow(u32::try_from(part.len()).unwrap_or_default());
+    let fraction = number(part)?.checked_mul(unit).ok_or_else(refuse)? / scale;
+    let bytes = number(whole)?.checked_mul(unit).and_then(|bytes| bytes.checked_add(fraction));
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(refuse)
 }
 
 /// A boolean in dracut's grammar.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use dayfly_plan::settings::foreign::{FOREIGN, Where};
 use dayfly_plan::settings::parameters::{PARAMETERS, Weight};
 use dayfly_wire::ip::IpArg;
 
@@ -26,15 +27,17 @@ const IP_FORMS: &[(&str, &str)] = &[
 fn parameters_page() {
     let mut text = format!("{MADE}# Kernel parameters\n\n");
     text.push_str(
-        "Three kinds of words on the kernel command line concern Dayfly:
+        "Four kinds of words on the kernel command line concern Dayfly:
 
 - `dayfly.NAME=VALUE`: every [setting](settings.md), by its name;
 - what dracut and the kernel document, in the table below, with the same meaning as far as it goes;
+- words of other boot programs that Dayfly does not act on are [named](#words-of-others-that-dayfly-does-not-act-on), with what to write instead;
 - everything else belongs to somebody else and is never an error.
 
 The line is split as the kernel splits it: quotes protect spaces (`key=\"a b\"`), `-` and `_` are one in keys, of
-repeated words the later wins unless the table says that they add up. Words after a bare `--` are handed to the OS's init
-as its arguments. `MODULE.PARAMETER=VALUE` reaches kernel modules when Dayfly loads them.
+repeated words the later wins unless the table says that they add up. The OS's init gets the arguments that the kernel
+handed to init: words without a value and a dot that the kernel does not know (`single`, a runlevel, `-b`), unless `init=` or `rdinit=` comes after them, and what stands behind a bare `--`;
+others with a value are in its environment. `MODULE.PARAMETER=VALUE` reaches kernel modules when Dayfly loads them.
 
 A bad value of an essential parameter refuses the boot before anything is touched; of another one, it is a warning and
 the value is ignored. `dayfly explain --cmdline '…'` says the same on any machine.
@@ -51,6 +54,26 @@ the value is ignored. `dayfly explain --cmdline '…'` says the same on any mach
         let kind = if parameter.kind == "see ip= below" { "[see below](#ip)" } else { parameter.kind };
         writeln!(text, "| `{}` | {} | {} | {weight} |", parameter.name, cell(kind), cell(parameter.doc))
             .unwrap();
+    }
+    text.push_str(
+        "
+## Words of others that Dayfly does not act on
+
+Each of these is named once as a warning, by the booting node and by `dayfly explain`, with what to write instead. In an initramfs of dracut only those with
+`both` are, as dracut acts on the others itself; on a mounted root (`init=`) none is. A word that is switched off (`rd.luks=0`) asks for nothing.
+
+| word | whose | asks for | instead | named in |
+|---|---|---|---|---|
+",
+    );
+    for row in FOREIGN {
+        let names: Vec<String> = row.names.iter().map(|name| format!("`{name}`")).collect();
+        let place = match row.named {
+            Where::Own => "own initramfs",
+            Where::Both => "both",
+        };
+        let (names, instead) = (names.join(" "), cell(row.instead));
+        writeln!(text, "| {names} | {} | {} | {instead} | {place} |", row.whose, cell(row.what)).unwrap();
     }
     text.push_str(
         "

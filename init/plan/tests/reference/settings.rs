@@ -188,7 +188,7 @@ same settings, see [parameters](parameters.md); of `root=` and `dayfly.image.url
     text.push_str(
         "
 Booleans are `1 yes on true` and `0 no off false`. Seconds are whole numbers from 1 to 86400, so that no wait is endless.
-Sizes are bytes, or a number with `K`, `M` or `G` (1024 each).
+Sizes are bytes, or a number with `K`, `M` or `G` (1024 each), also as `1.5G` or `512MiB`.
 
 ## Groups
 

@@ -1,0 +1,109 @@
+//! Words of other boot programs: what Dayfly does not act on is named once, and what is nobody's business here is not.
+
+use dayfly_plan::settings::foreign::{FOREIGN, Where, find};
+use dayfly_plan::settings::gather;
+use dayfly_plan::settings::parameters::PARAMETERS;
+use dayfly_plan::{Code, Facts, Severity, Way};
+
+fn said(way: Way, cmdline: &str) -> Vec<String> {
+    let (_, problems) = gather(&Facts::from_cmdline(cmdline).on_way(way));
+    for problem in &problems {
+        assert_eq!((problem.severity, problem.code), (Severity::Warn, Code::ConfigUnsupported), "{cmdline}");
+    }
+    problems.into_iter().map(|problem| problem.text).collect()
+}
+
+#[test]
+fn every_word_is_named_once_without_its_value() {
+    for row in FOREIGN {
+        for name in row.names {
+            let key = name.replace('*', "x");
+            if PARAMETERS.iter().any(|parameter| parameter.name == key) {
+                continue;
+            }
+            // Only `=0` of these asks for something.
+            let value = if ["rd.peerdns", "rd.bootif"].contains(name) { "0" } else { "SESAME" };
+            let found = said(Way::Initramfs, &format!("{key}={value} {key}={value}"));
+            assert_eq!(found.len(), 1, "{name}: {found:?}");
+            assert!(found[0].starts_with(&format!("{key}= asks for {} (", row.what)), "{name}: {found:?}");
+            assert!(found[0].contains(row.instead) && !found[0].contains("SESAME"), "{name}: {found:?}");
+            assert!(std::ptr::eq(find(&key).unwrap(), row), "{name} is in two rows");
+            let under_dracut = usize::from(row.named == Where::Both);
+            assert_eq!(said(Way::Dracut, &format!("{key}={value}")).len(), under_dracut, "{name}");
+            assert_eq!(said(Way::Root, &format!("{key}={value}")), Vec::<String>::new(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_words_that_people_write_are_known() {
+    for (cmdline, words) in [
+        ("bond=bond0:eth0,eth1:mode=802.3ad", "bond= asks for a bond of several cards (dracut, systemd)"),
+        ("vlan=eth0.5:eth0", "vlan= asks for a VLAN"),
+        ("rd.route=10.0.0.0/8:10.0.2.2", "rd.route= asks for a static route"),
+        ("rd.luks.uuid=luks-1 rd.luks.name=1=x", "rd.luks.uuid= asks for an encrypted disk"),
+        ("rd.lvm.lv=vg/root", "rd.lvm.lv= asks for LVM volumes"),
+        ("netroot=iscsi:user:SESAME@10.0.0.1::::iqn", "netroot= asks for a root over the network"),
+        ("fetch=http://boot/fs.squashfs", "write root=live:http://SERVER/IMAGE"),
+        ("boot=live", "boot= asks for another program's way to boot"),
+        ("toram", "toram asks for a copy of the image"),
+        ("systemd.pull=raw,machine:x:http://boot/x", "systemd.pull= asks for"),
+        ("rd.systemd.pull=raw,machine:x:http://boot/x", "rd.systemd.pull= asks for"),
+        ("overlayroot=tmpfs", "overlayroot= asks for an overlay"),
+        ("ds=nocloud;s=http://boot/", "ds= asks for settings"),
+        ("wwinit.uri=http://boot/", "wwinit.uri= asks for an image and overlays"),
+        ("k3os.token=SESAME", "k3os.token= asks for its settings (k3OS)"),
+        ("ignition.firstboot", "ignition.firstboot asks for settings by Ignition"),
+        ("live_media=/dev/sda1", "live_media= asks for an image on a disk"),
+        ("rd.peerdns=0", "rd.peerdns= asks for no name servers from DHCP"),
+    ] {
+        let found = said(Way::Initramfs, cmdline);
+        assert!(found.len() == 1 && found[0].contains(words), "{cmdline}: {found:?}");
+        assert!(!found[0].contains("SESAME"), "{cmdline}: {found:?}");
+    }
+}
+
+#[test]
+fn what_is_switched_off_or_somebody_elses_is_not_named() {
+    for cmdline in [
+        "rd.luks=0 rd.lvm=0 rd.md=no rd.dm=off rd.multipath=0 rd.auto=0 rd.live.check=0 rd.peerdns=1 rd.peerdns",
+        "console=ttyS0,115200n8 quiet splash nomodeset mitigations=off initrd=x BOOT_IMAGE=/vmlinuz rd.shell=Yes",
+        "systemd.unit=rescue.target systemd.mask=x.service luks.uuid=x resume=/dev/sda2 mem=2G net.ifnames=0",
+        "bondage=1 ds9 rd.luksx=1 fetching=1 boots=1",
+    ] {
+        assert_eq!(said(Way::Initramfs, cmdline), Vec::<String>::new(), "{cmdline}");
+    }
+}
+
+#[test]
+fn sizes_are_read_as_their_writer_means_them() {
+    for (cmdline, expected) in [
+        ("rd.live.overlay.size=512", "536870912"),
+        ("rd.live.overlay.size=50%", "50%"),
+        ("rd.live.overlay.size=2G", "2147483648"),
+        ("rd.live.overlay.size=1.5GiB", "1610612736"),
+        ("rd.live.overlay.size=0.5", "524288"),
+        ("rd.overlay=tmpfs:size=50%", "50%"),
+        ("rd.overlay=tmpfs:size=512MiB", "536870912"),
+        ("dayfly.root.size=50%", "50%"),
+        ("dayfly.root.size=512", "512"),
+    ] {
+        let (settings, problems) = gather(&Facts::from_cmdline(cmdline));
+        assert_eq!(problems, [], "{cmdline}");
+        assert_eq!(settings.root_size.unwrap().value.to_string(), expected, "{cmdline}");
+    }
+    for text in ["2GB", "1,5G", "-1", "1e3", "50 %", "0%", "101%", "18446744073709551615G", "1.", ".5"] {
+        let cmdline = format!("rd.live.overlay.size=\"{text}\"");
+        let (settings, problems) = gather(&Facts::from_cmdline(cmdline.as_str()));
+        assert!(settings.root_size.is_none(), "{text}");
+        assert!(problems[0].text.contains(&format!("\"{text}\"")), "it is quoted as written: {problems:?}");
+    }
+}
+
+#[test]
+fn the_image_of_fedora_coreos_is_the_image() {
+    let (settings, problems) = gather(&Facts::from_cmdline("coreos.live.rootfs_url=http://boot/os.squashfs"));
+    assert_eq!(problems, []);
+    let image = settings.shown().into_iter().find(|row| row.name == "image.url").unwrap();
+    assert_eq!(image.value, "http://boot/os.squashfs");
+}
