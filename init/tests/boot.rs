@@ -265,6 +265,13 @@ fn each_failure_says_what_went_wrong() {
     });
 }
 
+/// The transfer had no deadline in the runner: such a boot stood for ever.
+#[test]
+fn a_transfer_that_hangs_is_given_up_by_the_runner() {
+    let cmdline = good_cmdline() + " dayfly.image.stall=5 dayfly.image.connect=5 dayfly.retry=20";
+    fails_with(&cmdline, "step.deadline", "it has shown no progress for", |state| state.hangs = true);
+}
+
 #[test]
 fn a_server_that_comes_back_is_enough() {
     let (machine, ends) = Machine::new(&good_cmdline(), 20);

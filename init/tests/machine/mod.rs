@@ -75,6 +75,8 @@ pub struct State {
     pub length: Option<u64>,
     /// The connection ends after this many bytes.
     pub cut: Option<usize>,
+    /// What reads the body never comes back after its bytes: a defect, or a call that no limit ends.
+    pub hangs: bool,
     pub requests: usize,
     /// The bodies that were POSTed, and what is answered.
     pub posted: Vec<Vec<u8>>,
@@ -166,6 +168,7 @@ impl Machine {
                 status: 200,
                 length: Some(3 << 20),
                 cut: None,
+                hangs: false,
                 requests: 0,
                 posted: Vec::new(),
                 post_status: 204,

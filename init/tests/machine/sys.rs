@@ -268,6 +268,7 @@ impl Sys for Machine {
             return Ok(Response { status: 200, reason: "OK".to_owned(), length, tag: None, body });
         }
         let body: Box<dyn Read + Send> = match state.cut {
+            None if state.hangs => Box::new(Cursor::new(state.served.clone()).chain(Hung)),
             Some(cut) => Box::new(
                 Cursor::new(state.served.iter().copied().take(cut).collect::<Vec<u8>>()).chain(Broken),
             ),
@@ -397,6 +398,16 @@ impl Uevents for Silence {
 }
 
 /// The end of a connection that broke.
+struct Hung;
+
+impl Read for Hung {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
 struct Broken;
 
 impl Read for Broken {

@@ -2,6 +2,7 @@
 
 mod ip;
 mod kubernetes;
+mod names;
 mod node;
 
 use std::time::Duration;
@@ -48,6 +49,7 @@ pub fn plan(settings: &Settings) -> Plan {
     node(&mut draft, settings);
     kubernetes(&mut draft, settings);
     handover(&mut draft, settings);
+    draft.notes.extend(names::unresolvable(settings));
     Plan {
         steps: draft.steps,
         notes: draft.notes,
