@@ -88,6 +88,11 @@ impl Booted {
 
 /// Boots with the cards va and vb, and these networks behind them. The image is at 10.9.9.9.
 fn booted(words: &str, networks: [Network; 2]) -> Booted {
+    booted_under(words, networks, || ())
+}
+
+/// The same, with something that starts when the networks are there.
+fn booted_under(words: &str, networks: [Network; 2], attack: impl FnOnce() + Send) -> Booted {
     let words = format!(
         "root=live:http://10.9.9.9/os.squashfs dayfly.image.connect=2 dayfly.config.device=none rd.retry=30 {words}"
     );
@@ -100,6 +105,7 @@ fn booted(words: &str, networks: [Network; 2]) -> Booted {
             .zip(["va", "vb"])
             .map(|(network, card)| serve(scratch, &image, card, *network))
             .collect();
+        attack();
         enter_root(scratch, &words);
         let started = Instant::now();
         let ended = boot(&Arc::new(Kernel::new()), Way::Dracut, &[]);
@@ -333,4 +339,46 @@ fn a_card_keeps_to_the_mtu_that_it_can_do() {
         booted.assert_only("va", "vb");
         assert_eq!(booted.card("va")["mtu"], mtu, "{words}: {}", booted.log);
     }
+}
+
+/// A neighbour that sends packets to the DHCP client's port as quickly as it can. Each was a line in a queue without end:
+/// 300 MB, and neither a failure screen nor boot.json.
+#[test]
+fn a_flood_of_dhcp_packets_leaves_memory_and_the_record_alone() {
+    let nobody = Network { dhcp: None, has_image: false, refuses: true };
+    let memory = || {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap().to_owned();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    let before = memory();
+    let sent = Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let counted = Arc::clone(&sent);
+    let booted = booted_under("dayfly.retry=6", [nobody, nobody], move || {
+        let network = fs::File::open("/run/netns/net-va").unwrap();
+        std::thread::spawn(move || {
+            nix::sched::setns(network, CloneFlags::CLONE_NEWNET).unwrap();
+            let socket = std::net::UdpSocket::bind("10.9.1.1:67").unwrap();
+            socket.set_broadcast(true).unwrap();
+            let started = Instant::now();
+            while started.elapsed() < Duration::from_secs(30) {
+                // Before the card is up there is nowhere to send it.
+                if socket.send_to(&[2; 300], "10.9.1.255:68").is_ok() {
+                    counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                }
+            }
+        });
+    });
+    let sent = sent.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(sent > 10_000, "{sent} packets are no flood");
+    let grown = memory().saturating_sub(before);
+    assert!(grown < 64 << 10, "{grown} KiB more for {sent} packets");
+    assert_eq!(booted.ended, Ended::Failed);
+    assert_eq!(
+        (&booted.report["outcome"], &booted.report["failure"]["code"]),
+        (&"failed".into(), &"net.no-lease".into())
+    );
+    assert!(booted.log.len() < 1 << 20, "{} bytes", booted.log.len());
+    assert!(booted.log.contains(" more lines of this kind were left out"), "{}", booted.log);
+    assert!(booted.log.contains("DAYFLY COULD NOT BOOT THIS NODE"), "{}", booted.log);
 }
