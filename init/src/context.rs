@@ -7,6 +7,7 @@ use std::time::Duration;
 use dayfly_plan::StepId;
 use dayfly_sys::Sys;
 
+use crate::Failure;
 use crate::claims::Claims;
 use crate::events::{Events, Level};
 use crate::modules::Modules;
@@ -57,6 +58,12 @@ impl<S: Sys> Context<S> {
     /// Something moves: a step without a fixed end is given up where it has not said so for long.
     pub fn moves(&self) {
         self.heartbeat.beat(self.sys.now());
+    }
+
+    /// Tells what failed and goes on: one file that cannot be written is not worth a node that restarts for ever.
+    pub fn tolerate(&self, failure: &Failure) {
+        let Failure { code, tried, wrong, fix, .. } = failure;
+        self.note(Level::Warning, format!("{tried}: {wrong} [{code}]; the boot goes on without it. {fix}"));
     }
 
     /// The time that is left.

@@ -191,14 +191,55 @@ fn what_the_image_does_not_have_is_named() {
 /// A user can put a link into his home on the disk; what is written through it would be root's.
 #[test]
 fn no_link_in_a_home_is_followed() {
-    let (machine, end) = boot(&format!("user.admin.authorized_keys = \"{KEY}\""), "panic=1", |state| {
+    let machine = good(&format!("user.admin.authorized_keys = \"{KEY}\""), "", |state| {
         let link = Node::Symlink(PathBuf::from("/etc"));
         state.put(Path::new("/run/dayfly/l/home/admin/.ssh"), link);
     });
-    assert_eq!(end, End::Power(dayfly_sys::Power::Reboot));
-    let wrong = machine.report()["failure"]["wrong"].as_str().unwrap().to_owned();
-    assert!(wrong.contains("/home/admin/.ssh is there and is not a folder"), "{wrong}");
+    assert!(says(&machine, "/home/admin/.ssh is there and is not a folder [node.write]"));
     assert!(!machine.state().nodes.contains_key(Path::new("/sysroot/etc/authorized_keys")));
+}
+
+fn says(machine: &Machine, words: &str) -> bool {
+    let state = machine.state();
+    let found = state.log.iter().any(|(_, line)| line.contains(words));
+    assert!(found, "{words:?} is not in {:#?}", state.log);
+    found
+}
+
+type Left = Box<dyn Fn(&mut machine::State)>;
+
+/// Each of these had the node restart for ever.
+#[test]
+fn what_a_user_left_there_is_that_files_failure() {
+    let keys = format!("user.admin.authorized_keys = \"{KEY}\"\nfile.\"/etc/a\".content = \"a\"\n");
+    let fault = |call: &str, errno: i32| {
+        let fault =
+            machine::Fault { call: call.to_owned(), cause: dayfly_sys::Cause::Errno(errno), times: 9 };
+        move |state: &mut machine::State| state.fault = Some(fault.clone())
+    };
+    let in_image = |path: &'static str, node: Node| -> Left {
+        Box::new(move |state| state.put(&Path::new("/run/dayfly/l").join(path), node.clone()))
+    };
+    let cases: [(Left, &str); 8] = [
+        (
+            in_image("home/admin/.ssh", Node::File(Vec::new())),
+            "/home/admin/.ssh is there and is not a folder",
+        ),
+        (in_image("home/admin/.ssh/authorized_keys", Node::Dir), "write ~admin/.ssh/authorized_keys"),
+        (in_image("etc/a", Node::Dir), "write /etc/a: "),
+        (Box::new(fault("write /sysroot/home/admin/.ssh/authorized_keys", 28)), "No space left on device"),
+        (Box::new(fault("make_dir /sysroot/home/admin/.ssh", 30)), "Read-only file system"),
+        (in_image("etc/hostname", Node::Dir), "write /etc/hostname: "),
+        (Box::new(fault("write /sysroot/etc/machine-id", 28)), "write /etc/machine-id: "),
+        (in_image("var/log/dayfly", Node::Symlink(PathBuf::from("/etc"))), "keep"),
+    ];
+    for (left, words) in cases {
+        let machine = good(&keys, "", |state| left(state));
+        says(&machine, words);
+        let state = machine.state();
+        let is_record = |path: &&PathBuf| path.starts_with("/sysroot/etc") && path.ends_with("000001.json");
+        assert_eq!(state.nodes.keys().find(is_record), None, "{words}");
+    }
 }
 
 /// An image with OpenRC too, for who asks for its init.

@@ -1,10 +1,11 @@
 //! Files of the node: what the settings say, where they say it.
 
-use dayfly_plan::{Code, FilePlan};
+use dayfly_plan::{Code, FilePlan, paths};
 use dayfly_sys::Sys;
 
 use crate::Failure;
 use crate::context::{Context, Done};
+use crate::failure::Class;
 use crate::os::Accounts;
 use crate::trees::OS;
 
@@ -12,11 +13,21 @@ use crate::trees::OS;
 pub fn write<S: Sys>(cx: &Context<S>, files: &[FilePlan]) -> Result<Done, Failure> {
     let accounts = Accounts::read(&*cx.sys)
         .map_err(|error| Failure::from_sys(Code::NodeUser, "read the image's users", &error))?;
+    let mut failed = 0;
     for file in files {
-        write_one(cx, file, &accounts)?;
+        match write_one(cx, file, &accounts) {
+            Ok(()) => {}
+            // What the settings say is wrong, at every boot and whoever had the node before.
+            Err(failure) if failure.class == Class::Permanent => return Err(failure),
+            Err(failure) => {
+                cx.tolerate(&failure);
+                failed += 1;
+            }
+        }
     }
     let secrets = files.iter().filter(|file| file.is_secret()).count();
-    Ok(Done::with(format!("{} files, {secrets} of them secret", files.len())))
+    let failed = if failed == 0 { String::new() } else { format!(", {failed} not written") };
+    Ok(Done::with(format!("{} files, {secrets} of them secret{failed}", files.len())))
 }
 
 fn write_one<S: Sys>(cx: &Context<S>, file: &FilePlan, accounts: &Accounts) -> Result<(), Failure> {
@@ -33,6 +44,10 @@ fn write_one<S: Sys>(cx: &Context<S>, file: &FilePlan, accounts: &Accounts) -> R
         None => None,
     };
     let place = OS.at(&file.path);
+    if place.outside().starts_with(paths::RUN) {
+        let wrong = format!("{} is the boot's own folder", paths::RUN);
+        return Err(Failure::new(Code::NodeWrite, tried, wrong).hopeless());
+    }
     // Made with its mode: nobody can look in between.
     cx.sys.write(&place, content.expose().as_bytes(), file.mode).map_err(failed)?;
     match owner {

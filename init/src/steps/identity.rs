@@ -27,27 +27,37 @@ pub fn write<S: Sys>(cx: &Context<S>, plan: &IdentityPlan) -> Result<Done, Failu
     // What an administrator wrote into the hosts of an installed OS fits the name that it has.
     let hosts =
         if origin == OF_ROOT { Ok(()) } else { hosts::write(&*cx.sys, &name, cx.known.network.as_ref()) };
-    hosts
-        .and_then(|()| write_files(cx, &name, &machine_id))
-        .map_err(|error| Failure::from_sys(Code::NodeWrite, "write the node's identity into /etc", &error))?;
+    told(cx, "hosts", hosts);
+    write_files(cx, &name, &machine_id);
+    cx.sys
+        .set_hostname(name.as_str())
+        .map_err(|error| Failure::from_sys(Code::NodeWrite, "name the node", &error))?;
     cx.events.emit(Event::Node(NodeFact::Identity(name.to_string(), machine_id)));
     let said = format!("{name} (from {origin}), machine-id from {seed}");
     Ok(Done::with(said).and(Learned::Name(name)))
 }
 
-fn write_files<S: Sys>(cx: &Context<S>, name: &HostName, machine_id: &str) -> Result<(), SysError> {
-    let etc = OS.at("/etc");
-    let put = |file: &str, text: &str, mode: u32| cx.sys.write(&etc.join(file), text.as_bytes(), mode);
-    put("hostname", &format!("{name}\n"), 0o644)?;
-    put("machine-id", &format!("{machine_id}\n"), 0o444)?;
-    if let Some(network) = &cx.known.network
-        && !network.dns.is_empty()
-        // A symlink belongs to a resolver service of the OS, which asks the network itself.
-        && !container::has_resolver(cx)?
-    {
-        put("resolv.conf", &resolv_conf(network), 0o644)?;
+/// Where /etc is kept, it can be full, or hold a folder of such a name.
+fn told<S: Sys>(cx: &Context<S>, file: &str, written: Result<(), SysError>) {
+    if let Err(error) = written {
+        cx.tolerate(&Failure::from_sys(Code::NodeWrite, format!("write /etc/{file}"), &error));
     }
-    cx.sys.set_hostname(name.as_str())
+}
+
+fn write_files<S: Sys>(cx: &Context<S>, name: &HostName, machine_id: &str) {
+    let put = |file: &str, text: &str, mode: u32| {
+        let path = OS.at("/etc").join(file);
+        told(cx, file, cx.sys.write(&path, text.as_bytes(), mode));
+    };
+    put("hostname", &format!("{name}\n"), 0o644);
+    put("machine-id", &format!("{machine_id}\n"), 0o444);
+    let Some(network) = cx.known.network.as_ref().filter(|network| !network.dns.is_empty()) else { return };
+    // A symlink belongs to a resolver service of the OS, which asks the network itself.
+    match container::has_resolver(cx) {
+        Ok(true) => {}
+        Ok(false) => put("resolv.conf", &resolv_conf(network), 0o644),
+        Err(error) => told(cx, "resolv.conf", Err(error)),
+    }
 }
 
 /// The name that this node has where the settings give none, and who gave it: what an installed OS calls itself, else what

@@ -75,7 +75,10 @@ pub fn apply<S: Sys>(cx: &Context<S>, entries: &[LayoutEntry]) -> Result<Done, F
         };
         outcome.map_err(failed(tried()))?;
     }
-    fstab::settle(cx, entries, &left_to_os).map_err(failed("put /etc/fstab right".to_owned()))?;
+    if let Err(error) = fstab::settle(cx, entries, &left_to_os) {
+        // Where /etc is kept, it can be full; the OS says what it cannot mount.
+        cx.tolerate(&failed("put /etc/fstab right".to_owned())(error));
+    }
     container::leave(cx).map_err(failed("clear what a container's tools left".to_owned()))?;
     // What is still bound from it stays; only the place goes.
     let away = Mount::Unmount { target: OVERLAY.place(), lazy: true };

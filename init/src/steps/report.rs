@@ -54,7 +54,11 @@ fn unavailable(url: &Url) -> Failure {
 
 /// Keeps boot.json and boot.log among those of earlier boots in the OS's /var/log.
 pub fn keep<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
-    let folder = OS.at(paths::HISTORY);
+    // The folder itself, wherever /var/log is: what a symlink in its place leads to is no record's place.
+    let parent = cx.sys.resolve(&OS.at(paths::HISTORY).parent());
+    let tried = || format!("keep boot.json in {}", paths::HISTORY);
+    let parent = parent.map_err(|error| Failure::from_sys(Code::NodeWrite, tried(), &error))?;
+    let folder = parent.join(OS.at(paths::HISTORY).file_name().unwrap_or_default()).without_links();
     let Some(report) = cx.events.report("handover", TEXT) else {
         return Err(Failure::new(Code::NodeWrite, "keep boot.json", "the log's thread did not answer"));
     };

@@ -27,14 +27,20 @@ pub fn set_up<S: Sys>(cx: &Context<S>, users: &[UserPlan]) -> Result<Done, Failu
             );
         };
         if !plan.authorized_keys.is_empty() {
-            write_keys(cx, &user, &plan.authorized_keys)?;
-            keys += plan.authorized_keys.len();
+            // What is in a home is its user's: it may be full, or a folder where a file is wanted.
+            match write_keys(cx, &user, &plan.authorized_keys) {
+                Ok(()) => keys += plan.authorized_keys.len(),
+                Err(failure) => cx.tolerate(&failure),
+            }
         }
         if let Some(hash) = &plan.password_hash {
-            set_password(cx, &user.name, hash).map_err(|error| {
-                Failure::from_sys(Code::NodeWrite, format!("set the password of {}", user.name), &error)
-            })?;
-            passwords += 1;
+            match set_password(cx, &user.name, hash) {
+                Ok(()) => passwords += 1,
+                Err(error) => {
+                    let tried = format!("set the password of {}", user.name);
+                    cx.tolerate(&Failure::from_sys(Code::NodeWrite, tried, &error));
+                }
+            }
         }
     }
     Ok(Done::with(format!("{} users, {keys} keys, {passwords} passwords", users.len())))
