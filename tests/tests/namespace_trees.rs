@@ -162,3 +162,23 @@ fn mounts_and_sockets_stay_behind() {
         assert!(!tree.join("source").exists() || !tree.join("source/file").exists());
     });
 }
+
+/// A process may have 1024 descriptors open, and a path 4096 bytes: trees have neither limit. Copying one of 510 levels failed
+/// with EMFILE.
+#[test]
+fn trees_of_any_depth_are_copied_and_removed() {
+    apart(|kernel, scratch| {
+        let deep = "import os, sys\nos.chdir(sys.argv[1])\nfor i in range(10000):\n os.mkdir('d'); os.chdir('d')\nopen('leaf', 'w').write('x')";
+        let [tree, copy] = ["tree", "copy"].map(|name| scratch.join(name));
+        for dir in [&tree, &copy] {
+            kernel.make_dir(&own(dir), 0o755).unwrap();
+        }
+        run("python3", &["-c", deep, tree.to_str().unwrap()]);
+        let copied = kernel.copy_tree(&own(&tree), &own(&copy), &[]).unwrap();
+        assert_eq!((copied.entries, copied.bytes), (10_001, 1));
+        for dir in [tree, copy] {
+            kernel.remove_tree(&own(&dir)).unwrap();
+            assert!(!dir.exists());
+        }
+    });
+}

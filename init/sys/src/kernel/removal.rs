@@ -43,38 +43,66 @@ pub(super) fn remove_tree(path: &TreePath) -> Result<()> {
 pub(super) fn empty(top: OwnedFd) -> std::result::Result<(), (CString, Errno)> {
     let mut failure = None;
     let list = |dir: &OwnedFd| names(dir.as_fd()).unwrap_or_default();
-    let entries = list(&top);
-    // A stack of open folders instead of recursion: an archive can be deeper than a thread's stack is long.
-    let mut open: Vec<(OwnedFd, Vec<CString>)> = vec![(top, entries)];
-    let mut below: Vec<CString> = Vec::new();
-    while let Some((dir, entries)) = open.last_mut() {
+    // One folder is open at a time, and the way back is `..`: a tree can be deeper than a process may have descriptors, and
+    // than a thread's stack is long.
+    let mut entries = list(&top);
+    let mut here = top;
+    let mut above: Vec<(Identity, Vec<CString>, CString)> = Vec::new();
+    loop {
         let Some(name) = entries.pop() else {
-            open.pop();
-            if let (Some((parent, _)), Some(name)) = (open.last(), below.pop())
-                && let Err(errno) = unlinkat(parent, &*name, AtFlags::REMOVEDIR)
-            {
+            let Some((identity, left, name)) = above.pop() else { break };
+            match identity.above(&here) {
+                Ok(parent) => here = parent,
+                Err(errno) => return Err(failure.unwrap_or((name, errno))),
+            }
+            entries = left;
+            if let Err(errno) = unlinkat(&here, &*name, AtFlags::REMOVEDIR) {
                 failure = failure.or(Some((name, errno)));
             }
             continue;
         };
         // Folders say EISDIR on Linux, and EPERM where POSIX is followed to the letter.
-        let errno = match unlinkat(&*dir, &*name, AtFlags::empty()) {
+        let errno = match unlinkat(&here, &*name, AtFlags::empty()) {
             Ok(()) => continue,
             Err(errno) => errno,
         };
-        match open_dir(&*dir, &*name) {
-            Ok(child) if begins_mount(dir.as_fd(), child.as_fd()) => {
+        let child = match open_dir(&here, &*name) {
+            Ok(child) if begins_mount(here.as_fd(), child.as_fd()) => {
                 failure = failure.or(Some((name, Errno::BUSY)));
+                continue;
             }
-            Ok(child) => {
-                let entries = list(&child);
-                open.push((child, entries));
-                below.push(name);
+            Ok(child) => child,
+            Err(_) => {
+                failure = failure.or(Some((name, errno)));
+                continue;
             }
-            Err(_) => failure = failure.or(Some((name, errno))),
+        };
+        match Identity::of(&here) {
+            Ok(identity) => {
+                above.push((identity, std::mem::replace(&mut entries, list(&child)), name));
+                here = child;
+            }
+            Err(errno) => failure = failure.or(Some((name, errno))),
         }
     }
     failure.map_or(Ok(()), Err)
+}
+
+/// Which folder it was: what `..` leads to must be that one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity(u64, u64);
+
+impl Identity {
+    pub(super) fn of(folder: &OwnedFd) -> rustix::io::Result<Self> {
+        let stat = rustix::fs::fstat(folder)?;
+        Ok(Self(stat.st_dev, stat.st_ino))
+    }
+
+    /// Opens this folder again, as the one above.
+    pub(super) fn above(self, below: &OwnedFd) -> rustix::io::Result<OwnedFd> {
+        let parent = open_dir(below, c"..")?;
+        if Self::of(&parent)? == self { Ok(parent) } else { Err(Errno::STALE) }
+    }
 }
 
 pub(super) fn open_dir<P: rustix::path::Arg>(dir: impl AsFd, name: P) -> rustix::io::Result<OwnedFd> {

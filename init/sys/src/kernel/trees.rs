@@ -16,6 +16,7 @@ use rustix::io::Errno;
 
 use super::Tried;
 use super::files::open_folder;
+use super::removal::Identity;
 use super::walk::{self, Last, Missing};
 use super::xattrs::copy_xattrs;
 use crate::{Copied, Result, TreePath};
@@ -23,23 +24,46 @@ use crate::{Copied, Result, TreePath};
 /// Asked of the kernel per call; it copies less when it likes.
 const CHUNK: usize = 16 << 20;
 
+/// Of a path in an image, in bytes. No tree that somebody made for use has a hundredth of it.
+const DEEPEST: usize = 1 << 20;
+
 /// Files up to this size are copied through memory.
 const SMALL: usize = 64 << 10;
 
-/// One folder that is being copied.
+/// The folder that is being copied.
 struct Frame {
     from: OwnedFd,
     to: OwnedFd,
-    /// Below both tops, for messages and hard links.
-    path: PathBuf,
     names: Vec<CString>,
     /// What the folder looks like when its contents are in place. Not before: a set-group-ID folder hands its group
     /// down to what is made in it, and one with a default ACL hands that down.
     stat: Stat,
 }
 
+/// One above it. It is not open: a tree can be deeper than a process may have descriptors.
+struct Above {
+    from: Identity,
+    to: Identity,
+    names: Vec<CString>,
+    stat: Stat,
+}
+
+impl Above {
+    fn of(frame: Frame) -> std::result::Result<Self, Errno> {
+        let (from, to) = (Identity::of(&frame.from)?, Identity::of(&frame.to)?);
+        Ok(Self { from, to, names: frame.names, stat: frame.stat })
+    }
+
+    fn reopen(self, below: &Frame) -> std::result::Result<Frame, Errno> {
+        let (from, to) = (self.from.above(&below.from)?, self.to.above(&below.to)?);
+        Ok(Frame { from, to, names: self.names, stat: self.stat })
+    }
+}
+
 struct Copier {
     from: PathBuf,
+    /// Where the folder that is being copied is, below both tops: for messages and hard links.
+    path: PathBuf,
     top: OwnedFd,
     /// The first name of each file that has several, by device and inode.
     linked: HashMap<(u64, u64), PathBuf>,
@@ -69,22 +93,29 @@ pub(super) fn copy(from: &TreePath, to: &TreePath, skip: &[PathBuf]) -> Result<C
     let names = names(source.as_fd()).tried("list", from.display())?;
     let stat = rustix::fs::fstat(&source).tried("inspect", from.display())?;
     make_plain(&target).tried("prepare the folder", to.display())?;
-    let mut open = vec![Frame { from: source, to: target, path: PathBuf::new(), names, stat }];
-    // A stack of open folders instead of recursion: an image can be deeper than a thread's stack is long.
-    while let Some(frame) = open.last_mut() {
-        if let Some(name) = frame.names.pop() {
-            if let Some(below) = copier.entry(frame, &name, skip)? {
-                open.push(below);
+    let mut here = Frame { from: source, to: target, names, stat };
+    // A stack instead of recursion: an image can be deeper than a thread's stack is long.
+    let mut above: Vec<Above> = Vec::new();
+    loop {
+        if let Some(name) = here.names.pop() {
+            if let Some(below) = copier.entry(&here, &name, skip)? {
+                copier.path.push(OsStr::from_bytes(name.to_bytes()));
+                let shown = from.join(&copier.path);
+                if shown.as_os_str().len() > DEEPEST {
+                    return Err(Errno::NAMETOOLONG).tried("copy a tree as deep as", from.display());
+                }
+                above.push(Above::of(std::mem::replace(&mut here, below)).tried("inspect", shown.display())?);
             }
             continue;
         }
-        if let Some(done) = open.pop() {
-            let shown = from.join(&done.path);
-            finish(done.from.as_fd(), done.to.as_fd(), c".", FileType::Directory, &done.stat)
-                .tried("copy the attributes of", shown.display())?;
-            // Times last: each entry made in a folder changes them.
-            rustix::fs::futimens(&done.to, &times(&done.stat)).tried("set the times of", shown.display())?;
-        }
+        let shown = from.join(&copier.path);
+        finish(here.from.as_fd(), here.to.as_fd(), c".", FileType::Directory, &here.stat)
+            .tried("copy the attributes of", shown.display())?;
+        // Times last: each entry made in a folder changes them.
+        rustix::fs::futimens(&here.to, &times(&here.stat)).tried("set the times of", shown.display())?;
+        let Some(parent) = above.pop() else { break };
+        here = parent.reopen(&here).tried("go back from", shown.display())?;
+        copier.path.pop();
     }
     Ok(copier.copied)
 }
@@ -93,6 +124,7 @@ impl Copier {
     fn new(from: &Path, top: OwnedFd) -> Self {
         Self {
             from: from.into(),
+            path: PathBuf::new(),
             top,
             linked: HashMap::new(),
             buffer: vec![0; SMALL],
@@ -103,7 +135,7 @@ impl Copier {
 
     /// Copies one entry; a folder is returned for its contents.
     fn entry(&mut self, frame: &Frame, name: &CStr, skip: &[PathBuf]) -> Result<Option<Frame>> {
-        let path = frame.path.join(OsStr::from_bytes(name.to_bytes()));
+        let path = self.path.join(OsStr::from_bytes(name.to_bytes()));
         let shown = self.from.join(&path);
         let shown = shown.display();
         let stat = statat(&frame.from, name, AtFlags::SYMLINK_NOFOLLOW).tried("inspect", &shown)?;
@@ -148,7 +180,7 @@ impl Copier {
             names(below.as_fd()).tried("list", &shown)?
         };
         make_plain(&copy).tried("prepare the copy of", &shown)?;
-        Ok(Some(Frame { from: below, to: copy, path, names, stat }))
+        Ok(Some(Frame { from: below, to: copy, names, stat }))
     }
 
     /// Links to the first copy of the same file, where there is one; else remembers this one.
@@ -161,6 +193,8 @@ impl Copier {
         let link = || linkat(&self.top, first, &frame.to, name, AtFlags::empty());
         match link() {
             Err(Errno::EXIST) => unlinkat(&frame.to, name, AtFlags::empty()).and_then(|()| link()),
+            // Deeper than a path can be long: it becomes a file of its own.
+            Err(Errno::NAMETOOLONG) => return Ok(false),
             made => made,
         }
         .tried("link", format!("{} to {}", path.display(), first.display()))?;
