@@ -3,7 +3,7 @@
 use dayfly_plan::settings::foreign::{FOREIGN, Where, find};
 use dayfly_plan::settings::gather;
 use dayfly_plan::settings::parameters::PARAMETERS;
-use dayfly_plan::{Code, Facts, Severity, Way};
+use dayfly_plan::{Code, Facts, Severity, Way, plan};
 
 fn said(way: Way, cmdline: &str) -> Vec<String> {
     let (_, problems) = gather(&Facts::from_cmdline(cmdline).on_way(way));
@@ -106,4 +106,27 @@ fn the_image_of_fedora_coreos_is_the_image() {
     assert_eq!(problems, []);
     let image = settings.shown().into_iter().find(|row| row.name == "image.url").unwrap();
     assert_eq!(image.value, "http://boot/os.squashfs");
+}
+
+#[test]
+fn blanks_in_a_url_are_encoded_and_that_is_said() {
+    let line = "root=\"live:http://boot/my os.squashfs\" dayfly.settings.url=\"https://boot/a b/${mac}\" \
+                dayfly.report=\"http://boot/all boots\"";
+    let (settings, problems) = gather(&Facts::from_cmdline(line));
+    assert_eq!(problems, []);
+    let plan = plan(&settings).to_string();
+    for words in [
+        "fetch http://boot/my%20os.squashfs into memory",
+        "The URL was written with blanks; it is fetched as http://boot/my%20os.squashfs.",
+        "The URL was written with blanks; it is fetched as http://boot/all%20boots.",
+        "The URL https://boot/a b/${mac} was written with blanks; %20 is asked for in their place.",
+    ] {
+        assert!(plan.contains(words), "{words:?} is not in {plan}");
+    }
+    for text in ["http://bo ot/os", "http://boot/a\tb", "http://boot :80/os", "http://user:p w@boot/os"] {
+        let (settings, problems) = gather(&Facts::from_cmdline(format!("root=\"{text}\"")));
+        assert!(settings.image.is_none() && problems.len() == 1, "{text}: {problems:?}");
+    }
+    let (_, problems) = gather(&Facts::from_cmdline("dayfly.k3s.server=\"https://boot/a b\""));
+    assert!(problems[0].text.contains("has a blank in it"), "{problems:?}");
 }

@@ -191,6 +191,7 @@ fn late_settings(draft: &mut Draft, settings: &Settings) {
         );
     }
     let Some(template) = &settings.settings_url else { return };
+    draft.notes.extend(template.value.note());
     let known = Variables {
         mac: None,
         uuid: settings.machine.uuid.clone(),
@@ -231,6 +232,7 @@ fn find_image(draft: &mut Draft, settings: &Settings) {
             "find"
         }
         Some(ImageSource::Url(url)) => {
+            draft.notes.extend(url.note());
             let fetch = Action::Fetch {
                 url: url.clone(),
                 patience: patience(settings),
@@ -382,6 +384,7 @@ fn handover(draft: &mut Draft, settings: &Settings) {
         OnFailure::Continue("the record of this boot is in /run/dayfly all the same"),
     );
     if let Some(url) = &settings.report {
+        draft.notes.extend(url.value.note());
         let report = Action::Report { url: url.value.clone(), wait: settings.report_wait.value };
         draft.add(
             Phase::Handover,

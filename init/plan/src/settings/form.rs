@@ -60,11 +60,11 @@ const FORMS: &[(&str, Form)] = &[
     ("PEM", Text),
     ("kubeconfig", Text),
     ("KubeletConfiguration", Text),
-    ("URL", pattern(url!(r"([/?#][^\s\u0000-\u0020\u007f-\u009f]*)?$"))),
+    ("URL", pattern(url!(r"([/?#]([^\s\u0000-\u0020\u007f-\u009f]| )*)?$"))),
     (
         "URL with variables",
         pattern(url!(
-            r"([/?#]([^\s$\u0000-\u0020\u007f-\u009f]|\$(?!\{)|\$\{(mac|mac:hexhyp|mac:hexraw|uuid|serial|hostname)\})*)?$"
+            r"([/?#]([^\s$\u0000-\u0020\u007f-\u009f]| |\$(?!\{)|\$\{(mac|mac:hexhyp|mac:hexraw|uuid|serial|hostname)\})*)?$"
         )),
     ),
     (

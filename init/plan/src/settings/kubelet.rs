@@ -70,6 +70,9 @@ impl FromStr for ApiServer {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let url: Url = text.parse()?;
+        if url.note().is_some() {
+            return Err(format!("\"{text}\" has a blank in it"));
+        }
         if url.as_str().starts_with("https://") {
             Ok(Self(url))
         } else {

@@ -74,6 +74,12 @@ impl UrlTemplate {
         parts(&self.0).into_iter().map(put).collect::<Result<String, String>>()?.parse()
     }
 
+    /// As [`Url::note`].
+    pub fn note(&self) -> Option<String> {
+        let blank = self.0.contains(' ');
+        blank.then(|| format!("The URL {self} was written with blanks; %20 is asked for in their place."))
+    }
+
     /// Whether it is fetched over TLS.
     pub fn is_secure(&self) -> bool {
         self.0.starts_with("https://")

@@ -8,12 +8,20 @@ use dayfly_wire::ip::IpArg;
 
 /// An `http://` or `https://` URL with a host. The rest is the server's business.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Url(String);
+pub struct Url {
+    text: String,
+    had_blanks: bool,
+}
 
 impl Url {
-    /// As it was written.
+    /// As it was written, but for blanks, which are `%20`.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// What is to be said of it: a server knows no URL with blanks.
+    pub fn note(&self) -> Option<String> {
+        self.had_blanks.then(|| format!("The URL was written with blanks; it is fetched as {self}."))
     }
 }
 
@@ -31,13 +39,14 @@ impl FromStr for Url {
                 "\"{text}\" has the scheme \"{scheme}\", but only http and https can be fetched"
             ));
         }
-        if let Some(odd) = text.chars().find(|c| c.is_whitespace() || c.is_control()) {
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let is_odd = |c: &char| c.is_control() || c.is_whitespace() && (*c != ' ' || authority.contains(' '));
+        if let Some(odd) = text.chars().find(is_odd) {
             return Err(format!(
                 "\"{}\" has the character {odd:?}, which a URL cannot have",
                 text.escape_debug()
             ));
         }
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         if authority.contains('@') {
             return Err("a URL with a user name or password is refused: everybody can read the command line"
                 .to_owned());
@@ -64,13 +73,13 @@ impl FromStr for Url {
             _ => return Err(format!("\"{text}\" has no port number from 1 to 65535 after the host's colon")),
         }
         // Schemes have no case (RFC 3986 §3.1), and everything that looks for one expects it in small letters.
-        Ok(Url(format!("{scheme}://{rest}")))
+        Ok(Url { text: format!("{scheme}://{}", rest.replace(' ', "%20")), had_blanks: rest.contains(' ') })
     }
 }
 
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
