@@ -65,12 +65,14 @@ fn causes(operation: &str) -> Vec<Cause> {
     errnos.iter().map(|errno| Cause::Errno(*errno)).collect()
 }
 
+/// Small: it is fetched some thousand times.
+const IMAGE: usize = 64 << 10;
 const SETTINGS: &str = "http://10.0.2.2/nodes/";
 const CERTIFICATE: &str = include_str!("../wire/src/x509/node.pem");
 const OTHER_CA: &str = include_str!("../wire/src/x509/ca-other.pem");
 
 fn cmdline() -> String {
-    let sha256 = sha256(&squashfs(3 << 20));
+    let sha256 = sha256(&squashfs(IMAGE));
     format!(
         "root=live:http://10.0.2.2/os.squashfs ip=dhcp rd.retry=10 rd.timeout=3 dayfly.report=http://log/boots dayfly.image.sha256={sha256} \
          dayfly.kubelet.enabled dayfly.report=http://log.example/boots dayfly.settings.url={SETTINGS}${{mac}} \
@@ -84,6 +86,8 @@ const IFUPDOWN: &str = "dayfly.network.handover=ifupdown";
 fn machine(way: Way, cmdline: &str, speed: u32) -> (Arc<Machine>, Receiver<End>) {
     let (machine, ends) = Machine::new_for(way, cmdline, speed);
     let mut state = machine.state();
+    state.served = squashfs(IMAGE);
+    state.length = Some(IMAGE as u64);
     let mut put = |path: &str, bytes: &[u8]| state.put(Path::new(path), Node::File(bytes.to_vec()));
     let rules =
         "version = 1\n[[match]]\nwhen = { mac = '52:54:00:12:34:02', hostname = '*' }\nroot.size = '5M'\n";
@@ -153,7 +157,12 @@ fn judge(way: Way, cmdline: &str, fault: &Fault) -> Result<(), String> {
     let (machine, ends) = machine(way, cmdline, 20);
     machine.state().fault = Some(fault.clone());
     let end = machine.boot_by(way, &ends, Duration::from_secs(30));
-    let state = machine.state();
+    let judged = judge_end(way, fault, &machine.state(), &end);
+    machine.forget();
+    judged
+}
+
+fn judge_end(way: Way, fault: &Fault, state: &State, end: &End) -> Result<(), String> {
     let story = || {
         format!(
             "{fault:?} ended in {end:?}\n{}\n{:?}",
@@ -161,7 +170,7 @@ fn judge(way: Way, cmdline: &str, fault: &Fault) -> Result<(), String> {
             state.log.iter().rev().take(8).collect::<Vec<_>>()
         )
     };
-    match (way, &end) {
+    match (way, end) {
         (Way::Initramfs | Way::Root, End::Exec(_)) | (Way::Dracut, End::Returned(Ended::Left)) => {
             // The root of an installed disk is the image, and nobody compares that.
             if way == Way::Root || is_compared_first(state.log.iter().map(|(_, line)| line.as_str())) {
@@ -171,7 +180,7 @@ fn judge(way: Way, cmdline: &str, fault: &Fault) -> Result<(), String> {
             }
         }
         (Way::Initramfs | Way::Root, End::Power(_)) => {
-            is_told(&state).map_err(|wrong| format!("{wrong}: {}", story()))
+            is_told(state).map_err(|wrong| format!("{wrong}: {}", story()))
         }
         (Way::Dracut, End::Returned(Ended::Failed))
             if state.is_mounted(Path::new(dayfly_init::trees::OS.root())) =>
@@ -179,7 +188,7 @@ fn judge(way: Way, cmdline: &str, fault: &Fault) -> Result<(), String> {
             Err(format!("dracut would boot half a root: {}", story()))
         }
         (Way::Dracut, End::Returned(Ended::Failed)) => {
-            is_told(&state).map_err(|wrong| format!("{wrong}: {}", story()))
+            is_told(state).map_err(|wrong| format!("{wrong}: {}", story()))
         }
         _ => Err(story()),
     }

@@ -84,11 +84,7 @@ fn boot(way: Way, panic: Option<Panic>) -> (End, Arc<Machine>) {
 fn judge(way: Way, panic: &Panic) -> Result<&'static str, String> {
     let (end, machine) = boot(way, Some(panic.clone()));
     let judged = look(way, panic, &end, &machine);
-    // Its threads are parked for ever, and keep it.
-    let mut state = machine.state();
-    state.nodes.clear();
-    state.disks.clear();
-    state.served.clear();
+    machine.forget();
     judged
 }
 

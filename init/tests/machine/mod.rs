@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -132,6 +133,8 @@ pub struct Machine {
     /// How much faster its clock runs.
     speed: u32,
     ends: Mutex<Sender<End>>,
+    /// Whether the OS runs, or the power is off: no thread of the boot is there any more.
+    over: AtomicBool,
 }
 
 impl Machine {
@@ -195,6 +198,7 @@ impl Machine {
             started: Instant::now(),
             speed,
             ends: Mutex::new(sender),
+            over: AtomicBool::new(false),
         };
         (Arc::new(machine), receiver)
     }
@@ -253,6 +257,31 @@ impl Machine {
         serde_json::from_slice(bytes).unwrap()
     }
 
+    /// Lets go of what takes memory: threads that were left behind may hold the machine for as long as the tests run.
+    pub fn forget(&self) {
+        let mut state = self.state();
+        state.nodes.clear();
+        state.served.clear();
+        state.disks.clear();
+        state.calls.clear();
+        state.log.clear();
+    }
+
+    /// The end of the calling thread, and of every other one at its next look at the machine.
+    fn end_for_good(&self, end: End) -> ! {
+        self.over.store(true, Ordering::Release);
+        self.end(end);
+        vanish()
+    }
+
+    /// Ends the calling thread if the machine has ended.
+    fn is_on(&self) {
+        // A second unwinding would end the tests.
+        if self.over.load(Ordering::Acquire) && !std::thread::panicking() {
+            vanish()
+        }
+    }
+
     fn end(&self, end: End) {
         // The test may have stopped waiting.
         let _ = self.ends.lock().unwrap().send(end);
@@ -260,6 +289,7 @@ impl Machine {
 
     /// Records a call, and fails it if it is the one.
     fn call(&self, operation: &str, subject: impl std::fmt::Display) -> Result<MutexGuard<'_, State>> {
+        self.is_on();
         let name = format!("{operation} {subject}");
         let mut state = self.state();
         state.calls.push(name.clone());
@@ -285,6 +315,11 @@ impl Machine {
         }
         Ok(state)
     }
+}
+
+/// Unwinds the thread, and past the hook: this is no panic.
+fn vanish() -> ! {
+    std::panic::resume_unwind(Box::new("the machine has ended"))
 }
 
 /// An Ethernet NIC that is down.

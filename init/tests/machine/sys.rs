@@ -2,7 +2,7 @@
 
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dayfly_sys::{
@@ -14,11 +14,13 @@ use super::{EINVAL, EISDIR, ENOENT, ENOTDIR, End, Machine, Node, State, dhcp, er
 
 impl Sys for Machine {
     fn now(&self) -> Duration {
+        self.is_on();
         Duration::from_secs(2) + self.started.elapsed() * self.speed
     }
 
     fn sleep(&self, time: Duration) {
         std::thread::sleep(time / self.speed);
+        self.is_on();
     }
 
     fn read(&self, path: &TreePath) -> Result<Vec<u8>> {
@@ -340,10 +342,7 @@ impl Sys for Machine {
             return error;
         }
         self.state().exec_args = args.to_vec();
-        self.end(End::Exec(program.display().to_string()));
-        loop {
-            std::thread::park();
-        }
+        self.end_for_good(End::Exec(program.display().to_string()))
     }
 
     fn end_within(&self, power: Power, limit: Duration) {
@@ -354,10 +353,7 @@ impl Sys for Machine {
         if let Err(error) = self.call("power", format!("{power:?}")) {
             return error;
         }
-        self.end(End::Power(power));
-        loop {
-            std::thread::park();
-        }
+        self.end_for_good(End::Power(power))
     }
 }
 
@@ -381,7 +377,10 @@ impl Write for Ram {
 
 impl RamFile for Ram {
     fn backing(&self) -> Result<Backing> {
-        self.state.lock().unwrap().put(&self.path, Node::File(self.bytes.clone()));
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .put(&self.path, Node::File(self.bytes.clone()));
         Ok(Backing::Path(own(&self.path)))
     }
 }
