@@ -66,6 +66,15 @@ pub struct MountedRoot {
     pub below: Vec<String>,
 }
 
+/// The disk that keeps the state, mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateDisk {
+    /// Its device.
+    pub device: String,
+    /// The settings name it: a node that forgets is not what they ask for. Otherwise it was found by the default label.
+    pub is_wanted: bool,
+}
+
 /// All that is known.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
@@ -76,7 +85,7 @@ pub struct Known {
     /// The root that was there, where it is the image.
     pub mounted_root: Option<MountedRoot>,
     /// The state disk, once it is mounted.
-    pub state: Option<String>,
+    pub state: Option<StateDisk>,
     /// The init that the image has.
     pub init: Option<OsInit>,
     /// The node's name, once it has one.
@@ -92,8 +101,8 @@ pub enum Learned {
     Image(Image),
     /// The mounted root is the image.
     MountedRoot(MountedRoot),
-    /// The state disk, by its device, is mounted.
-    State(String),
+    /// The state disk is mounted.
+    State(StateDisk),
     /// The program to go on with.
     Init(OsInit),
     /// The node's name.
@@ -114,7 +123,7 @@ impl Known {
             Learned::Network(network) => self.network = Some(*network),
             Learned::Image(image) => self.image = Some(image),
             Learned::MountedRoot(root) => self.mounted_root = Some(root),
-            Learned::State(device) => self.state = Some(device),
+            Learned::State(disk) => self.state = Some(disk),
             Learned::Init(init) => self.init = Some(init),
             Learned::Name(name) => self.name = Some(name),
             // The plan's, not a step's: see `Runner::run`.

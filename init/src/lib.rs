@@ -37,7 +37,7 @@ pub mod trees;
 mod units;
 
 pub use failure::Failure;
-pub use known::{Image, Known, Learned, MountedRoot, NetworkUp, OsInit};
+pub use known::{Image, Known, Learned, MountedRoot, NetworkUp, OsInit, StateDisk};
 pub use modules::Modules;
 pub use policy::{DEFAULT_PAUSE, Ending};
 pub use run::Runner;

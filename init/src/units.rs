@@ -25,6 +25,13 @@ pub enum Refusal {
     Sys(SysError),
     /// It cannot be, in these words.
     Words(String),
+    /// It cannot be, by what its file says.
+    Unit {
+        /// The file, as the OS sees it.
+        file: String,
+        /// What speaks against it.
+        words: String,
+    },
 }
 
 impl From<SysError> for Refusal {
@@ -52,8 +59,8 @@ pub fn enable<S: Sys>(sys: &S, unit: &str) -> Result<(), Refusal> {
         };
         let install = Install::parse(&text);
         if install.is_empty() && name == unit {
-            let words = format!("{file} has no [Install] section that says when it is started");
-            return Err(Refusal::Words(words));
+            let words = "has no [Install] section that says when it is started".to_owned();
+            return Err(Refusal::Unit { file, words });
         }
         link(sys, &name, &file, &install)?;
         open.extend(install.also);
@@ -92,25 +99,24 @@ fn link<S: Sys>(sys: &S, name: &str, file: &str, install: &Install) -> Result<()
     let wants = install.wanted_by.iter().map(|target| (target, "wants"));
     let requires = install.required_by.iter().map(|target| (target, "requires"));
     for (target, kind) in wants.chain(requires) {
-        let link = format!("{ETC}/{}.{kind}/{name}", expanded(target, name)?);
+        let link = format!("{ETC}/{}.{kind}/{name}", expanded(target, name, file)?);
         os::link(sys, file, &link)?;
     }
     for alias in &install.alias {
-        let link = format!("{ETC}/{}", expanded(alias, name)?);
+        let link = format!("{ETC}/{}", expanded(alias, name, file)?);
         os::link(sys, file, &link)?;
     }
     Ok(())
 }
 
 /// The specifiers that an `[Install]` can have for an instance's name; others would need the running system.
-fn expanded(text: &str, unit: &str) -> Result<String, Refusal> {
+fn expanded(text: &str, unit: &str, file: &str) -> Result<String, Refusal> {
     let instance =
         unit.split_once('@').and_then(|(_, rest)| rest.rsplit_once('.')).map_or("", |(one, _)| one);
     let text = text.replace("%i", instance).replace("%j", instance);
     if text.contains(['%', '/']) {
-        return Err(Refusal::Words(format!(
-            "its [Install] section has \"{text}\", which only systemd can read"
-        )));
+        let words = format!("has \"{text}\" in its [Install] section, which only systemd can read");
+        return Err(Refusal::Unit { file: file.to_owned(), words });
     }
     Ok(text)
 }

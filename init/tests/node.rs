@@ -242,6 +242,48 @@ fn what_a_user_left_there_is_that_files_failure() {
     }
 }
 
+/// The first of these had the node restart for ever; of the others, a file took everything of its step with it.
+#[test]
+fn what_a_user_left_there_costs_that_unit_key_or_parameter() {
+    let disk = "dayfly.state.device=/dev/vdc";
+    let settings = "[unit.\"app.service\"]\ncontent = \"[Install]\\nWantedBy=multi-user.target\\n\"\nenable = true\n\
+                    [unit.\"mine.service\"]\nenable = true\n[sysctl]\n\"kernel.panic\" = 10\n";
+    let boot = |errno: i32, call: &str| {
+        good(settings, disk, |state| {
+            with_disk(state);
+            let left = Node::File(b"[Service]\nExecStart=/bin/true\n".to_vec());
+            state.put(Path::new("/run/dayfly/state/usr-local/lib/systemd/system/mine.service"), left);
+            state.put(&Path::new(KEPT).join("ssh_host_ed25519_key"), Node::File(b"broken".to_vec()));
+            let cause = dayfly_sys::Cause::Errno(errno);
+            state.fault = Some(machine::Fault { call: call.to_owned(), cause, times: 9 });
+        })
+    };
+    let unit = "/sysroot/etc/systemd/system/app.service";
+    let machine = boot(28, &format!("write {unit}"));
+    says(
+        &machine,
+        "enable the unit app.service: write /sysroot/etc/systemd/system/app.service: No space left on device",
+    );
+    says(
+        &machine,
+        "enable the unit mine.service: /usr/local/lib/systemd/system/mine.service has no [Install] section",
+    );
+    assert_eq!(step(&machine, "units"), ("done".into(), "2 units, 2 failed".into()));
+
+    let machine = boot(28, "write /run/dayfly/state/.dayfly/ssh.new/ssh_host_ed25519_key");
+    says(&machine, "keep the ssh host keys on the state disk: write");
+    assert_eq!(step(&machine, "host-keys").0, "done");
+    assert!(file(&machine, ED25519).contains("PRIVATE KEY"), "the node has keys all the same");
+
+    let machine = boot(5, &format!("read {KEPT}/ssh_host_ed25519_key"));
+    says(&machine, "the state disk's host keys are made anew");
+    assert_eq!(file(&machine, ED25519), file(&machine, &format!("{KEPT}/ssh_host_ed25519_key")));
+
+    let machine = boot(30, "write /sysroot/etc/sysctl.d/zz-dayfly.conf");
+    assert_eq!(step(&machine, "sysctls").0, "tolerated");
+    assert_eq!(file(&machine, "/proc/sys/kernel/panic"), "10\n", "what is set now needs no file");
+}
+
 /// An image with OpenRC too, for who asks for its init.
 fn openrc(state: &mut machine::State) {
     for (path, node) in [

@@ -101,6 +101,8 @@ codes! {
         fix "Check it with fsck on another system; without dayfly.state.device= the boot goes on without it.";
     StateCreate "state.create" "The state disk could not be made."
         fix "Name the disk with state.disk, wipe it yourself if nothing on it is needed (wipefs -a, blkdiscard), and check that the image has the mkfs program.";
+    StateKeep "state.keep" "A path could not be kept on the state disk."
+        fix "Free or enlarge the disk, or check it with fsck on another system; without dayfly.state.device= such a path lies in memory.";
     RootOverlay "root.overlay" "The overlay that becomes the root could not be made."
         fix "Check that the overlay module is in the initramfs and fits the kernel.";
     RootLayout "root.layout" "A path of the layout could not be set up."

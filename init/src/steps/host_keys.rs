@@ -44,12 +44,18 @@ pub fn make<S: Sys>(cx: &Context<S>, policy: HostKeys) -> Result<Done, Failure> 
     let baked = private_keys(cx, &folder).map_err(failed)?;
     let keeps = policy == HostKeys::Persistent && cx.known.state.is_some();
     let (set, origin) = if keeps {
-        if let Some(set) = kept(cx).map_err(failed)? {
+        if let Some(set) = kept(cx) {
             (set, "as the state disk has them")
         } else {
             let set = generate(cx, &folder)?;
-            keep(cx, &set).map_err(failed)?;
-            (set, "new, and kept on the state disk")
+            match keep(cx, &set) {
+                Ok(()) => (set, "new, and kept on the state disk"),
+                Err(error) => {
+                    let tried = "keep the ssh host keys on the state disk";
+                    cx.tolerate(&Failure::from_sys(Code::NodeHostKeys, tried, &error));
+                    (set, "new, and gone at the next boot")
+                }
+            }
         }
     } else if policy == HostKeys::Persistent && !baked.is_empty() {
         let text =
@@ -96,18 +102,24 @@ fn kept_folder() -> TreePath {
 }
 
 /// The set on the state disk; `None` where there is none, or none that is whole.
-fn kept<S: Sys>(cx: &Context<S>) -> Result<Option<Vec<KeyFile>>, SysError> {
+fn kept<S: Sys>(cx: &Context<S>) -> Option<Vec<KeyFile>> {
     let folder = kept_folder();
-    let set = read(cx, &folder, &host_key_files(cx, &folder)?)?;
+    let set = match host_key_files(cx, &folder).and_then(|names| read(cx, &folder, &names)) {
+        Ok(set) => set,
+        Err(error) => {
+            cx.note(Level::Warning, format!("the state disk's host keys are made anew: {error}"));
+            return None;
+        }
+    };
     if set.is_empty() {
-        return Ok(None);
+        return None;
     }
     if let Some(broken) = set.iter().find(|key| !is_whole(key)) {
         let text = format!("{} on the state disk is damaged: all host keys are made anew", broken.name);
         cx.note(Level::Warning, text);
-        return Ok(None);
+        return None;
     }
-    Ok(Some(set))
+    Some(set)
 }
 
 fn is_whole(key: &KeyFile) -> bool {

@@ -17,10 +17,8 @@ const SYSCTLS: &str = "/etc/sysctl.d/zz-dayfly.conf";
 
 /// Loads modules of the image now, and has the OS see to them again.
 pub fn load_modules<S: Sys>(cx: &Context<S>, names: &[String]) -> Result<Done, Failure> {
-    os::write(&*cx.sys, MODULES, &format!("{WRITTEN}{}\n", names.join("\n")), 0o644)
-        .map_err(|error| Failure::from_sys(Code::NodeWrite, format!("write {MODULES}"), &error))?;
+    let mut troubles = written(cx, MODULES, &format!("{WRITTEN}{}\n", names.join("\n")));
     let modules = cx.modules.of_os();
-    let mut troubles: Vec<Failure> = Vec::new();
     for name in names {
         let tried = format!("load the module {name} of the image");
         troubles.extend(unless_here(cx, name, tried, || modules.load(name)).err());
@@ -36,9 +34,15 @@ pub fn set<S: Sys>(cx: &Context<S>, sysctls: &[SysctlPlan]) -> Result<Done, Fail
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{} = {}", sysctl.name, sysctl.value);
     }
-    os::write(&*cx.sys, SYSCTLS, &text, 0o644)
-        .map_err(|error| Failure::from_sys(Code::NodeWrite, format!("write {SYSCTLS}"), &error))?;
-    end(cx, set_each(cx, sysctls), format!("{} set", sysctls.len()))
+    let mut troubles = written(cx, SYSCTLS, &text);
+    troubles.extend(set_each(cx, sysctls));
+    end(cx, troubles, format!("{} set", sysctls.len()))
+}
+
+/// Writes what the OS goes by; what is done now does not depend on it.
+pub fn written<S: Sys>(cx: &Context<S>, path: &str, text: &str) -> Vec<Failure> {
+    let failed = |error| Failure::from_sys(Code::NodeWrite, format!("write {path}"), &error);
+    os::write(&*cx.sys, path, text, 0o644).map_err(failed).err().into_iter().collect()
 }
 
 /// Sets each, and gives what went wrong.

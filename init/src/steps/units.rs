@@ -7,6 +7,7 @@ use crate::context::{Context, Done};
 use crate::events::Level;
 use crate::os;
 use crate::services::{self, Manager};
+use crate::trees::IMAGE;
 use crate::units::{self, ETC, Refusal};
 use crate::{Failure, runlevels};
 
@@ -16,18 +17,37 @@ pub fn write<S: Sys>(cx: &Context<S>, plans: &[UnitPlan]) -> Result<Done, Failur
         Manager::Systemd => of_systemd,
         Manager::OpenRc => of_openrc,
     };
+    let mut failed = 0;
     for unit in plans {
         let tried = match unit.enable {
             Some(true) => format!("enable the unit {}", unit.name),
             Some(false) => format!("disable the unit {}", unit.name),
             None => format!("write the unit {}", unit.name),
         };
-        write_one(cx, unit).map_err(|refusal| match refusal {
+        let Err(refusal) = write_one(cx, unit) else { continue };
+        // What the settings ask for and the image does not have is so at every boot of every node: it ends the boot, and
+        // shows at the first try. What a user of the node left there costs that unit.
+        let failure = match refusal {
+            Refusal::Words(words) => return Err(Failure::new(Code::NodeUnit, tried, words).hopeless()),
+            Refusal::Unit { file, words } => {
+                let failure = Failure::new(Code::NodeUnit, tried, format!("{file} {words}"));
+                if unit.content.is_some() || is_in_image(cx, &file) {
+                    return Err(failure.hopeless());
+                }
+                failure
+            }
             Refusal::Sys(error) => Failure::from_sys(Code::NodeUnit, tried, &error),
-            Refusal::Words(words) => Failure::new(Code::NodeUnit, tried, words).hopeless(),
-        })?;
+        };
+        cx.tolerate(&failure);
+        failed += 1;
     }
-    Ok(Done::with(format!("{} units", plans.len())))
+    let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
+    Ok(Done::with(format!("{} units{failed}", plans.len())))
+}
+
+/// Where that cannot be told, it is not: the node comes up.
+fn is_in_image<S: Sys>(cx: &Context<S>, file: &str) -> bool {
+    matches!(cx.sys.inspect(&IMAGE.at(file)), Ok(Some(_)))
 }
 
 fn of_systemd<S: Sys>(cx: &Context<S>, unit: &UnitPlan) -> Result<(), Refusal> {

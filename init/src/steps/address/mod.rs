@@ -37,6 +37,9 @@ pub fn hand_over<S: Sys>(cx: &Context<S>, keeper: NetworkKeeper) -> Result<Done,
     let refused = |refusal| match refusal {
         Refusal::Sys(error) => Failure::from_sys(Code::NodeNetwork, tried, &error),
         Refusal::Words(words) => Failure::new(Code::NodeNetwork, tried, words).hopeless(),
+        Refusal::Unit { file, words } => {
+            Failure::new(Code::NodeNetwork, tried, format!("{file} {words}")).hopeless()
+        }
     };
     let service = service(&*cx.sys, keeper, manager).map_err(refused)?;
     match service {

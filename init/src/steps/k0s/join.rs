@@ -100,7 +100,7 @@ fn keep_or_wipe<S: Sys>(cx: &Context<S>, plan: &K0sPlan, authority: Option<&str>
     }
     let config = format!("{}/kubelet.conf", plan.data_dir);
     let current = format!("{}/kubelet/pki/kubelet-client-current.pem", plan.data_dir);
-    let bytes = os::read_bytes(&*cx.sys, &current)?.unwrap_or_default();
+    let bytes = rejoin::current(cx, &current).unwrap_or_default();
     let what = format!("the certificate of {config}");
     let remove = [config.as_str(), &format!("{}/kubelet/pki", plan.data_dir)];
     let said = "it is removed, and k0s joins anew by its token";

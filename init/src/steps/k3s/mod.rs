@@ -45,7 +45,11 @@ pub fn stage<S: Sys>(cx: &Context<S>, plan: &K3sPlan) -> Result<Done, Failure> {
     if let Some(config) = &plan.config {
         put(MORE, &config.0).map_err(refuse)?;
     }
-    let password = password::prepare(cx, plan.token.as_ref()).map_err(refuse)?;
+    let password = password::prepare(cx, plan.token.as_ref()).unwrap_or_else(|error| {
+        // k3s makes one itself where it can.
+        cx.tolerate(&Failure::from_sys(Code::NodeWrite, "keep the node password of k3s", &error));
+        "no node password of ours"
+    });
     let bundles = plan.images.as_ref().map_or(Ok(0), |images| bundles::link(cx, images, IMAGES))?;
     let file = manager
         .install(&*cx.sys, &service(plan, program, manager))

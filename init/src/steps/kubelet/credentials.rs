@@ -73,7 +73,7 @@ fn keep_or_wipe<S: Sys>(
     replaceable: bool,
 ) -> Result<bool, SysError> {
     // None at the first boot, or where a link leads nowhere: the kubelet asks anew by itself.
-    let Some(bytes) = os::read_bytes(&*cx.sys, CURRENT)? else { return Ok(false) };
+    let Some(bytes) = rejoin::current(cx, CURRENT) else { return Ok(false) };
     let said = format!("{PKI} is emptied, and the kubelet asks for a new one");
     let anew = replaceable.then_some(Anew { remove: &[PKI], said: &said });
     rejoin::keep_or_wipe(cx, "the kubelet's certificate", &bytes, authority, anew)

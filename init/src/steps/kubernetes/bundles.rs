@@ -19,12 +19,16 @@ pub fn link<S: Sys>(cx: &Context<S>, from: &str, to: &str) -> Result<usize, Fail
     let mut count = 0;
     for entry in entries.into_iter().filter(|entry| !entry.is_dir) {
         let link = OS.at(format!("{to}/{}", entry.name));
-        if matches!(cx.sys.inspect(&link).map_err(failed)?, Some(FileKind::File(_))) {
-            cx.note(Level::Info, format!("{to}/{} is there already, and stays", entry.name));
-            continue;
+        let linked = cx.sys.inspect(&link).and_then(|there| match there {
+            Some(FileKind::File(_)) => Ok(false),
+            _ => cx.sys.symlink(Path::new(&format!("{from}/{}", entry.name)), &link).map(|()| true),
+        });
+        match linked {
+            Ok(true) => count += 1,
+            Ok(false) => cx.note(Level::Info, format!("{link} is there already, and stays")),
+            // What a user of the node has there costs that bundle: its images are pulled.
+            Err(error) => cx.tolerate(&failed(error)),
         }
-        cx.sys.symlink(Path::new(&format!("{from}/{}", entry.name)), &link).map_err(failed)?;
-        count += 1;
     }
     Ok(count)
 }

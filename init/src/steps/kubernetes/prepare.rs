@@ -3,13 +3,13 @@
 
 use std::fmt::Write;
 
-use dayfly_plan::{Code, KernelNeeds, SysctlPlan};
-use dayfly_sys::{Sys, SysError};
+use dayfly_plan::{KernelNeeds, SysctlPlan};
+use dayfly_sys::Sys;
 
 use super::cgroup;
 use crate::Failure;
 use crate::context::{Context, Done};
-use crate::os::{self, WRITTEN};
+use crate::os::WRITTEN;
 use crate::services::Manager;
 use crate::steps::sysctls;
 
@@ -23,10 +23,8 @@ const OPENRC: &str = "/etc/rc.conf.d/dayfly.conf";
 /// Leaves it to the OS, but for the parameters that can be set now, and says what this kernel lacks. What is missing is no
 /// reason not to start the node: its programs may do without.
 pub fn prepare<S: Sys>(cx: &Context<S>, needs: &KernelNeeds) -> Result<Done, Failure> {
-    write(cx, needs).map_err(|error| {
-        Failure::from_sys(Code::NodeWrite, "have the OS prepare the kernel for pods", &error)
-    })?;
-    let mut troubles: Vec<Failure> = needs.modules.iter().filter_map(|name| find(cx, name).err()).collect();
+    let mut troubles = write(cx, needs);
+    troubles.extend(needs.modules.iter().filter_map(|name| find(cx, name).err()));
     // Those of bridges come with br_netfilter, and are what we want by default.
     let now: Vec<SysctlPlan> =
         needs.sysctls.iter().filter(|sysctl| !sysctl.name.starts_with("net.bridge.")).cloned().collect();
@@ -43,18 +41,18 @@ fn find<S: Sys>(cx: &Context<S>, name: &str) -> Result<(), Failure> {
     sysctls::unless_here(cx, name, tried, || cx.modules.of_os().has(name))
 }
 
-fn write<S: Sys>(cx: &Context<S>, needs: &KernelNeeds) -> Result<(), SysError> {
-    let put = |path: &str, text: &str| os::write(&*cx.sys, path, text, 0o644);
-    put(MODULES, &format!("{WRITTEN}{}\n", needs.modules.join("\n")))?;
+fn write<S: Sys>(cx: &Context<S>, needs: &KernelNeeds) -> Vec<Failure> {
+    let mut troubles = sysctls::written(cx, MODULES, &format!("{WRITTEN}{}\n", needs.modules.join("\n")));
     let mut text = WRITTEN.to_owned();
     for sysctl in &needs.sysctls {
         // Writing to a String cannot fail. The sign is for what a kernel lacks, which was said before.
         let _ = writeln!(text, "-{} = {}", sysctl.name, sysctl.value);
     }
-    put(SYSCTLS, &text)?;
+    troubles.extend(sysctls::written(cx, SYSCTLS, &text));
     if cx.known.init.as_ref().is_some_and(|init| init.manager == Some(Manager::OpenRc)) {
         // Debian's OpenRC mounts version 1 beside version 2, and a kubelet wants version 2 alone, as systemd has it.
-        put(OPENRC, &format!("{WRITTEN}rc_cgroup_mode=\"unified\"\n"))?;
+        let text = format!("{WRITTEN}rc_cgroup_mode=\"unified\"\n");
+        troubles.extend(sysctls::written(cx, OPENRC, &text));
     }
-    Ok(())
+    troubles
 }

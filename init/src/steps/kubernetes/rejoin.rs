@@ -6,6 +6,7 @@ use dayfly_wire::{pem, x509};
 
 use crate::context::Context;
 use crate::events::Level;
+use crate::os;
 use crate::trees::OS;
 
 /// A certificate that ends within this time is as good as one that has ended, in seconds.
@@ -17,6 +18,15 @@ pub struct Anew<'a> {
     pub remove: &'a [&'a str],
     /// What follows, for people.
     pub said: &'a str,
+}
+
+/// The kubelet's file of certificate and key. One that cannot be read (a user of the node has put a folder there, say) is as
+/// good as empty.
+pub fn current<S: Sys>(cx: &Context<S>, path: &str) -> Option<Vec<u8>> {
+    os::read_bytes(&*cx.sys, path).unwrap_or_else(|error| {
+        cx.note(Level::Warning, format!("{path} cannot be read: {error}"));
+        Some(Vec::new())
+    })
 }
 
 /// True where the kubelet's file of certificate and key is good; `what` says whose it is. A bad one goes, with all that

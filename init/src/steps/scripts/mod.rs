@@ -22,11 +22,18 @@ pub fn stage<S: Sys>(cx: &Context<S>, scripts: &[ScriptPlan]) -> Result<Done, Fa
         return Err(Failure::new(Code::NodeWrite, "stage the Git scripts", "the image has no /usr/bin/git")
             .with_fix("Put git into the image, or leave the scripts out."));
     }
-    os::write(&*cx.sys, &format!("{FOLDER}/run"), RUN, 0o755)
-        .and_then(|()| scripts.iter().try_for_each(|script| write(cx, manager, script)))
-        .map_err(failed)?;
-    let names: Vec<&str> = scripts.iter().map(|script| script.name.as_str()).collect();
-    Ok(Done::with(names.join(" ")))
+    os::write(&*cx.sys, &format!("{FOLDER}/run"), RUN, 0o755).map_err(failed)?;
+    let mut names = Vec::new();
+    for script in scripts {
+        match write(cx, manager, script) {
+            Ok(()) => names.push(script.name.as_str()),
+            Err(error) => {
+                let tried = format!("stage the Git script {}", script.name);
+                cx.tolerate(&Failure::from_sys(Code::NodeWrite, tried, &error));
+            }
+        }
+    }
+    Ok(Done::with(format!("{} of {}: {}", names.len(), scripts.len(), names.join(" "))))
 }
 
 fn write<S: Sys>(cx: &Context<S>, manager: Manager, script: &ScriptPlan) -> Result<(), SysError> {

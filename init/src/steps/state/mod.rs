@@ -6,17 +6,20 @@ use std::time::Duration;
 
 use dayfly_plan::settings::value::DeviceRef;
 use dayfly_plan::{Code, StateCreation, StateSearch};
-use dayfly_sys::{Mount, MountFlags, Sys};
+use dayfly_sys::{Mount, MountFlags, Sys, SysError};
 
 use crate::context::{Context, Done};
 use crate::devices::{self, Device};
 use crate::events::Level;
 use crate::failure::Class;
 use crate::trees::STATE;
-use crate::{Failure, Learned};
+use crate::{Failure, Learned, StateDisk};
 
 /// File systems that can hold what persists: owners, modes, xattrs, links.
 pub const SUITABLE: [&str; 5] = ["ext4", "xfs", "btrfs", "f2fs", "ext3"];
+
+/// What a mount of a write-protected device ends with, errno(3): EACCES, EROFS.
+const READ_ONLY: [i32; 2] = [13, 30];
 
 /// Finds and mounts it. Where nobody asked for one and none is there, what should persist lies in memory.
 pub fn open<S: Sys>(cx: &Context<S>, search: &StateSearch) -> Result<Done, Failure> {
@@ -47,18 +50,29 @@ pub fn open<S: Sys>(cx: &Context<S>, search: &StateSearch) -> Result<Done, Failu
     if let Some(found) = &device.superblock {
         devices::load_modules(cx, found.kind)?;
     }
-    let mount = Mount::New {
+    let mount = |read_only| Mount::New {
         fstype: fstype.to_owned(),
         source: path.clone(),
         target: STATE.place(),
         options: Vec::new(),
-        flags: MountFlags { nodev: true, ..MountFlags::default() },
+        flags: MountFlags { nodev: true, read_only, ..MountFlags::default() },
     };
-    cx.sys
-        .make_dir(&STATE.place(), 0o755)
-        .and_then(|()| cx.sys.mount(&mount))
-        .map_err(|error| Failure::from_sys(Code::StateMount, &tried, &error))?;
-    Ok(Done::with(format!("{fstype} on {path}")).and(Learned::State(path)))
+    let refused = |error: &SysError| Failure::from_sys(Code::StateMount, &tried, error);
+    cx.sys.make_dir(&STATE.place(), 0o755).map_err(|error| refused(&error))?;
+    match cx.sys.mount(&mount(false)) {
+        Ok(()) => {}
+        // A disk that cannot be written can still be read: what was kept on it is the node's.
+        Err(error) if error.errno().is_some_and(|errno| READ_ONLY.contains(&errno)) => {
+            cx.sys.mount(&mount(true)).map_err(|_| refused(&error))?;
+            let failure = refused(&error).with_fix(
+                "It is mounted read-only: what was kept is there, and nothing new is. Look for a write lock, or for the disk's errors.",
+            );
+            cx.tolerate(&failure);
+        }
+        Err(error) => return Err(refused(&error)),
+    }
+    let learned = Learned::State(StateDisk { device: path.clone(), is_wanted: search.wanted });
+    Ok(Done::with(format!("{fstype} on {path}")).and(learned))
 }
 
 /// A disk that is slow to appear is the state disk all the same: a second one is made only when it had its time.
