@@ -34,7 +34,7 @@ pub use k3s::K3sPlan;
 pub use kubernetes::{Credentials, KernelNeeds, KubeletPlan};
 pub use layout::{DEFAULTS, Layout, Owned, Policy, Writer, check_path};
 pub use node::{Content, FilePlan, HostKeys, NetworkKeeper, OwnerName, SysctlPlan, UnitPlan, UserPlan};
-pub use planner::plan;
+pub use planner::{DECIDED, ENDINGS, Ending, Ends, plan};
 pub use problem::{Problem, Severity};
 use reference::in_reference;
 pub use secret::Secret;

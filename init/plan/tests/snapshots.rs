@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use dayfly_plan::settings::{self, Settings};
-use dayfly_plan::{Facts, Problem, Source, plan};
+use dayfly_plan::{DECIDED, ENDINGS, Facts, Problem, Source, plan};
 
 const SHA: &str = "dayfly.image.sha256=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -15,7 +15,11 @@ fn render(settings: &Settings, problems: &[Problem]) -> String {
     for row in settings.shown().iter().filter(|row| row.source != Source::Default) {
         writeln!(text, "{} = {} ({})", row.name, row.value, row.source).unwrap();
     }
-    write!(text, "\n{}", plan(settings)).unwrap();
+    let plan = plan(settings);
+    for step in plan.steps.iter().filter(|step| DECIDED.contains(&step.phase)) {
+        assert!(ENDINGS.iter().any(|row| row.fits(step)), "{} has no row in ENDINGS that fits", step.id);
+    }
+    write!(text, "\n{plan}").unwrap();
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 

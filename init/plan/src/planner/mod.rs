@@ -1,5 +1,6 @@
 //! From settings to plan. The sequence of a boot is readable here, from top to bottom.
 
+mod endings;
 mod ip;
 mod kubernetes;
 mod names;
@@ -7,6 +8,7 @@ mod node;
 
 use std::time::Duration;
 
+pub use self::endings::{DECIDED, ENDINGS, Ending, Ends};
 use self::kubernetes::kubernetes;
 use self::node::node;
 use crate::settings::template::Variables;

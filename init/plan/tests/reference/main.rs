@@ -3,6 +3,7 @@
 //! reference` writes the pages anew.
 
 mod contents;
+mod endings;
 mod layout;
 mod pages;
 mod parameters;
