@@ -117,7 +117,7 @@ fn foreign_disk_is_not_touched(lab: &Lab) -> Result<()> {
     same!(step(&report, "state")?["failure"]["code"], "state.create");
     let console = vm.console();
     ensure!(
-        console.contains("vda has ext4 on it with the label theirs"),
+        console.contains("vda has ext4 with the label theirs on it"),
         "the console does not say whose disk it is"
     );
     same!(vm.check("findmnt -no FSTYPE /var")?, "tmpfs");

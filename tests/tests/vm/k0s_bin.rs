@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::{
     Scenario,
-    lab::{Lab, image_with_k0s, initramfs, step},
+    lab::{Lab, image_with_k0s, step},
     same,
 };
 

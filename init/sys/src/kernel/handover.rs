@@ -91,7 +91,7 @@ pub(super) fn switch_root(root: Tree) -> Result<()> {
     // Last, so that a switch that failed has an initramfs to report from; the handle still reaches it below the new root.
     if emptied {
         // Nothing depends on it but memory, so what cannot be deleted stays.
-        let _ = removal::empty(old);
+        let _ = removal::empty(&old);
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::{AtFlags, Mode, OFlags, openat, unlinkat};
-use rustix::io::Errno;
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
 use super::Tried;
 use super::trees::{begins_mount, names};
@@ -28,7 +28,7 @@ pub(super) fn remove_tree(path: &TreePath) -> Result<()> {
         Err(Errno::NOTDIR | Errno::LOOP) => return Err(refused).tried("remove", path),
         opened => opened.tried("open the folder", path)?,
     };
-    let emptied = empty(folder);
+    let emptied = empty(&folder);
     match unlinkat(dir, name, AtFlags::REMOVEDIR) {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
         Err(errno) => match emptied {
@@ -39,19 +39,22 @@ pub(super) fn remove_tree(path: &TreePath) -> Result<()> {
 }
 
 /// Deletes what is below a folder, as much as it can; the first entry that stayed, and why. Other mounts are neither
-/// entered nor touched.
-pub(super) fn empty(top: OwnedFd) -> std::result::Result<(), (CString, Errno)> {
+/// entered nor touched. The folder itself may be covered by a mount, as the initramfs is after the switch: `..` would
+/// lead from below it to what covers it, so its own handle is kept for the way back.
+pub(super) fn empty(top: &OwnedFd) -> std::result::Result<(), (CString, Errno)> {
     let mut failure = None;
     let list = |dir: &OwnedFd| names(dir.as_fd()).unwrap_or_default();
     // One folder is open at a time, and the way back is `..`: a tree can be deeper than a process may have descriptors, and
     // than a thread's stack is long.
-    let mut entries = list(&top);
-    let mut here = top;
+    let mut entries = list(top);
+    let open = || fcntl_dupfd_cloexec(top, 3);
+    let mut here = open().map_err(|errno| (CString::default(), errno))?;
     let mut above: Vec<(Identity, Vec<CString>, CString)> = Vec::new();
     loop {
         let Some(name) = entries.pop() else {
             let Some((identity, left, name)) = above.pop() else { break };
-            match identity.above(&here) {
+            let parent = if above.is_empty() { open() } else { identity.above(&here) };
+            match parent {
                 Ok(parent) => here = parent,
                 Err(errno) => return Err(failure.unwrap_or((name, errno))),
             }
