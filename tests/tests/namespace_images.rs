@@ -127,6 +127,23 @@ fn images_of_every_kind_are_mounted() {
     }
 }
 
+/// A copy in memory needs what it was taken from no more, which may be in memory as well.
+#[test]
+fn an_image_that_was_copied_lets_go_of_what_held_it() {
+    for (padding, held) in [("", true), ("-nopad", false)] {
+        in_initramfs(|scratch| {
+            let script = format!(
+                "mkdir -p $scratch/outer/LiveOS; \
+                 mksquashfs $tree $scratch/outer/LiveOS/rootfs.img -quiet -no-progress {padding}; \
+                 mksquashfs $scratch/outer $image -quiet -no-progress"
+            );
+            assert_eq!(mounted(&make(scratch, &script)).expect("a mounted image"), "ID=test\n", "{padding}");
+            let mounts = fs::read_to_string("/proc/thread-self/mounts").unwrap();
+            assert_eq!(mounts.contains(" /run/dayfly/outer1 "), held, "{padding}: {mounts}");
+        });
+    }
+}
+
 /// An image that was not padded, on a partition that is not longer than it must be; with the hash of the file, which nobody
 /// can tell from the padded one's.
 #[test]

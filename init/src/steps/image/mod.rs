@@ -14,6 +14,7 @@ use dayfly_wire::superblock::{self, Kind, Superblock};
 
 use crate::context::{Context, Done};
 use crate::devices::{self, Device};
+use crate::events::Level;
 use crate::trees::{IMAGE, MEDIA, OUTER};
 use crate::{Failure, Image, Learned};
 
@@ -133,7 +134,7 @@ pub fn mount<S: Sys>(cx: &Context<S>, file: &str) -> Result<Done, Failure> {
     };
     let tried = format!("mount the image ({})", image.origin);
     let mut layer = Layer::of(cx, &image.backing, image.bytes, &tried)?;
-    let mut said = layer.open(cx, &tried)?;
+    let mut said = layer.open(cx, &tried)?.said;
     let mut outer = OUTER.into_iter();
     loop {
         let Some((path, bytes)) = inside::found(cx, &IMAGE.top(), layer.superblock.kind, file)
@@ -141,7 +142,7 @@ pub fn mount<S: Sys>(cx: &Context<S>, file: &str) -> Result<Done, Failure> {
         else {
             return Ok(Done::with(said));
         };
-        // What holds the next one makes room for it, and stays mounted: the loop device reads from it.
+        // What holds the next one makes room for it, and stays mounted where the loop device reads from it.
         let Some(outer) = outer.next() else { break };
         let away = Mount::Move { source: IMAGE.place(), target: outer.place() };
         cx.sys
@@ -149,10 +150,25 @@ pub fn mount<S: Sys>(cx: &Context<S>, file: &str) -> Result<Done, Failure> {
             .and_then(|()| cx.sys.mount(&away))
             .map_err(|error| Failure::from_sys(Code::ImageMount, &tried, &error).hopeless())?;
         layer = Layer::of(cx, &Backing::Path(path.in_tree(outer)), bytes, &tried)?;
-        said = format!("{} from {} in {said}", layer.open(cx, &tried)?, path.inside().display());
+        let opened = layer.open(cx, &tried)?;
+        // What a copy was taken from may be in memory as well, which the OS is to have.
+        if opened.is_copy
+            && let Err(error) = cx.sys.mount(&Mount::Unmount { target: outer.place(), lazy: false })
+        {
+            cx.note(Level::Warning, error.to_string());
+        }
+        said = format!("{} from {} in {said}", opened.said, path.inside().display());
     }
     let wrong = format!("there are more than {DEEPEST} file systems in each other: {said}");
     Err(Failure::new(Code::ImageFormat, tried, wrong).hopeless())
+}
+
+/// A file system at the lower layer's place.
+struct Opened {
+    /// What is mounted where, for people.
+    said: String,
+    /// It was copied into memory, and needs nothing that it was in.
+    is_copy: bool,
 }
 
 /// One file system on the way to the OS.
@@ -185,8 +201,8 @@ impl Layer {
         }
     }
 
-    /// Mounts it at the lower layer's place; what is mounted where, for people.
-    fn open<S: Sys>(&self, cx: &Context<S>, tried: &str) -> Result<String, Failure> {
+    /// Mounts it at the lower layer's place.
+    fn open<S: Sys>(&self, cx: &Context<S>, tried: &str) -> Result<Opened, Failure> {
         let kind = self.superblock.kind;
         let need = superblock::image_len(&self.head);
         if let Some(need) = need.filter(|need| !self.is_block && *need > self.bytes) {
@@ -205,6 +221,6 @@ impl Layer {
         };
         mount_at(cx, &device, kind, &IMAGE.place())
             .map_err(|error| refusal::of_kernel(&*cx.modules, &self.head, tried, &error))?;
-        Ok(format!("{} on {}", kind.as_str(), device.display()))
+        Ok(Opened { said: format!("{} on {}", kind.as_str(), device.display()), is_copy: backing.is_some() })
     }
 }
