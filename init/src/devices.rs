@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use dayfly_plan::Code;
 use dayfly_plan::settings::value::DeviceRef;
-use dayfly_sys::{Sys, Uevents, own};
+use dayfly_sys::{Sys, SysError, Uevents, own};
 use dayfly_wire::superblock::{self, Kind, Superblock};
 use dayfly_wire::uevent;
 
@@ -211,6 +211,21 @@ fn has_label(found: &Superblock, wanted: &str) -> bool {
 /// Loads what mounting a file system needs; what is missing shows at the mount.
 pub fn load_modules<S: Sys>(cx: &Context<S>, kind: Kind) -> Result<(), Failure> {
     kind.modules().iter().try_for_each(|module| cx.modules.load(module).map(drop))
+}
+
+/// Why a file system was not mounted. Where the kernel does not know it, the module has a name that is often another one.
+pub fn refused(code: Code, tried: impl Into<String>, kind: Kind, error: &SysError) -> Failure {
+    /// fsopen(2), mount(2): the file system is not configured in the kernel.
+    const ENODEV: i32 = 19;
+    let failure = Failure::from_sys(code, tried, error);
+    match (error.errno(), kind.modules()) {
+        (Some(ENODEV), [module, ..]) => failure
+            .with_fix(format!(
+                "Put the module {module} into the initramfs: `dayfly initramfs --add-module {module}`; or boot a kernel that has it built in."
+            ))
+            .hopeless(),
+        _ => failure,
+    }
 }
 
 /// Disks and partitions by name, without what is never one.

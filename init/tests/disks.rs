@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use dayfly_init::trees::{MEDIA, STATE};
+use dayfly_sys::Cause;
 use machine::{End, Machine, Node, State, programs, sha256, squashfs};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -234,4 +235,29 @@ fn a_label_reaches_no_terminal_as_it_is() {
     });
     let wrong = step["failure"]["wrong"].as_str().unwrap();
     assert!(wrong.contains("vdb (ext4, LABEL=\\u{1b}[2Jx)"), "{wrong}");
+}
+
+/// The file system of an ISO is iso9660 and its module isofs.
+#[test]
+fn a_file_system_that_the_kernel_does_not_know_names_its_module() {
+    const ENODEV: i32 = 19;
+    let image = "root=live:CDLABEL=A\\x20B rd.timeout=2 panic=-1";
+    let config = cmdline("dayfly.config.device=LABEL=A\\x20B");
+    let state = cmdline("dayfly.state.device=LABEL=state dayfly.config.device=none");
+    for (line, step, call, module) in [
+        (image, "find", "mount iso9660 /run/dayfly/media", "isofs"),
+        (&config, "config", "mount iso9660 /run/dayfly/config/disk", "isofs"),
+        (&state, "state", "mount ext4 /run/dayfly/state", "ext4"),
+        (&state, "image", "mount squashfs /run/dayfly/l", "squashfs"),
+    ] {
+        let (row, _) = boot(line, step, |state| {
+            state.attach_disk("sdb", iso());
+            state.attach_disk("sdc", ext4());
+            state.fault =
+                Some(machine::Fault { call: call.to_owned(), cause: Cause::Errno(ENODEV), times: 9 });
+        });
+        let fix = row["failure"]["fix"].as_str().unwrap_or_default();
+        assert!(fix.contains(&format!("`dayfly initramfs --add-module {module}`")), "{step}: {row:#}");
+        assert_eq!(row["attempt"], 1, "another try cannot help: {row:#}");
+    }
 }

@@ -68,7 +68,7 @@ fn open<S: Sys>(cx: &Context<S>, device: &DeviceRef, found: &Device) -> Result<V
         .and_then(|()| cx.sys.mount(&mount));
     let file = match &mounted {
         Ok(()) => read_file(cx, &format!("read dayfly.toml of {device} ({path})")),
-        Err(error) => Err(Failure::from_sys(Code::ConfigDisk, tried, error)),
+        Err(error) => Err(devices::refused(Code::ConfigDisk, tried, superblock.kind, error)),
     };
     put_away(cx, mounted.is_ok()).map_err(|error| {
         Failure::from_sys(Code::ConfigFile, format!("unmount the settings disk {device} ({path})"), &error)

@@ -104,7 +104,7 @@ fn mount_media<S: Sys>(
 ) -> Result<(), Failure> {
     devices::load_modules(cx, superblock.kind)?;
     mount_at(cx, device, superblock.kind, &MEDIA.place())
-        .map_err(|error| Failure::from_sys(Code::ImageMount, tried, &error))
+        .map_err(|error| devices::refused(Code::ImageMount, tried, superblock.kind, &error))
 }
 
 fn mount_at<S: Sys>(
@@ -220,7 +220,7 @@ impl Layer {
                 .map_err(|error| Failure::from_sys(Code::ImageAttach, tried, &error))?,
         };
         mount_at(cx, &device, kind, &IMAGE.place())
-            .map_err(|error| refusal::of_kernel(&*cx.modules, &self.head, tried, &error))?;
+            .map_err(|error| refusal::of_kernel(&*cx.modules, kind, &self.head, tried, &error))?;
         Ok(Opened { said: format!("{} on {}", kind.as_str(), device.display()), is_copy: backing.is_some() })
     }
 }

@@ -10,6 +10,7 @@ use dayfly_wire::{gpt, mbr};
 
 use crate::Failure;
 use crate::context::Context;
+use crate::devices;
 use crate::modules::Modules;
 
 const EINVAL: i32 = 22;
@@ -51,8 +52,14 @@ pub fn of_disk<S: Sys>(cx: &Context<S>, path: &Path, tried: String) -> Failure {
 }
 
 /// What the kernel said, and what it would have needed.
-pub fn of_kernel<S: Sys>(modules: &Modules<S>, head: &[u8], tried: &str, error: &SysError) -> Failure {
-    let failure = Failure::from_sys(Code::ImageMount, tried, error).hopeless();
+pub fn of_kernel<S: Sys>(
+    modules: &Modules<S>,
+    kind: Kind,
+    head: &[u8],
+    tried: &str,
+    error: &SysError,
+) -> Failure {
+    let failure = devices::refused(Code::ImageMount, tried, kind, error).hopeless();
     if !matches!(error.errno(), Some(EINVAL | EOPNOTSUPP)) {
         return failure;
     }

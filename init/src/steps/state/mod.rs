@@ -43,13 +43,11 @@ pub fn open<S: Sys>(cx: &Context<S>, search: &StateSearch) -> Result<Done, Failu
     let path = device.path.display().to_string();
     let tried = format!("mount the state disk {} ({path})", search.device);
     let fstype = device.superblock.as_ref().map_or("nothing that is recognised", |found| found.kind.as_str());
-    if !SUITABLE.contains(&fstype) {
+    let Some(superblock) = device.superblock.as_ref().filter(|_| SUITABLE.contains(&fstype)) else {
         let wrong = format!("it has {fstype} on it; {} can keep a node's state", SUITABLE.join(", "));
         return Err(Failure::new(Code::StateMount, tried, wrong).hopeless());
-    }
-    if let Some(found) = &device.superblock {
-        devices::load_modules(cx, found.kind)?;
-    }
+    };
+    devices::load_modules(cx, superblock.kind)?;
     let mount = |read_only| Mount::New {
         fstype: fstype.to_owned(),
         source: path.clone(),
@@ -57,7 +55,7 @@ pub fn open<S: Sys>(cx: &Context<S>, search: &StateSearch) -> Result<Done, Failu
         options: Vec::new(),
         flags: MountFlags { nodev: true, read_only, ..MountFlags::default() },
     };
-    let refused = |error: &SysError| Failure::from_sys(Code::StateMount, &tried, error);
+    let refused = |error: &SysError| devices::refused(Code::StateMount, &tried, superblock.kind, error);
     cx.sys.make_dir(&STATE.place(), 0o755).map_err(|error| refused(&error))?;
     match cx.sys.mount(&mount(false)) {
         Ok(()) => {}

@@ -28,7 +28,7 @@ impl Context {
             Err(Errno::NOSYS) => Ok(None),
             Err(Errno::NODEV) => {
                 let words = format!(
-                    "the kernel does not know {fstype}: its module is not loaded or not in the image"
+                    "the kernel does not know {fstype}: its module is not loaded, or not in the initramfs"
                 );
                 Err(SysError::new(operation, subject, Cause::Errno(libc::ENODEV), words))
             }
