@@ -78,7 +78,7 @@ fn a_link_to_a_resolver_is_kept_only_for_one_that_is_there() {
 #[test]
 fn the_os_does_not_wait_for_disks_of_another_machine() {
     let fstab = "UUID=0b4b / ext4 defaults 0 1\nUUID=\"1c5c\" /data ext4 defaults 0 2\n/dev/sdb3 none swap sw 0 0\n\
-        LABEL=here /here ext4 defaults 0 2\nUUID=2d6d /opt ext4 nofail 0 2\n/dev/mapper/vg-x /x ext4 defaults 0 2\n\
+        LABEL=here /here ext4 defaults 0 2\nUUID=2d6d /opt ext4 nofail 0 2\nUUID=3e7e none swap nofail\n/dev/mapper/vg-x /x ext4 defaults 0 2\n\
         tmpfs /tmp tmpfs defaults 0 0\n10.0.0.1:/x /nfs nfs defaults 0 0\n";
     let machine = boot(|state| {
         in_image(state, "etc/fstab", text(fstab));
@@ -91,7 +91,7 @@ fn the_os_does_not_wait_for_disks_of_another_machine() {
         live[..3],
         [
             "UUID=\"1c5c\" /data ext4 defaults,nofail 0 2",
-            "/dev/sdb3 none swap sw,nofail 0 0",
+            "/dev/sdb3 none swap sw,nofail,noauto 0 0",
             "LABEL=here /here ext4 defaults 0 2"
         ],
         "{new}"
@@ -99,11 +99,13 @@ fn the_os_does_not_wait_for_disks_of_another_machine() {
     assert!(
         live.contains(&"/dev/mapper/vg-x /x ext4 defaults 0 2")
             && live.contains(&"10.0.0.1:/x /nfs nfs defaults 0 0")
+            && live.contains(&"UUID=3e7e none swap nofail,nofail,noauto"),
+        "{new}"
     );
     let log = machine.state().log.clone();
     let said = log
         .iter()
         .filter(|(level, line)| *level <= 4 && line.contains("the OS does not wait for it"))
         .count();
-    assert_eq!(said, 2, "{log:#?}");
+    assert_eq!(said, 3, "{log:#?}");
 }

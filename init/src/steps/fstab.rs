@@ -59,7 +59,11 @@ pub fn settle<S: Sys>(cx: &Context<S>, entries: &[LayoutEntry], left: &[&str]) -
 /// from. Where somebody else has mounted the root, that one knows its disks.
 fn is_missing<S: Sys>(cx: &Context<S>, entry: &Entry<'_>) -> bool {
     const DISKS: [&str; 6] = ["/dev/sd", "/dev/vd", "/dev/hd", "/dev/xvd", "/dev/nvme", "/dev/mmcblk"];
-    let waits = !entry.options.split(',').any(|option| ["nofail", "noauto"].contains(&option));
+    // systemd waits for swap with nofail as well.
+    let waits = !entry
+        .options
+        .split(',')
+        .any(|option| option == "noauto" || option == "nofail" && entry.fstype != "swap");
     let device = entry.device.replace('"', "");
     let tags = ["UUID=", "LABEL=", "PARTUUID=", "PARTLABEL="];
     if !waits

@@ -26,7 +26,8 @@ pub enum Fate {
     Leave(&'static str),
     /// Mounted read-only, after a comment that gives this reason.
     ReadOnly(&'static str),
-    /// Mounted if its device is there (`nofail`), after a comment that gives this reason.
+    /// Nothing waits for its device, after a comment that gives this reason: `nofail`, and `noauto` for swap, for which systemd holds
+    /// its swap.target, and with it the whole boot, all the same (systemd.swap(5), default dependencies).
     Optional(&'static str),
 }
 
@@ -57,7 +58,8 @@ pub fn rewrite(text: &[u8], fate: impl Fn(&Entry<'_>) -> Fate) -> Option<Vec<u8>
             Some((Fate::Optional(reason), entry)) => {
                 changed = true;
                 new.extend_from_slice(format!("# {reason}\n").as_bytes());
-                new.extend_from_slice(with_option(line, &entry, "nofail").as_bytes());
+                let option = if entry.fstype == "swap" { "nofail,noauto" } else { "nofail" };
+                new.extend_from_slice(with_option(line, &entry, option).as_bytes());
             }
         }
     }
@@ -172,7 +174,7 @@ mod tests {
             rewrite(b"UUID=gone none swap sw 0 0\nd /data ext4", |_| Fate::Optional("gone:")).unwrap();
         assert_eq!(
             String::from_utf8(optional).unwrap(),
-            "# gone:\nUUID=gone none swap sw,nofail 0 0\n# gone:\nd /data ext4 nofail\n"
+            "# gone:\nUUID=gone none swap sw,nofail,noauto 0 0\n# gone:\nd /data ext4 nofail\n"
         );
         assert_eq!(rewrite(text.as_bytes(), |_| Fate::Stay), None);
         let without: Vec<u8> = rewrite(b"a / ext4", |_| Fate::Leave("gone")).unwrap();
