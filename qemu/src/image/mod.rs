@@ -1,6 +1,7 @@
 //! The test images and disks, built once and kept in the cache.
 
 mod addition;
+mod container;
 mod debian;
 mod disk;
 mod installed;
@@ -16,6 +17,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 pub(crate) use addition::closure;
+pub use container::{IMAGE_IN_ISO, LEFT, LIVE_LABEL, MISSING_UUID};
 use debian::Recipe;
 pub use disk::{ext4, ext4_with, iso_with, vfat_with};
 pub use installed::{DAYFLY_INIT, Installed, MACHINE_ID, ROOT_UUID};
@@ -69,11 +71,13 @@ pub enum Image {
     Big,
     /// An ext4 file system labelled `images` that holds the Debian squashfs as `LiveOS/squashfs.img`.
     OnLabelledDisk,
+    /// The tree of [`Image::Debian`] as a container leaves it, in a squashfs without padding in an ISO that is a disk as well.
+    Container,
 }
 
 impl Image {
     /// All of them, with the names that the command line takes.
-    pub const ALL: [(&str, Self); 10] = [
+    pub const ALL: [(&str, Self); 11] = [
         ("debian.squashfs", Self::Debian),
         ("debian.erofs", Self::DebianErofs),
         ("server.squashfs", Self::Server),
@@ -84,6 +88,7 @@ impl Image {
         ("no-init.squashfs", Self::NoInit),
         ("big.squashfs", Self::Big),
         ("images.ext4", Self::OnLabelledDisk),
+        ("container.iso", Self::Container),
     ];
 
     /// The image of that name.
@@ -122,6 +127,7 @@ impl Images {
             Image::NoInit => self.no_init(),
             Image::Big => self.big(),
             Image::OnLabelledDisk => self.labelled_disk(),
+            Image::Container => self.container(),
         }
     }
 

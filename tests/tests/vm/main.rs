@@ -8,6 +8,7 @@ mod address;
 mod boot;
 mod budgets;
 mod consoles;
+mod containers;
 mod disks;
 mod dracut;
 mod faults;
@@ -74,6 +75,7 @@ fn main() {
         sources::SCENARIOS,
         faults::SCENARIOS,
         consoles::SCENARIOS,
+        containers::SCENARIOS,
         foreign::SCENARIOS,
         openrc::SCENARIOS,
         installed::SCENARIOS,
