@@ -393,6 +393,36 @@ fn host_keys_are_made_once_and_kept() {
     assert_eq!(file(&machine, ED25519), file(&machine, &format!("{KEPT}/ssh_host_ed25519_key")));
 }
 
+/// Keys that somebody left on the disk filled memory: 60 GB in sparse files.
+#[test]
+fn no_more_host_keys_are_read_than_a_node_has() {
+    let many = |state: &mut machine::State| {
+        for number in 0..100 {
+            let name = format!("{KEPT}/ssh_host_{number}_key");
+            state.put(Path::new(&name), Node::File(b"-----BEGIN".to_vec()));
+        }
+    };
+    let large = |state: &mut machine::State| {
+        let name = format!("{KEPT}/ssh_host_ed25519_key");
+        state.put(Path::new(&name), Node::File(vec![0; 70 << 10]));
+    };
+    for (words, prepare) in
+        [("at most 32 are expected", &many as &dyn Fn(&mut machine::State)), ("a key has at most", &large)]
+    {
+        let machine = good("", "dayfly.state.device=/dev/vdc", |state| {
+            with_disk(state);
+            prepare(state);
+        });
+        let (outcome, detail) = step(&machine, "host-keys");
+        assert!(outcome == "done" && detail.contains("new, and "), "{words}: {outcome} {detail}");
+        assert!(file(&machine, ED25519).contains("PRIVATE KEY"));
+        let state = machine.state();
+        assert!(state.log.iter().any(|(_, line)| line.contains(words)), "{words}: {:?}", state.log);
+        let is_read = |call: &String| call.starts_with(&format!("read {KEPT}/"));
+        assert!(!state.calls.iter().any(is_read), "{words}");
+    }
+}
+
 #[test]
 fn without_a_disk_the_images_keys_stay_or_new_ones_are_made() {
     let says = |machine: &Machine, words: &str| {

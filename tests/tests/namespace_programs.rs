@@ -57,6 +57,20 @@ fn it_finds_itself_in_the_os() {
     });
 }
 
+/// /usr/local is kept on the state disk: what lay there ran as root before the OS was up.
+#[test]
+fn programs_are_the_images_and_not_those_of_the_state_disk() {
+    apart(|kernel, scratch| {
+        let root = root(scratch);
+        fs::create_dir_all(root.join("usr/local/bin")).unwrap();
+        fs::create_dir_all(root.join("usr/local/sbin")).unwrap();
+        run("cp", &["/bin/busybox", root.join("usr/local/bin/ssh-keygen").to_str().unwrap()]);
+        run("cp", &["/bin/busybox", root.join("usr/local/sbin/ssh-keygen").to_str().unwrap()]);
+        let error = kernel.run_in(Tree::os(leaked(&root)), "ssh-keygen", &[], LONG).unwrap_err();
+        assert!(error.is_not_found(), "{error}");
+    });
+}
+
 #[test]
 fn its_last_words_and_its_status_come_back() {
     apart(|kernel, scratch| {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dayfly_plan::{Code, HostKeys};
-use dayfly_sys::{Sys, SysError, TreePath};
+use dayfly_sys::{Cause, FileKind, Sys, SysError, TreePath};
 
 use crate::Failure;
 use crate::context::{Context, Done};
@@ -17,6 +17,12 @@ const SSH: &str = "/etc/ssh";
 const TYPES: [&str; 2] = ["ed25519", "ecdsa"];
 /// For making one.
 const LIMIT: Duration = Duration::from_secs(20);
+
+/// How many files a set of keys can have, and how many bytes each of them.
+const MOST_FILES: usize = 32;
+const MOST_BYTES: u64 = 64 << 10;
+/// errno(3).
+const EFBIG: i32 = 27;
 
 /// A file of a set of keys.
 struct KeyFile {
@@ -127,8 +133,23 @@ fn is_whole(key: &KeyFile) -> bool {
     is_public(&key.name) || (text.starts_with("-----BEGIN ") && text.trim_end().ends_with("PRIVATE KEY-----"))
 }
 
+/// The state disk may hold many files of any size: no more is read than a set of keys can have.
 fn read<S: Sys>(cx: &Context<S>, folder: &TreePath, names: &[String]) -> Result<Vec<KeyFile>, SysError> {
-    let file = |name: &String| Ok(KeyFile { name: name.clone(), bytes: cx.sys.read(&folder.join(name))? });
+    let too_large =
+        |path: &TreePath, words: String| SysError::new("read", path.to_string(), Cause::Errno(EFBIG), words);
+    if names.len() > MOST_FILES {
+        let words = format!("it has {} ssh host keys, at most {MOST_FILES} are expected", names.len());
+        return Err(too_large(folder, words));
+    }
+    let file = |name: &String| {
+        let path = folder.join(name);
+        match cx.sys.inspect(&path)? {
+            Some(FileKind::File(bytes)) if bytes > MOST_BYTES => {
+                Err(too_large(&path, format!("it has {bytes} bytes, a key has at most {MOST_BYTES}")))
+            }
+            _ => Ok(KeyFile { name: name.clone(), bytes: cx.sys.read(&path)? }),
+        }
+    };
     names.iter().map(file).collect()
 }
 

@@ -160,7 +160,9 @@ fn kubelet_is_started(lab: &Lab) -> Result<()> {
     same!(attempts(&vm.boot_json()?, "kubelet").len(), 1);
     let console = vm.console();
     ensure!(
-        console.contains("FAKE-KUBELET started args: --hostname-override=node-525400123456 --v=2 --node-labels=rack=r1"),
+        console.contains(
+            "FAKE-KUBELET started args: --hostname-override=node-525400123456 --v=2 --node-labels=rack=r1"
+        ),
         "the kubelet did not get its arguments"
     );
     // In systemd's first transaction: nothing reloaded or started it later.

@@ -19,6 +19,8 @@ use crate::{Cause, Output, Result, SysError, Tree};
 
 /// What a program may expect to find; a root without one of these folders does without.
 const SHOWN: [&str; 3] = ["dev", "proc", "sys"];
+/// Of the image. /usr/local is kept on the state disk: what lies there is whoever's had the node before.
+const USUAL: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 /// Of its words, the last ones: an error stands at the end.
 const TEXT_LIMIT: usize = 4096;
 
@@ -35,7 +37,7 @@ pub(super) fn run(root: Tree, program: &str, args: &[&str], limit: Duration) -> 
     command
         .args(args)
         .env_clear()
-        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("PATH", USUAL)
         .env("HOME", "/root")
         .env("LC_ALL", "C")
         .stdin(Stdio::null())

@@ -1,10 +1,11 @@
 //! Files and folders. Each call walks to its place first (see [`walk`]), and then works on the open folder that it found.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -172,11 +173,17 @@ pub(crate) fn write(path: &TreePath, bytes: &[u8], mode: u32) -> Result<()> {
 }
 
 fn fill(spot: &Spot, temporary: &CString, path: &TreePath, bytes: &[u8], mode: u32) -> Result<()> {
-    // A left-over of an attempt that power ended; whatever it is, it is not followed.
-    let _ = unlinkat(spot.folder(), temporary, AtFlags::empty());
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(spot.folder(), temporary, flags, Mode::from_raw_mode(mode))
-        .tried("create", path)?;
+    let create = || rustix::fs::openat(spot.folder(), temporary, flags, Mode::from_raw_mode(mode));
+    let file = match create() {
+        // A left-over of an attempt that power ended, or what somebody put there, a folder even.
+        Err(Errno::EXIST) => {
+            super::removal::remove_tree(&path.parent().join(OsStr::from_bytes(temporary.to_bytes())))?;
+            create()
+        }
+        created => created,
+    }
+    .tried("create", path)?;
     let mut file = File::from(file);
     file.write_all(bytes).tried("write", path)?;
     // The mode again, without the umask.
@@ -321,6 +328,26 @@ mod tests {
         }
         assert_eq!(list(&own(dir.join("a/b"))).unwrap(), [Entry { name: "file".into(), is_dir: false }]);
         assert_eq!(inspect(&own(&path)).unwrap(), Some(FileKind::File(0)));
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    /// The file could never be written again.
+    #[test]
+    fn what_lies_at_the_temporary_name_makes_room() {
+        let dir = folder("room");
+        for (name, prepare) in [
+            ("file", (|at| fs::write(at, "half").unwrap()) as fn(&Path)),
+            ("link", |at| std::os::unix::fs::symlink("victim", at).unwrap()),
+            ("folder", |at| fs::create_dir_all(at.join("not/empty")).unwrap()),
+        ] {
+            fs::write(dir.join("victim"), "safe").unwrap();
+            prepare(&dir.join(format!(".{name}.dayfly")));
+            write(&own(dir.join(name)), b"new", 0o600).unwrap();
+            assert_eq!(fs::read(dir.join(name)).unwrap(), b"new");
+            assert_eq!(fs::read(dir.join("victim")).unwrap(), b"safe");
+            assert_eq!(fs::read_dir(&dir).unwrap().count(), 2, "{name}");
+            fs::remove_file(dir.join(name)).unwrap();
+        }
         fs::remove_dir_all(dir).unwrap();
     }
 
