@@ -142,7 +142,7 @@ fn untrusted_https(lab: &Lab) -> Result<()> {
 fn panic_inside_a_step(lab: &Lab) -> Result<()> {
     let site = Site::start(Image::NoInit)?;
     let node = lab.bare_node(fault_initramfs()?)?.nic(Nic::user()).cmdline(&site.parameters());
-    let console = fails(node.cmdline("dayfly.fault=panic:fetch panic=2"), "init.panic")?;
+    let console = fails(node.cmdline("dayfly.fault=panic:fetch rd.retry=5 panic=2"), "init.panic")?;
     ensure!(console.contains("a fault on purpose"), "the panic's own words are not shown");
     Ok(())
 }
