@@ -165,9 +165,10 @@ impl<'a> Place<'a> {
         if !self.has_room(cx, FileKind::File(0))? {
             return Ok(());
         }
-        let wanted = cx.sys.read(&self.image)?;
-        let is_file = matches!(cx.sys.inspect(&self.target)?, Some(FileKind::File(_)));
-        if is_file && cx.sys.read(&self.target)? == wanted {
+        // The size first: what lies on the disk may be of any.
+        let there = cx.sys.inspect(&self.target)?;
+        let is_alike = matches!(there, Some(FileKind::File(_))) && there == cx.sys.inspect(&self.image)?;
+        if is_alike && cx.sys.read(&self.target)? == cx.sys.read(&self.image)? {
             return Ok(());
         }
         cx.sys.remove_tree(&self.target)?;
