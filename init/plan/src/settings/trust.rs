@@ -102,7 +102,7 @@ pub static CLASSES: &[(&str, Class)] = &[
     ("k3s.images", Class::Privileged),
     ("init", Class::Privileged),
     ("failure.shell", Class::Privileged),
-    ("failure.action", Class::Plain),
+    ("failure.action", Class::Privileged),
     ("failure.pause", Class::Plain),
     // A node must not be made to send its record to a server of somebody's choice.
     ("report", Class::Privileged),
