@@ -140,6 +140,25 @@ fn a_boot_is_reported_and_kept() {
     );
 }
 
+/// Every later record had the name 1000000.json, which the next one replaced.
+#[test]
+fn a_record_with_the_last_number_does_not_end_the_history() {
+    let (machine, ends) = Machine::new(&good_cmdline(), 1);
+    let history = Path::new("/sysroot/var/log/dayfly");
+    for name in ["000007.json", "999999.json", "999999.log"] {
+        machine.state().nodes.insert(history.join(name), Node::File(b"old".to_vec()));
+    }
+    assert_eq!(machine.boot(&ends, LIMIT), End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
+    let state = machine.state();
+    let names: Vec<&str> = state
+        .nodes
+        .keys()
+        .filter_map(|path| path.strip_prefix(history).ok()?.to_str())
+        .filter(|name| !name.is_empty())
+        .collect();
+    assert_eq!(names, ["000001.json", "000001.log"]);
+}
+
 #[test]
 fn a_report_that_nobody_takes_does_not_hold_the_boot() {
     let cmdline = format!("{} dayfly.report=http://log.example/boots", good_cmdline());

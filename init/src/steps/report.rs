@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dayfly_plan::settings::value::Url;
 use dayfly_plan::{Code, paths};
-use dayfly_sys::{FileKind, Post, Sys, TreePath};
+use dayfly_sys::{FileKind, Post, Sys, SysError, TreePath};
 
 use crate::Failure;
 use crate::context::{Context, Done};
@@ -16,6 +16,8 @@ use crate::trees::{OS, STATE};
 const TEXT: Duration = Duration::from_secs(2);
 /// How many boots a node remembers.
 const KEPT: usize = 20;
+/// The last number that a file's name has room for.
+const LAST: u32 = 999_999;
 
 /// Sends boot.json, as far as it is known now, to a server.
 pub fn send<S: Sys>(cx: &Context<S>, url: &Url, wait: Duration) -> Result<Done, Failure> {
@@ -80,18 +82,28 @@ fn store<S: Sys>(sys: &S, folder: &TreePath, report: &Report) -> Result<Done, Fa
     let mut numbers: Vec<u32> =
         sys.list(folder).map_err(failed)?.iter().filter_map(|entry| number(&entry.name)).collect();
     numbers.sort_unstable();
-    // The clock may start in 1970 at every boot, a number cannot.
-    let next = numbers.last().map_or(1, |last| last.saturating_add(1));
+    // The clock may start in 1970 at every boot, a number cannot. No node comes to the last one by booting: somebody put
+    // it there, and all after it would have one name.
+    if numbers.last() == Some(&LAST) {
+        for number in std::mem::take(&mut numbers) {
+            remove(sys, folder, number).map_err(failed)?;
+        }
+    }
+    let next = numbers.last().map_or(1, |last| last + 1);
     for (extension, bytes) in [("json", report.json.as_slice()), ("log", report.log.as_bytes())] {
         sys.write(&folder.join(format!("{next:06}.{extension}")), bytes, 0o644).map_err(failed)?;
     }
     let surplus = (numbers.len() + 1).saturating_sub(KEPT);
     for old in numbers.iter().take(surplus) {
-        for extension in ["json", "log"] {
-            sys.remove_tree(&folder.join(format!("{old:06}.{extension}"))).map_err(failed)?;
-        }
+        remove(sys, folder, *old).map_err(failed)?;
     }
     Ok(Done::with(format!("{}/{next:06}.json", paths::HISTORY)))
+}
+
+fn remove<S: Sys>(sys: &S, folder: &TreePath, number: u32) -> Result<(), SysError> {
+    ["json", "log"]
+        .iter()
+        .try_for_each(|extension| sys.remove_tree(&folder.join(format!("{number:06}.{extension}"))))
 }
 
 /// The number of a record's file name, `000042.json`.
