@@ -15,8 +15,8 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::Tried;
 use super::walk::{self, Last, Missing, Spot};
+use super::{Tried, labels};
 use crate::{Cause, Entry, FileKind, Links, Result, Rights, SysError, TreePath};
 
 /// What is larger than this is no configuration.
@@ -185,6 +185,7 @@ fn fill(spot: &Spot, temporary: &CString, path: &TreePath, bytes: &[u8], mode: u
     }
     .tried("create", path)?;
     let mut file = File::from(file);
+    labels::put(&file, labels::for_name(spot.folder(), spot.name()).as_ref()).tried("label", path)?;
     file.write_all(bytes).tried("write", path)?;
     // The mode again, without the umask.
     file.set_permissions(Permissions::from_mode(mode)).tried("set the mode of", path)?;
@@ -239,6 +240,7 @@ pub(super) fn make_dir(path: &TreePath, mode: u32) -> Result<()> {
         // The mode again, without the umask.
         done => done
             .and_then(|()| chmodat(spot.folder(), spot.name(), bits, AtFlags::empty()))
+            .and_then(|()| labels::inherit(spot.folder(), spot.name()))
             .tried("make the folder", path),
     }
 }
@@ -297,10 +299,12 @@ pub(super) fn symlink(target: &Path, link: &TreePath) -> Result<()> {
         Err(Errno::EXIST) => {
             // Fails for a folder, which is the answer then.
             unlinkat(spot.folder(), spot.name(), AtFlags::empty()).tried("replace by a symlink", link)?;
-            symlinkat(target, spot.folder(), spot.name()).tried("make the symlink", words())
+            symlinkat(target, spot.folder(), spot.name())
         }
-        made => made.tried("make the symlink", words()),
+        made => made,
     }
+    .and_then(|()| labels::inherit(spot.folder(), spot.name()))
+    .tried("make the symlink", words())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ pub(crate) mod console;
 mod context;
 pub(crate) mod files;
 pub(crate) mod handover;
+mod labels;
 mod links;
 mod loops;
 mod memory;

@@ -11,20 +11,23 @@ use rustix::mount::{
     open_tree, unmount,
 };
 
-use super::Tried;
 use super::context::Context;
 use super::walk::{self, Last, Missing, Spot};
+use super::{Tried, labels};
 use crate::{Mount, MountFlags, Result, TreePath};
 
 pub(crate) fn apply(mount: &Mount) -> Result<()> {
     match mount {
         Mount::New { fstype, source, target, options, flags } => new(fstype, source, target, options, *flags),
         Mount::Overlay { lower, upper, work, target } => {
-            let lower =
-                lower.iter().map(|dir| layer(dir).map(|dir| escape(&dir))).collect::<Result<Vec<_>>>()?;
+            let lower = lower.iter().map(layer).collect::<Result<Vec<_>>>()?;
+            let (lowest, upper) = (lower.first().map(Path::new).and_then(labels::of), layer(upper)?);
+            // The merged folder is labelled as the upper one is.
+            labels::put_path(Path::new(&upper), lowest.as_ref()).tried("label", &upper)?;
+            let lower: Vec<String> = lower.iter().map(|dir| escape(dir)).collect();
             let options = [
                 ("lowerdir".to_owned(), Some(lower.join(":"))),
-                ("upperdir".to_owned(), Some(layer(upper)?)),
+                ("upperdir".to_owned(), Some(upper)),
                 ("workdir".to_owned(), Some(layer(work)?)),
             ];
             new("overlay", "overlay", target, &options, MountFlags::default())
@@ -99,6 +102,9 @@ fn new(
         }
     }
     let mount = context.create(attributes(flags))?;
+    if fstype == "tmpfs" {
+        labels::put_top(&mount, labels::of(&place.path()).as_ref()).tried("label", &subject)?;
+    }
     attach(&mount, &place).tried(&operation, subject)
 }
 

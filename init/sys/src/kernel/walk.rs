@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, chmodat, fstat, mkdirat, openat, readlinkat};
 use rustix::io::Errno;
 
-use super::Tried;
+use super::{Tried, labels};
 use crate::{Cause, Links, Result, SysError, Tree, TreePath};
 
 /// As the kernel's own limit (path_resolution(7)).
@@ -276,11 +276,15 @@ impl<'a> Walk<'a> {
 
     fn make(&self, part: &OsStr) -> Result<()> {
         let mode = Mode::from_raw_mode(0o755);
-        match mkdirat(self.here(), part, mode) {
+        let name =
+            CString::new(part.as_bytes()).map_err(|_| Errno::INVAL).tried("use the path", self.path)?;
+        match mkdirat(self.here(), &*name, mode) {
             // Another step made it meanwhile.
             Err(Errno::EXIST) => Ok(()),
             // The mode again, without the umask.
-            done => done.and_then(|()| chmodat(self.here(), part, mode, AtFlags::empty())),
+            done => done
+                .and_then(|()| chmodat(self.here(), &*name, mode, AtFlags::empty()))
+                .and_then(|()| labels::inherit(self.here(), &name)),
         }
         .tried("make the folder", self.shown(part))
     }
