@@ -11,7 +11,8 @@ fn bad_values_are_named_with_what_is_expected() {
     let cases: Vec<(String, Severity, Code, String)> = [
         ("root=", Refuse, ConfigValue, "root=: it has no value."),
         ("root=live:", Refuse, ConfigValue, "root=live:: it names no image: a URL, LABEL=, UUID=, PARTLABEL=, PARTUUID= or /dev/NAME is expected."),
-        ("root=nfs:10.0.0.1:/os", Refuse, ConfigValue, "root=nfs:10.0.0.1:/os: \"nfs:\" is not supported: an http or https URL or a disk is expected."),
+        ("root=nfs:10.0.0.1:/os", Refuse, ConfigValue, "root=nfs:10.0.0.1:/os: \"nfs:\" is not supported; make a squashfs of that folder (mksquashfs FOLDER os.squashfs -comp zstd) and write root=live:http://SERVER/os.squashfs."),
+        ("root=iscsi:10.0.0.1::3260:1:iqn.os", Refuse, ConfigValue, "root=iscsi:10.0.0.1::3260:1:iqn.os: \"iscsi:\" is not supported; boot from a local disk, or serve the image as a file and write root=live:http://SERVER/IMAGE."),
         ("root=live:tftp://boot/os", Refuse, ConfigValue, "root=live:tftp://boot/os: \"tftp://boot/os\" has the scheme \"tftp\", but only http and https can be fetched."),
         ("root=http://", Refuse, ConfigValue, "root=http://: \"http://\" has no host."),
         ("root=http:///os", Refuse, ConfigValue, "root=http:///os: \"http:///os\" has no host."),

@@ -17,6 +17,11 @@ fn what_is_not_done_is_said_once_with_what_to_write() {
              in brackets."
         )
     };
+    let second = |word: &str, first: &str, of: &str| {
+        format!(
+            "ip={word}: it is not used, because ip={first} stands before it and is for {of} as well; leave one of them out."
+        )
+    };
     let mac = "ip=eth0:dhcp::52:54:00:12:34:56: the MAC address 52:54:00:12:34:56 is not set, the card keeps its own; have \
         the OS set it (MACAddress= in a .link file), and leave it out here.";
     let peer = "the peer 10.0.0.1 is not used; give the address the prefix that holds both ends, or name the peer as the \
@@ -38,6 +43,12 @@ fn what_is_not_done_is_said_once_with_what_to_write() {
         ("ip=link-local", vec![method("link-local", "link-local")]),
         ("ip=auto", vec![method("auto", "auto")]),
         ("ip=eth0:dhcp::52:54:00:12:34:56", vec![mac.to_owned()]),
+        ("ip=eth0:dhcp ip=eth0:dhcp", vec![]),
+        (
+            "ip=eth0:dhcp ip=10.0.0.2:::24::eth0:none",
+            vec![second("10.0.0.2:::24::eth0:none", "eth0:dhcp", "eth0")],
+        ),
+        ("ip=dhcp ip=single-dhcp", vec![second("single-dhcp", "dhcp", "every interface")]),
         (&format!("ip={full}"), vec![format!("ip={full}: {peer}"), format!("ip={full}: {ntp}")]),
     ] {
         assert_eq!(notes(words), expected, "{words}");

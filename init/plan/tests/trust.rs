@@ -360,3 +360,22 @@ fn the_plan_says_that_plain_http_is_free() {
         "{notes:?}"
     );
 }
+
+/// A rule by host name hangs on who answers DHCP, whether it holds or not: the plan says so.
+#[test]
+fn an_anchor_that_depends_on_the_host_name_is_noted() {
+    let rule = |when: &str| file(&format!("[[match]]\nwhen = {{ {when} }}\n{}", sha('a')));
+    for (when, words, is_noted) in [
+        ("hostname = \"n1\"", ROOT.to_owned(), true),
+        ("hostname = \"n1\", mac = \"52:54:00:12:34:56\"", ROOT.to_owned(), true),
+        ("hostname = \"n1\"", format!("{ROOT} dayfly.hostname=n1"), false),
+        ("hostname = \"n1\"", format!("{ROOT} dayfly.hostname=n2"), false),
+        ("mac = \"52:54:00:12:34:56\"", ROOT.to_owned(), false),
+    ] {
+        let facts = Facts::from_cmdline(words.clone()).with_file(rule(when));
+        let notes = plan(&gather(&facts).0).notes;
+        let note = "image.sha256 depends on the host name (initramfs, match 1)";
+        let found = notes.iter().any(|text| text.starts_with(note));
+        assert_eq!(found, is_noted, "{when} {words}: {notes:?}");
+    }
+}

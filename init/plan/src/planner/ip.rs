@@ -3,10 +3,31 @@
 use dayfly_wire::hostname;
 use dayfly_wire::ip::{IpArg, Method};
 
-/// What is not as the word says; its name counts where no setting gives one.
-pub(super) fn notes(ip: &IpArg, is_named: bool) -> Vec<String> {
-    let name = if is_named { None } else { other_name(ip) };
-    not_done(ip).into_iter().chain(name).map(|what| format!("ip={ip}: {what}.")).collect()
+/// What is not as the words say; their names count where no setting gives one.
+pub(super) fn notes(words: &[IpArg], is_named: bool) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (position, ip) in words.iter().enumerate() {
+        let before = words.get(..position).unwrap_or_default();
+        // The same word twice is one matter.
+        if before.contains(ip) {
+            continue;
+        }
+        if let Some(first) = before.iter().find(|first| first.iface == ip.iface) {
+            notes.push(format!("ip={ip}: {}.", second(ip, first)));
+            continue;
+        }
+        let name = if is_named { None } else { other_name(ip) };
+        notes.extend(not_done(ip).into_iter().chain(name).map(|what| format!("ip={ip}: {what}.")));
+    }
+    notes
+}
+
+/// An interface is configured by the first word that is for it.
+fn second(ip: &IpArg, first: &IpArg) -> String {
+    let interface = ip.iface.as_deref().unwrap_or("every interface");
+    format!(
+        "it is not used, because ip={first} stands before it and is for {interface} as well; leave one of them out"
+    )
 }
 
 /// What is understood of an `ip=` word but not done, and what does it.

@@ -32,7 +32,7 @@ const LATE_SETTINGS: [StepId; 2] = ["name", "settings"];
 /// Steps that read settings (`config`, `settings`, `defaults` …) are seams: what they find are new facts, and the boot is
 /// planned again. What does not wait for such a step is the same in both plans.
 pub fn plan(settings: &Settings) -> Plan {
-    let mut draft = Draft { notes: settings.floor.notes(), ..Draft::default() };
+    let mut draft = Draft { notes: settings.floor.notes(settings.hostname.is_some()), ..Draft::default() };
     devices(&mut draft, settings);
     early_settings(&mut draft, settings);
     let is_fetched = |image: &Sourced<ImageSource>| matches!(image.value, ImageSource::Url(_));
@@ -152,16 +152,10 @@ fn early_settings(draft: &mut Draft, settings: &Settings) {
 }
 
 fn network(draft: &mut Draft, settings: &Settings, fetched: bool) {
-    for ip in values(&settings.ip) {
-        for note in ip::notes(&ip, settings.hostname.is_some()) {
-            // The same word twice is one matter.
-            if !draft.notes.contains(&note) {
-                draft.notes.push(note);
-            }
-        }
-    }
+    let ip = values(&settings.ip);
+    draft.notes.extend(ip::notes(&ip, settings.hostname.is_some()));
     let network = NetworkPlan {
-        ip: values(&settings.ip),
+        ip,
         bootif: settings.bootif.as_ref().map(|mac| mac.value),
         dns: values(&settings.dns),
         hostname: settings.hostname.as_ref().map(|name| name.value.clone()),

@@ -193,6 +193,10 @@ fn apply_rule(
         let others = found.into_vec().into_iter().filter(|problem| problem.code != Code::ConfigTooLate);
         problems.extend(others.map(|problem| Problem { severity: Severity::Warn, ..problem }));
     }
+    if conditions.ask_for_name() {
+        let tried = if holds { settings.floor.clone() } else { others.floor.clone() };
+        settings.floor.own_by_name(&source, &tried);
+    }
 }
 
 /// Applies a table's settings, but for the names in `except`.

@@ -186,6 +186,8 @@ struct Owner {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Floor {
     owners: BTreeMap<String, Owner>,
+    /// Anchors that a rule sets for some host names only, and that rule.
+    by_name: BTreeMap<String, Source>,
     /// How far settings over plain http are trusted.
     url: (Trust, Source),
     /// How far the settings disk is trusted.
@@ -195,7 +197,8 @@ pub struct Floor {
 impl Default for Floor {
     fn default() -> Self {
         let by_default = |trust| (trust, Source::Default);
-        Self { owners: BTreeMap::new(), url: by_default(Trust::Limited), config: by_default(Trust::Any) }
+        let (owners, by_name) = Default::default();
+        Self { owners, by_name, url: by_default(Trust::Limited), config: by_default(Trust::Any) }
     }
 }
 
@@ -273,8 +276,14 @@ impl Floor {
         }
     }
 
-    /// Who owns what, for the reader of a plan.
-    pub fn notes(&self) -> Vec<String> {
+    /// Remembers which anchors a rule sets that asks for the host name. `tried` is the floor that the rule was tried on.
+    pub(super) fn own_by_name(&mut self, rule: &Source, tried: &Floor) {
+        let set = tried.owners.iter().filter(|(_, owner)| owner.source == *rule);
+        self.by_name.extend(set.map(|(anchor, _)| (anchor.clone(), rule.clone())));
+    }
+
+    /// Who owns what, for the reader of a plan. `is_named` where settings give the host name, and not the network.
+    pub fn notes(&self, is_named: bool) -> Vec<String> {
         let owned = self.owners.iter().map(|(anchor, owner)| {
             format!("{anchor} belongs to {}: no later place can replace it.", owner.source)
         });
@@ -290,7 +299,13 @@ impl Floor {
                 self.config.1
             )
         });
-        owned.chain(url).chain(config).collect()
+        let by_name = self.by_name.iter().filter(|_| !is_named).map(|(anchor, rule)| {
+            format!(
+                "{anchor} depends on the host name ({rule}), and that comes from the network: a server there that gives another \
+                 name decides that it does not count. Let the rule ask for mac, uuid or serial, or set hostname."
+            )
+        });
+        owned.chain(by_name).chain(url).chain(config).collect()
     }
 }
 
