@@ -1,5 +1,6 @@
 //! Faults on purpose, for the tests of the failure path; only in builds with the feature `fault`.
-//! `dayfly.fault=WHAT:STEP` on the kernel command line, with `panic`, `hang`, `overflow`, `memory` or `abort`.
+//! `dayfly.fault=WHAT:STEP` on the kernel command line, with `panic`, `hang`, `overflow`, `memory`,
+//! `abort` or `exit`.
 
 use std::time::Duration;
 
@@ -27,6 +28,9 @@ pub(crate) fn strike<S: Sys>(cx: &Context<S>) -> Result<(), Failure> {
             ))
         }
         Some(("abort", step)) if step == cx.step => std::process::abort(),
+        // Process 1 is gone without a word: what is left is the kernel's panic.
+        #[allow(clippy::exit, reason = "this is what the fault is")]
+        Some(("exit", step)) if step == cx.step => std::process::exit(3),
         Some(("hang", step)) if step == cx.step => loop {
             cx.sys.sleep(Duration::from_secs(3600));
         },

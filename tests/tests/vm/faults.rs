@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use dayfly_qemu::{
     image::Image,
     proxy::{Fault, FaultProxy},
-    vm::Nic,
+    vm::{Ending, Nic},
 };
 
 use crate::{
@@ -31,6 +31,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ("untrusted_https", untrusted_https),
     ("panic_inside_a_step", panic_inside_a_step),
     ("hang_inside_a_step", hang_inside_a_step),
+    ("process_1_ends", process_1_ends),
     ("nothing_says_which_image", nothing_says_which_image),
 ];
 
@@ -151,6 +152,16 @@ fn hang_inside_a_step(lab: &Lab) -> Result<()> {
     let site = Site::start(Image::NoInit)?;
     let node = lab.bare_node(fault_initramfs()?)?.nic(Nic::user()).cmdline(&site.parameters());
     fails(node.cmdline("dayfly.fault=hang:image panic=2"), "step.deadline")?;
+    Ok(())
+}
+
+/// Even where process 1 itself is gone, the node comes back: the kernel's panic has a timeout before anything else is done.
+fn process_1_ends(lab: &Lab) -> Result<()> {
+    let node = lab.bare_node(fault_initramfs()?)?.cmdline("root=LABEL=os dayfly.fault=exit:drivers");
+    let mut vm = node.start()?;
+    vm.expect("Kernel panic - not syncing: Attempted to kill init!", BOOT)?;
+    vm.expect("Rebooting in 10 seconds", Duration::from_secs(20))?;
+    same!(vm.wait_end(Duration::from_secs(60))?, Ending::Reset, "the end after the kernel's panic");
     Ok(())
 }
 

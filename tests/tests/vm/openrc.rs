@@ -12,13 +12,14 @@ use dayfly_qemu::{
 use crate::{
     Scenario,
     kept::{self, Os},
-    lab::{Lab, Site, boot, step},
+    lab::{BOOT, Lab, Site, boot, step},
     same,
     scripts::{Repository, git_trusts, wait_for},
 };
 
 pub const SCENARIOS: &[Scenario] = &[
     ("openrc_keeps_and_forgets", keeps_and_forgets),
+    ("openrc_single_user", single_user),
     ("openrc_node_is_as_its_settings_say", node_is_as_its_settings_say),
 ];
 
@@ -69,6 +70,16 @@ const ADDRESS: [&str; 3] = ["network/interfaces", "dhcp/dhclient.conf", "dhcp/dh
 
 fn keeps_and_forgets(lab: &Lab) -> Result<()> {
     kept::over_a_reboot(lab, &Os { image: Image::OpenRc, healthy, own: &ADDRESS })
+}
+
+/// sysvinit takes `single` from its arguments alone: it must be handed on as the kernel would have done it.
+fn single_user(lab: &Lab) -> Result<()> {
+    let site = Site::start(Image::OpenRc)?;
+    let vm = lab.node()?.cmdline(&site.parameters()).cmdline("single").start()?;
+    vm.expect("(Give root password|Press Enter) for maintenance", BOOT)?;
+    let console = vm.console();
+    ensure!(!console.contains("Entering runlevel: 2"), "it went on to the default runlevel");
+    Ok(())
 }
 
 /// OpenRC has started all its services, and none complains.
