@@ -29,12 +29,19 @@ pub struct Names {
 }
 
 impl Names {
-    /// All of them, the likeliest first.
+    /// All of them that an interface can have, the likeliest first.
     pub fn all(&self) -> Vec<&str> {
         let [first, last] = if self.is_usb { [&self.mac, &None] } else { [&None, &self.mac] };
         let all = [first, &self.onboard, &self.firmware_slot, &self.slot, &self.path, last];
-        all.into_iter().flatten().map(String::as_str).filter(|name| name.len() <= LONGEST).collect()
+        all.into_iter().flatten().map(String::as_str).filter(|name| is_name(name)).collect()
     }
+}
+
+/// What systemd gives to an interface, `ifname_valid()` of its sources: a port is called what its driver says, and another
+/// name than these is passed over for the next.
+fn is_name(name: &str) -> bool {
+    (1..=LONGEST).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b':' | b'/' | b'%'))
 }
 
 /// A PCI function.

@@ -53,6 +53,36 @@ fn the_likeliest_name_is_the_first() {
 }
 
 #[test]
+fn a_name_that_no_interface_can_have_is_passed_over() {
+    const BY_MAC: &str = "enx525400123456";
+    let device = "/sys/devices/pci0000:00/0000:00:03.0/net/eth0";
+    let named = |port: &str| {
+        let read = |path: &str| match path.strip_prefix(device)? {
+            "/type" => Some(b"1\n".to_vec()),
+            "/addr_assign_type" => Some(b"0\n".to_vec()),
+            "/address" => Some(MAC.as_bytes().to_vec()),
+            "/phys_port_name" => Some(port.as_bytes().to_vec()),
+            _ => None,
+        };
+        names(device, &read, &[]).all().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for (port, expected) in [
+        ("p1\n", &["enp0s3np1", BY_MAC][..]),
+        ("  \n", &["enp0s3", BY_MAC]),
+        ("p12345678\n", &[BY_MAC]),
+        ("p1234567\n", &["enp0s3np1234567", BY_MAC]),
+        ("../etc", &[BY_MAC]),
+        ("a:1", &[BY_MAC]),
+        ("%d", &[BY_MAC]),
+        ("p 1", &[BY_MAC]),
+        ("\u{1b}[2J", &[BY_MAC]),
+        ("é", &[BY_MAC]),
+    ] {
+        assert_eq!(named(port), expected, "{port:?}");
+    }
+}
+
+#[test]
 fn a_device_tree_and_xen_have_names_of_their_own() {
     let base = |path: &str, device: &str| {
         let text = match path.strip_prefix(device)? {
