@@ -3,14 +3,16 @@
 //! One good answer is enough, whatever another server or the other family says: the resolver of the C library asks for both
 //! families and fails with the worse of two answers, so that a server without an idea of AAAA keeps a node from booting.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use dayfly_wire::dns::{self, Family, Said};
 use dayfly_wire::resolv_conf::{self, ResolvConf};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::rand::{GetRandomFlags, getrandom};
+
+use super::over_tcp::OverTcp;
 
 const PORT: u16 = 53;
 /// A question that got no answer is asked again after this, and after twice that …
@@ -19,8 +21,6 @@ const AGAIN: Duration = Duration::from_secs(1);
 const OTHERS: Duration = Duration::from_secs(2);
 /// An address of the other family is taken when this has passed without one of IPv4.
 const FAMILY: Duration = Duration::from_millis(500);
-/// For an answer that does not fit into a packet.
-const OVER_TCP: Duration = Duration::from_secs(3);
 
 /// The addresses of a name, IPv4 first, or why there are none.
 pub(super) fn look_up(name: &str, limit: Duration) -> Result<Vec<IpAddr>, String> {
@@ -75,6 +75,8 @@ struct Question {
     message: Vec<u8>,
     id: u16,
     said: Option<Said>,
+    /// The answer did not fit into a packet, and is on its way.
+    over_tcp: Option<OverTcp>,
 }
 
 impl<'a> Round<'a> {
@@ -85,7 +87,8 @@ impl<'a> Round<'a> {
             let mut questions = Vec::new();
             for &family in families {
                 let id = random();
-                questions.push(Question { family, message: dns::query(id, name, family)?, id, said: None });
+                let message = dns::query(id, name, family)?;
+                questions.push(Question { family, message, id, said: None, over_tcp: None });
             }
             let address = SocketAddr::new(*address, PORT);
             let socket = connect(address).map_err(|error| error.to_string());
@@ -125,7 +128,8 @@ impl<'a> Round<'a> {
             let wake = next.min(until).min(other_family.unwrap_or(until));
             self.wait(wake.saturating_duration_since(now));
             for server in &mut self.servers {
-                server.listen(self.name, until);
+                server.listen(self.name);
+                server.listen_over_tcp(self.name);
             }
         }
     }
@@ -135,10 +139,12 @@ impl<'a> Round<'a> {
         let mut sockets: Vec<PollFd<'_>> = self
             .servers
             .iter()
-            .filter(|server| server.is_waited_for())
+            .filter(|server| server.waits_for_packet())
             .filter_map(|server| server.socket.as_ref().ok())
             .map(|socket| PollFd::new(socket, PollFlags::IN))
             .collect();
+        let questions = self.servers.iter().flat_map(|server| &server.questions);
+        sockets.extend(questions.filter_map(|question| question.over_tcp.as_ref()).map(OverTcp::poll));
         // Rounded up, or the last fraction of a millisecond would be spent spinning.
         let time = time + Duration::from_micros(999);
         let time = Timespec {
@@ -181,6 +187,10 @@ impl<'a> Round<'a> {
 
 impl Server {
     fn is_waited_for(&self) -> bool {
+        self.waits_for_packet() || self.questions.iter().any(|question| question.over_tcp.is_some())
+    }
+
+    fn waits_for_packet(&self) -> bool {
         self.socket.is_ok() && self.questions.iter().any(|question| question.said.is_none())
     }
 
@@ -198,11 +208,14 @@ impl Server {
     }
 
     /// Takes what has come. Whoever floods it with other packets gets no more than this of our time.
-    fn listen(&mut self, name: &str, until: Instant) {
+    fn listen(&mut self, name: &str) {
         const MOST: usize = 64;
         let mut buffer = [0; dns::UDP_MAX];
         for _ in 0..MOST {
             let Ok(socket) = &self.socket else { return };
+            if !self.waits_for_packet() {
+                return;
+            }
             let message = match socket.recv(&mut buffer) {
                 Ok(count) => buffer.get(..count).unwrap_or_default(),
                 Err(error) if is_passing(&error) => return,
@@ -214,10 +227,26 @@ impl Server {
             for question in self.questions.iter_mut().filter(|question| question.said.is_none()) {
                 // What is no answer to it may be one to the next, or is somebody else's idea of one.
                 let Ok(said) = dns::parse(message, question.id, name, question.family) else { continue };
-                question.said = Some(match said {
-                    Said::Cut => over_tcp(self.address, question, name, until).unwrap_or(Said::Cut),
-                    said => said,
-                });
+                if said == Said::Cut {
+                    question.over_tcp = OverTcp::start(self.address, &question.message).ok();
+                }
+                question.said = Some(said);
+            }
+        }
+    }
+
+    /// Takes what has come over TCP. What ends without an answer leaves it at what the packet said.
+    fn listen_over_tcp(&mut self, name: &str) {
+        for question in &mut self.questions {
+            let Some(over_tcp) = &mut question.over_tcp else { continue };
+            let message = match over_tcp.advance() {
+                Ok(None) => continue,
+                Ok(Some(message)) => message,
+                Err(_) => Vec::new(),
+            };
+            question.over_tcp = None;
+            if let Ok(said) = dns::parse(&message, question.id, name, question.family) {
+                question.said = Some(said);
             }
         }
     }
@@ -268,32 +297,4 @@ fn random() -> u16 {
     // Without a random number the port alone keeps guessers away, and that is the kernel's.
     let _ = getrandom(&mut bytes, GetRandomFlags::INSECURE);
     u16::from_ne_bytes(bytes)
-}
-
-/// The same question over TCP (RFC 1035 §4.2.2).
-fn over_tcp(server: SocketAddr, question: &Question, name: &str, until: Instant) -> Option<Said> {
-    let until = until.min(Instant::now() + OVER_TCP);
-    let left = || until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
-    let mut stream = TcpStream::connect_timeout(&server, left()?).ok()?;
-    let mut packet = u16::try_from(question.message.len()).ok()?.to_be_bytes().to_vec();
-    packet.extend(&question.message);
-    stream.set_write_timeout(Some(left()?)).ok()?;
-    stream.write_all(&packet).ok()?;
-    let mut read = |length: usize| {
-        let mut bytes = vec![0; length];
-        let mut filled = 0;
-        while filled < length {
-            stream.set_read_timeout(Some(left()?)).ok()?;
-            match stream.read(bytes.get_mut(filled..)?) {
-                Ok(0) => return None,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return None,
-            }
-        }
-        Some(bytes)
-    };
-    let length = <[u8; 2]>::try_from(read(2)?).ok()?;
-    let message = read(usize::from(u16::from_be_bytes(length)))?;
-    dns::parse(&message, question.id, name, question.family).ok().filter(|said| *said != Said::Cut)
 }

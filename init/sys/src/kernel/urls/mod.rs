@@ -4,6 +4,7 @@ mod answers;
 mod body;
 mod lookup;
 mod names;
+mod over_tcp;
 mod watch;
 mod wire;
 mod words;

@@ -1,0 +1,69 @@
+//! A question to a name server over TCP (RFC 7766). Nothing here waits: other servers may answer meanwhile.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
+
+/// One question on a connection of its own.
+pub(super) struct OverTcp {
+    stream: TcpStream,
+    /// What is not sent yet.
+    unsent: Vec<u8>,
+    /// What has come; as in what is sent, the length of the message is before it.
+    came: Vec<u8>,
+}
+
+impl OverTcp {
+    pub fn start(server: SocketAddr, message: &[u8]) -> io::Result<Self> {
+        let length = u16::try_from(message.len()).map_err(io::Error::other)?;
+        let family = if server.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+        match connect(&socket, &server) {
+            Ok(()) | Err(Errno::INPROGRESS) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let unsent = [&length.to_be_bytes(), message].concat();
+        Ok(Self { stream: TcpStream::from(socket), unsent, came: Vec::new() })
+    }
+
+    /// What to wait for.
+    pub fn poll(&self) -> PollFd<'_> {
+        let flags = if self.unsent.is_empty() { PollFlags::IN } else { PollFlags::OUT };
+        PollFd::new(&self.stream, flags)
+    }
+
+    /// Sends and reads what can be; the answer, once all of it is there.
+    pub fn advance(&mut self) -> io::Result<Option<Vec<u8>>> {
+        loop {
+            let done = if self.unsent.is_empty() { self.read() } else { self.send() };
+            match done {
+                Ok(None) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+                done => return done,
+            }
+        }
+    }
+
+    fn send(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let count = self.stream.write(&self.unsent)?;
+        self.unsent.drain(..count);
+        Ok(None)
+    }
+
+    fn read(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let length = self.came.first_chunk().map_or(0, |length| usize::from(u16::from_be_bytes(*length)));
+        let mut buffer = vec![0; 2 + length - self.came.len()];
+        let count = self.stream.read(&mut buffer)?;
+        if count == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        self.came.extend(buffer.get(..count).unwrap_or_default());
+        let is_whole = length > 0 && self.came.len() == 2 + length;
+        Ok(is_whole.then(|| self.came.split_off(2)))
+    }
+}
