@@ -79,6 +79,8 @@ pub struct State {
     /// What reads the body never comes back after its bytes: a defect, or a call that no limit ends.
     pub hangs: bool,
     pub requests: usize,
+    /// URLs are those of real servers, which the product's own client asks.
+    pub real_servers: bool,
     /// The bodies that were POSTed, and what is answered.
     pub posted: Vec<Vec<u8>>,
     pub post_status: u16,
@@ -173,6 +175,7 @@ impl Machine {
                 cut: None,
                 hangs: false,
                 requests: 0,
+                real_servers: false,
                 posted: Vec::new(),
                 post_status: 204,
                 hostname: None,

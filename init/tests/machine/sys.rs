@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dayfly_sys::{
-    Backing, Cause, Copied, Entry, FileKind, Link, LinkChange, Loaded, Memory, Mount, Output, PacketPort,
-    Post, Power, RamFile, Request, Response, Result, Rights, Sys, SysError, Tree, TreePath, Uevents, own,
+    Backing, Cause, Copied, Entry, FileKind, Kernel, Link, LinkChange, Loaded, Memory, Mount, Output,
+    PacketPort, Post, Power, RamFile, Request, Response, Result, Rights, Sys, SysError, Tree, TreePath,
+    Uevents, own,
 };
 
 use super::{EINVAL, EISDIR, ENOENT, ENOTDIR, End, Machine, Node, State, dhcp, errno, programs};
@@ -261,6 +262,10 @@ impl Sys for Machine {
     fn open_url(&self, request: &Request) -> Result<Response> {
         let mut state = self.call("open_url", &request.url)?;
         state.requests += 1;
+        if state.real_servers {
+            drop(state);
+            return Kernel::new().open_url(request);
+        }
         let first = state.defaults.iter().min_by_key(|(_, metric)| **metric).map(|(index, _)| *index);
         if state.server_behind.is_some() && first != state.server_behind {
             return Err(SysError::new("open", &*request.url, Cause::Connect, "no route to host"));

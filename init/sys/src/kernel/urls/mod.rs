@@ -201,7 +201,7 @@ impl<'a> Exchange<'a> {
                 format!("it is redirected to {url}, and ")
             };
             let words = format!(
-                "{from}this build of dayfly has no HTTPS; use http:// with a pinned sha256, or the build with HTTPS"
+                "{from}this build of dayfly has no HTTPS (--no-default-features); use the build that has it, which is the default, or http:// with a pinned sha256"
             );
             Err(self.refuse(Cause::Unsupported, words))
         }
