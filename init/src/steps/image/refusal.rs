@@ -75,7 +75,7 @@ pub fn of_kernel<S: Sys>(
         })
         .collect();
     let fix = format!(
-        "The image has {}, and the kernel that runs is {}: boot one that can do it, or make the image in another way (mksquashfs -comp gzip, mkfs.erofs without -z and -E).",
+        "The image has {}, and the kernel that runs is {}: boot one that can do it, or make the image in another way (mksquashfs -comp gzip, mkfs.erofs without -z, -E, -m and -b).",
         texts.join(", "),
         modules.release()
     );

@@ -41,7 +41,8 @@ pub fn squashfs_compression(image: &[u8]) -> Option<&'static str> {
     SQUASHFS.iter().find(|(known, ..)| *known == id).map(|(_, name, ..)| *name)
 }
 
-/// What a kernel must have been built with to read an image, and since when there is such a kernel.
+/// What a kernel must have been built with to read an image, and since when there is such a kernel: "none" where no release has
+/// it, or none that is known here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Need {
     /// What the image has.
@@ -65,14 +66,14 @@ const SQUASHFS: [(u16, &str, &str, &str); 6] = [
 /// fs/erofs/erofs_fs.h, `EROFS_FEATURE_INCOMPAT_*`: the oldest kernel that knows each.
 const EROFS_FEATURES: [(u32, &str, &str, &str); 9] = [
     (0x1, "compressed files", "CONFIG_EROFS_FS_ZIP", "5.4"),
-    (0x2, "large compressed clusters", "CONFIG_EROFS_FS_ZIP", "5.13"),
+    (0x2, "large compressed clusters, or not only lz4", "CONFIG_EROFS_FS_ZIP", "5.13"),
     (0x4, "files in chunks", "CONFIG_EROFS_FS", "5.15"),
     (0x8, "several devices or a second compression", "CONFIG_EROFS_FS", "5.16"),
     (0x10, "compressed tails of files (-Eztailpacking)", "CONFIG_EROFS_FS_ZIP", "5.17"),
     (0x20, "fragments or shared data (-Efragments, -Ededupe)", "CONFIG_EROFS_FS_ZIP", "6.1"),
     (0x40, "long names of attributes", "CONFIG_EROFS_FS", "6.4"),
     (0x80, "48-bit block addresses", "CONFIG_EROFS_FS", "6.15"),
-    (0x100, "compressed metadata (-Emetabox)", "CONFIG_EROFS_FS_ZIP", "6.17"),
+    (0x100, "compressed metadata (-m)", "CONFIG_EROFS_FS_ZIP", "6.17"),
 ];
 
 /// The same header, `Z_EROFS_COMPRESSION_*`: bits of the compressions that an image uses.
@@ -82,33 +83,46 @@ const EROFS_COMPRESSIONS: [(u16, &str, &str, &str); 3] = [
     (0x8, "files compressed with zstd", "CONFIG_EROFS_FS_ZIP_ZSTD", "6.10"),
 ];
 
-/// What the kernel needs for an image, by its first 4 KiB: the compression of a squashfs, features and compressions of an
-/// erofs. Empty for anything else, and where a plain kernel of today has all.
+const NEWER: &str = "a newer kernel may have it";
+
+/// What the kernel needs for an image, by its first 4 KiB: the compression of a squashfs, features, compressions and size of
+/// the blocks of an erofs. Empty for anything else, and where any kernel with that file system has all.
 pub fn kernel_needs(image: &[u8]) -> Vec<Need> {
+    const COMPRESSED: u32 = 0x1;
     const COMPRESSION_TABLE: u32 = 0x2;
     if squashfs(image).is_some() {
         let id = le16(image, 20).unwrap_or_default();
         let known = SQUASHFS.iter().find(|(known, ..)| *known == id);
         return vec![known.map_or(
-            Need {
-                what: "a compression that is unknown",
-                option: "CONFIG_SQUASHFS",
-                since: "one that is newer",
-            },
+            Need { what: "a compression that is unknown here", option: NEWER, since: "none" },
             |(_, what, option, since)| Need { what, option, since },
         )];
     }
     let Some(sb) = erofs(image).and_then(|_| image.get(1024..)) else { return Vec::new() };
-    let (features, compressions) = (le32(sb, 80).unwrap_or_default(), le16(sb, 84).unwrap_or_default());
-    let mut needs: Vec<Need> = EROFS_FEATURES
-        .iter()
-        .filter(|(bit, ..)| features & bit != 0)
-        .map(|(_, what, option, since)| Need { what, option, since })
-        .collect();
-    // Without the table the field is the distance that lz4 looks back.
-    if features & COMPRESSION_TABLE != 0 {
-        let used = EROFS_COMPRESSIONS.iter().filter(|(bit, ..)| compressions & bit != 0);
-        needs.extend(used.map(|(_, what, option, since)| Need { what, option, since }));
+    let mut needs = Vec::new();
+    let mut features = le32(sb, 80).unwrap_or_default();
+    // Without the table the field is the distance that lz4 looks back. Its own bit is the first, and is no need of its own.
+    let has_table = features & COMPRESSION_TABLE != 0;
+    let mut compressions = if has_table { le16(sb, 84).unwrap_or_default() & !1 } else { 0 };
+    if byte(sb, 12).is_some_and(|bits| bits < 12) {
+        // The first kernels wanted blocks of the size of a page.
+        let since = if features & COMPRESSED != 0 { "6.8" } else { "6.4" };
+        needs.push(Need { what: "blocks of less than 4096 bytes (-b)", option: "CONFIG_EROFS_FS", since });
+    }
+    for (bit, what, option, since) in EROFS_FEATURES {
+        if features & bit != 0 {
+            needs.push(Need { what, option, since });
+        }
+        features &= !bit;
+    }
+    for (bit, what, option, since) in EROFS_COMPRESSIONS {
+        if compressions & bit != 0 {
+            needs.push(Need { what, option, since });
+        }
+        compressions &= !bit;
+    }
+    if (features, compressions) != (0, 0) {
+        needs.push(Need { what: "a feature that is unknown here", option: NEWER, since: "none" });
     }
     needs
 }

@@ -163,6 +163,78 @@ fn image_lengths_and_compressions_are_read() {
     assert_eq!(image_len(&erofs(63)), None);
 }
 
+/// Images as far as what a kernel needs for them is concerned. Those that mkfs.erofs makes are in the oracle tests.
+#[test]
+fn what_a_kernel_needs_is_named() {
+    const NEWER: (&str, &str) = ("a newer kernel may have it", "none");
+    const FS: &str = "CONFIG_EROFS_FS";
+    const ZIP: &str = "CONFIG_EROFS_FS_ZIP";
+    const LZMA: (&str, &str) = ("CONFIG_EROFS_FS_ZIP_LZMA", "5.16");
+    const DEFLATE: (&str, &str) = ("CONFIG_EROFS_FS_ZIP_DEFLATE", "6.6");
+    const ZSTD: (&str, &str) = ("CONFIG_EROFS_FS_ZIP_ZSTD", "6.10");
+    let needs = |image: &[u8]| -> Vec<(&str, &str)> {
+        kernel_needs(image).iter().map(|need| (need.option, need.since)).collect()
+    };
+    let squashfs = |id: u8| device(96, &[(0, b"hsqs"), (20, &[id]), (28, &[4])]);
+    for (id, expected) in [
+        (1, ("CONFIG_SQUASHFS_ZLIB", "2.6.29")),
+        (2, ("a patch of its own: no kernel of kernel.org ever had lzma for squashfs", "none")),
+        (3, ("CONFIG_SQUASHFS_LZO", "2.6.36")),
+        (4, ("CONFIG_SQUASHFS_XZ", "2.6.38")),
+        (5, ("CONFIG_SQUASHFS_LZ4", "3.19")),
+        (6, ("CONFIG_SQUASHFS_ZSTD", "4.14")),
+        (0, NEWER),
+        (7, NEWER),
+    ] {
+        assert_eq!(needs(&squashfs(id)), [expected], "squashfs, compression {id}");
+    }
+
+    let erofs = |bits: u8, features: u32, compressions: u16| {
+        let (features, compressions) = (features.to_le_bytes(), compressions.to_le_bytes());
+        let fields: &[(usize, &[u8])] =
+            &[(1024, &[0xE2, 0xE1, 0xF5, 0xE0]), (1036, &[bits]), (1104, &features), (1108, &compressions)];
+        device(4096, fields)
+    };
+    for (bits, features, compressions, expected) in [
+        (12, 0, 0, &[][..]),
+        (12, 0x1, 0, &[(ZIP, "5.4")]),
+        (12, 0x2, 0, &[(ZIP, "5.13")]),
+        (12, 0x4, 0, &[(FS, "5.15")]),
+        (12, 0x8, 0, &[(FS, "5.16")]),
+        (12, 0x10, 0, &[(ZIP, "5.17")]),
+        (12, 0x20, 0, &[(ZIP, "6.1")]),
+        (12, 0x40, 0, &[(FS, "6.4")]),
+        (12, 0x80, 0, &[(FS, "6.15")]),
+        (12, 0x100, 0, &[(ZIP, "6.17")]),
+        (12, 0x200, 0, &[NEWER]),
+        (12, 0x8000_0000, 0, &[NEWER]),
+        // Several at once, in the order of their age.
+        (12, 0x200 | 0x20 | 0x1, 0, &[(ZIP, "5.4"), (ZIP, "6.1"), NEWER]),
+        // Without the table it is a distance, and not even that without compression.
+        (12, 0x1, 0xffff, &[(ZIP, "5.4")]),
+        (12, 0, 0xffff, &[]),
+        // lz4 needs nothing of its own.
+        (12, 0x2, 0x1, &[(ZIP, "5.13")]),
+        (12, 0x2, 0x2, &[(ZIP, "5.13"), LZMA]),
+        (12, 0x2, 0x4, &[(ZIP, "5.13"), DEFLATE]),
+        (12, 0x2, 0x8, &[(ZIP, "5.13"), ZSTD]),
+        (12, 0x2, 0xf, &[(ZIP, "5.13"), LZMA, DEFLATE, ZSTD]),
+        (12, 0x2, 0x10, &[(ZIP, "5.13"), NEWER]),
+        // One line for all that is unknown.
+        (12, 0x202, 0x8000, &[(ZIP, "5.13"), NEWER]),
+        (9, 0, 0, &[(FS, "6.4")]),
+        (11, 0x1, 0, &[(FS, "6.8"), (ZIP, "5.4")]),
+        (16, 0, 0, &[]),
+    ] {
+        let image = erofs(bits, features, compressions);
+        assert_eq!(needs(&image), expected, "{bits} {features:#x} {compressions:#x}");
+        // Cut before the features: nothing is made up.
+        assert!(needs(&image[..1104]).iter().all(|(_, since)| *since == "6.4"), "{bits}");
+    }
+    assert_eq!(needs(&[]), []);
+    assert_eq!(needs(&vec![0xFF; 4096]), []);
+}
+
 #[test]
 fn what_takes_a_whole_device_hides_what_its_beginning_looks_like() {
     const EXT: (usize, &[u8]) = (1024 + 0x38, &[0x53, 0xEF]);
