@@ -52,9 +52,10 @@ pub fn boot<S: Sys>(sys: &Arc<S>, way: Way, early: &[SysError]) -> Ended {
         }
         let made = make_plan(&settings, &problems);
         events.emit(Event::Planned(made.clone().unwrap_or_default(), settings.shown(), problems));
-        let ran = made
-            .map_err(|refused| ("plan", refused))
-            .and_then(|plan| execute(&**sys, &events, &mut runner, &plan, &mut stopped));
+        let ran = made.map_err(|refused| ("plan", refused)).and_then(|plan| {
+            let ran = execute(&**sys, &events, &mut runner, &plan, &mut stopped);
+            ran.map_err(|(step, failure)| (step.name(), failure))
+        });
         match ran {
             Ok(Ran::UntilNews(news)) => news.into_iter().for_each(|fact| facts.learn(fact)),
             Ok(Ran::All) => {
@@ -103,8 +104,7 @@ fn execute<S: Sys>(
 fn make_plan(settings: &Settings, problems: &[Problem]) -> Result<Plan, Failure> {
     if let Some(problem) = problems.iter().find(|problem| problem.severity == Severity::Refuse) {
         let wrong = format!("{} (from {})", problem.text, problem.source);
-        return Err(Failure::new(problem.code, "understand the settings and the kernel command line", wrong)
-            .hopeless());
+        return Err(Failure::new(problem.code, "understand the settings and the kernel command line", wrong));
     }
     Ok(plan(settings))
 }

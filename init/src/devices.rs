@@ -83,14 +83,13 @@ impl Look {
         }
         let names: Vec<String> = self.found.iter().map(|device| device.path.display().to_string()).collect();
         let wrong = format!("{} disks have that name: {}", names.len(), names.join(", "));
-        Err(Failure::new(Code::DevicesAmbiguous, format!("find {wanted}"), wrong).hopeless())
+        Err(Failure::new(Code::DevicesAmbiguous, format!("find {wanted}"), wrong))
     }
 
     /// Why there is none, if one answered.
     fn refusal(&self, wanted: &DeviceRef) -> Option<Failure> {
         let wrong = self.refused.join("; ");
-        (!wrong.is_empty())
-            .then(|| Failure::new(Code::DevicesMember, format!("find {wanted}"), wrong).hopeless())
+        (!wrong.is_empty()).then(|| Failure::new(Code::DevicesMember, format!("find {wanted}"), wrong))
     }
 }
 
@@ -223,7 +222,7 @@ pub fn refused(code: Code, tried: impl Into<String>, kind: Kind, error: &SysErro
             .with_fix(format!(
                 "Put the module {module} into the initramfs: `dayfly initramfs --add-module {module}`; or boot a kernel that has it built in."
             ))
-            .hopeless(),
+            ,
         _ => failure,
     }
 }

@@ -16,9 +16,9 @@ pub(crate) fn strike<S: Sys>(cx: &Context<S>) -> Result<(), Failure> {
     let fault = cmdline.last("dayfly.fault").and_then(|word| word.value.clone()).unwrap_or_default();
     match fault.split_once(':') {
         #[allow(clippy::panic, reason = "this is what the fault is")]
-        Some(("panic", step)) if step == cx.step => panic!("a fault on purpose"),
-        Some(("overflow", step)) if step == cx.step => Err(overflow(&[0; 4096])),
-        Some(("memory", step)) if step == cx.step => {
+        Some(("panic", step)) if step == cx.step.name() => panic!("a fault on purpose"),
+        Some(("overflow", step)) if step == cx.step.name() => Err(overflow(&[0; 4096])),
+        Some(("memory", step)) if step == cx.step.name() => {
             // More than any machine has, by an allocation that cannot say no.
             let bytes = vec![1_u8; usize::try_from(i64::MAX).unwrap_or(usize::MAX)];
             Err(Failure::new(
@@ -27,11 +27,11 @@ pub(crate) fn strike<S: Sys>(cx: &Context<S>) -> Result<(), Failure> {
                 format!("{} bytes", bytes.len()),
             ))
         }
-        Some(("abort", step)) if step == cx.step => std::process::abort(),
+        Some(("abort", step)) if step == cx.step.name() => std::process::abort(),
         // Process 1 is gone without a word: what is left is the kernel's panic.
         #[allow(clippy::exit, reason = "this is what the fault is")]
-        Some(("exit", step)) if step == cx.step => std::process::exit(3),
-        Some(("hang", step)) if step == cx.step => loop {
+        Some(("exit", step)) if step == cx.step.name() => std::process::exit(3),
+        Some(("hang", step)) if step == cx.step.name() => loop {
             cx.sys.sleep(Duration::from_secs(3600));
         },
         _ => Ok(()),

@@ -134,7 +134,6 @@ impl<S: Sys> Modules<S> {
         match self.sys.read(&own(paths::MODULE_INDEX)) {
             Ok(bytes) => Table::decode(&String::from_utf8_lossy(&bytes)).map_err(|error| {
                 Failure::new(Code::DevicesIndex, format!("read {}", paths::MODULE_INDEX), error.to_string())
-                    .hopeless()
             }),
             Err(error) if error.is_not_found() => self.read_depmod(),
             Err(error) => Err(Failure::from_sys(Code::DevicesIndex, "read the module index", &error)),
@@ -174,7 +173,7 @@ impl<S: Sys> Modules<S> {
             } else {
                 format!("neither {} nor {}/modules.dep is there", paths::MODULE_INDEX, folder)
             };
-            return Err(Failure::new(Code::DevicesIndex, "find the kernel's modules", wrong).hopeless());
+            return Err(Failure::new(Code::DevicesIndex, "find the kernel's modules", wrong));
         }
         let mut configuration = Vec::new();
         for dir in CONFIGURATION {

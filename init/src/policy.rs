@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dayfly_plan::Way;
 use dayfly_plan::settings::{Emergency, Settings};
-use dayfly_plan::{StepId, Way};
 use dayfly_sys::{Mount, Power, Sys, Tree, own};
 
 use crate::context::Done;
@@ -74,7 +74,7 @@ impl Ending {
 }
 
 /// Shows a failure and follows the policy. Returns only under dracut, or if the kernel refuses to end the machine.
-pub fn give_up<S: Sys>(sys: &Arc<S>, events: &Events, settings: &Settings, step: StepId, failure: &Failure) {
+pub fn give_up<S: Sys>(sys: &Arc<S>, events: &Events, settings: &Settings, step: &str, failure: &Failure) {
     if settings.way == Way::Dracut {
         show(events, step, failure, DRACUT_NEXT);
         tell(sys, events, settings);
@@ -126,7 +126,7 @@ pub fn give_up<S: Sys>(sys: &Arc<S>, events: &Events, settings: &Settings, step:
     sys.show(&format!("{error}\n"));
 }
 
-fn show(events: &Events, step: StepId, failure: &Failure, next: &str) {
+fn show(events: &Events, step: &str, failure: &Failure, next: &str) {
     events.emit(Event::GivenUp(failure.clone()));
     events.emit(Event::Screen(screen::failure(step, failure, next)));
     events.flush(FLUSH);

@@ -9,22 +9,18 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use dayfly_plan::{Code, Deadline, Fact, OnFailure, Phase, Plan, Step, StepId};
+use dayfly_plan::{Attempts, Class, Code, Deadline, Fact, Next, OnFailure, Phase, Plan, Retry, Step, StepId};
 use dayfly_sys::Sys;
 
 use crate::claims::Claims;
 use crate::context::{Context, Done, Heartbeat};
 use crate::events::{Event, Events, NodeFact, Outcome};
-use crate::failure::Class;
 use crate::modules::Modules;
 use crate::steps::perform;
 use crate::{Failure, Known, Learned, threads};
 
 /// How often the clock is looked at while steps run.
 const TICK: Duration = Duration::from_millis(50);
-/// The first pause before a step is tried again; it doubles up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 /// A step bounds itself and says why; the runner only steps in when it does not.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -116,6 +112,13 @@ impl<S: Sys> Runner<S> {
     /// Runs all steps of the phases before `until` (all steps where there is none), or up to the first failure that
     /// the plan does not tolerate, or until a step has found what changes the plan.
     pub fn run(&mut self, plan: &Plan, until: Option<Phase>) -> Result<Ran, (StepId, Failure)> {
+        if let Some((step, need)) = plan.unmet() {
+            let wrong = format!("it waits for {need}, which this plan does not have");
+            return Err((
+                step.id,
+                Failure::new(Code::InitPanic, format!("plan the step {}", step.id), wrong),
+            ));
+        }
         let wanted: Vec<&Step> =
             plan.steps.iter().filter(|step| until.is_none_or(|phase| step.phase < phase)).collect();
         loop {
@@ -126,7 +129,7 @@ impl<S: Sys> Runner<S> {
                     self.settle(step, Err(failure))?;
                 }
             }
-            if wanted.iter().all(|step| self.ended.contains(step.id)) {
+            if wanted.iter().all(|step| self.ended.contains(&step.id)) {
                 return Ok(Ran::All);
             }
             let Some((id, result)) = self.wait() else { continue };
@@ -140,15 +143,15 @@ impl<S: Sys> Runner<S> {
     }
 
     fn is_ready(&self, step: &Step) -> bool {
-        !self.ended.contains(step.id)
+        !self.ended.contains(&step.id)
             && !self.running.iter().any(|running| running.step == step.id)
             && step.needs.iter().all(|need| self.ended.contains(need))
-            && self.paused.get(step.id).is_none_or(|until| *until <= self.sys.now())
+            && self.paused.get(&step.id).is_none_or(|until| *until <= self.sys.now())
     }
 
     fn start(&mut self, step: &Step) -> Result<(), Failure> {
         let now = self.sys.now();
-        self.paused.remove(step.id);
+        self.paused.remove(&step.id);
         self.tickets += 1;
         let attempt = self.attempts.entry(step.id).or_insert((0, now));
         attempt.0 += 1;
@@ -247,63 +250,62 @@ impl<S: Sys> Runner<S> {
             }
             Err(failure) => failure,
         };
-        if let OnFailure::Continue(reason) = step.on_failure {
-            self.ended.insert(step.id);
-            self.events.emit(ended(Outcome::Tolerated(failure, reason), String::new(), None));
-            return Ok(Vec::new());
-        }
-        if let Some(pause) = self.pause(step, &failure) {
-            let pause = self.go_back(step, &failure, pause).unwrap_or_else(|| {
+        match step.on_failure.next(failure.code.class(), self.attempts_of(step), self.chance()) {
+            Next::GiveUp => {
+                let failure = self.with_claims(step, failure);
+                self.events.emit(ended(Outcome::Failed(failure.clone()), String::new(), None));
+                return Err((step.id, failure));
+            }
+            Next::GoOn(reason) => {
+                self.ended.insert(step.id);
+                self.events.emit(ended(Outcome::Tolerated(failure, reason), String::new(), None));
+            }
+            Next::Again(pause) => {
                 self.paused.insert(step.id, self.sys.now() + pause);
-                pause
-            });
-            self.events.emit(ended(Outcome::Retried(failure, pause), String::new(), None));
-            return Ok(Vec::new());
+                self.events.emit(ended(Outcome::Retried(failure, pause), String::new(), None));
+            }
+            Next::Back(back, pause) => {
+                let pause = self.go_back(step, back, &failure, pause);
+                self.events.emit(ended(Outcome::Retried(failure, pause), String::new(), None));
+            }
         }
-        let failure = self.with_claims(step, failure);
-        self.events.emit(ended(Outcome::Failed(failure.clone()), String::new(), None));
-        Err((step.id, failure))
+        Ok(Vec::new())
     }
 
-    /// Begins an earlier step anew where the plan says so and it has another choice: at once if that had fewer turns, else
-    /// after the pause. The step that failed waits for it, as it did before.
-    fn go_back(&mut self, step: &Step, failure: &Failure, pause: Duration) -> Option<Duration> {
-        let OnFailure::Retry { back: Some(back), .. } = step.on_failure else { return None };
-        if failure.class != Class::Path {
-            return None;
-        }
+    /// Has an earlier step take its next choice: at once if that was tried less often, else after the pause. The step that
+    /// failed waits for it, as it did before. Where there is no other choice, it is tried again after the pause.
+    fn go_back(&mut self, step: &Step, back: StepId, failure: &Failure, pause: Duration) -> Duration {
         let now = self.sys.now();
-        let at_once = self.claims.lose(&format!("{}: {}", failure.tried, failure.wrong), now)?;
+        let Some(at_once) = self.claims.lose(&format!("{}: {}", failure.tried, failure.wrong), now) else {
+            self.paused.insert(step.id, now + pause);
+            return pause;
+        };
         let pause = if at_once { Duration::ZERO } else { pause };
-        self.ended.remove(back);
+        self.ended.remove(&back);
         self.paused.insert(back, now + pause);
-        Some(pause)
+        pause
     }
 
     /// A server that was not reached is a matter of all interfaces that led nowhere.
     fn with_claims(&self, step: &Step, mut failure: Failure) -> Failure {
-        let goes_back = matches!(step.on_failure, OnFailure::Retry { back: Some(_), .. });
+        let goes_back = matches!(step.on_failure, OnFailure::Retry(Retry { back: Some(_), .. }));
         let stories = self.claims.all();
-        if goes_back && failure.class == Class::Path && stories.len() > 1 {
+        if goes_back && failure.code.class() == Class::Source && stories.len() > 1 {
             let stories: Vec<String> = stories.iter().map(ToString::to_string).collect();
             failure.wrong = format!("{}. The interfaces: {}", failure.wrong, stories.join("; "));
         }
         failure
     }
 
-    /// How long to wait before the step is tried again; `None` when it has had its chances.
-    fn pause(&self, step: &Step, failure: &Failure) -> Option<Duration> {
-        let OnFailure::Retry { within, .. } = step.on_failure else { return None };
-        if failure.class == Class::Permanent {
-            return None;
-        }
-        let (attempts, first) = self.attempts.get(step.id).copied()?;
-        let pause = FIRST_PAUSE.saturating_mul(1 << attempts.saturating_sub(1).min(8)).min(LONGEST_PAUSE);
-        // A rack that lost its power starts as one: the pauses must not.
+    fn attempts_of(&self, step: &Step) -> Attempts {
+        let now = self.sys.now();
+        let (count, first) = self.attempts.get(&step.id).copied().unwrap_or((1, now));
+        Attempts { count, since: now.saturating_sub(first) }
+    }
+
+    fn chance(&self) -> u16 {
         let mut random = [0; 2];
         self.sys.random(&mut random);
-        let jitter = pause.mul_f64(f64::from(u16::from_le_bytes(random)) / f64::from(u16::MAX) * 0.3);
-        let again = self.sys.now() + pause + jitter;
-        (again < first + within).then_some(pause + jitter)
+        u16::from_le_bytes(random)
     }
 }

@@ -276,12 +276,12 @@ fn the_settings_url_is_tried_for_its_time() {
     assert_eq!(setting(&report, "kubelet.labels").1, "url (no TLS)");
 
     fails(&cmdline, "config.fetch", "GET http://10.0.2.2/n", |state| state.fault = Some(lost(99)));
-    fails(&cmdline, "config.fetch", "the server answered HTTP 404 as told", |state| state.status = 404);
+    fails(&cmdline, "config.answer", "the server answered HTTP 404 as told", |state| state.status = 404);
     fails(&cmdline, "config.file", "it is not UTF-8 text, at byte 12", page(b"version = 1\n\xff"));
     fails(&cmdline, "config.file", "it has more than 1048576 bytes", page(&vec![b'#'; 2 << 20]));
     fails(&cmdline, "config.file", "has no version", page(b"<html>"[..0].as_ref()));
     let no_serial = format!("{IMAGE} dayfly.settings.url=http://10.0.2.2/${{serial}}");
-    fails(&no_serial, "config.fetch", "this machine has nothing for ${serial}", |_| {});
+    fails(&no_serial, "config.url", "this machine has nothing for ${serial}", |_| {});
 
     let optional = format!("{cmdline} dayfly.settings.required=no");
     let (_, report) = boots(&optional, |state| state.fault = Some(lost(99)));

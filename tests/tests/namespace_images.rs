@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use dayfly_init::events::Events;
 use dayfly_init::{Failure, Modules, Runner};
-use dayfly_plan::{Action, Deadline, OnFailure, Phase, Plan, Step};
+use dayfly_plan::{Action, Deadline, OnFailure, Phase, Plan, Step, StepId};
 use dayfly_sys::Kernel;
 use dayfly_wire::cmdline::Cmdline;
 use namespace::{apart, run, shell, tmpfs};
@@ -28,7 +28,7 @@ fn booted(find: Action, sha256: Option<&str>) -> Result<String, Failure> {
     let events = Events::start(&sys);
     let modules = Arc::new(Modules::new(Arc::clone(&sys), events.clone(), &Cmdline::parse("")));
     let mut runner = Runner::new(sys, events, modules);
-    let step = |id, needs: &[&'static str], action| Step {
+    let step = |id, needs: &[StepId], action| Step {
         id,
         phase: Phase::Image,
         needs: needs.to_vec(),
@@ -36,14 +36,14 @@ fn booted(find: Action, sha256: Option<&str>) -> Result<String, Failure> {
         deadline: Deadline::Within(Duration::from_secs(30)),
         on_failure: OnFailure::Abort,
     };
-    let mut steps = vec![step("find", &[], find)];
-    let mut needs = vec!["find"];
+    let mut steps = vec![step(StepId::Find, &[], find)];
+    let mut needs = vec![StepId::Find];
     if let Some(sha256) = sha256 {
-        steps.push(step("verify", &["find"], Action::Verify { sha256: sha256.parse().unwrap() }));
-        needs.push("verify");
+        steps.push(step(StepId::Verify, &[StepId::Find], Action::Verify { sha256: sha256.parse().unwrap() }));
+        needs.push(StepId::Verify);
     }
-    steps.push(step("image", &needs, Action::MountImage { file: FILE.to_owned() }));
-    let plan = Plan { steps, notes: Vec::new(), break_before: None };
+    steps.push(step(StepId::Image, &needs, Action::MountImage { file: FILE.to_owned() }));
+    let plan = Plan { steps, ..Plan::default() };
     runner.run(&plan, None).map_err(|(_, failure)| failure)?;
     Ok(fs::read_to_string("/run/dayfly/l/etc/os-release").expect("the OS at its place"))
 }

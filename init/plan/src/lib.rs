@@ -8,6 +8,7 @@
 mod action;
 mod code;
 mod facts;
+mod failure;
 mod firmware;
 pub mod k0s;
 pub mod k3s;
@@ -21,6 +22,7 @@ mod reference;
 mod secret;
 pub mod settings;
 mod source;
+mod step;
 mod table;
 
 pub use action::{
@@ -29,6 +31,7 @@ pub use action::{
 };
 pub use code::Code;
 pub use facts::{Credential, Document, Fact, Facts, Layer, Machine, Store, Way};
+pub use failure::{Attempts, Class, Next, OnFailure, Pauses, Retry};
 pub use k0s::K0sPlan;
 pub use k3s::K3sPlan;
 pub use kubernetes::{Credentials, KernelNeeds, KubeletPlan};
@@ -40,8 +43,10 @@ use reference::in_reference;
 pub use secret::Secret;
 pub use settings::Settings;
 pub use source::{Place, Source, Sourced, Stage};
+pub use step::StepId;
 pub use table::Row;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A stage of the boot, in the order in which the plan prints them.
@@ -93,9 +98,6 @@ impl Phase {
     }
 }
 
-/// A step's name, unique in a plan: `drivers`, `fetch`, `verify` …
-pub type StepId = &'static str;
-
 /// How long a step may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deadline {
@@ -108,23 +110,6 @@ pub enum Deadline {
         /// The longest silence from then on.
         then: Duration,
     },
-}
-
-/// What happens when a step fails.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OnFailure {
-    /// The boot has failed: say so and follow the failure policy.
-    Abort,
-    /// Tried again with growing pauses, until `within` has passed since its first start; then as `Abort`.
-    Retry {
-        /// Since the first start.
-        within: Duration,
-        /// Where the way to the source failed, the boot goes back to this step, which takes its next choice. It is one
-        /// that this step waits for.
-        back: Option<StepId>,
-    },
-    /// The boot goes on, because…
-    Continue(&'static str),
 }
 
 /// One thing to do.
@@ -153,11 +138,19 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// Stop for a shell before this phase (`rd.break`).
     pub break_before: Option<Phase>,
+    /// Steps that others could wait for and this boot does not have, each with the reason.
+    pub absent: BTreeMap<StepId, &'static str>,
 }
 
 impl Plan {
     /// The step of this name.
-    pub fn step(&self, id: &str) -> Option<&Step> {
+    pub fn step(&self, id: StepId) -> Option<&Step> {
         self.steps.iter().find(|step| step.id == id)
+    }
+
+    /// A step that could never start, and the need that the plan does not have: a defect of the planner.
+    pub fn unmet(&self) -> Option<(&Step, StepId)> {
+        let unmet = |step: &Step| step.needs.iter().copied().find(|need| self.step(*need).is_none());
+        self.steps.iter().find_map(|step| Some((step, unmet(step)?)))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Deadline, OnFailure, Plan, Step};
+use crate::{Deadline, OnFailure, Plan, Retry, Step};
 
 /// The widest that a column is made; what is longer sticks out. (A width above 65535 would be a panic of the formatter.)
 const WIDEST: usize = 240;
@@ -30,9 +30,9 @@ impl From<&Step> for Row {
     fn from(step: &Step) -> Self {
         Row {
             phase: step.phase.name(),
-            step: step.id,
+            step: step.id.name(),
             action: step.action.to_string(),
-            needs: step.needs.clone(),
+            needs: step.needs.iter().map(|need| need.name()).collect(),
             deadline: step.deadline.to_string(),
             on_failure: step.on_failure.to_string(),
         }
@@ -52,10 +52,10 @@ impl fmt::Display for OnFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             OnFailure::Abort => f.write_str("fail"),
-            OnFailure::Retry { within, back: None } => {
+            OnFailure::Retry(Retry { within, back: None, .. }) => {
                 write!(f, "retry for {} s, then fail", within.as_secs())
             }
-            OnFailure::Retry { within, back: Some(step) } => {
+            OnFailure::Retry(Retry { within, back: Some(step), .. }) => {
                 write!(f, "retry for {} s (unreachable: next claim of {step}), then fail", within.as_secs())
             }
             OnFailure::Continue(reason) => write!(f, "go on: {reason}"),

@@ -1,7 +1,7 @@
 //! Bad values, each with its exact words. Nothing here may ever panic, and nothing is lost: what is wrong is said.
 
 use dayfly_plan::settings::gather;
-use dayfly_plan::{Code, Facts, Severity, plan};
+use dayfly_plan::{Code, Facts, Severity, StepId, plan};
 
 #[test]
 fn bad_values_are_named_with_what_is_expected() {
@@ -187,7 +187,7 @@ fn what_belongs_to_others_is_never_an_error() {
     ));
     assert_eq!(problems, []);
     assert_eq!(settings.init_args, ["-b"]);
-    assert!(plan(&settings).step("find").is_some());
+    assert!(plan(&settings).step(StepId::Find).is_some());
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use dayfly_plan::settings::groups::GROUPS;
 use dayfly_plan::settings::trust::{Class, Trust, class};
 use dayfly_plan::settings::{Settings, gather};
-use dayfly_plan::{Action, Facts, LayoutEntry, OnFailure, Phase, Place, Plan, Source, Store, Way, plan};
+use dayfly_plan::{
+    Action, Facts, LayoutEntry, OnFailure, Phase, Place, Plan, Retry, Source, StepId, Store, Way, plan,
+};
 use proptest::prelude::*;
 
 /// Words that mean something, in random choice and order.
@@ -140,13 +142,13 @@ fn class_of(shown: &str) -> Class {
 }
 
 /// The steps that find settings, and what they find.
-fn seams() -> [(&'static str, Source); 5] {
+fn seams() -> [(StepId, Source); 5] {
     [
-        ("credentials", Source::Credential(Store::FwCfg, "dayfly.toml".to_owned())),
-        ("config", Source::Config),
-        ("settings", Source::Url { secure: true }),
-        ("settings", Source::Url { secure: false }),
-        ("defaults", Source::Image),
+        (StepId::Credentials, Source::Credential(Store::FwCfg, "dayfly.toml".to_owned())),
+        (StepId::Config, Source::Config),
+        (StepId::Settings, Source::Url { secure: true }),
+        (StepId::Settings, Source::Url { secure: false }),
+        (StepId::Defaults, Source::Image),
     ]
 }
 
@@ -155,14 +157,14 @@ fn position(plan: &Plan, of: impl Fn(&Action) -> bool) -> Option<usize> {
 }
 
 /// Every step that `id` waits for, directly or not.
-fn waits_for(plan: &Plan, id: &str) -> Vec<&'static str> {
-    let mut all: Vec<&'static str> = Vec::new();
-    let mut open: Vec<&str> = vec![id];
+fn waits_for(plan: &Plan, id: StepId) -> Vec<StepId> {
+    let mut all: Vec<StepId> = Vec::new();
+    let mut open = vec![id];
     while let Some(next) = open.pop() {
         for need in plan.step(next).into_iter().flat_map(|step| step.needs.iter()) {
             if !all.contains(need) {
-                all.push(need);
-                open.push(need);
+                all.push(*need);
+                open.push(*need);
             }
         }
     }
@@ -177,7 +179,7 @@ proptest! {
         let plan = plan(&settings);
         let awaits = settings.image.is_none() && settings.way != Way::Root;
         prop_assert_eq!(awaits, plan.steps.iter().any(|step| step.action == Action::AwaitImage));
-        let ids: Vec<&str> = plan.steps.iter().map(|step| step.id).collect();
+        let ids: Vec<StepId> = plan.steps.iter().map(|step| step.id).collect();
 
         // Names are unique, and a step needs only what stands before it: there is an order, and no cycle.
         for (index, step) in plan.steps.iter().enumerate() {
@@ -187,15 +189,21 @@ proptest! {
             }
         }
 
+        // A step is planned or absent by name, never both, and what others could need is one of the two.
+        for id in StepId::ALL {
+            prop_assert!(plan.step(*id).is_none() || !plan.absent.contains_key(id), "{id} is planned and absent");
+        }
+        prop_assert_eq!(plan.unmet(), None);
+
         if settings.way == Way::Root {
             let unneeded = position(&plan, |action| matches!(action, Action::Fetch { .. } | Action::LoadDrivers { .. }));
             prop_assert_eq!(unneeded, None);
-            prop_assert_eq!(&plan.step("image").unwrap().action, &Action::UseRoot);
+            prop_assert_eq!(&plan.step(StepId::Image).unwrap().action, &Action::UseRoot);
         } else
         // What is given a hash is compared with it before it is mounted, and a mismatch is never tolerated.
         if settings.image_sha256.is_some() {
-            prop_assert!(waits_for(&plan, "image").contains(&"verify"));
-            prop_assert_eq!(&plan.step("verify").unwrap().on_failure, &OnFailure::Abort);
+            prop_assert!(waits_for(&plan, StepId::Image).contains(&StepId::Verify));
+            prop_assert_eq!(&plan.step(StepId::Verify).unwrap().on_failure, &OnFailure::Abort);
         } else {
             prop_assert!(plan.notes.iter().any(|note| note.contains("unchecked")), "an unchecked image is said");
         }
@@ -206,36 +214,36 @@ proptest! {
         if settings.way == Way::Dracut {
             prop_assert_eq!((switch, exec), (None, None));
             prop_assert_eq!(position(&plan, |action| matches!(action, Action::LeaveToDracut)), Some(last));
-            prop_assert_eq!(waits_for(&plan, "leave").len(), last);
+            prop_assert_eq!(waits_for(&plan, StepId::Leave).len(), last);
         } else {
             prop_assert_eq!((switch, exec), (Some(last - 1), Some(last)));
-            prop_assert_eq!(waits_for(&plan, "exec").len(), last);
+            prop_assert_eq!(waits_for(&plan, StepId::Exec).len(), last);
         }
 
         // No network unless something needs it, and no fetch without it.
-        let network = plan.step("network").is_some();
+        let network = plan.step(StepId::Network).is_some();
         let fetch = plan.steps.iter().any(|step| matches!(step.action, Action::Fetch { .. }));
         prop_assert_eq!(network, fetch || settings.needs_network());
         if fetch {
-            prop_assert!(waits_for(&plan, "fetch").contains(&"network"));
+            prop_assert!(waits_for(&plan, StepId::Fetch).contains(&StepId::Network));
         }
 
         // Whoever goes back to a step waits for it, and the network is settled when nobody does any more.
-        prop_assert_eq!(network, plan.step("settle").is_some());
+        prop_assert_eq!(network, plan.step(StepId::Settle).is_some());
         for step in &plan.steps {
-            if let OnFailure::Retry { back: Some(back), .. } = step.on_failure {
+            if let OnFailure::Retry(Retry { back: Some(back), .. }) = step.on_failure {
                 prop_assert!(waits_for(&plan, step.id).contains(&back));
-                prop_assert!(waits_for(&plan, "settle").contains(&step.id));
+                prop_assert!(waits_for(&plan, StepId::Settle).contains(&step.id));
             }
         }
         if fetch {
-            let goes_back = matches!(&plan.step("fetch").unwrap().on_failure, OnFailure::Retry { back: Some("network"), .. });
+            let goes_back = matches!(&plan.step(StepId::Fetch).unwrap().on_failure, OnFailure::Retry(Retry { back: Some(StepId::Network), .. }));
             prop_assert!(goes_back, "fetch does not go back to the network");
         }
 
         // Layout paths come after the root that they lie in, parents before children.
-        prop_assert!(waits_for(&plan, "layout").contains(&"root"));
-        let Action::ApplyLayout { entries } = &plan.step("layout").unwrap().action else { panic!("no layout") };
+        prop_assert!(waits_for(&plan, StepId::Layout).contains(&StepId::Root));
+        let Action::ApplyLayout { entries } = &plan.step(StepId::Layout).unwrap().action else { panic!("no layout") };
         for (index, LayoutEntry { path, .. }) in entries.iter().enumerate() {
             for LayoutEntry { path: later, .. } in &entries[index + 1..] {
                 prop_assert!(!path.starts_with(&format!("{later}/")), "{path} comes before its parent {later}");
@@ -265,7 +273,7 @@ proptest! {
             }
             let independent = |plan: &Plan| -> Vec<_> {
                 // What rules ask for is only read, and may be read late.
-                let only_read = |id: &&'static str| ["links", "name"].contains(id);
+                let only_read = |id: &StepId| [StepId::Links, StepId::Name].contains(id);
                 let mut steps = plan.steps.clone();
                 steps.retain(|step| !only_read(&step.id) && !waits_for(plan, step.id).contains(&seam));
                 for step in &mut steps {
@@ -280,10 +288,10 @@ proptest! {
             prop_assert_eq!(independent(&before), independent(&after), "{} {}", seam, text);
             if settings.asked.macs || settings.asked.name {
                 // They may be new in a plan of which much has ended, so what uses settings needs them directly.
-                for step in ["network", "fetch", "find", "init"].into_iter().filter_map(|id| after.step(id)) {
-                    let mut reads = vec!["links"];
-                    reads.extend((step.id != "network").then_some("name"));
-                    reads.retain(|id| after.step(id).is_some());
+                for step in [StepId::Network, StepId::Fetch, StepId::Find, StepId::Init].into_iter().filter_map(|id| after.step(id)) {
+                    let mut reads = vec![StepId::Links];
+                    reads.extend((step.id != StepId::Network).then_some(StepId::Name));
+                    reads.retain(|id| after.step(*id).is_some());
                     prop_assert!(reads.iter().all(|read| step.needs.contains(read)), "{} does not wait for {:?}", step.id, reads);
                 }
             }

@@ -2,7 +2,7 @@
 
 use dayfly_plan::settings::{Settings, gather};
 use dayfly_plan::{
-    Action, Code, Credential, Fact, Facts, Plan, Problem, Secret, Severity, Source, Store, plan,
+    Action, Code, Credential, Fact, Facts, Plan, Problem, Secret, Severity, Source, StepId, Store, plan,
 };
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHd3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3 me@here";
@@ -64,7 +64,7 @@ enable = false
     ] {
         assert!(text.contains(words), "{words:?} is not in\n{text}");
     }
-    let Some(Action::WriteFiles(files)) = plan.step("files").map(|step| &step.action) else {
+    let Some(Action::WriteFiles(files)) = plan.step(StepId::Files).map(|step| &step.action) else {
         panic!("{text}")
     };
     assert_eq!(files.len(), 4);
@@ -87,7 +87,7 @@ fn of_content_and_secret_the_later_one_counts() {
     let (settings, problems) = gather(&facts);
     assert_eq!(problems, []);
     let plan = plan(&settings);
-    let Some(Action::WriteFiles(files)) = plan.step("files").map(|step| &step.action) else {
+    let Some(Action::WriteFiles(files)) = plan.step(StepId::Files).map(|step| &step.action) else {
         panic!("{plan}")
     };
     assert_eq!((files[0].content.as_ref().unwrap().expose(), files[0].mode), ("SESAME", 0o640));
@@ -96,12 +96,12 @@ fn of_content_and_secret_the_later_one_counts() {
 #[test]
 fn what_nobody_asked_for_is_not_in_the_plan() {
     let (_, plan) = good("");
-    for step in ["files", "users", "units", "sysctls", "os-modules"] {
+    for step in [StepId::Files, StepId::Users, StepId::Units, StepId::Sysctls, StepId::OsModules] {
         assert!(plan.step(step).is_none(), "{step}");
     }
-    assert!(plan.step("host-keys").is_some());
+    assert!(plan.step(StepId::HostKeys).is_some());
     for file in ["ssh.host_keys = \"image\"", "file.\"/etc/ssh/ssh_host_ed25519_key\".secret = \"KEY\""] {
-        assert!(good(file).1.step("host-keys").is_none(), "{file}");
+        assert!(good(file).1.step(StepId::HostKeys).is_none(), "{file}");
     }
 }
 

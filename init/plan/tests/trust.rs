@@ -1,7 +1,7 @@
 //! Attacks on what decides trust, one for each path: who tries it, what comes of it, what is said.
 
 use dayfly_plan::settings::{Settings, gather};
-use dayfly_plan::{Code, Credential, Fact, Facts, Problem, Secret, Severity, Source, Store, plan};
+use dayfly_plan::{Code, Credential, Fact, Facts, Problem, Secret, Severity, Source, StepId, Store, plan};
 
 const CA: &str = include_str!("../../wire/src/x509/ca.pem");
 const OTHER_CA: &str = include_str!("../../wire/src/x509/ca-other.pem");
@@ -45,7 +45,7 @@ fn hash_holds(facts: &Facts, owner: &str, severity: Severity) {
     assert!(problem.text.contains("image.sha256"), "{problem}");
     assert!(problem.text.contains(&format!("what {owner} has set")), "{problem}");
     let plan = plan(&settings);
-    let words = plan.step("verify").unwrap().action.to_string();
+    let words = plan.step(StepId::Verify).unwrap().action.to_string();
     assert_eq!(words, "compare SHA-256 with aaaaaaaaaaaa…");
     let note = format!("image.sha256 belongs to {owner}: no later place can replace it.");
     assert!(plan.notes.contains(&note), "{:?}", plan.notes);
@@ -157,7 +157,10 @@ fn the_image_may_come_from_elsewhere_but_the_hash_decides() {
         assert_eq!(problems, []);
         assert_eq!(shown(&settings, "image.url").0, "http://mirror/os");
         let plan = plan(&settings);
-        assert_eq!(plan.step("verify").unwrap().action.to_string(), "compare SHA-256 with aaaaaaaaaaaa…");
+        assert_eq!(
+            plan.step(StepId::Verify).unwrap().action.to_string(),
+            "compare SHA-256 with aaaaaaaaaaaa…"
+        );
     }
 }
 

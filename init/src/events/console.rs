@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use dayfly_plan::{Code, Severity};
+use dayfly_plan::{Code, Severity, StepId};
 
 use super::{Event, Level, Outcome};
 
@@ -45,9 +45,9 @@ pub fn lines(event: &Event, said: &mut Said) -> Vec<(Level, String)> {
             vec![(Level::Info, format!("{step}: {what}{again}"))]
         }
         Event::Progress { step, done, total, took } => {
-            vec![(Level::Info, progress(step, *done, *total, took.as_secs_f64()))]
+            vec![(Level::Info, progress(*step, *done, *total, took.as_secs_f64()))]
         }
-        Event::Ended { step, outcome, detail, .. } => ended(step, outcome, detail),
+        Event::Ended { step, outcome, detail, .. } => ended(*step, outcome, detail),
         Event::Note { level, step, text } => match step {
             Some(step) => vec![(*level, format!("{step}: {text}"))],
             None => vec![(*level, text.clone())],
@@ -58,7 +58,7 @@ pub fn lines(event: &Event, said: &mut Said) -> Vec<(Level, String)> {
     }
 }
 
-fn ended(step: &str, outcome: &Outcome, detail: &str) -> Vec<(Level, String)> {
+fn ended(step: StepId, outcome: &Outcome, detail: &str) -> Vec<(Level, String)> {
     match outcome {
         Outcome::Done => vec![(Level::Info, format!("{step}: done, {detail}"))],
         Outcome::Tolerated(failure, reason) => vec![(
@@ -88,7 +88,7 @@ fn ended(step: &str, outcome: &Outcome, detail: &str) -> Vec<(Level, String)> {
     }
 }
 
-fn progress(step: &str, done: u64, total: Option<u64>, seconds: f64) -> String {
+fn progress(step: StepId, done: u64, total: Option<u64>, seconds: f64) -> String {
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let rate = if seconds > 0.0 { mib(done) / seconds } else { 0.0 };
     match total {
@@ -138,7 +138,7 @@ mod tests {
             (50 * mib, None, 2.0, "fetch: 50 MiB, 25.0 MiB/s, the server does not say how much it is"),
             (0, Some(0), 0.0, "fetch: 0 MiB, 0.0 MiB/s, the server does not say how much it is"),
         ] {
-            assert_eq!(progress("fetch", done, total, seconds), line);
+            assert_eq!(progress(StepId::Fetch, done, total, seconds), line);
         }
     }
 }

@@ -87,12 +87,20 @@ mod tests {
     #[test]
     fn the_first_lines_are_said_and_the_rest_is_counted() {
         let gate = Gate::default();
-        let speaker = (Some("network"), Level::Debug);
+        let speaker = (Some(StepId::Network), Level::Debug);
         let second = Duration::from_secs(1);
         let said = (0..100_000).filter(|_| gate.admit(speaker, second).0).count();
         assert_eq!(said, 200);
-        assert_eq!(gate.admit((Some("network"), Level::Warning), second), (true, 0), "a warning has its own");
-        assert_eq!(gate.admit((Some("fetch"), Level::Debug), second), (true, 0), "and so has another step");
+        assert_eq!(
+            gate.admit((Some(StepId::Network), Level::Warning), second),
+            (true, 0),
+            "a warning has its own"
+        );
+        assert_eq!(
+            gate.admit((Some(StepId::Fetch), Level::Debug), second),
+            (true, 0),
+            "and so has another step"
+        );
         assert_eq!(gate.admit(speaker, 10 * second), (false, 0));
         assert_eq!(gate.admit(speaker, 11 * second), (true, 99_801), "a window later");
         assert_eq!(gate.settle(), []);

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::fmt::Write;
 use std::time::Duration;
 
-use dayfly_plan::{Row, Severity, paths};
+use dayfly_plan::{Row, Severity, StepId, paths};
 use dayfly_sys::{Sys, own};
 use serde::Serialize;
 
@@ -200,7 +200,7 @@ impl Record {
             Event::Started { step, phase, attempt, .. } => {
                 self.make_room();
                 self.steps.push(StepRow {
-                    step,
+                    step: step.name(),
                     phase: phase.name(),
                     attempt: *attempt,
                     start_s: seconds(at),
@@ -211,7 +211,7 @@ impl Record {
                     failure: None,
                 });
             }
-            Event::Ended { step, outcome, detail, bytes } => self.end(step, at, outcome, detail, *bytes),
+            Event::Ended { step, outcome, detail, bytes } => self.end(*step, at, outcome, detail, *bytes),
             Event::Finished => {
                 self.outcome = "handover";
                 self.finished_s = Some(seconds(at));
@@ -235,8 +235,9 @@ impl Record {
         }
     }
 
-    fn end(&mut self, step: &str, at: Duration, outcome: &Outcome, detail: &str, bytes: Option<u64>) {
-        let Some(row) = self.steps.iter_mut().rev().find(|row| row.step == step && row.end_s.is_none())
+    fn end(&mut self, step: StepId, at: Duration, outcome: &Outcome, detail: &str, bytes: Option<u64>) {
+        let Some(row) =
+            self.steps.iter_mut().rev().find(|row| row.step == step.name() && row.end_s.is_none())
         else {
             return;
         };
@@ -336,14 +337,17 @@ mod tests {
     fn attempts_without_end_do_not_fill_the_record() {
         let mut record = Record::default();
         let failure = Failure::new(dayfly_plan::Code::ImageConnect, "x", "y");
-        for (step, attempts) in [("network", 1), ("fetch", 5000)] {
+        for (step, attempts) in [(StepId::Network, 1), (StepId::Fetch, 5000)] {
             for attempt in 1..=attempts {
                 let at = Duration::from_secs(u64::from(attempt));
                 let started =
                     Event::Started { step, phase: dayfly_plan::Phase::Image, what: String::new(), attempt };
                 record.take(at, &started);
-                let outcome =
-                    if step == "network" { Outcome::Done } else { Outcome::Retried(failure.clone(), at) };
+                let outcome = if step == StepId::Network {
+                    Outcome::Done
+                } else {
+                    Outcome::Retried(failure.clone(), at)
+                };
                 record.take(at, &Event::Ended { step, outcome, detail: String::new(), bytes: None });
             }
         }

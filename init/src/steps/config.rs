@@ -36,7 +36,7 @@ pub fn read<S: Sys>(cx: &Context<S>, search: &ConfigSearch) -> Result<Done, Fail
     };
     let path = found.path.display();
     let document = Document::from_bytes(bytes).map_err(|wrong| {
-        Failure::new(Code::ConfigFile, format!("read dayfly.toml of {device} ({path})"), wrong).hopeless()
+        Failure::new(Code::ConfigFile, format!("read dayfly.toml of {device} ({path})"), wrong)
     })?;
     let detail = format!("{} bytes from {path}, which is out of reach again", document.0.len());
     let layer = Layer { source: Source::Config, document };
@@ -50,7 +50,7 @@ fn open<S: Sys>(cx: &Context<S>, device: &DeviceRef, found: &Device) -> Result<V
     let fstype = found.superblock.as_ref().map_or("nothing that is recognised", |found| found.kind.as_str());
     let Some(superblock) = found.superblock.as_ref().filter(|_| SUITABLE.contains(&fstype)) else {
         let wrong = format!("it has {fstype} on it; {} can hold the settings file", SUITABLE.join(", "));
-        return Err(Failure::new(Code::ConfigDisk, tried, wrong).hopeless());
+        return Err(Failure::new(Code::ConfigDisk, tried, wrong));
     };
     devices::load_modules(cx, superblock.kind)?;
     let mount = Mount::New {
@@ -81,13 +81,13 @@ fn read_file<S: Sys>(cx: &Context<S>, tried: &str) -> Result<Vec<u8>, Failure> {
     match cx.sys.inspect(path) {
         Ok(Some(FileKind::File(bytes))) if bytes > Document::MOST as u64 => {
             let wrong = format!("it has {bytes} bytes, a settings file has at most {}", Document::MOST);
-            Err(Failure::new(Code::ConfigFile, tried, wrong).hopeless())
+            Err(Failure::new(Code::ConfigFile, tried, wrong))
         }
         Ok(Some(FileKind::File(_))) => {
             cx.sys.read(path).map_err(|error| Failure::from_sys(Code::ConfigFile, tried, &error))
         }
-        Ok(Some(_)) => Err(Failure::new(Code::ConfigDisk, tried, "it is not a plain file").hopeless()),
-        Ok(None) => Err(Failure::new(Code::ConfigDisk, tried, "there is no such file on it").hopeless()),
+        Ok(Some(_)) => Err(Failure::new(Code::ConfigDisk, tried, "it is not a plain file")),
+        Ok(None) => Err(Failure::new(Code::ConfigDisk, tried, "there is no such file on it")),
         Err(error) => Err(Failure::from_sys(Code::ConfigFile, tried, &error)),
     }
 }

@@ -13,9 +13,8 @@ pub fn read<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
     match cx.sys.read(&path) {
         Ok(bytes) => {
             let bytes_read = bytes.len();
-            let document = Document::from_bytes(bytes).map_err(|wrong| {
-                Failure::new(Code::ConfigFile, "read the image's settings", wrong).hopeless()
-            })?;
+            let document = Document::from_bytes(bytes)
+                .map_err(|wrong| Failure::new(Code::ConfigFile, "read the image's settings", wrong))?;
             let layer = Layer { source: Source::Image, document };
             Ok(Done::with(format!("{bytes_read} bytes")).and(Learned::Fact(Fact::Layer(layer))))
         }

@@ -11,6 +11,7 @@ use crate::context::{Context, Done};
 use crate::events::{Events, Level};
 use crate::modules::Modules;
 use crate::{Failure, threads};
+use dayfly_plan::StepId;
 
 /// Modules that load at the same time. More does not help: most of the time goes into probing, on few buses.
 const WORKERS: usize = 4;
@@ -178,14 +179,18 @@ fn load_driver<S: Sys>(modules: &Modules<S>, events: &Events, modalias: &str, bl
         if !left_out.is_empty() {
             let names = left_out.join(" or ");
             let text = format!("the device {modalias} has a driver that this initramfs lacks: {names}");
-            events.note(Level::Warning, Some("drivers"), format!("{text} (dayfly initramfs --add-module)"));
+            events.note(
+                Level::Warning,
+                Some(StepId::Drivers),
+                format!("{text} (dayfly initramfs --add-module)"),
+            );
             modules.remember(format!("{modalias} wants {names}, which this initramfs lacks"));
         }
     }
     for name in names.iter().filter(|name| !blacklist.contains(name)) {
         if let Err(failure) = modules.load(name) {
             let text = format!("{}: {}", failure.tried, failure.wrong);
-            events.note(Level::Warning, Some("drivers"), text.clone());
+            events.note(Level::Warning, Some(StepId::Drivers), text.clone());
             modules.remember(text);
         }
     }
@@ -198,7 +203,7 @@ fn watch<S: Sys>(cx: &Context<S>, mut uevents: Box<dyn Uevents>, blacklist: Vec<
         let events = cx.events.clone();
         move |failure: Failure| {
             let text = format!("devices that appear later get no driver: {}", failure.wrong);
-            events.note(Level::Warning, Some("drivers"), text);
+            events.note(Level::Warning, Some(StepId::Drivers), text);
         }
     };
     let spawned = threads::start("hotplug", on_panic, move || {
@@ -216,7 +221,7 @@ fn watch<S: Sys>(cx: &Context<S>, mut uevents: Box<dyn Uevents>, blacklist: Vec<
                 Err(error) => {
                     events.note(
                         Level::Warning,
-                        Some("drivers"),
+                        Some(StepId::Drivers),
                         format!("devices that appear later get no driver: {error}"),
                     );
                     return;

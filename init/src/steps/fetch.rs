@@ -148,7 +148,7 @@ pub(super) fn check_room<S: Sys>(cx: &Context<S>, tried: &str, need: u64) -> Res
         memory.available >> 20,
         memory.total >> 20
     );
-    Err(Failure::new(Code::ImageTooLarge, tried, wrong).hopeless())
+    Err(Failure::new(Code::ImageTooLarge, tried, wrong))
 }
 
 fn from_connection(tried: &str, error: &SysError) -> Failure {
@@ -159,7 +159,7 @@ fn from_connection(tried: &str, error: &SysError) -> Failure {
         Cause::Protocol => Code::ImageCut,
         Cause::Connect | Cause::TimedOut | Cause::Errno(_) => Code::ImageConnect,
     };
-    Failure::from_request(code, tried, error)
+    Failure::from_sys(code, tried, error)
 }
 
 fn from_read(tried: &str, done: u64, length: Option<u64>, error: &std::io::Error) -> Failure {

@@ -5,7 +5,6 @@ use dayfly_sys::Sys;
 
 use crate::Failure;
 use crate::context::{Context, Done};
-use crate::failure::Class;
 use crate::os::Accounts;
 use crate::trees::OS;
 
@@ -15,14 +14,11 @@ pub fn write<S: Sys>(cx: &Context<S>, files: &[FilePlan]) -> Result<Done, Failur
         .map_err(|error| Failure::from_sys(Code::NodeUser, "read the image's users", &error))?;
     let mut failed = 0;
     for file in files {
-        match write_one(cx, file, &accounts) {
-            Ok(()) => {}
-            // What the settings say is wrong, at every boot and whoever had the node before.
-            Err(failure) if failure.class == Class::Permanent => return Err(failure),
-            Err(failure) => {
-                cx.tolerate(&failure);
-                failed += 1;
-            }
+        // What the settings say is wrong at every boot, whoever had the node before: that fails the step.
+        let owner = check(file, &accounts)?;
+        if let Err(failure) = write_one(cx, file, owner) {
+            cx.tolerate(&failure);
+            failed += 1;
         }
     }
     let secrets = files.iter().filter(|file| file.is_secret()).count();
@@ -30,24 +26,26 @@ pub fn write<S: Sys>(cx: &Context<S>, files: &[FilePlan]) -> Result<Done, Failur
     Ok(Done::with(format!("{} files, {secrets} of them secret{failed}", files.len())))
 }
 
-fn write_one<S: Sys>(cx: &Context<S>, file: &FilePlan, accounts: &Accounts) -> Result<(), Failure> {
-    let tried = format!("write {}", file.path);
-    let failed = |error| Failure::from_sys(Code::NodeWrite, &tried, &error);
-    let Some(content) = &file.content else {
+/// Whether the file can be what the settings say; its owner, by number.
+fn check(file: &FilePlan, accounts: &Accounts) -> Result<Option<(u32, u32)>, Failure> {
+    let tried = || format!("write {}", file.path);
+    if file.content.is_none() {
         let wrong = format!("file.{} has a mode or an owner, but neither content nor secret", file.path);
-        return Err(Failure::new(Code::ConfigValue, tried, wrong).hopeless());
-    };
-    let owner = match &file.owner {
-        Some(owner) => Some(accounts.numbers(owner).map_err(|wrong| {
-            Failure::new(Code::NodeUser, format!("give {} to {owner}", file.path), wrong).hopeless()
-        })?),
-        None => None,
-    };
-    let place = OS.at(&file.path);
-    if place.outside().starts_with(paths::RUN) {
-        let wrong = format!("{} is the boot's own folder", paths::RUN);
-        return Err(Failure::new(Code::NodeWrite, tried, wrong).hopeless());
+        return Err(Failure::new(Code::ConfigValue, tried(), wrong));
     }
+    if OS.at(&file.path).outside().starts_with(paths::RUN) {
+        let wrong = format!("{} is the boot's own folder", paths::RUN);
+        return Err(Failure::new(Code::NodeWrite, tried(), wrong));
+    }
+    let Some(owner) = &file.owner else { return Ok(None) };
+    let unknown = |wrong| Failure::new(Code::NodeUser, format!("give {} to {owner}", file.path), wrong);
+    accounts.numbers(owner).map(Some).map_err(unknown)
+}
+
+fn write_one<S: Sys>(cx: &Context<S>, file: &FilePlan, owner: Option<(u32, u32)>) -> Result<(), Failure> {
+    let failed = |error| Failure::from_sys(Code::NodeWrite, format!("write {}", file.path), &error);
+    let Some(content) = &file.content else { return Ok(()) };
+    let place = OS.at(&file.path);
     // Made with its mode: nobody can look in between.
     cx.sys.write(&place, content.expose().as_bytes(), file.mode).map_err(failed)?;
     match owner {

@@ -21,7 +21,7 @@ pub fn switch<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
     cx.sys
         .switch_root(OS)
         .and_then(|()| cx.sys.mount(&Mount::Shared { target: own("/") }))
-        .map_err(|error| Failure::from_sys(Code::HandoverSwitch, "enter the new root", &error).hopeless())?;
+        .map_err(|error| Failure::from_sys(Code::HandoverSwitch, "enter the new root", &error))?;
     Ok(Done::default())
 }
 
@@ -46,7 +46,7 @@ pub fn exec<S: Sys>(cx: &Context<S>, args: &[String]) -> Result<Done, Failure> {
     cx.events.emit(Event::Finished);
     cx.events.flush(FLUSH);
     let error = cx.sys.exec(Path::new(init), &args);
-    Err(Failure::from_sys(Code::HandoverExec, format!("exec {init}"), &error).hopeless())
+    Err(Failure::from_sys(Code::HandoverExec, format!("exec {init}"), &error))
 }
 
 /// What the kernel handed to init, which is this process: a plan knows only the words that every init has, and which others

@@ -31,5 +31,5 @@ fn find_program<S: Sys>(cx: &Context<S>, init: Option<&str>) -> Result<String, F
         }
     }
     let wrong = format!("the image has none of {}", candidates.join(", "));
-    Err(Failure::new(Code::HandoverNoInit, "find the OS's init in the image", wrong).hopeless())
+    Err(Failure::new(Code::HandoverNoInit, "find the OS's init in the image", wrong))
 }

@@ -32,9 +32,9 @@ pub fn take<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
     if cx.sys.inspect(&IMAGE.place()).map_err(failed)?.is_some() {
         let wrong = "this root is one that Dayfly has made: the init that it went on with is Dayfly again";
         let fix = "Name the OS's own init with dayfly.init=/path; init= names Dayfly only where an installed disk is booted.";
-        return Err(Failure::new(Code::ImageRoot, TRIED, wrong).with_fix(fix).hopeless());
+        return Err(Failure::new(Code::ImageRoot, TRIED, wrong).with_fix(fix));
     }
-    cx.sys.leave_root(IMAGE).map_err(|error| failed(error).hopeless())?;
+    cx.sys.leave_root(IMAGE).map_err(failed)?;
     if let Err(error) = cx.sys.mount(&Mount::ReadOnly { target: IMAGE.place() }) {
         // Layers of an overlay are not written to; a program of the initramfs that still runs may.
         cx.note(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use dayfly_plan::settings::template::{UrlTemplate, Variables};
 use dayfly_plan::{Code, Document, Fact, Layer, Patience, Source, paths};
-use dayfly_sys::{Request, Response, Sys};
+use dayfly_sys::{Cause, Request, Response, Sys, SysError};
 
 use super::identity;
 use crate::context::{Context, Done};
@@ -19,10 +19,9 @@ pub fn fetch<S: Sys>(cx: &Context<S>, template: &UrlTemplate, patience: Patience
         hostname: identity::given_name(cx).map(|(name, _)| name.to_string()),
         ..Variables::default()
     };
-    let failed = |tried: &str, wrong: String| Failure::new(Code::ConfigFetch, tried, wrong);
     let url = template
         .expand(&variables)
-        .map_err(|wrong| failed(&format!("fetch settings from {template}"), wrong).hopeless())?;
+        .map_err(|wrong| Failure::new(Code::ConfigUrl, format!("fetch settings from {template}"), wrong))?;
     let tried = format!("GET {url}");
     let request = Request {
         url: url.to_string(),
@@ -33,20 +32,27 @@ pub fn fetch<S: Sys>(cx: &Context<S>, template: &UrlTemplate, patience: Patience
         within: Some(cx.left()),
         ca_bundle: PathBuf::from(paths::CA_BUNDLE),
     };
-    let response = cx
-        .sys
-        .open_url(&request)
-        .map_err(|error| Failure::from_request(Code::ConfigFetch, &*tried, &error))?;
+    let response = cx.sys.open_url(&request).map_err(|error| from_connection(&tried, &error))?;
+    let failed = |wrong: String| Failure::new(Code::ConfigAnswer, &*tried, wrong);
     if response.status != 200 {
         let wrong = format!("the server answered HTTP {} {}", response.status, response.reason);
-        return Err(failed(&tried, wrong));
+        return Err(failed(wrong));
     }
-    let bytes = receive(cx, response).map_err(|wrong| failed(&tried, wrong))?;
-    let document = Document::from_bytes(bytes)
-        .map_err(|wrong| Failure::new(Code::ConfigFile, &*tried, wrong).hopeless())?;
+    let bytes = receive(cx, response).map_err(failed)?;
+    let document =
+        Document::from_bytes(bytes).map_err(|wrong| Failure::new(Code::ConfigFile, &*tried, wrong))?;
     let detail = format!("{} bytes from {url}", document.0.len());
     let layer = Layer { source: Source::Url { secure: template.is_secure() }, document };
     Ok(Done::with(detail).and(Learned::Fact(Fact::Layer(layer))))
+}
+
+fn from_connection(tried: &str, error: &SysError) -> Failure {
+    let code = match error.cause {
+        Cause::Unsupported => Code::ConfigUrl,
+        Cause::Protocol => Code::ConfigAnswer,
+        Cause::Resolve | Cause::Tls | Cause::Connect | Cause::TimedOut | Cause::Errno(_) => Code::ConfigFetch,
+    };
+    Failure::from_sys(code, tried, error)
 }
 
 /// The whole body, but never more than one byte over what a settings file may have.

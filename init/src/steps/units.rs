@@ -28,11 +28,11 @@ pub fn write<S: Sys>(cx: &Context<S>, plans: &[UnitPlan]) -> Result<Done, Failur
         // What the settings ask for and the image does not have is so at every boot of every node: it ends the boot, and
         // shows at the first try. What a user of the node left there costs that unit.
         let failure = match refusal {
-            Refusal::Words(words) => return Err(Failure::new(Code::NodeUnit, tried, words).hopeless()),
+            Refusal::Words(words) => return Err(Failure::new(Code::NodeUnit, tried, words)),
             Refusal::Unit { file, words } => {
                 let failure = Failure::new(Code::NodeUnit, tried, format!("{file} {words}"));
                 if unit.content.is_some() || is_in_image(cx, &file) {
-                    return Err(failure.hopeless());
+                    return Err(failure);
                 }
                 failure
             }

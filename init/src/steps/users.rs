@@ -22,9 +22,7 @@ pub fn set_up<S: Sys>(cx: &Context<S>, users: &[UserPlan]) -> Result<Done, Failu
     for plan in users {
         let Some(user) = accounts.user(&plan.name).filter(|user| user.name == plan.name) else {
             let wrong = format!("the image's /etc/passwd has no user {}", plan.name);
-            return Err(
-                Failure::new(Code::NodeUser, format!("set up the user {}", plan.name), wrong).hopeless()
-            );
+            return Err(Failure::new(Code::NodeUser, format!("set up the user {}", plan.name), wrong));
         };
         if !plan.authorized_keys.is_empty() {
             // What is in a home is its user's: it may be full, or a folder where a file is wanted.
@@ -51,7 +49,7 @@ pub fn set_up<S: Sys>(cx: &Context<S>, users: &[UserPlan]) -> Result<Done, Failu
 fn write_keys<S: Sys>(cx: &Context<S>, user: &User, keys: &[String]) -> Result<(), Failure> {
     let tried = format!("write ~{}/.ssh/authorized_keys", user.name);
     let failed = |error| Failure::from_sys(Code::NodeWrite, &tried, &error);
-    let refuse = |wrong: String| Err(Failure::new(Code::NodeWrite, &tried, wrong).hopeless());
+    let refuse = |wrong: String| Err(Failure::new(Code::NodeWrite, &tried, wrong));
     if !user.home.starts_with('/') || user.home.trim_matches('/').is_empty() {
         return refuse(format!("the home of {} in the image's /etc/passwd is \"{}\"", user.name, user.home));
     }

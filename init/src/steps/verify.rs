@@ -38,7 +38,7 @@ pub fn verify<S: Sys>(cx: &Context<S>, wanted: &Digest256) -> Result<Done, Failu
         return Ok(Done::with(format!("SHA-256 {}… as wanted", wanted.short())));
     }
     let wrong = format!("the image has SHA-256 {}, wanted is {wanted}", Digest256(found));
-    Err(Failure::new(Code::ImageHashMismatch, tried, wrong).hopeless())
+    Err(Failure::new(Code::ImageHashMismatch, tried, wrong))
 }
 
 /// The length that the image on a disk has by its own superblock, where that is another one than was hashed.

@@ -211,7 +211,7 @@ fn settings_url_is_a_must(lab: &Lab) -> Result<()> {
     let site = Site::start(Image::NoInit)?;
     let url = site.server.guest_url("nodes/${mac:hexhyp}.toml");
     let words = format!("{} panic=1 dayfly.settings.url={url} dayfly.settings.wait=6", site.parameters());
-    let console = fails(lab.node()?.cmdline(&words), "config.fetch")?;
+    let console = fails(lab.node()?.cmdline(&words), "config.answer")?;
     ensure!(console.contains("/nodes/52-54-00-12-34-56.toml"), "the message has the URL:\n{console}");
     ensure!(console.contains("HTTP 404 Not Found"), "the message has the server's words:\n{console}");
     same!(

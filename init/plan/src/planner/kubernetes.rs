@@ -1,12 +1,14 @@
 //! What starts Kubernetes on the node.
 
-use super::{Draft, values, within};
+use super::draft::{Draft, values, within};
 use crate::settings::Settings;
 use crate::{
-    Action, Credentials, K0sPlan, K3sPlan, KernelNeeds, KubeletPlan, OnFailure, Phase, Source, k0s, k3s,
+    Action, Credentials, K0sPlan, K3sPlan, KernelNeeds, KubeletPlan, OnFailure, Phase, Source, StepId, k0s,
+    k3s,
 };
 
-pub(super) fn kubernetes(draft: &mut Draft, settings: &Settings) {
+/// The kernel and what joins the cluster.
+pub(super) fn prepare(draft: &mut Draft, settings: &Settings) {
     let (k0s_role, k3s_role) = (settings.k0s.role.value, settings.k3s.role.value);
     if settings.kubelet.enabled.value || k0s_role.is_some() || k3s_role.is_some() {
         prepare_kernel(draft, settings);
@@ -26,8 +28,8 @@ fn prepare_kernel(draft: &mut Draft, settings: &Settings) {
     let needs = KernelNeeds::besides(&settings.node.sysctls());
     draft.add(
         Phase::Kubernetes,
-        "kernel",
-        &["layout", "os-modules"],
+        StepId::Kernel,
+        &[StepId::Layout, StepId::OsModules],
         Action::PrepareKernel(needs),
         within(30),
         OnFailure::Continue("the OS tries again when it starts, and the kubelet says what it misses"),
@@ -59,9 +61,9 @@ fn kubelet(draft: &mut Draft, settings: &Settings) {
     };
     draft.add(
         Phase::Kubernetes,
-        "kubelet",
+        StepId::Kubelet,
         // It looks at the container runtime's configuration, which may be one of the files.
-        &["identity", "files", "kernel"],
+        &[StepId::Identity, StepId::Files, StepId::Kernel],
         Action::StageKubelet(Box::new(plan)),
         within(30),
         OnFailure::Continue("the node boots without its kubelet"),
@@ -87,9 +89,9 @@ fn k0s(draft: &mut Draft, settings: &Settings, role: k0s::Role) {
     };
     draft.add(
         Phase::Kubernetes,
-        "k0s",
+        StepId::K0s,
         // Its program may be one of the files, and its users are beside those of the settings.
-        &["identity", "files", "users", "kernel"],
+        &[StepId::Identity, StepId::Files, StepId::Users, StepId::Kernel],
         Action::StageK0s(Box::new(plan)),
         within(30),
         OnFailure::Continue("the node boots without its k0s"),
@@ -115,8 +117,8 @@ fn k3s(draft: &mut Draft, settings: &Settings, role: k3s::Role) {
     };
     draft.add(
         Phase::Kubernetes,
-        "k3s",
-        &["identity", "files", "kernel"],
+        StepId::K3s,
+        &[StepId::Identity, StepId::Files, StepId::Kernel],
         Action::StageK3s(Box::new(plan)),
         within(30),
         OnFailure::Continue("the node boots without its k3s"),

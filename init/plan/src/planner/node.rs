@@ -2,39 +2,44 @@
 
 use std::time::Duration;
 
-use super::{Draft, values, within};
+use super::draft::{Draft, values, within};
 use crate::settings::Settings;
-use crate::{Action, HostKeys, IdentityPlan, NetworkKeeper, OnFailure, Phase, ScriptPlan, Way};
+use crate::{Action, HostKeys, IdentityPlan, NetworkKeeper, OnFailure, Phase, ScriptPlan, StepId, Way};
 
-pub(super) fn node(draft: &mut Draft, settings: &Settings) {
+/// The node's files, in the order in which later ones replace earlier ones.
+pub(super) fn prepare(draft: &mut Draft, settings: &Settings) {
     let identity = IdentityPlan {
         hostname: settings.hostname.as_ref().map(|name| name.value.clone()),
         is_installed: settings.way == Way::Root,
     };
     draft.add(
         Phase::Node,
-        "identity",
-        &["layout", "network"],
+        StepId::Identity,
+        &[StepId::Layout, StepId::Network],
         Action::WriteIdentity(identity),
         within(30),
         OnFailure::Abort,
     );
-    if !settings.os_modules.is_empty() {
+    if settings.os_modules.is_empty() {
+        draft.without(&[StepId::OsModules], "the settings name no module (os.modules)");
+    } else {
         draft.add(
             Phase::Node,
-            "os-modules",
-            &["layout"],
+            StepId::OsModules,
+            &[StepId::Layout],
             Action::LoadOsModules { names: values(&settings.os_modules) },
             within(30),
             OnFailure::Continue("the OS tries again with /etc/modules-load.d"),
         );
     }
     let sysctls = settings.node.sysctls();
-    if !sysctls.is_empty() {
+    if sysctls.is_empty() {
+        draft.without(&[StepId::Sysctls], "the settings have no kernel parameter (sysctl)");
+    } else {
         draft.add(
             Phase::Node,
-            "sysctls",
-            &["layout", "os-modules"],
+            StepId::Sysctls,
+            &[StepId::Layout, StepId::OsModules],
             Action::SetSysctls(sysctls),
             within(10),
             OnFailure::Continue("the OS tries again with /etc/sysctl.d"),
@@ -44,33 +49,53 @@ pub(super) fn node(draft: &mut Draft, settings: &Settings) {
     let files = settings.node.files();
     // Keys that stand in the settings are the node's own.
     let has_keys = files.iter().any(|file| file.path.starts_with("/etc/ssh/ssh_host_"));
-    if !files.is_empty() {
+    if files.is_empty() {
+        draft.without(&[StepId::Files], "the settings have no file");
+    } else {
         draft.add(
             Phase::Node,
-            "files",
-            &["identity", "sysctls"],
+            StepId::Files,
+            &[StepId::Identity, StepId::Sysctls],
             Action::WriteFiles(files),
             within(30),
             OnFailure::Abort,
         );
     }
     let users = settings.node.users();
-    if !users.is_empty() {
+    if users.is_empty() {
+        draft.without(&[StepId::Users], "the settings have no user");
+    } else {
         let set_up = Action::SetUpUsers(users);
-        draft.add(Phase::Node, "users", &["layout", "files"], set_up, within(30), OnFailure::Abort);
+        draft.add(
+            Phase::Node,
+            StepId::Users,
+            &[StepId::Layout, StepId::Files],
+            set_up,
+            within(30),
+            OnFailure::Abort,
+        );
     }
     let units = settings.node.units();
-    if !units.is_empty() {
+    if units.is_empty() {
+        draft.without(&[StepId::Units], "the settings have no unit");
+    } else {
         let write = Action::WriteUnits(units);
-        draft.add(Phase::Node, "units", &["layout", "files"], write, within(10), OnFailure::Abort);
+        draft.add(
+            Phase::Node,
+            StepId::Units,
+            &[StepId::Layout, StepId::Files],
+            write,
+            within(10),
+            OnFailure::Abort,
+        );
     }
-    let is_networked = draft.steps.iter().any(|step| step.id == "network");
+    let is_networked = draft.has(StepId::Network);
     if is_networked && settings.network_handover.value != NetworkKeeper::None {
         // What the settings write and enable counts as the image's.
         draft.add(
             Phase::Node,
-            "address",
-            &["identity", "network", "files", "units"],
+            StepId::Address,
+            &[StepId::Identity, StepId::Network, StepId::Files, StepId::Units],
             Action::HandNetworkOver(settings.network_handover.value),
             within(10),
             OnFailure::Continue("the address stays until its lease ends, unless the OS sees to it itself"),
@@ -79,8 +104,8 @@ pub(super) fn node(draft: &mut Draft, settings: &Settings) {
     if settings.host_keys.value != HostKeys::Image && !has_keys {
         draft.add(
             Phase::Node,
-            "host-keys",
-            &["layout", "files"],
+            StepId::HostKeys,
+            &[StepId::Layout, StepId::Files],
             Action::MakeHostKeys(settings.host_keys.value),
             within(60),
             OnFailure::Continue("sshd has the image's keys, makes its own, or does not start"),
@@ -121,8 +146,8 @@ fn scripts(draft: &mut Draft, settings: &Settings) {
     if !scripts.is_empty() {
         draft.add(
             Phase::Node,
-            "scripts",
-            &["identity"],
+            StepId::Scripts,
+            &[StepId::Identity],
             Action::StageScripts(scripts),
             within(30),
             OnFailure::Continue("the node boots without its scripts"),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use dayfly_plan::settings::gather;
-use dayfly_plan::{DECIDED, ENDINGS, Ends, Facts, Plan, Source, plan};
+use dayfly_plan::{DECIDED, ENDINGS, Ends, Facts, Plan, Source, StepId, plan};
 
 use super::{cell, page, read, root};
 
@@ -59,7 +59,7 @@ fn plans() -> Vec<Plan> {
 /// A step without a row was decided by nobody; a row that says otherwise than the plan is worse.
 #[test]
 fn every_step_behind_the_image_is_decided() {
-    let mut seen: BTreeSet<(&str, bool)> = BTreeSet::new();
+    let mut seen: BTreeSet<(StepId, bool)> = BTreeSet::new();
     for plan in plans() {
         for step in plan.steps.iter().filter(|step| DECIDED.contains(&step.phase)) {
             let row = ENDINGS.iter().find(|row| row.step == step.id);

@@ -59,6 +59,10 @@ fn errors_page() {
         "A failed step shows what was tried, what went wrong in the words of the kernel or the server, how to fix it, and one of
 these codes. The codes are stable: scripts and alerts may rely on them. They stand on the failure screen, in the log and in
 [boot.json](boot-json.md). What to do with a node that shows one: [a failed boot](../how-to/failed-boot.md).
+
+Each code has a class, which says what may mend the failure; what follows is in the plan's column *on failure*. A step that
+is tried again is so after a *transient* failure and after one of *this source*, which also sends the boot back to a step
+with another choice (the network's next interface) where the plan says so; after a *permanent* one the boot gives up at once.
 ",
     );
     let mut area = "";
@@ -66,9 +70,17 @@ these codes. The codes are stable: scripts and alerts may rely on them. They sta
         let (of, _) = item.as_str().split_once('.').expect("a code has an area");
         if of != area {
             area = of;
-            writeln!(text, "\n## {area}\n\n| code | meaning | what helps |\n|---|---|---|").unwrap();
+            writeln!(text, "\n## {area}\n\n| code | class | meaning | what helps |\n|---|---|---|---|")
+                .unwrap();
         }
-        writeln!(text, "| `{item}` | {} | {} |", cell(item.meaning()), cell(item.advice())).unwrap();
+        writeln!(
+            text,
+            "| `{item}` | {} | {} | {} |",
+            item.class().name(),
+            cell(item.meaning()),
+            cell(item.advice())
+        )
+        .unwrap();
     }
     page("docs/reference/errors.md", &text);
 }

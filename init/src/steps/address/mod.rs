@@ -36,10 +36,8 @@ pub fn hand_over<S: Sys>(cx: &Context<S>, keeper: NetworkKeeper) -> Result<Done,
     let tried = "hand the address to the image's network service";
     let refused = |refusal| match refusal {
         Refusal::Sys(error) => Failure::from_sys(Code::NodeNetwork, tried, &error),
-        Refusal::Words(words) => Failure::new(Code::NodeNetwork, tried, words).hopeless(),
-        Refusal::Unit { file, words } => {
-            Failure::new(Code::NodeNetwork, tried, format!("{file} {words}")).hopeless()
-        }
+        Refusal::Words(words) => Failure::new(Code::NodeNetwork, tried, words),
+        Refusal::Unit { file, words } => Failure::new(Code::NodeNetwork, tried, format!("{file} {words}")),
     };
     let service = service(&*cx.sys, keeper, manager).map_err(refused)?;
     match service {
@@ -60,7 +58,7 @@ pub fn hand_over<S: Sys>(cx: &Context<S>, keeper: NetworkKeeper) -> Result<Done,
         }
         None => {
             let text = format!("the image has no network service that would renew {}", owned(network));
-            Err(Failure::new(Code::NodeNetwork, tried, text).hopeless())
+            Err(Failure::new(Code::NodeNetwork, tried, text))
         }
     }
 }

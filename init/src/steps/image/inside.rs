@@ -38,9 +38,7 @@ impl Wrong {
     pub fn into_failure(self, tried: &str) -> Failure {
         match self {
             Self::Sys(error) => Failure::from_sys(Code::ImageFormat, tried, &error),
-            Self::Missing(wrong) => {
-                Failure::new(Code::ImageFormat, tried, wrong).with_fix(PUT_IT_THERE).hopeless()
-            }
+            Self::Missing(wrong) => Failure::new(Code::ImageFormat, tried, wrong).with_fix(PUT_IT_THERE),
         }
     }
 }

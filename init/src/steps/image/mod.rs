@@ -24,7 +24,7 @@ const READ_ONLY: MountFlags =
 /// Every place that could name an image has been read by now.
 pub fn missing() -> Result<Done, Failure> {
     let wrong = "No OS image is named: neither root= on the kernel command line nor image.url in any settings that were read.";
-    Err(Failure::new(Code::ConfigNoImage, "find the OS image", wrong).hopeless())
+    Err(Failure::new(Code::ConfigNoImage, "find the OS image", wrong))
 }
 
 /// Finds the image: the disk itself, or a file on it.
@@ -69,7 +69,7 @@ pub fn take<S: Sys>(cx: &Context<S>, path: &Path) -> Result<Done, Failure> {
         }
         Ok(_) => Err(Failure::new(Code::ImageFormat, tried, "the initramfs has no such file")
             .with_fix("Put it there: `dayfly initramfs --add-file IMAGE:/path`, or a second cpio archive behind the first.")
-            .hopeless()),
+            ),
         Err(error) => Err(Failure::from_sys(Code::ImageFormat, tried, &error)),
     }
 }
@@ -148,7 +148,7 @@ pub fn mount<S: Sys>(cx: &Context<S>, file: &str) -> Result<Done, Failure> {
         cx.sys
             .make_dir(&outer.place(), 0o755)
             .and_then(|()| cx.sys.mount(&away))
-            .map_err(|error| Failure::from_sys(Code::ImageMount, &tried, &error).hopeless())?;
+            .map_err(|error| Failure::from_sys(Code::ImageMount, &tried, &error))?;
         layer = Layer::of(cx, &Backing::Path(path.in_tree(outer)), bytes, &tried)?;
         let opened = layer.open(cx, &tried)?;
         // What a copy was taken from may be in memory as well, which the OS is to have.
@@ -160,7 +160,7 @@ pub fn mount<S: Sys>(cx: &Context<S>, file: &str) -> Result<Done, Failure> {
         said = format!("{} from {} in {said}", opened.said, path.inside().display());
     }
     let wrong = format!("there are more than {DEEPEST} file systems in each other: {said}");
-    Err(Failure::new(Code::ImageFormat, tried, wrong).hopeless())
+    Err(Failure::new(Code::ImageFormat, tried, wrong))
 }
 
 /// A file system at the lower layer's place.
@@ -208,7 +208,7 @@ impl Layer {
         if let Some(need) = need.filter(|need| !self.is_block && *need > self.bytes) {
             let wrong =
                 format!("its superblock says {need} bytes, but it has only {}: it was cut short", self.bytes);
-            return Err(Failure::new(Code::ImageFormat, tried, wrong).hopeless());
+            return Err(Failure::new(Code::ImageFormat, tried, wrong));
         }
         let backing = padded::to_blocks(cx, &self.backing, self.is_block, self.bytes, need, tried)?;
         devices::load_modules(cx, kind)?;

@@ -48,7 +48,7 @@ pub fn to_blocks<S: Sys>(
             path,
             there.unwrap_or_default()
         );
-        return Err(Failure::new(Code::ImageFormat, tried, wrong).hopeless());
+        return Err(Failure::new(Code::ImageFormat, tried, wrong));
     }
     fetch::check_room(cx, tried, need)?;
     let text = format!(

@@ -127,5 +127,4 @@ fn refuse(slices: &[Slice], tried: &str) -> Failure {
     );
     Failure::new(Code::ImageFormat, tried, wrong)
         .with_fix("Take the root out of it: `dd if=IMAGE of=root.img bs=512 skip=FIRST count=SECTORS`, or give that partition the type of a root: `sgdisk -t N:8304 IMAGE`.")
-        .hopeless()
 }

@@ -18,14 +18,13 @@ const EOPNOTSUPP: i32 = 95;
 
 /// Bytes that no file system starts with.
 pub fn of_bytes(head: &[u8], tried: &str) -> Failure {
-    let failure = if let Some(found) = foreign::recognize(head) {
+    if let Some(found) = foreign::recognize(head) {
         let wrong = format!("it is {}, not the image of a file system", found.name);
         Failure::new(Code::ImageFormat, tried, wrong).with_fix(found.help)
     } else {
         let wrong = format!("it starts with {}, which no file system does", preview(head));
         Failure::new(Code::ImageFormat, tried, wrong)
-    };
-    failure.hopeless()
+    }
 }
 
 /// A part of something larger, or something encrypted.
@@ -33,7 +32,6 @@ pub fn of_member(kind: Kind, tried: &str) -> Failure {
     let wrong = format!("it is {}, which cannot be mounted by itself", kind.as_str());
     Failure::new(Code::ImageFormat, tried, wrong)
         .with_fix("Make an image of the file system in it: mksquashfs os os.squashfs -comp zstd.")
-        .hopeless()
 }
 
 /// A disk without a file system of its own.
@@ -42,11 +40,10 @@ pub fn of_disk<S: Sys>(cx: &Context<S>, path: &Path, tried: String) -> Failure {
     if gpt::parse(&head, 512).is_ok() || gpt::parse(&head, 4096).is_ok() || mbr::parse(&head).is_some() {
         let wrong = format!("{} is a whole disk with a partition table", path.display());
         return Failure::new(Code::ImageFormat, tried, wrong)
-            .with_fix("Name the partition: by LABEL=, UUID=, PARTLABEL=, PARTUUID= or its device.")
-            .hopeless();
+            .with_fix("Name the partition: by LABEL=, UUID=, PARTLABEL=, PARTUUID= or its device.");
     }
     if head.is_empty() || foreign::recognize(&head).is_none() {
-        return Failure::new(Code::ImageFormat, tried, "no file system is recognised on it").hopeless();
+        return Failure::new(Code::ImageFormat, tried, "no file system is recognised on it");
     }
     of_bytes(&head, &tried)
 }
@@ -59,7 +56,7 @@ pub fn of_kernel<S: Sys>(
     tried: &str,
     error: &SysError,
 ) -> Failure {
-    let failure = devices::refused(Code::ImageMount, tried, kind, error).hopeless();
+    let failure = devices::refused(Code::ImageMount, tried, kind, error);
     if !matches!(error.errno(), Some(EINVAL | EOPNOTSUPP)) {
         return failure;
     }

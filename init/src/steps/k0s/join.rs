@@ -57,7 +57,7 @@ fn has<S: Sys>(cx: &Context<S>, plan: &K0sPlan, name: &str) -> Result<bool, SysE
 /// Refuses a token that k0s would refuse when it runs; gives back the cluster's CA.
 fn check<S: Sys>(cx: &Context<S>, plan: &K0sPlan, token: &Secret) -> Result<String, Failure> {
     let refuse = |wrong: String, fix: String| {
-        Err(Failure::new(Code::KubernetesCredentials, TRIED, wrong).with_fix(fix).hopeless())
+        Err(Failure::new(Code::KubernetesCredentials, TRIED, wrong).with_fix(fix))
     };
     let config = k0s_token::decode(token.expose()).unwrap_or_default();
     // The names of its user, which stand for the token's role (k0s's pkg/token/kubeconfig.go).

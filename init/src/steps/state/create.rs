@@ -26,7 +26,7 @@ pub fn make<S: Sys>(
     creation: &StateCreation,
 ) -> Result<Device, Failure> {
     let tried = format!("make {wanted} of a blank disk");
-    let refuse = |wrong: String| Failure::new(Code::StateCreate, &tried, wrong).hopeless();
+    let refuse = |wrong: String| Failure::new(Code::StateCreate, &tried, wrong);
     let label = match wanted {
         DeviceRef::Label(label) => label.as_str(),
         DeviceRef::Path(_) => "state",

@@ -11,9 +11,9 @@ use dayfly_sys::{Mount, MountFlags, Sys, SysError};
 use crate::context::{Context, Done};
 use crate::devices::{self, Device};
 use crate::events::Level;
-use crate::failure::Class;
 use crate::trees::STATE;
 use crate::{Failure, Learned, StateDisk};
+use dayfly_plan::Class;
 
 /// File systems that can hold what persists: owners, modes, xattrs, links.
 pub const SUITABLE: [&str; 5] = ["ext4", "xfs", "btrfs", "f2fs", "ext3"];
@@ -45,7 +45,7 @@ pub fn open<S: Sys>(cx: &Context<S>, search: &StateSearch) -> Result<Done, Failu
     let fstype = device.superblock.as_ref().map_or("nothing that is recognised", |found| found.kind.as_str());
     let Some(superblock) = device.superblock.as_ref().filter(|_| SUITABLE.contains(&fstype)) else {
         let wrong = format!("it has {fstype} on it; {} can keep a node's state", SUITABLE.join(", "));
-        return Err(Failure::new(Code::StateMount, tried, wrong).hopeless());
+        return Err(Failure::new(Code::StateMount, tried, wrong));
     };
     devices::load_modules(cx, superblock.kind)?;
     let mount = |read_only| Mount::New {
@@ -81,7 +81,7 @@ fn find_or_make<S: Sys>(
 ) -> Result<Option<Device>, Failure> {
     match devices::wait_for(cx, wanted, creation.patience) {
         Ok(device) if device.superblock.is_some() => Ok(Some(device)),
-        Err(failure) if failure.class == Class::Permanent => Err(failure),
+        Err(failure) if failure.code.class() == Class::Permanent => Err(failure),
         // It did not appear; or /dev/NAME did, with nothing on it.
         Ok(_) | Err(_) => create::make(cx, wanted, creation).map(Some),
     }

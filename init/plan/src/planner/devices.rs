@@ -1,0 +1,83 @@
+//! The machine: its modules and drivers, and what it says before the network is up.
+
+use std::time::Duration;
+
+use super::draft::{Draft, values, within};
+use crate::settings::Settings;
+use crate::{Action, ConfigSearch, Deadline, OnFailure, Phase, Source, Stage, StepId, Way};
+
+/// Modules without which no image boots, and the file system that nearly every image is: it is at hand before the image
+/// is. Another one is loaded when its superblock has been seen.
+const ESSENTIAL_MODULES: [&str; 3] = ["loop", "overlay", "squashfs"];
+
+/// The modules and drivers.
+pub(super) fn load(draft: &mut Draft, settings: &Settings) {
+    let essential: &[&str] = if settings.way == Way::Root { &["overlay"] } else { &ESSENTIAL_MODULES };
+    let mut names: Vec<String> = essential.iter().map(|&name| name.to_owned()).collect();
+    names.extend(values(&settings.modules_load));
+    draft.add(
+        Phase::Devices,
+        StepId::Modules,
+        &[],
+        Action::LoadModules { names },
+        within(30),
+        OnFailure::Continue("a feature that is really missing shows by name where it is used"),
+    );
+    if settings.way == Way::Root {
+        // Before anything else: /proc, /sys and /run move into the new root, and nothing may be written to the old one.
+        let needs = [StepId::Modules];
+        draft.add(Phase::Devices, StepId::Image, &needs, Action::UseRoot, within(30), OnFailure::Abort);
+    }
+    if settings.way != Way::Initramfs {
+        draft.without(&[StepId::Drivers], "the initramfs before has loaded the drivers");
+        return;
+    }
+    draft.add(
+        Phase::Devices,
+        StepId::Drivers,
+        &[],
+        Action::LoadDrivers { blacklist: values(&settings.modules_blacklist) },
+        within(30),
+        OnFailure::Continue("a device without its driver shows by name where it is used"),
+    );
+}
+
+/// What all else waits for on a mounted root: it is covered first.
+fn covered(settings: &Settings) -> Vec<StepId> {
+    if settings.way == Way::Root { vec![StepId::Image] } else { Vec::new() }
+}
+
+/// What is known of the machine and from its disks before the network is.
+pub(super) fn early_settings(draft: &mut Draft, settings: &Settings) {
+    draft.add(
+        Phase::Devices,
+        StepId::Credentials,
+        &covered(settings),
+        Action::ReadCredentials,
+        within(10),
+        OnFailure::Continue("the boot goes on without credentials of the machine's host"),
+    );
+    if let Some(device) = &settings.config_device.value {
+        let wait = (settings.config_device.source != Source::Default).then_some(settings.config_wait.value);
+        let search = ConfigSearch { device: device.clone(), wait };
+        let deadline = Deadline::Within(wait.unwrap_or_default() + Duration::from_secs(15));
+        let on_failure = match wait {
+            Some(_) => OnFailure::Abort,
+            None => OnFailure::Continue("nobody asked for this disk; dayfly.config.device= makes it a must"),
+        };
+        let needs = [vec![StepId::Modules, StepId::Drivers], covered(settings)].concat();
+        draft.add(Phase::Devices, StepId::Config, &needs, Action::ReadConfig(search), deadline, on_failure);
+    } else {
+        draft.without(&[StepId::Config], "no settings disk is looked for (config.device)");
+    }
+    if settings.asked.macs {
+        // What /config says of it may come too late for this step.
+        let bootif = settings.bootif.as_ref().filter(|mac| mac.source.stage() == Stage::Devices);
+        let read = Action::ReadLinks { bootif: bootif.map(|mac| mac.value) };
+        let needs = [vec![StepId::Drivers], covered(settings)].concat();
+        let retry = OnFailure::retry(Duration::from_secs(10));
+        draft.add(Phase::Devices, StepId::Links, &needs, read, within(15), retry);
+    } else {
+        draft.without(&[StepId::Links], "no rule asks for a MAC address");
+    }
+}

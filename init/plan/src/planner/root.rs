@@ -1,0 +1,72 @@
+//! The root of the OS and what is kept of it.
+
+use std::time::Duration;
+
+use super::{Draft, EARLY_SETTINGS, LATE_SETTINGS, within};
+use crate::settings::Settings;
+use crate::{Action, Deadline, LayoutEntry, OnFailure, Phase, Source, StateCreation, StateSearch, StepId};
+
+/// The disk that keeps the state, where something persists.
+pub(super) fn state(draft: &mut Draft, settings: &Settings) {
+    let wanted = settings.state_device.source != Source::Default;
+    if !wanted && !settings.layout.values().any(|policy| policy.value.persists()) {
+        draft.without(&[StepId::State], "nothing persists");
+        return;
+    }
+    let create = settings.state_create.value.then(|| StateCreation {
+        disk: settings.state_disk.as_ref().map(|disk| disk.value.clone()),
+        fstype: settings.state_fstype.value.clone(),
+        patience: settings.device_wait.value,
+    });
+    let makes = create.is_some();
+    let search = StateSearch { device: settings.state_device.value.clone(), wanted, create };
+    let (deadline, on_failure) = if makes {
+        // The file system of a large disk takes its time.
+        let deadline = Deadline::Within(settings.device_wait.value + Duration::from_secs(300));
+        let reason = "what should persist lies in memory instead";
+        (deadline, if wanted { OnFailure::Abort } else { OnFailure::Continue(reason) })
+    } else if wanted {
+        (Deadline::Within(settings.device_wait.value + Duration::from_secs(30)), OnFailure::Abort)
+    } else {
+        (within(30), OnFailure::Continue("what should persist lies in memory instead"))
+    };
+    // A disk that was not asked for is looked for last, when the image is here: no boot waits for it.
+    // Who makes one needs the image's programs for it.
+    let needs = if wanted && !makes {
+        [&[StepId::Modules], EARLY_SETTINGS.as_slice(), &LATE_SETTINGS].concat()
+    } else {
+        vec![StepId::Drivers, StepId::Defaults, StepId::Links, StepId::Name]
+    };
+    draft.add(Phase::State, StepId::State, &needs, Action::OpenState(search), deadline, on_failure);
+}
+
+/// The root and its layout.
+pub(super) fn mount(draft: &mut Draft, settings: &Settings) {
+    let size = settings.root_size.as_ref().map(|size| size.value);
+    draft.add(
+        Phase::Root,
+        StepId::Root,
+        &[StepId::Init],
+        Action::MountRoot { size },
+        within(30),
+        OnFailure::Abort,
+    );
+    // A BTreeMap sorts parents before what is below them.
+    let entries = settings
+        .layout
+        .iter()
+        .map(|(path, policy)| LayoutEntry {
+            path: path.clone(),
+            policy: policy.value,
+            is_default: policy.source == Source::Default,
+        })
+        .collect();
+    draft.add(
+        Phase::Root,
+        StepId::Layout,
+        &[StepId::Root, StepId::State],
+        Action::ApplyLayout { entries },
+        within(300),
+        OnFailure::Abort,
+    );
+}
