@@ -17,7 +17,7 @@ use crate::{Failure, Runner, firmware, policy};
 /// root left to it: [`Ended::Left`]); after a failure it ends the machine.
 /// `early` is what went wrong before; nothing is logged before the log has a thread of its own, which a console can hold up.
 /// It returns after a failure only where the machine cannot be ended, under dracut, and in tests.
-pub fn boot<S: Sys>(sys: &Arc<S>, way: Way, early: &[SysError]) -> Ended {
+pub fn boot(sys: &Arc<dyn Sys>, way: Way, early: &[SysError]) -> Ended {
     let events = Events::start(sys);
     events.emit(Event::Begun(way));
     events.note(Level::Info, None, format!("Dayfly {}", env!("CARGO_PKG_VERSION")));
@@ -81,10 +81,10 @@ pub enum Ended {
 }
 
 /// Runs the plan, with the one stop that `rd.break` asks for.
-fn execute<S: Sys>(
-    sys: &S,
+fn execute(
+    sys: &dyn Sys,
     events: &Events,
-    runner: &mut Runner<S>,
+    runner: &mut Runner,
     plan: &Plan,
     stopped: &mut bool,
 ) -> Result<Ran, (StepId, Failure)> {
@@ -109,7 +109,7 @@ fn make_plan(settings: &Settings, problems: &[Problem]) -> Result<Plan, Failure>
     Ok(plan(settings))
 }
 
-fn read_text<S: Sys>(sys: &S, path: &str, events: &Events) -> String {
+fn read_text(sys: &dyn Sys, path: &str, events: &Events) -> String {
     match sys.read(&own(path)) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) => {
@@ -119,7 +119,7 @@ fn read_text<S: Sys>(sys: &S, path: &str, events: &Events) -> String {
     }
 }
 
-fn settings_file<S: Sys>(sys: &S, events: &Events) -> Option<String> {
+fn settings_file(sys: &dyn Sys, events: &Events) -> Option<String> {
     match sys.read(&own(paths::SETTINGS)) {
         Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
         // No settings file is the normal case.
@@ -133,7 +133,7 @@ fn settings_file<S: Sys>(sys: &S, events: &Events) -> Option<String> {
 
 /// A machine without a clock battery starts in 1970, where no certificate is valid. It is at least as late as the
 /// moment when its initramfs was built.
-fn raise_clock<S: Sys>(sys: &S, events: &Events) {
+fn raise_clock(sys: &dyn Sys, events: &Events) {
     let Ok(bytes) = sys.read(&own(paths::BUILD)) else { return };
     let text = String::from_utf8_lossy(&bytes);
     let built = text.lines().find_map(|line| line.strip_prefix("epoch=")?.parse::<u64>().ok());
@@ -151,7 +151,7 @@ fn raise_clock<S: Sys>(sys: &S, events: &Events) {
 }
 
 /// `rd.debug`: every level to the console (kernel Documentation/admin-guide/sysctl/kernel.rst, printk).
-fn show_everything<S: Sys>(sys: &S, events: &Events) {
+fn show_everything(sys: &dyn Sys, events: &Events) {
     if let Err(error) = sys.write(&own("/proc/sys/kernel/printk"), b"8\n", 0o644) {
         events.note(Level::Warning, None, error.to_string());
     }

@@ -30,13 +30,13 @@ impl Heartbeat {
 }
 
 /// What a step has at hand.
-pub struct Context<S: Sys> {
+pub struct Context {
     /// The machine.
-    pub sys: Arc<S>,
+    pub sys: Arc<dyn Sys>,
     /// Where it reports.
     pub events: Events,
     /// The module loader.
-    pub modules: Arc<Modules<S>>,
+    pub modules: Arc<Modules>,
     /// What the interfaces claim.
     pub claims: Arc<Claims>,
     /// What the boot has learned so far.
@@ -49,7 +49,7 @@ pub struct Context<S: Sys> {
     pub heartbeat: Heartbeat,
 }
 
-impl<S: Sys> Context<S> {
+impl Context {
     /// Says something.
     pub fn note(&self, level: Level, text: impl Into<String>) {
         self.events.note(level, Some(self.step), text);

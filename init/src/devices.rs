@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use dayfly_plan::Code;
 use dayfly_plan::settings::value::DeviceRef;
-use dayfly_sys::{Sys, SysError, Uevents, own};
+use dayfly_sys::{SysError, Uevents, own};
 use dayfly_wire::superblock::{self, Kind, Superblock};
 use dayfly_wire::uevent;
 
@@ -39,7 +39,7 @@ pub struct Device {
 
 impl Device {
     /// Reads the start of a device. An unreadable one (an empty drive, a tray without a disc) has nothing on it.
-    pub fn read<S: Sys>(cx: &Context<S>, path: PathBuf) -> Self {
+    pub fn read(cx: &Context, path: PathBuf) -> Self {
         let head = cx.sys.read_at(&own(&path), 0, superblock::PROBE_LEN).unwrap_or_default();
         Self {
             path,
@@ -64,7 +64,7 @@ struct Look {
 }
 
 impl Look {
-    fn at<S: Sys>(cx: &Context<S>, wanted: &DeviceRef) -> Self {
+    fn at(cx: &Context, wanted: &DeviceRef) -> Self {
         let mut look = Self { found: Vec::new(), refused: Vec::new() };
         for device in answering(cx, wanted) {
             match candidate::objection(cx, &device, wanted) {
@@ -94,7 +94,7 @@ impl Look {
 }
 
 /// Waits for a disk, at most for `wait`. One that is there already costs no wait at all.
-pub fn wait_for<S: Sys>(cx: &Context<S>, wanted: &DeviceRef, wait: Duration) -> Result<Device, Failure> {
+pub fn wait_for(cx: &Context, wanted: &DeviceRef, wait: Duration) -> Result<Device, Failure> {
     let until = cx.sys.now() + wait;
     // Before the first look, so that nothing appears between the two unseen.
     let mut news = cx.sys.uevents();
@@ -118,7 +118,7 @@ pub fn wait_for<S: Sys>(cx: &Context<S>, wanted: &DeviceRef, wait: Duration) -> 
     }
 }
 
-fn not_found<S: Sys>(cx: &Context<S>, wanted: &DeviceRef, wait: Duration) -> Failure {
+fn not_found(cx: &Context, wanted: &DeviceRef, wait: Duration) -> Failure {
     let there: Vec<String> = describe_all(cx);
     let seen = if there.is_empty() { "no disk at all".to_owned() } else { there.join(", ") };
     let wrong = format!(
@@ -130,7 +130,7 @@ fn not_found<S: Sys>(cx: &Context<S>, wanted: &DeviceRef, wait: Duration) -> Fai
 }
 
 /// Until the kernel says nothing of a disk any more.
-fn settle<S: Sys>(cx: &Context<S>, news: &mut dayfly_sys::Result<Box<dyn Uevents>>) {
+fn settle(cx: &Context, news: &mut dayfly_sys::Result<Box<dyn Uevents>>) {
     let until = cx.sys.now() + SETTLED;
     while cx.sys.now() < until {
         let begin = cx.sys.now();
@@ -142,7 +142,7 @@ fn settle<S: Sys>(cx: &Context<S>, news: &mut dayfly_sys::Result<Box<dyn Uevents
 }
 
 /// Until the kernel says something of a disk.
-fn await_disk<S: Sys>(cx: &Context<S>, news: &mut dayfly_sys::Result<Box<dyn Uevents>>, limit: Duration) {
+fn await_disk(cx: &Context, news: &mut dayfly_sys::Result<Box<dyn Uevents>>, limit: Duration) {
     let until = cx.sys.now() + limit;
     while let Some(left) = until.checked_sub(cx.sys.now()).filter(|left| !left.is_zero()) {
         let Ok(news) = news else {
@@ -163,7 +163,7 @@ fn await_disk<S: Sys>(cx: &Context<S>, news: &mut dayfly_sys::Result<Box<dyn Uev
 }
 
 /// Looks once.
-pub fn find<S: Sys>(cx: &Context<S>, wanted: &DeviceRef) -> Result<Option<Device>, Failure> {
+pub fn find(cx: &Context, wanted: &DeviceRef) -> Result<Option<Device>, Failure> {
     let look = Look::at(cx, wanted);
     let refusal = look.refusal(wanted);
     match (look.the_one(wanted)?, refusal) {
@@ -173,7 +173,7 @@ pub fn find<S: Sys>(cx: &Context<S>, wanted: &DeviceRef) -> Result<Option<Device
 }
 
 /// Every device that has the name.
-fn answering<S: Sys>(cx: &Context<S>, wanted: &DeviceRef) -> Vec<Device> {
+fn answering(cx: &Context, wanted: &DeviceRef) -> Vec<Device> {
     if let DeviceRef::Path(path) = wanted {
         // Where udev runs, disks have symlinks: /dev/mapper/…, /dev/disk/by-id/….
         let Ok(path) = cx.sys.resolve(&own(path)) else { return Vec::new() };
@@ -183,7 +183,7 @@ fn answering<S: Sys>(cx: &Context<S>, wanted: &DeviceRef) -> Vec<Device> {
     block_devices(cx).into_iter().filter_map(|name| matches(cx, &name, wanted)).collect()
 }
 
-fn matches<S: Sys>(cx: &Context<S>, name: &str, wanted: &DeviceRef) -> Option<Device> {
+fn matches(cx: &Context, name: &str, wanted: &DeviceRef) -> Option<Device> {
     let device = Device::read(cx, Path::new("/dev").join(name));
     let superblock = device.superblock.as_ref();
     let is_it = match wanted {
@@ -208,7 +208,7 @@ fn has_label(found: &Superblock, wanted: &str) -> bool {
 }
 
 /// Loads what mounting a file system needs; what is missing shows at the mount.
-pub fn load_modules<S: Sys>(cx: &Context<S>, kind: Kind) -> Result<(), Failure> {
+pub fn load_modules(cx: &Context, kind: Kind) -> Result<(), Failure> {
     kind.modules().iter().try_for_each(|module| cx.modules.load(module).map(drop))
 }
 
@@ -228,7 +228,7 @@ pub fn refused(code: Code, tried: impl Into<String>, kind: Kind, error: &SysErro
 }
 
 /// Disks and partitions by name, without what is never one.
-pub fn block_devices<S: Sys>(cx: &Context<S>) -> Vec<String> {
+pub fn block_devices(cx: &Context) -> Vec<String> {
     // Before any driver is loaded the folder may be missing: then there is no disk.
     let entries = cx.sys.list(&own("/sys/class/block")).unwrap_or_default();
     let no_disks = ["loop", "ram", "zram", "fd"];
@@ -240,7 +240,7 @@ pub fn block_devices<S: Sys>(cx: &Context<S>) -> Vec<String> {
         .collect()
 }
 
-fn describe_all<S: Sys>(cx: &Context<S>) -> Vec<String> {
+fn describe_all(cx: &Context) -> Vec<String> {
     block_devices(cx)
         .into_iter()
         .map(|name| {

@@ -1,7 +1,7 @@
 //! What the firmware says of the machine and hands in, before any driver is there.
 
 use dayfly_plan::Facts;
-use dayfly_sys::{Sys, own};
+use dayfly_sys::{Files, own};
 
 use crate::events::{Events, Level};
 
@@ -10,7 +10,7 @@ const TABLE: &str = "/sys/firmware/dmi/tables/DMI";
 const ENTRY_POINT: &str = "/sys/firmware/dmi/tables/smbios_entry_point";
 
 /// Adds what SMBIOS has to the facts.
-pub fn read<S: Sys>(sys: &S, events: &Events, facts: &mut Facts) {
+pub fn read(sys: &dyn Files, events: &Events, facts: &mut Facts) {
     let table = match sys.read(&own(TABLE)) {
         Ok(table) => table,
         // A machine without SMBIOS: most that are no PCs.

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 /// The boot up to the new root under /sysroot, in an initramfs that has a PID 1 of its own. The exit status says whether
 /// it is there; the reason for a failure is on the consoles.
 fn under_dracut() -> ExitCode {
-    let sys = Arc::new(Kernel::new());
+    let sys: Arc<dyn Sys> = Arc::new(Kernel::new());
     dayfly_init::panic::guard(Arc::clone(&sys), Way::Dracut);
     let early: Vec<_> = pid1::unlimit_kmsg().err().into_iter().collect();
     match boot(&sys, Way::Dracut, &early) {
@@ -45,7 +45,7 @@ fn under_dracut() -> ExitCode {
 }
 
 fn as_pid1() -> ExitCode {
-    let sys = Arc::new(Kernel::new());
+    let sys: Arc<dyn Sys> = Arc::new(Kernel::new());
     dayfly_init::panic::guard(Arc::clone(&sys), Way::Initramfs);
     let mut errors = pid1::early_mounts();
     // Before anything else: whatever ends process 1 from here on, the kernel restarts the machine.

@@ -48,8 +48,8 @@ impl States {
 }
 
 /// The modules of this kernel, and which of them are loaded.
-pub struct Modules<S: Sys> {
-    sys: Arc<S>,
+pub struct Modules {
+    sys: Arc<dyn Sys>,
     events: Events,
     /// Where they are: the initramfs, or the OS before it is entered.
     tree: Tree,
@@ -62,9 +62,9 @@ pub struct Modules<S: Sys> {
     os: OnceLock<Box<Self>>,
 }
 
-impl<S: Sys> Modules<S> {
+impl Modules {
     /// Reads nothing yet.
-    pub fn new(sys: Arc<S>, events: Events, cmdline: &Cmdline) -> Self {
+    pub fn new(sys: Arc<dyn Sys>, events: Events, cmdline: &Cmdline) -> Self {
         let parameters = cmdline
             .words()
             .iter()

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dayfly_plan::OwnerName;
-use dayfly_sys::{FileKind, Sys, SysError};
+use dayfly_sys::{FileKind, Files, SysError};
 use dayfly_wire::accounts::{self, User};
 
 use crate::trees::OS;
@@ -12,22 +12,22 @@ use crate::trees::OS;
 pub const WRITTEN: &str = "# Written by Dayfly at boot; changes are gone at the next one.\n";
 
 /// Writes a file of the OS, with all its folders. A link of that name, a mask or an alias, makes room.
-pub fn write<S: Sys>(sys: &S, path: &str, text: &str, mode: u32) -> Result<(), SysError> {
+pub fn write(sys: &dyn Files, path: &str, text: &str, mode: u32) -> Result<(), SysError> {
     sys.write(&OS.at(path), text.as_bytes(), mode)
 }
 
 /// Makes a symlink of the OS.
-pub fn link<S: Sys>(sys: &S, target: &str, path: &str) -> Result<(), SysError> {
+pub fn link(sys: &dyn Files, target: &str, path: &str) -> Result<(), SysError> {
     sys.symlink(Path::new(target), &OS.at(path))
 }
 
 /// The text of a file of the OS; `None` where there is none.
-pub fn read<S: Sys>(sys: &S, path: &str) -> Result<Option<String>, SysError> {
+pub fn read(sys: &dyn Files, path: &str) -> Result<Option<String>, SysError> {
     Ok(read_bytes(sys, path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// The bytes of a file of the OS; `None` where there is none.
-pub fn read_bytes<S: Sys>(sys: &S, path: &str) -> Result<Option<Vec<u8>>, SysError> {
+pub fn read_bytes(sys: &dyn Files, path: &str) -> Result<Option<Vec<u8>>, SysError> {
     match sys.read(&OS.at(path)) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.is_not_found() => Ok(None),
@@ -36,7 +36,7 @@ pub fn read_bytes<S: Sys>(sys: &S, path: &str) -> Result<Option<Vec<u8>>, SysErr
 }
 
 /// Writes a file anew, with the mode and owner that it has; a new one is root's, with that mode.
-pub fn replace<S: Sys>(sys: &S, path: &str, text: &str, new_mode: u32) -> Result<(), SysError> {
+pub fn replace(sys: &dyn Files, path: &str, text: &str, new_mode: u32) -> Result<(), SysError> {
     let place = sys.resolve(&OS.at(path))?;
     match sys.rights(&place) {
         Ok(rights) => {
@@ -49,13 +49,13 @@ pub fn replace<S: Sys>(sys: &S, path: &str, text: &str, new_mode: u32) -> Result
 }
 
 /// Whether the OS has something at a path, at the end of all symlinks.
-pub fn has<S: Sys>(sys: &S, path: &str) -> Result<bool, SysError> {
+pub fn has(sys: &dyn Files, path: &str) -> Result<bool, SysError> {
     let at = sys.resolve(&OS.at(path))?;
     Ok(sys.inspect(&at)?.is_some_and(|kind| kind != FileKind::Symlink))
 }
 
 /// Whether the OS has a program of this name in one of the usual folders.
-pub fn has_program<S: Sys>(sys: &S, name: &str) -> Result<bool, SysError> {
+pub fn has_program(sys: &dyn Files, name: &str) -> Result<bool, SysError> {
     for folder in ["/usr/sbin", "/usr/bin", "/sbin", "/bin"] {
         if has(sys, &format!("{folder}/{name}"))? {
             return Ok(true);
@@ -72,7 +72,7 @@ pub struct Accounts {
 
 impl Accounts {
     /// As they are in its /etc now.
-    pub fn read<S: Sys>(sys: &S) -> Result<Self, SysError> {
+    pub fn read(sys: &dyn Files) -> Result<Self, SysError> {
         let text = |path| read(sys, path).map(Option::unwrap_or_default);
         Ok(Self { passwd: text("/etc/passwd")?, group: text("/etc/group")? })
     }

@@ -59,7 +59,7 @@ pub fn deliver(info: &PanicHookInfo<'_>) -> Result<(), Failure> {
 }
 
 /// Installs the hook, and says what the panic of this thread, the main one, means.
-pub fn guard<S: Sys>(sys: Arc<S>, way: Way) {
+pub fn guard(sys: Arc<dyn Sys>, way: Way) {
     tell({
         let sys = Arc::clone(&sys);
         move |failure| {
@@ -82,7 +82,7 @@ pub fn guard<S: Sys>(sys: Arc<S>, way: Way) {
 }
 
 /// Shows the screen and restarts the machine: what a panic of the main thread comes to. Returns only if the kernel refuses.
-pub fn restart<S: Sys>(sys: &S, failure: &Failure) {
+pub fn restart(sys: &dyn Sys, failure: &Failure) {
     sys.end_within(Power::Reboot, PAUSE + SAY);
     show(sys, failure, &format!("The machine restarts in {} s.", PAUSE.as_secs()));
     sys.sleep(PAUSE);
@@ -90,7 +90,7 @@ pub fn restart<S: Sys>(sys: &S, failure: &Failure) {
     sys.show(&format!("{error}\n"));
 }
 
-fn show<S: Sys>(sys: &S, failure: &Failure, next: &str) {
+fn show(sys: &dyn Sys, failure: &Failure, next: &str) {
     sys.show(&screen::failure("PID 1", failure, next));
     sys.log(2, &line(failure));
 }

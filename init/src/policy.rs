@@ -74,7 +74,7 @@ impl Ending {
 }
 
 /// Shows a failure and follows the policy. Returns only under dracut, or if the kernel refuses to end the machine.
-pub fn give_up<S: Sys>(sys: &Arc<S>, events: &Events, settings: &Settings, step: &str, failure: &Failure) {
+pub fn give_up(sys: &Arc<dyn Sys>, events: &Events, settings: &Settings, step: &str, failure: &Failure) {
     if settings.way == Way::Dracut {
         show(events, step, failure, DRACUT_NEXT);
         tell(sys, events, settings);
@@ -134,7 +134,7 @@ fn show(events: &Events, step: &str, failure: &Failure, next: &str) {
 
 /// Reports the failure to where reports go, and keeps it on the node's own disk: neither may keep the machine from
 /// starting again.
-fn tell<S: Sys>(sys: &Arc<S>, events: &Events, settings: &Settings) {
+fn tell(sys: &Arc<dyn Sys>, events: &Events, settings: &Settings) {
     let Some(record) = events.report("failed", FLUSH) else { return };
     if let Some(url) = settings.report.as_ref().map(|url| url.value.clone()) {
         let (sys, record, wait) = (Arc::clone(sys), record.clone(), settings.report_wait.value);
@@ -164,7 +164,7 @@ fn bounded(
 }
 
 /// Takes every mount away: dracut takes whatever is on /sysroot for a whole root, and the next try starts from nothing.
-fn take_away<S: Sys>(sys: &S, events: &Events) {
+fn take_away(sys: &dyn Sys, events: &Events) {
     for tree in MOUNTS {
         match sys.mount(&Mount::Unmount { target: tree.place(), lazy: true }) {
             Ok(()) => {}
@@ -176,7 +176,7 @@ fn take_away<S: Sys>(sys: &S, events: &Events) {
 }
 
 /// Stops for a shell before a phase (`rd.break`).
-pub fn stop_for_shell<S: Sys>(sys: &S, events: &Events, phase: &str) {
+pub fn stop_for_shell(sys: &dyn Sys, events: &Events, phase: &str) {
     match find_shell(sys) {
         Some(shell) => {
             events.emit(Event::Screen(format!("\nrd.break: a shell before the phase {phase}; `exit` goes on with the boot.\n")));
@@ -191,11 +191,11 @@ pub fn stop_for_shell<S: Sys>(sys: &S, events: &Events, phase: &str) {
     }
 }
 
-fn find_shell<S: Sys>(sys: &S) -> Option<&'static str> {
+fn find_shell(sys: &dyn Sys) -> Option<&'static str> {
     SHELLS.into_iter().find(|shell| matches!(sys.inspect(&own(shell)), Ok(Some(_))))
 }
 
-fn open_shell<S: Sys>(sys: &S, events: &Events, shell: &str) {
+fn open_shell(sys: &dyn Sys, events: &Events, shell: &str) {
     let args: &[&str] = if shell.ends_with("busybox") { &["sh"] } else { &[] };
     match sys.run(Path::new(shell), args, None) {
         Ok(code) => events.note(Level::Info, None, format!("the shell has ended with {code}")),

@@ -74,10 +74,10 @@ pub enum Ran {
 
 /// Executes a plan. What has been done stays done, so a plan can be gone on with, or one that differs from it only in
 /// what has not begun.
-pub struct Runner<S: Sys> {
-    sys: Arc<S>,
+pub struct Runner {
+    sys: Arc<dyn Sys>,
     events: Events,
-    modules: Arc<Modules<S>>,
+    modules: Arc<Modules>,
     claims: Arc<Claims>,
     known: Known,
     ended: BTreeSet<StepId>,
@@ -89,9 +89,9 @@ pub struct Runner<S: Sys> {
     receiver: Receiver<Finished>,
 }
 
-impl<S: Sys> Runner<S> {
+impl Runner {
     /// A runner that has done nothing yet.
-    pub fn new(sys: Arc<S>, events: Events, modules: Arc<Modules<S>>) -> Self {
+    pub fn new(sys: Arc<dyn Sys>, events: Events, modules: Arc<Modules>) -> Self {
         let (sender, receiver) = channel();
         Self {
             sys,

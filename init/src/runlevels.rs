@@ -1,6 +1,6 @@
 //! OpenRC's services in the OS before it runs: put into a runlevel and taken out, as rc-update(8) does it.
 
-use dayfly_sys::{Sys, SysError, TreePath};
+use dayfly_sys::{Files, SysError, TreePath};
 
 use crate::os;
 use crate::trees::OS;
@@ -11,7 +11,7 @@ const SCRIPTS: &str = "/etc/init.d";
 const RUNLEVELS: &str = "/etc/runlevels";
 
 /// Has a service started at boot; one that is in a runlevel already stays there. False where the OS has no such script.
-pub fn enable<S: Sys>(sys: &S, service: &str) -> Result<bool, SysError> {
+pub fn enable(sys: &dyn Files, service: &str) -> Result<bool, SysError> {
     let script = format!("{SCRIPTS}/{service}");
     if !os::has(sys, &script)? {
         return Ok(false);
@@ -23,7 +23,7 @@ pub fn enable<S: Sys>(sys: &S, service: &str) -> Result<bool, SysError> {
 }
 
 /// Those of the services that are in a runlevel. The runlevels are listed once for all of them.
-pub fn enabled<'a, S: Sys>(sys: &S, services: &[&'a str]) -> Result<Vec<&'a str>, SysError> {
+pub fn enabled<'a>(sys: &dyn Files, services: &[&'a str]) -> Result<Vec<&'a str>, SysError> {
     let runlevels = runlevels(sys)?;
     let mut enabled = Vec::new();
     for service in services {
@@ -35,15 +35,15 @@ pub fn enabled<'a, S: Sys>(sys: &S, services: &[&'a str]) -> Result<Vec<&'a str>
 }
 
 /// Takes a service out of all runlevels.
-pub fn disable<S: Sys>(sys: &S, service: &str) -> Result<(), SysError> {
+pub fn disable(sys: &dyn Files, service: &str) -> Result<(), SysError> {
     links(sys, service)?.iter().try_for_each(|link| sys.remove_tree(link))
 }
 
-fn links<S: Sys>(sys: &S, service: &str) -> Result<Vec<TreePath>, SysError> {
+fn links(sys: &dyn Files, service: &str) -> Result<Vec<TreePath>, SysError> {
     links_in(sys, &runlevels(sys)?, service)
 }
 
-fn links_in<S: Sys>(sys: &S, runlevels: &[TreePath], service: &str) -> Result<Vec<TreePath>, SysError> {
+fn links_in(sys: &dyn Files, runlevels: &[TreePath], service: &str) -> Result<Vec<TreePath>, SysError> {
     let mut found = Vec::new();
     for runlevel in runlevels {
         let link = runlevel.join(service);
@@ -55,7 +55,7 @@ fn links_in<S: Sys>(sys: &S, runlevels: &[TreePath], service: &str) -> Result<Ve
 }
 
 /// The folders of the runlevels.
-fn runlevels<S: Sys>(sys: &S) -> Result<Vec<TreePath>, SysError> {
+fn runlevels(sys: &dyn Files) -> Result<Vec<TreePath>, SysError> {
     let place = sys.resolve(&OS.at(RUNLEVELS))?;
     Ok(sys.list(&place)?.into_iter().map(|runlevel| place.join(runlevel.name)).collect())
 }

@@ -1,6 +1,6 @@
 //! systemd's units in the OS before it runs: found, enabled and disabled as systemctl(1) does it.
 
-use dayfly_sys::{Entry, Sys, SysError, TreePath};
+use dayfly_sys::{Entry, Files, SysError, TreePath};
 use dayfly_wire::unit_file::Install;
 
 use crate::os;
@@ -41,7 +41,7 @@ impl From<SysError> for Refusal {
 }
 
 /// Enables a unit: links it where its `[Install]` says. A mask is taken away: it was asked for by name.
-pub fn enable<S: Sys>(sys: &S, unit: &str) -> Result<(), Refusal> {
+pub fn enable(sys: &dyn Files, unit: &str) -> Result<(), Refusal> {
     let mut open = vec![unit.to_owned()];
     let mut done: Vec<String> = Vec::new();
     while let Some(name) = open.pop() {
@@ -70,7 +70,7 @@ pub fn enable<S: Sys>(sys: &S, unit: &str) -> Result<(), Refusal> {
 }
 
 /// Enables a unit and leaves the others alone that it would like to have beside it.
-pub fn enable_alone<S: Sys>(sys: &S, unit: &str) -> Result<(), Refusal> {
+pub fn enable_alone(sys: &dyn Files, unit: &str) -> Result<(), Refusal> {
     match find(sys, unit)? {
         Some((file, text)) => link(sys, unit, &file, &Install::parse(&text)),
         None => Err(Refusal::Words(format!("the image has no unit {unit}"))),
@@ -78,7 +78,7 @@ pub fn enable_alone<S: Sys>(sys: &S, unit: &str) -> Result<(), Refusal> {
 }
 
 /// Those of the services that are started at boot, as far as links say. The links are read once for all of them.
-pub fn enabled<'a, S: Sys>(sys: &S, services: &[&'a str]) -> Result<Vec<&'a str>, SysError> {
+pub fn enabled<'a>(sys: &dyn Files, services: &[&'a str]) -> Result<Vec<&'a str>, SysError> {
     let links = links(sys)?;
     let mut enabled = Vec::new();
     for service in services {
@@ -91,11 +91,11 @@ pub fn enabled<'a, S: Sys>(sys: &S, services: &[&'a str]) -> Result<Vec<&'a str>
 }
 
 /// Whether a unit is there and may be started.
-pub fn is_usable<S: Sys>(sys: &S, unit: &str) -> Result<bool, SysError> {
+pub fn is_usable(sys: &dyn Files, unit: &str) -> Result<bool, SysError> {
     Ok(find(sys, unit)?.is_some() && !is_masked(sys, unit)?)
 }
 
-fn link<S: Sys>(sys: &S, name: &str, file: &str, install: &Install) -> Result<(), Refusal> {
+fn link(sys: &dyn Files, name: &str, file: &str, install: &Install) -> Result<(), Refusal> {
     let wants = install.wanted_by.iter().map(|target| (target, "wants"));
     let requires = install.required_by.iter().map(|target| (target, "requires"));
     for (target, kind) in wants.chain(requires) {
@@ -122,7 +122,7 @@ fn expanded(text: &str, unit: &str, file: &str) -> Result<String, Refusal> {
 }
 
 /// Takes the links away that start a unit at boot. Those that are true are the image's own, below /usr: they stay.
-pub fn disable<S: Sys>(sys: &S, unit: &str) -> Result<Vec<String>, SysError> {
+pub fn disable(sys: &dyn Files, unit: &str) -> Result<Vec<String>, SysError> {
     let mut stay = Vec::new();
     for link in links(sys)?.into_iter().filter(|link| link.unit == unit) {
         if link.path.starts_with(ETC) {
@@ -141,7 +141,7 @@ struct Link {
 }
 
 /// All of them, as the OS sees them.
-fn links<S: Sys>(sys: &S) -> Result<Vec<Link>, SysError> {
+fn links(sys: &dyn Files) -> Result<Vec<Link>, SysError> {
     let mut found = Vec::new();
     let mut seen: Vec<TreePath> = Vec::new();
     for folder in FOLDERS {
@@ -168,7 +168,7 @@ fn links<S: Sys>(sys: &S) -> Result<Vec<Link>, SysError> {
 }
 
 /// What is in a folder; nothing where there is none.
-fn list<S: Sys>(sys: &S, folder: &TreePath) -> Result<Vec<Entry>, SysError> {
+fn list(sys: &dyn Files, folder: &TreePath) -> Result<Vec<Entry>, SysError> {
     match sys.list(folder) {
         Err(error) if error.is_not_found() => Ok(Vec::new()),
         listed => listed,
@@ -180,16 +180,16 @@ fn mask(unit: &str) -> TreePath {
 }
 
 /// A unit that is a link to /dev/null is masked.
-fn is_masked<S: Sys>(sys: &S, unit: &str) -> Result<bool, SysError> {
+fn is_masked(sys: &dyn Files, unit: &str) -> Result<bool, SysError> {
     Ok(sys.resolve(&mask(unit))? == OS.at("/dev/null"))
 }
 
-fn unmask<S: Sys>(sys: &S, unit: &str) -> Result<(), SysError> {
+fn unmask(sys: &dyn Files, unit: &str) -> Result<(), SysError> {
     if is_masked(sys, unit)? { sys.remove_tree(&mask(unit)) } else { Ok(()) }
 }
 
 /// A unit's file, as the OS sees it, and its text; an instance's may be its template's.
-fn find<S: Sys>(sys: &S, unit: &str) -> Result<Option<(String, String)>, SysError> {
+fn find(sys: &dyn Files, unit: &str) -> Result<Option<(String, String)>, SysError> {
     let template =
         unit.split_once('@').and_then(|(name, rest)| Some(format!("{name}@.{}", rest.rsplit_once('.')?.1)));
     for name in std::iter::once(unit.to_owned()).chain(template) {

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use dayfly_sys::{DHCP_CLIENT, DHCP_SERVER, LinkChange, Sys};
+use dayfly_sys::{DHCP_CLIENT, DHCP_SERVER, LinkChange, Network, Platform};
 use dayfly_wire::dhcp4::client::{Client, Received};
 use dayfly_wire::mac::Mac;
 use dayfly_wire::udp4::{self, Checksum};

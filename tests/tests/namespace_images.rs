@@ -10,7 +10,7 @@ use std::time::Duration;
 use dayfly_init::events::Events;
 use dayfly_init::{Failure, Modules, Runner};
 use dayfly_plan::{Action, Deadline, OnFailure, Phase, Plan, Step, StepId};
-use dayfly_sys::Kernel;
+use dayfly_sys::{Kernel, Sys};
 use dayfly_wire::cmdline::Cmdline;
 use namespace::{apart, run, shell, tmpfs};
 
@@ -24,7 +24,7 @@ fn mounted(image: &Path) -> Result<String, Failure> {
 
 /// The same with any way to find the image, and its SHA-256.
 fn booted(find: Action, sha256: Option<&str>) -> Result<String, Failure> {
-    let sys = Arc::new(Kernel::new());
+    let sys: Arc<dyn Sys> = Arc::new(Kernel::new());
     let events = Events::start(&sys);
     let modules = Arc::new(Modules::new(Arc::clone(&sys), events.clone(), &Cmdline::parse("")));
     let mut runner = Runner::new(sys, events, modules);
@@ -51,7 +51,7 @@ fn booted(find: Action, sha256: Option<&str>) -> Result<String, Failure> {
 /// A namespace that looks like an initramfs to the steps: /run is empty, all modules are built in, the console is silent.
 fn in_initramfs<T: Send>(test: impl FnOnce(&Path) -> T + Send) -> T {
     apart(|kernel, scratch| {
-        use dayfly_sys::Sys;
+        use dayfly_sys::Devices;
         kernel.mount(&tmpfs(Path::new("/run"))).unwrap();
         kernel.mount(&tmpfs(Path::new("/lib/modules"))).unwrap();
         let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();

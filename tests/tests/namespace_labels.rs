@@ -5,7 +5,7 @@ mod namespace;
 
 use std::path::Path;
 
-use dayfly_sys::{Mount, MountFlags, Sys, Tree};
+use dayfly_sys::{Devices, Files, Mount, MountFlags, Tree};
 use namespace::{apart, leaked, shell, tmpfs};
 
 /// The type of a label at a path; empty where there is none.

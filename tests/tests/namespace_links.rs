@@ -4,7 +4,7 @@ mod namespace;
 
 use std::time::Duration;
 
-use dayfly_sys::{Kernel, Link, LinkChange, LinkKind, RouteOrigin, Sys, own};
+use dayfly_sys::{Devices, Files, Kernel, Link, LinkChange, LinkKind, Network, Platform, RouteOrigin, own};
 use namespace::{apart, run};
 use serde_json::Value;
 

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
-use dayfly_sys::{Backing, Kernel, Mount, MountFlags, Sys, SysError, Tree, own};
+use dayfly_sys::{Backing, Devices, Files, Kernel, Mount, MountFlags, Platform, SysError, Tree, own};
 use namespace::{apart, run, shell, tmpfs};
 
 const EROFS: Option<i32> = Some(nix::errno::Errno::EROFS as i32);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use dayfly_init::boot::{Ended, boot};
 use dayfly_plan::{Way, paths};
-use dayfly_sys::Kernel;
+use dayfly_sys::{Kernel, Sys};
 use namespace::{apart, run, shell};
 use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
@@ -108,7 +108,7 @@ fn booted_under(words: &str, networks: [Network; 2], attack: impl FnOnce() + Sen
         attack();
         enter_root(scratch, &words);
         let started = Instant::now();
-        let ended = boot(&Arc::new(Kernel::new()), Way::Dracut, &[]);
+        let ended = boot(&(Arc::new(Kernel::new()) as Arc<dyn Sys>), Way::Dracut, &[]);
         let took = started.elapsed();
         drop(servers);
         let json = |args: &[&str]| serde_json::from_str(&run("ip", args)).unwrap();

@@ -5,7 +5,7 @@ mod namespace;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dayfly_sys::{Kernel, Mount, MountFlags, Result, Sys, Tree, TreePath};
+use dayfly_sys::{Devices, Files, Kernel, Mount, MountFlags, Result, Tree, TreePath};
 use namespace::{apart, leaked, shell};
 
 /// How a tree was prepared: the path `trap` leads out of it, seen from this process.

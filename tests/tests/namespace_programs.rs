@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use dayfly_sys::{Cause, Kernel, Output, Sys, Tree};
+use dayfly_sys::{Cause, Kernel, Output, Platform, Tree};
 use namespace::{apart, leaked, run};
 
 const LONG: Duration = Duration::from_secs(60);

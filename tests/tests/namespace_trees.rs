@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use dayfly_sys::{Mount, MountFlags, Sys, own};
+use dayfly_sys::{Devices, Files, Mount, MountFlags, own};
 use namespace::{apart, run, shell, tmpfs};
 
 /// Everything that cp(1) keeps, one of a kind.

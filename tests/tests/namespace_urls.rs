@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use dayfly_sys::{Cause, Kernel, Post, Request, Sys, SysError};
+use dayfly_sys::{Cause, Http, Kernel, Post, Request, SysError};
 use namespace::{apart, run, shell};
 
 const HTTP: &str = "127.0.0.1:8080";

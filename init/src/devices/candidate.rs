@@ -2,14 +2,14 @@
 //! counts once, however many devices show it.
 
 use dayfly_plan::settings::value::DeviceRef;
-use dayfly_sys::{Sys, own};
+use dayfly_sys::own;
 use dayfly_wire::superblock::{self, Kind};
 
 use super::{Device, sysfs};
 use crate::context::Context;
 
 /// Why a device must not be used although it answers to the name; follows its path in a sentence.
-pub(super) fn objection<S: Sys>(cx: &Context<S>, device: &Device, wanted: &DeviceRef) -> Option<String> {
+pub(super) fn objection(cx: &Context, device: &Device, wanted: &DeviceRef) -> Option<String> {
     let name = device.name();
     if let Some(holder) = sysfs::holders(cx, &name).first() {
         return Some(format!("is used by {holder}"));
@@ -39,7 +39,7 @@ pub(super) fn objection<S: Sys>(cx: &Context<S>, device: &Device, wanted: &Devic
 }
 
 /// What is written at its end. The last sectors of a CD often cannot be read, and no CD is a part of a RAID.
-fn member<S: Sys>(cx: &Context<S>, device: &Device, kind: Kind) -> Option<String> {
+fn member(cx: &Context, device: &Device, kind: Kind) -> Option<String> {
     let len = sysfs::size(cx, &device.name()).filter(|_| kind != Kind::Iso9660)?;
     match superblock::member_of(len, |offset, count| cx.sys.read_at(&own(&device.path), offset, count)) {
         Ok(None) => None,
@@ -51,7 +51,7 @@ fn member<S: Sys>(cx: &Context<S>, device: &Device, kind: Kind) -> Option<String
 }
 
 /// Takes out what shows a file system that another one shows already.
-pub(super) fn once_each<S: Sys>(cx: &Context<S>, found: Vec<Device>) -> Vec<Device> {
+pub(super) fn once_each(cx: &Context, found: Vec<Device>) -> Vec<Device> {
     let mut kept: Vec<Device> = Vec::with_capacity(found.len());
     for device in found {
         if !kept.iter().any(|other| is_same(cx, other, &device)) {
@@ -61,7 +61,7 @@ pub(super) fn once_each<S: Sys>(cx: &Context<S>, found: Vec<Device>) -> Vec<Devi
     kept
 }
 
-fn is_same<S: Sys>(cx: &Context<S>, one: &Device, other: &Device) -> bool {
+fn is_same(cx: &Context, one: &Device, other: &Device) -> bool {
     if one.superblock.is_none() || one.superblock != other.superblock {
         return false;
     }

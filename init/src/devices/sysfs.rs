@@ -1,6 +1,6 @@
 //! What /sys/class/block says of disks and partitions.
 
-use dayfly_sys::{Sys, TreePath, own};
+use dayfly_sys::{TreePath, own};
 use dayfly_wire::{gpt, mbr, uevent};
 
 use crate::context::Context;
@@ -14,46 +14,46 @@ fn folder(name: &str) -> TreePath {
 }
 
 /// The text of a file in a device's folder; `None` where there is none.
-pub(super) fn text<S: Sys>(cx: &Context<S>, name: &str, file: &str) -> Option<String> {
+pub(super) fn text(cx: &Context, name: &str, file: &str) -> Option<String> {
     let bytes = cx.sys.read(&folder(name).join(file)).ok()?;
     Some(String::from_utf8_lossy(&bytes).trim().to_owned())
 }
 
-fn number<S: Sys>(cx: &Context<S>, name: &str, file: &str) -> Option<u64> {
+fn number(cx: &Context, name: &str, file: &str) -> Option<u64> {
     text(cx, name, file)?.parse().ok()
 }
 
 /// How many bytes it has.
-pub(super) fn size<S: Sys>(cx: &Context<S>, name: &str) -> Option<u64> {
+pub(super) fn size(cx: &Context, name: &str) -> Option<u64> {
     number(cx, name, "size")?.checked_mul(SECTOR)
 }
 
 /// Where on its disk a partition begins, in sectors; 0 of a whole disk.
-pub(super) fn start<S: Sys>(cx: &Context<S>, name: &str) -> u64 {
+pub(super) fn start(cx: &Context, name: &str) -> u64 {
     number(cx, name, "start").unwrap_or(0)
 }
 
 /// Its number, where it is a partition.
-pub(super) fn partition<S: Sys>(cx: &Context<S>, name: &str) -> Option<u32> {
+pub(super) fn partition(cx: &Context, name: &str) -> Option<u32> {
     text(cx, name, "partition")?.parse().ok()
 }
 
 /// The device-mapper, md or bcache devices that are made of it.
-pub(super) fn holders<S: Sys>(cx: &Context<S>, name: &str) -> Vec<String> {
+pub(super) fn holders(cx: &Context, name: &str) -> Vec<String> {
     // Only what is made of others has none; an error means the device went away.
     let entries = cx.sys.list(&folder(name).join("holders")).unwrap_or_default();
     entries.into_iter().map(|entry| entry.name).collect()
 }
 
 /// The partitions of a whole disk.
-pub(super) fn partitions<S: Sys>(cx: &Context<S>, name: &str) -> Vec<String> {
+pub(super) fn partitions(cx: &Context, name: &str) -> Vec<String> {
     let entries = cx.sys.list(&folder(name)).unwrap_or_default();
     let own = name.replace('/', "!");
     entries.into_iter().map(|entry| entry.name).filter(|entry| entry.starts_with(&own)).collect()
 }
 
 /// The disk that a partition is on; a disk itself.
-pub(super) fn disk_of<S: Sys>(cx: &Context<S>, name: &str) -> String {
+pub(super) fn disk_of(cx: &Context, name: &str) -> String {
     let Some(number) = partition(cx, name) else { return name.to_owned() };
     let stem = name.strip_suffix(&number.to_string()).unwrap_or(name);
     // nvme0n1p2 and mmcblk0p2 have a p before the number, sda2 has not.
@@ -64,19 +64,19 @@ pub(super) fn disk_of<S: Sys>(cx: &Context<S>, name: &str) -> String {
 }
 
 /// What the hardware calls itself, if that is unique in the world: by it the paths to one disk are known.
-pub(super) fn hardware_id<S: Sys>(cx: &Context<S>, disk: &str) -> Option<String> {
+pub(super) fn hardware_id(cx: &Context, disk: &str) -> Option<String> {
     let id = text(cx, disk, "wwid").or_else(|| text(cx, disk, "device/wwid"))?;
     ["naa.", "eui.", "uuid.", "nvme."].iter().any(|kind| id.starts_with(kind)).then_some(id)
 }
 
 /// A field of its uevent.
-pub(super) fn field<S: Sys>(cx: &Context<S>, name: &str, key: &str) -> Option<String> {
+pub(super) fn field(cx: &Context, name: &str, key: &str) -> Option<String> {
     let fields = uevent::parse_file(&text(cx, name, "uevent")?);
     fields.into_iter().find_map(|(name, value)| (name == key).then_some(value))
 }
 
 /// A partition's UUID. The kernel names it since 6.14; before, the disk's table has it.
-pub(super) fn part_uuid<S: Sys>(cx: &Context<S>, name: &str) -> Option<String> {
+pub(super) fn part_uuid(cx: &Context, name: &str) -> Option<String> {
     if let Some(uuid) = field(cx, name, "PARTUUID") {
         return Some(uuid);
     }

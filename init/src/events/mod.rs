@@ -139,7 +139,7 @@ pub struct Events {
 
 impl Events {
     /// Starts the sinks on a thread of their own: a slow serial line must not hold the boot up.
-    pub fn start<S: Sys>(sys: &Arc<S>) -> Self {
+    pub fn start(sys: &Arc<dyn Sys>) -> Self {
         let (sender, receiver) = channel();
         let clock = {
             let sys = Arc::clone(sys);
@@ -244,7 +244,7 @@ impl Events {
 }
 
 /// An event without the sinks.
-fn print<S: Sys>(sys: &S, event: &Event) {
+fn print(sys: &dyn Sys, event: &Event) {
     for (level, line) in console::lines(event, &mut console::Said::default()) {
         sys.log(level as u8, &format!("dayfly: {line}"));
     }
@@ -253,7 +253,7 @@ fn print<S: Sys>(sys: &S, event: &Event) {
     }
 }
 
-fn consume<S: Sys>(sys: &S, messages: &Receiver<Message>) {
+fn consume(sys: &dyn Sys, messages: &Receiver<Message>) {
     let mut record = record::Record::default();
     let mut said = console::Said::default();
     for message in messages {

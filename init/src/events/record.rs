@@ -286,7 +286,7 @@ impl Record {
     }
 
     /// Both files as if the boot ended now, in this way.
-    pub fn report<S: Sys>(&mut self, outcome: &'static str, at: Duration, sys: &S) -> Report {
+    pub fn report(&mut self, outcome: &'static str, at: Duration, sys: &dyn Sys) -> Report {
         let (running, finished) = (self.outcome, self.finished_s);
         self.outcome = outcome;
         self.finished_s = finished.or(Some(seconds(at)));
@@ -295,7 +295,7 @@ impl Record {
         Report { json, log: self.log.text() }
     }
 
-    fn json<S: Sys>(&mut self, sys: &S) -> Vec<u8> {
+    fn json(&mut self, sys: &dyn Sys) -> Vec<u8> {
         self.clock = sys.clock();
         serde_json::to_vec_pretty(self).unwrap_or_else(|error| {
             sys.log(4, &format!("dayfly: write boot.json: {error}"));
@@ -304,7 +304,7 @@ impl Record {
     }
 
     /// Writes boot.json and boot.log. They are a convenience of the running OS: if /run is full, the boot goes on.
-    pub fn save<S: Sys>(&mut self, sys: &S) {
+    pub fn save(&mut self, sys: &dyn Sys) {
         let (json, log) = (self.json(sys), self.log.text());
         for (path, bytes) in [(paths::BOOT_JSON, json.as_slice()), (paths::BOOT_LOG, log.as_bytes())] {
             if let Err(error) = sys.write(&own(path), bytes, 0o644) {

@@ -5,7 +5,7 @@ mod openrc;
 mod systemd;
 
 use dayfly_plan::Code;
-use dayfly_sys::{Sys, SysError, Tree};
+use dayfly_sys::{Files, SysError, Tree};
 
 use crate::Failure;
 use crate::context::Context;
@@ -30,7 +30,7 @@ impl Manager {
     }
 
     /// What manages services when `init`, a program as the OS sees it, is its process 1.
-    pub fn of_init<S: Sys>(sys: &S, os: Tree, init: &str) -> Result<Option<Self>, SysError> {
+    pub fn of_init(sys: &dyn Files, os: Tree, init: &str) -> Result<Option<Self>, SysError> {
         let has = |path: &str| Ok(sys.inspect(&sys.resolve(&os.at(path))?)?.is_some());
         // /sbin/init is a link to it in most distributions.
         let program = sys.resolve(&os.at(init))?;
@@ -59,7 +59,7 @@ impl Manager {
     }
 
     /// Writes a service and enables it; gives back the file that was written, as the OS sees it.
-    pub fn install<S: Sys>(self, sys: &S, service: &Service) -> Result<String, SysError> {
+    pub fn install(self, sys: &dyn Files, service: &Service) -> Result<String, SysError> {
         let name = &service.name;
         let (file, mode, link, target) = match self {
             Manager::Systemd => (
@@ -82,7 +82,7 @@ impl Manager {
 }
 
 /// The image's service manager, found by the step `init`; a failure for who cannot do without.
-pub fn manager<S: Sys>(cx: &Context<S>) -> Result<Manager, Failure> {
+pub fn manager(cx: &Context) -> Result<Manager, Failure> {
     cx.known.init.as_ref().and_then(|init| init.manager).ok_or_else(|| {
         let init = cx.known.init.as_ref().map_or("nothing", |init| init.program.as_str());
         let wrong = format!("the image boots {init} and has neither systemd nor OpenRC");

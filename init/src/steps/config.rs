@@ -2,7 +2,7 @@
 
 use dayfly_plan::settings::value::DeviceRef;
 use dayfly_plan::{Code, ConfigSearch, Document, Fact, Layer, Source};
-use dayfly_sys::{FileKind, Mount, MountFlags, Sys, SysError};
+use dayfly_sys::{FileKind, Mount, MountFlags, SysError};
 
 use super::image::untouched;
 use crate::context::{Context, Done};
@@ -18,7 +18,7 @@ const FLAGS: MountFlags =
     MountFlags { read_only: true, nodev: true, nosuid: true, noexec: true, noatime: false };
 
 /// Finds the disk and reads its settings file.
-pub fn read<S: Sys>(cx: &Context<S>, search: &ConfigSearch) -> Result<Done, Failure> {
+pub fn read(cx: &Context, search: &ConfigSearch) -> Result<Done, Failure> {
     let ConfigSearch { device, wait } = search;
     let found = match wait {
         Some(wait) => Some(devices::wait_for(cx, device, *wait)?),
@@ -44,7 +44,7 @@ pub fn read<S: Sys>(cx: &Context<S>, search: &ConfigSearch) -> Result<Done, Fail
 }
 
 /// Mounts the disk, reads the file and unmounts the disk, whatever comes of the reading.
-fn open<S: Sys>(cx: &Context<S>, device: &DeviceRef, found: &Device) -> Result<Vec<u8>, Failure> {
+fn open(cx: &Context, device: &DeviceRef, found: &Device) -> Result<Vec<u8>, Failure> {
     let path = found.path.display().to_string();
     let tried = format!("mount the settings disk {device} ({path})");
     let fstype = found.superblock.as_ref().map_or("nothing that is recognised", |found| found.kind.as_str());
@@ -76,7 +76,7 @@ fn open<S: Sys>(cx: &Context<S>, device: &DeviceRef, found: &Device) -> Result<V
     file
 }
 
-fn read_file<S: Sys>(cx: &Context<S>, tried: &str) -> Result<Vec<u8>, Failure> {
+fn read_file(cx: &Context, tried: &str) -> Result<Vec<u8>, Failure> {
     let path = &CONFIG.at("dayfly.toml");
     match cx.sys.inspect(path) {
         Ok(Some(FileKind::File(bytes))) if bytes > Document::MOST as u64 => {
@@ -92,7 +92,7 @@ fn read_file<S: Sys>(cx: &Context<S>, tried: &str) -> Result<Vec<u8>, Failure> {
     }
 }
 
-fn put_away<S: Sys>(cx: &Context<S>, is_mounted: bool) -> Result<(), SysError> {
+fn put_away(cx: &Context, is_mounted: bool) -> Result<(), SysError> {
     let unmount = |lazy| cx.sys.mount(&Mount::Unmount { target: CONFIG.place(), lazy });
     if is_mounted && let Err(error) = unmount(false) {
         cx.note(Level::Warning, error.to_string());

@@ -1,6 +1,6 @@
 //! What the tools of containers leave in a file system that was exported to be an image.
 
-use dayfly_sys::{FileKind, Sys, SysError};
+use dayfly_sys::{FileKind, SysError};
 
 use crate::context::Context;
 use crate::events::Level;
@@ -21,7 +21,7 @@ const RESOLVED: [&str; 4] = [
 const RESOLVERS: [&str; 4] = ["resolvconf", "NetworkManager", "connmand", "netconfig"];
 
 /// Takes away what would have the OS think that it is in a container, and puts right what only a container has so.
-pub fn leave<S: Sys>(cx: &Context<S>) -> Result<(), SysError> {
+pub fn leave(cx: &Context) -> Result<(), SysError> {
     // An installed OS is as its administrator wants it.
     if cx.known.mounted_root.is_some() {
         return Ok(());
@@ -43,7 +43,7 @@ pub fn leave<S: Sys>(cx: &Context<S>) -> Result<(), SysError> {
 
 /// Whether a resolver service of the OS keeps /etc/resolv.conf, as a link to a file that it writes when it starts. A link
 /// that nothing in this image will ever fill is a container's, or of a service that was not installed.
-pub fn has_resolver<S: Sys>(cx: &Context<S>) -> Result<bool, SysError> {
+pub fn has_resolver(cx: &Context) -> Result<bool, SysError> {
     const FILE: &str = "/etc/resolv.conf";
     if cx.sys.inspect(&OS.at(FILE))? != Some(FileKind::Symlink) {
         return Ok(false);

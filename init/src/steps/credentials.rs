@@ -1,7 +1,7 @@
 //! Credentials that a virtual machine's host hands in through QEMU's fw_cfg (docs/specs/fw_cfg in QEMU).
 
 use dayfly_plan::{Code, Credential, Fact, Store};
-use dayfly_sys::{Sys, TreePath, own};
+use dayfly_sys::{TreePath, own};
 use dayfly_wire::credential::{self, FW_CFG_FOLDER};
 
 use crate::context::{Context, Done};
@@ -13,7 +13,7 @@ const ACPI_NAME: &str = "QEMU0002";
 const BY_NAME: &str = "/sys/firmware/qemu_fw_cfg/by_name";
 
 /// Reads those that are settings; what else is there is for the OS.
-pub fn read<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
+pub fn read(cx: &Context) -> Result<Done, Failure> {
     // Without ACPI there is no such device.
     let devices = cx.sys.list(&own("/sys/bus/acpi/devices")).unwrap_or_default();
     if !devices.iter().any(|device| device.name.starts_with(ACPI_NAME)) {
@@ -41,7 +41,7 @@ pub fn read<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
     Ok(done)
 }
 
-fn read_one<S: Sys>(cx: &Context<S>, folder: &TreePath, name: &str) -> Result<Option<Learned>, Failure> {
+fn read_one(cx: &Context, folder: &TreePath, name: &str) -> Result<Option<Learned>, Failure> {
     let tried = format!("read the credential {name:?} of fw_cfg");
     let value = cx
         .sys

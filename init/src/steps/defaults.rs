@@ -1,14 +1,13 @@
 //! The settings that an image brings along for whoever boots it.
 
 use dayfly_plan::{Code, Document, Fact, Layer, Source, paths};
-use dayfly_sys::Sys;
 
 use crate::context::{Context, Done};
 use crate::trees::IMAGE;
 use crate::{Failure, Learned};
 
 /// Reads them; most images have none.
-pub fn read<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
+pub fn read(cx: &Context) -> Result<Done, Failure> {
     let path = IMAGE.at(paths::IMAGE_SETTINGS);
     match cx.sys.read(&path) {
         Ok(bytes) => {

@@ -32,7 +32,7 @@ const QUIET: [&str; 10] = [
 ];
 
 /// Loads modules by name.
-pub fn load_modules<S: Sys>(cx: &Context<S>, names: &[String]) -> Result<Done, Failure> {
+pub fn load_modules(cx: &Context, names: &[String]) -> Result<Done, Failure> {
     let mut missing = Vec::new();
     let mut first_failure = None;
     for name in names {
@@ -55,7 +55,7 @@ pub fn load_modules<S: Sys>(cx: &Context<S>, names: &[String]) -> Result<Done, F
 }
 
 /// Loads drivers for all devices, then leaves a watch for those to come.
-pub fn load_drivers<S: Sys>(cx: &Context<S>, blacklist: &[String]) -> Result<Done, Failure> {
+pub fn load_drivers(cx: &Context, blacklist: &[String]) -> Result<Done, Failure> {
     // Subscribed before the first look, so that nothing falls between.
     let mut uevents = cx.sys.uevents();
     let mut seen = BTreeSet::new();
@@ -84,7 +84,7 @@ pub fn load_drivers<S: Sys>(cx: &Context<S>, blacklist: &[String]) -> Result<Don
 const MOST: usize = 20_000;
 
 /// The modaliases that the kernel has announced since the last look; those of all devices where it lost some.
-fn announced<S: Sys>(sys: &S, uevents: &mut dyn Uevents) -> Vec<String> {
+fn announced(sys: &dyn Sys, uevents: &mut dyn Uevents) -> Vec<String> {
     let mut found = Vec::new();
     for _ in 0..MOST {
         match uevents.next(Duration::ZERO) {
@@ -104,7 +104,7 @@ fn added(message: &[u8]) -> Option<String> {
 }
 
 /// The modaliases of all devices on all buses.
-fn modaliases<S: Sys>(sys: &S) -> Vec<String> {
+fn modaliases(sys: &dyn Sys) -> Vec<String> {
     let mut found = BTreeSet::new();
     // A bus without devices, or a device that vanished while we looked, is not an error.
     for bus in sys.list(&own("/sys/bus")).unwrap_or_default() {
@@ -124,7 +124,7 @@ fn modaliases<S: Sys>(sys: &S) -> Vec<String> {
     found.into_iter().collect()
 }
 
-fn load_for<S: Sys>(cx: &Context<S>, modaliases: Vec<String>, blacklist: &[String]) {
+fn load_for(cx: &Context, modaliases: Vec<String>, blacklist: &[String]) {
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS);
     if workers == 1 {
         for modalias in &modaliases {
@@ -171,7 +171,7 @@ fn load_for<S: Sys>(cx: &Context<S>, modaliases: Vec<String>, blacklist: &[Strin
     }
 }
 
-fn load_driver<S: Sys>(modules: &Modules<S>, events: &Events, modalias: &str, blacklist: &[String]) {
+fn load_driver(modules: &Modules, events: &Events, modalias: &str, blacklist: &[String]) {
     let Ok(table) = modules.table() else { return };
     let names = table.lookup(modalias);
     if names.is_empty() {
@@ -197,7 +197,7 @@ fn load_driver<S: Sys>(modules: &Modules<S>, events: &Events, modalias: &str, bl
 }
 
 /// Until the exec, which ends all threads: a device may appear at any time.
-fn watch<S: Sys>(cx: &Context<S>, mut uevents: Box<dyn Uevents>, blacklist: Vec<String>) {
+fn watch(cx: &Context, mut uevents: Box<dyn Uevents>, blacklist: Vec<String>) {
     let (modules, events, sys) = (Arc::clone(&cx.modules), cx.events.clone(), Arc::clone(&cx.sys));
     let on_panic = {
         let events = cx.events.clone();

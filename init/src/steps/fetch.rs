@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dayfly_plan::settings::value::Url;
 use dayfly_plan::{Code, Patience, paths};
-use dayfly_sys::{Cause, Request, Response, Sys, SysError};
+use dayfly_sys::{Cause, Request, Response, SysError};
 
 use crate::context::{Context, Done};
 use crate::events::Event;
@@ -26,7 +26,7 @@ const CHECK_EVERY: u64 = 16 << 20;
 const SAY_EVERY: Duration = Duration::from_secs(5);
 
 /// Fetches the image.
-pub fn fetch<S: Sys>(cx: &Context<S>, url: &Url, patience: Patience, hash: bool) -> Result<Done, Failure> {
+pub fn fetch(cx: &Context, url: &Url, patience: Patience, hash: bool) -> Result<Done, Failure> {
     let tried = format!("GET {url}");
     let request = Request {
         url: url.to_string(),
@@ -55,12 +55,7 @@ pub fn fetch<S: Sys>(cx: &Context<S>, url: &Url, patience: Patience, hash: bool)
     Ok(Done { bytes: Some(bytes), ..Done::with(detail) }.and(Learned::Image(image)))
 }
 
-fn receive<S: Sys>(
-    cx: &Context<S>,
-    tried: &str,
-    mut response: Response,
-    hash: bool,
-) -> Result<Image, Failure> {
+fn receive(cx: &Context, tried: &str, mut response: Response, hash: bool) -> Result<Image, Failure> {
     let memory = |error: &SysError| Failure::from_sys(Code::ImageTooLarge, tried, error);
     let mut file = cx.sys.ram_file("dayfly-image").map_err(|error| memory(&error))?;
     let mut hasher = hash.then(Hasher::start);
@@ -111,11 +106,7 @@ fn receive<S: Sys>(
 
 /// Reads until the buffer is full, the body ends, or a moment has passed: a few large pieces cost less than many small
 /// ones, to the network as to the hash. 0 is the end; an error comes with the bytes that were read before it.
-fn gather<S: Sys>(
-    cx: &Context<S>,
-    body: &mut dyn Read,
-    buffer: &mut [u8],
-) -> Result<usize, (usize, std::io::Error)> {
+fn gather(cx: &Context, body: &mut dyn Read, buffer: &mut [u8]) -> Result<usize, (usize, std::io::Error)> {
     let until = cx.sys.now() + GATHER;
     let mut filled = 0;
     loop {
@@ -132,7 +123,7 @@ fn gather<S: Sys>(
 }
 
 /// Refuses what cannot fit, with numbers, before the first byte is taken.
-pub(super) fn check_room<S: Sys>(cx: &Context<S>, tried: &str, need: u64) -> Result<(), Failure> {
+pub(super) fn check_room(cx: &Context, tried: &str, need: u64) -> Result<(), Failure> {
     let memory = match cx.sys.memory() {
         Ok(memory) => memory,
         Err(error) => return Err(Failure::from_sys(Code::ImageTooLarge, tried, &error)),
@@ -174,15 +165,15 @@ fn from_read(tried: &str, done: u64, length: Option<u64>, error: &std::io::Error
     Failure::new(code, tried, wrong)
 }
 
-struct Progress<'a, S: Sys> {
-    cx: &'a Context<S>,
+struct Progress<'a> {
+    cx: &'a Context,
     total: Option<u64>,
     started: Duration,
     said: (Duration, u64),
 }
 
-impl<'a, S: Sys> Progress<'a, S> {
-    fn new(cx: &'a Context<S>, total: Option<u64>) -> Self {
+impl<'a> Progress<'a> {
+    fn new(cx: &'a Context, total: Option<u64>) -> Self {
         let started = cx.sys.now();
         Self { cx, total, started, said: (started, 0) }
     }

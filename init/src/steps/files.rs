@@ -1,7 +1,6 @@
 //! Files of the node: what the settings say, where they say it.
 
 use dayfly_plan::{Code, FilePlan, paths};
-use dayfly_sys::Sys;
 
 use crate::Failure;
 use crate::context::{Context, Done};
@@ -9,7 +8,7 @@ use crate::os::Accounts;
 use crate::trees::OS;
 
 /// Writes them, with modes and owners.
-pub fn write<S: Sys>(cx: &Context<S>, files: &[FilePlan]) -> Result<Done, Failure> {
+pub fn write(cx: &Context, files: &[FilePlan]) -> Result<Done, Failure> {
     let accounts = Accounts::read(&*cx.sys)
         .map_err(|error| Failure::from_sys(Code::NodeUser, "read the image's users", &error))?;
     let mut failed = 0;
@@ -42,7 +41,7 @@ fn check(file: &FilePlan, accounts: &Accounts) -> Result<Option<(u32, u32)>, Fai
     accounts.numbers(owner).map(Some).map_err(unknown)
 }
 
-fn write_one<S: Sys>(cx: &Context<S>, file: &FilePlan, owner: Option<(u32, u32)>) -> Result<(), Failure> {
+fn write_one(cx: &Context, file: &FilePlan, owner: Option<(u32, u32)>) -> Result<(), Failure> {
     let failed = |error| Failure::from_sys(Code::NodeWrite, format!("write {}", file.path), &error);
     let Some(content) = &file.content else { return Ok(()) };
     let place = OS.at(&file.path);

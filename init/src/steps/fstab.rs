@@ -2,7 +2,7 @@
 
 use dayfly_plan::settings::value::DeviceRef;
 use dayfly_plan::{LayoutEntry, Policy};
-use dayfly_sys::{Sys, SysError};
+use dayfly_sys::SysError;
 use dayfly_wire::fstab::{self, Entry, Fate};
 
 use crate::context::Context;
@@ -16,12 +16,12 @@ const FSTAB: &str = "/etc/fstab";
 const BOOT: [&str; 2] = ["/boot", "/efi"];
 
 /// The OS's fstab as it is now; empty where there is none.
-pub fn read<S: Sys>(cx: &Context<S>) -> Result<Vec<u8>, SysError> {
+pub fn read(cx: &Context) -> Result<Vec<u8>, SysError> {
     Ok(os::read_bytes(&*cx.sys, FSTAB)?.unwrap_or_default())
 }
 
 /// Takes out what the layout has put into place, and lets nothing write to boot partitions.
-pub fn settle<S: Sys>(cx: &Context<S>, entries: &[LayoutEntry], left: &[&str]) -> Result<(), SysError> {
+pub fn settle(cx: &Context, entries: &[LayoutEntry], left: &[&str]) -> Result<(), SysError> {
     let is_placed = |place: &str| {
         place == "/" || entries.iter().any(|entry| entry.path == place) && !left.contains(&place)
     };
@@ -57,7 +57,7 @@ pub fn settle<S: Sys>(cx: &Context<S>, entries: &[LayoutEntry], left: &[&str]) -
 
 /// A disk that the OS would wait for, 90 s long, and then end in its emergency mode: of the machine that the image was copied
 /// from. Where somebody else has mounted the root, that one knows its disks.
-fn is_missing<S: Sys>(cx: &Context<S>, entry: &Entry<'_>) -> bool {
+fn is_missing(cx: &Context, entry: &Entry<'_>) -> bool {
     const DISKS: [&str; 6] = ["/dev/sd", "/dev/vd", "/dev/hd", "/dev/xvd", "/dev/nvme", "/dev/mmcblk"];
     // systemd waits for swap with nofail as well.
     let waits = !entry

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use dayfly_plan::Code;
-use dayfly_sys::{Mount, Sys, own};
+use dayfly_sys::{Mount, own};
 use dayfly_wire::cmdline::arguments;
 
 use crate::Failure;
@@ -16,7 +16,7 @@ use crate::trees::OS;
 pub const FLUSH: Duration = Duration::from_secs(5);
 
 /// Enters the new root.
-pub fn switch<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
+pub fn switch(cx: &Context) -> Result<Done, Failure> {
     // Only the mounts below it still need the disk that an image file came from.
     cx.sys
         .switch_root(OS)
@@ -26,13 +26,13 @@ pub fn switch<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
 }
 
 /// Leaves the new root to whoever enters it.
-pub fn leave<S: Sys>(cx: &Context<S>) -> Done {
+pub fn leave(cx: &Context) -> Done {
     let program = cx.known.init.as_ref().map_or("no init", |init| init.program.as_str());
     Done::with(format!("{program} is in {}", OS.root()))
 }
 
 /// Ends the log, prints the timeline and becomes the OS's init.
-pub fn exec<S: Sys>(cx: &Context<S>, args: &[String]) -> Result<Done, Failure> {
+pub fn exec(cx: &Context, args: &[String]) -> Result<Done, Failure> {
     let Some(init) = cx.known.init.as_ref().map(|init| &init.program) else {
         return Err(Failure::new(Code::HandoverExec, "exec the OS's init", "none was found"));
     };
@@ -51,7 +51,7 @@ pub fn exec<S: Sys>(cx: &Context<S>, args: &[String]) -> Result<Done, Failure> {
 
 /// What the kernel handed to init, which is this process: a plan knows only the words that every init has, and which others
 /// are left over is up to the kernel. The environment, where left words with a value are, goes on by itself.
-fn handed<S: Sys>(cx: &Context<S>) -> Option<Vec<String>> {
+fn handed(cx: &Context) -> Option<Vec<String>> {
     // Without it, the plan's words are those that the line has.
     let bytes = cx.sys.read(&own("/proc/self/cmdline")).ok().filter(|bytes| !bytes.is_empty())?;
     Some(arguments(&bytes))

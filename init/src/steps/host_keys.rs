@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dayfly_plan::{Code, HostKeys};
-use dayfly_sys::{Cause, FileKind, Sys, SysError, TreePath};
+use dayfly_sys::{Cause, FileKind, SysError, TreePath};
 
 use crate::Failure;
 use crate::context::{Context, Done};
@@ -41,7 +41,7 @@ fn is_public(name: &str) -> bool {
 }
 
 /// Gives the node host keys, if the image has sshd.
-pub fn make<S: Sys>(cx: &Context<S>, policy: HostKeys) -> Result<Done, Failure> {
+pub fn make(cx: &Context, policy: HostKeys) -> Result<Done, Failure> {
     let failed = |error| Failure::from_sys(Code::NodeHostKeys, "give the node ssh host keys", &error);
     if !os::has_program(&*cx.sys, "sshd").map_err(failed)? {
         return Ok(Done::with("the image has no sshd"));
@@ -81,12 +81,12 @@ pub fn make<S: Sys>(cx: &Context<S>, policy: HostKeys) -> Result<Done, Failure> 
 }
 
 /// The private keys in a folder.
-fn private_keys<S: Sys>(cx: &Context<S>, folder: &TreePath) -> Result<Vec<String>, SysError> {
+fn private_keys(cx: &Context, folder: &TreePath) -> Result<Vec<String>, SysError> {
     let files = host_key_files(cx, folder)?;
     Ok(files.into_iter().filter(|name| !is_public(name)).collect())
 }
 
-fn host_key_files<S: Sys>(cx: &Context<S>, folder: &TreePath) -> Result<Vec<String>, SysError> {
+fn host_key_files(cx: &Context, folder: &TreePath) -> Result<Vec<String>, SysError> {
     let entries = match cx.sys.list(folder) {
         Ok(entries) => entries,
         Err(error) if error.is_not_found() => return Ok(Vec::new()),
@@ -108,7 +108,7 @@ fn kept_folder() -> TreePath {
 }
 
 /// The set on the state disk; `None` where there is none, or none that is whole.
-fn kept<S: Sys>(cx: &Context<S>) -> Option<Vec<KeyFile>> {
+fn kept(cx: &Context) -> Option<Vec<KeyFile>> {
     let folder = kept_folder();
     let set = match host_key_files(cx, &folder).and_then(|names| read(cx, &folder, &names)) {
         Ok(set) => set,
@@ -134,7 +134,7 @@ fn is_whole(key: &KeyFile) -> bool {
 }
 
 /// The state disk may hold many files of any size: no more is read than a set of keys can have.
-fn read<S: Sys>(cx: &Context<S>, folder: &TreePath, names: &[String]) -> Result<Vec<KeyFile>, SysError> {
+fn read(cx: &Context, folder: &TreePath, names: &[String]) -> Result<Vec<KeyFile>, SysError> {
     let too_large =
         |path: &TreePath, words: String| SysError::new("read", path.to_string(), Cause::Errno(EFBIG), words);
     if names.len() > MOST_FILES {
@@ -154,7 +154,7 @@ fn read<S: Sys>(cx: &Context<S>, folder: &TreePath, names: &[String]) -> Result<
 }
 
 /// By the image's own ssh-keygen, in a folder that nobody else can look into.
-fn generate<S: Sys>(cx: &Context<S>, ssh: &TreePath) -> Result<Vec<KeyFile>, Failure> {
+fn generate(cx: &Context, ssh: &TreePath) -> Result<Vec<KeyFile>, Failure> {
     const FRESH: &str = ".dayfly-new";
     let fresh = ssh.join(FRESH);
     let failed = |error| Failure::from_sys(Code::NodeHostKeys, "make ssh host keys", &error);
@@ -190,7 +190,7 @@ fn generate<S: Sys>(cx: &Context<S>, ssh: &TreePath) -> Result<Vec<KeyFile>, Fai
 }
 
 /// Onto the state disk, all or nothing.
-fn keep<S: Sys>(cx: &Context<S>, set: &[KeyFile]) -> Result<(), SysError> {
+fn keep(cx: &Context, set: &[KeyFile]) -> Result<(), SysError> {
     let fresh = kept_by_dayfly().join("ssh.new");
     cx.sys.make_dir(&kept_by_dayfly(), 0o700)?;
     cx.sys.remove_tree(&fresh)?;
@@ -203,7 +203,7 @@ fn keep<S: Sys>(cx: &Context<S>, set: &[KeyFile]) -> Result<(), SysError> {
 }
 
 /// Into the OS, in place of all that is there: a key that the image brings along is known to others.
-fn put<S: Sys>(cx: &Context<S>, folder: &TreePath, set: &[KeyFile]) -> Result<(), SysError> {
+fn put(cx: &Context, folder: &TreePath, set: &[KeyFile]) -> Result<(), SysError> {
     for name in host_key_files(cx, folder)? {
         if !set.iter().any(|key| key.name == name) {
             cx.sys.remove_tree(&folder.join(name))?;

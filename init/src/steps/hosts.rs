@@ -1,7 +1,7 @@
 //! The OS's /etc/hosts, hosts(5): its own lines stay, and the node's are added.
 
 use dayfly_plan::settings::value::HostName;
-use dayfly_sys::{Sys, SysError};
+use dayfly_sys::{Files, SysError};
 
 use crate::trees::OS;
 use crate::{NetworkUp, os};
@@ -18,7 +18,7 @@ const EVERYWHERE: [(&str, &str); 4] = [
 ];
 
 /// Adds the node.
-pub fn write<S: Sys>(sys: &S, name: &HostName, network: Option<&NetworkUp>) -> Result<(), SysError> {
+pub fn write(sys: &dyn Files, name: &HostName, network: Option<&NetworkUp>) -> Result<(), SysError> {
     let there = os::read_bytes(sys, FILE)?.unwrap_or_default();
     // Comments of the image are bytes in any encoding, and stay so.
     sys.write(&OS.at(FILE), &with_node(&there, name, network), 0o644)

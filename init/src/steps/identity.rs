@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use dayfly_plan::settings::value::HostName;
 use dayfly_plan::{Code, IdentityPlan};
-use dayfly_sys::{Link, LinkKind, Sys, SysError, own};
+use dayfly_sys::{Link, LinkKind, SysError, own};
 use dayfly_wire::mac::Mac;
 use sha2::{Digest, Sha256};
 
@@ -18,7 +18,7 @@ use crate::{Failure, Learned, NetworkUp};
 const OF_ROOT: &str = "root";
 
 /// Writes the node's identity into the OS's ephemeral /etc.
-pub fn write<S: Sys>(cx: &Context<S>, plan: &IdentityPlan) -> Result<Done, Failure> {
+pub fn write(cx: &Context, plan: &IdentityPlan) -> Result<Done, Failure> {
     let mac = own_mac(cx);
     let own = if plan.is_installed { own_id(cx) } else { None };
     let (machine_id, seed) = own.map_or_else(|| machine_id(cx, mac), |id| (id, OF_ROOT));
@@ -38,13 +38,13 @@ pub fn write<S: Sys>(cx: &Context<S>, plan: &IdentityPlan) -> Result<Done, Failu
 }
 
 /// Where /etc is kept, it can be full, or hold a folder of such a name.
-fn told<S: Sys>(cx: &Context<S>, file: &str, written: Result<(), SysError>) {
+fn told(cx: &Context, file: &str, written: Result<(), SysError>) {
     if let Err(error) = written {
         cx.tolerate(&Failure::from_sys(Code::NodeWrite, format!("write /etc/{file}"), &error));
     }
 }
 
-fn write_files<S: Sys>(cx: &Context<S>, name: &HostName, machine_id: &str) {
+fn write_files(cx: &Context, name: &HostName, machine_id: &str) {
     let put = |file: &str, text: &str, mode: u32| {
         let path = OS.at("/etc").join(file);
         told(cx, file, cx.sys.write(&path, text.as_bytes(), mode));
@@ -62,28 +62,28 @@ fn write_files<S: Sys>(cx: &Context<S>, name: &HostName, machine_id: &str) {
 
 /// The name that this node has where the settings give none, and who gave it: what an installed OS calls itself, else what
 /// the network or an `ip=` word says. Rules that ask for the name and `${hostname}` in a URL mean this one.
-pub fn given_name<S: Sys>(cx: &Context<S>) -> Option<(HostName, &'static str)> {
+pub fn given_name(cx: &Context) -> Option<(HostName, &'static str)> {
     let own = cx.known.mounted_root.as_ref().and_then(|_| own_name(cx));
     let network = || cx.known.network.as_ref()?.hostname.clone();
     own.map(|name| (name, OF_ROOT)).or_else(|| network().map(|name| (name, "network")))
 }
 
 /// What the installed OS calls itself, hostname(5). The name that an installer leaves where nobody gave one is none.
-fn own_name<S: Sys>(cx: &Context<S>) -> Option<HostName> {
+fn own_name(cx: &Context) -> Option<HostName> {
     let text = own_file(cx, "hostname")?;
     let name = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'))?;
     HostName::given(name).ok()
 }
 
 /// machine-id(5): 32 lower-case hexadecimal digits, not all of them 0.
-fn own_id<S: Sys>(cx: &Context<S>) -> Option<String> {
+fn own_id(cx: &Context) -> Option<String> {
     let is_digit = |digit: u8| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit);
     own_file(cx, "machine-id")
         .filter(|id| id.len() == 32 && id.bytes().all(is_digit) && id.bytes().any(|digit| digit != b'0'))
 }
 
 /// A line of the installed OS's /etc.
-fn own_file<S: Sys>(cx: &Context<S>, name: &str) -> Option<String> {
+fn own_file(cx: &Context, name: &str) -> Option<String> {
     // Without it, the node is named as one without a disk of its own is.
     let bytes = cx.sys.read(&IMAGE.at("/etc").join(name)).ok()?;
     Some(String::from_utf8_lossy(&bytes).trim().to_owned()).filter(|text| !text.is_empty())
@@ -102,7 +102,7 @@ fn name_by_hardware(mac: Option<Mac>, machine_id: &str) -> (HostName, &'static s
 
 /// The card that a name and an id are made from: the same at each boot, whichever card won the race and in whatever order
 /// they were found. Addresses that a maker gave come before those that somebody chose.
-fn own_mac<S: Sys>(cx: &Context<S>) -> Option<Mac> {
+fn own_mac(cx: &Context) -> Option<Mac> {
     // Without interfaces there is no MAC to go by.
     lowest(&cx.sys.links().unwrap_or_default())
 }
@@ -134,7 +134,7 @@ pub fn resolv_conf(network: &NetworkUp) -> String {
 
 /// machine-id(5): the same at every boot of this machine, without a disk: from the firmware's UUID, else the MAC.
 /// Hashed, because the UUID itself may serve as a secret elsewhere (machine-id(5), "should be considered confidential").
-fn machine_id<S: Sys>(cx: &Context<S>, mac: Option<Mac>) -> (String, &'static str) {
+fn machine_id(cx: &Context, mac: Option<Mac>) -> (String, &'static str) {
     let path = own("/sys/class/dmi/id/product_uuid");
     // Machines without SMBIOS have no such file.
     let bytes = cx.sys.read(&path).unwrap_or_default();
@@ -153,7 +153,7 @@ fn machine_id<S: Sys>(cx: &Context<S>, mac: Option<Mac>) -> (String, &'static st
 }
 
 /// The last resort, and the only one that a disk is needed for: there is nothing that is the same at the next boot.
-fn by_chance<S: Sys>(cx: &Context<S>) -> (String, &'static str) {
+fn by_chance(cx: &Context) -> (String, &'static str) {
     let file = kept().join("machine-id-seed");
     let old = cx.known.state.as_ref().and_then(|_| cx.sys.read(&file).ok());
     if let Some(seed) = old.filter(|seed| !seed.is_empty()) {

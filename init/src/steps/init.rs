@@ -1,14 +1,13 @@
 //! The program that the OS goes on with, and what starts the OS's services.
 
 use dayfly_plan::{Code, INIT_CANDIDATES};
-use dayfly_sys::Sys;
 
 use crate::context::{Context, Done};
 use crate::trees::IMAGE;
 use crate::{Failure, Learned, Manager, OsInit};
 
 /// Finds both, while there still is a way back.
-pub fn find<S: Sys>(cx: &Context<S>, init: Option<&str>) -> Result<Done, Failure> {
+pub fn find(cx: &Context, init: Option<&str>) -> Result<Done, Failure> {
     let program = find_program(cx, init)?;
     let manager = Manager::of_init(&*cx.sys, IMAGE, &program).map_err(|error| {
         Failure::from_sys(Code::HandoverNoInit, format!("look where {program} leads"), &error)
@@ -17,7 +16,7 @@ pub fn find<S: Sys>(cx: &Context<S>, init: Option<&str>) -> Result<Done, Failure
     Ok(Done::with(format!("{program}, {name}")).and(Learned::Init(OsInit { program, manager })))
 }
 
-fn find_program<S: Sys>(cx: &Context<S>, init: Option<&str>) -> Result<String, Failure> {
+fn find_program(cx: &Context, init: Option<&str>) -> Result<String, Failure> {
     let candidates: Vec<&str> = init.map_or_else(|| INIT_CANDIDATES.to_vec(), |init| vec![init]);
     for candidate in &candidates {
         // A symlink may point anywhere inside the image; where it leads shows at the exec.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dayfly_plan::{Code, Fact};
-use dayfly_sys::{LinkKind, Sys};
+use dayfly_sys::LinkKind;
 use dayfly_wire::mac::Mac;
 
 use super::identity;
@@ -14,7 +14,7 @@ use crate::{Failure, Learned};
 const POLL: Duration = Duration::from_millis(50);
 
 /// The addresses of the Ethernet interfaces; waits for the first one, as a rule that meets none would not hold.
-pub fn links<S: Sys>(cx: &Context<S>, bootif: Option<Mac>) -> Result<Done, Failure> {
+pub fn links(cx: &Context, bootif: Option<Mac>) -> Result<Done, Failure> {
     loop {
         let links = cx
             .sys
@@ -35,7 +35,7 @@ pub fn links<S: Sys>(cx: &Context<S>, bootif: Option<Mac>) -> Result<Done, Failu
 }
 
 /// The name that is not in the settings.
-pub fn name<S: Sys>(cx: &Context<S>) -> Done {
+pub fn name(cx: &Context) -> Done {
     match identity::given_name(cx) {
         Some((name, origin)) => {
             Done::with(format!("{name} (from {origin})")).and(Learned::Fact(Fact::NetworkName(name)))

@@ -38,13 +38,12 @@ mod verify;
 use std::path::Path;
 
 use dayfly_plan::Action;
-use dayfly_sys::Sys;
 
 use crate::Failure;
 use crate::context::{Context, Done};
 
 /// Does it.
-pub fn perform<S: Sys>(action: &Action, cx: &Context<S>) -> Result<Done, Failure> {
+pub fn perform(action: &Action, cx: &Context) -> Result<Done, Failure> {
     #[cfg(feature = "fault")]
     crate::fault::strike(cx)?;
     match action {

@@ -1,7 +1,7 @@
 //! The root that somebody mounted (`init=`) as the image.
 
 use dayfly_plan::Code;
-use dayfly_sys::{Mount, Sys, own};
+use dayfly_sys::{Mount, own};
 
 use crate::context::{Context, Done};
 use crate::events::Level;
@@ -26,7 +26,7 @@ const USED: [&str; 11] = [
 const TRIED: &str = "take the mounted root as the image";
 
 /// Goes on from a root in memory, with the one before as the lower layer, which is not written to any more.
-pub fn take<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
+pub fn take(cx: &Context) -> Result<Done, Failure> {
     let failed = |error| Failure::from_sys(Code::ImageRoot, TRIED, &error);
     // /run moves from root to root: where this boot has been here before, an init led back to Dayfly.
     if cx.sys.inspect(&IMAGE.place()).map_err(failed)?.is_some() {
@@ -55,7 +55,7 @@ pub fn take<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
     Ok(Done::with(detail).and(Learned::MountedRoot(MountedRoot { below })))
 }
 
-fn link<S: Sys>(cx: &Context<S>, name: &str) -> Result<(), dayfly_sys::SysError> {
+fn link(cx: &Context, name: &str) -> Result<(), dayfly_sys::SysError> {
     let target = IMAGE.at(name);
     match cx.sys.inspect(&target)? {
         Some(_) => cx.sys.symlink(&target.outside(), &own("/").join(name)),
@@ -64,7 +64,7 @@ fn link<S: Sys>(cx: &Context<S>, name: &str) -> Result<(), dayfly_sys::SysError>
 }
 
 /// The places of file systems that were mounted below the old root, as they are called in the OS (proc_pid_mountinfo(5)).
-fn mounts_below<S: Sys>(cx: &Context<S>) -> Result<Vec<String>, Failure> {
+fn mounts_below(cx: &Context) -> Result<Vec<String>, Failure> {
     let bytes = cx.sys.read(&own("/proc/self/mountinfo")).map_err(|error| {
         Failure::from_sys(Code::ImageRoot, "see what is mounted below the old root", &error)
     })?;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use dayfly_plan::settings::value::DeviceRef;
-use dayfly_sys::{Mount, MountFlags, Sys, TreePath};
+use dayfly_sys::{Mount, MountFlags, TreePath};
 use dayfly_wire::fstab::Entry;
 
 use super::state::SUITABLE;
@@ -25,7 +25,7 @@ const NOTHING: [&str; 11] =
     ["async", "auto", "defaults", "group", "nofail", "nouser", "owner", "relatime", "rw", "user", "users"];
 
 /// Mounts what the line has at `target`; else says why the OS is to do it, in words that follow others.
-pub fn mount<S: Sys>(cx: &Context<S>, line: &Entry<'_>, target: &TreePath) -> Result<(), String> {
+pub fn mount(cx: &Context, line: &Entry<'_>, target: &TreePath) -> Result<(), String> {
     // Nowhere else does the boot write.
     if !Path::new(&*line.place).starts_with("/var") {
         return Err(String::new());
@@ -33,7 +33,7 @@ pub fn mount<S: Sys>(cx: &Context<S>, line: &Entry<'_>, target: &TreePath) -> Re
     try_mount(cx, line, target).map_err(|why| format!("; now, {why}"))
 }
 
-fn try_mount<S: Sys>(cx: &Context<S>, line: &Entry<'_>, target: &TreePath) -> Result<(), String> {
+fn try_mount(cx: &Context, line: &Entry<'_>, target: &TreePath) -> Result<(), String> {
     let (flags, options) = understand(line.options)?;
     let wanted: DeviceRef = line.device.replace('"', "").parse()?;
     // Nobody makes one of LVM or LUKS in the meantime.
@@ -61,7 +61,7 @@ fn said(failure: Failure) -> String {
 }
 
 /// As the OS would, by its own program (fsck(8)): one that is mounted cannot be checked any more.
-fn check<S: Sys>(cx: &Context<S>, fstype: &str, path: &str) -> Result<(), String> {
+fn check(cx: &Context, fstype: &str, path: &str) -> Result<(), String> {
     let program = format!("fsck.{fstype}");
     match cx.sys.run_in(IMAGE, &program, &["-a", path], CHECK.min(cx.left())) {
         // 1: something was wrong, and is right now.

@@ -20,13 +20,13 @@ const KEPT: usize = 20;
 const LAST: u32 = 999_999;
 
 /// Sends boot.json, as far as it is known now, to a server.
-pub fn send<S: Sys>(cx: &Context<S>, url: &Url, wait: Duration) -> Result<Done, Failure> {
+pub fn send(cx: &Context, url: &Url, wait: Duration) -> Result<Done, Failure> {
     let report = cx.events.report("handover", TEXT).ok_or_else(|| unavailable(url))?;
     post(&*cx.sys, url, &report, wait)
 }
 
 /// The same for a boot that has failed, without a step to do it in.
-pub fn post<S: Sys>(sys: &S, url: &Url, report: &Report, wait: Duration) -> Result<Done, Failure> {
+pub fn post(sys: &dyn Sys, url: &Url, report: &Report, wait: Duration) -> Result<Done, Failure> {
     let tried = format!("POST boot.json to {url}");
     let request = Post {
         url: url.to_string(),
@@ -55,7 +55,7 @@ fn unavailable(url: &Url) -> Failure {
 }
 
 /// Keeps boot.json and boot.log among those of earlier boots in the OS's /var/log.
-pub fn keep<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
+pub fn keep(cx: &Context) -> Result<Done, Failure> {
     // The folder itself, wherever /var/log is: what a symlink in its place leads to is no record's place.
     let parent = cx.sys.resolve(&OS.at(paths::HISTORY).parent());
     let tried = || format!("keep boot.json in {}", paths::HISTORY);
@@ -68,14 +68,14 @@ pub fn keep<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
 }
 
 /// The same for a boot that has failed: on the state disk, where that is mounted and has the folder.
-pub fn keep_failure<S: Sys>(sys: &S, report: &Report) -> Option<Result<Done, Failure>> {
+pub fn keep_failure(sys: &dyn Sys, report: &Report) -> Option<Result<Done, Failure>> {
     let var = STATE.at("var");
     // Without a state disk, or before the node's first good boot, there is nowhere to keep it.
     let is_there = matches!(sys.inspect(&var), Ok(Some(FileKind::Dir)));
     is_there.then(|| store(sys, &var.join("log/dayfly"), report))
 }
 
-fn store<S: Sys>(sys: &S, folder: &TreePath, report: &Report) -> Result<Done, Failure> {
+fn store(sys: &dyn Sys, folder: &TreePath, report: &Report) -> Result<Done, Failure> {
     let tried = || format!("keep the boot's record in {folder}");
     let failed = |error| Failure::from_sys(Code::NodeWrite, tried(), &error);
     sys.make_dir(folder, 0o755).map_err(failed)?;
@@ -100,7 +100,7 @@ fn store<S: Sys>(sys: &S, folder: &TreePath, report: &Report) -> Result<Done, Fa
     Ok(Done::with(format!("{}/{next:06}.json", paths::HISTORY)))
 }
 
-fn remove<S: Sys>(sys: &S, folder: &TreePath, number: u32) -> Result<(), SysError> {
+fn remove(sys: &dyn Sys, folder: &TreePath, number: u32) -> Result<(), SysError> {
     ["json", "log"]
         .iter()
         .try_for_each(|extension| sys.remove_tree(&folder.join(format!("{number:06}.{extension}"))))

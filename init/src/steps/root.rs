@@ -2,14 +2,14 @@
 
 use dayfly_plan::Code;
 use dayfly_plan::settings::value::Size;
-use dayfly_sys::{Mount, MountFlags, Sys, SysError, TreePath};
+use dayfly_sys::{Mount, MountFlags, SysError, TreePath};
 
 use crate::Failure;
 use crate::context::{Context, Done};
 use crate::trees::{IMAGE, OS, WRITABLE};
 
 /// Mounts it at its place before the switch.
-pub fn mount<S: Sys>(cx: &Context<S>, size: Option<Size>) -> Result<Done, Failure> {
+pub fn mount(cx: &Context, size: Option<Size>) -> Result<Done, Failure> {
     overlay(cx, size).map_err(|error| {
         Failure::from_sys(Code::RootOverlay, "make the root from image and tmpfs", &error)
     })?;
@@ -20,7 +20,7 @@ pub fn mount<S: Sys>(cx: &Context<S>, size: Option<Size>) -> Result<Done, Failur
     }))
 }
 
-fn overlay<S: Sys>(cx: &Context<S>, size: Option<Size>) -> Result<(), SysError> {
+fn overlay(cx: &Context, size: Option<Size>) -> Result<(), SysError> {
     let writable = WRITABLE.place();
     let mut options = vec![("mode".to_owned(), Some("0755".to_owned()))];
     if let Some(size) = size {
@@ -39,8 +39,8 @@ fn overlay<S: Sys>(cx: &Context<S>, size: Option<Size>) -> Result<(), SysError> 
 }
 
 /// Mounts an overlay of `lower` and folders in `writable`.
-pub fn over<S: Sys>(
-    cx: &Context<S>,
+pub fn over(
+    cx: &Context,
     lower: &TreePath,
     writable: &TreePath,
     target: &TreePath,

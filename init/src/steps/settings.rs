@@ -5,14 +5,14 @@ use std::path::PathBuf;
 
 use dayfly_plan::settings::template::{UrlTemplate, Variables};
 use dayfly_plan::{Code, Document, Fact, Layer, Patience, Source, paths};
-use dayfly_sys::{Cause, Request, Response, Sys, SysError};
+use dayfly_sys::{Cause, Request, Response, SysError};
 
 use super::identity;
 use crate::context::{Context, Done};
 use crate::{Failure, Learned};
 
 /// Fetches it. It is text of a few KiB: the whole must have come by the step's deadline.
-pub fn fetch<S: Sys>(cx: &Context<S>, template: &UrlTemplate, patience: Patience) -> Result<Done, Failure> {
+pub fn fetch(cx: &Context, template: &UrlTemplate, patience: Patience) -> Result<Done, Failure> {
     let network = cx.known.network.as_ref();
     let variables = Variables {
         mac: network.and_then(|network| network.mac),
@@ -56,7 +56,7 @@ fn from_connection(tried: &str, error: &SysError) -> Failure {
 }
 
 /// The whole body, but never more than one byte over what a settings file may have.
-fn receive<S: Sys>(cx: &Context<S>, mut response: Response) -> Result<Vec<u8>, String> {
+fn receive(cx: &Context, mut response: Response) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 16 << 10];
     loop {

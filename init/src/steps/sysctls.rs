@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use dayfly_plan::{Code, SysctlPlan};
-use dayfly_sys::{Sys, own};
+use dayfly_sys::own;
 
 use crate::Failure;
 use crate::context::{Context, Done};
@@ -16,7 +16,7 @@ const MODULES: &str = "/etc/modules-load.d/dayfly.conf";
 const SYSCTLS: &str = "/etc/sysctl.d/zz-dayfly.conf";
 
 /// Loads modules of the image now, and has the OS see to them again.
-pub fn load_modules<S: Sys>(cx: &Context<S>, names: &[String]) -> Result<Done, Failure> {
+pub fn load_modules(cx: &Context, names: &[String]) -> Result<Done, Failure> {
     let mut troubles = written(cx, MODULES, &format!("{WRITTEN}{}\n", names.join("\n")));
     let modules = cx.modules.of_os();
     for name in names {
@@ -28,7 +28,7 @@ pub fn load_modules<S: Sys>(cx: &Context<S>, names: &[String]) -> Result<Done, F
 
 /// Sets them now: the OS's own service may come late or not at all. Has the OS set them again, once it has loaded what
 /// some of them belong to.
-pub fn set<S: Sys>(cx: &Context<S>, sysctls: &[SysctlPlan]) -> Result<Done, Failure> {
+pub fn set(cx: &Context, sysctls: &[SysctlPlan]) -> Result<Done, Failure> {
     let mut text = WRITTEN.to_owned();
     for sysctl in sysctls {
         // Writing to a String cannot fail.
@@ -40,13 +40,13 @@ pub fn set<S: Sys>(cx: &Context<S>, sysctls: &[SysctlPlan]) -> Result<Done, Fail
 }
 
 /// Writes what the OS goes by; what is done now does not depend on it.
-pub fn written<S: Sys>(cx: &Context<S>, path: &str, text: &str) -> Vec<Failure> {
+pub fn written(cx: &Context, path: &str, text: &str) -> Vec<Failure> {
     let failed = |error| Failure::from_sys(Code::NodeWrite, format!("write {path}"), &error);
     os::write(&*cx.sys, path, text, 0o644).map_err(failed).err().into_iter().collect()
 }
 
 /// Sets each, and gives what went wrong.
-pub fn set_each<S: Sys>(cx: &Context<S>, sysctls: &[SysctlPlan]) -> Vec<Failure> {
+pub fn set_each(cx: &Context, sysctls: &[SysctlPlan]) -> Vec<Failure> {
     let mut troubles = Vec::new();
     for sysctl in sysctls {
         let file = own("/proc/sys").join(sysctl.file());
@@ -59,8 +59,8 @@ pub fn set_each<S: Sys>(cx: &Context<S>, sysctls: &[SysctlPlan]) -> Vec<Failure>
 }
 
 /// Does something with a module, unless it was loaded before or is built in.
-pub fn unless_here<S: Sys>(
-    cx: &Context<S>,
+pub fn unless_here(
+    cx: &Context,
     name: &str,
     tried: String,
     act: impl FnOnce() -> Result<bool, Failure>,
@@ -78,7 +78,7 @@ pub fn unless_here<S: Sys>(
 }
 
 /// Each trouble is said; the first is what the step failed with.
-pub fn end<S: Sys>(cx: &Context<S>, troubles: Vec<Failure>, detail: String) -> Result<Done, Failure> {
+pub fn end(cx: &Context, troubles: Vec<Failure>, detail: String) -> Result<Done, Failure> {
     for trouble in troubles.iter().skip(1) {
         cx.note(Level::Warning, format!("{}: {}", trouble.tried, trouble.wrong));
     }

@@ -1,7 +1,6 @@
 //! Units of systemd, services of OpenRC: what the settings say, before either reads any.
 
 use dayfly_plan::{Code, UnitPlan};
-use dayfly_sys::Sys;
 
 use crate::context::{Context, Done};
 use crate::events::Level;
@@ -12,7 +11,7 @@ use crate::units::{self, ETC, Refusal};
 use crate::{Failure, runlevels};
 
 /// Writes, enables and disables them.
-pub fn write<S: Sys>(cx: &Context<S>, plans: &[UnitPlan]) -> Result<Done, Failure> {
+pub fn write(cx: &Context, plans: &[UnitPlan]) -> Result<Done, Failure> {
     let write_one = match services::manager(cx)? {
         Manager::Systemd => of_systemd,
         Manager::OpenRc => of_openrc,
@@ -46,11 +45,11 @@ pub fn write<S: Sys>(cx: &Context<S>, plans: &[UnitPlan]) -> Result<Done, Failur
 }
 
 /// Where that cannot be told, it is not: the node comes up.
-fn is_in_image<S: Sys>(cx: &Context<S>, file: &str) -> bool {
+fn is_in_image(cx: &Context, file: &str) -> bool {
     matches!(cx.sys.inspect(&IMAGE.at(file)), Ok(Some(_)))
 }
 
-fn of_systemd<S: Sys>(cx: &Context<S>, unit: &UnitPlan) -> Result<(), Refusal> {
+fn of_systemd(cx: &Context, unit: &UnitPlan) -> Result<(), Refusal> {
     let sys = &*cx.sys;
     if let Some(content) = &unit.content {
         os::write(sys, &format!("{ETC}/{}", unit.name), content, 0o644)?;
@@ -70,7 +69,7 @@ fn of_systemd<S: Sys>(cx: &Context<S>, unit: &UnitPlan) -> Result<(), Refusal> {
 }
 
 /// Only what a unit's name can mean there: a service of the image, or of the settings' files, at boot or not.
-fn of_openrc<S: Sys>(cx: &Context<S>, unit: &UnitPlan) -> Result<(), Refusal> {
+fn of_openrc(cx: &Context, unit: &UnitPlan) -> Result<(), Refusal> {
     let refuse = |words: String| Err(Refusal::Words(words));
     let Some(service) = unit.name.strip_suffix(".service") else {
         return refuse(format!("the image boots OpenRC, which has services but no {}", unit.name));

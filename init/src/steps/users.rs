@@ -1,7 +1,7 @@
 //! Users that the image has: their keys and passwords.
 
 use dayfly_plan::{Code, Secret, UserPlan};
-use dayfly_sys::{FileKind, Sys, SysError, TreePath};
+use dayfly_sys::{FileKind, SysError, TreePath};
 use dayfly_wire::accounts::{self, User};
 
 use crate::Failure;
@@ -14,7 +14,7 @@ use crate::trees::{IMAGE, OS};
 const HOME_MODE: u32 = 0o700;
 
 /// Sets them up.
-pub fn set_up<S: Sys>(cx: &Context<S>, users: &[UserPlan]) -> Result<Done, Failure> {
+pub fn set_up(cx: &Context, users: &[UserPlan]) -> Result<Done, Failure> {
     let accounts = Accounts::read(&*cx.sys)
         .map_err(|error| Failure::from_sys(Code::NodeUser, "read the image's users", &error))?;
     let mut keys = 0;
@@ -46,7 +46,7 @@ pub fn set_up<S: Sys>(cx: &Context<S>, users: &[UserPlan]) -> Result<Done, Failu
 
 /// sshd(8), AUTHORIZED_KEYS FILE FORMAT. The home may be kept on a disk, where its user could have put anything: no
 /// symlink of his is followed.
-fn write_keys<S: Sys>(cx: &Context<S>, user: &User, keys: &[String]) -> Result<(), Failure> {
+fn write_keys(cx: &Context, user: &User, keys: &[String]) -> Result<(), Failure> {
     let tried = format!("write ~{}/.ssh/authorized_keys", user.name);
     let failed = |error| Failure::from_sys(Code::NodeWrite, &tried, &error);
     let refuse = |wrong: String| Err(Failure::new(Code::NodeWrite, &tried, wrong));
@@ -67,7 +67,7 @@ fn write_keys<S: Sys>(cx: &Context<S>, user: &User, keys: &[String]) -> Result<(
 }
 
 /// The home; a state disk that was filled from an older image may lack it.
-fn home<S: Sys>(cx: &Context<S>, user: &User) -> Result<TreePath, SysError> {
+fn home(cx: &Context, user: &User) -> Result<TreePath, SysError> {
     let home = cx.sys.resolve(&OS.at(&user.home))?;
     if cx.sys.inspect(&home)?.is_some() {
         return Ok(home);
@@ -82,13 +82,13 @@ fn home<S: Sys>(cx: &Context<S>, user: &User) -> Result<TreePath, SysError> {
     Ok(home)
 }
 
-fn make_for<S: Sys>(cx: &Context<S>, user: &User, folder: &TreePath) -> Result<(), SysError> {
+fn make_for(cx: &Context, user: &User, folder: &TreePath) -> Result<(), SysError> {
     cx.sys.make_dir(folder, HOME_MODE)?;
     cx.sys.set_owner(folder, user.uid, user.gid)
 }
 
 /// Into shadow(5), whose mode and group stay as they are: some systems let a group read it.
-fn set_password<S: Sys>(cx: &Context<S>, name: &str, hash: &Secret) -> Result<(), SysError> {
+fn set_password(cx: &Context, name: &str, hash: &Secret) -> Result<(), SysError> {
     let shadow = os::read(&*cx.sys, "/etc/shadow")?;
     let changed = accounts::with_password(shadow.as_deref().unwrap_or_default(), name, hash.expose());
     os::replace(&*cx.sys, "/etc/shadow", &changed, 0o600)?;

@@ -2,7 +2,7 @@
 
 use dayfly_plan::Code;
 use dayfly_plan::settings::value::Sha256 as Digest256;
-use dayfly_sys::{Backing, FileKind, Sys, TreePath};
+use dayfly_sys::{Backing, FileKind, TreePath};
 use dayfly_wire::superblock;
 
 use crate::context::{Context, Done};
@@ -12,7 +12,7 @@ use crate::{Failure, Image};
 const CHUNK: usize = 1 << 20;
 
 /// Compares; an image that came from a disk is read for it.
-pub fn verify<S: Sys>(cx: &Context<S>, wanted: &Digest256) -> Result<Done, Failure> {
+pub fn verify(cx: &Context, wanted: &Digest256) -> Result<Done, Failure> {
     let Some(image) = &cx.known.image else {
         return Err(Failure::new(
             Code::ImageHashMismatch,
@@ -42,7 +42,7 @@ pub fn verify<S: Sys>(cx: &Context<S>, wanted: &Digest256) -> Result<Done, Failu
 }
 
 /// The length that the image on a disk has by its own superblock, where that is another one than was hashed.
-fn unpadded<S: Sys>(cx: &Context<S>, image: &Image) -> Option<u64> {
+fn unpadded(cx: &Context, image: &Image) -> Option<u64> {
     let path = image.backing.path();
     if !matches!(cx.sys.inspect(&path), Ok(Some(FileKind::Block))) {
         return None;
@@ -51,7 +51,7 @@ fn unpadded<S: Sys>(cx: &Context<S>, image: &Image) -> Option<u64> {
     superblock::image_len(&head).filter(|bytes| *bytes < image.bytes)
 }
 
-fn hash<S: Sys>(cx: &Context<S>, tried: &str, image: &Image) -> Result<[u8; 32], Failure> {
+fn hash(cx: &Context, tried: &str, image: &Image) -> Result<[u8; 32], Failure> {
     let Backing::Path(path) = &image.backing else {
         return Err(Failure::new(
             Code::ImageHashMismatch,
@@ -71,7 +71,7 @@ fn hash<S: Sys>(cx: &Context<S>, tried: &str, image: &Image) -> Result<[u8; 32],
     hash.finish()
 }
 
-fn read<S: Sys>(cx: &Context<S>, path: &TreePath, offset: u64, want: usize) -> Result<Vec<u8>, String> {
+fn read(cx: &Context, path: &TreePath, offset: u64, want: usize) -> Result<Vec<u8>, String> {
     let chunk = cx.sys.read_at(path, offset, want).map_err(|error| error.to_string())?;
     if chunk.is_empty() { Err(format!("{path} ends after {offset} bytes")) } else { Ok(chunk) }
 }

@@ -54,18 +54,16 @@ pub enum Power {
 /// A path is always one of a tree ([`TreePath`]): no symlink in it leads out, and where a tree's rule refuses one, the call
 /// fails for that path alone. The text of a symlink (`target`) is what its reader makes of it. No method panics; none waits longer than the time it is given or, where it is given none,
 /// longer than the kernel takes for one system call.
-pub trait Sys: Send + Sync + 'static {
-    /// Time since the kernel started (`CLOCK_BOOTTIME`): it goes on while the machine sleeps and never jumps.
-    fn now(&self) -> Duration;
-    /// Waits.
-    fn sleep(&self, time: Duration);
+pub trait Sys: Files + Devices + Network + Http + Platform {}
 
+impl<T: Files + Devices + Network + Http + Platform> Sys for T {}
+
+/// Files and folders, each at a path of a tree.
+pub trait Files: Send + Sync + 'static {
     /// Reads a whole file (at most 64 MiB: what is larger is not configuration).
     fn read(&self, path: &TreePath) -> Result<Vec<u8>>;
     /// Reads up to `len` bytes at `offset`, of a file or a block device; short at its end.
     fn read_at(&self, path: &TreePath, offset: u64, len: usize) -> Result<Vec<u8>>;
-    /// Fails (`EBUSY`) where a file system, swap, a RAID or a volume manager uses a block device or a partition of it.
-    fn check_unused(&self, device: &TreePath) -> Result<()>;
     /// The entries of a folder, sorted by name.
     fn list(&self, dir: &TreePath) -> Result<Vec<Entry>>;
     /// What is at a path, without following a final symlink; `None` where there is nothing.
@@ -93,48 +91,63 @@ pub trait Sys: Send + Sync + 'static {
     fn copy_tree(&self, from: &TreePath, to: &TreePath, skip: &[PathBuf]) -> Result<Copied>;
     /// Copies a regular file, with mode, owner, times and xattrs, to a place where nothing is.
     fn copy_file(&self, from: &TreePath, to: &TreePath) -> Result<()>;
+}
 
+/// Kernel modules, block devices and what is mounted of them.
+pub trait Devices: Send + Sync + 'static {
+    /// Fails (`EBUSY`) where a file system, swap, a RAID or a volume manager uses a block device or a partition of it.
+    fn check_unused(&self, device: &TreePath) -> Result<()>;
     /// Makes, moves or removes a mount.
     fn mount(&self, mount: &Mount) -> Result<()>;
     /// Attaches a read-only, self-clearing loop device and returns its path (`/dev/loopN`).
     fn attach_loop(&self, backing: &Backing) -> Result<PathBuf>;
-
     /// Loads a module file, which may be compressed (`.xz .gz .zst`) where the kernel can decompress it.
     /// A module that is loaded already is a success.
     fn load_module(&self, path: &TreePath, params: &str) -> Result<Loaded>;
     /// Subscribes to the kernel's uevents.
     fn uevents(&self) -> Result<Box<dyn Uevents>>;
-    /// Total and available memory.
-    fn memory(&self) -> Result<Memory>;
     /// An empty file in memory that no file system's size limits.
     fn ram_file(&self, name: &str) -> Result<Box<dyn RamFile>>;
+}
 
+/// Network interfaces and the name that the machine has there.
+pub trait Network: Send + Sync + 'static {
     /// The network interfaces, by index.
     fn links(&self) -> Result<Vec<Link>>;
     /// Changes one thing of an interface.
     fn change_link(&self, index: u32, change: &LinkChange) -> Result<()>;
     /// A port for raw IPv4 packets on an interface, for DHCP before there is an address.
     fn packet_port(&self, index: u32) -> Result<Box<dyn PacketPort>>;
-    /// Starts a GET; the body is read from the response. An HTTP status other than 2xx is not an error here.
-    fn open_url(&self, request: &Request) -> Result<Response>;
-
-    /// Sends a POST and gives the answer's status; redirects are not followed.
-    fn post_url(&self, post: &Post) -> Result<u16>;
-
     /// Sets the host name of the running kernel.
     fn set_hostname(&self, name: &str) -> Result<()>;
+}
+
+/// HTTP and HTTPS.
+pub trait Http: Send + Sync + 'static {
+    /// Starts a GET; the body is read from the response. An HTTP status other than 2xx is not an error here.
+    fn open_url(&self, request: &Request) -> Result<Response>;
+    /// Sends a POST and gives the answer's status; redirects are not followed.
+    fn post_url(&self, post: &Post) -> Result<u16>;
+}
+
+/// The machine itself: its clocks, memory, consoles and programs, and how it goes on.
+pub trait Platform: Send + Sync + 'static {
+    /// Time since the kernel started (`CLOCK_BOOTTIME`): it goes on while the machine sleeps and never jumps.
+    fn now(&self) -> Duration;
+    /// Waits.
+    fn sleep(&self, time: Duration);
     /// The wall clock, seconds since 1970.
     fn clock(&self) -> u64;
     /// Sets the wall clock.
     fn set_clock(&self, epoch_seconds: u64) -> Result<()>;
+    /// Total and available memory.
+    fn memory(&self) -> Result<Memory>;
     /// Random bytes; never waits (`GRND_INSECURE` where the pool is not ready: nothing here is a key).
     fn random(&self, bytes: &mut [u8]);
-
     /// One line for the kernel log at a printk level (0 to 7), cut at 900 bytes; the console where that fails.
     fn log(&self, level: u8, line: &str);
     /// Text for a person, written to every console of the kernel.
     fn show(&self, text: &str);
-
     /// Runs a program to its end on /dev/console, at most for `limit`; its exit code (128+n for a signal).
     fn run(&self, program: &Path, args: &[&str], limit: Option<Duration>) -> Result<i32>;
     /// Runs a program of the OS in `root` to its end (chroot), at most for `limit`: without a terminal and without input,

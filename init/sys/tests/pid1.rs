@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use dayfly_sys::pid1::{self, Signal};
-use dayfly_sys::{Kernel, Mount, MountFlags, Sys, own};
+use dayfly_sys::{Devices, Kernel, Mount, MountFlags, Platform, own};
 
 fn main() -> ExitCode {
     if pid1::is_pid1() {

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use dayfly_init::boot::{Ended, boot};
 use dayfly_init::panic;
 use dayfly_plan::{Way, paths};
-use dayfly_sys::{Cause, Link, LinkKind, Memory, Power, Result, SysError};
+use dayfly_sys::{Cause, Link, LinkKind, Memory, Power, Result, Sys, SysError};
 pub use files::Node;
 #[allow(unused_imports, reason = "not every test file boots")]
 pub use image::{ext4, sha256, squashfs};
@@ -245,7 +245,8 @@ impl Machine {
                     Way::Initramfs | Way::Root => panic::restart(&*machine, &failure),
                 }
             });
-            let ended = boot(&machine, way, &[]);
+            let sys: Arc<dyn Sys> = Arc::clone(&machine) as _;
+            let ended = boot(&sys, way, &[]);
             machine.end(End::Returned(ended));
         });
         ends.recv_timeout(limit).unwrap_or(End::Hung)

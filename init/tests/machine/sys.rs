@@ -6,24 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dayfly_sys::{
-    Backing, Cause, Copied, Entry, FileKind, Kernel, Link, LinkChange, Loaded, Memory, Mount, Output,
-    PacketPort, Post, Power, RamFile, Request, Response, Result, Rights, Sys, SysError, Tree, TreePath,
-    Uevents, own,
+    Backing, Cause, Copied, Devices, Entry, FileKind, Files, Http, Kernel, Link, LinkChange, Loaded, Memory,
+    Mount, Network, Output, PacketPort, Platform, Post, Power, RamFile, Request, Response, Result, Rights,
+    SysError, Tree, TreePath, Uevents, own,
 };
 
 use super::{EINVAL, EISDIR, ENOENT, ENOTDIR, End, Machine, Node, State, dhcp, errno, programs};
 
-impl Sys for Machine {
-    fn now(&self) -> Duration {
-        self.is_on();
-        Duration::from_secs(2) + self.started.elapsed() * self.speed
-    }
-
-    fn sleep(&self, time: Duration) {
-        std::thread::sleep(time / self.speed);
-        self.is_on();
-    }
-
+impl Files for Machine {
     fn read(&self, path: &TreePath) -> Result<Vec<u8>> {
         let state = self.call("read", path)?;
         match state.nodes.get(&state.end(path)?) {
@@ -49,10 +39,6 @@ impl Sys for Machine {
         };
         let bytes = bytes.ok_or_else(|| errno("read", &place, ENOENT))?;
         Ok(bytes.iter().skip(usize::try_from(offset).unwrap()).take(len).copied().collect())
-    }
-
-    fn check_unused(&self, device: &TreePath) -> Result<()> {
-        self.call("check_unused", device).map(drop)
     }
 
     fn list(&self, dir: &TreePath) -> Result<Vec<Entry>> {
@@ -148,6 +134,12 @@ impl Sys for Machine {
         state.put(&to, node);
         Ok(())
     }
+}
+
+impl Devices for Machine {
+    fn check_unused(&self, device: &TreePath) -> Result<()> {
+        self.call("check_unused", device).map(drop)
+    }
 
     fn mount(&self, mount: &Mount) -> Result<()> {
         let kind = match mount {
@@ -199,10 +191,6 @@ impl Sys for Machine {
         Ok(Box::new(Silence { speed: self.speed }))
     }
 
-    fn memory(&self) -> Result<Memory> {
-        Ok(self.call("memory", "now")?.memory)
-    }
-
     fn ram_file(&self, name: &str) -> Result<Box<dyn RamFile>> {
         self.call("ram_file", name).map(drop)?;
         Ok(Box::new(Ram {
@@ -211,7 +199,9 @@ impl Sys for Machine {
             state: Arc::clone(&self.state),
         }))
     }
+}
 
+impl Network for Machine {
     fn links(&self) -> Result<Vec<Link>> {
         Ok(self.call("links", "all")?.links.clone())
     }
@@ -259,6 +249,13 @@ impl Sys for Machine {
         )))
     }
 
+    fn set_hostname(&self, name: &str) -> Result<()> {
+        self.call("set_hostname", name)?.hostname = Some(name.to_owned());
+        Ok(())
+    }
+}
+
+impl Http for Machine {
     fn open_url(&self, request: &Request) -> Result<Response> {
         let mut state = self.call("open_url", &request.url)?;
         state.requests += 1;
@@ -295,10 +292,17 @@ impl Sys for Machine {
         state.posted.push(post.body.clone());
         Ok(state.post_status)
     }
+}
 
-    fn set_hostname(&self, name: &str) -> Result<()> {
-        self.call("set_hostname", name)?.hostname = Some(name.to_owned());
-        Ok(())
+impl Platform for Machine {
+    fn now(&self) -> Duration {
+        self.is_on();
+        Duration::from_secs(2) + self.started.elapsed() * self.speed
+    }
+
+    fn sleep(&self, time: Duration) {
+        std::thread::sleep(time / self.speed);
+        self.is_on();
     }
 
     fn clock(&self) -> u64 {
@@ -308,6 +312,10 @@ impl Sys for Machine {
     fn set_clock(&self, epoch_seconds: u64) -> Result<()> {
         self.call("set_clock", "now")?.epoch = epoch_seconds;
         Ok(())
+    }
+
+    fn memory(&self) -> Result<Memory> {
+        Ok(self.call("memory", "now")?.memory)
     }
 
     fn random(&self, bytes: &mut [u8]) {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use dayfly_sys::{Kernel, Mount, MountFlags, Sys, own};
+use dayfly_sys::{Devices, Kernel, Mount, MountFlags, own};
 use nix::sched::{CloneFlags, unshare};
 
 /// Runs a test that may change mounts and interfaces as it likes, with a scratch tmpfs. Needs root, and says so.

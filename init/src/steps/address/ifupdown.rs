@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use dayfly_sys::{Sys, SysError};
+use dayfly_sys::{Files, Sys, SysError};
 use dayfly_wire::dhcp4::Lease;
 use dayfly_wire::interfaces_file;
 use dayfly_wire::mac::Mac;
@@ -41,12 +41,12 @@ esac
 );
 
 /// Whether the image's ifupdown, if it has one, is Debian's.
-pub(super) fn is_debians<S: Sys>(sys: &S) -> Result<bool, SysError> {
+pub(super) fn is_debians(sys: &dyn Files) -> Result<bool, SysError> {
     os::has(sys, DEBIAN)
 }
 
 /// Writes its files. One line of what came of it.
-pub(super) fn hand_over<S: Sys>(sys: &S, network: &NetworkUp) -> Result<String, Refusal> {
+pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp) -> Result<String, Refusal> {
     let text = |path| os::read(sys, path).map(Option::unwrap_or_default);
     let interfaces = text(INTERFACES)?;
     let interfaces = interfaces.split_once(END).map_or(interfaces.as_str(), |(_, image)| image);
@@ -84,7 +84,7 @@ pub(super) fn hand_over<S: Sys>(sys: &S, network: &NetworkUp) -> Result<String, 
 }
 
 /// What the files say that the image's own usually includes.
-fn more_interfaces<S: Sys>(sys: &S) -> Result<String, SysError> {
+fn more_interfaces(sys: &dyn Files) -> Result<String, SysError> {
     let entries = match sys.list(&OS.at(MORE_INTERFACES)) {
         Ok(entries) => entries,
         Err(error) if error.is_not_found() => return Ok(String::new()),

@@ -5,7 +5,7 @@ mod ifupdown;
 mod networkd;
 
 use dayfly_plan::{Code, NetworkKeeper};
-use dayfly_sys::{Sys, SysError};
+use dayfly_sys::{Files, Sys, SysError};
 
 use crate::context::{Context, Done};
 use crate::events::Level;
@@ -28,7 +28,7 @@ enum Service {
 const FOREIGN: [&str; 5] = ["NetworkManager", "networkmanager", "connman", "wicked", "dhcpcd"];
 
 /// Hands the address over.
-pub fn hand_over<S: Sys>(cx: &Context<S>, keeper: NetworkKeeper) -> Result<Done, Failure> {
+pub fn hand_over(cx: &Context, keeper: NetworkKeeper) -> Result<Done, Failure> {
     let Some(network) = &cx.known.network else {
         return Ok(Done::with("there is no address"));
     };
@@ -64,8 +64,8 @@ pub fn hand_over<S: Sys>(cx: &Context<S>, keeper: NetworkKeeper) -> Result<Done,
 }
 
 /// Who of the image gets it.
-fn service<S: Sys>(
-    sys: &S,
+fn service(
+    sys: &dyn Sys,
     keeper: NetworkKeeper,
     manager: Option<Manager>,
 ) -> Result<Option<Service>, Refusal> {
@@ -105,7 +105,7 @@ fn service<S: Sys>(
 }
 
 /// Which of the network services the image starts.
-fn started<S: Sys>(sys: &S, manager: Option<Manager>) -> Result<Vec<&'static str>, SysError> {
+fn started(sys: &dyn Files, manager: Option<Manager>) -> Result<Vec<&'static str>, SysError> {
     let services: Vec<&str> = [networkd::SERVICE, ifupdown::SERVICE].into_iter().chain(FOREIGN).collect();
     match manager {
         Some(Manager::Systemd) => units::enabled(sys, &services),

@@ -5,7 +5,7 @@
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
 
-use dayfly_sys::{Sys, SysError, own};
+use dayfly_sys::{Files, SysError, own};
 use dayfly_wire::ip::IpArg;
 use dayfly_wire::mac::Mac;
 use dayfly_wire::network_file::{Match, Scope};
@@ -41,7 +41,7 @@ const MODEST: (&str, &str) = (
 );
 
 /// Writes its files, and starts it where the image does not. One line of what came of it.
-pub(super) fn hand_over<S: Sys>(sys: &S, network: &NetworkUp, enabled: bool) -> Result<String, Refusal> {
+pub(super) fn hand_over(sys: &dyn Files, network: &NetworkUp, enabled: bool) -> Result<String, Refusal> {
     let Some(mac) = network.mac else {
         return Err(Refusal::Words(format!("{} has no address of its own to know it by", network.iface)));
     };
@@ -75,7 +75,7 @@ pub(super) fn hand_over<S: Sys>(sys: &S, network: &NetworkUp, enabled: bool) -> 
 type ImageFile = (String, Match);
 
 /// All of them in the order in which networkd asks them.
-fn image_files<S: Sys>(sys: &S) -> Result<Vec<ImageFile>, SysError> {
+fn image_files(sys: &dyn Files) -> Result<Vec<ImageFile>, SysError> {
     let mut files: Vec<(String, Option<Match>)> = Vec::new();
     for folder in FOLDERS {
         let entries = match sys.list(&OS.at(folder)) {
@@ -132,7 +132,7 @@ fn digits(mac: Mac) -> String {
     mac.to_string().replace(':', "")
 }
 
-fn os_release<S: Sys>(sys: &S) -> Result<String, SysError> {
+fn os_release(sys: &dyn Files) -> Result<String, SysError> {
     Ok(String::from_utf8_lossy(&sys.read(&own("/proc/sys/kernel/osrelease"))?).into_owned())
 }
 

@@ -2,7 +2,7 @@
 //! that dracut's dmsquash-live and the live systems of distributions have.
 
 use dayfly_plan::Code;
-use dayfly_sys::{FileKind, Sys, SysError, TreePath};
+use dayfly_sys::{FileKind, SysError, TreePath};
 use dayfly_wire::superblock::Kind;
 
 use crate::Failure;
@@ -44,11 +44,7 @@ impl Wrong {
 }
 
 /// The image file on a disk that is mounted: the one that was named, or one of the usual ones; and its length.
-pub fn image_file<S: Sys>(
-    cx: &Context<S>,
-    media: &TreePath,
-    named: &str,
-) -> Result<Option<(TreePath, u64)>, SysError> {
+pub fn image_file(cx: &Context, media: &TreePath, named: &str) -> Result<Option<(TreePath, u64)>, SysError> {
     for name in candidates(named) {
         if let Some(FileKind::File(bytes)) = look(cx, &media.join(name))? {
             return Ok(Some((media.join(name), bytes)));
@@ -73,8 +69,8 @@ fn candidates(named: &str) -> impl Iterator<Item = &str> {
 
 /// The file system that is mounted at `place` may be only what holds another one; its file, and its
 /// length. `None` where it is the OS itself.
-pub fn found<S: Sys>(
-    cx: &Context<S>,
+pub fn found(
+    cx: &Context,
     place: &TreePath,
     kind: Kind,
     named: &str,
@@ -99,7 +95,7 @@ pub fn found<S: Sys>(
     }
 }
 
-fn look<S: Sys>(cx: &Context<S>, path: &TreePath) -> Result<Option<FileKind>, SysError> {
+fn look(cx: &Context, path: &TreePath) -> Result<Option<FileKind>, SysError> {
     match cx.sys.inspect(path) {
         Err(error) if error.is_not_found() => Ok(None),
         looked => looked,

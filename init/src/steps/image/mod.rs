@@ -9,7 +9,7 @@ use std::path::Path;
 
 use dayfly_plan::Code;
 use dayfly_plan::settings::value::DeviceRef;
-use dayfly_sys::{Backing, FileKind, Mount, MountFlags, Sys, TreePath, own};
+use dayfly_sys::{Backing, FileKind, Mount, MountFlags, TreePath, own};
 use dayfly_wire::superblock::{self, Kind, Superblock};
 
 use crate::context::{Context, Done};
@@ -28,7 +28,7 @@ pub fn missing() -> Result<Done, Failure> {
 }
 
 /// Finds the image: the disk itself, or a file on it.
-pub fn find<S: Sys>(cx: &Context<S>, device: &DeviceRef, file: Option<&str>) -> Result<Done, Failure> {
+pub fn find(cx: &Context, device: &DeviceRef, file: Option<&str>) -> Result<Done, Failure> {
     let found = devices::wait_for(cx, device, cx.left().saturating_sub(std::time::Duration::from_secs(5)))?;
     let on = found.path.display().to_string();
     let tried = format!("find an image on {device} ({on})");
@@ -59,7 +59,7 @@ pub fn find<S: Sys>(cx: &Context<S>, device: &DeviceRef, file: Option<&str>) -> 
 }
 
 /// Takes a file of the initramfs: the loop device keeps it after the initramfs is emptied.
-pub fn take<S: Sys>(cx: &Context<S>, path: &Path) -> Result<Done, Failure> {
+pub fn take(cx: &Context, path: &Path) -> Result<Done, Failure> {
     let tried = format!("take {} of the initramfs as the image", path.display());
     match cx.sys.inspect(&own(path)) {
         Ok(Some(FileKind::File(bytes))) => {
@@ -76,7 +76,7 @@ pub fn take<S: Sys>(cx: &Context<S>, path: &Path) -> Result<Done, Failure> {
 
 /// The length of the image file that was written to a disk: mksquashfs(1) pads to 4 KiB, and so the sum of the file
 /// that was made has the padding in it. A partition that is as long as the file of an image without has less.
-fn file_len<S: Sys>(cx: &Context<S>, device: &Device) -> u64 {
+fn file_len(cx: &Context, device: &Device) -> u64 {
     let padded = device.image_len.unwrap_or(0).next_multiple_of(4096);
     padded::device_size(cx, &device.path).map_or(padded, |there| padded.min(there))
 }
@@ -96,23 +96,13 @@ pub(super) fn untouched(fstype: &str) -> Vec<(String, Option<String>)> {
     }
 }
 
-fn mount_media<S: Sys>(
-    cx: &Context<S>,
-    device: &Path,
-    superblock: &Superblock,
-    tried: &str,
-) -> Result<(), Failure> {
+fn mount_media(cx: &Context, device: &Path, superblock: &Superblock, tried: &str) -> Result<(), Failure> {
     devices::load_modules(cx, superblock.kind)?;
     mount_at(cx, device, superblock.kind, &MEDIA.place())
         .map_err(|error| devices::refused(Code::ImageMount, tried, superblock.kind, &error))
 }
 
-fn mount_at<S: Sys>(
-    cx: &Context<S>,
-    device: &Path,
-    kind: Kind,
-    target: &TreePath,
-) -> Result<(), dayfly_sys::SysError> {
+fn mount_at(cx: &Context, device: &Path, kind: Kind, target: &TreePath) -> Result<(), dayfly_sys::SysError> {
     let fstype = kind.as_str();
     cx.sys.make_dir(target, 0o755)?;
     cx.sys.mount(&Mount::New {
@@ -128,7 +118,7 @@ fn mount_at<S: Sys>(
 const DEEPEST: usize = OUTER.len() + 1;
 
 /// Mounts the image read-only at the lower layer's place; `file` is the image's name where the image is a disk of its own.
-pub fn mount<S: Sys>(cx: &Context<S>, file: &str) -> Result<Done, Failure> {
+pub fn mount(cx: &Context, file: &str) -> Result<Done, Failure> {
     let Some(image) = &cx.known.image else {
         return Err(Failure::new(Code::ImageMount, "mount the image", "there is no image"));
     };
@@ -182,7 +172,7 @@ struct Layer {
 
 impl Layer {
     /// Looks at what is there; of a whole disk, the partition of the root.
-    fn of<S: Sys>(cx: &Context<S>, backing: &Backing, bytes: u64, tried: &str) -> Result<Self, Failure> {
+    fn of(cx: &Context, backing: &Backing, bytes: u64, tried: &str) -> Result<Self, Failure> {
         let path = backing.path();
         let head = cx
             .sys
@@ -202,7 +192,7 @@ impl Layer {
     }
 
     /// Mounts it at the lower layer's place.
-    fn open<S: Sys>(&self, cx: &Context<S>, tried: &str) -> Result<Opened, Failure> {
+    fn open(&self, cx: &Context, tried: &str) -> Result<Opened, Failure> {
         let kind = self.superblock.kind;
         let need = superblock::image_len(&self.head);
         if let Some(need) = need.filter(|need| !self.is_block && *need > self.bytes) {
@@ -220,7 +210,7 @@ impl Layer {
                 .map_err(|error| Failure::from_sys(Code::ImageAttach, tried, &error))?,
         };
         mount_at(cx, &device, kind, &IMAGE.place())
-            .map_err(|error| refusal::of_kernel(&*cx.modules, kind, &self.head, tried, &error))?;
+            .map_err(|error| refusal::of_kernel(&cx.modules, kind, &self.head, tried, &error))?;
         Ok(Opened { said: format!("{} on {}", kind.as_str(), device.display()), is_copy: backing.is_some() })
     }
 }

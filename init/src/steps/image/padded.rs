@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::Path;
 
 use dayfly_plan::Code;
-use dayfly_sys::{Backing, Sys, SysError, own};
+use dayfly_sys::{Backing, SysError, own};
 
 use crate::Failure;
 use crate::context::Context;
@@ -28,8 +28,8 @@ pub fn zeros(bytes: u64) -> Vec<u8> {
 
 /// The image with whole blocks, in memory, where it has none; `None` where it can be mounted as it is. `need` is how many
 /// bytes the file system says it has.
-pub fn to_blocks<S: Sys>(
-    cx: &Context<S>,
+pub fn to_blocks(
+    cx: &Context,
     backing: &Backing,
     is_block: bool,
     bytes: u64,
@@ -60,7 +60,7 @@ pub fn to_blocks<S: Sys>(
     Ok(Some(copied))
 }
 
-fn copy<S: Sys>(cx: &Context<S>, from: &Backing, bytes: u64) -> Result<Backing, SysError> {
+fn copy(cx: &Context, from: &Backing, bytes: u64) -> Result<Backing, SysError> {
     let path = from.path();
     let mut file = cx.sys.ram_file("dayfly-image")?;
     let failed = |error: std::io::Error| SysError::from_io("write", "the image in memory", &error);
@@ -80,7 +80,7 @@ fn copy<S: Sys>(cx: &Context<S>, from: &Backing, bytes: u64) -> Result<Backing, 
 }
 
 /// How many bytes a disk or partition has; `None` where the kernel does not say.
-pub fn device_size<S: Sys>(cx: &Context<S>, path: &Path) -> Option<u64> {
+pub fn device_size(cx: &Context, path: &Path) -> Option<u64> {
     let file = own("/sys/class/block").join(path.file_name()?).join("size");
     let text = cx.sys.read(&file).ok()?;
     let sectors: u64 = String::from_utf8_lossy(&text).trim().parse().ok()?;

@@ -1,7 +1,7 @@
 //! The root's partition in the image of a whole disk.
 
 use dayfly_plan::Code;
-use dayfly_sys::{Backing, Sys};
+use dayfly_sys::Backing;
 use dayfly_wire::superblock::{self, Kind};
 use dayfly_wire::{gpt, mbr};
 
@@ -38,8 +38,8 @@ struct Slice {
 }
 
 /// Finds it: the one whose type says so, or the one with a file system of Linux. `None` where there is no partition table.
-pub fn of_root<S: Sys>(
-    cx: &Context<S>,
+pub fn of_root(
+    cx: &Context,
     backing: &Backing,
     head: &[u8],
     tried: &str,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dayfly_plan::Code;
-use dayfly_sys::{Sys, SysError, own};
+use dayfly_sys::{SysError, own};
 use dayfly_wire::foreign;
 use dayfly_wire::superblock::{self, Kind};
 use dayfly_wire::{gpt, mbr};
@@ -35,7 +35,7 @@ pub fn of_member(kind: Kind, tried: &str) -> Failure {
 }
 
 /// A disk without a file system of its own.
-pub fn of_disk<S: Sys>(cx: &Context<S>, path: &Path, tried: String) -> Failure {
+pub fn of_disk(cx: &Context, path: &Path, tried: String) -> Failure {
     let head = cx.sys.read_at(&own(path), 0, superblock::PROBE_LEN).unwrap_or_default();
     if gpt::parse(&head, 512).is_ok() || gpt::parse(&head, 4096).is_ok() || mbr::parse(&head).is_some() {
         let wrong = format!("{} is a whole disk with a partition table", path.display());
@@ -49,13 +49,7 @@ pub fn of_disk<S: Sys>(cx: &Context<S>, path: &Path, tried: String) -> Failure {
 }
 
 /// What the kernel said, and what it would have needed.
-pub fn of_kernel<S: Sys>(
-    modules: &Modules<S>,
-    kind: Kind,
-    head: &[u8],
-    tried: &str,
-    error: &SysError,
-) -> Failure {
+pub fn of_kernel(modules: &Modules, kind: Kind, head: &[u8], tried: &str, error: &SysError) -> Failure {
     let failure = devices::refused(Code::ImageMount, tried, kind, error);
     if !matches!(error.errno(), Some(EINVAL | EOPNOTSUPP)) {
         return failure;

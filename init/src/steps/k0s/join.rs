@@ -2,7 +2,7 @@
 //! (k0s's pkg/component/worker/utils.go): with one of another cluster or of another name it would be refused for ever.
 
 use dayfly_plan::{Code, K0sPlan, Secret};
-use dayfly_sys::{Sys, SysError};
+use dayfly_sys::SysError;
 use dayfly_wire::{k0s_token, kubeconfig, pem, x509};
 
 use crate::Failure;
@@ -22,7 +22,7 @@ pub struct Joined {
 }
 
 /// Prepares it.
-pub fn prepare<S: Sys>(cx: &Context<S>, plan: &K0sPlan) -> Result<Joined, Failure> {
+pub fn prepare(cx: &Context, plan: &K0sPlan) -> Result<Joined, Failure> {
     let failed = |error: SysError| Failure::from_sys(Code::NodeWrite, TRIED, &error);
     let authority = match &plan.token {
         Some(token) => Some(check(cx, plan, token)?),
@@ -50,12 +50,12 @@ pub fn prepare<S: Sys>(cx: &Context<S>, plan: &K0sPlan) -> Result<Joined, Failur
     Ok(Joined { token_file, said })
 }
 
-fn has<S: Sys>(cx: &Context<S>, plan: &K0sPlan, name: &str) -> Result<bool, SysError> {
+fn has(cx: &Context, plan: &K0sPlan, name: &str) -> Result<bool, SysError> {
     os::has(&*cx.sys, &format!("{}/{name}", plan.data_dir))
 }
 
 /// Refuses a token that k0s would refuse when it runs; gives back the cluster's CA.
-fn check<S: Sys>(cx: &Context<S>, plan: &K0sPlan, token: &Secret) -> Result<String, Failure> {
+fn check(cx: &Context, plan: &K0sPlan, token: &Secret) -> Result<String, Failure> {
     let refuse = |wrong: String, fix: String| {
         Err(Failure::new(Code::KubernetesCredentials, TRIED, wrong).with_fix(fix))
     };
@@ -94,7 +94,7 @@ fn check<S: Sys>(cx: &Context<S>, plan: &K0sPlan, token: &Secret) -> Result<Stri
 
 /// True where the worker's certificate of an earlier boot is there and good. A bad one goes, with the kubeconfig that names
 /// it, unless there is nothing that could get a new one.
-fn keep_or_wipe<S: Sys>(cx: &Context<S>, plan: &K0sPlan, authority: Option<&str>) -> Result<bool, SysError> {
+fn keep_or_wipe(cx: &Context, plan: &K0sPlan, authority: Option<&str>) -> Result<bool, SysError> {
     if !has(cx, plan, "kubelet.conf")? {
         return Ok(false);
     }

@@ -6,7 +6,7 @@ mod users;
 
 use dayfly_plan::k0s::Role;
 use dayfly_plan::{Code, K0sPlan};
-use dayfly_sys::{Sys, SysError};
+use dayfly_sys::SysError;
 
 use crate::Failure;
 use crate::context::{Context, Done};
@@ -20,7 +20,7 @@ const CONFIG: &str = "/etc/k0s/k0s.yaml";
 const PLUGINS: &str = "--volume-plugin-dir=";
 
 /// Stages it.
-pub fn stage<S: Sys>(cx: &Context<S>, plan: &K0sPlan) -> Result<Done, Failure> {
+pub fn stage(cx: &Context, plan: &K0sPlan) -> Result<Done, Failure> {
     let tried = format!("stage k0s as {}", plan.role);
     let refuse = |error: SysError| Failure::from_sys(Code::NodeWrite, &tried, &error);
     let program = program::find(cx, "k0s", plan.program.as_deref())?;

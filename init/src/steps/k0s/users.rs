@@ -2,7 +2,7 @@
 //! is new at each boot they have numbers of their own, so that what they own in /var stays theirs.
 
 use dayfly_plan::Code;
-use dayfly_sys::{Sys, SysError};
+use dayfly_sys::SysError;
 
 use crate::Failure;
 use crate::context::Context;
@@ -18,7 +18,7 @@ const USERS: [(&str, u32); 4] = [
 ];
 
 /// Makes those that the image does not have, each with a group of its name.
-pub fn make<S: Sys>(cx: &Context<S>, home: &str) -> Result<(), Failure> {
+pub fn make(cx: &Context, home: &str) -> Result<(), Failure> {
     const TRIED: &str = "make the users of k0s";
     let failed = |error: SysError| Failure::from_sys(Code::NodeWrite, TRIED, &error);
     let accounts = Accounts::read(&*cx.sys).map_err(failed)?;
@@ -54,7 +54,7 @@ pub fn make<S: Sys>(cx: &Context<S>, home: &str) -> Result<(), Failure> {
 }
 
 /// At the end of what is there, with its mode and owner.
-fn append<S: Sys>(cx: &Context<S>, path: &str, lines: &str, new_mode: u32) -> Result<(), SysError> {
+fn append(cx: &Context, path: &str, lines: &str, new_mode: u32) -> Result<(), SysError> {
     let text = os::read(&*cx.sys, path)?.unwrap_or_default();
     let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
     os::replace(&*cx.sys, path, &format!("{text}{end}{lines}"), new_mode)

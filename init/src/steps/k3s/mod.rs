@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use dayfly_plan::k3s::Role;
 use dayfly_plan::{Code, K3sPlan};
-use dayfly_sys::{Sys, SysError};
+use dayfly_sys::SysError;
 
 use crate::Failure;
 use crate::context::{Context, Done};
@@ -25,7 +25,7 @@ const IMAGES: &str = "/var/lib/rancher/k3s/agent/images";
 const DATA: [&str; 2] = ["/var/lib/rancher", "/var/lib/kubelet"];
 
 /// Stages it.
-pub fn stage<S: Sys>(cx: &Context<S>, plan: &K3sPlan) -> Result<Done, Failure> {
+pub fn stage(cx: &Context, plan: &K3sPlan) -> Result<Done, Failure> {
     let tried = format!("stage k3s as {}", plan.role);
     let refuse = |error: SysError| Failure::from_sys(Code::NodeWrite, &tried, &error);
     let program = program::find(cx, "k3s", plan.program.as_deref())?;

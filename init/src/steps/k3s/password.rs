@@ -2,7 +2,7 @@
 //! pkg/agent/config). It lies in /etc, which is new at each boot.
 
 use dayfly_plan::Secret;
-use dayfly_sys::{Sys, SysError};
+use dayfly_sys::SysError;
 use sha2::{Digest, Sha256};
 
 use crate::context::Context;
@@ -15,7 +15,7 @@ const KEPT: &str = "/var/lib/rancher/node";
 
 /// Has it kept with the rest of k3s's state. A node without one gets the one that it had before its /var was lost: it follows
 /// from the cluster's token, its name and its machine-id. Without a token k3s makes one by chance, and keeps it there.
-pub fn prepare<S: Sys>(cx: &Context<S>, token: Option<&Secret>) -> Result<&'static str, SysError> {
+pub fn prepare(cx: &Context, token: Option<&Secret>) -> Result<&'static str, SysError> {
     // A folder that is there is the layout's or the image's.
     let folder = if os::has(&*cx.sys, LINK)? {
         LINK

@@ -1,7 +1,7 @@
 //! The kubelet's configuration file, and what only its command line takes.
 
 use dayfly_plan::{Credentials, KubeletPlan};
-use dayfly_sys::{FileKind, Sys, SysError};
+use dayfly_sys::{FileKind, SysError};
 
 use super::credentials;
 use crate::context::Context;
@@ -12,7 +12,7 @@ use crate::trees::OS;
 const FILE: &str = "/etc/kubernetes/kubelet.yaml";
 
 /// Writes it; gives back the arguments that go with it. A kubelet whose arguments name a configuration keeps that one.
-pub fn write<S: Sys>(cx: &Context<S>, plan: &KubeletPlan, manager: Manager) -> Result<Vec<String>, SysError> {
+pub fn write(cx: &Context, plan: &KubeletPlan, manager: Manager) -> Result<Vec<String>, SysError> {
     let mut args = Vec::new();
     let is_named = plan.args.iter().any(|arg| arg == "--config" || arg.starts_with("--config="));
     let text = match &plan.config {
@@ -35,7 +35,7 @@ pub fn write<S: Sys>(cx: &Context<S>, plan: &KubeletPlan, manager: Manager) -> R
 }
 
 /// KubeletConfiguration v1beta1, in JSON, which is YAML.
-fn ours<S: Sys>(cx: &Context<S>, plan: &KubeletPlan, manager: Manager) -> Result<String, SysError> {
+fn ours(cx: &Context, plan: &KubeletPlan, manager: Manager) -> Result<String, SysError> {
     let socket = match &plan.cri {
         Some(socket) => socket.clone(),
         None if !os::has_program(&*cx.sys, "containerd")? && os::has_program(&*cx.sys, "crio")? => {
@@ -69,14 +69,14 @@ fn ours<S: Sys>(cx: &Context<S>, plan: &KubeletPlan, manager: Manager) -> Result
 }
 
 /// systemd-resolved listens on the node's loopback, where no pod can reach it.
-fn uses_resolved<S: Sys>(cx: &Context<S>) -> Result<bool, SysError> {
+fn uses_resolved(cx: &Context) -> Result<bool, SysError> {
     Ok(cx.sys.inspect(&OS.at("/etc/resolv.conf"))? == Some(FileKind::Symlink)
         && os::has(&*cx.sys, "/usr/lib/systemd/system/systemd-resolved.service")?)
 }
 
 /// Whether the runtime names control groups as systemd does: containerd only where its configuration says so (from
 /// version 2 on it tells the kubelet by itself, and that counts), CRI-O always.
-fn makes_slices<S: Sys>(cx: &Context<S>, socket: &str) -> Result<bool, SysError> {
+fn makes_slices(cx: &Context, socket: &str) -> Result<bool, SysError> {
     if !socket.contains("containerd") {
         return Ok(true);
     }

@@ -2,7 +2,7 @@
 //! earlier boot while it is good.
 
 use dayfly_plan::{Code, Credentials, KubeletPlan};
-use dayfly_sys::{Sys, SysError};
+use dayfly_sys::SysError;
 use dayfly_wire::kubeconfig;
 
 use crate::context::Context;
@@ -26,7 +26,7 @@ pub struct Joined {
 }
 
 /// Writes it.
-pub fn write<S: Sys>(cx: &Context<S>, plan: &KubeletPlan) -> Result<Joined, Failure> {
+pub fn write(cx: &Context, plan: &KubeletPlan) -> Result<Joined, Failure> {
     let tried = "prepare what the kubelet joins its cluster with";
     let refuse = |error: SysError| Failure::from_sys(Code::NodeWrite, tried, &error);
     let ca = plan.ca.as_ref().map(|ca| ca.as_str().to_owned());
@@ -67,11 +67,7 @@ pub fn write<S: Sys>(cx: &Context<S>, plan: &KubeletPlan) -> Result<Joined, Fail
 }
 
 /// True where the certificate of an earlier boot is there and good.
-fn keep_or_wipe<S: Sys>(
-    cx: &Context<S>,
-    authority: Option<&str>,
-    replaceable: bool,
-) -> Result<bool, SysError> {
+fn keep_or_wipe(cx: &Context, authority: Option<&str>, replaceable: bool) -> Result<bool, SysError> {
     // None at the first boot, or where a link leads nowhere: the kubelet asks anew by itself.
     let Some(bytes) = rejoin::current(cx, CURRENT) else { return Ok(false) };
     let said = format!("{PKI} is emptied, and the kubelet asks for a new one");

@@ -5,7 +5,7 @@ mod config;
 mod credentials;
 
 use dayfly_plan::{Code, KubeletPlan};
-use dayfly_sys::{Sys, SysError};
+use dayfly_sys::SysError;
 
 use crate::Failure;
 use crate::context::{Context, Done};
@@ -19,7 +19,7 @@ use crate::trees::OS;
 const DATA: [&str; 2] = ["/var/lib/kubelet", "/var/lib/containerd"];
 
 /// Stages it.
-pub fn stage<S: Sys>(cx: &Context<S>, plan: &KubeletPlan) -> Result<Done, Failure> {
+pub fn stage(cx: &Context, plan: &KubeletPlan) -> Result<Done, Failure> {
     let tried = format!("stage the kubelet {}", plan.program);
     let refuse = |error: SysError| Failure::from_sys(Code::NodeWrite, &tried, &error);
     if !os::has(&*cx.sys, &plan.program).map_err(refuse)? {
@@ -60,7 +60,7 @@ fn service(plan: &KubeletPlan, args: Vec<String>) -> Service {
 
 /// Packages of kubeadm bring a drop-in that puts kubeadm's command in place of ours: such ones are masked
 /// (systemd.unit(5)). Others, limits say, are the image's business.
-fn mask_drop_ins<S: Sys>(cx: &Context<S>, manager: Manager) -> Result<(), SysError> {
+fn mask_drop_ins(cx: &Context, manager: Manager) -> Result<(), SysError> {
     if manager != Manager::Systemd {
         return Ok(());
     }

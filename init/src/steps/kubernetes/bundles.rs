@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dayfly_plan::Code;
-use dayfly_sys::{FileKind, Sys, SysError};
+use dayfly_sys::{FileKind, SysError};
 
 use crate::Failure;
 use crate::context::Context;
@@ -11,7 +11,7 @@ use crate::events::Level;
 use crate::trees::OS;
 
 /// Links every file of the image's folder into the one that is imported from. A file that is there stays.
-pub fn link<S: Sys>(cx: &Context<S>, from: &str, to: &str) -> Result<usize, Failure> {
+pub fn link(cx: &Context, from: &str, to: &str) -> Result<usize, Failure> {
     let tried = format!("link the bundles of {from} into {to}");
     let failed = |error: SysError| Failure::from_sys(Code::NodeWrite, &tried, &error);
     let folder = OS.at(from);

@@ -1,7 +1,7 @@
 //! Whether this kernel has the control groups that a kubelet wants: version 2, with its controllers.
 
 use dayfly_plan::Code;
-use dayfly_sys::{Mount, MountFlags, Sys, SysError, own};
+use dayfly_sys::{Mount, MountFlags, SysError, own};
 use dayfly_wire::cmdline::Cmdline;
 
 use crate::Failure;
@@ -14,7 +14,7 @@ const PLACE: &str = "/sys/fs/cgroup";
 const CONTROLLERS: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
 
 /// Fails where a kubelet would not start.
-pub fn check<S: Sys>(cx: &Context<S>) -> Result<(), Failure> {
+pub fn check(cx: &Context) -> Result<(), Failure> {
     const TRIED: &str = "find the control groups that pods need";
     let here = controllers(cx).map_err(|error| Failure::from_sys(Code::KubernetesCgroup, TRIED, &error))?;
     let missing: Vec<&str> =
@@ -39,7 +39,7 @@ pub fn check<S: Sys>(cx: &Context<S>) -> Result<(), Failure> {
 }
 
 /// The controllers that version 2 may use. Nobody has mounted it yet, unless another init was here before.
-fn controllers<S: Sys>(cx: &Context<S>) -> Result<String, SysError> {
+fn controllers(cx: &Context) -> Result<String, SysError> {
     let file = own(PLACE).join("cgroup.controllers");
     let read = || cx.sys.read(&file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     match read() {

@@ -4,7 +4,6 @@
 use std::fmt::Write;
 
 use dayfly_plan::{KernelNeeds, SysctlPlan};
-use dayfly_sys::Sys;
 
 use super::cgroup;
 use crate::Failure;
@@ -22,7 +21,7 @@ const OPENRC: &str = "/etc/rc.conf.d/dayfly.conf";
 
 /// Leaves it to the OS, but for the parameters that can be set now, and says what this kernel lacks. What is missing is no
 /// reason not to start the node: its programs may do without.
-pub fn prepare<S: Sys>(cx: &Context<S>, needs: &KernelNeeds) -> Result<Done, Failure> {
+pub fn prepare(cx: &Context, needs: &KernelNeeds) -> Result<Done, Failure> {
     let mut troubles = write(cx, needs);
     troubles.extend(needs.modules.iter().filter_map(|name| find(cx, name).err()));
     // Those of bridges come with br_netfilter, and are what we want by default.
@@ -36,12 +35,12 @@ pub fn prepare<S: Sys>(cx: &Context<S>, needs: &KernelNeeds) -> Result<Done, Fai
 }
 
 /// Fails where the OS could not load it.
-fn find<S: Sys>(cx: &Context<S>, name: &str) -> Result<(), Failure> {
+fn find(cx: &Context, name: &str) -> Result<(), Failure> {
     let tried = format!("look for the module {name} in the image");
     sysctls::unless_here(cx, name, tried, || cx.modules.of_os().has(name))
 }
 
-fn write<S: Sys>(cx: &Context<S>, needs: &KernelNeeds) -> Vec<Failure> {
+fn write(cx: &Context, needs: &KernelNeeds) -> Vec<Failure> {
     let mut troubles = sysctls::written(cx, MODULES, &format!("{WRITTEN}{}\n", needs.modules.join("\n")));
     let mut text = WRITTEN.to_owned();
     for sysctl in &needs.sysctls {

@@ -1,14 +1,14 @@
 //! A program that the image must have.
 
 use dayfly_plan::Code;
-use dayfly_sys::{Sys, SysError};
+use dayfly_sys::SysError;
 
 use crate::Failure;
 use crate::context::Context;
 use crate::os;
 
 /// The program of this name, as the OS sees it: the one that was asked for, else the first of where its makers put it.
-pub fn find<S: Sys>(cx: &Context<S>, name: &str, asked: Option<&str>) -> Result<String, Failure> {
+pub fn find(cx: &Context, name: &str, asked: Option<&str>) -> Result<String, Failure> {
     let tried = format!("find {name} in the image");
     let usual = [format!("/usr/local/bin/{name}"), format!("/usr/bin/{name}")];
     let places: Vec<&str> =

@@ -1,7 +1,7 @@
 //! Whether the certificate of an earlier boot is still good. The kubelet looks at its date alone: with one of another CA or
 //! of another name it would be refused for ever, and never ask for a new one.
 
-use dayfly_sys::{Signed, Sys, SysError};
+use dayfly_sys::{Signed, SysError};
 use dayfly_wire::{pem, x509};
 
 use crate::context::Context;
@@ -22,7 +22,7 @@ pub struct Anew<'a> {
 
 /// The kubelet's file of certificate and key. One that cannot be read (a user of the node has put a folder there, say) is as
 /// good as empty.
-pub fn current<S: Sys>(cx: &Context<S>, path: &str) -> Option<Vec<u8>> {
+pub fn current(cx: &Context, path: &str) -> Option<Vec<u8>> {
     os::read_bytes(&*cx.sys, path).unwrap_or_else(|error| {
         cx.note(Level::Warning, format!("{path} cannot be read: {error}"));
         Some(Vec::new())
@@ -31,8 +31,8 @@ pub fn current<S: Sys>(cx: &Context<S>, path: &str) -> Option<Vec<u8>> {
 
 /// True where the kubelet's file of certificate and key is good; `what` says whose it is. A bad one goes, with all that
 /// belongs to it, unless there is nothing that could get a new one.
-pub fn keep_or_wipe<S: Sys>(
-    cx: &Context<S>,
+pub fn keep_or_wipe(
+    cx: &Context,
     what: &str,
     file: &[u8],
     authority: Option<&str>,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dayfly_plan::Code;
-use dayfly_sys::{Sys, SysError, own};
+use dayfly_sys::{SysError, own};
 use dayfly_wire::{fstab::entries, superblock};
 
 use crate::Failure;
@@ -19,7 +19,7 @@ const UNSUITABLE: [&str; 14] = [
 const TRIED: &str = "find a place for containers";
 
 /// Refuses folders of the OS on which no container would start.
-pub fn check<S: Sys>(cx: &Context<S>, folders: &[&str]) -> Result<(), Failure> {
+pub fn check(cx: &Context, folders: &[&str]) -> Result<(), Failure> {
     let refuse = |error: SysError| Failure::from_sys(Code::KubernetesStorage, TRIED, &error);
     let mounts = cx.sys.read(&own("/proc/mounts")).map_err(refuse)?;
     let mounts = String::from_utf8_lossy(&mounts);

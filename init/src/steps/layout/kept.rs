@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use dayfly_plan::{Code, Policy};
-use dayfly_sys::{FileKind, MountFlags, Sys, SysError, TreePath};
+use dayfly_sys::{FileKind, MountFlags, SysError, TreePath};
 
 use super::place::Place;
 use crate::context::Context;
@@ -14,7 +14,7 @@ use crate::{Failure, StateDisk};
 impl Place<'_> {
     /// On the state disk. Where that cannot be: whoever asked for the disk gets no node that forgets in silence; a disk that
     /// was only found costs a warning, and the path lies in memory.
-    pub(super) fn persist<S: Sys>(&self, cx: &Context<S>, disk: &StateDisk) -> Result<(), SysError> {
+    pub(super) fn persist(&self, cx: &Context, disk: &StateDisk) -> Result<(), SysError> {
         let kept = match self.keep(cx) {
             Ok(kept) => kept,
             Err(error) if disk.is_wanted => return Err(error),
@@ -54,7 +54,7 @@ impl Place<'_> {
     /// Its place on the state disk; filled from the image the first time, all or nothing: a boot that is cut off while it
     /// copies starts over the next time. Of a path that was kept before, nothing is written: the disk may be full or
     /// read-only.
-    fn keep<S: Sys>(&self, cx: &Context<S>) -> Result<TreePath, SysError> {
+    fn keep(&self, cx: &Context) -> Result<TreePath, SysError> {
         let kept = STATE.at(escaped(self.path));
         match cx.sys.inspect(&kept)? {
             Some(FileKind::Dir | FileKind::File(_)) => return Ok(kept),
@@ -88,7 +88,7 @@ impl Place<'_> {
 }
 
 /// Makes room without losing anything, of an earlier time neither.
-pub(super) fn set_aside<S: Sys>(cx: &Context<S>, path: &TreePath) -> Result<(), SysError> {
+pub(super) fn set_aside(cx: &Context, path: &TreePath) -> Result<(), SysError> {
     let named = |number: usize| {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".set-aside");

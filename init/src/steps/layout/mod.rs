@@ -4,7 +4,7 @@ mod kept;
 mod place;
 
 use dayfly_plan::{Code, LayoutEntry, Policy};
-use dayfly_sys::{Mount, MountFlags, Sys, SysError};
+use dayfly_sys::{Mount, MountFlags, SysError};
 
 use self::place::{Place, below};
 use super::{container, fstab, os_disk};
@@ -14,7 +14,7 @@ use crate::events::Level;
 use crate::trees::{IMAGE, OS, OVERLAY};
 
 /// Applies every policy.
-pub fn apply<S: Sys>(cx: &Context<S>, entries: &[LayoutEntry]) -> Result<Done, Failure> {
+pub fn apply(cx: &Context, entries: &[LayoutEntry]) -> Result<Done, Failure> {
     let overlay = Mount::Bind {
         source: OS.top(),
         target: OVERLAY.place(),
@@ -110,7 +110,7 @@ pub fn apply<S: Sys>(cx: &Context<S>, entries: &[LayoutEntry]) -> Result<Done, F
 
 /// Where the image's own symlinks lead from each path, parents first: what is mounted on `/home` goes to `/var/home` in an
 /// image that has it there. Of two paths that lead to one place, the place has one policy.
-fn lead<'a, S: Sys>(cx: &Context<S>, entries: &'a [LayoutEntry]) -> Vec<(&'a LayoutEntry, String)> {
+fn lead<'a>(cx: &Context, entries: &'a [LayoutEntry]) -> Vec<(&'a LayoutEntry, String)> {
     let mut found: Vec<(&LayoutEntry, String)> = Vec::new();
     for entry in entries {
         let path = IMAGE.at(&entry.path);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use dayfly_plan::{Code, LayoutEntry, Policy};
-use dayfly_sys::{FileKind, Mount, MountFlags, Sys, SysError, TreePath};
+use dayfly_sys::{FileKind, Mount, MountFlags, SysError, TreePath};
 
 use super::kept::{escaped, set_aside};
 use crate::Failure;
@@ -47,13 +47,13 @@ impl<'a> Place<'a> {
         }
     }
 
-    fn is_in_image<S: Sys>(&self, cx: &Context<S>) -> Result<bool, SysError> {
+    fn is_in_image(&self, cx: &Context) -> Result<bool, SysError> {
         Ok(cx.sys.inspect(&self.image)? == Some(FileKind::Dir))
     }
 
     /// Makes sure that there is a folder to mount on. False where it is not worth a failed boot: a default that an
     /// image without this folder does not need, or a way that a symlink on the state disk has bent.
-    pub(super) fn prepare<S: Sys>(&self, cx: &Context<S>) -> Result<bool, SysError> {
+    pub(super) fn prepare(&self, cx: &Context) -> Result<bool, SysError> {
         if !self.has_room(cx, FileKind::Dir)? {
             return Ok(false);
         }
@@ -78,7 +78,7 @@ impl<'a> Place<'a> {
 
     /// Whether a folder or a file of this place can be mounted on, or made. What the state disk has in its stead is set
     /// aside: the image says what is there.
-    pub(super) fn has_room<S: Sys>(&self, cx: &Context<S>, wanted: FileKind) -> Result<bool, SysError> {
+    pub(super) fn has_room(&self, cx: &Context, wanted: FileKind) -> Result<bool, SysError> {
         let there = match cx.sys.inspect(&self.target) {
             Ok(there) => there,
             Err(error) if error.errno() == Some(ELOOP) && self.above.persists() => {
@@ -108,22 +108,17 @@ impl<'a> Place<'a> {
     }
 
     /// Whether it is a part of a file system that was mounted below the root before: an overlay shows nothing of that.
-    fn is_apart<S: Sys>(&self, cx: &Context<S>) -> bool {
+    fn is_apart(&self, cx: &Context) -> bool {
         let below = cx.known.mounted_root.iter().flat_map(|root| &root.below);
         below.into_iter().any(|place| Path::new(self.path).starts_with(place))
     }
 
-    pub(super) fn bind<S: Sys>(
-        &self,
-        cx: &Context<S>,
-        source: TreePath,
-        flags: MountFlags,
-    ) -> Result<(), SysError> {
+    pub(super) fn bind(&self, cx: &Context, source: TreePath, flags: MountFlags) -> Result<(), SysError> {
         cx.sys.mount(&Mount::Bind { source, target: self.target.clone(), recursive: false, flags })
     }
 
     /// The image's own folder, without the overlay: nothing can be written, and reading costs less.
-    pub(super) fn protect<S: Sys>(&self, cx: &Context<S>) -> Result<(), SysError> {
+    pub(super) fn protect(&self, cx: &Context) -> Result<(), SysError> {
         if !matches!(cx.sys.inspect(&self.image)?, Some(FileKind::Dir | FileKind::File(_))) {
             cx.note(Level::Debug, format!("{} is not in the image: nothing to protect", self.path));
             return Ok(());
@@ -140,7 +135,7 @@ impl<'a> Place<'a> {
     }
 
     /// The root's overlay itself; where something else lies above, the overlay's folder is shown through it.
-    pub(super) fn show_overlay<S: Sys>(&self, cx: &Context<S>) -> Result<(), SysError> {
+    pub(super) fn show_overlay(&self, cx: &Context) -> Result<(), SysError> {
         let is_apart = self.is_apart(cx);
         if self.above == Policy::Ephemeral && !is_apart {
             return Ok(());
@@ -161,7 +156,7 @@ impl<'a> Place<'a> {
     }
 
     /// A file of the image's below what is kept. Nothing is bound over it: programs replace such files by rename(2).
-    fn put_back<S: Sys>(&self, cx: &Context<S>) -> Result<(), SysError> {
+    fn put_back(&self, cx: &Context) -> Result<(), SysError> {
         if !self.has_room(cx, FileKind::File(0))? {
             return Ok(());
         }
@@ -178,7 +173,7 @@ impl<'a> Place<'a> {
 
     /// An overlay for this place alone, which costs memory only for what changes, and shows what a tmpfs could not keep (user xattrs
     /// before Linux 6.6).
-    fn own_overlay<S: Sys>(&self, cx: &Context<S>) -> Result<(), SysError> {
+    fn own_overlay(&self, cx: &Context) -> Result<(), SysError> {
         match cx.sys.inspect(&self.image)? {
             Some(FileKind::Dir) => {}
             // Nothing can be written beside it, and a file cannot be one's upper layer.
@@ -195,7 +190,7 @@ impl<'a> Place<'a> {
     }
 
     /// What should persist and cannot. An installed disk may have more there than fits into memory.
-    pub(super) fn lie_in_memory<S: Sys>(&self, cx: &Context<S>) -> Result<(), SysError> {
+    pub(super) fn lie_in_memory(&self, cx: &Context) -> Result<(), SysError> {
         match self.policy {
             // The image's own file, if any, in the root's overlay: programs find it or make it.
             Policy::PersistentFile => Ok(()),
@@ -206,7 +201,7 @@ impl<'a> Place<'a> {
 
     /// In memory, filled from the image. A file system of its own and not the root's overlay: containers put overlays
     /// on /var, and an overlay cannot be another one's upper layer.
-    pub(super) fn fill_tmpfs<S: Sys>(&self, cx: &Context<S>) -> Result<(), SysError> {
+    pub(super) fn fill_tmpfs(&self, cx: &Context) -> Result<(), SysError> {
         if matches!(cx.sys.inspect(&self.image)?, Some(FileKind::File(_))) {
             // A single file is as ephemeral in the root's overlay.
             return Ok(());
@@ -218,7 +213,7 @@ impl<'a> Place<'a> {
         Ok(())
     }
 
-    pub(super) fn tmpfs<S: Sys>(&self, cx: &Context<S>, size: Option<u64>) -> Result<(), SysError> {
+    pub(super) fn tmpfs(&self, cx: &Context, size: Option<u64>) -> Result<(), SysError> {
         let mode = if self.path.ends_with("tmp") { "1777" } else { "0755" };
         let mut options = vec![("mode".to_owned(), Some(mode.to_owned()))];
         if let Some(bytes) = size {

@@ -20,7 +20,7 @@ pub const METRIC: u32 = 1024;
 const LEAST_MTU: u32 = 576;
 
 /// Configures an interface with what it claims.
-pub fn configure<S: Sys>(cx: &Context<S>, claim: &Contender, metric: u32) -> Result<NetworkUp, SysError> {
+pub fn configure(cx: &Context, claim: &Contender, metric: u32) -> Result<NetworkUp, SysError> {
     let network = match &claim.state {
         State::Claims(Origin::Static(address)) => fixed(cx, claim, *address, metric),
         State::Claims(Origin::Lease(lease, since)) => leased(cx, claim, lease, *since, metric),
@@ -38,7 +38,7 @@ pub fn configure<S: Sys>(cx: &Context<S>, claim: &Contender, metric: u32) -> Res
 }
 
 /// Takes addresses and routes away, and the MTU that came with them.
-pub fn flush<S: Sys>(cx: &Context<S>, found: &Link) -> Result<(), SysError> {
+pub fn flush(cx: &Context, found: &Link) -> Result<(), SysError> {
     cx.sys.change_link(found.index, &LinkChange::Flush)?;
     let links = cx.sys.links()?;
     match links.iter().find(|link| link.index == found.index) {
@@ -48,7 +48,7 @@ pub fn flush<S: Sys>(cx: &Context<S>, found: &Link) -> Result<(), SysError> {
 }
 
 /// Leaves an interface as it was found.
-pub fn restore<S: Sys>(cx: &Context<S>, found: &Link) -> Result<(), SysError> {
+pub fn restore(cx: &Context, found: &Link) -> Result<(), SysError> {
     if cx.sys.links()?.iter().all(|link| link.index != found.index) {
         // It was pulled out.
         return Ok(());
@@ -58,12 +58,7 @@ pub fn restore<S: Sys>(cx: &Context<S>, found: &Link) -> Result<(), SysError> {
 }
 
 /// A static address from `ip=`.
-fn fixed<S: Sys>(
-    cx: &Context<S>,
-    claim: &Contender,
-    address: IpAddr,
-    metric: u32,
-) -> Result<NetworkUp, SysError> {
+fn fixed(cx: &Context, claim: &Contender, address: IpAddr, metric: u32) -> Result<NetworkUp, SysError> {
     let ip = &claim.ip;
     let prefix = ip.prefix.unwrap_or(if address.is_ipv4() { 24 } else { 64 });
     change(cx, claim, &LinkChange::Address { address, prefix, valid: None })?;
@@ -94,8 +89,8 @@ fn fixed<S: Sys>(
 }
 
 /// A lease, which was given at a moment of the past.
-fn leased<S: Sys>(
-    cx: &Context<S>,
+fn leased(
+    cx: &Context,
     claim: &Contender,
     lease: &Lease,
     since: Duration,
@@ -159,12 +154,7 @@ fn nearest_mtu(link: &Link, wanted: u32) -> u32 {
 }
 
 /// Sets an MTU, as far as the card can go; one that it refuses all the same is no reason to be without a network.
-pub fn set_mtu<S: Sys>(
-    sys: &S,
-    link: &Link,
-    wanted: u32,
-    say: &dyn Fn(Level, String),
-) -> Result<(), SysError> {
+pub fn set_mtu(sys: &dyn Sys, link: &Link, wanted: u32, say: &dyn Fn(Level, String)) -> Result<(), SysError> {
     let mtu = nearest_mtu(link, wanted);
     if mtu != wanted {
         let (least, most) = (link.least_mtu.max(LEAST_MTU), link.most_mtu);
@@ -181,7 +171,7 @@ pub fn set_mtu<S: Sys>(
     }
 }
 
-fn change<S: Sys>(cx: &Context<S>, claim: &Contender, change: &LinkChange) -> Result<(), SysError> {
+fn change(cx: &Context, claim: &Contender, change: &LinkChange) -> Result<(), SysError> {
     cx.sys.change_link(claim.link.index, change)
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dayfly_sys::{DHCP_CLIENT, DHCP_SERVER, PacketPort, Sys};
+use dayfly_sys::{DHCP_CLIENT, DHCP_SERVER, PacketPort};
 use dayfly_wire::dhcp4::Lease;
 use dayfly_wire::dhcp4::client::{Client, Received};
 use dayfly_wire::mac::Mac;
@@ -16,7 +16,7 @@ use crate::events::Level;
 const LISTEN: Duration = Duration::from_millis(500);
 
 /// Asks for a lease until there is one or the probe is over. The port that it opens stays open.
-pub fn lease<S: Sys>(probe: &Probe<S>, port: &mut Option<Box<dyn PacketPort>>) -> Result<Lease, Reason> {
+pub fn lease(probe: &Probe, port: &mut Option<Box<dyn PacketPort>>) -> Result<Lease, Reason> {
     let Some(mac) = probe.link.mac.map(Mac) else {
         return Err(Reason::Refused("it has no Ethernet address, which DHCP needs".to_owned()));
     };

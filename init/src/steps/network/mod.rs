@@ -10,7 +10,7 @@ mod udev;
 use std::time::Duration;
 
 use dayfly_plan::{Code, NetworkPlan};
-use dayfly_sys::{Link, LinkKind, Sys, own};
+use dayfly_sys::{Link, LinkKind, own};
 use dayfly_wire::ip::{IpArg, Method};
 use dayfly_wire::mac::Mac;
 
@@ -30,7 +30,7 @@ const HEAD_START: Duration = Duration::from_secs(10);
 const NAMED_WAIT: Duration = Duration::from_secs(10);
 
 /// Brings the network up.
-pub fn race<S: Sys>(cx: &Context<S>, plan: &NetworkPlan) -> Result<Done, Failure> {
+pub fn race(cx: &Context, plan: &NetworkPlan) -> Result<Done, Failure> {
     // Raw ports are a module in many kernels; where it is neither module nor built in, the port says so.
     if let Err(failure) = cx.modules.load("af_packet") {
         cx.note(Level::Warning, format!("{}: {}", failure.tried, failure.wrong));
@@ -89,11 +89,7 @@ pub fn race<S: Sys>(cx: &Context<S>, plan: &NetworkPlan) -> Result<Done, Failure
 }
 
 /// Configures a claim, and beside it what else `ip=` names and claims something. What was configured before goes first.
-fn configure<S: Sys>(
-    cx: &Context<S>,
-    plan: &NetworkPlan,
-    claim: &Contender,
-) -> Result<NetworkUp, dayfly_sys::SysError> {
+fn configure(cx: &Context, plan: &NetworkPlan, claim: &Contender) -> Result<NetworkUp, dayfly_sys::SysError> {
     let up: Vec<Contender> = cx.claims.all().into_iter().filter(|one| one.is_up).collect();
     take_back(cx, &up);
     let mut network = apply::configure(cx, claim, METRIC)?;
@@ -108,7 +104,7 @@ fn configure<S: Sys>(
 }
 
 /// Configures what else `ip=` names and claims something; the routes of the winner come first.
-fn configure_named<S: Sys>(cx: &Context<S>) {
+fn configure_named(cx: &Context) {
     let first = METRIC + 1 + u32::try_from(cx.claims.named(true).len()).unwrap_or(0);
     for (claim, metric) in cx.claims.named(false).iter().zip(first..) {
         match apply::configure(cx, claim, metric) {
@@ -124,7 +120,7 @@ fn configure_named<S: Sys>(cx: &Context<S>) {
     }
 }
 
-fn done<S: Sys>(cx: &Context<S>, plan: &NetworkPlan, links: &[Link], network: NetworkUp) -> Done {
+fn done(cx: &Context, plan: &NetworkPlan, links: &[Link], network: NetworkUp) -> Done {
     // One that joins late, or was held back for the sake of the one that the firmware booted from, could win as well.
     let others = starters(links, plan, Duration::MAX).len();
     cx.claims.beside_winner(others.max(cx.claims.all().len()) > 1);
@@ -137,7 +133,7 @@ fn done<S: Sys>(cx: &Context<S>, plan: &NetworkPlan, links: &[Link], network: Ne
 }
 
 /// Nothing asks for another way any more: ends the probes, configures what `ip=` names, and takes the rest back.
-pub fn settle<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
+pub fn settle(cx: &Context) -> Result<Done, Failure> {
     let until = cx.sys.now() + NAMED_WAIT.min(cx.left());
     while cx.claims.is_decided() && cx.claims.awaits_named() && cx.sys.now() < until {
         cx.claims.wait(POLL);
@@ -160,7 +156,7 @@ pub fn settle<S: Sys>(cx: &Context<S>) -> Result<Done, Failure> {
 }
 
 /// Takes what is configured away from interfaces that have lost.
-fn take_back<S: Sys>(cx: &Context<S>, contenders: &[Contender]) {
+fn take_back(cx: &Context, contenders: &[Contender]) {
     for contender in contenders.iter().filter(|one| one.is_up) {
         if let Err(error) = apply::flush(cx, &contender.link) {
             cx.note(Level::Warning, format!("{}: {error}", contender.link.name));
@@ -175,7 +171,7 @@ fn describe(network: &NetworkUp) -> String {
     format!("{} has {}/{}{gateway} ({how})", network.iface, network.address, network.prefix)
 }
 
-fn links<S: Sys>(cx: &Context<S>) -> Result<Vec<Link>, Failure> {
+fn links(cx: &Context) -> Result<Vec<Link>, Failure> {
     cx.sys.links().map_err(|error| Failure::from_sys(Code::NetNoLink, "list the interfaces", &error))
 }
 
@@ -218,7 +214,7 @@ fn ip_for(plan: &NetworkPlan, link: &Link) -> Option<IpArg> {
 }
 
 /// Adds an interface, and starts its probe.
-fn enter<S: Sys>(cx: &Context<S>, plan: &NetworkPlan, link: Link) {
+fn enter(cx: &Context, plan: &NetworkPlan, link: Link) {
     let Some(ip) = ip_for(plan, &link) else { return };
     cx.claims.enter(Contender {
         driver: driver(cx, &link),
@@ -234,7 +230,7 @@ fn enter<S: Sys>(cx: &Context<S>, plan: &NetworkPlan, link: Link) {
 }
 
 /// The driver's name; virtual interfaces have none.
-fn driver<S: Sys>(cx: &Context<S>, link: &Link) -> Option<String> {
+fn driver(cx: &Context, link: &Link) -> Option<String> {
     let text = cx.sys.read(&own(format!("/sys/class/net/{}/device/uevent", link.name))).ok()?;
     let fields = dayfly_wire::uevent::parse_file(&String::from_utf8_lossy(&text));
     fields.into_iter().find_map(|(key, value)| (key == "DRIVER").then_some(value))

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use dayfly_plan::NetworkPlan;
-use dayfly_sys::{Link, Sys, own};
+use dayfly_sys::{Files, Link, own};
 use dayfly_wire::mac::Mac;
 use dayfly_wire::net_id;
 
@@ -16,7 +16,7 @@ const CLASS: &str = "/sys/class/net";
 const SLOTS: &str = "/sys/bus/pci/slots";
 
 /// The names that systemd may give to an interface, the likeliest first; none where sysfs does not show what it goes by.
-pub fn of<S: Sys>(sys: &S, interface: &str) -> Vec<String> {
+pub fn of(sys: &dyn Files, interface: &str) -> Vec<String> {
     let Ok(device) = sys.resolve(&own(CLASS).join(interface)) else {
         return Vec::new();
     };
@@ -38,7 +38,7 @@ pub struct Names {
 }
 
 impl Names {
-    fn of<S: Sys>(&mut self, cx: &Context<S>, link: &Link) -> &[String] {
+    fn of(&mut self, cx: &Context, link: &Link) -> &[String] {
         self.known.entry(link.index).or_insert_with(|| {
             let mut names = of(&*cx.sys, &link.name);
             names.extend(link.other_names.iter().cloned());
@@ -47,7 +47,7 @@ impl Names {
     }
 
     /// The plan with every interface that `ip=` names under its name of now.
-    pub fn translate<S: Sys>(&mut self, cx: &Context<S>, plan: &NetworkPlan, links: &[Link]) -> NetworkPlan {
+    pub fn translate(&mut self, cx: &Context, plan: &NetworkPlan, links: &[Link]) -> NetworkPlan {
         let mut plan = plan.clone();
         for iface in plan.ip.iter_mut().filter_map(|ip| ip.iface.as_mut()) {
             if links.iter().any(|link| link.name == *iface) {
@@ -65,7 +65,7 @@ impl Names {
     }
 
     /// Which words of `ip=` name no interface, and what there is instead; `None` where each has its own.
-    pub fn missing<S: Sys>(&mut self, cx: &Context<S>, plan: &NetworkPlan, links: &[Link]) -> Option<String> {
+    pub fn missing(&mut self, cx: &Context, plan: &NetworkPlan, links: &[Link]) -> Option<String> {
         let plan = self.translate(cx, plan, links);
         let is_there = |iface: &str| links.iter().any(|link| link.name == iface);
         let missing: Vec<&str> =

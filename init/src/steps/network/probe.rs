@@ -21,8 +21,8 @@ pub const POLL: Duration = Duration::from_millis(20);
 const RELAXED_POLL: Duration = Duration::from_millis(500);
 
 /// One interface's, on a thread of its own.
-pub struct Probe<S: Sys> {
-    pub sys: Arc<S>,
+pub struct Probe {
+    pub sys: Arc<dyn Sys>,
     pub link: Link,
     pub hostname: Option<HostName>,
     ip: IpArg,
@@ -32,7 +32,7 @@ pub struct Probe<S: Sys> {
 }
 
 /// Starts one.
-pub fn start<S: Sys>(cx: &Context<S>, plan: &NetworkPlan, link: Link, ip: IpArg) {
+pub fn start(cx: &Context, plan: &NetworkPlan, link: Link, ip: IpArg) {
     let (events, step, name) = (cx.events.clone(), cx.step, link.name.clone());
     let probe = Probe {
         sys: Arc::clone(&cx.sys),
@@ -65,7 +65,7 @@ pub fn start<S: Sys>(cx: &Context<S>, plan: &NetworkPlan, link: Link, ip: IpArg)
     }
 }
 
-impl<S: Sys> Probe<S> {
+impl Probe {
     /// A port that it opens is left to the caller to close.
     fn run(&self, port: &mut Option<Box<dyn PacketPort>>) -> Result<Origin, Reason> {
         // What an earlier attempt left would only confuse the routes of this one.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dayfly_plan::paths;
-use dayfly_sys::{Link, Sys, own};
+use dayfly_sys::{Link, own};
 
 use crate::context::Context;
 use crate::events::Level;
@@ -21,14 +21,14 @@ pub struct Udev {
 
 impl Udev {
     /// Looks whether one runs.
-    pub fn find<S: Sys>(cx: &Context<S>) -> Self {
+    pub fn find(cx: &Context) -> Self {
         // Where it cannot be found out, none is waited for.
         let runs = matches!(cx.sys.inspect(&own(paths::UDEV_CONTROL)), Ok(Some(_)));
         Self { runs, since: BTreeMap::new() }
     }
 
     /// True where the interface's name is final, or has been waited for long enough.
-    pub fn is_done_with<S: Sys>(&mut self, cx: &Context<S>, link: &Link) -> bool {
+    pub fn is_done_with(&mut self, cx: &Context, link: &Link) -> bool {
         let record = || own(paths::UDEV_DATA).join(format!("n{}", link.index));
         if !self.runs || matches!(cx.sys.inspect(&record()), Ok(Some(_))) {
             return true;

@@ -1,7 +1,7 @@
 //! Scripts from Git repositories, run when the OS is up: what each needs is written before the service manager looks.
 
 use dayfly_plan::{Code, ScriptPlan};
-use dayfly_sys::{Sys, SysError};
+use dayfly_sys::SysError;
 
 use crate::Failure;
 use crate::context::{Context, Done};
@@ -15,7 +15,7 @@ const RUN: &str = include_str!("run.sh");
 const FOLDER: &str = "/etc/dayfly/scripts";
 
 /// Stages all of them.
-pub fn stage<S: Sys>(cx: &Context<S>, scripts: &[ScriptPlan]) -> Result<Done, Failure> {
+pub fn stage(cx: &Context, scripts: &[ScriptPlan]) -> Result<Done, Failure> {
     let manager = services::manager(cx)?;
     let failed = |error| Failure::from_sys(Code::NodeWrite, "stage the Git scripts", &error);
     if !os::has(&*cx.sys, "/usr/bin/git").map_err(failed)? {
@@ -36,7 +36,7 @@ pub fn stage<S: Sys>(cx: &Context<S>, scripts: &[ScriptPlan]) -> Result<Done, Fa
     Ok(Done::with(format!("{} of {}: {}", names.len(), scripts.len(), names.join(" "))))
 }
 
-fn write<S: Sys>(cx: &Context<S>, manager: Manager, script: &ScriptPlan) -> Result<(), SysError> {
+fn write(cx: &Context, manager: Manager, script: &ScriptPlan) -> Result<(), SysError> {
     let name = &script.name;
     os::write(&*cx.sys, &format!("{FOLDER}/{name}.conf"), &configuration(script), 0o644)?;
     if let Some(hosts) = &script.known_hosts {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dayfly_plan::settings::value::DeviceRef;
 use dayfly_plan::{Code, StateCreation};
-use dayfly_sys::{Sys, own};
+use dayfly_sys::own;
 use dayfly_wire::blank;
 
 use crate::Failure;
@@ -20,11 +20,7 @@ const LIMIT: Duration = Duration::from_secs(240);
 const LEAST: u64 = 64 << 20;
 
 /// Finds the blank disk and makes the file system.
-pub fn make<S: Sys>(
-    cx: &Context<S>,
-    wanted: &DeviceRef,
-    creation: &StateCreation,
-) -> Result<Device, Failure> {
+pub fn make(cx: &Context, wanted: &DeviceRef, creation: &StateCreation) -> Result<Device, Failure> {
     let tried = format!("make {wanted} of a blank disk");
     let refuse = |wrong: String| Failure::new(Code::StateCreate, &tried, wrong);
     let label = match wanted {
@@ -75,7 +71,7 @@ pub fn make<S: Sys>(
 }
 
 /// The one disk that is blank.
-fn the_only_one<S: Sys>(cx: &Context<S>) -> Result<String, String> {
+fn the_only_one(cx: &Context) -> Result<String, String> {
     let mut blank = Vec::new();
     let mut others = Vec::new();
     for name in devices::block_devices(cx) {
@@ -95,7 +91,7 @@ fn the_only_one<S: Sys>(cx: &Context<S>) -> Result<String, String> {
 }
 
 /// `Err` says what speaks against this disk, to follow its name in a sentence.
-fn inspect<S: Sys>(cx: &Context<S>, name: &str) -> Result<(), String> {
+fn inspect(cx: &Context, name: &str) -> Result<(), String> {
     let sys = own("/sys/class/block").join(name);
     let text = |file: &str| {
         let bytes = cx.sys.read(&sys.join(file)).map_err(|error| format!("cannot be looked at: {error}"))?;
@@ -129,7 +125,7 @@ fn inspect<S: Sys>(cx: &Context<S>, name: &str) -> Result<(), String> {
 }
 
 /// What it may be read for is bounded: see [`blank`].
-fn is_blank<S: Sys>(cx: &Context<S>, path: &Path, len: u64) -> Result<(), String> {
+fn is_blank(cx: &Context, path: &Path, len: u64) -> Result<(), String> {
     if len < LEAST {
         return Err(format!("has {} MiB only", len >> 20));
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dayfly_plan::settings::value::DeviceRef;
 use dayfly_plan::{Code, StateCreation, StateSearch};
-use dayfly_sys::{Mount, MountFlags, Sys, SysError};
+use dayfly_sys::{Mount, MountFlags, SysError};
 
 use crate::context::{Context, Done};
 use crate::devices::{self, Device};
@@ -22,7 +22,7 @@ pub const SUITABLE: [&str; 5] = ["ext4", "xfs", "btrfs", "f2fs", "ext3"];
 const READ_ONLY: [i32; 2] = [13, 30];
 
 /// Finds and mounts it. Where nobody asked for one and none is there, what should persist lies in memory.
-pub fn open<S: Sys>(cx: &Context<S>, search: &StateSearch) -> Result<Done, Failure> {
+pub fn open(cx: &Context, search: &StateSearch) -> Result<Done, Failure> {
     let found = match &search.create {
         Some(creation) => find_or_make(cx, &search.device, creation)?,
         None if search.wanted => {
@@ -74,8 +74,8 @@ pub fn open<S: Sys>(cx: &Context<S>, search: &StateSearch) -> Result<Done, Failu
 }
 
 /// A disk that is slow to appear is the state disk all the same: a second one is made only when it had its time.
-fn find_or_make<S: Sys>(
-    cx: &Context<S>,
+fn find_or_make(
+    cx: &Context,
     wanted: &DeviceRef,
     creation: &StateCreation,
 ) -> Result<Option<Device>, Failure> {

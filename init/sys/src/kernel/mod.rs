@@ -35,8 +35,9 @@ use rustix::time::{ClockId, Timespec, clock_gettime, clock_settime};
 
 use crate::pid1::{panic_timeout, power};
 use crate::{
-    Backing, Copied, Entry, FileKind, Link, LinkChange, Loaded, Memory, Mount, Output, PacketPort, Post,
-    Power, RamFile, Request, Response, Result, Rights, Sys, SysError, Tree, TreePath, Uevents,
+    Backing, Copied, Devices, Entry, FileKind, Files, Http, Link, LinkChange, Loaded, Memory, Mount, Network,
+    Output, PacketPort, Platform, Post, Power, RamFile, Request, Response, Result, Rights, SysError, Tree,
+    TreePath, Uevents,
 };
 
 /// The machine this process runs on.
@@ -71,18 +72,7 @@ impl<T, E: Into<io::Error>> Tried<T> for std::result::Result<T, E> {
     }
 }
 
-impl Sys for Kernel {
-    /// [clock_gettime(2)](https://man7.org/linux/man-pages/man2/clock_gettime.2.html), `CLOCK_BOOTTIME`.
-    fn now(&self) -> Duration {
-        let time = clock_gettime(ClockId::Boottime);
-        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-    }
-
-    /// [nanosleep(2)](https://man7.org/linux/man-pages/man2/nanosleep.2.html).
-    fn sleep(&self, time: Duration) {
-        std::thread::sleep(time);
-    }
-
+impl Files for Kernel {
     /// [read(2)](https://man7.org/linux/man-pages/man2/read.2.html).
     fn read(&self, path: &TreePath) -> Result<Vec<u8>> {
         files::read(path)
@@ -91,11 +81,6 @@ impl Sys for Kernel {
     /// [pread(2)](https://man7.org/linux/man-pages/man2/pread.2.html).
     fn read_at(&self, path: &TreePath, offset: u64, len: usize) -> Result<Vec<u8>> {
         files::read_at(path, offset, len)
-    }
-
-    /// [open(2)](https://man7.org/linux/man-pages/man2/open.2.html), `O_EXCL` of a block device.
-    fn check_unused(&self, device: &TreePath) -> Result<()> {
-        files::check_unused(device)
     }
 
     /// [getdents(2)](https://man7.org/linux/man-pages/man2/getdents.2.html).
@@ -161,6 +146,13 @@ impl Sys for Kernel {
     fn copy_file(&self, from: &TreePath, to: &TreePath) -> Result<()> {
         trees::copy_file(from, to)
     }
+}
+
+impl Devices for Kernel {
+    /// [open(2)](https://man7.org/linux/man-pages/man2/open.2.html), `O_EXCL` of a block device.
+    fn check_unused(&self, device: &TreePath) -> Result<()> {
+        files::check_unused(device)
+    }
 
     /// [fsopen(2)](https://man7.org/linux/man-pages/man2/fsopen.2.html),
     /// [open_tree(2)](https://man7.org/linux/man-pages/man2/open_tree.2.html),
@@ -191,17 +183,13 @@ impl Sys for Kernel {
         Ok(Box::new(uevents::Port::open()?))
     }
 
-    /// [proc_meminfo(5)](https://man7.org/linux/man-pages/man5/proc_meminfo.5.html).
-    fn memory(&self) -> Result<Memory> {
-        let text = files::read(&crate::own("/proc/meminfo"))?;
-        memory::parse(&String::from_utf8_lossy(&text))
-    }
-
     /// [memfd_create(2)](https://man7.org/linux/man-pages/man2/memfd_create.2.html).
     fn ram_file(&self, name: &str) -> Result<Box<dyn RamFile>> {
         Ok(Box::new(memory::File::create(name)?))
     }
+}
 
+impl Network for Kernel {
     /// [rtnetlink(7)](https://man7.org/linux/man-pages/man7/rtnetlink.7.html), `RTM_GETLINK`.
     fn links(&self) -> Result<Vec<Link>> {
         links::list()
@@ -217,6 +205,13 @@ impl Sys for Kernel {
         Ok(Box::new(packets::Port::open(index)?))
     }
 
+    /// [sethostname(2)](https://man7.org/linux/man-pages/man2/sethostname.2.html).
+    fn set_hostname(&self, name: &str) -> Result<()> {
+        rustix::system::sethostname(name.as_bytes()).tried("set the host name to", name)
+    }
+}
+
+impl Http for Kernel {
     /// [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110), [RFC 9112](https://www.rfc-editor.org/rfc/rfc9112).
     fn open_url(&self, request: &Request) -> Result<Response> {
         urls::open(request, self.clock())
@@ -226,10 +221,18 @@ impl Sys for Kernel {
     fn post_url(&self, post: &Post) -> Result<u16> {
         urls::post(post, self.clock())
     }
+}
 
-    /// [sethostname(2)](https://man7.org/linux/man-pages/man2/sethostname.2.html).
-    fn set_hostname(&self, name: &str) -> Result<()> {
-        rustix::system::sethostname(name.as_bytes()).tried("set the host name to", name)
+impl Platform for Kernel {
+    /// [clock_gettime(2)](https://man7.org/linux/man-pages/man2/clock_gettime.2.html), `CLOCK_BOOTTIME`.
+    fn now(&self) -> Duration {
+        let time = clock_gettime(ClockId::Boottime);
+        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    }
+
+    /// [nanosleep(2)](https://man7.org/linux/man-pages/man2/nanosleep.2.html).
+    fn sleep(&self, time: Duration) {
+        std::thread::sleep(time);
     }
 
     /// [clock_gettime(2)](https://man7.org/linux/man-pages/man2/clock_gettime.2.html), `CLOCK_REALTIME`.
@@ -242,6 +245,12 @@ impl Sys for Kernel {
         let time = Timespec { tv_sec: epoch_seconds as i64, tv_nsec: 0 };
         clock_settime(ClockId::Realtime, time)
             .tried("set the clock to", format!("{epoch_seconds} s since 1970"))
+    }
+
+    /// [proc_meminfo(5)](https://man7.org/linux/man-pages/man5/proc_meminfo.5.html).
+    fn memory(&self) -> Result<Memory> {
+        let text = files::read(&crate::own("/proc/meminfo"))?;
+        memory::parse(&String::from_utf8_lossy(&text))
     }
 
     /// [getrandom(2)](https://man7.org/linux/man-pages/man2/getrandom.2.html).
