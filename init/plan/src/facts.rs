@@ -5,7 +5,7 @@ use std::fmt;
 use dayfly_wire::mac::Mac;
 
 use crate::settings::value::HostName;
-use crate::{Secret, Source, Stage};
+use crate::{Secret, Source};
 
 /// How Dayfly was started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -120,24 +120,6 @@ pub enum Store {
     Smbios,
     /// QEMU's fw_cfg, readable once its driver is there.
     FwCfg,
-}
-
-impl Store {
-    /// From when on its credentials are known.
-    pub const fn stage(self) -> Stage {
-        match self {
-            Store::Smbios => Stage::Devices,
-            Store::FwCfg => Stage::Network,
-        }
-    }
-
-    /// Its name for people.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Store::Smbios => "smbios",
-            Store::FwCfg => "fw_cfg",
-        }
-    }
 }
 
 /// Something that a step finds and that the rest of the boot is planned by.

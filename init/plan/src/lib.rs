@@ -42,7 +42,7 @@ pub use problem::{Problem, Severity};
 use reference::in_reference;
 pub use secret::Secret;
 pub use settings::Settings;
-pub use source::{Place, Source, Sourced, Stage};
+pub use source::{Kind, Limit, Place, Private, Source, Sourced, Stage};
 pub use step::StepId;
 pub use table::Row;
 

@@ -6,7 +6,7 @@ use super::problems::Problems;
 use super::rules::Known;
 use super::trust::{self, Floor, Wish};
 use super::{Settings, file, groups, keys, names, nearest, parameters, userinfo};
-use crate::source::CREDENTIAL_FILE;
+use crate::source::{CREDENTIAL_FILE, private_places};
 use crate::{
     Code, Credential, Document, Facts, Layer, Place, Problem, Severity, Source, Sourced, Stage, Store,
 };
@@ -210,8 +210,8 @@ fn admit(shown: &str, stage: Stage, secret: bool, source: &Source) -> Result<(),
             code: Code::ConfigSecret,
             source: source.clone(),
             text: format!(
-                "{shown} is a secret, but others can read it where it stands ({source}); it is taken from \
-                 credentials, /config or a settings URL with https only."
+                "{shown} is a secret, but others can read it where it stands ({source}); it is taken from {} only.",
+                private_places()
             ),
         });
     }

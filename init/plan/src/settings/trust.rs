@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Code, Place, Problem, Secret, Severity, Source};
+use crate::{Code, Limit, Place, Problem, Secret, Severity, Source};
 
 /// What somebody gains who may choose a setting's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -243,9 +243,9 @@ impl Floor {
             return Ok(());
         }
         let more = if wish.class == Class::Image { " without a hash that an earlier place owns" } else { "" };
-        match wish.source.file() {
+        match wish.source.limit() {
             // A server on the way must not make half a node of it: the boot says so and does not go on.
-            Source::Url { secure: false } if self.url.0 == Trust::Limited => Err(wish.problem(
+            Limit::WithoutTls if self.url.0 == Trust::Limited => Err(wish.problem(
                 Severity::Refuse,
                 &format!(
                     "decides what runs as root or who is trusted{more}, and anybody on the way can write what comes over plain \
@@ -253,7 +253,7 @@ impl Floor {
                 ),
             )),
             // Who puts a disk into a node does not get to stop it.
-            Source::Config if self.config.0 == Trust::Limited => Err(wish.problem(
+            Limit::Disk if self.config.0 == Trust::Limited => Err(wish.problem(
                 Severity::Warn,
                 &format!(
                     "is not used: it decides what runs as root or who is trusted{more}, and config.trust = \"limited\" ({}) lets \
@@ -261,7 +261,7 @@ impl Floor {
                     self.config.1
                 ),
             )),
-            _ => Ok(()),
+            Limit::None | Limit::WithoutTls | Limit::Disk => Ok(()),
         }
     }
 

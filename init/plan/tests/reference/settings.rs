@@ -8,7 +8,7 @@ use dayfly_plan::settings::rules::CONDITIONS;
 use dayfly_plan::settings::template::VARIABLES;
 use dayfly_plan::settings::trust::{Class, class};
 use dayfly_plan::settings::{Settings, gather};
-use dayfly_plan::{Facts, Stage};
+use dayfly_plan::{Facts, Kind, Private, Stage};
 
 use super::{MADE, cell, code, page};
 
@@ -81,15 +81,20 @@ when = { hostname = \"worker*\", serial = \"SN-0042\" }
 
 | place | how it is written | read | may hold secrets |
 |---|---|---|---|
-| built in | the defaults in the tables below | - | - |
-| the OS image | TOML in `/usr/lib/dayfly/settings.toml` | when the image is mounted | no |
-| the initramfs | TOML, `dayfly initramfs --settings FILE`, packed as `/etc/dayfly.toml` | at once | no |
-| a server | TOML behind `settings.url` | when the network is up | with `https` |
-| the settings disk | TOML in `dayfly.toml` on the file system with the label `config`, or on `config.device` | when the drivers are loaded | yes |
-| SMBIOS | OEM strings (type 11) `io.systemd.credential:NAME=VALUE` or `io.systemd.credential.binary:NAME=BASE64` | at once | yes |
-| QEMU's fw_cfg | `opt/io.systemd.credentials/NAME` | when its driver is loaded | yes |
-| kernel command line | `dayfly.image.url=…` | at once | no |
-
+",
+    );
+    for kind in Kind::ALL {
+        let (row, doc) = (kind.row(), kind.row().doc);
+        let secrets = match row.private {
+            _ if *kind == Kind::Default => "-",
+            Private::No => "no",
+            Private::Yes(_) => "yes",
+            Private::OverTls(_) => "with `https`",
+        };
+        writeln!(text, "| {} | {} | {} | {secrets} |", doc.title, doc.written, doc.read).unwrap();
+    }
+    text.push_str(
+        "
 The credential `dayfly.toml` is a whole settings file; `dayfly.NAME` is the setting NAME, and wins over that file.
 Credentials with other names are the OS's. Why it is so, and who can be trusted with what:
 [where settings come from](../explanation/settings.md).
