@@ -1,8 +1,8 @@
 //! A node of k0s.
 
 use std::fmt;
-use std::str::FromStr;
 
+use crate::settings::value::{Value, choice};
 use crate::{Document, Secret};
 
 /// What a node of k0s is.
@@ -19,13 +19,6 @@ pub enum Role {
 }
 
 impl Role {
-    const ALL: [(&'static str, Self); 4] = [
-        ("controller", Self::Controller),
-        ("controller+worker", Self::ControllerWorker),
-        ("single", Self::Single),
-        ("worker", Self::Worker),
-    ];
-
     /// Whether it runs the control plane.
     pub const fn is_controller(self) -> bool {
         !matches!(self, Role::Worker)
@@ -37,20 +30,20 @@ impl Role {
     }
 }
 
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Self::ALL.iter().find(|(_, role)| role == self).map_or("", |(name, _)| name);
-        f.write_str(name)
-    }
+/// A role, or none.
+pub struct RoleOrNone;
+
+choice! { RoleOrNone, kept as Option<Role> =
+    "controller" => Some(Role::Controller),
+    "controller+worker" => Some(Role::ControllerWorker),
+    "single" => Some(Role::Single),
+    "worker" => Some(Role::Worker),
+    or "none" => None
 }
 
-impl FromStr for Role {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let found = Self::ALL.iter().find(|(name, _)| *name == text).map(|(_, role)| *role);
-        found
-            .ok_or_else(|| format!("\"{text}\" is not one of {}", Self::ALL.map(|(name, _)| name).join(", ")))
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&RoleOrNone::show(&Some(*self)))
     }
 }
 

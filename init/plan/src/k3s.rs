@@ -1,9 +1,8 @@
 //! A node of k3s.
 
 use std::fmt;
-use std::str::FromStr;
 
-use crate::settings::kubelet::ApiServer;
+use crate::settings::value::{ApiServer, Value, choice};
 use crate::{Document, Secret};
 
 /// What a node of k3s is.
@@ -15,24 +14,18 @@ pub enum Role {
     Agent,
 }
 
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Role::Server => "server",
-            Role::Agent => "agent",
-        })
-    }
+/// A role, or none.
+pub struct RoleOrNone;
+
+choice! { RoleOrNone, kept as Option<Role> =
+    "server" => Some(Role::Server),
+    "agent" => Some(Role::Agent),
+    or "none" => None
 }
 
-impl FromStr for Role {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "server" => Ok(Role::Server),
-            "agent" => Ok(Role::Agent),
-            _ => Err(format!("\"{text}\" is not one of server, agent")),
-        }
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&RoleOrNone::show(&Some(*self)))
     }
 }
 

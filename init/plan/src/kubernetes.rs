@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::node::SysctlPlan;
-use crate::settings::kubelet::{ApiServer, CaBundle, Label, Taint};
+use crate::settings::value::{ApiServer, CaBundle, Label, Taint};
 use crate::{Document, Secret};
 
 /// Modules that pods and services need: their layers, bridges that the packet filter sees, and its memory of connections.

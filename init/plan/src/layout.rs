@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 pub use defaults::{DEFAULTS, Owned, Writer, default_layout, is_database};
 
+use crate::settings::value::{Bytes, Value, own_values, pattern};
 use crate::{Source, Sourced};
 
 /// What happens to a path of the OS.
@@ -49,12 +50,18 @@ impl FromStr for Policy {
             ("persistent", _) => Ok(Policy::Persistent),
             ("persistent-file", _) => Ok(Policy::PersistentFile),
             ("tmpfs", _) => Ok(Policy::Tmpfs(None)),
-            (_, Some(size)) => Ok(Policy::Tmpfs(Some(crate::settings::value::parse_size(size)?))),
+            (_, Some(size)) => Ok(Policy::Tmpfs(Some(Bytes::read(size)?))),
             _ => Err(format!(
                 "\"{text}\" is not one of read-only, ephemeral, persistent, persistent-file, tmpfs, tmpfs(SIZE)"
             )),
         }
     }
+}
+
+own_values! {
+    Policy = "policy", pattern(
+        r"^(read-only|ephemeral|persistent|persistent-file|tmpfs(\((?!0*\))[0-9]+(\.[0-9]{1,9})?([kKmMgG](iB)?)?\))?)$"
+    );
 }
 
 /// The policies by path. A path below another one is set up after it.

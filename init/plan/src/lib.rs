@@ -7,6 +7,7 @@
 
 mod action;
 mod code;
+mod document;
 mod facts;
 mod failure;
 mod firmware;
@@ -30,7 +31,8 @@ pub use action::{
     StateCreation, StateSearch,
 };
 pub use code::Code;
-pub use facts::{Credential, Document, Fact, Facts, Layer, Machine, Store, Way};
+pub use document::Document;
+pub use facts::{Credential, Fact, Facts, Layer, Machine, Store, Way};
 pub use failure::{Attempts, Class, Next, OnFailure, Pauses, Retry};
 pub use k0s::K0sPlan;
 pub use k3s::K3sPlan;

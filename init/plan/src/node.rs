@@ -1,8 +1,10 @@
 //! What makes a node the one it is, beside its name: files, users, sysctls, units, host keys, and who keeps its address.
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::Secret;
+use crate::settings::value::{self, Form, choice, number, own_values, values};
 
 /// A file of the node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,46 +134,49 @@ pub enum NetworkKeeper {
     Ifupdown,
 }
 
-impl NetworkKeeper {
-    /// All of them, with their names.
-    pub const ALL: [(&'static str, Self); 4] = [
-        ("auto", Self::Auto),
-        ("none", Self::None),
-        ("networkd", Self::Networkd),
-        ("ifupdown", Self::Ifupdown),
-    ];
+choice! { HostKeys =
+    "persistent" => HostKeys::Persistent,
+    "ephemeral" => HostKeys::Ephemeral,
+    or "image" => HostKeys::Image
 }
 
-impl HostKeys {
-    /// All of them, with their names.
-    pub const ALL: [(&'static str, Self); 3] =
-        [("persistent", Self::Persistent), ("ephemeral", Self::Ephemeral), ("image", Self::Image)];
+choice! { NetworkKeeper =
+    "auto" => NetworkKeeper::Auto,
+    "none" => NetworkKeeper::None,
+    "networkd" => NetworkKeeper::Networkd,
+    or "ifupdown" => NetworkKeeper::Ifupdown
 }
 
-macro_rules! named {
-    ($($kind:ty)*) => { $(
-        impl fmt::Display for $kind {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let name = Self::ALL.iter().find(|(_, one)| one == self).map_or("", |(name, _)| name);
-                f.write_str(name)
-            }
-        }
-
-        impl std::str::FromStr for $kind {
-            type Err = String;
-
-            fn from_str(text: &str) -> Result<Self, String> {
-                let found = Self::ALL.iter().find(|(name, _)| *name == text).map(|(_, one)| *one);
-                found.ok_or_else(|| {
-                    let names: Vec<&str> = Self::ALL.iter().map(|(name, _)| *name).collect();
-                    format!("\"{text}\" is not one of {}", names.join(", "))
-                })
-            }
-        }
-    )* };
+values! {
+    /// What is in a file.
+    FileContent(Content) = "text", Form::Text, |text| Ok(Content::Open(text.to_owned())), shown;
+    /// What is in a file that nobody else may read.
+    FileSecret(Content, secret) = "text", Form::Text, |text| Ok(Content::Secret(Secret::new(text))), shown;
 }
 
-named! { HostKeys NetworkKeeper }
+own_values! {
+    OwnerName = "user or user:group",
+        number(0, i64::MAX, r"^(?!-)[A-Za-z0-9._$-]{1,32}(:(?!-)[A-Za-z0-9._$-]{1,32})?$");
+}
+
+fn shown(content: &Content) -> String {
+    match content {
+        Content::Open(text) => value::size(text),
+        Content::Secret(secret) => secret.to_string(),
+    }
+}
+
+impl FromStr for OwnerName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (user, group) = match text.split_once(':') {
+            Some((user, group)) => (user, Some(value::account(group)?)),
+            None => (text, None),
+        };
+        Ok(Self { user: value::account(user)?, group })
+    }
+}
 
 impl fmt::Display for OwnerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

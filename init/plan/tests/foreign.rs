@@ -1,8 +1,8 @@
 //! Words of other boot programs: what Dayfly does not act on is named once, and what is nobody's business here is not.
 
-use dayfly_plan::settings::foreign::{FOREIGN, Where, find};
 use dayfly_plan::settings::gather;
-use dayfly_plan::settings::parameters::PARAMETERS;
+use dayfly_plan::settings::table::foreign::{FOREIGN, Where, find};
+use dayfly_plan::settings::table::parameters::PARAMETERS;
 use dayfly_plan::{Code, Facts, Severity, Way, plan};
 
 fn said(way: Way, cmdline: &str) -> Vec<String> {

@@ -1,7 +1,8 @@
 //! Laws that hold for every plan, whatever the settings.
 
-use dayfly_plan::settings::groups::GROUPS;
-use dayfly_plan::settings::trust::{Class, Trust, class};
+use dayfly_plan::settings::table::class::{Class, class};
+use dayfly_plan::settings::table::groups::GROUPS;
+use dayfly_plan::settings::value::Trust;
 use dayfly_plan::settings::{Settings, gather};
 use dayfly_plan::{
     Action, Facts, LayoutEntry, OnFailure, Phase, Place, Plan, Retry, Source, StepId, Store, Way, plan,

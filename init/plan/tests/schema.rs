@@ -254,7 +254,7 @@ proptest! {
     /// What the parser takes, the schema takes: nobody is told by an editor that a good file is bad.
     #[test]
     fn the_schema_refuses_nothing_that_is_taken(value in values(), which in 0..1000_usize) {
-        use dayfly_plan::settings::{groups::GROUPS, keys::KEYS};
+        use dayfly_plan::settings::table::{groups::GROUPS, keys::KEYS};
         thread_local!(static VALIDATOR: Validator = validator());
         let entry = |group: &str| match group {
             "layout" | "file" => "/srv/x",

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 
-use dayfly_plan::settings::template::{UrlTemplate, Variables};
+use dayfly_plan::settings::value::{UrlTemplate, Variables};
 use dayfly_plan::{Code, Document, Fact, Layer, Patience, Source, paths};
 use dayfly_sys::{Cause, Request, Response, SysError};
 

@@ -14,8 +14,7 @@ use crate::k3s::K3sPlan;
 use crate::kubernetes::{KernelNeeds, KubeletPlan};
 use crate::layout::{self, Policy};
 use crate::node::{FilePlan, HostKeys, NetworkKeeper, SysctlPlan, UnitPlan, UserPlan};
-use crate::settings::template::UrlTemplate;
-use crate::settings::value::{DeviceRef, HostName, Sha256, Size, Url};
+use crate::settings::value::{DeviceRef, HostName, Sha256, Size, Url, UrlTemplate};
 
 /// How the network comes up.
 #[derive(Debug, Clone, PartialEq, Eq)]

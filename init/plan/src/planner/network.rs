@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Draft, EARLY_SETTINGS, LATE_SETTINGS, ip, patience, values, within};
-use crate::settings::template::Variables;
+use crate::settings::value::Variables;
 use crate::settings::{ImageSource, Settings};
 use crate::{Action, Deadline, NetworkPlan, OnFailure, Phase, Sourced, StepId, Way};
 

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use dayfly_plan::settings::foreign::{FOREIGN, Where};
-use dayfly_plan::settings::parameters::{PARAMETERS, Weight};
+use dayfly_plan::settings::table::foreign::{FOREIGN, Where};
+use dayfly_plan::settings::table::parameters::{PARAMETERS, Weight};
 use dayfly_wire::ip::IpArg;
 
 use super::{MADE, cell, page};

@@ -10,7 +10,7 @@ use dayfly_wire::mac::Mac;
 use dayfly_wire::modules::matches;
 use toml::{Table, Value};
 
-use super::nearest;
+use crate::settings::value::nearest;
 use crate::{Machine, Stage};
 
 /// What a rule may ask for, in the order of the documentation.

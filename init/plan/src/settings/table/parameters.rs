@@ -1,11 +1,18 @@
 //! What dracut and the kernel document on the command line, mapped onto the settings. docs/reference/parameters.md is
 //! generated from the table. A parameter that is not here is somebody else's and never an error.
 
-use super::keys::{add, emergency, module, put, relative};
-use super::problems::Problems;
-use super::value::{Size, parse_bool, parse_path, parse_size};
-use super::{ImageSource, Settings, root, userinfo};
-use crate::{Code, Phase, Problem, Severity, Source, Sourced, Way, in_reference};
+use std::net::IpAddr;
+
+use dayfly_wire::ip::IpArg;
+use dayfly_wire::mac::Mac;
+
+use super::slot::{List, Slot, put};
+use crate::settings::value::{
+    BelowDisk, Bytes, DeviceRef, Emergency, FileName, HostName, ImageSource, ModuleName, Path, Repository,
+    Seconds, Size, Url, Value, WholeSeconds, YesNo,
+};
+use crate::settings::wanted::Settings;
+use crate::{Phase, Source, Way, in_reference};
 
 /// What a bad value of a parameter means for the boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,46 +36,15 @@ pub struct Parameter {
     pub doc: &'static str,
     /// How much a bad value matters.
     pub weight: Weight,
+    /// Where it is somebody else's to read: on this way Dayfly was started, it says how the boot got here.
+    pub except: Option<Way>,
     /// Applies it.
-    set: Apply,
-}
-
-/// Applies a parameter if it is one that we know.
-pub fn apply(
-    settings: &mut Settings,
-    key: &str,
-    value: Option<&str>,
-    source: &Source,
-    problems: &mut Problems,
-) {
-    let Some(parameter) =
-        PARAMETERS.iter().find(|parameter| dayfly_wire::cmdline::same_key(parameter.name, key))
-    else {
-        return super::foreign::name(settings.way, key, value, source, problems);
-    };
-    let shown =
-        value.map_or_else(|| parameter.name.to_owned(), |value| format!("{}={value}", parameter.name));
-    let said = |reason: String| userinfo::hide(&format!("{shown}: {reason}."), value.unwrap_or_default());
-    match (parameter.set)(settings, value, source) {
-        Ok(None) => {}
-        Ok(Some(note)) => problems.push(Problem {
-            severity: Severity::Warn,
-            code: Code::ConfigUnsupported,
-            source: source.clone(),
-            text: said(note),
-        }),
-        Err(reason) => problems.push(Problem {
-            severity: if parameter.weight == Weight::Essential { Severity::Refuse } else { Severity::Warn },
-            code: Code::ConfigValue,
-            source: source.clone(),
-            text: said(reason),
-        }),
-    }
+    pub(in crate::settings) set: Apply,
 }
 
 /// dracut's booleans: the bare word is a yes.
 fn flag(value: Option<&str>) -> Result<bool, String> {
-    value.map_or(Ok(true), |text| parse_bool(&text.to_ascii_lowercase()).or_else(|_| parse_bool(text)))
+    value.map_or(Ok(true), |text| YesNo::read(&text.to_ascii_lowercase()).or_else(|_| YesNo::read(text)))
 }
 
 fn needed(value: Option<&str>) -> Result<&str, String> {
@@ -76,34 +52,25 @@ fn needed(value: Option<&str>) -> Result<&str, String> {
 }
 
 macro_rules! parameters {
-    ($($name:literal $kind:literal $weight:ident $doc:literal |$s:ident, $v:ident, $src:ident| $set:expr;)*) => {
+    (@except $way:ident) => { Some(Way::$way) };
+    (@except) => { None };
+    ($($name:literal $(but $way:ident)? $kind:literal $weight:ident $doc:literal |$s:ident, $v:ident, $src:ident| $set:expr;)*) => {
         /// Every parameter, in the order of the documentation.
         pub static PARAMETERS: &[Parameter] = &[$(Parameter {
-            name: $name, kind: $kind, weight: Weight::$weight, doc: in_reference($doc), set: |$s, $v, $src| $set,
+            name: $name, kind: $kind, weight: Weight::$weight, doc: in_reference($doc), except: parameters!(@except $($way)?), set: |$s, $v, $src| $set,
         },)*];
     };
 }
 
 parameters! {
-    "root" "[live:]URL, [live:]device, live:/path" Essential "The OS image: live:http://…, http://…, live:LABEL=…, LABEL=, UUID=, PARTLABEL=, PARTUUID= or /dev/NAME; live:/path is a file in the initramfs. With live:, a disk holds the image as a file (rd.live.dir, rd.live.squashimg) unless it is an image itself."
-        |s, v, src| {
-            // Of a root that is mounted already, this is what the distribution's initramfs mounted it by.
-            if s.way != Way::Root {
-                put(&mut s.image, root::parse(needed(v)?)?, src);
-            }
-            Ok(None)
-        };
-    "coreos.live.rootfs_url" "URL" Essential "Taken as the image, which must be a squashfs or erofs file; Fedora CoreOS's own is an archive with one in it."
-        |s, v, src| {
-            if s.way != Way::Root {
-                put(&mut s.image, ImageSource::Url(needed(v)?.parse()?), src);
-            }
-            Ok(None)
-        };
+    "root" but Root "[live:]URL, [live:]device, live:/path" Essential "The OS image: live:http://…, http://…, live:LABEL=…, LABEL=, UUID=, PARTLABEL=, PARTUUID= or /dev/NAME; live:/path is a file in the initramfs. With live:, a disk holds the image as a file (rd.live.dir, rd.live.squashimg) unless it is an image itself."
+        |s, v, src| { put(&mut s.image, ImageSource::of_root(needed(v)?)?, src); Ok(None) };
+    "coreos.live.rootfs_url" but Root "URL" Essential "Taken as the image, which must be a squashfs or erofs file; Fedora CoreOS's own is an archive with one in it."
+        |s, v, src| { put(&mut s.image, ImageSource::Url(Url::read(needed(v)?)?), src); Ok(None) };
     "rd.live.dir" "path" Helpful "The folder of the image file on a disk; LiveOS."
-        |s, v, src| { s.live_dir.set(relative(needed(v)?)?, src.clone()); Ok(None) };
+        |s, v, src| take::<BelowDisk>(&mut s.live_dir, v, src);
     "rd.live.squashimg" "file name" Helpful "The image's file name on a disk; squashfs.img."
-        |s, v, src| { s.live_file.set(relative(needed(v)?)?, src.clone()); Ok(None) };
+        |s, v, src| take::<FileName>(&mut s.live_file, v, src);
     "rd.live.image" "-" Helpful "Accepted: every boot here is one of an image."
         |_s, _v, _src| Ok(None);
     "rd.live.ram" "yes or no" Helpful "Accepted: a fetched image is in memory anyhow, once; an image on a disk is used where it is."
@@ -127,121 +94,114 @@ parameters! {
     "rw" "-" Helpful "Accepted, as ro."
         |_s, _v, _src| Ok(None);
     "ip" "see ip= below" Essential "How an interface gets its address; repeatable."
-        |s, v, src| {
-            let ip: dayfly_wire::ip::IpArg = needed(v)?.parse().map_err(|e: dayfly_wire::ip::IpArgError| e.to_string())?;
-            add(&mut s.ip, ip, src);
-            Ok(None)
-        };
+        |s, v, src| gather::<IpArg>(&mut s.ip, v, src);
     "BOOTIF" "[01-]MAC" Helpful "The interface that the firmware booted from: preferred."
         |s, v, src| {
-            let mac = dayfly_wire::mac::Mac::from_bootif(needed(v)?).map_err(|e| format!("{e}"))?;
+            let mac = Mac::from_bootif(needed(v)?).map_err(|e| format!("{e}"))?;
             put(&mut s.bootif, mac, src);
             Ok(None)
         };
     "nameserver" "IP address" Helpful "A name server; repeatable."
-        |s, v, src| {
-            let text = needed(v)?;
-            add(&mut s.dns, text.parse().map_err(|_| format!("\"{text}\" is not an IP address"))?, src);
-            Ok(None)
-        };
+        |s, v, src| gather::<IpAddr>(&mut s.dns, v, src);
     "rd.neednet" "yes or no" Helpful "Bring the network up even if the image is on a disk."
         |s, v, src| { s.network_wanted.set(flag(v)?, src.clone()); Ok(None) };
     "rd.retry" "seconds" Helpful "How long network and image are tried again before the boot has failed."
-        |s, v, src| { s.retry.set(super::value::parse_seconds(needed(v)?)?, src.clone()); Ok(None) };
+        |s, v, src| take::<Seconds>(&mut s.retry, v, src);
     "rd.timeout" "seconds" Helpful "How long a disk is waited for; 0, dracut's for ever, is a day here: no wait is endless."
         |s, v, src| {
             let text = needed(v)?;
             let wait = if text == "0" { "86400" } else { text };
-            s.device_wait.set(super::value::parse_seconds(wait)?, src.clone());
-            Ok(None)
+            take::<Seconds>(&mut s.device_wait, Some(wait), src)
         };
     "rd.shell" "yes or no" Helpful "A shell on the console when the boot fails, if the initramfs has one."
         |s, v, src| { s.shell.set(flag(v)?, src.clone()); Ok(None) };
     "rd.emergency" "reboot, poweroff or halt" Helpful "What follows a failed boot."
-        |s, v, src| { put(&mut s.emergency, emergency(needed(v)?)?, src); Ok(None) };
+        |s, v, src| take::<Emergency>(&mut s.emergency, v, src);
     "panic" "seconds" Helpful "The pause before that; 0 waits for ever, a negative number does not wait."
-        |s, v, src| {
-            let text = needed(v)?;
-            put(&mut s.panic, text.parse().map_err(|_| format!("\"{text}\" is not a whole number of seconds"))?, src);
-            Ok(None)
-        };
-    "rd.break" "stage" Helpful "A shell before a stage: cmdline, pre-udev, pre-trigger, initqueue, pre-mount, mount, pre-pivot, cleanup, or a phase of the plan. dracut opens its own."
-        |s, v, src| {
-            if s.way != Way::Dracut {
-                put(&mut s.break_before, break_before(v.unwrap_or("pre-pivot"))?, src);
-            }
-            Ok(None)
-        };
+        |s, v, src| take::<WholeSeconds>(&mut s.panic, v, src);
+    "rd.break" but Dracut "stage" Helpful "A shell before a stage: cmdline, pre-udev, pre-trigger, initqueue, pre-mount, mount, pre-pivot, cleanup, or a phase of the plan. dracut opens its own."
+        |s, v, src| { put(&mut s.break_before, break_before(v.unwrap_or("pre-pivot"))?, src); Ok(None) };
     "rd.dayfly" "yes or no" Helpful "Read by dracut's module: whether the boot is Dayfly's where others could boot it as well."
         |_s, v, _src| { flag(v)?; Ok(None) };
     "quiet" "-" Helpful "The kernel's: only errors reach the console; the whole log is in /run/dayfly/boot.log all the same."
         |_s, _v, _src| Ok(None);
     "rd.debug" "yes or no" Helpful "Log every detail to the console."
         |s, v, src| { s.debug.set(flag(v)?, src.clone()); Ok(None) };
-    "init" "path" Essential "The OS's init; where it is Dayfly itself, dayfly.init= names the OS's."
-        |s, v, src| {
-            if s.way != Way::Root {
-                put(&mut s.init, parse_path(needed(v)?)?, src);
-            }
-            Ok(None)
-        };
+    "init" but Root "path" Essential "The OS's init; where it is Dayfly itself, dayfly.init= names the OS's."
+        |s, v, src| take::<Path>(&mut s.init, v, src);
     "my.git" "URL" Helpful "As dayfly.git=."
         |s, v, src| {
-            let url = super::script::repository(needed(v)?)?;
+            let url = Repository::read(needed(v)?)?;
             put(&mut s.scripts.entry("node".to_owned()).or_default().git, url, src);
             Ok(None)
         };
     "my.hostname" "host name" Helpful "As dayfly.hostname=."
-        |s, v, src| { put(&mut s.hostname, needed(v)?.parse()?, src); Ok(None) };
+        |s, v, src| take::<HostName>(&mut s.hostname, v, src);
     "hostname" "host name" Helpful "The kernel's own: as dayfly.hostname=."
-        |s, v, src| { put(&mut s.hostname, needed(v)?.parse()?, src); Ok(None) };
+        |s, v, src| take::<HostName>(&mut s.hostname, v, src);
     "systemd.hostname" "host name" Helpful "As dayfly.hostname=, and wins over it: the OS's systemd takes its name from this word, whatever is in /etc."
-        |_s, v, _src| super::names::check_word(needed(v)?);
+        |_s, v, _src| check_name(needed(v)?);
     "rd.driver.blacklist" "module,…" Helpful "Modules never to load for a device."
-        |s, v, src| { modules(&mut s.modules_blacklist, v, src) };
+        |s, v, src| gather::<ModuleName>(&mut s.modules_blacklist, v, src);
     "modprobe.blacklist" "module,…" Helpful "As rd.driver.blacklist."
-        |s, v, src| { modules(&mut s.modules_blacklist, v, src) };
+        |s, v, src| gather::<ModuleName>(&mut s.modules_blacklist, v, src);
     "rd.driver.pre" "module,…" Helpful "Modules to load whatever the buses show."
-        |s, v, src| { modules(&mut s.modules_load, v, src) };
+        |s, v, src| gather::<ModuleName>(&mut s.modules_load, v, src);
     "rd.driver.post" "module,…" Helpful "As rd.driver.pre."
-        |s, v, src| { modules(&mut s.modules_load, v, src) };
+        |s, v, src| gather::<ModuleName>(&mut s.modules_load, v, src);
     "modules_load" "module,…" Helpful "systemd's for the OS: as dayfly.os.modules=."
-        |s, v, src| { modules(&mut s.os_modules, v, src) };
+        |s, v, src| gather::<ModuleName>(&mut s.os_modules, v, src);
     "rd.modules_load" "module,…" Helpful "As rd.driver.pre."
-        |s, v, src| { modules(&mut s.modules_load, v, src) };
+        |s, v, src| gather::<ModuleName>(&mut s.modules_load, v, src);
 }
 
 /// A plain number of MiB, or a size with its unit.
 fn mebibytes(text: &str) -> Result<Size, String> {
     if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
-        && let Ok(bytes) = parse_size(&format!("{text}M"))
+        && let Ok(bytes) = Bytes::read(&format!("{text}M"))
     {
         return Ok(Size::Bytes(bytes));
     }
     text.parse()
 }
 
-fn modules(
-    list: &mut Vec<Sourced<String>>,
+/// Sets a setting from the value of a word.
+fn take<V: Value>(
+    slot: &mut impl Slot<V>,
     value: Option<&str>,
     source: &Source,
 ) -> Result<Option<String>, String> {
-    for name in needed(value)?.split(',') {
-        add(list, module(name)?, source);
-    }
-    Ok(None)
+    slot.take(needed(value)?, source).map(|()| None)
+}
+
+/// Adds the value of a word to a setting that gathers them.
+fn gather<V: Value>(
+    list: &mut impl List<V>,
+    value: Option<&str>,
+    source: &Source,
+) -> Result<Option<String>, String> {
+    list.take(needed(value)?, source).map(|()| None)
+}
+
+/// What is wrong with the value of `systemd.hostname=`, or what it leaves different from the node's name.
+fn check_name(text: &str) -> Result<Option<String>, String> {
+    HostName::read(text)?;
+    Ok(text.contains(|c: char| c.is_ascii_uppercase()).then(|| {
+        "a Node's name is in lower case, and the OS's systemd takes the word as it is: write it in lower case"
+            .to_owned()
+    }))
 }
 
 fn overlay(settings: &mut Settings, value: Option<&str>, source: &Source) -> Result<Option<String>, String> {
     let text = value.unwrap_or("1");
-    if let Ok(on) = parse_bool(text) {
+    if let Ok(on) = YesNo::read(text) {
         return Ok((!on).then(|| "the root is an overlay all the same".to_owned()));
     }
     if let Some(options) = text.strip_prefix("tmpfs") {
         for option in options.trim_start_matches(':').split(',').filter(|option| !option.is_empty()) {
             match option.split_once('=') {
                 Some(("size", size)) => {
-                    put(&mut settings.root_size, size.parse()?, source);
+                    put(&mut settings.root_size, Size::read(size)?, source);
                 }
                 _ => return Ok(Some(format!("the option \"{option}\" is not supported"))),
             }
@@ -253,7 +213,7 @@ fn overlay(settings: &mut Settings, value: Option<&str>, source: &Source) -> Res
         Some((device, folder)) => (device, Some(folder)),
         None => (text, None),
     };
-    settings.state_device.set(device.parse()?, source.clone());
+    settings.state_device.set(DeviceRef::read(device)?, source.clone());
     Ok(folder.map(|folder| {
         format!("the folder \"{folder}\" is not used: the persistent paths have folders of their own")
     }))

@@ -1,8 +1,12 @@
 //! Settings of which there is one for each of something: a policy per path, a value per sysctl, a file per path. The
 //! entry's name stands in the setting's: `layout./var = "ephemeral"`. The documentation is generated from the table.
 
-use super::{Settings, Shown, node};
-use crate::{Source, Sourced, Stage, in_reference, layout};
+use super::class::Class;
+use super::slot::Shown;
+use super::{node, script};
+use crate::settings::value::{Form, Value};
+use crate::settings::wanted::Settings;
+use crate::{Policy, Source, Sourced, Stage, in_reference, layout};
 
 /// A group of settings.
 pub struct Group {
@@ -27,10 +31,14 @@ pub struct Field {
     pub name: &'static str,
     /// What its value is, for people.
     pub kind: &'static str,
+    /// How its value is written in a settings file.
+    pub form: Form,
     /// What it does.
     pub doc: &'static str,
     /// When it is used: a source that is known only later cannot set it.
     pub stage: Stage,
+    /// What somebody gains who may choose its value.
+    pub class: Class,
     /// It is taken from private sources only and shown by nobody.
     pub secret: bool,
     /// It gathers several values; this drops all of the entry of this name.
@@ -39,32 +47,59 @@ pub struct Field {
     pub set: fn(&mut Settings, &str, &str, &Source) -> Result<(), String>,
 }
 
+/// Name, class, type of the value, field of the entry, documentation; the entry is found by the function that the field is
+/// written behind. A field in brackets gathers values; in braces stands how to set what is no field.
+macro_rules! field {
+    (@clear [$entry:ident.$list:ident]) => {
+        Some(|settings, name| $entry(settings, name).map(|entry| entry.$list.clear()))
+    };
+    (@clear $other:tt) => { None };
+    (@set $value:ty, ($entry:ident.$field:ident)) => {
+        |settings, name, text, source| {
+            $crate::settings::table::slot::Slot::<$value>::take(&mut $entry(settings, name)?.$field, text, source)
+        }
+    };
+    (@set $value:ty, [$entry:ident.$list:ident]) => {
+        |settings, name, text, source| {
+            $crate::settings::table::slot::List::<$value>::take(&mut $entry(settings, name)?.$list, text, source)
+        }
+    };
+    (@set $value:ty, { $set:expr }) => { $set };
+    ($name:literal, $class:ident $(($anchor:expr))?, $value:ty => $slot:tt, $doc:literal) => {
+        $crate::settings::table::groups::Field {
+            name: $name,
+            kind: <$value as $crate::settings::value::Value>::KIND,
+            form: <$value as $crate::settings::value::Value>::FORM,
+            doc: $crate::in_reference($doc),
+            // Whoever has an entry of a group uses it in the OS.
+            stage: $crate::Stage::Root,
+            class: $crate::settings::table::class::Class::$class $(($anchor))?,
+            secret: <$value as $crate::settings::value::Value>::SECRET,
+            clear: $crate::settings::table::groups::field!(@clear $slot),
+            set: $crate::settings::table::groups::field!(@set $value, $slot),
+        }
+    };
+}
+pub(super) use field;
+
 /// Every group, in the order of the documentation.
 pub static GROUPS: &[&Group] =
-    &[&LAYOUT, &node::FILE, &node::USER, &node::SYSCTL, &node::UNIT, &super::script::GROUP];
+    &[&LAYOUT, &node::FILE, &node::USER, &node::SYSCTL, &node::UNIT, &script::GROUP];
 
 static LAYOUT: Group = Group {
     name: "layout",
     entry: "PATH",
     doc: in_reference("What happens to a path of the OS; see Layout below."),
-    fields: &[Field {
-        name: "",
-        kind: "policy",
-        doc: in_reference(
-            "`read-only`, `ephemeral`, `persistent`, `persistent-file`, `tmpfs` or `tmpfs(SIZE)`.",
-        ),
-        stage: Stage::Root,
-        secret: false,
-        clear: None,
-        set: |settings, path, text, source| layout::set(&mut settings.layout, path, text, source),
-    }],
+    fields: &[field!(
+        "", Privileged, Policy => { |settings, path, text, source| layout::set(&mut settings.layout, path, text, source) },
+        "`read-only`, `ephemeral`, `persistent`, `persistent-file`, `tmpfs` or `tmpfs(SIZE)`."
+    )],
     show: |settings| {
-        let row = |(path, policy): (&String, &crate::Sourced<crate::Policy>)| Shown {
-            name: format!("layout.{path}"),
-            value: policy.value.to_string(),
-            source: policy.source.clone(),
-        };
-        settings.layout.iter().map(row).collect()
+        let mut rows = Vec::new();
+        for (path, policy) in &settings.layout {
+            Rows { rows: &mut rows, prefix: "layout".to_owned() }.add::<Policy>(path, Some(policy));
+        }
+        rows
     },
 };
 
@@ -117,16 +152,11 @@ pub(super) struct Rows<'a> {
 
 impl Rows<'_> {
     /// One field's, where it is set.
-    pub fn add<T>(&mut self, field: &str, value: Option<&Sourced<T>>, text: impl Fn(&T) -> String) {
+    pub fn add<V: Value>(&mut self, field: &str, value: Option<&Sourced<V::Kept>>) {
         self.rows.extend(value.map(|value| Shown {
             name: format!("{}.{field}", self.prefix),
-            value: text(&value.value),
+            value: V::show(&value.value),
             source: value.source.clone(),
         }));
     }
-}
-
-/// A text may be long and have many lines: how much it is shows that it has arrived.
-pub(super) fn size(text: &str) -> String {
-    format!("{} bytes", text.len())
 }

@@ -3,8 +3,10 @@
 use dayfly_wire::cmdline::{Cmdline, same_key};
 
 use super::problems::Problems;
-use super::value::HostName;
-use super::{Settings, keys, userinfo};
+use super::userinfo;
+use crate::settings::table::slot::put;
+use crate::settings::value::HostName;
+use crate::settings::wanted::Settings;
 use crate::{Code, Facts, Problem, Severity, Source};
 
 /// The word that the OS's systemd takes its name from, before `/etc/hostname` (systemd(1)).
@@ -18,7 +20,7 @@ pub(super) fn by_credential(settings: &mut Settings, facts: &Facts, problems: &m
         let source = Source::Credential(*store, credential.name.clone());
         let text = credential.value.expose().trim();
         match text.parse() {
-            Ok(name) => keys::put(&mut settings.hostname, name, &source),
+            Ok(name) => put(&mut settings.hostname, name, &source),
             Err(reason) => {
                 let text = userinfo::hide(&format!("system.hostname: {reason}."), text);
                 problems.push(warning(Code::ConfigValue, source, text));
@@ -43,16 +45,7 @@ pub(super) fn by_word(settings: &mut Settings, cmdline: &Cmdline, problems: &mut
         );
         problems.push(warning(Code::ConfigValue, source.clone(), text));
     }
-    keys::put(&mut settings.hostname, name, &source);
-}
-
-/// What is wrong with the value of `systemd.hostname=`, or what it leaves different from the node's name.
-pub(super) fn check_word(text: &str) -> Result<Option<String>, String> {
-    text.parse::<HostName>()?;
-    Ok(text.contains(|c: char| c.is_ascii_uppercase()).then(|| {
-        "a Node's name is in lower case, and the OS's systemd takes the word as it is: write it in lower case"
-            .to_owned()
-    }))
+    put(&mut settings.hostname, name, &source);
 }
 
 fn warning(code: Code, source: Source, text: String) -> Problem {

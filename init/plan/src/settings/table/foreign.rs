@@ -4,10 +4,6 @@
 
 use dayfly_wire::cmdline::same_key;
 
-use super::problems::Problems;
-use super::value::parse_bool;
-use crate::{Code, Problem, Severity, Source, Way};
-
 /// Where a word is named. On a mounted root (`init=`) none is: the initramfs before has acted on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Where {
@@ -31,30 +27,6 @@ pub struct Foreign {
     pub named: Where,
 }
 
-/// Names a word, unless one of its row has been. Its value is never in the message: some hold passwords.
-pub(super) fn name(way: Way, key: &str, value: Option<&str>, source: &Source, problems: &mut Problems) {
-    let Some(row) = find(key) else { return };
-    let is_here = way == Way::Initramfs || way == Way::Dracut && row.named == Where::Both;
-    // What is switched off is not missed; where a word means "off" by itself, `1` does.
-    let is_off = parse_bool(value.unwrap_or("1")) == Ok(ON_BY_ITSELF.contains(&key));
-    if !is_here || is_off {
-        return;
-    }
-    let (what, whose, instead) = (row.what, row.whose, row.instead);
-    let said = format!(" asks for {what} ({whose}), which Dayfly does not do: {instead}.");
-    if problems.has_ending(&said) {
-        return;
-    }
-    let key: String = key.chars().take(64).flat_map(char::escape_debug).collect();
-    let equals = if value.is_some() { "=" } else { "" };
-    problems.push(Problem {
-        severity: Severity::Warn,
-        code: Code::ConfigUnsupported,
-        source: source.clone(),
-        text: format!("{key}{equals}{said}"),
-    });
-}
-
 /// The row of a word.
 pub fn find(key: &str) -> Option<&'static Foreign> {
     FOREIGN.iter().find(|row| row.names.iter().any(|name| fits(name, key)))
@@ -68,7 +40,7 @@ fn fits(name: &str, key: &str) -> bool {
 }
 
 /// Words whose plain form asks for nothing: only `=0` does.
-const ON_BY_ITSELF: [&str; 2] = ["rd.peerdns", "rd.bootif"];
+pub(in crate::settings) const ON_BY_ITSELF: [&str; 2] = ["rd.peerdns", "rd.bootif"];
 
 const IN_THE_OS: &str =
     "let the OS's network service set it up, and give the boot one plain card with ip=CARD:dhcp";

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use dayfly_wire::mac::Mac;
 
-use super::nearest;
-use super::value::Url;
+use super::url::url_pattern;
+use super::{Url, nearest, own_values, pattern};
 
 /// The variables, as they are documented.
 pub const VARIABLES: [(&str, &str); 6] = [
@@ -129,6 +129,12 @@ impl fmt::Display for UrlTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+own_values! {
+    UrlTemplate = "URL with variables", pattern(url_pattern!(
+        r"([/?#]([^\s$\u0000-\u0020\u007f-\u009f]| |\$(?!\{)|\$\{(mac|mac:hexhyp|mac:hexraw|uuid|serial|hostname)\})*)?$"
+    ));
 }
 
 enum Part<'a> {

@@ -1,6 +1,6 @@
-//! Settings of k3s.
+//! k3s.
 
-use super::kubelet::ApiServer;
+use crate::settings::value::ApiServer;
 use crate::{Document, Secret, Sourced, k3s::Role};
 
 /// k3s of the image.
@@ -34,12 +34,4 @@ impl Default for K3sSettings {
             images: None,
         }
     }
-}
-
-/// A role, or none.
-pub fn role(text: &str) -> Result<Option<Role>, String> {
-    if text == "none" {
-        return Ok(None);
-    }
-    text.parse().map(Some).map_err(|wrong: String| format!("{wrong}, none"))
 }

@@ -3,11 +3,15 @@
 
 use serde_json::{Map, Value, json};
 
-use super::form::{self, Form};
-use super::groups::{GROUPS, Group};
-use super::keys::KEYS;
-use super::rules::CONDITIONS;
-use super::{Settings, Shown};
+use dayfly_wire::mac::Mac;
+
+use crate::settings::VERSION;
+use crate::settings::gather::rules::CONDITIONS;
+use crate::settings::table::groups::{Field, GROUPS, Group};
+use crate::settings::table::keys::KEYS;
+use crate::settings::table::slot::Shown;
+use crate::settings::value::{Form, Value as _};
+use crate::settings::wanted::Settings;
 
 /// The whole schema. A setting that it refuses is refused, or warned of, by a boot; a boot looks closer at values.
 pub fn schema() -> Value {
@@ -16,7 +20,7 @@ pub fn schema() -> Value {
     let defaults = Settings::default();
     for key in KEYS {
         let shown = (key.show)(&defaults, key.name);
-        let value = value(key.kind, key.doc, key.secret, key.many(), shown.first());
+        let value = value(key.form, key.doc, key.secret, key.many(), shown.first());
         match key.name.split_once('.') {
             None => {
                 properties.insert(key.name.to_owned(), value);
@@ -46,7 +50,7 @@ pub fn schema() -> Value {
     });
     properties.insert(
         "version".to_owned(),
-        json!({ "const": super::file::VERSION, "description": "The version of the format." }),
+        json!({ "const": VERSION, "description": "The version of the format." }),
     );
     properties.insert(
         "match".to_owned(),
@@ -72,8 +76,7 @@ fn reference(table: &str) -> Value {
 }
 
 /// What may be written for a setting.
-fn value(kind: &str, doc: &str, secret: bool, many: bool, default: Option<&Shown>) -> Value {
-    let form = form::of(kind).unwrap_or(Form::Text);
+fn value(form: Form, doc: &str, secret: bool, many: bool, default: Option<&Shown>) -> Value {
     let one = of_form(form);
     let mut schema = if many { json!({ "anyOf": [one, { "type": "array", "items": one }] }) } else { one };
     if let Value::Object(fields) = &mut schema {
@@ -123,13 +126,13 @@ fn typed(form: Form, text: &str) -> Value {
 fn of_group(group: &Group) -> Value {
     let entry = match group.fields {
         [field] if field.name.is_empty() => {
-            let value = value(field.kind, field.doc, field.secret, field.many(), None);
+            let value = value(field.form, field.doc, field.secret, field.many(), None);
             // Names with dots need no quotes: TOML makes tables of them, and the parser puts them together again.
             if group.name == "sysctl" { json!({ "anyOf": [value, reference(group.name)] }) } else { value }
         }
         fields => {
-            let field = |field: &super::groups::Field| {
-                (field.name.to_owned(), value(field.kind, field.doc, field.secret, field.many(), None))
+            let field = |field: &Field| {
+                (field.name.to_owned(), value(field.form, field.doc, field.secret, field.many(), None))
             };
             let properties: Map<String, Value> = fields.iter().map(field).collect();
             json!({ "type": "object", "properties": properties, "additionalProperties": false })
@@ -158,8 +161,8 @@ fn entry_pattern(group: &Group) -> &'static str {
 
 fn when() -> Value {
     let pattern = |name: &str| match name {
-        "mac" => match form::of("MAC address") {
-            Some(Form::Pattern(pattern)) => pattern,
+        "mac" => match Mac::FORM {
+            Form::Pattern(pattern) => pattern,
             _ => "",
         },
         "uuid" => "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$",

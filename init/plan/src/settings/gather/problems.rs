@@ -69,6 +69,11 @@ impl Problems {
     }
 }
 
+/// What refuses the boot: a value that cannot be used.
+pub(super) fn refuse(source: &Source, text: String) -> Problem {
+    Problem { severity: Severity::Refuse, code: Code::ConfigValue, source: source.clone(), text }
+}
+
 fn cut(text: &mut String) {
     if text.len() <= LONGEST {
         return;

@@ -2,15 +2,16 @@
 
 use toml::{Table, Value};
 
-use super::form::{self, Form};
-use super::gather::{self, ONE_VALUE, apply_key};
-use super::problems::Problems;
+use super::depth::depth;
+use super::key::{ONE_VALUE, apply_key};
+use super::problems::{Problems, refuse};
 use super::rules::{Conditions, Known};
-use super::{Settings, groups, keys};
+use crate::settings::VERSION;
+use crate::settings::table::{groups, keys};
+use crate::settings::value::Form;
+use crate::settings::wanted::Settings;
 use crate::{Code, Layer, Problem, Severity, Source};
 
-/// The only version there is.
-pub(super) const VERSION: i64 = 1;
 /// The deepest that tables and lists may stand in one another: no setting needs a tenth of it. What reads them goes down
 /// as deep, and so does the stack of process 1.
 const DEEPEST: usize = 64;
@@ -79,75 +80,6 @@ pub fn apply(settings: &mut Settings, layer: &Layer, known: &Known<'_>, problems
             "\"{RULES}\" is a list of rules: each starts with [[{RULES}]], in two brackets."
         ))),
     }
-}
-
-/// How deep a text goes at most, by its brackets and the dots between names. Strings and comments have none.
-fn depth(text: &str) -> usize {
-    let mut deepest = 0;
-    // The dots since each bracket that is open, or since its last comma.
-    let mut open: Vec<usize> = vec![0];
-    let mut sum = 0;
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        match byte {
-            b'#' => rest = skip(rest, |rest| rest.starts_with(b"\n")),
-            b'"' | b'\'' => rest = skip_string(byte, rest),
-            b'[' | b'{' => {
-                open.push(0);
-                sum += 1;
-            }
-            b']' | b'}' if open.len() > 1 => sum -= 1 + open.pop().unwrap_or_default(),
-            b'.' => {
-                if let Some(dots) = open.last_mut() {
-                    *dots += 1;
-                    sum += 1;
-                }
-            }
-            b',' => sum -= open.last_mut().map(std::mem::take).unwrap_or_default(),
-            // A statement ends with its line, unless a bracket is open.
-            b'\n' if open.len() == 1 => {
-                sum -= open.last_mut().map(std::mem::take).unwrap_or_default();
-            }
-            _ => {}
-        }
-        deepest = deepest.max(sum);
-    }
-    deepest
-}
-
-/// What stands behind a string that has just begun.
-fn skip_string(quote: u8, rest: &[u8]) -> &[u8] {
-    let three = [quote; 3];
-    // Three quotes start one that has lines; two are an empty one.
-    if let Some(mut rest) = rest.strip_prefix(&[quote; 2]) {
-        loop {
-            match rest {
-                [] => return rest,
-                [b'\\', _, after @ ..] if quote == b'"' => rest = after,
-                _ if rest.starts_with(&three) => return rest.get(3..).unwrap_or_default(),
-                [_, after @ ..] => rest = after,
-            }
-        }
-    }
-    let mut rest = rest;
-    loop {
-        match rest {
-            [] | [b'\n', ..] => return rest,
-            [b'\\', _, after @ ..] if quote == b'"' => rest = after,
-            [byte, after @ ..] if *byte == quote => return after,
-            [_, after @ ..] => rest = after,
-        }
-    }
-}
-
-fn skip(mut rest: &[u8], ends: impl Fn(&[u8]) -> bool) -> &[u8] {
-    while let Some((_, after)) = rest.split_first()
-        && !ends(rest)
-    {
-        rest = after;
-    }
-    rest
 }
 
 /// A rule's settings, if its conditions hold. A mistake in a rule for other machines is said, and does not keep this one
@@ -228,14 +160,11 @@ fn flatten(
 /// The values that a key is set to, one after the other: those of a list where it gathers several. What is of a type that it
 /// cannot have is said, and is none of them.
 fn items<'a>(name: &str, value: &'a Value, source: &Source, problems: &mut Problems) -> Vec<&'a Value> {
-    let (many, form) = match written(name) {
-        Some((kind, many)) => (many, form::of(kind).unwrap_or(Form::Text)),
-        // What it should have been is said by the one who looks it up.
-        None => return vec![value],
-    };
+    // What it should have been is said by the one who looks it up.
+    let Some((form, many)) = written(name) else { return vec![value] };
     let items: Vec<&Value> = match value {
         Value::Array(_) if !many => {
-            problems.push(gather::refuse(source, format!("{name}: {ONE_VALUE}.")));
+            problems.push(refuse(source, format!("{name}: {ONE_VALUE}.")));
             return Vec::new();
         }
         Value::Array(items) => items.iter().collect(),
@@ -244,18 +173,18 @@ fn items<'a>(name: &str, value: &'a Value, source: &Source, problems: &mut Probl
     let fits = |item: &&Value| match form.check(item) {
         Ok(()) => true,
         Err(reason) => {
-            problems.push(gather::refuse(source, format!("{name}: {reason}.")));
+            problems.push(refuse(source, format!("{name}: {reason}.")));
             false
         }
     };
     items.into_iter().filter(fits).collect()
 }
 
-/// The kind of a setting's value, and whether it gathers several.
-fn written(name: &str) -> Option<(&'static str, bool)> {
+/// How a setting's value is written, and whether it gathers several.
+fn written(name: &str) -> Option<(Form, bool)> {
     match groups::find(name) {
-        Some((group, rest)) => group.entry(rest).ok().map(|(_, field)| (field.kind, field.many())),
-        None => keys::find(name).map(|key| (key.kind, key.many())),
+        Some((group, rest)) => group.entry(rest).ok().map(|(_, field)| (field.form, field.many())),
+        None => keys::find(name).map(|key| (key.form, key.many())),
     }
 }
 

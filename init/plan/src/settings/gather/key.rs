@@ -1,0 +1,123 @@
+//! A setting and its text: whether it may be set from there, and what is wrong with it.
+
+use super::problems::{Problems, refuse};
+use super::trust::Wish;
+use super::userinfo;
+use crate::settings::table::{groups, keys};
+use crate::settings::value::nearest;
+use crate::settings::wanted::Settings;
+use crate::source::private_places;
+use crate::{Code, Problem, Severity, Source, Stage};
+
+/// What is wrong with a list for a setting that gathers nothing.
+pub(super) const ONE_VALUE: &str = "it takes one value, and this is a list";
+
+/// Sets one key from its text, or says what is wrong with it. Without a text it is an empty list, which drops the values of
+/// lower places.
+pub(super) fn apply_key(
+    settings: &mut Settings,
+    name: &str,
+    text: Option<&str>,
+    source: &Source,
+    problems: &mut Problems,
+) {
+    let shown = match source {
+        Source::Cmdline(_) => format!("dayfly.{name}="),
+        _ => name.to_owned(),
+    };
+    let mut take = |entry, class, stage, secret, set: &dyn Fn(&mut Settings) -> Result<(), String>| {
+        let wish = Wish { shown: &shown, entry, class, text, source };
+        let taken = admit(&shown, stage, secret, source).and_then(|()| settings.floor.admit(&wish)).and_then(
+            |is_new| {
+                if !is_new {
+                    return Ok(());
+                }
+                set(settings).map(|()| settings.floor.own(&wish)).map_err(|reason| {
+                    let message = format!("{}: {reason}.", written(&shown, text, secret));
+                    refuse(source, userinfo::hide(&message, text.unwrap_or_default()))
+                })
+            },
+        );
+        // What is refused of a whole list is said once.
+        problems.extend(taken.err().filter(|problem| {
+            problem.code != Code::ConfigTrust || problems.last().is_none_or(|last| last.text != problem.text)
+        }));
+    };
+    if let Some((group, rest)) = groups::find(name) {
+        match group.entry(rest) {
+            Ok((entry, field)) => {
+                take(Some(entry), field.class, field.stage, field.secret, &|settings| match (
+                    text,
+                    field.clear,
+                ) {
+                    (Some(text), _) => (field.set)(settings, entry, text, source),
+                    (None, Some(clear)) => clear(settings, entry),
+                    (None, None) => Err(ONE_VALUE.to_owned()),
+                });
+            }
+            Err(reason) => problems.push(refuse(source, format!("{shown}: {reason}."))),
+        }
+        return;
+    }
+    if let Some(key) = keys::find(name) {
+        take(None, key.class, key.stage, key.secret, &|settings| match (text, key.clear) {
+            (Some(text), _) => (key.set)(settings, text, source),
+            (None, Some(clear)) => {
+                clear(settings);
+                settings.emptied.insert(key.name, source.clone());
+                Ok(())
+            }
+            (None, None) => Err(ONE_VALUE.to_owned()),
+        });
+        return;
+    }
+    // What is only counted needs no hint.
+    let meant = (!problems.is_full(source)).then(|| nearest(name, keys::names().chain(groups::names())));
+    let hint = match meant.flatten() {
+        Some(meant) => format!("did you mean {}?", shown.replace(name, meant)),
+        None => "docs/reference/settings.md lists all settings.".to_owned(),
+    };
+    problems.push(Problem {
+        severity: Severity::Warn,
+        code: Code::ConfigUnknown,
+        source: source.clone(),
+        text: format!("{shown} is not a setting of Dayfly; {hint}"),
+    });
+}
+
+/// A setting and its value for a message; a secret's value never is in one, and a whole text is not for one.
+fn written(shown: &str, text: Option<&str>, secret: bool) -> String {
+    let Some(text) = text.filter(|_| !secret) else { return shown.to_owned() };
+    match shown {
+        _ if text.contains('\n') => format!("{shown} ({} bytes)", text.len()),
+        parameter if parameter.ends_with('=') => format!("{parameter}{text}"),
+        name => format!("{name} = {text}"),
+    }
+}
+
+/// Whether this source may set a setting of that stage.
+fn admit(shown: &str, stage: Stage, secret: bool, source: &Source) -> Result<(), Problem> {
+    if secret && !source.is_private() {
+        return Err(Problem {
+            severity: Severity::Refuse,
+            code: Code::ConfigSecret,
+            source: source.clone(),
+            text: format!(
+                "{shown} is a secret, but others can read it where it stands ({source}); it is taken from {} only.",
+                private_places()
+            ),
+        });
+    }
+    if source.stage() > stage {
+        return Err(Problem {
+            severity: Severity::Warn,
+            code: Code::ConfigTooLate,
+            source: source.clone(),
+            text: format!(
+                "{shown} comes too late to be used: it is needed before {}, and {source} is read after that.",
+                stage.moment()
+            ),
+        });
+    }
+    Ok(())
+}

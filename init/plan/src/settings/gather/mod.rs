@@ -1,0 +1,127 @@
+//! From the facts to the settings: every source in its turn, the weakest first.
+
+use dayfly_wire::cmdline::Cmdline;
+
+mod depth;
+mod file;
+mod key;
+mod names;
+mod problems;
+pub mod rules;
+pub mod trust;
+mod userinfo;
+mod words;
+
+use self::key::apply_key;
+use self::problems::{Problems, refuse};
+use self::rules::Known;
+use self::trust::Floor;
+use super::table::groups;
+use super::value::Trust;
+use super::wanted::Settings;
+use crate::source::CREDENTIAL_FILE;
+use crate::{Credential, Document, Facts, Layer, Place, Problem, Source, Sourced, Stage, Store};
+
+/// Gathers the settings. Problems do not stop it: what can be used is used, and the rest is said.
+pub fn gather(facts: &Facts) -> (Settings, Vec<Problem>) {
+    let nameless = gather_for(facts, None);
+    if !nameless.0.asked.name {
+        return nameless;
+    }
+    // Rules that ask for the name cannot set it: what the others make of it is what they are asked with.
+    match (&nameless.0.hostname, &facts.machine.network_name) {
+        (Some(name), _) => gather_for(facts, Some((name.value.as_str(), Stage::Network))),
+        (None, Some(name)) => gather_for(facts, Some((name.as_str(), Stage::Image))),
+        (None, None) => nameless,
+    }
+}
+
+/// The places that come first in trust settle what decides it; then all places are taken in, on that floor.
+fn gather_for(facts: &Facts, name: Option<(&str, Stage)>) -> (Settings, Vec<Problem>) {
+    let (first, _) = collect(facts, name, Place::Firmware, Floor::default());
+    let policy = |trust: &Sourced<Trust>| (trust.value, trust.source.clone());
+    let floor = first.floor.clone().with(policy(&first.settings_trust), policy(&first.config_trust));
+    collect(facts, name, Place::Default, floor)
+}
+
+/// What the places up to `last` in the order of trust say.
+fn collect(
+    facts: &Facts,
+    name: Option<(&str, Stage)>,
+    last: Place,
+    floor: Floor,
+) -> (Settings, Vec<Problem>) {
+    let mut settings =
+        Settings { way: facts.way, machine: facts.machine.clone(), floor, ..Settings::default() };
+    let mut problems = Problems::default();
+    let known = Known { machine: &facts.machine, name };
+    let mut layers: Vec<&Layer> = facts.layers.iter().filter(|layer| layer.source.place() <= last).collect();
+    layers.sort_by_key(|layer| layer.source.rank());
+    for layer in layers {
+        file::apply(&mut settings, layer, &known, &mut problems);
+    }
+    names::by_credential(&mut settings, facts, &mut problems);
+    for (store, credential) in &facts.credentials {
+        apply_credential(&mut settings, *store, credential, &known, &mut problems);
+    }
+    let cmdline = Cmdline::parse(&facts.cmdline);
+    for word in cmdline.words() {
+        let source = Source::Cmdline(format!("{}=", word.key));
+        let value = word.value.as_deref();
+        if let Some(name) = ours(&word.key) {
+            // A bare `dayfly.debug` is a yes.
+            apply_key(&mut settings, &name, Some(value.unwrap_or("1")), &source, &mut problems);
+        } else {
+            words::apply(&mut settings, &word.key, value, &source, &mut problems);
+        }
+    }
+    names::by_word(&mut settings, &cmdline, &mut problems);
+    settings.init_args = cmdline.handed_to_init();
+    problems.extend(rivals(&settings));
+    (settings, problems.into_vec())
+}
+
+/// A node runs one of them: they would fight for the same ports, folders and control groups.
+fn rivals(settings: &Settings) -> Option<Problem> {
+    let (kubelet, k0s, k3s) = (&settings.kubelet.enabled, &settings.k0s.role, &settings.k3s.role);
+    let wanted: Vec<(&str, &Source)> = [
+        kubelet.value.then_some(("kubelet.enabled", &kubelet.source)),
+        k0s.value.map(|_| ("k0s.role", &k0s.source)),
+        k3s.value.map(|_| ("k3s.role", &k3s.source)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let [_, .., (_, source)] = wanted.as_slice() else { return None };
+    let names: Vec<String> = wanted.iter().map(|(name, source)| format!("{name} ({source})")).collect();
+    Some(refuse(source, format!("{}: a node runs only one of kubelet, k0s and k3s.", names.join(" and "))))
+}
+
+/// `dayfly.toml` is a whole settings file, `dayfly.NAME` one setting; all others are the OS's.
+fn apply_credential(
+    settings: &mut Settings,
+    store: Store,
+    credential: &Credential,
+    known: &Known<'_>,
+    problems: &mut Problems,
+) {
+    let source = Source::Credential(store, credential.name.clone());
+    let text = credential.value.expose();
+    if credential.name == CREDENTIAL_FILE {
+        let layer = Layer { source, document: Document(text.to_owned()) };
+        file::apply(settings, &layer, known, problems);
+    } else if let Some(name) = ours(&credential.name) {
+        // A value that was a file of one line ends with that line's end.
+        let line = text.strip_suffix('\n').filter(|line| !line.contains('\n'));
+        apply_key(settings, &name, Some(line.unwrap_or(text)), &source, problems);
+    }
+}
+
+/// The setting's name in a `dayfly.NAME` parameter; `-` and `_` are one to the kernel, but not in the names that a
+/// group's entries have.
+fn ours(key: &str) -> Option<String> {
+    key.strip_prefix("dayfly.").map(|name| match groups::find(name) {
+        Some(_) => name.to_owned(),
+        None => name.replace('-', "_"),
+    })
+}

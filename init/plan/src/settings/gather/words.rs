@@ -1,0 +1,69 @@
+//! Words of the kernel command line that others document.
+
+use dayfly_wire::cmdline::same_key;
+
+use super::problems::Problems;
+use super::userinfo;
+use crate::settings::table::foreign::{self, Where};
+use crate::settings::table::parameters::{PARAMETERS, Weight};
+use crate::settings::value::{Value, YesNo};
+use crate::settings::wanted::Settings;
+use crate::{Code, Problem, Severity, Source, Way};
+
+/// Applies a parameter if it is one that we know.
+pub(super) fn apply(
+    settings: &mut Settings,
+    key: &str,
+    value: Option<&str>,
+    source: &Source,
+    problems: &mut Problems,
+) {
+    let Some(parameter) = PARAMETERS.iter().find(|parameter| same_key(parameter.name, key)) else {
+        return name(settings.way, key, value, source, problems);
+    };
+    let shown =
+        value.map_or_else(|| parameter.name.to_owned(), |value| format!("{}={value}", parameter.name));
+    let said = |reason: String| userinfo::hide(&format!("{shown}: {reason}."), value.unwrap_or_default());
+    if parameter.except == Some(settings.way) {
+        return;
+    }
+    match (parameter.set)(settings, value, source) {
+        Ok(None) => {}
+        Ok(Some(note)) => problems.push(Problem {
+            severity: Severity::Warn,
+            code: Code::ConfigUnsupported,
+            source: source.clone(),
+            text: said(note),
+        }),
+        Err(reason) => problems.push(Problem {
+            severity: if parameter.weight == Weight::Essential { Severity::Refuse } else { Severity::Warn },
+            code: Code::ConfigValue,
+            source: source.clone(),
+            text: said(reason),
+        }),
+    }
+}
+
+/// Names a word, unless one of its row has been. Its value is never in the message: some hold passwords.
+fn name(way: Way, key: &str, value: Option<&str>, source: &Source, problems: &mut Problems) {
+    let Some(row) = foreign::find(key) else { return };
+    let is_here = way == Way::Initramfs || way == Way::Dracut && row.named == Where::Both;
+    // What is switched off is not missed; where a word means "off" by itself, `1` does.
+    let is_off = YesNo::read(value.unwrap_or("1")) == Ok(foreign::ON_BY_ITSELF.contains(&key));
+    if !is_here || is_off {
+        return;
+    }
+    let (what, whose, instead) = (row.what, row.whose, row.instead);
+    let said = format!(" asks for {what} ({whose}), which Dayfly does not do: {instead}.");
+    if problems.has_ending(&said) {
+        return;
+    }
+    let key: String = key.chars().take(64).flat_map(char::escape_debug).collect();
+    let equals = if value.is_some() { "=" } else { "" };
+    problems.push(Problem {
+        severity: Severity::Warn,
+        code: Code::ConfigUnsupported,
+        source: source.clone(),
+        text: format!("{key}{equals}{said}"),
+    });
+}

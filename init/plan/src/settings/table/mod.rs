@@ -1,0 +1,10 @@
+//! The tables: every setting, and every word of the kernel command line that is one of them or is named.
+
+pub mod class;
+pub mod foreign;
+pub mod groups;
+pub mod keys;
+mod node;
+pub mod parameters;
+mod script;
+pub mod slot;

@@ -1,0 +1,80 @@
+//! The OS image.
+
+use std::fmt;
+
+use super::{DeviceRef, Path, Url, Value};
+
+/// Where the OS image is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageSource {
+    /// On a server.
+    Url(Url),
+    /// On a disk: the disk itself, or with `live` a file on it.
+    Device {
+        /// The disk.
+        device: DeviceRef,
+        /// dracut's `live:`: the image is a file in the disk's file system, unless the disk itself is one.
+        live: bool,
+    },
+    /// A file in the initramfs itself.
+    File(String),
+}
+
+/// Roots of other boot programs, and what to write instead.
+const OTHER_SCHEMES: &[(&[&str], &str)] = &[
+    (
+        &["nfs", "nfs4", "cifs", "virtiofs"],
+        "make a squashfs of that folder (mksquashfs FOLDER os.squashfs -comp zstd) and write root=live:http://SERVER/os.squashfs",
+    ),
+    (
+        &["iscsi", "nbd", "fcoe"],
+        "boot from a local disk, or serve the image as a file and write root=live:http://SERVER/IMAGE",
+    ),
+    (&["tftp", "ftp"], "serve the image over http or https and write root=live:http://SERVER/IMAGE"),
+    (
+        &["zfs"],
+        "put a squashfs or erofs image on a web server or a plain disk: root=live:http://SERVER/IMAGE, root=LABEL=NAME",
+    ),
+    (
+        &["wwinit"],
+        "serve the node image as squashfs or erofs and write root=live:http://SERVER/IMAGE; overlays of Warewulf have no place here, settings have",
+    ),
+];
+
+impl ImageSource {
+    /// Reads the value of `root=`, in the spellings of dracut and of the kernel: dracut.cmdline(7).
+    pub fn of_root(text: &str) -> Result<Self, String> {
+        let (live, rest) = match text.strip_prefix("live:").or_else(|| text.strip_prefix("squashfs:")) {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        if rest.is_empty() {
+            return Err(
+                "it names no image: a URL, LABEL=, UUID=, PARTLABEL=, PARTUUID= or /dev/NAME is expected"
+                    .to_owned(),
+            );
+        }
+        if rest.contains("://") {
+            return rest.parse().map(Self::Url);
+        }
+        if live && rest.starts_with('/') && !rest.starts_with("/dev/") {
+            return Path::read(rest).map(Self::File);
+        }
+        if let Some((scheme, _)) = rest.split_once(':')
+            && let Some((_, instead)) = OTHER_SCHEMES.iter().find(|(schemes, _)| schemes.contains(&scheme))
+        {
+            return Err(format!("\"{scheme}:\" is not supported; {instead}"));
+        }
+        rest.parse().map(|device| Self::Device { device, live })
+    }
+}
+
+impl fmt::Display for ImageSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ImageSource::Url(url) => url.fmt(f),
+            ImageSource::Device { device, .. } => device.fmt(f),
+            ImageSource::File(path) => path.fmt(f),
+        }
+    }
+}

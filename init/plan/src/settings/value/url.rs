@@ -1,0 +1,96 @@
+//! URLs.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{own_values, pattern};
+
+/// An `http://` or `https://` URL with a host. The rest is the server's business.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Url {
+    text: String,
+    had_blanks: bool,
+}
+
+impl Url {
+    /// As it was written, but for blanks, which are `%20`.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// What is to be said of it: a server knows no URL with blanks.
+    pub fn note(&self) -> Option<String> {
+        self.had_blanks.then(|| format!("The URL was written with blanks; it is fetched as {self}."))
+    }
+}
+
+/// Host and port parts are checked by hand: the guest's HTTP library does the rest when it connects.
+impl FromStr for Url {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Err(format!("\"{text}\" is not a URL: http://HOST/PATH is expected"));
+        };
+        let scheme = scheme.to_ascii_lowercase();
+        if !["http", "https"].contains(&scheme.as_str()) {
+            return Err(format!(
+                "\"{text}\" has the scheme \"{scheme}\", but only http and https can be fetched"
+            ));
+        }
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let is_odd = |c: &char| c.is_control() || c.is_whitespace() && (*c != ' ' || authority.contains(' '));
+        if let Some(odd) = text.chars().find(is_odd) {
+            return Err(format!(
+                "\"{}\" has the character {odd:?}, which a URL cannot have",
+                text.escape_debug()
+            ));
+        }
+        if authority.contains('@') {
+            return Err("a URL with a user name or password is refused: everybody can read the command line"
+                .to_owned());
+        }
+        let (host, port) = match authority.strip_prefix('[').and_then(|v6| v6.split_once(']')) {
+            Some((v6, after)) => {
+                if v6.parse::<std::net::Ipv6Addr>().is_err() {
+                    return Err(format!("\"{text}\" has \"{v6}\" in brackets, which is not an IPv6 address"));
+                }
+                (v6, after.strip_prefix(':').or_else(|| after.is_empty().then_some("")))
+            }
+            None => match authority.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (authority, Some("")),
+            },
+        };
+        if host.is_empty() {
+            return Err(format!("\"{text}\" has no host"));
+        }
+        match port {
+            Some("") if !authority.ends_with(':') => {}
+            // A parser of numbers takes a sign.
+            Some(port) if !port.starts_with('+') && port.parse::<u16>().is_ok_and(|number| number > 0) => {}
+            _ => return Err(format!("\"{text}\" has no port number from 1 to 65535 after the host's colon")),
+        }
+        // Schemes have no case (RFC 3986 §3.1), and everything that looks for one expects it in small letters.
+        Ok(Url { text: format!("{scheme}://{}", rest.replace(' ', "%20")), had_blanks: rest.contains(' ') })
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The start of a URL; the end of its authority is added.
+macro_rules! url_pattern {
+    ($authority_end:literal) => {
+        concat!(
+            r"^[Hh][Tt][Tt][Pp][Ss]?://(?![^/?#]*\$\{)(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\u0000-\u0020\u007f-\u009f]+)(:[0-9]+)?",
+            $authority_end
+        )
+    };
+}
+pub(super) use url_pattern;
+
+own_values! { Url = "URL", pattern(url_pattern!(r"([/?#]([^\s\u0000-\u0020\u007f-\u009f]| )*)?$")); }

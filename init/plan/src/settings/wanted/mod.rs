@@ -1,0 +1,201 @@
+//! What is wanted: the settings themselves.
+
+mod k0s;
+mod k3s;
+mod kubelet;
+mod node;
+mod script;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use dayfly_wire::ip::IpArg;
+use dayfly_wire::mac::Mac;
+
+pub use self::k0s::K0sSettings;
+pub use self::k3s::K3sSettings;
+pub use self::kubelet::KubeletSettings;
+pub use self::node::{FileSettings, NodeSettings, UnitSettings, UserSettings};
+pub use self::script::Script;
+use super::gather::rules::Asked;
+use super::gather::trust::Floor;
+use super::value::{DeviceRef, Emergency, HostName, ImageSource, Sha256, Size, Trust, Url, UrlTemplate};
+use crate::layout::{self, Layout};
+use crate::{HostKeys, Machine, NetworkKeeper, Phase, Source, Sourced, Stage, Way};
+
+/// What is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// How Dayfly was started.
+    pub way: Way,
+    /// The machine, as far as it is known.
+    pub machine: Machine,
+    /// What rules ask for.
+    pub asked: Asked,
+    /// Settings of several values that an empty list has emptied, by name, and the place of that list.
+    pub emptied: BTreeMap<&'static str, Source>,
+    /// Who owns what decides trust.
+    pub floor: Floor,
+    /// The OS image.
+    pub image: Option<Sourced<ImageSource>>,
+    /// Its SHA-256.
+    pub image_sha256: Option<Sourced<Sha256>>,
+    /// For resolving, connecting and TLS, in sum.
+    pub image_connect: Sourced<Duration>,
+    /// The longest silence of the server.
+    pub image_stall: Sourced<Duration>,
+    /// The least rate of a transfer, in bytes a second.
+    pub image_min_rate: Sourced<u64>,
+    /// `rd.live.dir`/`rd.live.squashimg`: where the image is on a disk.
+    pub live_dir: Sourced<String>,
+    /// The image's file name there.
+    pub live_file: Sourced<String>,
+    /// How long network and image are tried again before the boot has failed.
+    pub retry: Sourced<Duration>,
+    /// How long a disk is waited for.
+    pub device_wait: Sourced<Duration>,
+    /// The disk with the settings file; `None` where none is looked for.
+    pub config_device: Sourced<Option<DeviceRef>>,
+    /// How long it is waited for where somebody asked for it.
+    pub config_wait: Sourced<Duration>,
+    /// How far it is trusted.
+    pub config_trust: Sourced<Trust>,
+    /// The settings file on a server.
+    pub settings_url: Option<Sourced<UrlTemplate>>,
+    /// How long that is tried, in all.
+    pub settings_wait: Sourced<Duration>,
+    /// Whether the boot fails without it.
+    pub settings_required: Sourced<bool>,
+    /// How far it is trusted where it comes over plain http.
+    pub settings_trust: Sourced<Trust>,
+    /// `ip=` words in order.
+    pub ip: Vec<Sourced<IpArg>>,
+    /// The interface that the firmware booted from.
+    pub bootif: Option<Sourced<Mac>>,
+    /// Name servers.
+    pub dns: Vec<Sourced<IpAddr>>,
+    /// The network is wanted even if the image is local.
+    pub network_wanted: Sourced<bool>,
+    /// Who keeps the address when the OS runs.
+    pub network_handover: Sourced<NetworkKeeper>,
+    /// Modules that are never loaded.
+    pub modules_blacklist: Vec<Sourced<String>>,
+    /// Modules that are loaded whatever the buses show.
+    pub modules_load: Vec<Sourced<String>>,
+    /// The disk that keeps the state.
+    pub state_device: Sourced<DeviceRef>,
+    /// Whether a blank disk becomes the state disk where there is none.
+    pub state_create: Sourced<bool>,
+    /// Which one.
+    pub state_disk: Option<Sourced<DeviceRef>>,
+    /// With which file system.
+    pub state_fstype: Sourced<String>,
+    /// Scripts from Git repositories, by name.
+    pub scripts: BTreeMap<String, Script>,
+    /// The limit of the root's tmpfs.
+    pub root_size: Option<Sourced<Size>>,
+    /// The policies by path.
+    pub layout: Layout,
+    /// The node's name.
+    pub hostname: Option<Sourced<HostName>>,
+    /// Files, users, sysctls and units.
+    pub node: NodeSettings,
+    /// Modules of the image that are loaded for the OS.
+    pub os_modules: Vec<Sourced<String>>,
+    /// What becomes of the ssh host keys.
+    pub host_keys: Sourced<HostKeys>,
+    /// The kubelet.
+    pub kubelet: KubeletSettings,
+    /// k0s.
+    pub k0s: K0sSettings,
+    /// k3s.
+    pub k3s: K3sSettings,
+    /// The OS's init.
+    pub init: Option<Sourced<String>>,
+    /// A shell on failure.
+    pub shell: Sourced<bool>,
+    /// What follows a failure.
+    pub emergency: Option<Sourced<Emergency>>,
+    /// `panic=`: seconds until the reboot after a failure; 0 waits for ever, below 0 does not wait.
+    pub panic: Option<Sourced<i64>>,
+    /// Stop for a shell before this phase.
+    pub break_before: Option<Sourced<Phase>>,
+    /// Where boot.json is sent.
+    pub report: Option<Sourced<Url>>,
+    /// How long that may take.
+    pub report_wait: Sourced<Duration>,
+    /// Log everything to the console.
+    pub debug: Sourced<bool>,
+    /// Arguments for the OS's init: those that the kernel hands to init.
+    pub init_args: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let seconds = |count| Sourced::default_of(Duration::from_secs(count));
+        Self {
+            way: Way::default(),
+            machine: Machine::default(),
+            asked: Asked::default(),
+            emptied: BTreeMap::new(),
+            floor: Floor::default(),
+            image: None,
+            image_sha256: None,
+            image_connect: seconds(10),
+            image_stall: seconds(15),
+            image_min_rate: Sourced::default_of(16 << 10),
+            live_dir: Sourced::default_of("LiveOS".to_owned()),
+            live_file: Sourced::default_of("squashfs.img".to_owned()),
+            retry: seconds(180),
+            device_wait: seconds(30),
+            config_device: Sourced::default_of(Some(DeviceRef::Label("config".to_owned()))),
+            config_wait: seconds(30),
+            config_trust: Sourced::default_of(Trust::Any),
+            settings_url: None,
+            settings_wait: seconds(60),
+            settings_required: Sourced::default_of(true),
+            settings_trust: Sourced::default_of(Trust::Limited),
+            ip: Vec::new(),
+            bootif: None,
+            dns: Vec::new(),
+            network_wanted: Sourced::default_of(false),
+            network_handover: Sourced::default_of(NetworkKeeper::default()),
+            modules_blacklist: Vec::new(),
+            modules_load: Vec::new(),
+            state_device: Sourced::default_of(DeviceRef::Label("state".to_owned())),
+            state_create: Sourced::default_of(false),
+            state_disk: None,
+            state_fstype: Sourced::default_of("ext4".to_owned()),
+            scripts: BTreeMap::new(),
+            root_size: None,
+            layout: layout::default_layout(),
+            hostname: None,
+            node: NodeSettings::default(),
+            os_modules: Vec::new(),
+            host_keys: Sourced::default_of(HostKeys::default()),
+            kubelet: KubeletSettings::default(),
+            k0s: K0sSettings::default(),
+            k3s: K3sSettings::default(),
+            init: None,
+            shell: Sourced::default_of(false),
+            emergency: None,
+            panic: None,
+            break_before: None,
+            report: None,
+            report_wait: seconds(5),
+            debug: Sourced::default_of(false),
+            init_args: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Whether the network is wanted for something else than the image. A report that is asked for only by what comes
+    /// over the network, or with the image, has to take what is there.
+    pub fn needs_network(&self) -> bool {
+        self.network_wanted.value
+            || self.settings_url.is_some()
+            || self.report.as_ref().is_some_and(|url| url.source.stage() <= Stage::Network)
+    }
+}
