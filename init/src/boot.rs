@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dayfly_plan::settings::{self, Settings};
+use dayfly_plan::settings::{self, Gathered};
 use dayfly_plan::{Facts, Plan, Problem, Severity, StepId, Way, paths, plan};
 use dayfly_sys::{Sys, SysError, own};
 use dayfly_wire::cmdline::Cmdline;
@@ -101,7 +101,7 @@ fn execute(
 }
 
 /// The plan, unless what was asked for is unclear: then the boot stops before anything is touched.
-fn make_plan(settings: &Settings, problems: &[Problem]) -> Result<Plan, Failure> {
+fn make_plan(settings: &Gathered, problems: &[Problem]) -> Result<Plan, Failure> {
     if let Some(problem) = problems.iter().find(|problem| problem.severity == Severity::Refuse) {
         let wrong = format!("{} (from {})", problem.text, problem.source);
         return Err(Failure::new(problem.code, "understand the settings and the kernel command line", wrong));

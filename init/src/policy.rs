@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dayfly_plan::Way;
-use dayfly_plan::settings::{Emergency, Settings};
+use dayfly_plan::settings::{Emergency, Gathered, Settings};
 use dayfly_sys::{Mount, Power, Sys, Tree, own};
 
 use crate::context::Done;
@@ -74,7 +74,7 @@ impl Ending {
 }
 
 /// Shows a failure and follows the policy. Returns only under dracut, or if the kernel refuses to end the machine.
-pub fn give_up(sys: &Arc<dyn Sys>, events: &Events, settings: &Settings, step: &str, failure: &Failure) {
+pub fn give_up(sys: &Arc<dyn Sys>, events: &Events, settings: &Gathered, step: &str, failure: &Failure) {
     if settings.way == Way::Dracut {
         show(events, step, failure, DRACUT_NEXT);
         tell(sys, events, settings);

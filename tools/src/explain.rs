@@ -4,7 +4,7 @@ mod facts;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use dayfly_plan::settings::{self, Settings, Shown};
+use dayfly_plan::settings::{self, Gathered, Shown};
 use dayfly_plan::{Facts, Problem, Severity, Source, Way, plan};
 use facts::FactsArgs;
 use serde_json::json;
@@ -60,7 +60,7 @@ pub fn run(args: &ExplainArgs) -> Result<()> {
 }
 
 /// What rules ask for and the arguments do not say.
-fn unanswered(settings: &Settings, facts: &Facts) -> Vec<String> {
+fn unanswered(settings: &Gathered, facts: &Facts) -> Vec<String> {
     let (asked, machine) = (settings.asked, &facts.machine);
     let named = settings.hostname.is_some() || machine.network_name.is_some();
     [

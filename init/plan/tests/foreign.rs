@@ -90,7 +90,7 @@ fn sizes_are_read_as_their_writer_means_them() {
     ] {
         let (settings, problems) = gather(&Facts::from_cmdline(cmdline));
         assert_eq!(problems, [], "{cmdline}");
-        assert_eq!(settings.root_size.unwrap().value.to_string(), expected, "{cmdline}");
+        assert_eq!(settings.settings.root_size.unwrap().value.to_string(), expected, "{cmdline}");
     }
     for text in ["2GB", "1,5G", "-1", "1e3", "50 %", "0%", "101%", "18446744073709551615G", "1.", ".5"] {
         let cmdline = format!("rd.live.overlay.size=\"{text}\"");

@@ -1,6 +1,6 @@
 //! The kubelet's settings: bad ones by their words, secrets by their places, and what the plan shows.
 
-use dayfly_plan::settings::{Settings, gather};
+use dayfly_plan::settings::{Gathered, gather};
 use dayfly_plan::{Code, Facts, Plan, Problem, Severity, Source, plan};
 
 const CA: &str = include_str!("../../wire/src/x509/ca.pem");
@@ -10,7 +10,7 @@ fn facts(source: Source, file: &str) -> Facts {
     Facts::from_cmdline("root=/dev/vda").with_layer(source, format!("version = 1\n{file}"))
 }
 
-fn good(file: &str) -> (Settings, Plan) {
+fn good(file: &str) -> (Gathered, Plan) {
     let (settings, problems) = gather(&facts(Source::Config, file));
     assert_eq!(problems, [], "{file}");
     let plan = plan(&settings);

@@ -1,9 +1,10 @@
 //! Laws that hold for every plan, whatever the settings.
 
-use dayfly_plan::settings::table::class::{Class, class};
+use dayfly_plan::settings::table::class::Class;
 use dayfly_plan::settings::table::groups::GROUPS;
+use dayfly_plan::settings::table::lookup::class;
 use dayfly_plan::settings::value::Trust;
-use dayfly_plan::settings::{Settings, gather};
+use dayfly_plan::settings::{Gathered, gather};
 use dayfly_plan::{
     Action, Facts, LayoutEntry, OnFailure, Phase, Place, Plan, Retry, Source, StepId, Store, Way, plan,
 };
@@ -43,7 +44,7 @@ fn facts() -> impl Strategy<Value = Facts> {
         .prop_map(|(words, way)| Facts::from_cmdline(words.join(" ")).on_way(way))
 }
 
-fn settings() -> impl Strategy<Value = Settings> {
+fn settings() -> impl Strategy<Value = Gathered> {
     facts().prop_map(|facts| gather(&facts).0)
 }
 

@@ -1,6 +1,6 @@
 //! Files, users, sysctls and units: from the settings into the plan, and no secret on show.
 
-use dayfly_plan::settings::{Settings, gather};
+use dayfly_plan::settings::{Gathered, gather};
 use dayfly_plan::{
     Action, Code, Credential, Fact, Facts, Plan, Problem, Secret, Severity, Source, StepId, Store, plan,
 };
@@ -12,7 +12,7 @@ fn facts(file: &str) -> Facts {
     Facts::from_cmdline("root=/dev/vda").with_layer(Source::Config, format!("version = 1\n{file}"))
 }
 
-fn good(file: &str) -> (Settings, Plan) {
+fn good(file: &str) -> (Gathered, Plan) {
     let (settings, problems) = gather(&facts(file));
     assert_eq!(problems, [], "{file}");
     let plan = plan(&settings);
@@ -170,7 +170,7 @@ fn systemds_credential_names_a_node_that_has_no_other_name() {
             facts.learn(Fact::Credential(Store::Smbios, credential));
         }
         let (settings, problems) = gather(&facts);
-        (settings.hostname.unwrap().value.to_string(), problems)
+        (settings.settings.hostname.unwrap().value.to_string(), problems)
     };
     let systemd = ("system.hostname", "of-systemd\n");
     for (cmdline, credentials, name) in [

@@ -1,14 +1,15 @@
-//! How many places of the source a new setting touches, counted on those that are there: a field with its default in
-//! `settings/wanted`, and an entry in `settings/table/keys.rs`.
+//! The shape of the source. How many places a new setting touches, counted on those that are there: a field with its default
+//! in `settings/wanted`, and an entry in `settings/table/keys.rs`. And who uses whom: the folders of the settings stand in
+//! a row, and no module uses one that uses it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use dayfly_plan::settings::table::keys::KEYS;
 
-fn settings() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/settings")
+fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
 /// Every file below a folder, by its path in it, and its text without its tests.
@@ -60,7 +61,7 @@ const ALSO: &[(&str, &str)] = &[
 
 #[test]
 fn a_setting_touches_two_places() {
-    let files = files(&settings());
+    let files = files(&sources().join("settings"));
     let text = |name: &str| &files.iter().find(|(path, _)| path == name).expect(name).1;
     let mut counted = 0;
     for key in KEYS {
@@ -92,4 +93,120 @@ fn a_setting_touches_two_places() {
         assert_eq!(named, BTreeSet::from(["table/keys.rs"]), "{}: its one entry", key.name);
     }
     assert!(counted > 60, "only {counted} settings were counted");
+}
+
+/// The folders of the settings: each uses those before it.
+const STAGES: [&str; 5] = ["value", "wanted", "table", "gather", "shown"];
+
+/// The names that a `use` brings in, each by its whole path.
+fn flatten(prefix: &str, tree: &str, found: &mut Vec<String>) {
+    let tree = tree.trim();
+    let Some((head, rest)) = tree.split_once('{') else {
+        let name = tree.split(" as ").next().unwrap_or(tree);
+        found.extend((!name.is_empty()).then(|| format!("{prefix}{name}")));
+        return;
+    };
+    let inside = rest.trim_end().strip_suffix('}').expect("braces close");
+    let (mut depth, mut start) = (0, 0);
+    for (at, c) in inside.char_indices().chain([(inside.len(), ',')]) {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                flatten(&format!("{prefix}{head}"), &inside[start..at.max(start)], found);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The modules of the crate by their paths (`settings::value::url`), each with what it uses.
+fn modules() -> BTreeMap<String, Vec<String>> {
+    let mut modules = BTreeMap::new();
+    for (path, text) in files(&sources()) {
+        let Some(name) = path.strip_suffix(".rs") else { continue };
+        let name = name.strip_suffix("/mod").unwrap_or(name).replace('/', "::");
+        let name = if name == "lib" { String::new() } else { name };
+        let mut used = Vec::new();
+        for statement in text.split(";\n") {
+            let line = statement.lines().skip_while(|line| !is_use(line)).collect::<Vec<_>>().join(" ");
+            if let Some((_, tree)) = line.split_once("use ") {
+                flatten("", tree, &mut used);
+            }
+        }
+        let above = name.rsplit_once("::").map_or("", |(above, _)| above);
+        let whole = |path: &String| {
+            let (base, rest) = match path.split_once("::").unwrap_or((path, "")) {
+                ("crate", rest) => ("", rest),
+                ("self", rest) => (name.as_str(), rest),
+                ("super", rest) => (above, rest),
+                // A child, or another crate.
+                _ => (name.as_str(), path.as_str()),
+            };
+            if base.is_empty() { rest.to_owned() } else { format!("{base}::{rest}") }
+        };
+        modules.insert(name.clone(), used.iter().map(whole).collect());
+    }
+    modules
+}
+
+fn is_use(line: &str) -> bool {
+    let line = line.trim_start();
+    line.starts_with("use ") || line.starts_with("pub") && line.contains(" use ")
+}
+
+/// The module that a path leads to, through what others pass on.
+fn home(modules: &BTreeMap<String, Vec<String>>, path: &str, depth: usize) -> Option<String> {
+    if modules.contains_key(path) {
+        return Some(path.to_owned());
+    }
+    let (above, name) = path.rsplit_once("::").unwrap_or(("", path));
+    let owner = home(modules, above, depth)?;
+    let passed = modules[&owner].iter().find(|used| used.rsplit("::").next() == Some(name) && *used != path);
+    match passed {
+        Some(passed) if depth < 8 => home(modules, passed, depth + 1),
+        _ => Some(owner),
+    }
+}
+
+#[test]
+fn settings_have_no_circles() {
+    let modules = modules();
+    let mut uses: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for (name, paths) in &modules {
+        // A parent that passes on what its children have does not use it.
+        let targets = paths.iter().filter_map(|path| home(&modules, path, 0));
+        uses.insert(name, targets.filter(|target| target != name && !target.is_empty()).collect());
+    }
+    let stage = |name: &str| {
+        let folder = name.strip_prefix("settings::")?.split("::").next()?;
+        Some(
+            STAGES
+                .iter()
+                .position(|stage| *stage == folder)
+                .unwrap_or_else(|| panic!("{folder} has no place")),
+        )
+    };
+    let mut counted = 0;
+    for (name, targets) in &uses {
+        for target in targets {
+            let (Some(from), Some(to)) = (stage(name), stage(target)) else { continue };
+            counted += 1;
+            assert!(to <= from, "{name} uses {target}, which comes after it");
+        }
+        let Some(_) = stage(name) else { continue };
+        let mut open: Vec<(&str, Vec<&str>)> = vec![(*name, vec![*name])];
+        let mut seen = BTreeSet::new();
+        while let Some((at, way)) = open.pop() {
+            for next in uses.get(at).into_iter().flatten() {
+                let way: Vec<&str> = way.iter().copied().chain([next.as_str()]).collect();
+                assert!(next != name, "a circle: {}", way.join(" -> "));
+                if seen.insert(next.as_str()) {
+                    open.push((next, way));
+                }
+            }
+        }
+    }
+    assert!(counted > 60, "only {counted} uses were found");
 }

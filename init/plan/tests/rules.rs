@@ -1,6 +1,6 @@
 //! Rules of settings files: which hold, what they set, what is said about them.
 
-use dayfly_plan::settings::{Settings, gather};
+use dayfly_plan::settings::{Gathered, gather};
 use dayfly_plan::{Credential, Fact, Facts, Machine, Problem, Secret, Source, Store};
 use dayfly_wire::mac::Mac;
 
@@ -39,7 +39,7 @@ fn facts() -> Facts {
     facts
 }
 
-fn value(settings: &Settings, name: &str) -> Vec<(String, String)> {
+fn value(settings: &Gathered, name: &str) -> Vec<(String, String)> {
     let rows = settings.shown().into_iter().filter(|row| row.name == name);
     rows.map(|row| (row.value, row.source.to_string())).collect()
 }

@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 
-use dayfly_plan::settings::{self, Settings};
+use dayfly_plan::settings::{self, Gathered};
 use dayfly_plan::{DECIDED, ENDINGS, Facts, Problem, Source, plan};
 
 const SHA: &str = "dayfly.image.sha256=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-fn render(settings: &Settings, problems: &[Problem]) -> String {
+fn render(settings: &Gathered, problems: &[Problem]) -> String {
     let mut text = String::new();
     for problem in problems {
         writeln!(text, "{:?}: {problem} [{}]", problem.severity, problem.code).unwrap();

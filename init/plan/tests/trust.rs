@@ -1,6 +1,6 @@
 //! Attacks on what decides trust, one for each path: who tries it, what comes of it, what is said.
 
-use dayfly_plan::settings::{Settings, gather};
+use dayfly_plan::settings::{Gathered, gather};
 use dayfly_plan::{Code, Credential, Fact, Facts, Problem, Secret, Severity, Source, StepId, Store, plan};
 
 const CA: &str = include_str!("../../wire/src/x509/ca.pem");
@@ -26,7 +26,7 @@ fn credential(facts: &mut Facts, store: Store, name: &str, value: &str) {
 }
 
 /// The value and place of a setting; `-` where it has none.
-fn shown(settings: &Settings, name: &str) -> (String, String) {
+fn shown(settings: &Gathered, name: &str) -> (String, String) {
     let row = settings.shown().into_iter().find(|row| row.name == name);
     row.map_or_else(|| ("-".to_owned(), "nobody".to_owned()), |row| (row.value, row.source.to_string()))
 }
@@ -325,7 +325,7 @@ fn only_the_initramfs_frees_plain_http() {
     // A server cannot free itself.
     let (settings, problems) =
         gather(&root().with_layer(HTTP, file("init = '/bin/sh'\nsettings.trust = 'any'")));
-    assert_eq!((settings.init, problems.len()), (None, 2), "{problems:?}");
+    assert_eq!((settings.settings.init, problems.len()), (None, 2), "{problems:?}");
 }
 
 #[test]

@@ -136,7 +136,7 @@ impl FactsArgs {
             }
         }
         if let Some(path) = &self.settings_url_file {
-            let url = gather(&facts).0.settings_url;
+            let url = gather(&facts).0.settings.settings_url;
             let Some(url) = url else {
                 bail!("--settings-url-file has no meaning here: nothing sets settings.url");
             };

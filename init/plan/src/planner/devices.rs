@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::draft::{Draft, values, within};
-use crate::settings::Settings;
+use crate::settings::Gathered;
 use crate::{Action, ConfigSearch, Deadline, OnFailure, Phase, Source, Stage, StepId, Way};
 
 /// Modules without which no image boots, and the file system that nearly every image is: it is at hand before the image
@@ -11,7 +11,7 @@ use crate::{Action, ConfigSearch, Deadline, OnFailure, Phase, Source, Stage, Ste
 const ESSENTIAL_MODULES: [&str; 3] = ["loop", "overlay", "squashfs"];
 
 /// The modules and drivers.
-pub(super) fn load(draft: &mut Draft, settings: &Settings) {
+pub(super) fn load(draft: &mut Draft, settings: &Gathered) {
     let essential: &[&str] = if settings.way == Way::Root { &["overlay"] } else { &ESSENTIAL_MODULES };
     let mut names: Vec<String> = essential.iter().map(|&name| name.to_owned()).collect();
     names.extend(values(&settings.modules_load));
@@ -43,12 +43,12 @@ pub(super) fn load(draft: &mut Draft, settings: &Settings) {
 }
 
 /// What all else waits for on a mounted root: it is covered first.
-fn covered(settings: &Settings) -> Vec<StepId> {
+fn covered(settings: &Gathered) -> Vec<StepId> {
     if settings.way == Way::Root { vec![StepId::Image] } else { Vec::new() }
 }
 
 /// What is known of the machine and from its disks before the network is.
-pub(super) fn early_settings(draft: &mut Draft, settings: &Settings) {
+pub(super) fn early_settings(draft: &mut Draft, settings: &Gathered) {
     draft.add(
         Phase::Devices,
         StepId::Credentials,

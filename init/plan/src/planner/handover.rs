@@ -1,11 +1,11 @@
 //! The end of the boot: its record, and the way into the OS.
 
 use super::{Draft, within};
-use crate::settings::Settings;
+use crate::settings::Gathered;
 use crate::{Action, Deadline, OnFailure, Phase, StepId, Way};
 
 /// The record, then the OS.
-pub(super) fn leave(draft: &mut Draft, settings: &Settings) {
+pub(super) fn leave(draft: &mut Draft, settings: &Gathered) {
     // What these two say is as complete as it can be where they come last; neither waits for the other.
     let done: Vec<StepId> = draft.steps.iter().map(|step| step.id).collect();
     draft.add(

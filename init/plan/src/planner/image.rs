@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::{Draft, EARLY_SETTINGS, LATE_SETTINGS, patience, within};
-use crate::settings::{ImageSource, Settings};
+use crate::settings::{Gathered, ImageSource};
 use crate::{Action, Deadline, OnFailure, Phase, StepId, Way};
 
 /// The image, from where it is to where it is mounted.
-pub(super) fn find(draft: &mut Draft, settings: &Settings) {
+pub(super) fn find(draft: &mut Draft, settings: &Gathered) {
     if settings.way == Way::Root {
         // The step that takes the mounted root is the first one of all.
         draft.without(&[StepId::Find, StepId::Fetch, StepId::Verify], "the mounted root is the image");
@@ -78,7 +78,7 @@ pub(super) fn find(draft: &mut Draft, settings: &Settings) {
 }
 
 /// What the image says of itself.
-pub(super) fn contents(draft: &mut Draft, settings: &Settings) {
+pub(super) fn contents(draft: &mut Draft, settings: &Gathered) {
     let mut needs = vec![StepId::Image];
     if settings.way == Way::Root {
         // That image was there before anything was known of what is wanted of it.

@@ -14,7 +14,7 @@ mod root;
 
 use self::draft::{Draft, values, within};
 pub use self::endings::{DECIDED, ENDINGS, Ending, Ends};
-use crate::settings::Settings;
+use crate::settings::{Gathered, Settings};
 use crate::{Patience, Plan, StepId};
 
 /// The steps that find settings which the network and all after it may depend on.
@@ -26,7 +26,7 @@ const LATE_SETTINGS: [StepId; 2] = [StepId::Name, StepId::Settings];
 ///
 /// Steps that read settings (`config`, `settings`, `defaults` …) are seams: what they find are new facts, and the boot is
 /// planned again. What does not wait for such a step is the same in both plans.
-pub fn plan(settings: &Settings) -> Plan {
+pub fn plan(settings: &Gathered) -> Plan {
     let mut draft = Draft::default();
     draft.notes.extend(settings.floor.notes(settings.hostname.is_some()));
     devices::load(&mut draft, settings);

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::{Draft, EARLY_SETTINGS, LATE_SETTINGS, ip, patience, values, within};
 use crate::settings::value::Variables;
-use crate::settings::{ImageSource, Settings};
+use crate::settings::{Gathered, ImageSource};
 use crate::{Action, Deadline, NetworkPlan, OnFailure, Phase, Sourced, StepId, Way};
 
 /// The network, where something needs it.
-pub(super) fn configure(draft: &mut Draft, settings: &Settings) {
+pub(super) fn configure(draft: &mut Draft, settings: &Gathered) {
     let is_fetched = |image: &Sourced<ImageSource>| matches!(image.value, ImageSource::Url(_));
     let fetched = settings.way != Way::Root && settings.image.as_ref().is_some_and(is_fetched);
     if !fetched && !settings.needs_network() {
@@ -38,7 +38,7 @@ pub(super) fn configure(draft: &mut Draft, settings: &Settings) {
 }
 
 /// What is known when the network is up.
-pub(super) fn late_settings(draft: &mut Draft, settings: &Settings) {
+pub(super) fn late_settings(draft: &mut Draft, settings: &Gathered) {
     if !draft.has(StepId::Network) {
         draft.without(&LATE_SETTINGS, "there is no network");
         return;

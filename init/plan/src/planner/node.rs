@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::draft::{Draft, values, within};
-use crate::settings::Settings;
+use crate::settings::{Gathered, Settings};
 use crate::{Action, HostKeys, IdentityPlan, NetworkKeeper, OnFailure, Phase, ScriptPlan, StepId, Way};
 
 /// The node's files, in the order in which later ones replace earlier ones.
-pub(super) fn prepare(draft: &mut Draft, settings: &Settings) {
+pub(super) fn prepare(draft: &mut Draft, settings: &Gathered) {
     let identity = IdentityPlan {
         hostname: settings.hostname.as_ref().map(|name| name.value.clone()),
         is_installed: settings.way == Way::Root,

@@ -16,12 +16,9 @@ pub mod table;
 pub mod value;
 pub mod wanted;
 
-pub use gather::gather;
+pub use gather::{Gathered, gather};
 #[cfg(feature = "reference")]
 pub use shown::schema;
 pub use table::slot::Shown;
 pub use value::{Emergency, ImageSource};
 pub use wanted::Settings;
-
-/// The only version of a settings file that there is.
-const VERSION: i64 = 1;

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use dayfly_plan::settings::gather::rules::CONDITIONS;
-use dayfly_plan::settings::table::class::{Class, class};
+use dayfly_plan::settings::table::class::Class;
 use dayfly_plan::settings::table::groups::GROUPS;
 use dayfly_plan::settings::table::keys::KEYS;
+use dayfly_plan::settings::table::lookup::class;
 use dayfly_plan::settings::value::VARIABLES;
 use dayfly_plan::settings::{Settings, gather};
 use dayfly_plan::{Facts, Kind, Private, Stage};

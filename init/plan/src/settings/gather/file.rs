@@ -3,13 +3,13 @@
 use toml::{Table, Value};
 
 use super::depth::depth;
+use super::gathered::Gathered;
 use super::key::{ONE_VALUE, apply_key};
 use super::problems::{Problems, refuse};
 use super::rules::{Conditions, Known};
-use crate::settings::VERSION;
+use crate::settings::table::keys::VERSION;
 use crate::settings::table::{groups, keys};
 use crate::settings::value::Form;
-use crate::settings::wanted::Settings;
 use crate::{Code, Layer, Problem, Severity, Source};
 
 /// The deepest that tables and lists may stand in one another: no setting needs a tenth of it. What reads them goes down
@@ -18,9 +18,9 @@ const DEEPEST: usize = 64;
 /// The table of rules.
 const RULES: &str = "match";
 
-/// Reads a settings file into `settings`. The message of a file that is not TOML has its position, never its text: it
+/// Reads a settings file into `gathered`. The message of a file that is not TOML has its position, never its text: it
 /// may be a secret's.
-pub fn apply(settings: &mut Settings, layer: &Layer, known: &Known<'_>, problems: &mut Problems) {
+pub fn apply(gathered: &mut Gathered, layer: &Layer, known: &Known<'_>, problems: &mut Problems) {
     let (text, source) = (layer.document.0.as_str(), &layer.source);
     let refuse = |text: String| Problem {
         severity: Severity::Refuse,
@@ -61,19 +61,15 @@ pub fn apply(settings: &mut Settings, layer: &Layer, known: &Known<'_>, problems
             return;
         }
     }
-    flatten(settings, "", &table, &["version", RULES], source, problems);
+    flatten(gathered, "", &table, &["version", RULES], source, problems);
     match table.get(RULES) {
         None => {}
         Some(Value::Array(rules)) => {
             // What rules for other machines say is tried on this, not on what this machine has: it may be much.
-            let mut others = Settings {
-                way: settings.way,
-                machine: settings.machine.clone(),
-                floor: settings.floor.clone(),
-                ..Settings::default()
-            };
+            let mut others =
+                Gathered { way: gathered.way, floor: gathered.floor.clone(), ..Gathered::default() };
             for (position, rule) in (1..).zip(rules) {
-                apply_rule(settings, &mut others, position, rule, source, known, problems);
+                apply_rule(gathered, &mut others, position, rule, source, known, problems);
             }
         }
         Some(_) => problems.push(refuse(format!(
@@ -85,8 +81,8 @@ pub fn apply(settings: &mut Settings, layer: &Layer, known: &Known<'_>, problems
 /// A rule's settings, if its conditions hold. A mistake in a rule for other machines is said, and does not keep this one
 /// from booting.
 fn apply_rule(
-    settings: &mut Settings,
-    others: &mut Settings,
+    gathered: &mut Gathered,
+    others: &mut Gathered,
     position: usize,
     rule: &Value,
     file: &Source,
@@ -114,10 +110,10 @@ fn apply_rule(
         problems.push(refuse("it asks for the host name, so it cannot set it".to_owned()));
         return;
     }
-    let holds = conditions.hold(known, &mut settings.asked);
+    let holds = conditions.hold(known, &mut gathered.asked);
     let source = Source::Rule { file: Box::new(file.clone()), position, stage: conditions.stage(known) };
     if holds {
-        flatten(settings, "", rule, &["when"], &source, problems);
+        flatten(gathered, "", rule, &["when"], &source, problems);
     } else {
         let mut found = Problems::default();
         flatten(others, "", rule, &["when"], &source, &mut found);
@@ -126,14 +122,14 @@ fn apply_rule(
         problems.extend(others.map(|problem| Problem { severity: Severity::Warn, ..problem }));
     }
     if conditions.ask_for_name() {
-        let tried = if holds { settings.floor.clone() } else { others.floor.clone() };
-        settings.floor.own_by_name(&source, &tried);
+        let tried = if holds { gathered.floor.clone() } else { others.floor.clone() };
+        gathered.floor.own_by_name(&source, &tried);
     }
 }
 
 /// Applies a table's settings, but for the names in `except`.
 fn flatten(
-    settings: &mut Settings,
+    gathered: &mut Gathered,
     prefix: &str,
     table: &Table,
     except: &[&str],
@@ -146,11 +142,11 @@ fn flatten(
         }
         let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         match value {
-            Value::Table(inner) => flatten(settings, &name, inner, &[], source, problems),
-            Value::Array(items) if items.is_empty() => apply_key(settings, &name, None, source, problems),
+            Value::Table(inner) => flatten(gathered, &name, inner, &[], source, problems),
+            Value::Array(items) if items.is_empty() => apply_key(gathered, &name, None, source, problems),
             other => {
                 for item in items(&name, other, source, problems) {
-                    apply_key(settings, &name, Some(&plain(item)), source, problems);
+                    apply_key(gathered, &name, Some(&plain(item)), source, problems);
                 }
             }
         }

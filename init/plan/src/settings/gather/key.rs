@@ -1,11 +1,11 @@
 //! A setting and its text: whether it may be set from there, and what is wrong with it.
 
+use super::gathered::Gathered;
 use super::problems::{Problems, refuse};
 use super::trust::Wish;
 use super::userinfo;
 use crate::settings::table::{groups, keys};
 use crate::settings::value::nearest;
-use crate::settings::wanted::Settings;
 use crate::source::private_places;
 use crate::{Code, Problem, Severity, Source, Stage};
 
@@ -15,7 +15,7 @@ pub(super) const ONE_VALUE: &str = "it takes one value, and this is a list";
 /// Sets one key from its text, or says what is wrong with it. Without a text it is an empty list, which drops the values of
 /// lower places.
 pub(super) fn apply_key(
-    settings: &mut Settings,
+    gathered: &mut Gathered,
     name: &str,
     text: Option<&str>,
     source: &Source,
@@ -25,14 +25,14 @@ pub(super) fn apply_key(
         Source::Cmdline(_) => format!("dayfly.{name}="),
         _ => name.to_owned(),
     };
-    let mut take = |entry, class, stage, secret, set: &dyn Fn(&mut Settings) -> Result<(), String>| {
+    let mut take = |entry, class, stage, secret, set: &dyn Fn(&mut Gathered) -> Result<(), String>| {
         let wish = Wish { shown: &shown, entry, class, text, source };
-        let taken = admit(&shown, stage, secret, source).and_then(|()| settings.floor.admit(&wish)).and_then(
+        let taken = admit(&shown, stage, secret, source).and_then(|()| gathered.floor.admit(&wish)).and_then(
             |is_new| {
                 if !is_new {
                     return Ok(());
                 }
-                set(settings).map(|()| settings.floor.own(&wish)).map_err(|reason| {
+                set(gathered).map(|()| gathered.floor.own(&wish)).map_err(|reason| {
                     let message = format!("{}: {reason}.", written(&shown, text, secret));
                     refuse(source, userinfo::hide(&message, text.unwrap_or_default()))
                 })
@@ -46,12 +46,12 @@ pub(super) fn apply_key(
     if let Some((group, rest)) = groups::find(name) {
         match group.entry(rest) {
             Ok((entry, field)) => {
-                take(Some(entry), field.class, field.stage, field.secret, &|settings| match (
+                take(Some(entry), field.class, field.stage, field.secret, &|gathered| match (
                     text,
                     field.clear,
                 ) {
-                    (Some(text), _) => (field.set)(settings, entry, text, source),
-                    (None, Some(clear)) => clear(settings, entry),
+                    (Some(text), _) => (field.set)(&mut gathered.settings, entry, text, source),
+                    (None, Some(clear)) => clear(&mut gathered.settings, entry),
                     (None, None) => Err(ONE_VALUE.to_owned()),
                 });
             }
@@ -60,11 +60,11 @@ pub(super) fn apply_key(
         return;
     }
     if let Some(key) = keys::find(name) {
-        take(None, key.class, key.stage, key.secret, &|settings| match (text, key.clear) {
-            (Some(text), _) => (key.set)(settings, text, source),
+        take(None, key.class, key.stage, key.secret, &|gathered| match (text, key.clear) {
+            (Some(text), _) => (key.set)(&mut gathered.settings, text, source),
             (None, Some(clear)) => {
-                clear(settings);
-                settings.emptied.insert(key.name, source.clone());
+                clear(&mut gathered.settings);
+                gathered.emptied.insert(key.name, source.clone());
                 Ok(())
             }
             (None, None) => Err(ONE_VALUE.to_owned()),

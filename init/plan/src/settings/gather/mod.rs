@@ -1,9 +1,8 @@
 //! From the facts to the settings: every source in its turn, the weakest first.
 
-use dayfly_wire::cmdline::Cmdline;
-
 mod depth;
 mod file;
+mod gathered;
 mod key;
 mod names;
 mod problems;
@@ -12,6 +11,9 @@ pub mod trust;
 mod userinfo;
 mod words;
 
+use dayfly_wire::cmdline::Cmdline;
+
+pub use self::gathered::Gathered;
 use self::key::apply_key;
 use self::problems::{Problems, refuse};
 use self::rules::Known;
@@ -23,7 +25,7 @@ use crate::source::CREDENTIAL_FILE;
 use crate::{Credential, Document, Facts, Layer, Place, Problem, Source, Sourced, Stage, Store};
 
 /// Gathers the settings. Problems do not stop it: what can be used is used, and the rest is said.
-pub fn gather(facts: &Facts) -> (Settings, Vec<Problem>) {
+pub fn gather(facts: &Facts) -> (Gathered, Vec<Problem>) {
     let nameless = gather_for(facts, None);
     if !nameless.0.asked.name {
         return nameless;
@@ -37,7 +39,7 @@ pub fn gather(facts: &Facts) -> (Settings, Vec<Problem>) {
 }
 
 /// The places that come first in trust settle what decides it; then all places are taken in, on that floor.
-fn gather_for(facts: &Facts, name: Option<(&str, Stage)>) -> (Settings, Vec<Problem>) {
+fn gather_for(facts: &Facts, name: Option<(&str, Stage)>) -> (Gathered, Vec<Problem>) {
     let (first, _) = collect(facts, name, Place::Firmware, Floor::default());
     let policy = |trust: &Sourced<Trust>| (trust.value, trust.source.clone());
     let floor = first.floor.clone().with(policy(&first.settings_trust), policy(&first.config_trust));
@@ -50,19 +52,19 @@ fn collect(
     name: Option<(&str, Stage)>,
     last: Place,
     floor: Floor,
-) -> (Settings, Vec<Problem>) {
-    let mut settings =
-        Settings { way: facts.way, machine: facts.machine.clone(), floor, ..Settings::default() };
+) -> (Gathered, Vec<Problem>) {
+    let mut gathered =
+        Gathered { way: facts.way, machine: facts.machine.clone(), floor, ..Gathered::default() };
     let mut problems = Problems::default();
     let known = Known { machine: &facts.machine, name };
     let mut layers: Vec<&Layer> = facts.layers.iter().filter(|layer| layer.source.place() <= last).collect();
     layers.sort_by_key(|layer| layer.source.rank());
     for layer in layers {
-        file::apply(&mut settings, layer, &known, &mut problems);
+        file::apply(&mut gathered, layer, &known, &mut problems);
     }
-    names::by_credential(&mut settings, facts, &mut problems);
+    names::by_credential(&mut gathered.settings, facts, &mut problems);
     for (store, credential) in &facts.credentials {
-        apply_credential(&mut settings, *store, credential, &known, &mut problems);
+        apply_credential(&mut gathered, *store, credential, &known, &mut problems);
     }
     let cmdline = Cmdline::parse(&facts.cmdline);
     for word in cmdline.words() {
@@ -70,15 +72,15 @@ fn collect(
         let value = word.value.as_deref();
         if let Some(name) = ours(&word.key) {
             // A bare `dayfly.debug` is a yes.
-            apply_key(&mut settings, &name, Some(value.unwrap_or("1")), &source, &mut problems);
+            apply_key(&mut gathered, &name, Some(value.unwrap_or("1")), &source, &mut problems);
         } else {
-            words::apply(&mut settings, &word.key, value, &source, &mut problems);
+            words::apply(&mut gathered, &word.key, value, &source, &mut problems);
         }
     }
-    names::by_word(&mut settings, &cmdline, &mut problems);
-    settings.init_args = cmdline.handed_to_init();
-    problems.extend(rivals(&settings));
-    (settings, problems.into_vec())
+    names::by_word(&mut gathered.settings, &cmdline, &mut problems);
+    gathered.init_args = cmdline.handed_to_init();
+    problems.extend(rivals(&gathered.settings));
+    (gathered, problems.into_vec())
 }
 
 /// A node runs one of them: they would fight for the same ports, folders and control groups.
@@ -99,7 +101,7 @@ fn rivals(settings: &Settings) -> Option<Problem> {
 
 /// `dayfly.toml` is a whole settings file, `dayfly.NAME` one setting; all others are the OS's.
 fn apply_credential(
-    settings: &mut Settings,
+    gathered: &mut Gathered,
     store: Store,
     credential: &Credential,
     known: &Known<'_>,
@@ -109,11 +111,11 @@ fn apply_credential(
     let text = credential.value.expose();
     if credential.name == CREDENTIAL_FILE {
         let layer = Layer { source, document: Document(text.to_owned()) };
-        file::apply(settings, &layer, known, problems);
+        file::apply(gathered, &layer, known, problems);
     } else if let Some(name) = ours(&credential.name) {
         // A value that was a file of one line ends with that line's end.
         let line = text.strip_suffix('\n').filter(|line| !line.contains('\n'));
-        apply_key(settings, &name, Some(line.unwrap_or(text)), &source, problems);
+        apply_key(gathered, &name, Some(line.unwrap_or(text)), &source, problems);
     }
 }
 

@@ -2,32 +2,32 @@
 
 use dayfly_wire::cmdline::same_key;
 
+use super::gathered::Gathered;
 use super::problems::Problems;
 use super::userinfo;
 use crate::settings::table::foreign::{self, Where};
 use crate::settings::table::parameters::{PARAMETERS, Weight};
 use crate::settings::value::{Value, YesNo};
-use crate::settings::wanted::Settings;
 use crate::{Code, Problem, Severity, Source, Way};
 
 /// Applies a parameter if it is one that we know.
 pub(super) fn apply(
-    settings: &mut Settings,
+    gathered: &mut Gathered,
     key: &str,
     value: Option<&str>,
     source: &Source,
     problems: &mut Problems,
 ) {
     let Some(parameter) = PARAMETERS.iter().find(|parameter| same_key(parameter.name, key)) else {
-        return name(settings.way, key, value, source, problems);
+        return name(gathered.way, key, value, source, problems);
     };
     let shown =
         value.map_or_else(|| parameter.name.to_owned(), |value| format!("{}={value}", parameter.name));
     let said = |reason: String| userinfo::hide(&format!("{shown}: {reason}."), value.unwrap_or_default());
-    if parameter.except == Some(settings.way) {
+    if parameter.except == Some(gathered.way) {
         return;
     }
-    match (parameter.set)(settings, value, source) {
+    match (parameter.set)(&mut gathered.settings, value, source) {
         Ok(None) => {}
         Ok(Some(note)) => problems.push(Problem {
             severity: Severity::Warn,

@@ -5,10 +5,10 @@ use serde_json::{Map, Value, json};
 
 use dayfly_wire::mac::Mac;
 
-use crate::settings::VERSION;
 use crate::settings::gather::rules::CONDITIONS;
-use crate::settings::table::groups::{Field, GROUPS, Group};
-use crate::settings::table::keys::KEYS;
+use crate::settings::table::group::{Field, Group};
+use crate::settings::table::groups::GROUPS;
+use crate::settings::table::keys::{KEYS, VERSION};
 use crate::settings::table::slot::Shown;
 use crate::settings::value::{Form, Value as _};
 use crate::settings::wanted::Settings;

@@ -16,6 +16,9 @@ use crate::settings::value::{
 use crate::settings::wanted::Settings;
 use crate::{HostKeys, NetworkKeeper, Source, Sourced, Stage, in_reference, k0s, k3s};
 
+/// The only version of a settings file that there is.
+pub const VERSION: i64 = 1;
+
 /// One setting.
 pub struct Key {
     /// The dotted name: `image.url` in the file's `[image]`, `dayfly.image.url=` on the command line.

@@ -2,8 +2,10 @@
 
 pub mod class;
 pub mod foreign;
+pub mod group;
 pub mod groups;
 pub mod keys;
+pub mod lookup;
 mod node;
 pub mod parameters;
 mod script;

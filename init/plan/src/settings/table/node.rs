@@ -1,6 +1,6 @@
 //! The groups of the node's own things: files, users, sysctls, units.
 
-use super::groups::{Group, Rows, field};
+use super::group::{Group, Rows, field};
 use crate::node::{FileContent, FileSecret};
 use crate::settings::value::{Mode, OneLine, PasswordHash, Path, PublicKey, Text, Value, YesNo, account};
 use crate::settings::wanted::{FileSettings, Settings, UnitSettings, UserSettings};

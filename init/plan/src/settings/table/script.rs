@@ -1,7 +1,7 @@
 //! The group of scripts from Git repositories.
 
 use super::class::KNOWN_HOSTS;
-use super::groups::{Group, Rows, field};
+use super::group::{Group, Rows, field};
 use super::slot::Shown;
 use crate::in_reference;
 use crate::settings::value::{BelowRepository, Branch, KnownHosts, PrivateKey, Repository, Seconds};

@@ -18,25 +18,13 @@ pub use self::k3s::K3sSettings;
 pub use self::kubelet::KubeletSettings;
 pub use self::node::{FileSettings, NodeSettings, UnitSettings, UserSettings};
 pub use self::script::Script;
-use super::gather::rules::Asked;
-use super::gather::trust::Floor;
 use super::value::{DeviceRef, Emergency, HostName, ImageSource, Sha256, Size, Trust, Url, UrlTemplate};
 use crate::layout::{self, Layout};
-use crate::{HostKeys, Machine, NetworkKeeper, Phase, Source, Sourced, Stage, Way};
+use crate::{HostKeys, NetworkKeeper, Phase, Sourced, Stage};
 
 /// What is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// How Dayfly was started.
-    pub way: Way,
-    /// The machine, as far as it is known.
-    pub machine: Machine,
-    /// What rules ask for.
-    pub asked: Asked,
-    /// Settings of several values that an empty list has emptied, by name, and the place of that list.
-    pub emptied: BTreeMap<&'static str, Source>,
-    /// Who owns what decides trust.
-    pub floor: Floor,
     /// The OS image.
     pub image: Option<Sourced<ImageSource>>,
     /// Its SHA-256.
@@ -127,19 +115,12 @@ pub struct Settings {
     pub report_wait: Sourced<Duration>,
     /// Log everything to the console.
     pub debug: Sourced<bool>,
-    /// Arguments for the OS's init: those that the kernel hands to init.
-    pub init_args: Vec<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let seconds = |count| Sourced::default_of(Duration::from_secs(count));
         Self {
-            way: Way::default(),
-            machine: Machine::default(),
-            asked: Asked::default(),
-            emptied: BTreeMap::new(),
-            floor: Floor::default(),
             image: None,
             image_sha256: None,
             image_connect: seconds(10),
@@ -185,7 +166,6 @@ impl Default for Settings {
             report: None,
             report_wait: seconds(5),
             debug: Sourced::default_of(false),
-            init_args: Vec::new(),
         }
     }
 }

@@ -1,0 +1,37 @@
+//! What gathering comes to.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+
+use super::rules::Asked;
+use super::trust::Floor;
+use crate::settings::wanted::Settings;
+use crate::{Machine, Source, Way};
+
+/// What the facts come to: the settings, and what gathering them has found beside.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Gathered {
+    /// What is wanted.
+    pub settings: Settings,
+    /// How Dayfly was started.
+    pub way: Way,
+    /// The machine, as far as it is known.
+    pub machine: Machine,
+    /// What rules ask for.
+    pub asked: Asked,
+    /// Settings of several values that an empty list has emptied, by name, and the place of that list.
+    pub emptied: BTreeMap<&'static str, Source>,
+    /// Who owns what decides trust.
+    pub floor: Floor,
+    /// Arguments for the OS's init: those that the kernel hands to init.
+    pub init_args: Vec<String>,
+}
+
+/// Whoever plans by it reads settings most of the time. What changes them names them.
+impl Deref for Gathered {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.settings
+    }
+}
