@@ -39,6 +39,23 @@ fn the_schema_is_a_schema() {
     assert!(jsonschema::meta::is_valid(&schema()));
 }
 
+/// What users start from is complete by the schema too, which their editors take.
+#[test]
+fn examples_fit_the_schema() {
+    let validator = validator();
+    let mut files = 0;
+    for entry in fs::read_dir(root().join("docs/examples")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            files += 1;
+            let text = fs::read_to_string(&path).unwrap();
+            assert_eq!(schema_says(&validator, &text), Ok(()), "{}", path.display());
+            assert_eq!(parser_says(&text), Ok(()), "{}", path.display());
+        }
+    }
+    assert!(files >= 8, "only {files} examples were found");
+}
+
 #[test]
 fn schema_and_parser_agree() {
     let digits = "0".repeat(64);
