@@ -1,1 +1,3 @@
-//! (see Cargo.toml)
+//! What the tests share: the commands in the documentation.
+
+pub mod docs;
