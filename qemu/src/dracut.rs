@@ -53,7 +53,7 @@ impl Dracut {
     }
 
     /// The Debian release and what it gets beside its base system.
-    fn tree(self) -> (&'static str, &'static str) {
+    fn release(self) -> (&'static str, &'static str) {
         match self {
             Self::Debian12 => ("bookworm", "systemd,systemd-sysv,udev,kmod,dracut-core,zstd"),
             Self::Debian13BesideLivenet | Self::Debian13HostOnly => (
@@ -61,6 +61,18 @@ impl Dracut {
                 "systemd,systemd-sysv,udev,kmod,dracut-core,zstd,linux-image-amd64,dracut-network,dracut-live,curl,iproute2",
             ),
         }
+    }
+
+    fn tree_key(self) -> Key {
+        let (suite, packages) = self.release();
+        EXCLUDED.iter().fold(Key::new().with(suite).with(packages), Key::with)
+    }
+
+    /// The Debian that it is made in, as a folder that nobody may change.
+    pub fn tree(self) -> Result<PathBuf> {
+        let (suite, packages) = self.release();
+        Cache::open()?
+            .get(&format!("dracut-{suite}"), self.tree_key(), |tree| bootstrap(suite, packages, tree))
     }
 
     fn arguments(self) -> Vec<&'static str> {
@@ -88,10 +100,7 @@ impl Dracut {
     /// another, the first time.
     pub fn build(self, product: &Product, init: &Path) -> Result<Built> {
         let cache = Cache::open()?;
-        let (suite, packages) = self.tree();
-        let key = EXCLUDED.iter().fold(Key::new().with(suite).with(packages), Key::with);
-        let tree =
-            cache.get(&format!("dracut-{suite}"), key.clone(), |tree| bootstrap(suite, packages, tree))?;
+        let (suite, tree, key) = (self.release().0, self.tree()?, self.tree_key());
         let kernel = if suite == "bookworm" {
             Kernel::of_host()?
         } else {

@@ -25,6 +25,8 @@ const TITLES: &[(&str, usize, Fate)] = &[
     ("on a node of the control plane", 1, Fate::Here(&["kubeadm"])),
     ("on the Proxmox host", 3, Fate::Here(&["qm", "uuidgen"])),
     ("with the openstack client", 3, Fate::Here(&["openstack", "baremetal"])),
+    ("with cargo-deb", 1, Fate::Elsewhere("package: packages_install_work_and_go")),
+    ("on the Debian that gets them", 1, Fate::Elsewhere("package: packages_install_work_and_go")),
     ("with a k0s of yours", 1, Fate::Elsewhere("nowhere: it needs a k0s")),
 ];
 
