@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dayfly_plan::settings::gather;
-use dayfly_plan::{Facts, plan};
+use dayfly_plan::{Facts, Plan, plan};
 
 use super::{page, read, root};
 
@@ -28,13 +28,46 @@ fn pages() -> Vec<PathBuf> {
     for folder in ["docs", "dracut-module", "qemu"] {
         walk(&root().join(folder), &mut found);
     }
-    found.push(root().join("README.md"));
+    found.extend(
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"].map(|name| root().join(name)),
+    );
     found.sort();
     assert!(found.len() > 20, "only {} pages were found", found.len());
     found
 }
 
-/// Plans in pages: `<!-- plan of: CMDLINE -->`, then a block of text.
+/// The narrow form of a plan's table: who reads a page has no terminal of two hundred columns.
+fn narrow(plan: &Plan) -> Vec<String> {
+    const WHAT: usize = 62;
+    let line = |step: &str, what: &str, within: &str, then: &str| {
+        format!("{step:<11} {what:<WHAT$} {within:<10} {then}").trim_end().to_owned()
+    };
+    let mut lines = vec![line("step", "what", "deadline", "failure")];
+    for row in plan.rows() {
+        let mut parts = vec![String::new()];
+        for word in row.action.split(' ') {
+            let part = parts.last_mut().unwrap();
+            if part.is_empty() {
+                part.push_str(word);
+            } else if part.chars().count() + word.chars().count() >= WHAT {
+                parts.push(word.to_owned());
+            } else {
+                part.extend([" ", word]);
+            }
+        }
+        // "fail", "retry", "go on": what follows says for how long or why.
+        let then = row.on_failure.split([':', ',']).next().unwrap();
+        let then = then.split(" for ").next().unwrap();
+        for (index, part) in parts.iter().enumerate() {
+            let (step, within, then) =
+                if index == 0 { (row.step, row.deadline.as_str(), then) } else { ("", "", "") };
+            lines.push(line(step, part, within, then));
+        }
+    }
+    lines
+}
+
+/// Plans in pages: `<!-- plan of: CMDLINE -->` or `<!-- narrow plan of: CMDLINE -->`, then a block of text.
 #[test]
 fn plans_in_pages() {
     let mut plans = 0;
@@ -44,11 +77,9 @@ fn plans_in_pages() {
         let mut lines = text.lines();
         while let Some(line) = lines.next() {
             writeln!(wanted, "{line}").unwrap();
-            let Some(cmdline) =
-                line.strip_prefix("<!-- plan of: ").and_then(|rest| rest.strip_suffix(" -->"))
-            else {
-                continue;
-            };
+            let marked = |mark: &str| line.strip_prefix(mark).and_then(|rest| rest.strip_suffix(" -->"));
+            let (whole, short) = (marked("<!-- plan of: "), marked("<!-- narrow plan of: "));
+            let Some(cmdline) = whole.or(short) else { continue };
             assert_eq!(
                 lines.next(),
                 Some("```text"),
@@ -58,8 +89,9 @@ fn plans_in_pages() {
             assert!(lines.any(|line| line == "```"), "{}: a plan's block ends with ```", path.display());
             let (settings, problems) = gather(&Facts::from_cmdline(cmdline));
             assert!(problems.is_empty(), "{}: {problems:?}", path.display());
-            let table: Vec<String> =
-                plan(&settings).lines().iter().map(|line| line.trim_end().to_owned()).collect();
+            let plan = plan(&settings);
+            let table = if short.is_some() { narrow(&plan) } else { plan.lines() };
+            let table: Vec<&str> = table.iter().map(|line| line.trim_end()).collect();
             write!(wanted, "```text\n{}\n```\n", table.join("\n")).unwrap();
             plans += 1;
         }
