@@ -39,14 +39,14 @@ fn packages_install_work_and_go() {
         .status()
         .expect("bash");
     assert!(build.success(), "cargo deb: {build}; `qemu/provision package` installs it");
-    let built: Vec<String> = fs::read_dir(&debian)
+    let ready: Vec<String> = fs::read_dir(&debian)
         .expect("packages were built")
         .map(|entry| entry.expect("an entry").path().to_str().expect("UTF-8").to_owned())
         .collect();
     for (name, files) in EXPECTED {
         let package =
-            built.iter().find(|path| path.rsplit('/').next().is_some_and(|file| file.starts_with(name)));
-        let package = package.unwrap_or_else(|| panic!("no {name} in {built:?}"));
+            ready.iter().find(|path| path.rsplit('/').next().is_some_and(|file| file.starts_with(name)));
+        let package = package.unwrap_or_else(|| panic!("no {name} in {ready:?}"));
         let list = run("dpkg-deb", &["--contents", package]);
         for file in files {
             assert!(
