@@ -12,6 +12,7 @@ use dayfly_qemu::{
     lan::{self, Lan},
     vm::{Ending, Vm},
 };
+use dayfly_tests::docs::block;
 
 use crate::{
     Scenario,
@@ -38,7 +39,10 @@ const DEFAULT_ROUTES: &str = "ip -4 route show default | awk '{ print $3 }'";
 
 fn networkd(lab: &Lab) -> Result<()> {
     let by = "systemd-networkd renews 10.0.2.11/24 (leased for 240 s) by 00-dayfly-";
-    outlives_its_lease(lab, Image::Server, by, is_online)
+    outlives_its_lease(lab, Image::Server, by, |vm| {
+        is_online(vm)?;
+        documented(vm, "on a node with systemd-networkd", "routable (configured)")
+    })
 }
 
 fn networkd_static(lab: &Lab) -> Result<()> {
@@ -55,7 +59,8 @@ const CLIENTS: &str = "cat /proc/[0-9]*/comm | grep -cx dhclient";
 fn ifupdown(lab: &Lab) -> Result<()> {
     outlives_its_lease(lab, Image::OpenRc, IFUPDOWN, |vm| {
         openrc::healthy(vm)?;
-        is_renewed(vm)
+        is_renewed(vm)?;
+        documented(vm, "on a node with ifupdown", "option dhcp-lease-time 240;")
     })
 }
 
@@ -65,6 +70,14 @@ fn ifupdown_systemd(lab: &Lab) -> Result<()> {
         same!(vm.check("systemctl is-active networking")?, "active");
         is_renewed(vm)
     })
+}
+
+/// What the page for users says to look at, and what is to be seen.
+fn documented(vm: &Vm, title: &str, shows: &str) -> Result<()> {
+    let commands = block("docs/how-to/network-handover.md", title).text;
+    let said = vm.check(&format!("export PAGER=cat\nset -e\n{commands}"))?;
+    ensure!(said.contains(shows), "{shows:?} is not in what these print: {commands}\n{said}");
+    Ok(())
 }
 
 /// ifupdown has the card by our stanza, and one dhclient runs.

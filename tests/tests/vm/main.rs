@@ -29,6 +29,7 @@ mod scripts;
 mod sources;
 mod systemd;
 mod turns;
+mod tutorial;
 
 use std::time::Instant;
 
@@ -81,6 +82,7 @@ fn main() {
         installed::SCENARIOS,
         systemd::SCENARIOS,
         dracut::SCENARIOS,
+        tutorial::SCENARIOS,
     ]
     .concat();
     // These need parts that take eleven minutes to build, or a k0s, so they are skipped unless they are asked for (`--ignored`).
