@@ -8,6 +8,7 @@ mod files;
 mod image;
 mod node;
 pub mod programs;
+mod streams;
 mod sys;
 
 use std::collections::{BTreeMap, VecDeque};

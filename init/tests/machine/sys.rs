@@ -1,17 +1,18 @@
 //! The seam: what the machine answers to each call, and what that changes in it.
 
-use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
+use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dayfly_sys::{
     Backing, Cause, Copied, Devices, Entry, FileKind, Files, Http, Kernel, Link, LinkChange, Loaded, Memory,
     Mount, Network, Output, PacketPort, Platform, Post, Power, RamFile, Request, Response, Result, Rights,
-    SysError, Tree, TreePath, Uevents, own,
+    SysError, Tree, TreePath, Uevents,
 };
 
-use super::{EINVAL, EISDIR, ENOENT, ENOTDIR, End, Machine, Node, State, dhcp, errno, programs};
+use super::streams::{Broken, Hung, Ram, Silence};
+use super::{EINVAL, EISDIR, ENOENT, ENOTDIR, End, Machine, Node, dhcp, errno, programs};
 
 impl Files for Machine {
     fn read(&self, path: &TreePath) -> Result<Vec<u8>> {
@@ -367,63 +368,5 @@ impl Platform for Machine {
             return error;
         }
         self.end_for_good(End::Power(power))
-    }
-}
-
-/// A memory file; the loop device finds it under its path.
-struct Ram {
-    path: PathBuf,
-    bytes: Vec<u8>,
-    state: Arc<Mutex<State>>,
-}
-
-impl Write for Ram {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl RamFile for Ram {
-    fn backing(&self) -> Result<Backing> {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .put(&self.path, Node::File(self.bytes.clone()));
-        Ok(Backing::Path(own(&self.path)))
-    }
-}
-
-struct Silence {
-    speed: u32,
-}
-
-impl Uevents for Silence {
-    fn next(&mut self, limit: Duration) -> Result<Option<Vec<u8>>> {
-        std::thread::sleep(limit / self.speed);
-        Ok(None)
-    }
-}
-
-/// The end of a connection that broke.
-struct Hung;
-
-impl Read for Hung {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        loop {
-            std::thread::park();
-        }
-    }
-}
-
-struct Broken;
-
-impl Read for Broken {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed"))
     }
 }

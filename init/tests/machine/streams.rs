@@ -1,0 +1,69 @@
+//! What the machine gives out to be read, written or waited for.
+
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use dayfly_sys::{Backing, RamFile, Result, Uevents, own};
+
+use super::{Node, State};
+
+/// A memory file; the loop device finds it under its path.
+pub(super) struct Ram {
+    pub(super) path: PathBuf,
+    pub(super) bytes: Vec<u8>,
+    pub(super) state: Arc<Mutex<State>>,
+}
+
+impl Write for Ram {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl RamFile for Ram {
+    fn backing(&self) -> Result<Backing> {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .put(&self.path, Node::File(self.bytes.clone()));
+        Ok(Backing::Path(own(&self.path)))
+    }
+}
+
+pub(super) struct Silence {
+    pub(super) speed: u32,
+}
+
+impl Uevents for Silence {
+    fn next(&mut self, limit: Duration) -> Result<Option<Vec<u8>>> {
+        std::thread::sleep(limit / self.speed);
+        Ok(None)
+    }
+}
+
+/// A connection that stands, and brings nothing more.
+pub(super) struct Hung;
+
+impl Read for Hung {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+/// The end of a connection that broke.
+pub(super) struct Broken;
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed"))
+    }
+}
