@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dayfly_plan::settings::value::Url;
 use dayfly_plan::{Code, Patience, paths};
-use dayfly_sys::{Cause, Request, Response, SysError};
+use dayfly_sys::{Authorities, Cause, Limits, Request, Response, SysError};
 
 use crate::context::{Context, Done};
 use crate::events::Event;
@@ -28,17 +28,11 @@ const SAY_EVERY: Duration = Duration::from_secs(5);
 /// Fetches the image.
 pub fn fetch(cx: &Context, url: &Url, patience: Patience, hash: bool) -> Result<Done, Failure> {
     let tried = format!("GET {url}");
-    let request = Request {
-        url: url.to_string(),
-        resume: None,
-        connect: patience.connect,
-        stall: patience.stall,
-        floor: patience.min_rate,
-        within: None,
-        ca_bundle: PathBuf::from(paths::CA_BUNDLE),
-    };
+    let limits =
+        Limits { connect: patience.connect, stall: patience.stall, floor: patience.min_rate, within: None };
+    let request = Request::get(url.to_string(), limits, Authorities::File(PathBuf::from(paths::CA_BUNDLE)));
     let started = cx.sys.now();
-    let response = cx.sys.open_url(&request).map_err(|error| from_connection(&tried, &error))?;
+    let response = cx.sys.send(&request).map_err(|error| from_connection(&tried, &error))?;
     cx.moves();
     if response.status != 200 {
         let wrong = format!("the server answered HTTP {} {}", response.status, response.reason);

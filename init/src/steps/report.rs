@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dayfly_plan::settings::value::Url;
 use dayfly_plan::{Code, paths};
-use dayfly_sys::{FileKind, Post, Sys, SysError, TreePath};
+use dayfly_sys::{Authorities, FileKind, Limits, Request, Sys, SysError, TreePath};
 
 use crate::Failure;
 use crate::context::{Context, Done};
@@ -28,14 +28,10 @@ pub fn send(cx: &Context, url: &Url, wait: Duration) -> Result<Done, Failure> {
 /// The same for a boot that has failed, without a step to do it in.
 pub fn post(sys: &dyn Sys, url: &Url, report: &Report, wait: Duration) -> Result<Done, Failure> {
     let tried = format!("POST boot.json to {url}");
-    let request = Post {
-        url: url.to_string(),
-        content_type: "application/json",
-        body: report.json.clone(),
-        within: wait,
-        ca_bundle: PathBuf::from(paths::CA_BUNDLE),
-    };
-    match sys.post_url(&request) {
+    let authorities = Authorities::File(PathBuf::from(paths::CA_BUNDLE));
+    let (json, limits) = (report.json.clone(), Limits::within(wait));
+    let request = Request::post(url.to_string(), "application/json", json, limits, authorities);
+    match sys.send(&request).map(|answer| answer.status) {
         Ok(200..=299) => {
             Ok(Done { bytes: Some(report.json.len() as u64), ..Done::with(format!("{url} has it")) })
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use dayfly_plan::settings::value::{UrlTemplate, Variables};
 use dayfly_plan::{Code, Document, Fact, Layer, Patience, Source, paths};
-use dayfly_sys::{Cause, Request, Response, SysError};
+use dayfly_sys::{Authorities, Cause, Limits, Request, Response, SysError};
 
 use super::identity;
 use crate::context::{Context, Done};
@@ -23,16 +23,14 @@ pub fn fetch(cx: &Context, template: &UrlTemplate, patience: Patience) -> Result
         .expand(&variables)
         .map_err(|wrong| Failure::new(Code::ConfigUrl, format!("fetch settings from {template}"), wrong))?;
     let tried = format!("GET {url}");
-    let request = Request {
-        url: url.to_string(),
-        resume: None,
+    let limits = Limits {
         connect: patience.connect.min(cx.left()),
         stall: patience.stall.min(cx.left()),
         floor: patience.min_rate,
         within: Some(cx.left()),
-        ca_bundle: PathBuf::from(paths::CA_BUNDLE),
     };
-    let response = cx.sys.open_url(&request).map_err(|error| from_connection(&tried, &error))?;
+    let request = Request::get(url.to_string(), limits, Authorities::File(PathBuf::from(paths::CA_BUNDLE)));
+    let response = cx.sys.send(&request).map_err(|error| from_connection(&tried, &error))?;
     let failed = |wrong: String| Failure::new(Code::ConfigAnswer, &*tried, wrong);
     if response.status != 200 {
         let wrong = format!("the server answered HTTP {} {}", response.status, response.reason);

@@ -33,7 +33,7 @@ pub use network::{DHCP_CLIENT, DHCP_SERVER, Link, LinkChange, LinkKind, PacketPo
 pub use program::Output;
 pub use signature::Signed;
 pub use tree::{Links, Tree, TreePath, own};
-pub use url::{Post, Request, Response};
+pub use url::{Authorities, Identity, Limits, Method, Request, Response};
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -124,10 +124,9 @@ pub trait Network: Send + Sync + 'static {
 
 /// HTTP and HTTPS.
 pub trait Http: Send + Sync + 'static {
-    /// Starts a GET; the body is read from the response. An HTTP status other than 2xx is not an error here.
-    fn open_url(&self, request: &Request) -> Result<Response>;
-    /// Sends a POST and gives the answer's status; redirects are not followed.
-    fn post_url(&self, post: &Post) -> Result<u16>;
+    /// Sends a request and gives the start of its answer; the body is read from there. A status other than 2xx is not an
+    /// error here.
+    fn send(&self, request: &Request) -> Result<Response>;
 }
 
 /// The machine itself: its clocks, memory, consoles and programs, and how it goes on.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use dayfly_sys::{
     Backing, Cause, Copied, Devices, Entry, FileKind, Files, Http, Kernel, Link, LinkChange, Loaded, Memory,
-    Mount, Network, Output, PacketPort, Platform, Post, Power, RamFile, Request, Response, Result, Rights,
+    Method, Mount, Network, Output, PacketPort, Platform, Power, RamFile, Request, Response, Result, Rights,
     SysError, Tree, TreePath, Uevents,
 };
 
@@ -257,12 +257,18 @@ impl Network for Machine {
 }
 
 impl Http for Machine {
-    fn open_url(&self, request: &Request) -> Result<Response> {
+    fn send(&self, request: &Request) -> Result<Response> {
+        if request.method == Method::Post {
+            let mut state = self.call("post_url", &request.url)?;
+            state.posted.push(request.body.clone());
+            let (reason, body) = ("as told".to_owned(), Box::new(std::io::empty()));
+            return Ok(Response { status: state.post_status, reason, length: Some(0), tag: None, body });
+        }
         let mut state = self.call("open_url", &request.url)?;
         state.requests += 1;
         if state.real_servers {
             drop(state);
-            return Kernel::new().open_url(request);
+            return Kernel::new().send(request);
         }
         let first = state.defaults.iter().min_by_key(|(_, metric)| **metric).map(|(index, _)| *index);
         if state.server_behind.is_some() && first != state.server_behind {
@@ -286,12 +292,6 @@ impl Http for Machine {
             tag: None,
             body,
         })
-    }
-
-    fn post_url(&self, post: &Post) -> Result<u16> {
-        let mut state = self.call("post_url", &post.url)?;
-        state.posted.push(post.body.clone());
-        Ok(state.post_status)
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use dayfly_sys::{Cause, Http, Request, SysError};
+use dayfly_sys::{Cause, Http, SysError};
 
 use crate::namespace::{apart, run, shell};
 use crate::servers::{Nginx, body, drip, get, nginx};
@@ -83,7 +83,7 @@ fn one_good_answer_of_one_name_server_is_enough() {
         // dnsmasq may need a moment.
         fs::write(&conf, "nameserver 127.0.0.2\n").unwrap();
         let start = Instant::now();
-        while kernel.open_url(&get("http://boot.lan:8080/image", PathBuf::new())).is_err() {
+        while kernel.send(&get("http://boot.lan:8080/image", PathBuf::new())).is_err() {
             assert!(start.elapsed() < Duration::from_secs(10), "dnsmasq does not answer");
         }
         // With IPv6 that leads somewhere, AAAA is asked for as well.
@@ -128,7 +128,7 @@ fn one_good_answer_of_one_name_server_is_enough() {
         ] {
             fs::write(&conf, servers).unwrap();
             let start = Instant::now();
-            let error = kernel.open_url(&get("http://boot.lan:8080/image", PathBuf::new())).unwrap_err();
+            let error = kernel.send(&get("http://boot.lan:8080/image", PathBuf::new())).unwrap_err();
             println!("{error}");
             assert_eq!(error.cause, Cause::Resolve, "{error}");
             assert!(error.words.contains(words), "{error}");
@@ -197,7 +197,7 @@ fn an_answer_that_does_not_fit_into_a_packet_comes_over_tcp() {
         fake_name_server_over_tcp("127.0.0.3", |visitor, query| {
             for byte in over_tcp(&query) {
                 visitor.write_all(&[byte])?;
-                std::thread::sleep(Duration::from_millis(5));
+                std::thread::sleep(Duration::from_millis(1));
             }
             Ok(())
         });
@@ -221,12 +221,10 @@ fn an_answer_that_does_not_fit_into_a_packet_comes_over_tcp() {
         fs::write(&conf, "nameserver 127.0.0.2\n").unwrap();
         run("mount", &["--bind", conf.to_str().unwrap(), "/etc/resolv.conf"]);
         let fetch = |name: &str| {
-            let request = Request {
-                connect: Duration::from_secs(2),
-                ..get(&format!("http://{name}:8088/image"), PathBuf::new())
-            };
+            let mut request = get(&format!("http://{name}:8088/image"), PathBuf::new());
+            request.limits.connect = Duration::from_secs(2);
             let mut bytes = Vec::new();
-            kernel.open_url(&request)?.body.read_to_end(&mut bytes).unwrap();
+            kernel.send(&request)?.body.read_to_end(&mut bytes).unwrap();
             Ok::<_, SysError>(bytes.len())
         };
         // dnsmasq may need a moment.

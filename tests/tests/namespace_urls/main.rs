@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use dayfly_sys::{Cause, Http, Post, Request};
+use dayfly_sys::{Authorities, Cause, Http, Identity, Limits, Request};
 use namespace::{apart, run, shell};
 use servers::{FOUND, HTTP, OK, body, drip, fake_servers, get, image, nginx};
 
@@ -21,7 +21,7 @@ fn nginx_gives_the_whole_a_part_and_its_refusals() {
         let _nginx = nginx(scratch);
         let none = PathBuf::new();
         let whole = get(&format!("http://{HTTP}/image"), none.clone());
-        let response = kernel.open_url(&whole).unwrap();
+        let response = kernel.send(&whole).unwrap();
         assert_eq!(
             (response.status, response.reason.as_str(), response.length),
             (200, "OK", Some(1_000_000))
@@ -37,10 +37,10 @@ fn nginx_gives_the_whole_a_part_and_its_refusals() {
         assert_eq!(body(kernel, &resume(&tag)), (206, image()[999_000..].to_vec()));
         assert_eq!(body(kernel, &resume("\"another\"")), (200, image()), "another entity comes whole");
 
-        let missing = kernel.open_url(&get(&format!("http://{HTTP}/missing"), none.clone())).unwrap();
+        let missing = kernel.send(&get(&format!("http://{HTTP}/missing"), none.clone())).unwrap();
         assert_eq!((missing.status, missing.reason.as_str()), (404, "Not Found"));
         for (path, words) in [("loop", "redirects more than 5 times"), ("packed", "Content-Encoding: gzip")] {
-            let error = kernel.open_url(&get(&format!("http://{HTTP}/{path}"), none.clone())).unwrap_err();
+            let error = kernel.send(&get(&format!("http://{HTTP}/{path}"), none.clone())).unwrap_err();
             assert_eq!(error.cause, Cause::Protocol, "{error}");
             assert!(error.words.contains(words), "{error}");
         }
@@ -71,31 +71,29 @@ fn https_trusts_the_bundle_and_the_clock_only() {
             ("https://127.0.0.1:8443/image", "gone", vec!["gone.pem", "No such file"]),
             ("https://127.0.0.1:8443/down", "ca", vec!["redirects from https to http://"]),
         ] {
-            let error = kernel.open_url(&get(url, bundle(ca))).unwrap_err();
+            let error = kernel.send(&get(url, bundle(ca))).unwrap_err();
             println!("{error}");
             assert_eq!(error.cause, Cause::Tls, "{error}");
             assert!(words.iter().all(|part| error.words.contains(part)), "{error}: {words:?}");
         }
-        let plain = kernel.open_url(&get(&format!("https://{HTTP}/image"), bundle("ca"))).unwrap_err();
+        let plain = kernel.send(&get(&format!("https://{HTTP}/image"), bundle("ca"))).unwrap_err();
         assert_eq!(plain.cause, Cause::Tls, "{plain}");
 
         // A redirect from http to https is as any other https URL.
         let up = format!("http://{HTTP}/up");
         assert_eq!(body(kernel, &get(&up, bundle("ca"))), (200, image()));
         for (ca, words) in [("other", "UnknownIssuer"), ("gone", "gone.pem")] {
-            let error = kernel.open_url(&get(&up, bundle(ca))).unwrap_err();
+            let error = kernel.send(&get(&up, bundle(ca))).unwrap_err();
             assert_eq!(error.cause, Cause::Tls, "{error}");
             assert!(error.words.contains(words), "{error}");
         }
-        let report = |ca| Post {
-            url: format!("http://{HTTP}/report"),
-            content_type: "application/json",
-            body: b"{}".to_vec(),
-            within: Duration::from_secs(5),
-            ca_bundle: bundle(ca),
+        let report = |ca| {
+            let limits = Limits::within(Duration::from_secs(5));
+            let (url, body) = (format!("http://{HTTP}/report"), b"{}".to_vec());
+            Request::post(url, "application/json", body, limits, Authorities::File(bundle(ca)))
         };
-        assert_eq!(kernel.post_url(&report("ca")).unwrap(), 204);
-        assert_eq!(kernel.post_url(&report("other")).unwrap_err().cause, Cause::Tls);
+        assert_eq!(kernel.send(&report("ca")).unwrap().status, 204);
+        assert_eq!(kernel.send(&report("other")).unwrap_err().cause, Cause::Tls);
     });
 }
 
@@ -112,7 +110,7 @@ fn no_server_no_host_and_no_route_are_told_apart() {
             ("http://no-such-host.invalid:82/x", Cause::Resolve, "no-such-host.invalid:82"),
         ] {
             let start = Instant::now();
-            let error = kernel.open_url(&get(url, PathBuf::new())).unwrap_err();
+            let error = kernel.send(&get(url, PathBuf::new())).unwrap_err();
             println!("{error}");
             assert_eq!(error.cause, cause, "{error}");
             assert!(error.words.contains(words), "{error}");
@@ -152,8 +150,7 @@ fn redirects_as_servers_write_them_are_followed() {
         for (path, words) in
             [("nowhere", "redirects (302) without a Location"), ("ftp", "the scheme \"ftp\"")]
         {
-            let error =
-                kernel.open_url(&get(&format!("http://{server}/{path}"), PathBuf::new())).unwrap_err();
+            let error = kernel.send(&get(&format!("http://{server}/{path}"), PathBuf::new())).unwrap_err();
             assert!(error.words.contains(words), "{error}");
         }
     });
@@ -182,5 +179,38 @@ fn interim_answers_before_one_with_a_body_are_passed_over() {
                 "{path}"
             );
         }
+    });
+}
+
+/// A server that wants to know who asks: the certificate and its key are for the server that was named, and for no other.
+#[test]
+fn a_client_shows_its_certificate_to_the_server_that_was_named() {
+    apart(|kernel, scratch| {
+        let _nginx = nginx(scratch);
+        let pem = |name: &str| fs::read(scratch.join(name)).unwrap();
+        let ask = |url: &str, identity: Option<(&str, &str)>| {
+            let identity = identity
+                .map(|(certificates, key)| Identity { certificates: pem(certificates), key: pem(key) });
+            let authorities = Authorities::Pem(pem("ca.pem"));
+            Request { authorities, identity, ..get(url, PathBuf::new()) }
+        };
+        let known = Some(("client.pem", "client.key"));
+        let who = "https://127.0.0.1:8445/who";
+        assert_eq!(body(kernel, &ask(who, known)), (200, b"CN=n1".to_vec()));
+        assert_eq!(body(kernel, &ask("https://127.0.0.1:8445/again", known)), (200, b"CN=n1".to_vec()));
+        for identity in [None, Some(("stranger.pem", "client.key"))] {
+            assert_eq!(kernel.send(&ask(who, identity)).unwrap().status, 400, "{identity:?}");
+        }
+        for (identity, words) in [
+            (("ca.key", "client.key"), "the client's certificate has no certificate in PEM form"),
+            (("client.pem", "client.pem"), "the client's key is not one in PEM form"),
+            (("client.pem", "server.key"), "the client's certificate and key"),
+        ] {
+            let error = kernel.send(&ask(who, Some(identity))).unwrap_err();
+            println!("{error}");
+            assert_eq!(error.cause, Cause::Tls, "{error}");
+            assert!(error.words.contains(words), "{error}: {words}");
+        }
+        assert!(!format!("{:?}", ask(who, known)).contains("PRIVATE"), "a key in a message");
     });
 }

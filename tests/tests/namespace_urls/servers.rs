@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use dayfly_sys::{Http, Kernel, Request};
+use dayfly_sys::{Authorities, Http, Kernel, Limits, Request};
 
 use crate::namespace::shell;
 
@@ -35,7 +35,10 @@ pub fn nginx(scratch: &Path) -> Nginx {
          printf 'subjectAltName=IP:127.0.0.1\\nbasicConstraints=CA:FALSE\\n' > san
          openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout server.key -out server.csr -subj /CN=server
          openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -extfile san -out good.pem
-         openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days -1 -extfile san -out expired.pem",
+         openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days -1 -extfile san -out expired.pem
+         openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout client.key -out client.csr -subj /CN=n1
+         openssl x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -extfile san -out client.pem
+         openssl x509 -req -in client.csr -CA other.pem -CAkey other.key -CAcreateserial -days 30 -extfile san -out stranger.pem",
         scratch.display()
     ));
     let secure = |port: u16, certificate: &str| {
@@ -55,7 +58,11 @@ pub fn nginx(scratch: &Path) -> Nginx {
              location /report {{ return 301 https://127.0.0.1:8443/report; }}
              location /object {{ alias {0}/www/image; add_header Content-Encoding aws-chunked; }}
              location /packed {{ alias {0}/www/image; add_header Content-Encoding gzip; }} }}
-           {1} {2} }}",
+           {1} {2}
+           server {{ listen 127.0.0.1:8445 ssl; ssl_certificate {0}/good.pem; ssl_certificate_key {0}/server.key;
+             ssl_client_certificate {0}/ca.pem; ssl_verify_client on; root {0}/www;
+             location /who {{ add_header Content-Type text/plain; return 200 $ssl_client_s_dn; }}
+             location /away {{ return 302 https://localhost:8445/who; }} location /again {{ return 302 /who; }} }} }}",
         scratch.display(),
         secure(8443, "good"),
         secure(8444, "expired")
@@ -65,9 +72,12 @@ pub fn nginx(scratch: &Path) -> Nginx {
         Command::new("nginx").arg("-c").arg(scratch.join("nginx.conf")).spawn().expect("nginx is installed");
     let guard = Nginx(child);
     let start = Instant::now();
-    while TcpStream::connect(HTTP).is_err() {
-        assert!(start.elapsed() < Duration::from_secs(10), "nginx does not listen");
-        std::thread::sleep(Duration::from_millis(20));
+    // It listens on one after the other.
+    for server in [HTTP, "127.0.0.1:8443", "127.0.0.1:8444", "127.0.0.1:8445"] {
+        while TcpStream::connect(server).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(10), "nginx does not listen on {server}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
     guard
 }
@@ -77,19 +87,17 @@ pub fn image() -> Vec<u8> {
 }
 
 pub fn get(url: &str, ca_bundle: PathBuf) -> Request {
-    Request {
-        url: url.into(),
-        resume: None,
+    let limits = Limits {
         connect: Duration::from_millis(900),
         stall: Duration::from_millis(400),
         floor: 0,
         within: None,
-        ca_bundle,
-    }
+    };
+    Request::get(url, limits, Authorities::File(ca_bundle))
 }
 
 pub fn body(kernel: &Kernel, request: &Request) -> (u16, Vec<u8>) {
-    let mut response = kernel.open_url(request).unwrap_or_else(|error| panic!("{error}"));
+    let mut response = kernel.send(request).unwrap_or_else(|error| panic!("{error}"));
     let mut bytes = Vec::new();
     response.body.read_to_end(&mut bytes).unwrap();
     assert_eq!(response.length, Some(bytes.len() as u64), "{}", request.url);

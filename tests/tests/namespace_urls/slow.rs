@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use dayfly_sys::{Cause, Http, Post, Request};
+use dayfly_sys::{Authorities, Cause, Http, Limits, Request};
 
 use crate::namespace::{apart, run};
 use crate::servers::{FOUND, OK, body, drip, fake_server, fake_servers, fall_silent, get};
@@ -30,7 +30,7 @@ fn a_fake_server_that_stalls_or_hangs_up_is_told_apart() {
                 "127.0.0.1:9002 closed the connection after 10 of 100 bytes",
             ),
         ] {
-            let mut response = kernel.open_url(&get(&fake_server(port, head, then), none.clone())).unwrap();
+            let mut response = kernel.send(&get(&fake_server(port, head, then), none.clone())).unwrap();
             let mut bytes = Vec::new();
             let start = Instant::now();
             let error = response.body.read_to_end(&mut bytes).unwrap_err();
@@ -39,7 +39,7 @@ fn a_fake_server_that_stalls_or_hangs_up_is_told_apart() {
         }
         // In the middle of a chunk.
         let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n0123456789";
-        let mut response = kernel.open_url(&get(&fake_server(9003, chunked, drop), none.clone())).unwrap();
+        let mut response = kernel.send(&get(&fake_server(9003, chunked, drop), none.clone())).unwrap();
         let error = response.body.read_to_end(&mut Vec::new()).unwrap_err();
         assert_eq!((response.length, error.kind()), (None, ErrorKind::UnexpectedEof), "{error}");
 
@@ -61,7 +61,7 @@ fn a_fake_server_that_stalls_or_hangs_up_is_told_apart() {
             ),
             (9007, b"SSH-2.0-fake\r\n\r\n", drop, Cause::Protocol, "127.0.0.1:9007"),
         ] {
-            let error = kernel.open_url(&get(&fake_server(port, says, then), none.clone())).unwrap_err();
+            let error = kernel.send(&get(&fake_server(port, says, then), none.clone())).unwrap_err();
             assert_eq!(error.cause, cause, "{error}");
             assert!(error.words.contains(words), "{error}");
         }
@@ -138,7 +138,7 @@ fn an_answer_that_drips_for_ever_ends() {
             (
                 "http",
                 fake_servers(9105, |visitor, _| {
-                    std::thread::sleep(Duration::from_millis(350));
+                    std::thread::sleep(Duration::from_millis(250));
                     visitor.write_all(format!("{FOUND}Location: /again\r\n\r\n").as_bytes())
                 }),
                 Cause::TimedOut,
@@ -166,7 +166,7 @@ fn an_answer_that_drips_for_ever_ends() {
         for (scheme, server, cause, words) in attacks {
             let start = Instant::now();
             let error =
-                kernel.open_url(&get(&format!("{scheme}://{server}/x"), scratch.join("ca.pem"))).unwrap_err();
+                kernel.send(&get(&format!("{scheme}://{server}/x"), scratch.join("ca.pem"))).unwrap_err();
             println!("{error}");
             assert_eq!(error.cause, cause, "{error}");
             assert!(error.words.contains(words), "{error}");
@@ -210,10 +210,11 @@ fn a_body_that_drips_for_ever_ends() {
             ),
         ] {
             let within = within.map(Duration::from_millis);
-            let request =
-                Request { floor: 1000, within, ..get(&format!("http://{server}/x"), PathBuf::new()) };
+            let mut request = get(&format!("http://{server}/x"), PathBuf::new());
+            request.limits.floor = 1000;
+            request.limits.within = within;
             let start = Instant::now();
-            let mut response = kernel.open_url(&request).unwrap_or_else(|error| panic!("{error}"));
+            let mut response = kernel.send(&request).unwrap_or_else(|error| panic!("{error}"));
             let error = std::io::copy(&mut response.body, &mut std::io::sink()).unwrap_err();
             println!("{error}");
             assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
@@ -234,15 +235,11 @@ fn a_report_that_is_taken_a_byte_at_a_time_ends() {
                 }
             }
         });
-        let post = Post {
-            url: format!("http://{server}/x"),
-            content_type: "application/json",
-            body: vec![0; 64 << 20],
-            within: Duration::from_secs(1),
-            ca_bundle: PathBuf::new(),
-        };
+        let (url, limits) = (format!("http://{server}/x"), Limits::within(Duration::from_secs(1)));
+        let authorities = Authorities::File(PathBuf::new());
+        let post = Request::post(url, "application/json", vec![0; 64 << 20], limits, authorities);
         let start = Instant::now();
-        let error = kernel.post_url(&post).unwrap_err();
+        let error = kernel.send(&post).unwrap_err();
         assert_eq!(error.cause, Cause::TimedOut, "{error}");
         assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     });

@@ -36,7 +36,7 @@ use rustix::time::{ClockId, Timespec, clock_gettime, clock_settime};
 use crate::pid1::{panic_timeout, power};
 use crate::{
     Backing, Copied, Devices, Entry, FileKind, Files, Http, Link, LinkChange, Loaded, Memory, Mount, Network,
-    Output, PacketPort, Platform, Post, Power, RamFile, Request, Response, Result, Rights, SysError, Tree,
+    Output, PacketPort, Platform, Power, RamFile, Request, Response, Result, Rights, SysError, Tree,
     TreePath, Uevents,
 };
 
@@ -213,13 +213,8 @@ impl Network for Kernel {
 
 impl Http for Kernel {
     /// [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110), [RFC 9112](https://www.rfc-editor.org/rfc/rfc9112).
-    fn open_url(&self, request: &Request) -> Result<Response> {
-        urls::open(request, self.clock())
-    }
-
-    /// [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.3).
-    fn post_url(&self, post: &Post) -> Result<u16> {
-        urls::post(post, self.clock())
+    fn send(&self, request: &Request) -> Result<Response> {
+        urls::send(request, self.clock())
     }
 }
 

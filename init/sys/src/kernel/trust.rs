@@ -1,34 +1,55 @@
-//! Whom HTTPS trusts: the certificates of one PEM file, by rustls with ring.
+//! Whom HTTPS trusts and who it says it is: certificates in PEM, by rustls with ring.
 
 use std::sync::Arc;
 
 use rustls::CertificateError;
-use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 
-use crate::{Cause, Request, Result, SysError};
+use crate::{Authorities, Cause, Request, Result, SysError};
 
-pub(super) fn config(request: &Request) -> Result<TlsConfig> {
-    let bundle = request.ca_bundle.display();
+/// `is_named` where the server is the one of the URL, and no other that a redirect leads to.
+pub(super) fn config(request: &Request, is_named: bool) -> Result<TlsConfig> {
     let failed = |words: String| SysError::new("open", &*request.url, Cause::Tls, words);
-    let pem = std::fs::read(&request.ca_bundle)
-        .map_err(|error| failed(format!("the CA certificates are expected in {bundle}: {error}")))?;
-    let mut roots = Vec::new();
-    for item in parse_pem(&pem) {
+    let from = &request.authorities;
+    let pem = match from {
+        Authorities::Pem(pem) => pem.clone(),
+        Authorities::File(path) => std::fs::read(path)
+            .map_err(|error| failed(format!("the CA certificates are expected in {from}: {error}")))?,
+    };
+    let roots = certificates(&pem, &from.to_string()).map_err(failed)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = TlsConfig::builder()
+        .root_certs(RootCerts::Specific(Arc::new(roots)))
+        .unversioned_rustls_crypto_provider(Arc::clone(&provider));
+    let Some(identity) = request.identity.as_ref().filter(|_| is_named) else { return Ok(builder.build()) };
+    let chain = certificates(&identity.certificates, "the client's certificate").map_err(failed)?;
+    let not_a_key = |error: String| failed(format!("the client's key is not one in PEM form: {error}"));
+    let key = PrivateKey::from_pem(&identity.key).map_err(|error| not_a_key(error.to_string()))?;
+    // ureq panics over a pair that does not fit.
+    let der = PrivateKeyDer::from_pem_slice(&identity.key).map_err(|error| not_a_key(error.to_string()))?;
+    let ders = chain.iter().map(|certificate| CertificateDer::from(certificate.der().to_vec())).collect();
+    CertifiedKey::from_der(ders, der, &provider)
+        .map_err(|error| failed(format!("the client's certificate and key cannot be used: {error}")))?;
+    Ok(builder.client_cert(Some(ClientCert::new_with_certs(&chain, key))).build())
+}
+
+/// The certificates in a PEM text; keys and the like are passed over.
+fn certificates(pem: &[u8], from: &str) -> std::result::Result<Vec<Certificate<'static>>, String> {
+    let mut found = Vec::new();
+    for item in parse_pem(pem) {
         match item {
-            Ok(PemItem::Certificate(certificate)) => roots.push(certificate),
-            // Keys and the like are nobody's trust.
+            Ok(PemItem::Certificate(certificate)) => found.push(certificate),
             Ok(_) => {}
-            Err(error) => return Err(failed(format!("{bundle} is damaged: {error}"))),
+            Err(error) => return Err(format!("{from} is damaged: {error}")),
         }
     }
-    if roots.is_empty() {
-        return Err(failed(format!("{bundle} has no certificate in PEM form (-----BEGIN CERTIFICATE-----)")));
+    if found.is_empty() {
+        return Err(format!("{from} has no certificate in PEM form (-----BEGIN CERTIFICATE-----)"));
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(TlsConfig::builder()
-        .root_certs(RootCerts::Specific(Arc::new(roots)))
-        .unversioned_rustls_crypto_provider(provider)
-        .build())
+    Ok(found)
 }
 
 /// rustls's words, and what they mean here.
@@ -45,7 +66,7 @@ pub(super) fn words(request: &Request, peer: &str, error: &rustls::Error, clock:
             format!("; it is not valid yet, if this machine's clock is right, which says {}", date(clock))
         }
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            format!("; no certificate in {} signs it", request.ca_bundle.display())
+            format!("; no certificate in {} signs it", request.authorities)
         }
         _ => String::new(),
     };

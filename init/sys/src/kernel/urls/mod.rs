@@ -20,9 +20,9 @@ use ureq::{Agent, Body as Answered};
 use self::answers::Answers;
 use self::body::Body;
 use self::names::{Names, Peer};
-use self::watch::{Limits, Watch};
+use self::watch::Watch;
 use self::wire::Tcp;
-use crate::{Cause, Post, Request, Response, Result, SysError};
+use crate::{Cause, Method, Request, Response, Result, SysError};
 
 const REDIRECTS: u32 = 5;
 /// Values of Content-Encoding that stand for bytes as they are. Object stores give back what an upload said, and that is
@@ -30,24 +30,9 @@ const REDIRECTS: u32 = 5;
 const NO_ENCODING: [&str; 10] =
     ["", "identity", "binary", "none", "null", "aws-chunked", "utf-8", "utf8", "us-ascii", "iso-8859-1"];
 
-pub(super) fn open(request: &Request, clock: u64) -> Result<Response> {
-    let limits = Limits {
-        connect: request.connect,
-        stall: request.stall,
-        floor: request.floor,
-        within: request.within,
-    };
-    let exchange = Exchange::start(request, limits, clock);
-    let answer = exchange.follow(
-        |status| matches!(status, 301 | 302 | 303 | 307 | 308),
-        |agent, uri| {
-            let mut get = agent.get(uri).header(header::ACCEPT_ENCODING, "identity");
-            if let Some((offset, tag)) = &request.resume {
-                get = get.header(header::RANGE, format!("bytes={offset}-")).header(header::IF_RANGE, tag);
-            }
-            get.call()
-        },
-    )?;
+pub(super) fn send(request: &Request, clock: u64) -> Result<Response> {
+    let exchange = Exchange::start(request, clock);
+    let answer = exchange.follow()?;
     exchange.watch.has_head();
 
     let refuse = |words| Err(SysError::new("open", &*request.url, Cause::Protocol, words));
@@ -56,7 +41,9 @@ pub(super) fn open(request: &Request, clock: u64) -> Result<Response> {
     if let Err(words) = check_range(status.as_u16(), text(header::CONTENT_RANGE), request.resume.as_ref()) {
         return refuse(words);
     }
-    if let Some(encoding) = encoding(answer.headers()) {
+    if request.method == Method::Get
+        && let Some(encoding) = encoding(answer.headers())
+    {
         return refuse(format!(
             "the server sent it with Content-Encoding: {encoding}, which was not asked for; switch that off"
         ));
@@ -78,28 +65,6 @@ pub(super) fn open(request: &Request, clock: u64) -> Result<Response> {
     Ok(Response { status: status.as_u16(), reason, length, tag, body: Box::new(body) })
 }
 
-/// Sends a POST. A redirect is sent it again (RFC 9110 §15.4 allows that for 301 and 302 as well): a server that moves
-/// everything to https means that.
-pub(super) fn post(post: &Post, clock: u64) -> Result<u16> {
-    // The bounds of each phase are those of the whole.
-    let request = Request {
-        url: post.url.clone(),
-        resume: None,
-        connect: post.within,
-        stall: post.within,
-        floor: 0,
-        within: Some(post.within),
-        ca_bundle: post.ca_bundle.clone(),
-    };
-    let limits = Limits { connect: post.within, stall: post.within, floor: 0, within: Some(post.within) };
-    let exchange = Exchange::start(&request, limits, clock);
-    let answer = exchange.follow(
-        |status| matches!(status, 301 | 302 | 307 | 308),
-        |agent, uri| agent.post(uri).content_type(post.content_type).send(&*post.body),
-    )?;
-    Ok(answer.status().as_u16())
-}
-
 /// What is asked for, and the one clock for all that it takes.
 struct Exchange<'a> {
     request: &'a Request,
@@ -111,23 +76,23 @@ struct Exchange<'a> {
 type Answer = ureq::http::Response<Answered>;
 
 impl<'a> Exchange<'a> {
-    fn start(request: &'a Request, limits: Limits, clock: u64) -> Self {
-        Self { request, watch: Arc::new(Watch::start(limits)), peer: Peer::default(), clock }
+    fn start(request: &'a Request, clock: u64) -> Self {
+        Self { request, watch: Arc::new(Watch::start(request.limits)), peer: Peer::default(), clock }
     }
 
     /// The answer behind all redirects. Each server is a connection of its own, under the rules of its own URL: the body of
     /// a redirect is not read, and what the library does with its `Location` does not matter.
-    fn follow(
-        &self,
-        redirects: impl Fn(u16) -> bool,
-        ask: impl Fn(&Agent, Uri) -> std::result::Result<Answer, ureq::Error>,
-    ) -> Result<Answer> {
+    fn follow(&self) -> Result<Answer> {
         let mut url = self.request.url.clone();
         for _ in 0..=REDIRECTS {
             self.watch.next_server();
-            let answer = self.ask(&url, &ask)?;
+            let answer = self.ask(&url)?;
             let status = answer.status().as_u16();
-            if !redirects(status) {
+            let is_redirect = match self.request.method {
+                Method::Get => matches!(status, 301 | 302 | 303 | 307 | 308),
+                Method::Post => matches!(status, 301 | 302 | 307 | 308),
+            };
+            if !is_redirect {
                 return Ok(answer);
             }
             url = self.next(&url, status, answer.headers())?;
@@ -136,11 +101,7 @@ impl<'a> Exchange<'a> {
             .refuse(Cause::Protocol, format!("{} redirects more than {REDIRECTS} times", self.peer.name())))
     }
 
-    fn ask(
-        &self,
-        url: &str,
-        ask: impl Fn(&Agent, Uri) -> std::result::Result<Answer, ureq::Error>,
-    ) -> Result<Answer> {
+    fn ask(&self, url: &str) -> Result<Answer> {
         let uri: Uri = url.parse().map_err(|error| {
             let shown = if url == self.request.url { String::new() } else { format!("{url}: ") };
             self.refuse(Cause::Unsupported, format!("{shown}{error}; expected http://host[:port]/path"))
@@ -151,8 +112,25 @@ impl<'a> Exchange<'a> {
         let connector = connector.chain(ureq::unversioned::transport::RustlsConnector::default());
         let connector = connector.chain(Answers(Arc::clone(&self.watch)));
         let agent = Agent::with_parts(self.config(url, &uri)?, connector, names);
-        ask(&agent, uri)
+        self.request_of(&agent, uri)
             .map_err(|error| words::failed(self.request, &self.watch, &self.peer.name(), &error, self.clock))
+    }
+
+    fn request_of(&self, agent: &Agent, uri: Uri) -> std::result::Result<Answer, ureq::Error> {
+        match self.request.method {
+            Method::Get => {
+                let mut get = agent.get(uri).header(header::ACCEPT_ENCODING, "identity");
+                if let Some((offset, tag)) = &self.request.resume {
+                    get = get.header(header::RANGE, format!("bytes={offset}-")).header(header::IF_RANGE, tag);
+                }
+                self.with_headers(get).call()
+            }
+            Method::Post => self.with_headers(agent.post(uri)).send(&*self.request.body),
+        }
+    }
+
+    fn with_headers<B>(&self, builder: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
+        self.request.headers.iter().fold(builder, |builder, (name, value)| builder.header(*name, value))
     }
 
     /// Where a redirect leads.
@@ -190,8 +168,11 @@ impl<'a> Exchange<'a> {
         }
         #[cfg(feature = "https")]
         {
+            // The client's certificate is for the server that was named.
+            let named: Option<Uri> = self.request.url.parse().ok();
+            let is_named = named.is_some_and(|named| named.authority() == uri.authority());
             let _ = url;
-            Ok(builder.tls_config(super::trust::config(self.request)?).build())
+            Ok(builder.tls_config(super::trust::config(self.request, is_named)?).build())
         }
         #[cfg(not(feature = "https"))]
         {
@@ -249,6 +230,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::{Authorities, Limits};
 
     #[test]
     fn only_the_part_that_was_asked_for_is_taken() {
@@ -294,16 +276,10 @@ mod tests {
     }
 
     fn open_error(url: &str) -> SysError {
-        let request = Request {
-            url: url.to_owned(),
-            resume: None,
-            connect: Duration::from_secs(5),
-            stall: Duration::from_secs(5),
-            floor: 0,
-            within: None,
-            ca_bundle: "/nowhere/ca.pem".into(),
-        };
-        open(&request, 0).unwrap_err()
+        let five = Duration::from_secs(5);
+        let limits = Limits { connect: five, stall: five, floor: 0, within: None };
+        let request = Request::get(url, limits, Authorities::File("/nowhere/ca.pem".into()));
+        send(&request, 0).unwrap_err()
     }
 
     #[test]

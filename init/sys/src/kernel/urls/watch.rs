@@ -7,28 +7,16 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long the parts of an exchange may take.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    /// For look-up, connection and TLS handshake with a server, in sum.
-    pub connect: Duration,
-    /// The longest silence.
-    pub stall: Duration,
-    /// The least rate of a body, in bytes a second, over [`Limits::window`].
-    pub floor: u64,
-    /// For all of it, the body included. Without it, the head of the last answer has to be there after `connect` and
-    /// `stall`, and a body may take as long as it moves.
-    pub within: Option<Duration>,
-}
+use crate::Limits;
 
 impl Limits {
     /// The time over which a body's rate is taken: a silence that is allowed leaves as long again to make up for it.
-    pub fn window(&self) -> Duration {
+    pub(super) fn window(&self) -> Duration {
         self.stall.saturating_mul(2)
     }
 
     /// When the head of the last answer has to be there.
-    pub fn head(&self) -> Duration {
+    pub(super) fn head(&self) -> Duration {
         self.within.unwrap_or(self.connect.saturating_add(self.stall))
     }
 

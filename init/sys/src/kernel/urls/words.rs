@@ -4,7 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use super::names::Unresolved;
-use super::watch::{Limits, Spent, Watch};
+use super::watch::{Spent, Watch};
+use crate::Limits;
 use crate::{Cause, Request, SysError};
 
 /// Why there was no answer.
