@@ -9,6 +9,7 @@ use dayfly_wire::dhcp4::Lease;
 use dayfly_wire::mac::Mac;
 
 use crate::services::Manager;
+use crate::steps::verify::Decided;
 
 /// The interface that won, as it is configured.
 #[derive(Debug, Clone)]
@@ -82,6 +83,8 @@ pub struct Known {
     pub network: Option<NetworkUp>,
     /// The image, once it is here.
     pub image: Option<Image>,
+    /// The same, once its hash has been compared.
+    pub decided: Option<Decided>,
     /// The root that was there, where it is the image.
     pub mounted_root: Option<MountedRoot>,
     /// The state disk, once it is mounted.
@@ -99,6 +102,8 @@ pub enum Learned {
     Network(Box<NetworkUp>),
     /// The image is here.
     Image(Image),
+    /// The image is the right one.
+    Decided(Decided),
     /// The mounted root is the image.
     MountedRoot(MountedRoot),
     /// The state disk is mounted.
@@ -121,7 +126,9 @@ impl Known {
     pub fn learn(&mut self, learned: Learned) {
         match learned {
             Learned::Network(network) => self.network = Some(*network),
-            Learned::Image(image) => self.image = Some(image),
+            // Another one is not decided by what was compared before.
+            Learned::Image(image) => (self.image, self.decided) = (Some(image), None),
+            Learned::Decided(image) => self.decided = Some(image),
             Learned::MountedRoot(root) => self.mounted_root = Some(root),
             Learned::State(disk) => self.state = Some(disk),
             Learned::Init(init) => self.init = Some(init),

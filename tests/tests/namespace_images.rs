@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use dayfly_init::events::Events;
 use dayfly_init::{Failure, Modules, Runner};
-use dayfly_plan::{Action, Deadline, OnFailure, Phase, Plan, Step, StepId};
+use dayfly_plan::{Action, Deadline, Integrity, OnFailure, Phase, Plan, Step, StepId};
 use dayfly_sys::{Kernel, Sys};
 use dayfly_wire::cmdline::Cmdline;
 use namespace::{apart, run, shell, tmpfs};
@@ -38,11 +38,13 @@ fn booted(find: Action, sha256: Option<&str>) -> Result<String, Failure> {
     };
     let mut steps = vec![step(StepId::Find, &[], find)];
     let mut needs = vec![StepId::Find];
+    let sha256 = sha256.map(|sha256| sha256.parse().unwrap());
     if let Some(sha256) = sha256 {
-        steps.push(step(StepId::Verify, &[StepId::Find], Action::Verify { sha256: sha256.parse().unwrap() }));
+        steps.push(step(StepId::Verify, &[StepId::Find], Action::Verify { sha256 }));
         needs.push(StepId::Verify);
     }
-    steps.push(step(StepId::Image, &needs, Action::MountImage { file: FILE.to_owned() }));
+    let integrity = sha256.map_or(Integrity::Unchecked, Integrity::Sha256);
+    steps.push(step(StepId::Image, &needs, Action::MountImage { file: FILE.to_owned(), integrity }));
     let plan = Plan { steps, ..Plan::default() };
     runner.run(&plan, None).map_err(|(_, failure)| failure)?;
     Ok(fs::read_to_string("/run/dayfly/l/etc/os-release").expect("the OS at its place"))

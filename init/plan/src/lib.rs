@@ -27,8 +27,8 @@ mod step;
 mod table;
 
 pub use action::{
-    Action, ConfigSearch, INIT_CANDIDATES, IdentityPlan, LayoutEntry, NetworkPlan, Patience, ScriptPlan,
-    StateCreation, StateSearch,
+    Action, ConfigSearch, INIT_CANDIDATES, IdentityPlan, Integrity, LayoutEntry, NetworkPlan, Patience,
+    ScriptPlan, StateCreation, StateSearch,
 };
 pub use code::Code;
 pub use document::Document;

@@ -6,7 +6,8 @@ use dayfly_plan::settings::table::lookup::class;
 use dayfly_plan::settings::value::Trust;
 use dayfly_plan::settings::{Gathered, gather};
 use dayfly_plan::{
-    Action, Facts, LayoutEntry, OnFailure, Phase, Place, Plan, Retry, Source, StepId, Store, Way, plan,
+    Action, Facts, Integrity, LayoutEntry, OnFailure, Phase, Place, Plan, Retry, Source, StepId, Store, Way,
+    plan,
 };
 use proptest::prelude::*;
 
@@ -206,6 +207,9 @@ proptest! {
         if settings.image_sha256.is_some() {
             prop_assert!(waits_for(&plan, StepId::Image).contains(&StepId::Verify));
             prop_assert_eq!(&plan.step(StepId::Verify).unwrap().on_failure, &OnFailure::Abort);
+            let Action::Verify { sha256 } = plan.step(StepId::Verify).unwrap().action else { panic!("no hash") };
+            let integrity = position(&plan, |action| matches!(action, Action::MountImage { integrity: Integrity::Sha256(wanted), .. } if *wanted == sha256));
+            prop_assert!(integrity.is_some(), "an image is mounted without the hash that was given");
         } else {
             prop_assert!(plan.notes.iter().any(|note| note.contains("unchecked")), "an unchecked image is said");
         }

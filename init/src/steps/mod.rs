@@ -33,7 +33,7 @@ mod state;
 mod sysctls;
 mod units;
 mod users;
-mod verify;
+pub(crate) mod verify;
 
 use std::path::Path;
 
@@ -62,7 +62,7 @@ pub fn perform(action: &Action, cx: &Context) -> Result<Done, Failure> {
         Action::UseFile { path } => image::take(cx, Path::new(path)),
         Action::Verify { sha256 } => verify::verify(cx, sha256),
         Action::UseRoot => mounted_root::take(cx),
-        Action::MountImage { file } => image::mount(cx, file),
+        Action::MountImage { file, integrity } => image::mount(cx, file, *integrity),
         Action::ReadDefaults => defaults::read(cx),
         Action::FindInit { init } => init::find(cx, init.as_deref()),
         Action::OpenState(search) => state::open(cx, search),

@@ -1,15 +1,39 @@
-//! Compares the image with its SHA-256.
+//! Decides whether the image is the right one: compares it with its SHA-256, or has a plan that says that nothing is compared.
 
-use dayfly_plan::Code;
 use dayfly_plan::settings::value::Sha256 as Digest256;
+use dayfly_plan::{Code, Integrity};
 use dayfly_sys::{Backing, FileKind, TreePath};
 use dayfly_wire::superblock;
 
 use crate::context::{Context, Done};
 use crate::steps::hasher::Hasher;
-use crate::{Failure, Image};
+use crate::{Failure, Image, Learned};
 
 const CHUNK: usize = 1 << 20;
+
+/// An image of which it is decided that it is the right one. Only this module makes one, and only one is mounted.
+#[derive(Debug, Clone)]
+pub struct Decided(Image);
+
+impl Decided {
+    /// The image.
+    pub fn image(&self) -> &Image {
+        &self.0
+    }
+}
+
+/// The image, if what the plan wants of it has been decided.
+pub fn decided(cx: &Context, integrity: Integrity) -> Result<Decided, Failure> {
+    let refuse = |wrong: String| Err(Failure::new(Code::ImageHashMismatch, "mount the image", wrong));
+    match (integrity, &cx.known.decided, &cx.known.image) {
+        (_, Some(decided), _) => Ok(decided.clone()),
+        (Integrity::Unchecked, None, Some(image)) => Ok(Decided(image.clone())),
+        (Integrity::Sha256(wanted), None, Some(_)) => {
+            refuse(format!("it was not compared with the SHA-256 that is wanted, {wanted}"))
+        }
+        (_, None, None) => refuse("there is no image".to_owned()),
+    }
+}
 
 /// Compares; an image that came from a disk is read for it.
 pub fn verify(cx: &Context, wanted: &Digest256) -> Result<Done, Failure> {
@@ -29,13 +53,15 @@ pub fn verify(cx: &Context, wanted: &Digest256) -> Result<Done, Failure> {
     if found != wanted.0
         && let Some(bytes) = unpadded(cx, image)
     {
-        let image = Image { bytes, ..image.clone() };
-        if hash(cx, &tried, &image)? == wanted.0 {
-            return Ok(Done::with(format!("SHA-256 {}… as wanted, of {bytes} bytes", wanted.short())));
+        let file = Image { bytes, ..image.clone() };
+        if hash(cx, &tried, &file)? == wanted.0 {
+            let said = format!("SHA-256 {}… as wanted, of {bytes} bytes", wanted.short());
+            return Ok(Done::with(said).and(Learned::Decided(Decided(image.clone()))));
         }
     }
     if found == wanted.0 {
-        return Ok(Done::with(format!("SHA-256 {}… as wanted", wanted.short())));
+        let said = format!("SHA-256 {}… as wanted", wanted.short());
+        return Ok(Done::with(said).and(Learned::Decided(Decided(image.clone()))));
     }
     let wrong = format!("the image has SHA-256 {}, wanted is {wanted}", Digest256(found));
     Err(Failure::new(Code::ImageHashMismatch, tried, wrong))

@@ -40,6 +40,15 @@ pub struct Patience {
     pub min_rate: u64,
 }
 
+/// What decides whether an image is the right one. Nothing of an image is mounted before that is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Integrity {
+    /// The whole of it has this SHA-256.
+    Sha256(Sha256),
+    /// Nothing does; a note of the plan says so.
+    Unchecked,
+}
+
 /// Which disk has the settings file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigSearch {
@@ -187,6 +196,8 @@ pub enum Action {
     MountImage {
         /// The image's file where what was found is a disc with an image on it (an ISO).
         file: String,
+        /// What must have been decided by then.
+        integrity: Integrity,
     },
     /// Reads the settings that the image brings along.
     ReadDefaults,

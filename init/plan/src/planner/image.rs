@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Draft, EARLY_SETTINGS, LATE_SETTINGS, patience, within};
 use crate::settings::{Gathered, ImageSource};
-use crate::{Action, Deadline, OnFailure, Phase, StepId, Way};
+use crate::{Action, Deadline, Integrity, OnFailure, Phase, StepId, Way};
 
 /// The image, from where it is to where it is mounted.
 pub(super) fn find(draft: &mut Draft, settings: &Gathered) {
@@ -57,8 +57,10 @@ pub(super) fn find(draft: &mut Draft, settings: &Gathered) {
     } else {
         draft.without(&[StepId::Fetch], "the image is on a disk");
     }
-    if let Some(sha256) = &settings.image_sha256 {
-        let verify = Action::Verify { sha256: sha256.value };
+    let integrity =
+        settings.image_sha256.as_ref().map_or(Integrity::Unchecked, |sha256| Integrity::Sha256(sha256.value));
+    if let Integrity::Sha256(sha256) = integrity {
+        let verify = Action::Verify { sha256 };
         // A whole disk may have to be read: ten minutes is 8 GiB at 14 MB/s.
         draft.add(Phase::Image, StepId::Verify, &[found], verify, within(600), OnFailure::Abort);
     } else {
@@ -71,7 +73,7 @@ pub(super) fn find(draft: &mut Draft, settings: &Gathered) {
         Phase::Image,
         StepId::Image,
         &[StepId::Modules, found, StepId::Verify],
-        Action::MountImage { file },
+        Action::MountImage { file, integrity },
         within(30),
         OnFailure::Abort,
     );

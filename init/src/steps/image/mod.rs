@@ -7,14 +7,15 @@ mod refusal;
 
 use std::path::Path;
 
-use dayfly_plan::Code;
 use dayfly_plan::settings::value::DeviceRef;
+use dayfly_plan::{Code, Integrity};
 use dayfly_sys::{Backing, FileKind, Mount, MountFlags, TreePath, own};
 use dayfly_wire::superblock::{self, Kind, Superblock};
 
 use crate::context::{Context, Done};
 use crate::devices::{self, Device};
 use crate::events::Level;
+use crate::steps::verify;
 use crate::trees::{IMAGE, MEDIA, OUTER};
 use crate::{Failure, Image, Learned};
 
@@ -118,10 +119,9 @@ fn mount_at(cx: &Context, device: &Path, kind: Kind, target: &TreePath) -> Resul
 const DEEPEST: usize = OUTER.len() + 1;
 
 /// Mounts the image read-only at the lower layer's place; `file` is the image's name where the image is a disk of its own.
-pub fn mount(cx: &Context, file: &str) -> Result<Done, Failure> {
-    let Some(image) = &cx.known.image else {
-        return Err(Failure::new(Code::ImageMount, "mount the image", "there is no image"));
-    };
+pub fn mount(cx: &Context, file: &str, integrity: Integrity) -> Result<Done, Failure> {
+    let decided = verify::decided(cx, integrity)?;
+    let image = decided.image();
     let tried = format!("mount the image ({})", image.origin);
     let mut layer = Layer::of(cx, &image.backing, image.bytes, &tried)?;
     let mut said = layer.open(cx, &tried)?.said;

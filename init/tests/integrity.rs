@@ -1,0 +1,49 @@
+//! Nothing is mounted whose integrity is not decided, whatever the plan says or leaves out.
+
+mod machine;
+
+use std::sync::Arc;
+
+use dayfly_init::events::Events;
+use dayfly_init::{Modules, Runner};
+use dayfly_plan::settings::gather;
+use dayfly_plan::{Code, Facts, Phase, StepId, plan};
+use dayfly_sys::Sys;
+use dayfly_wire::cmdline::Cmdline;
+use machine::{Machine, sha256, squashfs};
+
+/// Runs a boot's plan up to the image, with or without the step that compares it.
+fn run(cmdline: &str, compares: bool) -> (Result<(), (StepId, Code)>, bool) {
+    let (machine, _ends) = Machine::new(cmdline, 1);
+    let sys: Arc<dyn Sys> = Arc::clone(&machine) as _;
+    let events = Events::start(&sys);
+    let modules = Arc::new(Modules::new(Arc::clone(&sys), events.clone(), &Cmdline::parse("")));
+    let mut plan = plan(&gather(&Facts::from_cmdline(cmdline)).0);
+    if !compares {
+        plan.steps.retain(|step| step.id != StepId::Verify);
+        for step in &mut plan.steps {
+            step.needs.retain(|need| *need != StepId::Verify);
+        }
+    }
+    let ran = Runner::new(sys, events, modules).run(&plan, Some(Phase::State));
+    let is_mounted = machine.state().mounts.iter().any(|mount| mount.contains("/run/dayfly/l"));
+    (ran.map(drop).map_err(|(step, failure)| (step, failure.code)), is_mounted)
+}
+
+#[test]
+fn an_image_is_mounted_only_when_its_integrity_is_decided() {
+    let url = "root=live:http://10.0.2.2/os.squashfs ip=dhcp dayfly.config.device=none";
+    let right = format!("{url} dayfly.image.sha256={}", sha256(&squashfs(3 << 20)));
+    let refused = Err((StepId::Image, Code::ImageHashMismatch));
+    let wrong = format!("{url} dayfly.image.sha256={}", "0".repeat(64));
+    for (cmdline, compares, expected) in [
+        (&right, true, (Ok(()), true)),
+        (&right, false, (refused, false)),
+        (&wrong, false, (refused, false)),
+        (&wrong, true, (Err((StepId::Verify, Code::ImageHashMismatch)), false)),
+        // Where nobody gave a hash, that is what the plan says.
+        (&url.to_owned(), true, (Ok(()), true)),
+    ] {
+        assert_eq!(run(cmdline, compares), expected, "{cmdline} {compares}");
+    }
+}
