@@ -76,7 +76,7 @@ codes! {
         fix "Name what it is a part of, once that is assembled (in an initramfs of dracut); if it is a part no more, take the old mark off: `wipefs DISK` lists what there is, wipefs --backup --offset removes one.";
     NetNoLink "net.no-link" Transient "No network interface was found."
         fix "Check that the NIC's driver is in the initramfs: the log names devices without one; `dayfly initramfs --profile generic` has the common ones.";
-    NetNoCarrier "net.no-carrier" Transient "No interface has a carrier: nobody is at the other end of the cable."
+    NetNoCarrier "net.no-carrier" Transient "No interface has a carrier: nothing answers at the other end of the cable."
         fix "Check the cable, the switch port and its speed; a switch with spanning tree needs portfast or a longer rd.retry=.";
     NetNoLease "net.no-lease" Transient "No DHCP server gave an address in time."
         fix "Check that a DHCP server answers on this network segment and knows this MAC address; or give a static address with ip=.";

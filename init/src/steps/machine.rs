@@ -40,6 +40,6 @@ pub fn name(cx: &Context) -> Done {
         Some((name, origin)) => {
             Done::with(format!("{name} (from {origin})")).and(Learned::Fact(Fact::NetworkName(name)))
         }
-        None => Done::with("nobody gives one"),
+        None => Done::with("no server gives one"),
     }
 }

@@ -30,7 +30,7 @@ impl fmt::Display for Misled {
                 write!(f, "a URL with the scheme \"{scheme}\", but only http and https can be fetched")
             }
             Misled::NoHost(url) => write!(f, "\"{url}\", which has no host"),
-            Misled::User => f.write_str("a URL with a user name or password, which nobody is sent"),
+            Misled::User => f.write_str("a URL with a user name or password, which are never sent"),
         }
     }
 }

@@ -26,7 +26,7 @@ impl fmt::Display for Action {
             },
             Action::RaceNetwork(network) => network.fmt(f),
             Action::SettleNetwork => {
-                f.write_str("leave the network as it is by now, the other interfaces as they were")
+                f.write_str("keep the network as it is, restore the other interfaces")
             }
             Action::ReadName => f.write_str("take the network's name for the rules that ask for it"),
             Action::FetchSettings { url, .. } => write!(f, "fetch settings from {url}"),

@@ -21,7 +21,7 @@ pub(super) fn load(draft: &mut Draft, settings: &Gathered) {
         &[],
         Action::LoadModules { names },
         within(30),
-        OnFailure::Continue("a feature that is really missing shows by name where it is used"),
+        OnFailure::Continue("a missing module is reported where it is needed"),
     );
     if settings.way == Way::Root {
         // Before anything else: /proc, /sys and /run move into the new root, and nothing may be written to the old one.
@@ -38,7 +38,7 @@ pub(super) fn load(draft: &mut Draft, settings: &Gathered) {
         &[],
         Action::LoadDrivers { blacklist: values(&settings.modules_blacklist) },
         within(30),
-        OnFailure::Continue("a device without its driver shows by name where it is used"),
+        OnFailure::Continue("a missing driver is reported where its device is needed"),
     );
 }
 
@@ -55,7 +55,7 @@ pub(super) fn early_settings(draft: &mut Draft, settings: &Gathered) {
         &covered(settings),
         Action::ReadCredentials,
         within(10),
-        OnFailure::Continue("the boot goes on without credentials of the machine's host"),
+        OnFailure::Continue("the boot continues without the host's credentials"),
     );
     if let Some(device) = &settings.config_device.value {
         let wait = (settings.config_device.source != Source::Default).then_some(settings.config_wait.value);
@@ -63,7 +63,7 @@ pub(super) fn early_settings(draft: &mut Draft, settings: &Gathered) {
         let deadline = Deadline::Within(wait.unwrap_or_default() + Duration::from_secs(15));
         let on_failure = match wait {
             Some(_) => OnFailure::Abort,
-            None => OnFailure::Continue("nobody asked for this disk; dayfly.config.device= makes it a must"),
+            None => OnFailure::Continue("this disk is optional; dayfly.config.device= makes it required"),
         };
         let needs = [vec![StepId::Modules, StepId::Drivers], covered(settings)].concat();
         draft.add(Phase::Devices, StepId::Config, &needs, Action::ReadConfig(search), deadline, on_failure);

@@ -66,7 +66,7 @@ pub(super) fn find(draft: &mut Draft, settings: &Gathered) {
     } else {
         draft.without(&[StepId::Verify], "the image is booted unchecked");
         draft.notes.push(
-            "The image is booted unchecked: nobody gave its SHA-256 (dayfly.image.sha256=).".to_owned(),
+            "The image is booted unchecked: no SHA-256 is set (dayfly.image.sha256=).".to_owned(),
         );
     }
     draft.add(

@@ -50,7 +50,7 @@ pub(super) fn late_settings(draft: &mut Draft, settings: &Gathered) {
             &[StepId::Network],
             Action::ReadName,
             within(5),
-            OnFailure::Continue("rules that ask for the host name do not hold"),
+            OnFailure::Continue("rules with a host name do not match"),
         );
     } else {
         draft.without(&[StepId::Name], "no rule asks for the network's host name");
@@ -93,7 +93,7 @@ pub(super) fn settle(draft: &mut Draft) {
     }
     // `find` may stand for an image that settings over the network name, and then fetch.
     let needs = [StepId::Network, StepId::Name, StepId::Settings, StepId::Fetch, StepId::Find];
-    let reason = "the OS finds interfaces up that it was not to find up";
+    let reason = "the other interfaces may stay up";
     draft.add(
         Phase::Image,
         StepId::Settle,

@@ -98,7 +98,7 @@ pub(super) fn prepare(draft: &mut Draft, settings: &Gathered) {
             &[StepId::Identity, StepId::Network, StepId::Files, StepId::Units],
             Action::HandNetworkOver(settings.network_handover.value),
             within(10),
-            OnFailure::Continue("the address stays until its lease ends, unless the OS sees to it itself"),
+            OnFailure::Continue("the address is valid until its lease ends, unless the OS renews it"),
         );
     }
     if settings.host_keys.value != HostKeys::Image && !has_keys {

@@ -23,12 +23,12 @@ pub(super) fn state(draft: &mut Draft, settings: &Settings) {
     let (deadline, on_failure) = if makes {
         // The file system of a large disk takes its time.
         let deadline = Deadline::Within(settings.device_wait.value + Duration::from_secs(300));
-        let reason = "what should persist lies in memory instead";
+        let reason = "data that should persist is in memory only";
         (deadline, if wanted { OnFailure::Abort } else { OnFailure::Continue(reason) })
     } else if wanted {
         (Deadline::Within(settings.device_wait.value + Duration::from_secs(30)), OnFailure::Abort)
     } else {
-        (within(30), OnFailure::Continue("what should persist lies in memory instead"))
+        (within(30), OnFailure::Continue("data that should persist is in memory only"))
     };
     // A disk that was not asked for is looked for last, when the image is here: no boot waits for it.
     // Who makes one needs the image's programs for it.

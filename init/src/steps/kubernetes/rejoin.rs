@@ -65,7 +65,7 @@ fn check(file: &[u8], name: &str, authority: Option<&str>, clock: u64) -> Result
         .map_err(|error| format!("its certificate cannot be read: {error}"))?;
     let expected = format!("system:node:{name}");
     if certificate.common_name != Some(expected.as_str()) {
-        let found = certificate.common_name.unwrap_or("nobody");
+        let found = certificate.common_name.unwrap_or("no name");
         return Err(format!("it is for {found}, and this node is {expected}"));
     }
     if let Some(authority) = authority {

@@ -150,7 +150,7 @@ keys! {
     "network.wanted", Network, Plain, YesNo => (network_wanted),
         "Bring the network up even if the image is on a disk (rd.neednet).";
     "network.handover", Root, Plain, NetworkKeeper => (network_handover),
-        "Who keeps the address when the OS runs, so that it neither ends with its lease nor is asked for a second time: the network service that the image starts, else one that it has; or the named one; or nobody, where the image sees to its address itself.";
+        "Who keeps the address when the OS runs, so that it neither ends with its lease nor is asked for a second time: the network service that the image starts, else one that it has; or the named one; or none, where the image configures its address itself.";
     "modules.load", Devices, Privileged, ModuleName => [modules_load],
         "A module to load whatever the buses show; several are allowed.";
     "modules.blacklist", Devices, Privileged, ModuleName => [modules_blacklist],
