@@ -27,6 +27,7 @@ const TITLES: &[(&str, usize, Fate)] = &[
     ("with the openstack client", 3, Fate::Here(&["openstack", "baremetal"])),
     ("with cargo-deb", 1, Fate::Elsewhere("package: packages_install_work_and_go")),
     ("on the Debian that gets them", 1, Fate::Elsewhere("package: packages_install_work_and_go")),
+    ("with QEMU", 3, Fate::Elsewhere("vm: try_image")),
     ("with a k0s of yours", 1, Fate::Elsewhere("nowhere: it needs a k0s")),
 ];
 

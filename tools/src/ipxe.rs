@@ -96,7 +96,8 @@ fn check(script: &Script) -> Result<()> {
     bail!("a node would refuse to boot with this:\n{}", refused.join("\n"))
 }
 
-fn sha256(path: &Path) -> Result<String> {
+/// The hash of an image, as it is written on the command line.
+pub fn sha256(path: &Path) -> Result<String> {
     let failed = || format!("cannot read {} to hash it", path.display());
     let step = Progress::new().step(&format!("hashing {}", path.display()), 0);
     let mut file = File::open(path).with_context(failed)?;

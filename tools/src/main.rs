@@ -10,6 +10,7 @@ mod output;
 mod progress;
 mod schema;
 mod serve;
+mod try_image;
 
 use std::process::ExitCode;
 
@@ -32,6 +33,7 @@ enum Command {
     Modules(modules::ModulesArgs),
     Schema(schema::SchemaArgs),
     Serve(serve::ServeArgs),
+    Try(Box<try_image::TryArgs>),
 }
 
 fn main() -> ExitCode {
@@ -43,9 +45,14 @@ fn main() -> ExitCode {
         Command::Modules(args) => modules::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Try(args) => return conclude(try_image::run(&args)),
     };
+    conclude(result.map(|()| ExitCode::SUCCESS))
+}
+
+fn conclude(result: anyhow::Result<ExitCode>) -> ExitCode {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("dayfly: {error:#}");
             ExitCode::FAILURE

@@ -8,8 +8,8 @@ mod request;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
@@ -54,14 +54,18 @@ struct Log {
     started: Instant,
     requests: AtomicU64,
     bytes: AtomicU64,
+    is_quiet: bool,
 }
 
 impl Log {
-    fn new() -> Self {
-        Self { started: Instant::now(), requests: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+    fn new(is_quiet: bool) -> Self {
+        Self { started: Instant::now(), requests: AtomicU64::new(0), bytes: AtomicU64::new(0), is_quiet }
     }
 
     fn line(&self, text: &str) {
+        if self.is_quiet {
+            return;
+        }
         let seconds = self.started.elapsed().as_secs_f32();
         // Nobody may be reading any more (`dayfly serve … | head`); the files are served all the same.
         let _ = writeln!(std::io::stdout().lock(), "{seconds:9.3} {text}");
@@ -86,7 +90,7 @@ pub fn run(args: &ServeArgs) -> Result<()> {
         format!("cannot listen on {}; --listen ADDR:PORT takes another address or port", args.listen)
     })?;
     let address = listener.local_addr().context("the listening socket has no address")?;
-    let site = Arc::new(Site { folder, log: Log::new(), clients: AtomicUsize::new(0) });
+    let site = Arc::new(Site { folder, log: Log::new(false), clients: AtomicUsize::new(0) });
 
     let mut head = format!("dayfly serve: {} over HTTP, for tries, not for production\n", args.dir.display());
     for line in reachable(address) {
@@ -108,6 +112,16 @@ pub fn run(args: &ServeArgs) -> Result<()> {
     let (requests, bytes) = (log.requests.load(Ordering::Relaxed), log.bytes.load(Ordering::Relaxed));
     log.line(&format!("{signal}: the end, after {requests} requests and {bytes} bytes{cut}"));
     Ok(())
+}
+
+/// Serves a folder to this machine alone, on a free port, without a word, until the process ends. Links are followed.
+pub fn in_background(folder: &Path) -> Result<SocketAddr> {
+    let folder = Folder::open(folder, true)?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on 127.0.0.1")?;
+    let address = listener.local_addr().context("the listening socket has no address")?;
+    let site = Arc::new(Site { folder, log: Log::new(true), clients: AtomicUsize::new(0) });
+    thread::spawn(move || accept(&listener, &site));
+    Ok(address)
 }
 
 /// The URLs under which others may reach the server, with the interface of each.

@@ -28,6 +28,7 @@ mod report;
 mod scripts;
 mod sources;
 mod systemd;
+mod try_image;
 mod turns;
 mod tutorial;
 
@@ -83,6 +84,7 @@ fn main() {
         systemd::SCENARIOS,
         dracut::SCENARIOS,
         tutorial::SCENARIOS,
+        try_image::SCENARIOS,
     ]
     .concat();
     // These need parts that take eleven minutes to build, or a k0s, so they are skipped unless they are asked for (`--ignored`).
