@@ -20,11 +20,11 @@ const TICK: Duration = Duration::from_millis(100);
 /// A signal came that ends the try.
 static ENDED: AtomicBool = AtomicBool::new(false);
 
-/// From now on SIGINT and SIGTERM end a running machine first, so that nothing is left behind. QEMU at a terminal gets Ctrl-C as a key.
+/// From now on SIGINT, SIGTERM and SIGHUP end a running machine first, so that nothing is left behind. QEMU at a terminal gets Ctrl-C as a key.
 pub fn catch_signals() -> Result<()> {
-    let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
+    let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
     // Programs that are started later get an empty mask, by std.
-    signals.thread_block().context("cannot block SIGINT and SIGTERM")?;
+    signals.thread_block().context("cannot block signals")?;
     thread::spawn(move || {
         if signals.wait().is_ok() {
             ENDED.store(true, Ordering::Relaxed);
