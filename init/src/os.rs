@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use dayfly_plan::OwnerName;
-use dayfly_sys::{FileKind, Files, SysError};
+use dayfly_sys::{FileKind, Files, SysError, TreePath};
 use dayfly_wire::accounts::{self, User};
 
-use crate::trees::OS;
+use crate::trees::{IMAGE, OS};
 
 /// The first line of what is written into the OS, for who thinks of changing it there.
 pub const WRITTEN: &str = "# Written by Dayfly at boot; changes are gone at the next one.\n";
@@ -46,6 +46,23 @@ pub fn replace(sys: &dyn Files, path: &str, text: &str, new_mode: u32) -> Result
         Err(error) if error.is_not_found() => sys.write(&place, text.as_bytes(), new_mode),
         Err(error) => Err(error),
     }
+}
+
+/// Where the image has a path of the OS. A bootc or ostree tree has no /etc, or nothing in it: it is in /usr/etc until the tree is
+/// deployed, and that is done here.
+pub fn in_image(sys: &dyn Files, path: &str) -> Result<TreePath, SysError> {
+    let place = IMAGE.at(path);
+    if Path::new(path).starts_with("/etc") && is_etc_in_usr(sys)? {
+        return Ok(IMAGE.at(format!("/usr{path}")));
+    }
+    Ok(place)
+}
+
+/// Whether what belongs into /etc is in /usr/etc.
+pub fn is_etc_in_usr(sys: &dyn Files) -> Result<bool, SysError> {
+    let is_dir = |path: &str| Ok(sys.inspect(&IMAGE.at(path))? == Some(FileKind::Dir));
+    let has_own = is_dir("/etc")? && !sys.list(&IMAGE.at("/etc"))?.is_empty();
+    Ok(!has_own && is_dir("/usr/etc")?)
 }
 
 /// Whether the OS has something at a path, at the end of all symlinks.

@@ -4,20 +4,36 @@ use dayfly_plan::Code;
 use dayfly_plan::settings::value::Size;
 use dayfly_sys::{Mount, MountFlags, SysError, TreePath};
 
-use crate::Failure;
 use crate::context::{Context, Done};
 use crate::trees::{IMAGE, OS, WRITABLE};
+use crate::{Failure, os};
 
 /// Mounts it at its place before the switch.
 pub fn mount(cx: &Context, size: Option<Size>) -> Result<Done, Failure> {
     overlay(cx, size).map_err(|error| {
         Failure::from_sys(Code::RootOverlay, "make the root from image and tmpfs", &error)
     })?;
-    Ok(Done::with(match size {
+    let of_usr = deploy_etc(cx).map_err(|error| {
+        Failure::from_sys(Code::RootOverlay, "fill /etc from the image's /usr/etc", &error)
+    })?;
+    let above = match size {
         Some(Size::Bytes(bytes)) => format!("tmpfs of {} MiB above the image", bytes >> 20),
         Some(size) => format!("tmpfs of {size} of the memory above the image"),
         None => "tmpfs of half the memory above the image".to_owned(),
-    }))
+    };
+    Ok(Done::with(format!("{above}{}", of_usr.unwrap_or_default())))
+}
+
+/// Gives an image that keeps its /etc below /usr one of its own, as `ostree admin deploy` does; says how much that was.
+fn deploy_etc(cx: &Context) -> Result<Option<String>, SysError> {
+    // An installed OS has what its administrator made of it.
+    if cx.known.mounted_root.is_some() || !os::is_etc_in_usr(&*cx.sys)? {
+        return Ok(None);
+    }
+    let etc = OS.at("/etc");
+    cx.sys.make_dir(&etc, 0o755)?;
+    let copied = cx.sys.copy_tree(&IMAGE.at("/usr/etc"), &etc, &[])?;
+    Ok(Some(format!("; /etc is the image's /usr/etc, {} entries", copied.entries)))
 }
 
 fn overlay(cx: &Context, size: Option<Size>) -> Result<(), SysError> {

@@ -6,7 +6,6 @@ use crate::context::{Context, Done};
 use crate::events::Level;
 use crate::os;
 use crate::services::{self, Manager};
-use crate::trees::IMAGE;
 use crate::units::{self, ETC, Refusal};
 use crate::{Failure, runlevels};
 
@@ -46,7 +45,7 @@ pub fn write(cx: &Context, plans: &[UnitPlan]) -> Result<Done, Failure> {
 
 /// Where that cannot be told, it is not: the node comes up.
 fn is_in_image(cx: &Context, file: &str) -> bool {
-    matches!(cx.sys.inspect(&IMAGE.at(file)), Ok(Some(_)))
+    matches!(os::in_image(&*cx.sys, file).and_then(|file| cx.sys.inspect(&file)), Ok(Some(_)))
 }
 
 fn of_systemd(cx: &Context, unit: &UnitPlan) -> Result<(), Refusal> {

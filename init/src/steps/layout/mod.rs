@@ -3,15 +3,17 @@
 mod kept;
 mod place;
 
+use std::path::Path;
+
 use dayfly_plan::{Code, LayoutEntry, Policy};
-use dayfly_sys::{Mount, MountFlags, SysError};
+use dayfly_sys::{FileKind, Mount, MountFlags, SysError};
 
 use self::place::{Place, below};
 use super::{container, fstab, os_disk};
-use crate::Failure;
 use crate::context::{Context, Done};
 use crate::events::Level;
 use crate::trees::{IMAGE, OS, OVERLAY};
+use crate::{Failure, os};
 
 /// Applies every policy.
 pub fn apply(cx: &Context, entries: &[LayoutEntry]) -> Result<Done, Failure> {
@@ -37,7 +39,9 @@ pub fn apply(cx: &Context, entries: &[LayoutEntry]) -> Result<Done, Failure> {
     });
     let found = lead(cx, entries);
     for one in &found {
-        let (entry, place) = (one.0, Place::new(&found, one));
+        let entry = one.0;
+        let image = os::in_image(&*cx.sys, &one.1).map_err(failed("look for the image's /etc".to_owned()))?;
+        let place = Place::new(&found, one, image.without_links());
         let tried = || format!("make {} {}", entry.path, entry.policy);
         if of_os.iter().any(|above| below(above, &entry.path).is_some())
             && (entry.is_default || entry.policy.persists())
@@ -88,6 +92,7 @@ pub fn apply(cx: &Context, entries: &[LayoutEntry]) -> Result<Done, Failure> {
             }
         }
     }
+    put_links_back(cx, &found);
     if let Err(error) = fstab::settle(cx, entries, &left_to_os) {
         // Where /etc is kept, it can be full; the OS says what it cannot mount.
         cx.tolerate(&failed("put /etc/fstab right".to_owned())(error));
@@ -106,6 +111,40 @@ pub fn apply(cx: &Context, entries: &[LayoutEntry]) -> Result<Done, Failure> {
     } else {
         format!("{count} paths; in memory for want of a state disk: {}", in_memory.join(" "))
     }))
+}
+
+/// Where the image has a link to packages' records and the state disk the records of an older image: the link, or the OS would read
+/// those (`/var/lib/rpm`, which a newer Fedora has in /usr).
+fn put_links_back(cx: &Context, found: &[(&LayoutEntry, String)]) {
+    let is_link = |(entry, real): &&(&LayoutEntry, String)| entry.is_database() && entry.path != *real;
+    for (entry, real) in found.iter().filter(is_link) {
+        let above = found.iter().rfind(|(_, other)| below(other, &entry.path).is_some());
+        if !above.is_some_and(|(above, _)| above.policy.persists()) {
+            continue;
+        }
+        if let Err(error) = put_link_back(cx, &entry.path, real) {
+            let tried = format!("put the link {} to {real} back", entry.path);
+            cx.tolerate(&Failure::from_sys(Code::RootLayout, tried, &error));
+        }
+    }
+}
+
+fn put_link_back(cx: &Context, path: &str, real: &str) -> Result<(), SysError> {
+    let (image, place) = (IMAGE.without_links().at(path), OS.without_links().at(path));
+    // A link further up leads there by itself.
+    if !matches!(cx.sys.inspect(&image), Ok(Some(FileKind::Symlink))) {
+        return Ok(());
+    }
+    if matches!(cx.sys.inspect(&place)?, None | Some(FileKind::Symlink)) {
+        return Ok(());
+    }
+    cx.sys.remove_tree(&place)?;
+    cx.sys.symlink(Path::new(real), &place)?;
+    cx.note(
+        Level::Info,
+        format!("{path} is a link to {real} again, as in the image: the state disk had an older one"),
+    );
+    Ok(())
 }
 
 /// Where the image's own symlinks lead from each path, parents first: what is mounted on `/home` goes to `/var/home` in an

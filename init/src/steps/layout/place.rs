@@ -10,7 +10,7 @@ use crate::Failure;
 use crate::context::Context;
 use crate::events::Level;
 use crate::steps::root;
-use crate::trees::{IMAGE, OS, OVERLAY, WRITABLE};
+use crate::trees::{OS, OVERLAY, WRITABLE};
 
 /// A symlink on a way where none is followed, errno(3).
 const ELOOP: i32 = 40;
@@ -33,13 +33,14 @@ impl<'a> Place<'a> {
     pub(super) fn new(
         entries: &[(&'a LayoutEntry, String)],
         (entry, real): &(&'a LayoutEntry, String),
+        image: TreePath,
     ) -> Self {
         // The last of those above is the nearest: parents come first.
         let above = entries.iter().rfind(|(_, other)| below(other, real).is_some());
         Self {
             path: &entry.path,
             target: OS.without_links().at(real),
-            image: IMAGE.without_links().at(real),
+            image,
             above: above.map_or(Policy::Ephemeral, |(above, _)| above.policy),
             below: entries.iter().filter_map(|(_, other)| below(real, other)).collect(),
             policy: entry.policy,
@@ -240,6 +241,7 @@ pub(super) fn below(outer: &str, inner: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trees::IMAGE;
 
     #[test]
     fn a_place_knows_what_is_around_it() {
@@ -255,7 +257,7 @@ mod tests {
         let around = |index: usize| {
             let found: Vec<(&LayoutEntry, String)> =
                 entries.iter().map(|entry| (entry, entry.path.clone())).collect();
-            let place = Place::new(&found, &found[index]);
+            let place = Place::new(&found, &found[index], IMAGE.at(&found[index].1));
             (place.above, place.below)
         };
         assert_eq!(around(0), (Policy::Ephemeral, vec![PathBuf::from("local")]));
