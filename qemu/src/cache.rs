@@ -118,6 +118,8 @@ impl Cache {
         discard(&building)?;
         build(&building).with_context(|| format!("cannot build {name}"))?;
         fs::rename(&building, &path).with_context(|| format!("cannot move {name} into the cache"))?;
+        // What was unpacked may have the time that it had in its archive, and would be forgotten at once.
+        mark_used(&path);
         self.forget_unused(stem, &ext);
         Ok(path)
     }
@@ -192,6 +194,18 @@ mod tests {
         assert_eq!(cache.find("a.txt", Key::new()).as_ref(), Some(&path));
         assert_eq!(path, again);
         assert_eq!(fs::read_to_string(again).unwrap(), "whole");
+    }
+
+    #[test]
+    fn what_was_built_with_an_old_time_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache { dir: dir.path().to_owned() };
+        let built = cache.get("a.tree", Key::new(), |path| {
+            fs::create_dir(path)?;
+            let times = fs::FileTimes::new().set_modified(SystemTime::UNIX_EPOCH);
+            Ok(fs::File::open(path)?.set_times(times)?)
+        });
+        assert!(built.unwrap().exists());
     }
 
     #[test]
