@@ -149,6 +149,31 @@ pub(super) static MODULES: Addition = Addition {
     },
 };
 
+/// Of the tree's own kernel, what a virtual machine needs: the bzImage in /boot, and the modules of recipe/modules.
+pub(super) static OWN_KERNEL: Addition = Addition {
+    inputs: &[MODULE_LIST],
+    apply: |tree, _| {
+        let kernel = Kernel::find(&tree.join("boot"), &tree.join("usr/lib/modules"), None)?;
+        let dep = fs::read_to_string(kernel.modules.join("modules.dep"))
+            .context("the tree's kernel has no modules.dep")?;
+        // Debian 13 compresses modules.
+        let wanted = MODULE_LIST.replace(".ko\n", ".ko.xz\n");
+        let kept = closure(&dep, &wanted);
+        for module in dep.lines().filter_map(|line| line.split_once(':')).map(|(module, _)| module) {
+            if !kept.contains(module) {
+                fs::remove_file(kernel.modules.join(module))
+                    .with_context(|| format!("cannot remove the module {module}"))?;
+            }
+        }
+        call("image: depmod", "/sbin/depmod", &["-b", &tree.to_string_lossy(), &kernel.version])?;
+        for name in ["initrd.img", "System.map"] {
+            let file = tree.join("boot").join(format!("{name}-{}", kernel.version));
+            fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
+        }
+        Ok(())
+    },
+};
+
 /// Puts a file into a tree, in place of whatever is there.
 pub(super) fn write(tree: &Path, path: &str, text: &str, mode: u32) -> Result<()> {
     let target = tree.join(path);

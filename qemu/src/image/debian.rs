@@ -1,4 +1,4 @@
-//! The Debian 12 trees of the test images: mmdebstrap's minbase with a list of packages, and what is added to it.
+//! The Debian trees of the test images: what mmdebstrap makes of a list of packages, and what is added to it.
 
 use std::{
     fs,
@@ -19,7 +19,14 @@ use crate::{
     kernel::Kernel,
 };
 
-const SUITE: &str = "bookworm";
+/// Debian 12.
+const BOOKWORM: &str = "bookworm";
+/// Debian 13.
+const TRIXIE: &str = "trixie";
+/// A Debian that works, with nothing that was not asked for; mmdebstrap(1).
+const MINBASE: &str = "minbase";
+/// The packages' files, unpacked and not configured: parts for trees of other shapes.
+const EXTRACT: &str = "extract";
 /// Documentation that the images do without.
 const EXCLUDED: [&str; 5] = ["doc", "info", "locale", "man", "zoneinfo"];
 
@@ -29,11 +36,17 @@ const SERVER_PACKAGES: &str = include_str!("../../recipe/packages.server");
 const IFUPDOWN_PACKAGES: &str = include_str!("../../recipe/packages.ifupdown");
 const KUBERNETES_PACKAGES: &str = include_str!("../../recipe/packages.kubernetes");
 const INSTALLED_PACKAGES: &str = include_str!("../../recipe/packages.installed");
+const KERNEL_PACKAGES: &str = include_str!("../../recipe/packages.kernel");
+const SHAPE_PACKAGES: &str = include_str!("../../recipe/packages.shapes");
 
 /// What a tree is made of.
 pub(super) struct Recipe {
     /// Its name in the cache.
     pub name: &'static str,
+    /// The release of Debian.
+    suite: &'static str,
+    /// How much of one, in mmdebstrap's words.
+    variant: &'static str,
     /// Lists of Debian packages.
     pub packages: &'static [&'static str],
     /// What comes on top, in this order.
@@ -43,6 +56,8 @@ pub(super) struct Recipe {
 /// The small one with systemd, which most scenarios boot.
 pub(super) static SYSTEMD: Recipe = Recipe {
     name: "debian",
+    suite: BOOKWORM,
+    variant: MINBASE,
     packages: &[SYSTEMD_PACKAGES],
     additions: &[
         &addition::NODE,
@@ -56,6 +71,8 @@ pub(super) static SYSTEMD: Recipe = Recipe {
 /// With systemd and what a server has: sshd, git, cron, systemd-networkd; and files worth keeping.
 pub(super) static SYSTEMD_SERVER: Recipe = Recipe {
     name: "server",
+    suite: BOOKWORM,
+    variant: MINBASE,
     packages: &[SYSTEMD_PACKAGES, SERVER_PACKAGES],
     additions: &[
         &addition::NODE,
@@ -70,6 +87,8 @@ pub(super) static SYSTEMD_SERVER: Recipe = Recipe {
 /// The same with Debian's OpenRC below Debian's sysvinit.
 pub(super) static OPENRC_SERVER: Recipe = Recipe {
     name: "openrc",
+    suite: BOOKWORM,
+    variant: MINBASE,
     packages: &[OPENRC_PACKAGES, IFUPDOWN_PACKAGES, SERVER_PACKAGES],
     additions: &[
         &addition::NODE,
@@ -83,6 +102,8 @@ pub(super) static OPENRC_SERVER: Recipe = Recipe {
 /// With systemd, and ifupdown and dhclient in the place of systemd-networkd.
 pub(super) static IFUPDOWN: Recipe = Recipe {
     name: "ifupdown",
+    suite: BOOKWORM,
+    variant: MINBASE,
     packages: &[SYSTEMD_PACKAGES, IFUPDOWN_PACKAGES],
     additions: &[&addition::NODE, &addition::AGENT, &addition::SYSTEMD, &addition::MODULES],
 };
@@ -90,6 +111,8 @@ pub(super) static IFUPDOWN: Recipe = Recipe {
 /// With systemd, containerd and a real kubelet.
 pub(super) static KUBERNETES: Recipe = Recipe {
     name: "kubernetes",
+    suite: BOOKWORM,
+    variant: MINBASE,
     packages: &[SYSTEMD_PACKAGES, KUBERNETES_PACKAGES],
     additions: &[
         &addition::NODE,
@@ -103,6 +126,8 @@ pub(super) static KUBERNETES: Recipe = Recipe {
 /// Debian with systemd as an installer leaves it on a disk.
 pub(super) static INSTALLED: Recipe = Recipe {
     name: "installed",
+    suite: BOOKWORM,
+    variant: MINBASE,
     packages: &[SYSTEMD_PACKAGES, INSTALLED_PACKAGES],
     additions: &[
         &addition::NODE,
@@ -114,6 +139,19 @@ pub(super) static INSTALLED: Recipe = Recipe {
     ],
 };
 
+/// Debian 13 with systemd, and its own kernel.
+pub(super) static TRIXIE_SYSTEMD: Recipe = Recipe {
+    name: "debian13",
+    suite: TRIXIE,
+    variant: MINBASE,
+    packages: &[SYSTEMD_PACKAGES, KERNEL_PACKAGES],
+    additions: &[&addition::NODE, &addition::AGENT, &addition::SYSTEMD, &addition::OWN_KERNEL],
+};
+
+/// Parts for trees that are in the shape of another distribution's: busybox, OpenRC and what they need.
+pub(super) static PARTS: Recipe =
+    Recipe { name: "parts", suite: BOOKWORM, variant: EXTRACT, packages: &[SHAPE_PACKAGES], additions: &[] };
+
 impl Recipe {
     /// The key of everything the tree is made of.
     pub(super) fn key(&self, kernel: &Kernel) -> Key {
@@ -124,7 +162,9 @@ impl Recipe {
 
     fn base_key(&self) -> Key {
         let lists = self.packages.iter().chain(&EXCLUDED);
-        lists.fold(Key::new().with(SUITE), Key::with)
+        let key = lists.fold(Key::new().with(self.suite), Key::with);
+        // What was cached before there were variants keeps its name.
+        if self.variant == MINBASE { key } else { key.with(self.variant) }
     }
 
     /// The finished tree, a folder in the cache.
@@ -139,8 +179,7 @@ impl Recipe {
 
     fn bootstrap(&self, tar: &Path) -> Result<()> {
         let mut mmdebstrap = Command::new("mmdebstrap");
-        mmdebstrap.args([
-            "--variant=minbase",
+        mmdebstrap.arg(format!("--variant={}", self.variant)).args([
             "--format=tar",
             "--aptopt=Acquire::Languages \"none\"",
             "--aptopt=Acquire::Retries \"3\"",
@@ -150,8 +189,11 @@ impl Recipe {
         }
         let packages: Vec<&str> = self.packages.iter().flat_map(|list| list.split_whitespace()).collect();
         mmdebstrap.arg(format!("--include={}", packages.join(",")));
-        let what = format!("image: bootstrap Debian 12 ({}) with mmdebstrap (a minute or two)", self.name);
-        run(&what, mmdebstrap.arg(SUITE).arg(tar))?;
+        let what = format!(
+            "image: bootstrap Debian {} ({}) with mmdebstrap (a minute or two)",
+            self.suite, self.name
+        );
+        run(&what, mmdebstrap.arg(self.suite).arg(tar))?;
         Ok(())
     }
 }

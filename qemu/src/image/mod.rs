@@ -7,6 +7,7 @@ mod disk;
 mod installed;
 mod k0s;
 mod kubernetes;
+mod shape;
 
 use std::{
     fs,
@@ -21,6 +22,7 @@ pub use container::{IMAGE_IN_ISO, LEFT, LIVE_LABEL, MISSING_UUID};
 use debian::Recipe;
 pub use disk::{ext4, ext4_with, iso_with, vfat_with};
 pub use installed::{DAYFLY_INIT, Installed, MACHINE_ID, ROOT_UUID};
+pub use shape::NIXOS_INIT;
 
 use crate::{
     cache::{Cache, Key, hash_note, sha256_file},
@@ -71,13 +73,25 @@ pub enum Image {
     Big,
     /// An ext4 file system labelled `images` that holds the Debian squashfs as `LiveOS/squashfs.img`.
     OnLabelledDisk,
+    /// Debian 13 with systemd, and the kernel of [`Images::debian13_kernel`], which is its own.
+    Debian13,
+    /// In the shape of Alpine: busybox as process 1 starts OpenRC; apk's database in /lib; nothing of systemd.
+    ShapeAlpine,
+    /// In the shape of a bootc tree, of the tree of [`Image::Debian13`]: /etc below /usr, the kernel beside its modules, all else in /var.
+    ShapeBootc,
+    /// In the shape of Fedora: all in /usr, labels of SELinux, rpm's database in /usr with a link from /var. Process 1 is busybox.
+    ShapeFedora,
+    /// In the shape of Gentoo: openrc-init as process 1, and Portage's database in /var.
+    ShapeGentoo,
+    /// In the shape of NixOS: nothing but a store, and in it a script that is the init.
+    ShapeNixos,
     /// The tree of [`Image::Debian`] as a container leaves it, in a squashfs without padding in an ISO that is a disk as well.
     Container,
 }
 
 impl Image {
     /// All of them, with the names that the command line takes.
-    pub const ALL: [(&str, Self); 11] = [
+    pub const ALL: [(&str, Self); 17] = [
         ("debian.squashfs", Self::Debian),
         ("debian.erofs", Self::DebianErofs),
         ("server.squashfs", Self::Server),
@@ -89,6 +103,12 @@ impl Image {
         ("big.squashfs", Self::Big),
         ("images.ext4", Self::OnLabelledDisk),
         ("container.iso", Self::Container),
+        ("debian13.squashfs", Self::Debian13),
+        ("alpine-shaped.squashfs", Self::ShapeAlpine),
+        ("bootc-shaped.squashfs", Self::ShapeBootc),
+        ("fedora-shaped.squashfs", Self::ShapeFedora),
+        ("gentoo-shaped.squashfs", Self::ShapeGentoo),
+        ("nixos-shaped.squashfs", Self::ShapeNixos),
     ];
 
     /// The image of that name.
@@ -128,7 +148,19 @@ impl Images {
             Image::Big => self.big(),
             Image::OnLabelledDisk => self.labelled_disk(),
             Image::Container => self.container(),
+            Image::Debian13 => self.squashfs(&debian::TRIXIE_SYSTEMD),
+            Image::ShapeAlpine => self.shaped("alpine"),
+            Image::ShapeBootc => self.bootc(),
+            Image::ShapeFedora => self.shaped("fedora"),
+            Image::ShapeGentoo => self.shaped("gentoo"),
+            Image::ShapeNixos => self.shaped("nixos"),
         }
+    }
+
+    /// The kernel that [`Image::Debian13`] has.
+    pub fn debian13_kernel(&self) -> Result<Kernel> {
+        let tree = debian::TRIXIE_SYSTEMD.tree(&self.cache, &self.kernel)?;
+        Kernel::find(&tree.join("boot"), &tree.join("usr/lib/modules"), None)
     }
 
     /// The SHA-256 of a cached image, kept beside it.
@@ -245,7 +277,7 @@ mod tests {
         for (name, image) in Image::ALL {
             assert_eq!(Image::from_name(name).unwrap(), image);
         }
-        let error = Image::from_name("fedora").unwrap_err().to_string();
-        assert!(error.contains("fedora") && error.contains("debian.squashfs, debian.erofs"), "{error}");
+        let error = Image::from_name("slackware").unwrap_err().to_string();
+        assert!(error.contains("slackware") && error.contains("debian.squashfs, debian.erofs"), "{error}");
     }
 }

@@ -183,6 +183,17 @@ pub fn dracut(kind: Dracut) -> Result<Built> {
     kind.build(product()?, &build_init("")?)
 }
 
+/// An initramfs with the default init for a kernel that is not the host's.
+pub fn initramfs_for(name: &str, kernel: &Kernel) -> Result<PathBuf> {
+    let modules = kernel.modules.to_string_lossy();
+    product()?.initramfs(name, &build_init("")?, kernel, &["--modules", &modules])
+}
+
+/// The kernel of [`Image::Debian13`].
+pub fn debian13_kernel() -> Result<Kernel> {
+    images()?.debian13_kernel()
+}
+
 fn build(name: &str, features: &str, more: &[&str]) -> Result<PathBuf> {
     let init = build_init(features)?;
     product()?.initramfs(name, &init, kernel()?, more)

@@ -9,6 +9,7 @@ mod boot;
 mod budgets;
 mod consoles;
 mod containers;
+mod debian13;
 mod disks;
 mod dracut;
 mod faults;
@@ -26,6 +27,7 @@ mod node;
 mod openrc;
 mod report;
 mod scripts;
+mod shapes;
 mod sources;
 mod systemd;
 mod try_image;
@@ -78,6 +80,8 @@ fn main() {
         faults::SCENARIOS,
         consoles::SCENARIOS,
         containers::SCENARIOS,
+        debian13::SCENARIOS,
+        shapes::SCENARIOS,
         foreign::SCENARIOS,
         openrc::SCENARIOS,
         installed::SCENARIOS,
