@@ -25,9 +25,7 @@ impl fmt::Display for Action {
                 None => write!(f, "read dayfly.toml of {} if it is there", search.device),
             },
             Action::RaceNetwork(network) => network.fmt(f),
-            Action::SettleNetwork => {
-                f.write_str("keep the network as it is, restore the other interfaces")
-            }
+            Action::SettleNetwork => f.write_str("keep the network as it is, restore the other interfaces"),
             Action::ReadName => f.write_str("take the network's name for the rules that ask for it"),
             Action::FetchSettings { url, .. } => write!(f, "fetch settings from {url}"),
             Action::AwaitImage => f.write_str("take the image that the settings name by then"),

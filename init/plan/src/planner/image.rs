@@ -65,9 +65,9 @@ pub(super) fn find(draft: &mut Draft, settings: &Gathered) {
         draft.add(Phase::Image, StepId::Verify, &[found], verify, within(600), OnFailure::Abort);
     } else {
         draft.without(&[StepId::Verify], "the image is booted unchecked");
-        draft.notes.push(
-            "The image is booted unchecked: no SHA-256 is set (dayfly.image.sha256=).".to_owned(),
-        );
+        draft
+            .notes
+            .push("The image is booted unchecked: no SHA-256 is set (dayfly.image.sha256=).".to_owned());
     }
     draft.add(
         Phase::Image,
