@@ -259,7 +259,8 @@ impl State {
         match mount {
             Mount::New { fstype, .. } if fstype == "squashfs" || fstype == "erofs" => {
                 for (path, node) in image_tree() {
-                    self.put(&target.join(path), node);
+                    let is_below = self.etc_in_usr && Path::new(path).starts_with("etc");
+                    self.put(&target.join(if is_below { "usr" } else { "" }).join(path), node);
                 }
             }
             Mount::New { fstype, source, .. } => {

@@ -117,6 +117,8 @@ pub struct State {
     pub fsck: i32,
     /// The end that comes whatever hangs.
     pub due: Option<(Power, Duration)>,
+    /// The image keeps its /etc below /usr, as a bootc tree does.
+    pub etc_in_usr: bool,
     /// Who was given what.
     pub owners: BTreeMap<PathBuf, (u32, u32)>,
 }
@@ -197,6 +199,7 @@ impl Machine {
                 keys_made: 0,
                 fsck: 0,
                 due: None,
+                etc_in_usr: false,
                 owners: BTreeMap::new(),
             })),
             started: Instant::now(),
