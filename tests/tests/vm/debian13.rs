@@ -11,7 +11,7 @@ use dayfly_wire::net_id;
 
 use crate::{
     Scenario,
-    lab::{Lab, Site, boot, debian13_kernel, initramfs_for, step},
+    lab::{BOOT, Lab, Site, boot, debian13_kernel, initramfs_for, step},
     same,
 };
 
@@ -61,7 +61,12 @@ fn debian13(lab: &Lab) -> Result<()> {
     // networkd of this release reads what was written for it.
     same!(vm.check("systemctl is-active systemd-networkd")?, "active");
     let card = format!("networkctl list --no-legend --no-pager | awk '$2 == \"{FIRST}\" {{ print $4, $5 }}'");
-    same!(vm.check(&card)?, "routable configured");
+    // It waits for routers of IPv6 first.
+    let end = std::time::Instant::now() + BOOT;
+    while vm.check(&card)? != "routable configured" {
+        ensure!(std::time::Instant::now() < end, "networkd did not take the card over: {}", vm.check(&card)?);
+        std::thread::sleep(std::time::Duration::from_secs(2));
+    }
     ensure!(vm.check(&format!("ip -4 -o address show {FIRST}"))?.contains("10.0.2.15/24"), "no address");
 
     let cards = vm.check("ls /sys/class/net | grep -v '^lo$'")?;
