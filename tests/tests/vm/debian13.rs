@@ -20,12 +20,12 @@ pub const SCENARIOS: &[Scenario] = &[("debian13", debian13)];
 /// The first card, as systemd 257 calls it: `ip=` says so, and no driver of the initramfs does.
 const FIRST: &str = "ens3";
 
-/// Three cards, for their names: one on the board's bus, one function of a device with two, one behind a bridge.
+/// More cards, for their names: one on the same bus, one behind a bridge.
 const MORE_CARDS: [&str; 10] = [
     "-netdev",
     "user,id=second,restrict=on,net=10.0.8.0/24",
     "-device",
-    "virtio-net-pci,netdev=second,addr=0x10.1,multifunction=on,mac=52:54:00:00:08:01",
+    "virtio-net-pci,netdev=second,addr=0x10,mac=52:54:00:00:08:01",
     "-device",
     "pci-bridge,id=bridge,chassis_nr=5,addr=0x11",
     "-netdev",
