@@ -80,8 +80,6 @@ fn main() {
         faults::SCENARIOS,
         consoles::SCENARIOS,
         containers::SCENARIOS,
-        debian13::SCENARIOS,
-        shapes::SCENARIOS,
         foreign::SCENARIOS,
         openrc::SCENARIOS,
         installed::SCENARIOS,
@@ -91,10 +89,12 @@ fn main() {
         try_image::SCENARIOS,
     ]
     .concat();
-    // These need parts that take eleven minutes to build, or a k0s, so they are skipped unless they are asked for (`--ignored`).
+    // These need parts or images that take minutes to build, or a k0s, so they are skipped unless they are asked for (`--ignored`).
     let on_demand = kubernetes::SCENARIOS
         .iter()
         .chain(k0s_bin::ON_DEMAND)
+        .chain(debian13::SCENARIOS)
+        .chain(shapes::SCENARIOS)
         .map(|&scenario| trial(scenario).with_ignored_flag(true));
     let trials = scenarios.into_iter().map(trial).chain(on_demand).filter(|trial| is_wanted(trial.name()));
     libtest_mimic::run(&arguments, trials.collect()).exit();
