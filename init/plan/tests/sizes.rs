@@ -41,6 +41,10 @@ fn as_many_settings_as_a_file_has_room_for_are_gathered() {
         ("policies", full("[layout]\n", |n| format!("\"/a{n}\" = \"tmpfs({})\"\n", n + 1), "")),
         ("a long path", full("[layout]\n\"", |_| "/a".to_owned(), "\" = \"tmpfs\"\n")),
         ("rules", full("", rule, "")),
+        (
+            "rules by name",
+            full("", |n| format!("[[match]]\nwhen.hostname='a'\nscript.s{n}.known_hosts='k'\n"), ""),
+        ),
         ("rules behind settings", full(&before, rule, "")),
         ("a pattern", full(pattern, |_| "*a".to_owned(), "b'\n")),
         ("keys of a user", full("[user.a]\nauthorized_keys=[", |n| format!("'ssh-ed25519 AAAA{n}',"), "]\n")),

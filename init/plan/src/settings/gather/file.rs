@@ -68,6 +68,8 @@ pub fn apply(gathered: &mut Gathered, layer: &Layer, known: &Known<'_>, problems
             // What rules for other machines say is tried on this, not on what this machine has: it may be much.
             let mut others =
                 Gathered { way: gathered.way, floor: gathered.floor.clone(), ..Gathered::default() };
+            // What is on both floors is here already.
+            gathered.floor.take_by_name(&mut others.floor);
             for (position, rule) in (1..).zip(rules) {
                 apply_rule(gathered, &mut others, position, rule, source, known, problems);
             }
@@ -113,17 +115,17 @@ fn apply_rule(
     let holds = conditions.hold(known, &mut gathered.asked);
     let source = Source::Rule { file: Box::new(file.clone()), position, stage: conditions.stage(known) };
     if holds {
+        gathered.floor.begin_rule(conditions.ask_for_name());
         flatten(gathered, "", rule, &["when"], &source, problems);
+        gathered.floor.begin_rule(false);
     } else {
+        others.floor.begin_rule(conditions.ask_for_name());
         let mut found = Problems::default();
         flatten(others, "", rule, &["when"], &source, &mut found);
         // Too late for what, is only a question where it holds.
-        let others = found.into_vec().into_iter().filter(|problem| problem.code != Code::ConfigTooLate);
-        problems.extend(others.map(|problem| Problem { severity: Severity::Warn, ..problem }));
-    }
-    if conditions.ask_for_name() {
-        let tried = if holds { gathered.floor.clone() } else { others.floor.clone() };
-        gathered.floor.own_by_name(&source, &tried);
+        let found = found.into_vec().into_iter().filter(|problem| problem.code != Code::ConfigTooLate);
+        problems.extend(found.map(|problem| Problem { severity: Severity::Warn, ..problem }));
+        gathered.floor.take_by_name(&mut others.floor);
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Floor {
     owners: BTreeMap<String, Owner>,
     /// Anchors that a rule sets for some host names only, and that rule.
     by_name: BTreeMap<String, Source>,
+    /// What is taken in now is of such a rule.
+    in_rule_by_name: bool,
     /// How far settings over plain http are trusted.
     url: (Trust, Source),
     /// How far the settings disk is trusted.
@@ -46,8 +48,9 @@ pub struct Floor {
 impl Default for Floor {
     fn default() -> Self {
         let by_default = |trust| (trust, Source::Default);
-        let (owners, by_name) = Default::default();
-        Self { owners, by_name, url: by_default(Trust::Limited), config: by_default(Trust::Any) }
+        let (owners, by_name, in_rule_by_name) = Default::default();
+        let (url, config) = (by_default(Trust::Limited), by_default(Trust::Any));
+        Self { owners, by_name, in_rule_by_name, url, config }
     }
 }
 
@@ -117,18 +120,24 @@ impl Floor {
     /// Remembers who set an anchor.
     pub(super) fn own(&mut self, wish: &Wish<'_>) {
         let (Some(anchor), Some(text)) = (wish.anchor(), wish.text) else { return };
-        let owner = Owner { source: wish.source.clone(), value: Secret::new(text.trim()) };
-        match self.owners.get_mut(&anchor) {
-            Some(there) if wish.source.rank() < there.source.rank() => {}
-            Some(there) => *there = owner,
-            None => drop(self.owners.insert(anchor, owner)),
+        if self.owners.get(&anchor).is_some_and(|there| wish.source.rank() < there.source.rank()) {
+            return;
         }
+        if self.in_rule_by_name {
+            self.by_name.insert(anchor.clone(), wish.source.clone());
+        }
+        self.owners.insert(anchor, Owner { source: wish.source.clone(), value: Secret::new(text.trim()) });
     }
 
-    /// Remembers which anchors a rule sets that asks for the host name. `tried` is the floor that the rule was tried on.
-    pub(super) fn own_by_name(&mut self, rule: &Source, tried: &Floor) {
-        let set = tried.owners.iter().filter(|(_, owner)| owner.source == *rule);
-        self.by_name.extend(set.map(|(anchor, _)| (anchor.clone(), rule.clone())));
+    /// Whether what is taken in from here on is of a rule that asks for the host name.
+    pub(super) fn begin_rule(&mut self, is_by_name: bool) {
+        self.in_rule_by_name = is_by_name;
+    }
+
+    /// Takes over what rules by host name have set on another floor, which forgets it. A file may have many rules, so this looks
+    /// at nothing that was taken over before.
+    pub(super) fn take_by_name(&mut self, other: &mut Floor) {
+        self.by_name.extend(std::mem::take(&mut other.by_name));
     }
 
     /// Who owns what, for the reader of a plan. `is_named` where settings give the host name, and not the network.
