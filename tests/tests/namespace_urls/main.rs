@@ -198,6 +198,9 @@ fn a_client_shows_its_certificate_to_the_server_that_was_named() {
         let who = "https://127.0.0.1:8445/who";
         assert_eq!(body(kernel, &ask(who, known)), (200, b"CN=n1".to_vec()));
         assert_eq!(body(kernel, &ask("https://127.0.0.1:8445/again", known)), (200, b"CN=n1".to_vec()));
+        // Another server that would like to see it, named and as the end of a redirect.
+        assert_eq!(body(kernel, &ask("https://127.0.0.1:8446/who", known)), (200, b"[CN=n1]".to_vec()));
+        assert_eq!(body(kernel, &ask("https://127.0.0.1:8445/away", known)), (200, b"[]".to_vec()));
         for identity in [None, Some(("stranger.pem", "client.key"))] {
             assert_eq!(kernel.send(&ask(who, identity)).unwrap().status, 400, "{identity:?}");
         }

@@ -62,7 +62,10 @@ pub fn nginx(scratch: &Path) -> Nginx {
            server {{ listen 127.0.0.1:8445 ssl; ssl_certificate {0}/good.pem; ssl_certificate_key {0}/server.key;
              ssl_client_certificate {0}/ca.pem; ssl_verify_client on; root {0}/www;
              location /who {{ add_header Content-Type text/plain; return 200 $ssl_client_s_dn; }}
-             location /away {{ return 302 https://localhost:8445/who; }} location /again {{ return 302 /who; }} }} }}",
+             location /away {{ return 302 https://127.0.0.1:8446/who; }} location /again {{ return 302 /who; }} }}
+           server {{ listen 127.0.0.1:8446 ssl; ssl_certificate {0}/good.pem; ssl_certificate_key {0}/server.key;
+             ssl_client_certificate {0}/ca.pem; ssl_verify_client optional;
+             location /who {{ add_header Content-Type text/plain; return 200 \"[$ssl_client_s_dn]\"; }} }} }}",
         scratch.display(),
         secure(8443, "good"),
         secure(8444, "expired")
@@ -73,7 +76,7 @@ pub fn nginx(scratch: &Path) -> Nginx {
     let guard = Nginx(child);
     let start = Instant::now();
     // It listens on one after the other.
-    for server in [HTTP, "127.0.0.1:8443", "127.0.0.1:8444", "127.0.0.1:8445"] {
+    for server in [HTTP, "127.0.0.1:8443", "127.0.0.1:8444", "127.0.0.1:8445", "127.0.0.1:8446"] {
         while TcpStream::connect(server).is_err() {
             assert!(start.elapsed() < Duration::from_secs(10), "nginx does not listen on {server}");
             std::thread::sleep(Duration::from_millis(20));
