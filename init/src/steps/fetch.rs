@@ -1,16 +1,16 @@
 //! Fetches the image into memory: one copy, hashed on the way, never more than fits.
 
 use std::io::{ErrorKind, Read, Write};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use dayfly_plan::settings::value::Url;
-use dayfly_plan::{Code, Patience, paths};
-use dayfly_sys::{Authorities, Cause, Limits, Request, Response, SysError};
+use dayfly_plan::{Code, Patience};
+use dayfly_sys::{Cause, Request, Response, SysError};
 
 use crate::context::{Context, Done};
 use crate::events::Event;
 use crate::steps::hasher::Hasher;
+use crate::steps::http;
 use crate::steps::image::padded;
 use crate::{Failure, Image, Learned};
 
@@ -28,9 +28,7 @@ const SAY_EVERY: Duration = Duration::from_secs(5);
 /// Fetches the image.
 pub fn fetch(cx: &Context, url: &Url, patience: Patience, hash: bool) -> Result<Done, Failure> {
     let tried = format!("GET {url}");
-    let limits =
-        Limits { connect: patience.connect, stall: patience.stall, floor: patience.min_rate, within: None };
-    let request = Request::get(url.to_string(), limits, Authorities::File(PathBuf::from(paths::CA_BUNDLE)));
+    let request = Request::get(url.to_string(), http::limits(patience), http::authorities());
     let started = cx.sys.now();
     let response = cx.sys.send(&request).map_err(|error| from_connection(&tried, &error))?;
     cx.moves();

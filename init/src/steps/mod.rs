@@ -13,6 +13,7 @@ pub mod handover;
 mod hasher;
 mod host_keys;
 mod hosts;
+mod http;
 mod identity;
 mod image;
 mod init;

@@ -1,15 +1,15 @@
 //! What came of this boot, for those who were not there: boot.json to a server, and a history on the node's own disk.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use dayfly_plan::settings::value::Url;
 use dayfly_plan::{Code, paths};
-use dayfly_sys::{Authorities, FileKind, Limits, Request, Sys, SysError, TreePath};
+use dayfly_sys::{FileKind, Limits, Request, Sys, SysError, TreePath};
 
 use crate::Failure;
 use crate::context::{Context, Done};
 use crate::events::Report;
+use crate::steps::http;
 use crate::trees::{OS, STATE};
 
 /// How long the sinks may take for the report's text.
@@ -28,9 +28,8 @@ pub fn send(cx: &Context, url: &Url, wait: Duration) -> Result<Done, Failure> {
 /// The same for a boot that has failed, without a step to do it in.
 pub fn post(sys: &dyn Sys, url: &Url, report: &Report, wait: Duration) -> Result<Done, Failure> {
     let tried = format!("POST boot.json to {url}");
-    let authorities = Authorities::File(PathBuf::from(paths::CA_BUNDLE));
     let (json, limits) = (report.json.clone(), Limits::within(wait));
-    let request = Request::post(url.to_string(), "application/json", json, limits, authorities);
+    let request = Request::post(url.to_string(), "application/json", json, limits, http::authorities());
     match sys.send(&request).map(|answer| answer.status) {
         Ok(200..=299) => {
             Ok(Done { bytes: Some(report.json.len() as u64), ..Done::with(format!("{url} has it")) })

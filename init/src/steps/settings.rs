@@ -1,13 +1,12 @@
 //! The settings file on a server.
 
 use std::io::{ErrorKind, Read};
-use std::path::PathBuf;
 
 use dayfly_plan::settings::value::{UrlTemplate, Variables};
-use dayfly_plan::{Code, Document, Fact, Layer, Patience, Source, paths};
-use dayfly_sys::{Authorities, Cause, Limits, Request, Response, SysError};
+use dayfly_plan::{Code, Document, Fact, Layer, Patience, Source};
+use dayfly_sys::{Cause, Limits, Request, Response, SysError};
 
-use super::identity;
+use super::{http, identity};
 use crate::context::{Context, Done};
 use crate::{Failure, Learned};
 
@@ -23,13 +22,14 @@ pub fn fetch(cx: &Context, template: &UrlTemplate, patience: Patience) -> Result
         .expand(&variables)
         .map_err(|wrong| Failure::new(Code::ConfigUrl, format!("fetch settings from {template}"), wrong))?;
     let tried = format!("GET {url}");
+    let usual = http::limits(patience);
     let limits = Limits {
-        connect: patience.connect.min(cx.left()),
-        stall: patience.stall.min(cx.left()),
-        floor: patience.min_rate,
+        connect: usual.connect.min(cx.left()),
+        stall: usual.stall.min(cx.left()),
         within: Some(cx.left()),
+        ..usual
     };
-    let request = Request::get(url.to_string(), limits, Authorities::File(PathBuf::from(paths::CA_BUNDLE)));
+    let request = Request::get(url.to_string(), limits, http::authorities());
     let response = cx.sys.send(&request).map_err(|error| from_connection(&tried, &error))?;
     let failed = |wrong: String| Failure::new(Code::ConfigAnswer, &*tried, wrong);
     if response.status != 200 {
