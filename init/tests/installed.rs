@@ -9,19 +9,13 @@ use std::time::Duration;
 
 use dayfly_plan::Way;
 use dayfly_sys::Cause;
+use machine::configured::file;
 use machine::{End, Fault, Machine, Node};
 
 const LIMIT: Duration = Duration::from_secs(20);
 const CMDLINE: &str = "root=UUID=a ro quiet init=/usr/lib/dayfly/init";
 const EBUSY: i32 = 16;
 const MOUNTS: &[u8] = b"overlay /sysroot overlay rw 0 0\n/dev/vdb /sysroot/var ext4 rw 0 0\n";
-
-fn file(machine: &Machine, path: &str) -> String {
-    match machine.state().nodes.get(Path::new(path)) {
-        Some(Node::File(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
-        other => panic!("{path} is {other:?}"),
-    }
-}
 
 #[test]
 fn the_mounted_root_is_the_image() {

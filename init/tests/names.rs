@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dayfly_plan::Way;
+use machine::configured::file;
 use machine::{End, Machine, Node, State};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -23,13 +24,6 @@ fn boots(way: Way, cmdline: &str, prepare: impl FnOnce(&mut State)) -> Arc<Machi
     let end = machine.boot_by(way, &ends, LIMIT);
     assert_eq!(end, End::Exec("/sbin/init".to_owned()), "{cmdline}: {:#?}", machine.state().log);
     machine
-}
-
-fn file(machine: &Machine, path: &str) -> String {
-    match machine.state().nodes.get(Path::new(path)) {
-        Some(Node::File(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
-        other => panic!("{path} is {other:?}"),
-    }
 }
 
 fn put(state: &mut State, path: &str, text: &str) {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dayfly_sys::Power;
+use machine::configured::file;
 use machine::{End, Machine, Node, sha256, squashfs};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -13,13 +14,6 @@ const URL: &str = "root=live:http://10.0.2.2/os.squashfs ip=dhcp";
 
 fn good_cmdline() -> String {
     format!("{URL} rd.retry=20 dayfly.image.sha256={} dayfly.kubelet.enabled", sha256(&squashfs(3 << 20)))
-}
-
-fn file(machine: &Machine, path: &str) -> String {
-    match machine.state().nodes.get(Path::new(path)) {
-        Some(Node::File(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
-        other => panic!("{path} is {other:?}"),
-    }
 }
 
 #[test]

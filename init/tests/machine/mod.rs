@@ -3,6 +3,7 @@
 //! gives on demand; the real kernel is tested in namespaces and in virtual machines.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod configured;
 mod dhcp;
 mod files;
 mod image;
