@@ -53,7 +53,7 @@ fn a_redirect_to_https_is_followed_or_says_which_build_can() {
         (
             "settings",
             format!("{image} dayfly.settings.url=http://{server}/node dayfly.settings.wait=12"),
-            ["config.fetch"; 2],
+            ["config.fetch", "config.url"],
             format!("it is redirected to https://{server}/node, and "),
         ),
     ] {
