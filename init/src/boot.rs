@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
+use dayfly_formats::cmdline::Cmdline;
 use dayfly_plan::settings::{self, Gathered};
 use dayfly_plan::{Facts, Plan, Problem, Severity, StepId, Way, paths, plan};
 use dayfly_sys::{Sys, SysError, own};
-use dayfly_wire::cmdline::Cmdline;
 
 use crate::events::{self, Event, Events, Level, NodeFact};
 use crate::modules::Modules;
 use crate::run::Ran;
 use crate::steps::handover::FLUSH;
-use crate::{Failure, Runner, firmware, policy};
+use crate::{Failure, Runner, failed_boot, smbios};
 
 /// Boots. On success this process is the OS's init and the call does not return (under dracut, it returns with the new
 /// root left to it: [`Ended::Left`]); after a failure it ends the machine.
@@ -35,7 +35,7 @@ pub fn boot(sys: &Arc<dyn Sys>, way: Way, early: &[SysError]) -> Ended {
     if let Some(text) = settings_file(&**sys, &events) {
         facts = facts.with_file(text);
     }
-    firmware::read(&**sys, &events, &mut facts);
+    smbios::read(&**sys, &events, &mut facts);
     let modules = Arc::new(Modules::new(Arc::clone(sys), events.clone(), &Cmdline::parse(&facts.cmdline)));
     let mut runner = Runner::new(Arc::clone(sys), events.clone(), modules);
     let mut listening = false;
@@ -64,7 +64,7 @@ pub fn boot(sys: &Arc<dyn Sys>, way: Way, early: &[SysError]) -> Ended {
                 return Ended::Left;
             }
             Err((step, failure)) => {
-                policy::give_up(sys, &events, &settings, step, &failure);
+                failed_boot::end(sys, &events, &settings, step, &failure);
                 return Ended::Failed;
             }
         }
@@ -94,7 +94,7 @@ fn execute(
         if let Ran::UntilNews(news) = runner.run(plan, Some(phase))? {
             return Ok(Ran::UntilNews(news));
         }
-        policy::stop_for_shell(sys, events, phase.name());
+        failed_boot::stop_for_shell(sys, events, phase.name());
         *stopped = true;
     }
     runner.run(plan, None)

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use dayfly_formats::dhcp4::Lease;
+use dayfly_formats::ip::IpArg;
 use dayfly_sys::{Link, SysError};
-use dayfly_wire::dhcp4::Lease;
-use dayfly_wire::ip::IpArg;
 
 /// Why an interface has nothing to claim.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,11 +6,11 @@ mod sysfs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use dayfly_formats::superblock::{self, Kind, Superblock};
+use dayfly_formats::uevent;
 use dayfly_plan::Code;
 use dayfly_plan::settings::value::DeviceRef;
 use dayfly_sys::{SysError, Uevents, own};
-use dayfly_wire::superblock::{self, Kind, Superblock};
-use dayfly_wire::uevent;
 
 use crate::Failure;
 use crate::context::Context;

@@ -12,7 +12,7 @@ use crate::context::Context;
 /// Breaks the step that the command line names.
 pub(crate) fn strike(cx: &Context) -> Result<(), Failure> {
     let cmdline = cx.sys.read(&own("/proc/cmdline")).unwrap_or_default();
-    let cmdline = dayfly_wire::cmdline::Cmdline::parse(&String::from_utf8_lossy(&cmdline));
+    let cmdline = dayfly_formats::cmdline::Cmdline::parse(&String::from_utf8_lossy(&cmdline));
     let fault = cmdline.last("dayfly.fault").and_then(|word| word.value.clone()).unwrap_or_default();
     match fault.split_once(':') {
         #[allow(clippy::panic, reason = "this is what the fault is")]

@@ -2,14 +2,14 @@
 
 use std::net::IpAddr;
 
+use dayfly_formats::dhcp4::Lease;
+use dayfly_formats::mac::Mac;
 use dayfly_plan::Fact;
 use dayfly_plan::settings::value::HostName;
 use dayfly_sys::Backing;
-use dayfly_wire::dhcp4::Lease;
-use dayfly_wire::mac::Mac;
 
 use crate::services::Manager;
-use crate::steps::verify::Decided;
+use crate::steps::image::verify::Decided;
 
 /// The interface that won, as it is configured.
 #[derive(Debug, Clone)]

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use dayfly_formats::cmdline::Cmdline;
+use dayfly_formats::modules::{ConfFile, KernelFiles, Load, Table};
 use dayfly_plan::{Code, paths};
 use dayfly_sys::{Sys, Tree, TreePath, own};
-use dayfly_wire::cmdline::Cmdline;
-use dayfly_wire::modules::{ConfFile, KernelFiles, Load, Table};
 
 use crate::events::{Events, Level};
 use crate::once::Once;

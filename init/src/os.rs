@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use dayfly_formats::accounts::{self, User};
 use dayfly_plan::OwnerName;
 use dayfly_sys::{FileKind, Files, SysError, TreePath};
-use dayfly_wire::accounts::{self, User};
 
 use crate::trees::{IMAGE, OS};
 

@@ -2,7 +2,7 @@
 //!
 //! The release profile aborts after a panic's hook, so the hook never returns: the thread is parked for ever, with every lock and
 //! handle that it holds, and whoever waits for it is told. A step's thread hands its panic to the runner, as the step's failure under
-//! the step's own policy; a thread that helps a step hands it to the step. The main thread shows the screen and restarts the machine;
+//! the step's own ending; a thread that helps a step hands it to the step. The main thread shows the screen and restarts the machine;
 //! under dracut it ends the process instead, which is not PID 1 there.
 //!
 //! So nothing that can panic (a parser, a call to the machine) runs under a lock that another thread takes; what others wait for
@@ -16,7 +16,7 @@ use std::time::Duration;
 use dayfly_plan::{Code, Way};
 use dayfly_sys::{Power, Sys};
 
-use crate::{Failure, policy, screen};
+use crate::{Failure, failed_boot, screen};
 
 /// How long the screen stays before the restart.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -64,7 +64,7 @@ pub fn guard(sys: Arc<dyn Sys>, way: Way) {
         let sys = Arc::clone(&sys);
         move |failure| {
             if way == Way::Dracut {
-                show(&*sys, &failure, policy::DRACUT_NEXT);
+                show(&*sys, &failure, failed_boot::DRACUT_NEXT);
                 std::process::exit(1);
             }
             restart(&*sys, &failure);

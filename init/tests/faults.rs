@@ -68,8 +68,8 @@ fn causes(operation: &str) -> Vec<Cause> {
 /// Small: it is fetched some thousand times.
 const IMAGE: usize = 64 << 10;
 const SETTINGS: &str = "http://10.0.2.2/nodes/";
-const CERTIFICATE: &str = include_str!("../wire/src/x509/node.pem");
-const OTHER_CA: &str = include_str!("../wire/src/x509/ca-other.pem");
+const CERTIFICATE: &str = include_str!("../formats/src/x509/node.pem");
+const OTHER_CA: &str = include_str!("../formats/src/x509/ca-other.pem");
 
 fn cmdline() -> String {
     let sha256 = sha256(&squashfs(IMAGE));
@@ -109,8 +109,11 @@ fn machine(way: Way, cmdline: &str, speed: u32) -> (Arc<Machine>, Receiver<End>)
             put(&format!("{image}/{file}"), b"");
         }
     }
-    put("/sys/firmware/dmi/tables/DMI", include_bytes!("../wire/src/smbios/qemu-3.0.dmi"));
-    put("/sys/firmware/dmi/tables/smbios_entry_point", include_bytes!("../wire/src/smbios/qemu-3.0.entry"));
+    put("/sys/firmware/dmi/tables/DMI", include_bytes!("../formats/src/smbios/qemu-3.0.dmi"));
+    put(
+        "/sys/firmware/dmi/tables/smbios_entry_point",
+        include_bytes!("../formats/src/smbios/qemu-3.0.entry"),
+    );
     // A kubelet's certificate of an earlier boot, which the cluster's CA has not signed.
     put(&format!("{image}/var/lib/kubelet/pki/kubelet-client-current.pem"), CERTIFICATE.as_bytes());
     state.attach_settings("vdc", "config", "version = 1\nroot.size = '6M'\n");

@@ -4,12 +4,12 @@ mod machine;
 
 use std::sync::Arc;
 
+use dayfly_formats::cmdline::Cmdline;
 use dayfly_init::events::Events;
 use dayfly_init::{Modules, Runner};
 use dayfly_plan::settings::gather;
 use dayfly_plan::{Code, Facts, Phase, StepId, plan};
 use dayfly_sys::Sys;
-use dayfly_wire::cmdline::Cmdline;
 use machine::{Machine, sha256, squashfs};
 
 /// Runs a boot's plan up to the image, with or without the step that compares it.

@@ -10,7 +10,7 @@ use machine::{Machine, Node, State};
 const WORKER: &str = include_str!("tokens/worker");
 const CONTROLLER: &str = include_str!("tokens/controller");
 const FOREIGN: &str = include_str!("tokens/foreign");
-const CERTIFICATE: &str = include_str!("../wire/src/x509/node.pem");
+const CERTIFICATE: &str = include_str!("../formats/src/x509/node.pem");
 const UNIT: &str = "/sysroot/etc/systemd/system/k0sworker.service";
 const TOKEN: &str = "/run/dayfly/secrets/k0s-token";
 const KEPT: &str = "/run/dayfly/l/var/lib/k0s";

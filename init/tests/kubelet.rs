@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use machine::{Machine, Node};
 
-const CA: &str = include_str!("../wire/src/x509/ca.pem");
-const OTHER: &str = include_str!("../wire/src/x509/ca-other.pem");
-const CERTIFICATE: &str = include_str!("../wire/src/x509/node.pem");
+const CA: &str = include_str!("../formats/src/x509/ca.pem");
+const OTHER: &str = include_str!("../formats/src/x509/ca-other.pem");
+const CERTIFICATE: &str = include_str!("../formats/src/x509/node.pem");
 const PKI: &str = "/run/dayfly/l/var/lib/kubelet/pki";
 
 /// Boots the fake's worker7 with these settings in its image, and with the certificate of an earlier boot.

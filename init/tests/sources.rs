@@ -7,16 +7,16 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
+use dayfly_formats::mac::Mac;
 use dayfly_plan::{Credential, Fact, Facts, Secret, Source, Store, plan, settings};
 use dayfly_sys::{Cause, Power};
-use dayfly_wire::mac::Mac;
 use machine::{End, Fault, Machine, Node, State, link, sha256, squashfs};
 use serde_json::Value;
 
 const LIMIT: Duration = Duration::from_secs(20);
 const IMAGE: &str = "root=live:http://10.0.2.2/os.squashfs ip=dhcp rd.retry=20";
 /// Three strings of type 11: the host name `worker7`, an empty settings file, and words.
-const SMBIOS: &[u8] = include_bytes!("../wire/src/smbios/qemu-2.8.dmi");
+const SMBIOS: &[u8] = include_bytes!("../formats/src/smbios/qemu-2.8.dmi");
 
 fn start(cmdline: &str, prepare: impl FnOnce(&mut State)) -> (Arc<Machine>, Receiver<End>) {
     let (machine, ends) = Machine::new(cmdline, 20);

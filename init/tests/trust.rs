@@ -11,8 +11,8 @@ use machine::{End, Machine, Node, State, sha256, squashfs};
 
 const LIMIT: Duration = Duration::from_secs(20);
 const SETTINGS: &str = "http://10.0.2.2/node.toml";
-const CA: &str = include_str!("../wire/src/x509/ca.pem");
-const OTHER_CA: &str = include_str!("../wire/src/x509/ca-other.pem");
+const CA: &str = include_str!("../formats/src/x509/ca.pem");
+const OTHER_CA: &str = include_str!("../formats/src/x509/ca-other.pem");
 
 fn ours() -> String {
     sha256(&squashfs(3 << 20))

@@ -10,8 +10,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
-use dayfly_wire::blank::{self, NotBlank};
-use dayfly_wire::superblock;
+use dayfly_formats::blank::{self, NotBlank};
+use dayfly_formats::superblock;
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;

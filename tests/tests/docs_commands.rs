@@ -204,7 +204,7 @@ fn desk(folder: &Path, target: &Path) {
     fs::create_dir_all(folder).unwrap();
     symlink(target, folder.join("target")).unwrap();
     symlink(root().join("dracut-module"), folder.join("dracut-module")).unwrap();
-    fs::copy(root().join("init/wire/src/x509/ca.pem"), folder.join("my-ca.pem")).unwrap();
+    fs::copy(root().join("init/formats/src/x509/ca.pem"), folder.join("my-ca.pem")).unwrap();
     shell(&format!(
         "cd '{}' && mkdir os && echo os >os/file && mksquashfs os os.squashfs -quiet -no-progress && rm -r os",
         folder.display()

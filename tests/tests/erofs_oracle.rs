@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use dayfly_wire::superblock;
+use dayfly_formats::superblock;
 
 /// A part of dump.erofs's word for a feature, and the first kernel that has it.
 const FEATURES: &[(&str, &str)] = &[

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use dayfly_wire::modules::{ConfFile, KernelFiles, Table};
+use dayfly_formats::modules::{ConfFile, KernelFiles, Table};
 
 const CONF_FOLDERS: &[&str] =
     &["/etc/modprobe.d", "/run/modprobe.d", "/usr/local/lib/modprobe.d", "/lib/modprobe.d"];

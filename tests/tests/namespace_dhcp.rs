@@ -6,10 +6,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use dayfly_formats::dhcp4::client::{Client, Received};
+use dayfly_formats::mac::Mac;
+use dayfly_formats::udp4::{self, Checksum};
 use dayfly_sys::{DHCP_CLIENT, DHCP_SERVER, LinkChange, Network, Platform};
-use dayfly_wire::dhcp4::client::{Client, Received};
-use dayfly_wire::mac::Mac;
-use dayfly_wire::udp4::{self, Checksum};
 use namespace::{apart, run};
 
 /// Ends with the test, whichever way the test ends.

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use dayfly_formats::cmdline::Cmdline;
 use dayfly_init::events::Events;
 use dayfly_init::{Failure, Modules, Runner};
 use dayfly_plan::{Action, Deadline, Integrity, OnFailure, Phase, Plan, Step, StepId};
 use dayfly_sys::{Kernel, Sys};
-use dayfly_wire::cmdline::Cmdline;
 use namespace::{apart, run, shell, tmpfs};
 
 const FILE: &str = "LiveOS/squashfs.img";

@@ -9,10 +9,10 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use dayfly_wire::net_id;
+use dayfly_formats::net_id;
 use namespace::{apart, run};
 
-#[path = "../../init/wire/src/net_id/cards.rs"]
+#[path = "../../init/formats/src/net_id/cards.rs"]
 mod cards;
 use cards::{CARDS, Card, MAC};
 

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 
-use dayfly_wire::{gpt, superblock};
+use dayfly_formats::{gpt, superblock};
 
 /// Runs a tool; `apt` is the package that has it.
 fn run(apt: &str, program: &str, args: &[&str]) -> String {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use dayfly_wire::modules::{ConfFile, KernelFiles, Table};
+use dayfly_formats::modules::{ConfFile, KernelFiles, Table};
 
 /// Where installed kernels keep their modules.
 const MODULES: &str = "/lib/modules";

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use clap::Args;
-use dayfly_wire::modules::Table;
+use dayfly_formats::modules::Table;
 
 use crate::kernel::KernelArgs;
 

@@ -1,6 +1,6 @@
 //! What the machine was told, before anything is understood of it.
 
-use dayfly_wire::mac::Mac;
+use dayfly_formats::mac::Mac;
 
 use crate::settings::value::HostName;
 use crate::{Document, Secret, Source};

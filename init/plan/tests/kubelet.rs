@@ -3,7 +3,7 @@
 use dayfly_plan::settings::{Gathered, gather};
 use dayfly_plan::{Code, Facts, Plan, Problem, Severity, Source, plan};
 
-const CA: &str = include_str!("../../wire/src/x509/ca.pem");
+const CA: &str = include_str!("../../formats/src/x509/ca.pem");
 const TOKEN: &str = "abcdef.0123456789abcdef";
 
 fn facts(source: Source, file: &str) -> Facts {

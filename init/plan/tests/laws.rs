@@ -88,8 +88,8 @@ fn document() -> impl Strategy<Value = String> {
 
 /// Lines that decide trust or run as root, beside harmless ones, and rules with them.
 fn trusting() -> impl Strategy<Value = String> {
-    const CA: &str = include_str!("../../wire/src/x509/ca.pem");
-    const OTHER_CA: &str = include_str!("../../wire/src/x509/ca-other.pem");
+    const CA: &str = include_str!("../../formats/src/x509/ca.pem");
+    const OTHER_CA: &str = include_str!("../../formats/src/x509/ca-other.pem");
     let line = prop_oneof![
         "[ab]".prop_map(|digit| format!("image.sha256 = \"{}\"", digit.repeat(64))),
         Just("image.sha256 = []".to_owned()),

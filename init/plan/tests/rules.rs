@@ -1,8 +1,8 @@
 //! Rules of settings files: which hold, what they set, what is said about them.
 
+use dayfly_formats::mac::Mac;
 use dayfly_plan::settings::{Gathered, gather};
 use dayfly_plan::{Credential, Fact, Facts, Machine, Problem, Secret, Source, Store};
-use dayfly_wire::mac::Mac;
 
 const FLEET: &str = r#"
 version = 1

@@ -71,12 +71,12 @@ fn files_with(word: &str) -> Vec<String> {
 #[test]
 fn a_source_is_a_row_and_its_translator() {
     for (word, translator) in [
-        ("Source::Image", "init/src/steps/defaults.rs"),
+        ("Source::Image", "init/src/steps/image/defaults.rs"),
         ("Source::Initramfs", "init/plan/src/facts.rs"),
-        ("Source::Url", "init/src/steps/settings.rs"),
-        ("Source::Config", "init/src/steps/config.rs"),
-        ("Store::FwCfg", "init/src/steps/credentials.rs"),
-        ("Store::Smbios", "init/plan/src/firmware.rs"),
+        ("Source::Url", "init/src/steps/network/settings.rs"),
+        ("Source::Config", "init/src/steps/devices/config.rs"),
+        ("Store::FwCfg", "init/src/steps/devices/credentials.rs"),
+        ("Store::Smbios", "init/plan/src/smbios.rs"),
     ] {
         let mut files = files_with(word);
         files.retain(|file| file != "init/plan/src/source.rs");

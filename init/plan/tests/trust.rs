@@ -3,8 +3,8 @@
 use dayfly_plan::settings::{Gathered, gather};
 use dayfly_plan::{Code, Credential, Fact, Facts, Problem, Secret, Severity, Source, StepId, Store, plan};
 
-const CA: &str = include_str!("../../wire/src/x509/ca.pem");
-const OTHER_CA: &str = include_str!("../../wire/src/x509/ca-other.pem");
+const CA: &str = include_str!("../../formats/src/x509/ca.pem");
+const OTHER_CA: &str = include_str!("../../formats/src/x509/ca-other.pem");
 const HTTP: Source = Source::Url { secure: false };
 const HTTPS: Source = Source::Url { secure: true };
 const ROOT: &str = "root=live:http://boot/os.squashfs";

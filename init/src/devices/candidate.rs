@@ -1,9 +1,9 @@
 //! Which of the devices that answer to a name may be used: none that is a part of something larger, and one file system
 //! counts once, however many devices show it.
 
+use dayfly_formats::superblock::{self, Kind};
 use dayfly_plan::settings::value::DeviceRef;
 use dayfly_sys::own;
-use dayfly_wire::superblock::{self, Kind};
 
 use super::{Device, sysfs};
 use crate::context::Context;

@@ -1,7 +1,7 @@
 //! What /sys/class/block says of disks and partitions.
 
+use dayfly_formats::{gpt, mbr, uevent};
 use dayfly_sys::{TreePath, own};
-use dayfly_wire::{gpt, mbr, uevent};
 
 use crate::context::Context;
 

@@ -1,8 +1,8 @@
 //! Services of the OS. A step describes one in a [`Service`]; [`Manager::install`] writes it the way the image's service
 //! manager wants it and enables it, so that it starts in the manager's first transaction.
 
-mod openrc;
-mod systemd;
+pub mod openrc;
+pub mod systemd;
 
 use dayfly_plan::Code;
 use dayfly_sys::{Files, SysError, Tree};

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
+use dayfly_formats::dhcp4::{Message, MessageType, Op, code};
+use dayfly_formats::udp4::{self, Checksum};
 use dayfly_sys::{PacketPort, Result};
-use dayfly_wire::dhcp4::{Message, MessageType, Op, code};
-use dayfly_wire::udp4::{self, Checksum};
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 
@@ -36,7 +36,7 @@ impl PacketPort for Port {
         };
         message.op = Op::Reply;
         message.yiaddr = Ipv4Addr::new(10, 0, 2, 13 + self.last);
-        message.options = dayfly_wire::dhcp4::Options::new();
+        message.options = dayfly_formats::dhcp4::Options::new();
         for (code, bytes) in [
             (code::MESSAGE_TYPE, vec![kind.number()]),
             (code::SERVER_ID, SERVER.octets().to_vec()),

@@ -2,10 +2,10 @@
 
 pub mod accel;
 pub mod agent;
+mod bios;
 pub mod console;
 pub mod device;
 mod explain;
-mod firmware;
 mod machine;
 pub mod qmp;
 
@@ -193,11 +193,11 @@ impl Builder {
         }
         all.extend(["-m".into(), self.memory.to_string(), "-smp".into(), self.cpus.to_string()]);
         if self.uefi {
-            all.extend(firmware::uefi(folder)?);
+            all.extend(bios::uefi(folder)?);
         }
         if let Some(script) = &self.script {
             self.check_netboot(script)?;
-            all.extend(firmware::NETBOOT.map(str::to_owned));
+            all.extend(bios::NETBOOT.map(str::to_owned));
         } else {
             let kernel = self.kernel.as_deref().unwrap_or(kernel);
             all.extend(["-kernel".into(), kernel.to_string_lossy().into_owned()]);
@@ -232,9 +232,9 @@ impl Builder {
             "machine {name}: it needs a card with a DHCP server to boot from"
         );
         ensure!(
-            script.len() < firmware::BOOT_FILE,
+            script.len() < bios::BOOT_FILE,
             "machine {name}: DHCP has {} bytes for the URL {script}",
-            firmware::BOOT_FILE - 1
+            bios::BOOT_FILE - 1
         );
         Ok(())
     }

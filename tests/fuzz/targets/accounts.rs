@@ -1,7 +1,7 @@
 //! passwd, group and shadow: a password lands in its user's line, and no other line changes.
 #![no_main]
 
-use dayfly_wire::accounts;
+use dayfly_formats::accounts;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (&str, &str)| {

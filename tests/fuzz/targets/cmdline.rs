@@ -1,7 +1,7 @@
 //! Any text is a command line; what it says about one key is consistent.
 #![no_main]
 
-use dayfly_wire::cmdline::{Cmdline, same_key};
+use dayfly_formats::cmdline::{Cmdline, same_key};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -1,7 +1,7 @@
 //! Credentials in OEM strings: what is taken has a name that systemd takes, and an error has no part of the value in it.
 #![no_main]
 
-use dayfly_wire::credential::{Credential, check_name};
+use dayfly_formats::credential::{Credential, check_name};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|string: &[u8]| {

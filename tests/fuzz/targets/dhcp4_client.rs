@@ -7,9 +7,9 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use dayfly_wire::dhcp4::client::{Client, Received};
-use dayfly_wire::dhcp4::{Message, MessageType, Op};
-use dayfly_wire::mac::Mac;
+use dayfly_formats::dhcp4::client::{Client, Received};
+use dayfly_formats::dhcp4::{Message, MessageType, Op};
+use dayfly_formats::mac::Mac;
 use libfuzzer_sys::fuzz_target;
 
 const MAC: Mac = Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]);

@@ -1,8 +1,8 @@
 //! DHCP messages: one that is read can be written and read again, and a lease holds only text fit for files.
 #![no_main]
 
-use dayfly_wire::dhcp4::{Lease, Message};
-use dayfly_wire::hostname;
+use dayfly_formats::dhcp4::{Lease, Message};
+use dayfly_formats::hostname;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|payload: &[u8]| {

@@ -3,8 +3,8 @@
 
 use std::net::IpAddr;
 
-use dayfly_wire::dns::{self, Family, Said};
-use dayfly_wire::resolv_conf::{self, ResolvConf};
+use dayfly_formats::dns::{self, Family, Said};
+use dayfly_formats::resolv_conf::{self, ResolvConf};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

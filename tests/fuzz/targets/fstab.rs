@@ -1,7 +1,7 @@
 //! fstab files: a rewritten one has the same entries, but for those that were told to go, and what is told to be read-only is.
 #![no_main]
 
-use dayfly_wire::fstab::{Fate, entries, rewrite};
+use dayfly_formats::fstab::{Fate, entries, rewrite};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &[u8]| {

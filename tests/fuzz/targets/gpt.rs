@@ -1,7 +1,7 @@
 //! GUID partition tables, as they are and with the checksums put right, which a fuzzer would never guess.
 #![no_main]
 
-use dayfly_wire::gpt::parse;
+use dayfly_formats::gpt::parse;
 use libfuzzer_sys::fuzz_target;
 
 /// CRC-32 as in zlib and the UEFI specification.

@@ -1,7 +1,7 @@
 //! ifupdown's file: a method that comes out is a word of the text, and a comment changes nothing.
 #![no_main]
 
-use dayfly_wire::interfaces_file::methods;
+use dayfly_formats::interfaces_file::methods;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

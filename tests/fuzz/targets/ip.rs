@@ -1,7 +1,7 @@
 //! `ip=`: what is accepted prints as something that means the same, and keeps the promises of its fields.
 #![no_main]
 
-use dayfly_wire::ip::{IpArg, Method};
+use dayfly_formats::ip::{IpArg, Method};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

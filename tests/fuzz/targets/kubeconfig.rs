@@ -1,7 +1,7 @@
 //! kubeconfigs, what is in them, and tokens that hold them: any text has an answer.
 #![no_main]
 
-use dayfly_wire::{k0s_token, kubeconfig, pem};
+use dayfly_formats::{k0s_token, kubeconfig, pem};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -2,7 +2,7 @@
 //! is followed again.
 #![no_main]
 
-use dayfly_wire::location::follow;
+use dayfly_formats::location::follow;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|location: &[u8]| {

@@ -1,7 +1,7 @@
 //! MAC addresses and `BOOTIF=`: what is accepted prints as the same address.
 #![no_main]
 
-use dayfly_wire::mac::Mac;
+use dayfly_formats::mac::Mac;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -4,7 +4,7 @@
 //! modalias to look up, and an index as the table writes it.
 #![no_main]
 
-use dayfly_wire::modules::{ConfFile, KernelFiles, Table};
+use dayfly_formats::modules::{ConfFile, KernelFiles, Table};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -4,7 +4,7 @@
 //! of a path, so that one file can be there for every folder.
 #![no_main]
 
-use dayfly_wire::net_id::names;
+use dayfly_formats::net_id::names;
 use libfuzzer_sys::fuzz_target;
 
 /// Splits at the first of these bytes.

@@ -1,8 +1,8 @@
 //! Network files: a comment changes nothing, and what names a card by its address is for named cards or for none of ours.
 #![no_main]
 
-use dayfly_wire::mac::Mac;
-use dayfly_wire::network_file::{Match, Scope};
+use dayfly_formats::mac::Mac;
+use dayfly_formats::network_file::{Match, Scope};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use dayfly_plan::{Action, Facts, Severity, plan, settings};
-use dayfly_wire::mac::Mac;
+use dayfly_formats::mac::Mac;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

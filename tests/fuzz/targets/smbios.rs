@@ -3,7 +3,7 @@
 //! The input is the entry point's first 32 bytes, then the table.
 #![no_main]
 
-use dayfly_wire::smbios::{Version, parse};
+use dayfly_formats::smbios::{Version, parse};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

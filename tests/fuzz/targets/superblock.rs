@@ -6,11 +6,11 @@
 
 use std::convert::Infallible;
 
-use dayfly_wire::blank::{check, judge, places};
-use dayfly_wire::superblock::{
+use dayfly_formats::blank::{check, judge, places};
+use dayfly_formats::superblock::{
     PROBE_LEN, btrfs_devices, image_len, kernel_needs, member_of, probe, squashfs_compression, xfs_has_ftype,
 };
-use dayfly_wire::{foreign, mbr};
+use dayfly_formats::{foreign, mbr};
 use libfuzzer_sys::fuzz_target;
 
 /// The start, ext and erofs, LVM2, swap's end of a page, md 1.2, ISO 9660, btrfs, ZFS.

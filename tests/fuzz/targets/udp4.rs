@@ -1,7 +1,7 @@
 //! IPv4 and UDP packets: what passes the checks passes without them, and can be written and read again.
 #![no_main]
 
-use dayfly_wire::udp4::{Checksum, encode, parse};
+use dayfly_formats::udp4::{Checksum, encode, parse};
 use libfuzzer_sys::fuzz_target;
 
 /// Makes the header's checksum right, which a fuzzer rarely guesses.

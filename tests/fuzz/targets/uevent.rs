@@ -1,7 +1,7 @@
 //! Uevents from netlink and from /sys: what is read agrees with its own fields.
 #![no_main]
 
-use dayfly_wire::uevent::{parse, parse_file};
+use dayfly_formats::uevent::{parse, parse_file};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|datagram: &[u8]| {

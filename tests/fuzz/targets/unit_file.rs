@@ -1,7 +1,7 @@
 //! Units: every name that comes out is a word of the text, and a comment changes nothing.
 #![no_main]
 
-use dayfly_wire::unit_file::Install;
+use dayfly_formats::unit_file::Install;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -1,7 +1,7 @@
 //! X.509 certificates: whatever is on the disk, a certificate's parts are parts of it.
 #![no_main]
 
-use dayfly_wire::x509::Certificate;
+use dayfly_formats::x509::Certificate;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::namespace::run;
 
-pub const RUN: &str = include_str!("../../../init/src/steps/scripts/run.sh");
+pub const RUN: &str = include_str!("../../../init/src/steps/node/scripts/run.sh");
 pub const TREE: &str = "/var/lib/dayfly/scripts/node";
 pub const CONFIGURATION: &str = "/etc/dayfly/scripts/node.conf";
 /// What an enemy's command leaves behind.

@@ -81,8 +81,8 @@ fn instructions(lab: &Lab) -> Result<()> {
 /// The steps of a node of a cluster, at their longest: it has a certificate, and its signature is checked. What other steps do
 /// meanwhile counts as well.
 fn kubernetes(lab: &Lab) -> Result<()> {
-    const CA: &str = include_str!("../../../init/wire/src/x509/ca.pem");
-    const CERTIFICATE: &str = include_str!("../../../init/wire/src/x509/node.pem");
+    const CA: &str = include_str!("../../../init/formats/src/x509/ca.pem");
+    const CERTIFICATE: &str = include_str!("../../../init/formats/src/x509/node.pem");
     let image = format!("{}:/os.squashfs", image_path(Image::Debian)?.display());
     let initramfs = lab.own_initramfs(&["--compress", "none", "--add-file", &image])?;
     let settings = tempfile::NamedTempFile::new()?;

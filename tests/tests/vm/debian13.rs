@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
+use dayfly_formats::net_id;
 use dayfly_qemu::{
     image::Image,
     vm::{Nic, Vm},
 };
-use dayfly_wire::net_id;
 
 use crate::{
     Scenario,

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use dayfly_formats::credential;
+use dayfly_formats::mac::Mac;
 use dayfly_plan::settings::gather;
 use dayfly_plan::settings::value::HostName;
 use dayfly_plan::{Credential, Fact, Facts, Source, Store, Way};
-use dayfly_wire::credential;
-use dayfly_wire::mac::Mac;
 
 /// The texts and names that a boot starts from.
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dayfly_wire::modules::matches;
+use dayfly_formats::modules::matches;
 
 /// The compressions that the kernel's firmware loader unpacks itself.
 const SUFFIXES: &[&str] = &["", ".zst", ".xz"];

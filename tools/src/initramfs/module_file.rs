@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use dayfly_wire::modules::Compression;
+use dayfly_formats::modules::Compression;
 use object::{Object, ObjectSection};
 
 /// Reads and unpacks a module.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
-use dayfly_wire::modules::{Table, normalize};
+use dayfly_formats::modules::{Table, normalize};
 
 use super::profile::Profile;
 use crate::kernel::Kernel;

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Component, Path};
 
 use anyhow::{Context, Result, bail};
-use dayfly_wire::superblock::{Kind as FileSystem, PROBE_LEN, image_len, probe};
+use dayfly_formats::superblock::{Kind as FileSystem, PROBE_LEN, image_len, probe};
 
 /// gzip, zstd, lz4 as the kernel has it, xz, bzip2, lzop.
 const COMPRESSED: [&[u8]; 6] =

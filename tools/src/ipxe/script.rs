@@ -8,8 +8,8 @@ use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::{Result, anyhow, bail};
+use dayfly_formats::cmdline::{Cmdline, same_key};
 use dayfly_plan::settings::value::Url;
-use dayfly_wire::cmdline::{Cmdline, same_key};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// What stays as it is in a URL's path (RFC 3986, section 2.3). All else is escaped: `$`, `#` and spaces are iPXE's.

@@ -3,9 +3,9 @@
 mod archive;
 mod check;
 mod console;
+mod guest;
 mod kernel;
 mod layers;
-mod machine;
 mod source;
 mod tool;
 
@@ -22,8 +22,8 @@ use dayfly_plan::{Facts, Severity};
 
 use crate::{ipxe, serve};
 use console::Verdict;
+use guest::{Accel, Console, Machine};
 use kernel::Kernel;
-use machine::{Accel, Console, Machine};
 
 /// What the status of `--check` is when the command did not run to its end: 125, as of docker run, and skipped by git bisect run.
 const NOT_RUN: u8 = 125;
@@ -91,7 +91,7 @@ pub fn run(args: &TryArgs) -> Result<ExitCode> {
 fn attempt(args: &TryArgs) -> Result<ExitCode> {
     let qemu = tool::QEMU.find()?;
     check_settings(args)?;
-    let state = args.state_disk.as_deref().map(machine::state_disk).transpose()?;
+    let state = args.state_disk.as_deref().map(guest::state_disk).transpose()?;
     console::catch_signals()?;
     let work =
         tempfile::Builder::new().prefix("dayfly-try.").tempdir().context("cannot make a temporary folder")?;
@@ -117,13 +117,13 @@ fn attempt(args: &TryArgs) -> Result<ExitCode> {
     build_initramfs(args, &kernel, &initramfs)?;
     let (accel, why) = match args.accel {
         Some(accel) => (accel, None),
-        None => machine::choose_accel(&qemu, &kernel.file)?,
+        None => guest::choose_accel(&qemu, &kernel.file)?,
     };
     if let Some(why) = why {
         eprintln!("note: {why}");
     }
     if let Some((path, Some(size))) = &state {
-        machine::make_state_disk(path, *size)?;
+        guest::make_state_disk(path, *size)?;
     }
 
     let www = work.join("www");
@@ -145,9 +145,9 @@ fn attempt(args: &TryArgs) -> Result<ExitCode> {
         }
         None => Console::Terminal,
     };
-    let machine = Machine {
+    let guest = Guest {
         accel,
-        memory: args.memory.unwrap_or_else(|| machine::memory_for(length)),
+        memory: args.memory.unwrap_or_else(|| guest::memory_for(length)),
         cpus: args.cpus.unwrap_or(if accel == Accel::Kvm { 2 } else { 1 }),
         kernel: &kernel.file,
         initramfs: &initramfs,
@@ -157,12 +157,12 @@ fn attempt(args: &TryArgs) -> Result<ExitCode> {
     };
     eprintln!(
         "boot: {} MiB of memory, {}",
-        machine.memory,
+        guest.memory,
         if accel == Accel::Kvm { "KVM" } else { "emulated" }
     );
     eprintln!("kernel parameters: {cmdline}");
     let mut command = Command::new(&qemu);
-    command.args(machine.arguments());
+    command.args(guest.arguments());
     if args.check.is_none() {
         eprintln!("this terminal is the machine's console now; Ctrl-A X ends it");
         console::attended(command)?;
@@ -194,7 +194,7 @@ fn conclude(args: &TryArgs, verdict: &Verdict) -> Result<ExitCode> {
 fn cmdline(accel: Accel, port: u16, sha256: &str, more: &str) -> String {
     let url = format!("dayfly.image.url=http://{HOST}:{port}/image dayfly.image.sha256={sha256}");
     let more = if more.is_empty() { String::new() } else { format!(" {more}") };
-    format!("console=ttyS0{} {url}{more}", machine::parameters(accel))
+    format!("console=ttyS0{} {url}{more}", guest::parameters(accel))
 }
 
 /// Refuses settings that a node would refuse, before anything is built.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use dayfly_wire::foreign;
-use dayfly_wire::superblock::{Kind, PROBE_LEN, image_len, probe};
+use dayfly_formats::foreign;
+use dayfly_formats::superblock::{Kind, PROBE_LEN, image_len, probe};
 
 use super::archive;
 use super::layers::Tree;

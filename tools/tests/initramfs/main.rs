@@ -77,7 +77,7 @@ fn the_image_holds_what_the_node_needs() {
     assert!(build.starts_with("epoch=1") && build.contains(&format!("\nkernel={RELEASE}\n")), "{build}");
 
     let index = String::from_utf8(files["lib/dayfly/modules.index"].clone()).expect("text");
-    let table = dayfly_wire::modules::Table::decode(&index).expect("the node can read it");
+    let table = dayfly_formats::modules::Table::decode(&index).expect("the node can read it");
     assert_eq!(table.release(), RELEASE);
     let loads = table.load_order("virtio_net").expect("it is packed");
     let loads: Vec<(&str, &str)> =

@@ -5,8 +5,8 @@ mod words;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use dayfly_wire::ip::IpArg;
-use dayfly_wire::mac::Mac;
+use dayfly_formats::ip::IpArg;
+use dayfly_formats::mac::Mac;
 
 use crate::Secret;
 use crate::k0s::K0sPlan;

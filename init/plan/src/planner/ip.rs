@@ -1,7 +1,7 @@
 //! What the plan says of `ip=` words.
 
-use dayfly_wire::hostname;
-use dayfly_wire::ip::{IpArg, Method};
+use dayfly_formats::hostname;
+use dayfly_formats::ip::{IpArg, Method};
 
 /// What is not as the words say; their names count where no setting gives one.
 pub(super) fn notes(words: &[IpArg], is_named: bool) -> Vec<String> {

@@ -70,7 +70,7 @@ fn boot_json_page_has_every_field() {
 fn dependencies_page_has_every_direct_dependency() {
     let text = read(&root().join("docs/dependencies.md"));
     let mut checked = 0;
-    for manifest in ["init", "init/plan", "init/wire", "init/sys", "tools", "qemu", "tests", "tests/fuzz"]
+    for manifest in ["init", "init/plan", "init/formats", "init/sys", "tools", "qemu", "tests", "tests/fuzz"]
         .map(|name| root().join(name).join("Cargo.toml"))
     {
         let manifest: toml::Table = read(&manifest).parse().unwrap();

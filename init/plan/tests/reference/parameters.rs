@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
+use dayfly_formats::ip::IpArg;
 use dayfly_plan::settings::table::foreign::{FOREIGN, Where};
 use dayfly_plan::settings::table::parameters::{PARAMETERS, Weight};
-use dayfly_wire::ip::IpArg;
 
 use super::{MADE, cell, page};
 

@@ -1,9 +1,9 @@
 //! An image inside another one: the squashfs of an ISO, the file system in the squashfs of a live image. The names are those
 //! that dracut's dmsquash-live and the live systems of distributions have.
 
+use dayfly_formats::superblock::Kind;
 use dayfly_plan::Code;
 use dayfly_sys::{FileKind, SysError, TreePath};
-use dayfly_wire::superblock::Kind;
 
 use crate::Failure;
 use crate::context::Context;

@@ -1,21 +1,26 @@
 //! Finds an image on a disk; mounts an image wherever it is.
 
+pub mod defaults;
+pub mod fetch;
+mod hasher;
+pub mod init;
 mod inside;
-pub(super) mod padded;
+pub mod mounted_root;
+mod padded;
 mod partition;
 mod refusal;
+pub mod verify;
 
 use std::path::Path;
 
+use dayfly_formats::superblock::{self, Kind, Superblock};
 use dayfly_plan::settings::value::DeviceRef;
 use dayfly_plan::{Code, Integrity};
 use dayfly_sys::{Backing, FileKind, Mount, MountFlags, TreePath, own};
-use dayfly_wire::superblock::{self, Kind, Superblock};
 
 use crate::context::{Context, Done};
 use crate::devices::{self, Device};
 use crate::events::Level;
-use crate::steps::verify;
 use crate::trees::{IMAGE, MEDIA, OUTER};
 use crate::{Failure, Image, Learned};
 

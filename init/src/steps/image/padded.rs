@@ -10,10 +10,10 @@ use std::path::Path;
 use dayfly_plan::Code;
 use dayfly_sys::{Backing, SysError, own};
 
+use super::fetch;
 use crate::Failure;
 use crate::context::Context;
 use crate::events::Level;
-use crate::steps::fetch;
 
 /// What a file system may read at once.
 const BLOCK: u64 = 4096;

@@ -1,9 +1,9 @@
 //! The root's partition in the image of a whole disk.
 
+use dayfly_formats::superblock::{self, Kind};
+use dayfly_formats::{gpt, mbr};
 use dayfly_plan::Code;
 use dayfly_sys::Backing;
-use dayfly_wire::superblock::{self, Kind};
-use dayfly_wire::{gpt, mbr};
 
 use crate::Failure;
 use crate::context::Context;

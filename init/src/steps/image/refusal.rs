@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use dayfly_formats::foreign;
+use dayfly_formats::superblock::{self, Kind};
+use dayfly_formats::{gpt, mbr};
 use dayfly_plan::Code;
 use dayfly_sys::{SysError, own};
-use dayfly_wire::foreign;
-use dayfly_wire::superblock::{self, Kind};
-use dayfly_wire::{gpt, mbr};
 
 use crate::Failure;
 use crate::context::Context;

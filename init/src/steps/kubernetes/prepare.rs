@@ -10,7 +10,7 @@ use crate::Failure;
 use crate::context::{Context, Done};
 use crate::os::WRITTEN;
 use crate::services::Manager;
-use crate::steps::sysctls;
+use crate::steps::node::sysctls;
 
 /// modules-load.d(5).
 const MODULES: &str = "/etc/modules-load.d/dayfly-kubernetes.conf";

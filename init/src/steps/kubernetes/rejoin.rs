@@ -1,8 +1,8 @@
 //! Whether the certificate of an earlier boot is still good. The kubelet looks at its date alone: with one of another CA or
 //! of another name it would be refused for ever, and never ask for a new one.
 
+use dayfly_formats::{pem, x509};
 use dayfly_sys::{Signed, SysError};
-use dayfly_wire::{pem, x509};
 
 use crate::context::Context;
 use crate::events::Level;
@@ -104,19 +104,19 @@ fn signed_by(certificate: &x509::Certificate<'_>, ca: &x509::Certificate<'_>) ->
 mod tests {
     use super::*;
 
-    const CA: &str = include_str!("../../../wire/src/x509/ca.pem");
-    const OTHER: &str = include_str!("../../../wire/src/x509/ca-other.pem");
-    const NODE: &str = include_str!("../../../wire/src/x509/node.pem");
-    const BARE: &str = include_str!("../../../wire/src/x509/node-bare.pem");
-    const BARE_OTHER: &str = include_str!("../../../wire/src/x509/ca-bare-other.pem");
-    const NODE_EC: &str = include_str!("../../../wire/src/x509/node-ec.pem");
-    const CA_EC: &str = include_str!("../../../wire/src/x509/ca-ec.pem");
-    const NODE_P521: &str = include_str!("../../../wire/src/x509/node-p521.pem");
-    const CA_P521: &str = include_str!("../../../wire/src/x509/ca-p521.pem");
+    const CA: &str = include_str!("../../../formats/src/x509/ca.pem");
+    const OTHER: &str = include_str!("../../../formats/src/x509/ca-other.pem");
+    const NODE: &str = include_str!("../../../formats/src/x509/node.pem");
+    const BARE: &str = include_str!("../../../formats/src/x509/node-bare.pem");
+    const BARE_OTHER: &str = include_str!("../../../formats/src/x509/ca-bare-other.pem");
+    const NODE_EC: &str = include_str!("../../../formats/src/x509/node-ec.pem");
+    const CA_EC: &str = include_str!("../../../formats/src/x509/ca-ec.pem");
+    const NODE_P521: &str = include_str!("../../../formats/src/x509/node-p521.pem");
+    const CA_P521: &str = include_str!("../../../formats/src/x509/ca-p521.pem");
     const NOT_SIGNED: Option<&str> = Some("another CA than the cluster's, or in a way that cannot");
     /// A build without TLS can check none.
     const SIGNED: Option<&str> = if cfg!(feature = "https") { None } else { NOT_SIGNED };
-    const CA_BARE: &str = include_str!("../../../wire/src/x509/ca-bare.pem");
+    const CA_BARE: &str = include_str!("../../../formats/src/x509/ca-bare.pem");
 
     #[test]
     fn only_a_certificate_of_this_node_and_this_cluster_is_kept() {

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
+use dayfly_formats::{fstab::entries, superblock};
 use dayfly_plan::Code;
 use dayfly_sys::{SysError, own};
-use dayfly_wire::{fstab::entries, superblock};
 
 use crate::Failure;
 use crate::context::Context;
-use crate::steps::fstab;
+use crate::steps::root::fstab;
 use crate::trees::OS;
 
 /// File systems that cannot be the upper layer of a container's overlay, or lose what a node keeps.

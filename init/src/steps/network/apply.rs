@@ -3,10 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use dayfly_formats::dhcp4::Lease;
+use dayfly_formats::mac::Mac;
 use dayfly_plan::settings::value::HostName;
 use dayfly_sys::{Cause, Link, LinkChange, RouteOrigin, Sys, SysError};
-use dayfly_wire::dhcp4::Lease;
-use dayfly_wire::mac::Mac;
 
 use crate::NetworkUp;
 use crate::claims::{Contender, Origin, State};

@@ -1,12 +1,12 @@
-//! DHCPv4 on one interface: drives the client of `dayfly-wire` over a raw port.
+//! DHCPv4 on one interface: drives the client of `dayfly-formats` over a raw port.
 
 use std::time::Duration;
 
+use dayfly_formats::dhcp4::Lease;
+use dayfly_formats::dhcp4::client::{Client, Received};
+use dayfly_formats::mac::Mac;
+use dayfly_formats::udp4::{self, Checksum};
 use dayfly_sys::{DHCP_CLIENT, DHCP_SERVER, PacketPort};
-use dayfly_wire::dhcp4::Lease;
-use dayfly_wire::dhcp4::client::{Client, Received};
-use dayfly_wire::mac::Mac;
-use dayfly_wire::udp4::{self, Checksum};
 
 use super::probe::Probe;
 use crate::claims::{Reason, State};

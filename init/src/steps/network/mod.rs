@@ -3,22 +3,24 @@
 
 mod apply;
 mod dhcp;
+pub mod name;
 pub mod names;
 mod probe;
+pub mod resolv_conf;
+pub mod settings;
 mod udev;
 
 use std::time::Duration;
 
+use dayfly_formats::ip::{IpArg, Method};
+use dayfly_formats::mac::Mac;
 use dayfly_plan::{Code, NetworkPlan};
 use dayfly_sys::{Link, LinkKind, own};
-use dayfly_wire::ip::{IpArg, Method};
-use dayfly_wire::mac::Mac;
 
 pub use self::apply::METRIC;
 use self::names::Names;
 use self::probe::POLL;
 use self::udev::Udev;
-use super::identity;
 use crate::claims::{Contender, Reason, State};
 use crate::context::{Context, Done};
 use crate::events::Level;
@@ -124,8 +126,7 @@ fn done(cx: &Context, plan: &NetworkPlan, links: &[Link], network: NetworkUp) ->
     // One that joins late, or was held back for the sake of the one that the firmware booted from, could win as well.
     let others = starters(links, plan, Duration::MAX).len();
     cx.claims.beside_winner(others.max(cx.claims.all().len()) > 1);
-    if let Err(error) =
-        cx.sys.write(&own("/etc/resolv.conf"), identity::resolv_conf(&network).as_bytes(), 0o644)
+    if let Err(error) = cx.sys.write(&own("/etc/resolv.conf"), resolv_conf::text(&network).as_bytes(), 0o644)
     {
         cx.note(Level::Warning, format!("names will not resolve: {error}"));
     }
@@ -232,7 +233,7 @@ fn enter(cx: &Context, plan: &NetworkPlan, link: Link) {
 /// The driver's name; virtual interfaces have none.
 fn driver(cx: &Context, link: &Link) -> Option<String> {
     let text = cx.sys.read(&own(format!("/sys/class/net/{}/device/uevent", link.name))).ok()?;
-    let fields = dayfly_wire::uevent::parse_file(&String::from_utf8_lossy(&text));
+    let fields = dayfly_formats::uevent::parse_file(&String::from_utf8_lossy(&text));
     fields.into_iter().find_map(|(key, value)| (key == "DRIVER").then_some(value))
 }
 

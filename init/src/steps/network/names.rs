@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use dayfly_formats::mac::Mac;
+use dayfly_formats::net_id;
 use dayfly_plan::NetworkPlan;
 use dayfly_sys::{Files, Link, own};
-use dayfly_wire::mac::Mac;
-use dayfly_wire::net_id;
 
 use super::is_card;
 use crate::context::Context;

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dayfly_formats::ip::IpArg;
 use dayfly_plan::NetworkPlan;
 use dayfly_plan::settings::value::HostName;
 use dayfly_sys::{Link, LinkChange, PacketPort, Sys, SysError};
-use dayfly_wire::ip::IpArg;
 
 use super::{apply, dhcp};
 use crate::claims::{Claims, Origin, Reason, State};

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use dayfly_formats::blank;
 use dayfly_plan::settings::value::DeviceRef;
 use dayfly_plan::{Code, StateCreation};
 use dayfly_sys::own;
-use dayfly_wire::blank;
 
 use crate::Failure;
 use crate::context::Context;

@@ -6,7 +6,7 @@ use super::depth::depth;
 use super::gathered::Gathered;
 use super::key::{ONE_VALUE, apply_key};
 use super::problems::{Problems, refuse};
-use super::rules::{Conditions, Known};
+use super::rules::{Conditions, Subject};
 use crate::settings::table::keys::VERSION;
 use crate::settings::table::{groups, keys};
 use crate::settings::value::Form;
@@ -20,7 +20,7 @@ const RULES: &str = "match";
 
 /// Reads a settings file into `gathered`. The message of a file that is not TOML has its position, never its text: it
 /// may be a secret's.
-pub fn apply(gathered: &mut Gathered, layer: &Layer, known: &Known<'_>, problems: &mut Problems) {
+pub fn apply(gathered: &mut Gathered, layer: &Layer, subject: &Subject<'_>, problems: &mut Problems) {
     let (text, source) = (layer.document.0.as_str(), &layer.source);
     let refuse = |text: String| Problem {
         severity: Severity::Refuse,
@@ -71,7 +71,7 @@ pub fn apply(gathered: &mut Gathered, layer: &Layer, known: &Known<'_>, problems
             // What is on both floors is here already.
             gathered.floor.take_by_name(&mut others.floor);
             for (position, rule) in (1..).zip(rules) {
-                apply_rule(gathered, &mut others, position, rule, source, known, problems);
+                apply_rule(gathered, &mut others, position, rule, source, subject, problems);
             }
         }
         Some(_) => problems.push(refuse(format!(
@@ -88,7 +88,7 @@ fn apply_rule(
     position: usize,
     rule: &Value,
     file: &Source,
-    known: &Known<'_>,
+    subject: &Subject<'_>,
     problems: &mut Problems,
 ) {
     let refuse = |text: String| Problem {
@@ -112,8 +112,8 @@ fn apply_rule(
         problems.push(refuse("it asks for the host name, so it cannot set it".to_owned()));
         return;
     }
-    let holds = conditions.hold(known, &mut gathered.asked);
-    let source = Source::Rule { file: Box::new(file.clone()), position, stage: conditions.stage(known) };
+    let holds = conditions.hold(subject, &mut gathered.asked);
+    let source = Source::Rule { file: Box::new(file.clone()), position, stage: conditions.stage(subject) };
     if holds {
         gathered.floor.begin_rule(conditions.ask_for_name());
         flatten(gathered, "", rule, &["when"], &source, problems);

@@ -11,12 +11,12 @@ pub mod trust;
 mod userinfo;
 mod words;
 
-use dayfly_wire::cmdline::Cmdline;
+use dayfly_formats::cmdline::Cmdline;
 
 pub use self::gathered::Gathered;
 use self::key::apply_key;
 use self::problems::{Problems, refuse};
-use self::rules::Known;
+use self::rules::Subject;
 use self::trust::Floor;
 use super::table::groups;
 use super::value::Trust;
@@ -56,15 +56,15 @@ fn collect(
     let mut gathered =
         Gathered { way: facts.way, machine: facts.machine.clone(), floor, ..Gathered::default() };
     let mut problems = Problems::default();
-    let known = Known { machine: &facts.machine, name };
+    let subject = Subject { machine: &facts.machine, name };
     let mut layers: Vec<&Layer> = facts.layers.iter().filter(|layer| layer.source.place() <= last).collect();
     layers.sort_by_key(|layer| layer.source.rank());
     for layer in layers {
-        file::apply(&mut gathered, layer, &known, &mut problems);
+        file::apply(&mut gathered, layer, &subject, &mut problems);
     }
     names::by_credential(&mut gathered.settings, facts, &mut problems);
     for (store, credential) in &facts.credentials {
-        apply_credential(&mut gathered, *store, credential, &known, &mut problems);
+        apply_credential(&mut gathered, *store, credential, &subject, &mut problems);
     }
     let cmdline = Cmdline::parse(&facts.cmdline);
     for word in cmdline.words() {
@@ -104,14 +104,14 @@ fn apply_credential(
     gathered: &mut Gathered,
     store: Store,
     credential: &Credential,
-    known: &Known<'_>,
+    subject: &Subject<'_>,
     problems: &mut Problems,
 ) {
     let source = Source::Credential(store, credential.name.clone());
     let text = credential.value.expose();
     if credential.name == CREDENTIAL_FILE {
         let layer = Layer { source, document: Document(text.to_owned()) };
-        file::apply(gathered, &layer, known, problems);
+        file::apply(gathered, &layer, subject, problems);
     } else if let Some(name) = ours(&credential.name) {
         // A value that was a file of one line ends with that line's end.
         let line = text.strip_suffix('\n').filter(|line| !line.contains('\n'));

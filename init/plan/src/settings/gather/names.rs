@@ -1,6 +1,6 @@
 //! The node's name in words of systemd's, which count beside `hostname`.
 
-use dayfly_wire::cmdline::{Cmdline, same_key};
+use dayfly_formats::cmdline::{Cmdline, same_key};
 
 use super::problems::Problems;
 use super::userinfo;

@@ -6,8 +6,8 @@
 //! hostname = "worker1"
 //! ```
 
-use dayfly_wire::mac::Mac;
-use dayfly_wire::modules::matches;
+use dayfly_formats::mac::Mac;
+use dayfly_formats::modules::matches;
 use toml::{Table, Value};
 
 use crate::settings::value::nearest;
@@ -27,8 +27,8 @@ pub const CONDITIONS: [(&str, &str); 4] = [
     ),
 ];
 
-/// What is known of the machine while its rules are looked at.
-pub struct Known<'a> {
+/// The machine that rules are matched with, as far as it is known.
+pub struct Subject<'a> {
     /// What the boot starts from.
     pub machine: &'a Machine,
     /// Its name, once that is known, and from when on it is.
@@ -99,8 +99,8 @@ impl Conditions {
     }
 
     /// Whether all conditions hold. What is not known yet does not hold, and is added to `asked`.
-    pub fn hold(&self, known: &Known<'_>, asked: &mut Asked) -> bool {
-        let machine = known.machine;
+    pub fn hold(&self, subject: &Subject<'_>, asked: &mut Asked) -> bool {
+        let machine = subject.machine;
         asked.uuid |= !self.uuids.is_empty();
         asked.serial |= !self.serials.is_empty();
         let is_one_of = |wanted: &[String], there: &Option<String>| {
@@ -116,17 +116,17 @@ impl Conditions {
         }
         asked.name |= !self.names.is_empty();
         let fits = |name: &str| self.names.iter().any(|pattern| matches(pattern.as_bytes(), name.as_bytes()));
-        let name = self.names.is_empty() || known.name.is_some_and(|(name, _)| fits(name));
+        let name = self.names.is_empty() || subject.name.is_some_and(|(name, _)| fits(name));
         mac && name
     }
 
     /// From when on it is known whether they hold.
-    pub fn stage(&self, known: &Known<'_>) -> Stage {
+    pub fn stage(&self, subject: &Subject<'_>) -> Stage {
         let macs = if self.macs.is_empty() { Stage::Devices } else { Stage::Network };
         let name = if self.names.is_empty() {
             Stage::Devices
         } else {
-            known.name.map_or(Stage::Image, |(_, stage)| stage)
+            subject.name.map_or(Stage::Image, |(_, stage)| stage)
         };
         macs.max(name)
     }
@@ -194,8 +194,8 @@ mod tests {
 
     fn hold(when: &str, machine: &Machine, name: Option<&str>) -> (bool, Asked) {
         let mut asked = Asked::default();
-        let known = Known { machine, name: name.map(|name| (name, Stage::Network)) };
-        (read(when).unwrap().hold(&known, &mut asked), asked)
+        let subject = Subject { machine, name: name.map(|name| (name, Stage::Network)) };
+        (read(when).unwrap().hold(&subject, &mut asked), asked)
     }
 
     #[test]

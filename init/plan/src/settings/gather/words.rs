@@ -1,6 +1,6 @@
 //! Words of the kernel command line that others document.
 
-use dayfly_wire::cmdline::same_key;
+use dayfly_formats::cmdline::same_key;
 
 use super::gathered::Gathered;
 use super::problems::Problems;

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use dayfly_wire::mac::Mac;
+use dayfly_formats::mac::Mac;
 
 use crate::settings::gather::rules::CONDITIONS;
 use crate::settings::table::group::{Field, Group};

@@ -2,7 +2,7 @@
 //! write instead. docs/reference/parameters.md is generated from the table. Words that it does not have are nobody's
 //! business here, and those that the OS reads by itself are not in it.
 
-use dayfly_wire::cmdline::same_key;
+use dayfly_formats::cmdline::same_key;
 
 /// Where a word is named. On a mounted root (`init=`) none is: the initramfs before has acted on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use dayfly_wire::ip::IpArg;
-use dayfly_wire::mac::Mac;
+use dayfly_formats::ip::IpArg;
+use dayfly_formats::mac::Mac;
 
 use super::class::{CLUSTER_CA, Class, IMAGE_HASH};
 use super::slot::{List, Shown, Slot, maybe, put};

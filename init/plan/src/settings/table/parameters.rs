@@ -3,8 +3,8 @@
 
 use std::net::IpAddr;
 
-use dayfly_wire::ip::IpArg;
-use dayfly_wire::mac::Mac;
+use dayfly_formats::ip::IpArg;
+use dayfly_formats::mac::Mac;
 
 use super::slot::{List, Slot, put};
 use crate::settings::value::{

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use dayfly_wire::ip::IpArg;
-use dayfly_wire::mac::Mac;
+use dayfly_formats::ip::IpArg;
+use dayfly_formats::mac::Mac;
 
 use super::{Form, Value, own_values, pattern};
 

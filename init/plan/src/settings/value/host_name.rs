@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use dayfly_wire::ip::IpArg;
+use dayfly_formats::ip::IpArg;
 
 use super::{own_values, pattern};
 
@@ -20,7 +20,7 @@ impl HostName {
 
     /// The name that a DHCP server, an `ip=` word or an installed OS gives, as a node can have it; the reason where it is none.
     pub fn given(text: &str) -> Result<Self, String> {
-        match dayfly_wire::hostname::given(text) {
+        match dayfly_formats::hostname::given(text) {
             Ok(given) => Ok(HostName(given.name)),
             Err(reason) => Err(format!("host name \"{text}\" {reason}")),
         }
@@ -34,7 +34,7 @@ impl HostName {
 
     /// Whether it is what a machine without a name is called.
     pub fn is_placeholder(&self) -> bool {
-        dayfly_wire::hostname::is_placeholder(&self.0)
+        dayfly_formats::hostname::is_placeholder(&self.0)
     }
 
     /// The name.
@@ -47,7 +47,7 @@ impl FromStr for HostName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        dayfly_wire::hostname::check(text).map_err(|reason| format!("host name \"{text}\" {reason}"))?;
+        dayfly_formats::hostname::check(text).map_err(|reason| format!("host name \"{text}\" {reason}"))?;
         Ok(HostName(text.to_ascii_lowercase()))
     }
 }

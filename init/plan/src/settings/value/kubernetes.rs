@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use dayfly_wire::{kubeconfig, pem, x509};
+use dayfly_formats::{kubeconfig, pem, x509};
 
 use super::text::argument;
 use super::{Form, Path, Url, Value, own_values, pattern, values};
@@ -136,7 +136,7 @@ fn cri_socket(text: &str) -> Result<String, String> {
 /// A join token, as `k0s token create` prints it: looked into now, because k0s would say the same only when it runs.
 fn k0s_token(text: &str) -> Result<Secret, String> {
     let secret = token(text)?;
-    let Some(config) = dayfly_wire::k0s_token::decode(secret.expose()) else {
+    let Some(config) = dayfly_formats::k0s_token::decode(secret.expose()) else {
         return Err("it is no join token of k0s: what `k0s token create` prints is expected".to_owned());
     };
     match kubeconfig::server(&config) {
@@ -328,8 +328,8 @@ mod tests {
 
     #[test]
     fn a_ca_is_named_by_its_certificate() {
-        let text = include_str!("../../../../wire/src/x509/ca.pem");
-        let two = format!("{text}\n{}", include_str!("../../../../wire/src/x509/ca-ec.pem"));
+        let text = include_str!("../../../../formats/src/x509/ca.pem");
+        let two = format!("{text}\n{}", include_str!("../../../../formats/src/x509/ca-ec.pem"));
         assert_eq!(text.parse::<CaBundle>().unwrap().to_string(), "certificate of kubernetes");
         assert_eq!(two.parse::<CaBundle>().unwrap().to_string(), "certificate of kubernetes, kubernetes");
         for (text, words) in [

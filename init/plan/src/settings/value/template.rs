@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use dayfly_wire::mac::Mac;
+use dayfly_formats::mac::Mac;
 
 use super::url::url_pattern;
 use super::{Url, nearest, own_values, pattern};

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use dayfly_wire::ip::IpArg;
-use dayfly_wire::mac::Mac;
+use dayfly_formats::ip::IpArg;
+use dayfly_formats::mac::Mac;
 
 pub use self::k0s::K0sSettings;
 pub use self::k3s::K3sSettings;

@@ -7,8 +7,8 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use dayfly_wire::dns::{self, Family, Said};
-use dayfly_wire::resolv_conf::{self, ResolvConf};
+use dayfly_formats::dns::{self, Family, Said};
+use dayfly_formats::resolv_conf::{self, ResolvConf};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::rand::{GetRandomFlags, getrandom};
 

@@ -11,7 +11,7 @@ mod words;
 
 use std::sync::Arc;
 
-use dayfly_wire::location;
+use dayfly_formats::location;
 use ureq::config::Config;
 use ureq::http::{HeaderMap, Uri, header};
 use ureq::unversioned::transport::Connector;

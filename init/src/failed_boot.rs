@@ -1,0 +1,204 @@
+//! What follows a failed boot: `rd.shell`, `rd.emergency=`, `panic=`, and the default of a restart. Under dracut, dracut's
+//! emergency path follows.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dayfly_plan::Way;
+use dayfly_plan::settings::{Emergency, Gathered, Settings};
+use dayfly_sys::{Mount, Power, Sys, Tree, own};
+
+use crate::context::Done;
+use crate::events::{Event, Events, Level};
+use crate::steps::handover::report;
+use crate::trees::{CONFIG, IMAGE, MEDIA, OS, OUTER, OVERLAY, STATE, WRITABLE};
+use crate::{Failure, screen, threads};
+
+/// Long enough to read a screen, or to photograph it.
+pub const DEFAULT_PAUSE: Duration = Duration::from_secs(10);
+/// While a machine waits for ever, it says so this often.
+const REMINDER: Duration = Duration::from_secs(60);
+/// How long a stuck console may hold the restart up.
+const FLUSH: Duration = Duration::from_secs(5);
+/// How long the state disk, or what was mounted, may take: a disk that does not answer must not hold the restart up.
+const LIMIT: Duration = Duration::from_secs(10);
+/// All that a failure's way to the restart may take beside its pause and its report.
+const LAST: Duration = Duration::from_secs(60);
+/// What follows a failure under dracut.
+pub const DRACUT_NEXT: &str = "dracut goes on: a shell, unless rd.shell=0, then what rd.emergency= says.";
+/// All mounts of a boot, the uppermost first.
+const MOUNTS: [Tree; 9] = [OVERLAY, OS, STATE, CONFIG, WRITABLE, IMAGE, OUTER[1], OUTER[0], MEDIA];
+/// Invalid argument, errno(3): umount(2) on what is no mount.
+const EINVAL: i32 = 22;
+/// Where an initramfs has its shell.
+const SHELLS: [&str; 3] = ["/bin/sh", "/bin/bash", "/bin/busybox"];
+
+/// How a failed boot ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// What the machine does.
+    pub power: Power,
+    /// After how long; `None` is never.
+    pub pause: Option<Duration>,
+}
+
+impl Ending {
+    /// The ending that the settings ask for.
+    pub fn of(settings: &Settings) -> Self {
+        let power = match settings.emergency.as_ref().map(|emergency| emergency.value) {
+            None | Some(Emergency::Reboot) => Power::Reboot,
+            Some(Emergency::PowerOff) => Power::PowerOff,
+            Some(Emergency::Halt) => Power::Halt,
+        };
+        let pause = match settings.panic.as_ref().map(|panic| panic.value) {
+            None => Some(DEFAULT_PAUSE),
+            Some(0) => None,
+            Some(seconds) => Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0))),
+        };
+        Self { power, pause }
+    }
+
+    fn sentence(self) -> String {
+        let what = match self.power {
+            Power::Reboot => "The machine restarts",
+            Power::PowerOff => "The machine is switched off",
+            Power::Halt => "The machine is halted",
+        };
+        match self.pause {
+            Some(pause) if pause.is_zero() => format!("{what} now."),
+            Some(pause) => format!("{what} in {} s.", pause.as_secs()),
+            None => "Nothing (panic=0): the machine waits for you; Ctrl-Alt-Del restarts it.".to_owned(),
+        }
+    }
+}
+
+/// Shows a failure and follows the policy. Returns only under dracut, or if the kernel refuses to end the machine.
+pub fn end(sys: &Arc<dyn Sys>, events: &Events, settings: &Gathered, step: &str, failure: &Failure) {
+    if settings.way == Way::Dracut {
+        show(events, step, failure, DRACUT_NEXT);
+        tell(sys, events, settings);
+        let (machine, told) = (Arc::clone(sys), events.clone());
+        if let Err(wrong) = threads::within("unmount", LIMIT, move || take_away(&*machine, &told)) {
+            events.note(Level::Error, None, format!("take the mounts away: {wrong}"));
+        }
+        events.flush(FLUSH);
+        return;
+    }
+    let ending = Ending::of(settings);
+    let shell = if settings.shell.value { find_shell(&**sys) } else { None };
+    let limit = ending.pause.map(|pause| pause + settings.report_wait.value + LAST);
+    if shell.is_none()
+        && let Some(limit) = limit
+    {
+        sys.end_within(ending.power, limit);
+    }
+    let next = match (settings.shell.value, shell) {
+        (true, Some(shell)) => format!("A shell ({shell}); when it ends: {}", ending.sentence()),
+        (true, None) => format!(
+            "No shell, though rd.shell asks for one: this initramfs has none (dayfly initramfs --shell). {}",
+            ending.sentence()
+        ),
+        (false, _) => ending.sentence(),
+    };
+    show(events, step, failure, &next);
+    tell(sys, events, settings);
+    if let Some(shell) = shell {
+        open_shell(&**sys, events, shell);
+        // Nobody ends a machine under the hands of a person.
+        if let Some(limit) = limit {
+            sys.end_within(ending.power, limit);
+        }
+    }
+    match ending.pause {
+        Some(pause) => sys.sleep(pause),
+        None => loop {
+            sys.sleep(REMINDER);
+            events.note(
+                Level::Error,
+                None,
+                format!("still waiting after {}: {}", failure.code, failure.wrong),
+            );
+        },
+    }
+    events.flush(FLUSH);
+    let error = sys.power(ending.power);
+    sys.show(&format!("{error}\n"));
+}
+
+fn show(events: &Events, step: &str, failure: &Failure, next: &str) {
+    events.emit(Event::GivenUp(failure.clone()));
+    events.emit(Event::Screen(screen::failure(step, failure, next)));
+    events.flush(FLUSH);
+}
+
+/// Reports the failure to where reports go, and keeps it on the node's own disk: neither may keep the machine from
+/// starting again.
+fn tell(sys: &Arc<dyn Sys>, events: &Events, settings: &Settings) {
+    let Some(record) = events.report("failed", FLUSH) else { return };
+    if let Some(url) = settings.report.as_ref().map(|url| url.value.clone()) {
+        let (sys, record, wait) = (Arc::clone(sys), record.clone(), settings.report_wait.value);
+        let what = format!("POST boot.json to {url}");
+        bounded(events, &what, wait + LIMIT, move || Some(report::post(&*sys, &url, &record, wait)));
+    }
+    let sys = Arc::clone(sys);
+    bounded(events, "keep the record on the state disk", LIMIT, move || report::keep_failure(&*sys, &record));
+}
+
+/// Does it on a thread of its own, and says what came of it.
+fn bounded(
+    events: &Events,
+    what: &str,
+    limit: Duration,
+    work: impl FnOnce() -> Option<Result<Done, Failure>> + Send + 'static,
+) {
+    let (level, text) = match threads::within("record", limit, work) {
+        Ok(None) => return,
+        Ok(Some(Ok(done))) => (Level::Info, format!("this failure is on record: {}", done.detail)),
+        Ok(Some(Err(failure))) => {
+            (Level::Warning, format!("{}: {} [{}]", failure.tried, failure.wrong, failure.code))
+        }
+        Err(wrong) => (Level::Warning, format!("{what}: {wrong}")),
+    };
+    events.note(level, None, text);
+}
+
+/// Takes every mount away: dracut takes whatever is on /sysroot for a whole root, and the next try starts from nothing.
+fn take_away(sys: &dyn Sys, events: &Events) {
+    for tree in MOUNTS {
+        match sys.mount(&Mount::Unmount { target: tree.place(), lazy: true }) {
+            Ok(()) => {}
+            // It was not mounted yet.
+            Err(error) if error.is_not_found() || error.errno() == Some(EINVAL) => {}
+            Err(error) => events.note(Level::Error, None, error.to_string()),
+        }
+    }
+}
+
+/// Stops for a shell before a phase (`rd.break`).
+pub fn stop_for_shell(sys: &dyn Sys, events: &Events, phase: &str) {
+    match find_shell(sys) {
+        Some(shell) => {
+            events.emit(Event::Screen(format!("\nrd.break: a shell before the phase {phase}; `exit` goes on with the boot.\n")));
+            events.flush(FLUSH);
+            open_shell(sys, events, shell);
+        }
+        None => events.note(
+            Level::Warning,
+            None,
+            format!("rd.break asks for a shell before the phase {phase}, but this initramfs has none (dayfly initramfs --shell)"),
+        ),
+    }
+}
+
+fn find_shell(sys: &dyn Sys) -> Option<&'static str> {
+    SHELLS.into_iter().find(|shell| matches!(sys.inspect(&own(shell)), Ok(Some(_))))
+}
+
+fn open_shell(sys: &dyn Sys, events: &Events, shell: &str) {
+    let args: &[&str] = if shell.ends_with("busybox") { &["sh"] } else { &[] };
+    match sys.run(Path::new(shell), args, None) {
+        Ok(code) => events.note(Level::Info, None, format!("the shell has ended with {code}")),
+        Err(error) => events.note(Level::Error, None, error.to_string()),
+    }
+}

@@ -1,0 +1,60 @@
+//! Into the new root, and on as its init.
+
+pub mod report;
+
+use std::path::Path;
+use std::time::Duration;
+
+use dayfly_formats::cmdline::arguments;
+use dayfly_plan::Code;
+use dayfly_sys::{Mount, own};
+
+use crate::Failure;
+use crate::context::{Context, Done};
+use crate::events::Event;
+use crate::trees::OS;
+
+/// How long a stuck console may hold the handover up.
+pub const FLUSH: Duration = Duration::from_secs(5);
+
+/// Enters the new root.
+pub fn switch(cx: &Context) -> Result<Done, Failure> {
+    // Only the mounts below it still need the disk that an image file came from.
+    cx.sys
+        .switch_root(OS)
+        .and_then(|()| cx.sys.mount(&Mount::Shared { target: own("/") }))
+        .map_err(|error| Failure::from_sys(Code::HandoverSwitch, "enter the new root", &error))?;
+    Ok(Done::default())
+}
+
+/// Leaves the new root to whoever enters it.
+pub fn leave(cx: &Context) -> Done {
+    let program = cx.known.init.as_ref().map_or("no init", |init| init.program.as_str());
+    Done::with(format!("{program} is in {}", OS.root()))
+}
+
+/// Ends the log, prints the timeline and becomes the OS's init.
+pub fn exec(cx: &Context, args: &[String]) -> Result<Done, Failure> {
+    let Some(init) = cx.known.init.as_ref().map(|init| &init.program) else {
+        return Err(Failure::new(Code::HandoverExec, "exec the OS's init", "none was found"));
+    };
+    let args = handed(cx).unwrap_or_else(|| args.to_vec());
+    cx.events.emit(Event::Ended {
+        step: cx.step,
+        outcome: crate::events::Outcome::Done,
+        detail: std::iter::once(init).chain(&args).map(String::as_str).collect::<Vec<_>>().join(" "),
+        bytes: None,
+    });
+    cx.events.emit(Event::Finished);
+    cx.events.flush(FLUSH);
+    let error = cx.sys.exec(Path::new(init), &args);
+    Err(Failure::from_sys(Code::HandoverExec, format!("exec {init}"), &error))
+}
+
+/// What the kernel handed to init, which is this process: a plan knows only the words that every init has, and which others
+/// are left over is up to the kernel. The environment, where left words with a value are, goes on by itself.
+fn handed(cx: &Context) -> Option<Vec<String>> {
+    // Without it, the plan's words are those that the line has.
+    let bytes = cx.sys.read(&own("/proc/self/cmdline")).ok().filter(|bytes| !bytes.is_empty())?;
+    Some(arguments(&bytes))
+}

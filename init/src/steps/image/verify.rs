@@ -1,0 +1,103 @@
+//! Decides whether the image is the right one: compares it with its SHA-256, or has a plan that says that nothing is compared.
+
+use dayfly_formats::superblock;
+use dayfly_plan::settings::value::Sha256 as Digest256;
+use dayfly_plan::{Code, Integrity};
+use dayfly_sys::{Backing, FileKind, TreePath};
+
+use super::hasher::Hasher;
+use crate::context::{Context, Done};
+use crate::{Failure, Image, Learned};
+
+const CHUNK: usize = 1 << 20;
+
+/// An image of which it is decided that it is the right one. Only this module makes one, and only one is mounted.
+#[derive(Debug, Clone)]
+pub struct Decided(Image);
+
+impl Decided {
+    /// The image.
+    pub fn image(&self) -> &Image {
+        &self.0
+    }
+}
+
+/// The image, if what the plan wants of it has been decided.
+pub fn decided(cx: &Context, integrity: Integrity) -> Result<Decided, Failure> {
+    let refuse = |wrong: String| Err(Failure::new(Code::ImageHashMismatch, "mount the image", wrong));
+    match (integrity, &cx.known.decided, &cx.known.image) {
+        (_, Some(decided), _) => Ok(decided.clone()),
+        (Integrity::Unchecked, None, Some(image)) => Ok(Decided(image.clone())),
+        (Integrity::Sha256(wanted), None, Some(_)) => {
+            refuse(format!("it was not compared with the SHA-256 that is wanted, {wanted}"))
+        }
+        (_, None, None) => refuse("there is no image".to_owned()),
+    }
+}
+
+/// Compares; an image that came from a disk is read for it.
+pub fn verify(cx: &Context, wanted: &Digest256) -> Result<Done, Failure> {
+    let Some(image) = &cx.known.image else {
+        return Err(Failure::new(
+            Code::ImageHashMismatch,
+            "compare the image with its SHA-256",
+            "there is no image",
+        ));
+    };
+    let tried = format!("compare the SHA-256 of {} bytes ({})", image.bytes, image.origin);
+    let found = match image.sha256 {
+        Some(found) => found,
+        None => hash(cx, &tried, image)?,
+    };
+    // Where a disk is the image, nothing says whether the file that was written to it had been padded.
+    if found != wanted.0
+        && let Some(bytes) = unpadded(cx, image)
+    {
+        let file = Image { bytes, ..image.clone() };
+        if hash(cx, &tried, &file)? == wanted.0 {
+            let said = format!("SHA-256 {}… as wanted, of {bytes} bytes", wanted.short());
+            return Ok(Done::with(said).and(Learned::Decided(Decided(image.clone()))));
+        }
+    }
+    if found == wanted.0 {
+        let said = format!("SHA-256 {}… as wanted", wanted.short());
+        return Ok(Done::with(said).and(Learned::Decided(Decided(image.clone()))));
+    }
+    let wrong = format!("the image has SHA-256 {}, wanted is {wanted}", Digest256(found));
+    Err(Failure::new(Code::ImageHashMismatch, tried, wrong))
+}
+
+/// The length that the image on a disk has by its own superblock, where that is another one than was hashed.
+fn unpadded(cx: &Context, image: &Image) -> Option<u64> {
+    let path = image.backing.path();
+    if !matches!(cx.sys.inspect(&path), Ok(Some(FileKind::Block))) {
+        return None;
+    }
+    let head = cx.sys.read_at(&path, 0, superblock::PROBE_LEN).ok()?;
+    superblock::image_len(&head).filter(|bytes| *bytes < image.bytes)
+}
+
+fn hash(cx: &Context, tried: &str, image: &Image) -> Result<[u8; 32], Failure> {
+    let Backing::Path(path) = &image.backing else {
+        return Err(Failure::new(
+            Code::ImageHashMismatch,
+            tried,
+            "its bytes were not hashed on the way into memory",
+        ));
+    };
+    let mut hash = Hasher::start();
+    let mut offset = 0;
+    while offset < image.bytes {
+        let want = usize::try_from(image.bytes - offset).unwrap_or(CHUNK).min(CHUNK);
+        let chunk =
+            read(cx, path, offset, want).map_err(|wrong| Failure::new(Code::ImageFormat, tried, wrong))?;
+        offset += chunk.len() as u64;
+        hash.update(chunk)?;
+    }
+    hash.finish()
+}
+
+fn read(cx: &Context, path: &TreePath, offset: u64, want: usize) -> Result<Vec<u8>, String> {
+    let chunk = cx.sys.read_at(path, offset, want).map_err(|error| error.to_string())?;
+    if chunk.is_empty() { Err(format!("{path} ends after {offset} bytes")) } else { Ok(chunk) }
+}

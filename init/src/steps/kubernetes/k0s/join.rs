@@ -1,0 +1,109 @@
+//! How the node joins its cluster, and comes back to it. A worker whose `kubelet.conf` is there never looks at its token
+//! (k0s's pkg/component/worker/utils.go): with one of another cluster or of another name it would be refused for ever.
+
+use dayfly_formats::{k0s_token, kubeconfig, pem, x509};
+use dayfly_plan::{Code, K0sPlan, Secret};
+use dayfly_sys::SysError;
+
+use crate::Failure;
+use crate::context::Context;
+use crate::os;
+use crate::secret_file;
+use crate::steps::kubernetes::rejoin::{self, Anew};
+
+const TRIED: &str = "prepare what k0s joins its cluster with";
+
+/// What came of it.
+pub struct Joined {
+    /// The token's file.
+    pub token_file: Option<String>,
+    /// For people.
+    pub said: &'static str,
+}
+
+/// Prepares it.
+pub fn prepare(cx: &Context, plan: &K0sPlan) -> Result<Joined, Failure> {
+    let failed = |error: SysError| Failure::from_sys(Code::NodeWrite, TRIED, &error);
+    let authority = match &plan.token {
+        Some(token) => Some(check(cx, plan, token)?),
+        None => None,
+    };
+    // A controller's kubelet, if it has one, is signed for by itself.
+    let kept = !plan.role.is_controller() && keep_or_wipe(cx, plan, authority.as_deref()).map_err(failed)?;
+    let token_file = match &plan.token {
+        Some(token) => Some(secret_file::write(&*cx.sys, "k0s-token", token.expose()).map_err(failed)?),
+        None => None,
+    };
+    let has_other = plan.args.iter().any(|arg| arg.starts_with("--token-file"));
+    let said = match (plan.role.is_controller(), kept, token_file.is_some() || has_other) {
+        (_, true, _) => "the certificate of an earlier boot is kept",
+        (_, false, true) => "with a token",
+        (true, false, false) => "without a token",
+        (false, false, false) if has(cx, plan, "kubelet-bootstrap.conf").map_err(failed)? => {
+            "with the kubeconfig of an earlier boot"
+        }
+        (false, false, false) => {
+            let wrong = "there is no k0s.token, and no good certificate of an earlier boot";
+            return Err(Failure::new(Code::KubernetesCredentials, TRIED, wrong));
+        }
+    };
+    Ok(Joined { token_file, said })
+}
+
+fn has(cx: &Context, plan: &K0sPlan, name: &str) -> Result<bool, SysError> {
+    os::has(&*cx.sys, &format!("{}/{name}", plan.data_dir))
+}
+
+/// Refuses a token that k0s would refuse when it runs; gives back the cluster's CA.
+fn check(cx: &Context, plan: &K0sPlan, token: &Secret) -> Result<String, Failure> {
+    let refuse = |wrong: String, fix: String| {
+        Err(Failure::new(Code::KubernetesCredentials, TRIED, wrong).with_fix(fix))
+    };
+    let config = k0s_token::decode(token.expose()).unwrap_or_default();
+    // The names of its user, which stand for the token's role (k0s's pkg/token/kubeconfig.go).
+    let (wanted, other, role) = if plan.role.is_controller() {
+        ("controller-bootstrap", "kubelet-bootstrap", "controller")
+    } else {
+        ("kubelet-bootstrap", "controller-bootstrap", "worker")
+    };
+    let fix = format!("Make one on a controller: k0s token create --role={role}.");
+    if !config.contains(wanted) {
+        let found =
+            if config.contains(other) { "one of the other role" } else { "of no role that k0s knows" };
+        return refuse(format!("k0s.token is {found}, and this node is a {}", plan.role), fix);
+    }
+    let Some(authority) = kubeconfig::authority(&config) else {
+        return refuse("k0s.token has no certificate of its cluster's CA".to_owned(), fix);
+    };
+    let clock = cx.sys.clock();
+    let certificates = match pem::certificates(&authority) {
+        Ok(certificates) => certificates,
+        Err(error) => return refuse(format!("k0s.token: the cluster's CA: {error}"), fix),
+    };
+    let ends = certificates.iter().filter_map(|bytes| x509::Certificate::parse(bytes).ok());
+    // A clock in 1970 says nothing, and is before every end.
+    match ends.map(|certificate| certificate.not_after).max() {
+        None => refuse("k0s.token: the certificate of its cluster's CA cannot be read".to_owned(), fix),
+        Some(end) if end < clock => refuse(
+            format!("k0s.token is of a cluster whose CA ended at {end} s since 1970, and it is {clock}"),
+            fix,
+        ),
+        Some(_) => Ok(authority),
+    }
+}
+
+/// True where the worker's certificate of an earlier boot is there and good. A bad one goes, with the kubeconfig that names
+/// it, unless there is nothing that could get a new one.
+fn keep_or_wipe(cx: &Context, plan: &K0sPlan, authority: Option<&str>) -> Result<bool, SysError> {
+    if !has(cx, plan, "kubelet.conf")? {
+        return Ok(false);
+    }
+    let config = format!("{}/kubelet.conf", plan.data_dir);
+    let current = format!("{}/kubelet/pki/kubelet-client-current.pem", plan.data_dir);
+    let bytes = rejoin::current(cx, &current).unwrap_or_default();
+    let what = format!("the certificate of {config}");
+    let remove = [config.as_str(), &format!("{}/kubelet/pki", plan.data_dir)];
+    let said = "it is removed, and k0s joins anew by its token";
+    let anew = plan.token.as_ref().map(|_| Anew { remove: &remove, said });
+    rejoin::keep_or_wipe(cx, &what, &bytes, authority, anew)
+}

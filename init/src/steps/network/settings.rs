@@ -1,0 +1,82 @@
+//! The settings file on a server.
+
+use std::io::{ErrorKind, Read};
+
+use dayfly_plan::settings::value::{UrlTemplate, Variables};
+use dayfly_plan::{Code, Document, Fact, Layer, Patience, Source};
+use dayfly_sys::{Cause, Limits, Request, Response, SysError};
+
+use super::name;
+use crate::context::{Context, Done};
+use crate::steps::http;
+use crate::{Failure, Learned};
+
+/// Fetches it. It is text of a few KiB: the whole must have come by the step's deadline.
+pub fn fetch(cx: &Context, template: &UrlTemplate, patience: Patience) -> Result<Done, Failure> {
+    let network = cx.known.network.as_ref();
+    let variables = Variables {
+        mac: network.and_then(|network| network.mac),
+        hostname: name::given(cx).map(|(name, _)| name.to_string()),
+        ..Variables::default()
+    };
+    let url = template
+        .expand(&variables)
+        .map_err(|wrong| Failure::new(Code::ConfigUrl, format!("fetch settings from {template}"), wrong))?;
+    let tried = format!("GET {url}");
+    let usual = http::limits(patience);
+    let limits = Limits {
+        connect: usual.connect.min(cx.left()),
+        stall: usual.stall.min(cx.left()),
+        within: Some(cx.left()),
+        ..usual
+    };
+    let request = Request::get(url.to_string(), limits, http::authorities());
+    let response = cx.sys.send(&request).map_err(|error| from_connection(&tried, &error))?;
+    let failed = |wrong: String| Failure::new(Code::ConfigAnswer, &*tried, wrong);
+    if response.status != 200 {
+        let wrong = format!("the server answered HTTP {} {}", response.status, response.reason);
+        return Err(failed(wrong));
+    }
+    let bytes = receive(cx, response).map_err(failed)?;
+    let document =
+        Document::from_bytes(bytes).map_err(|wrong| Failure::new(Code::ConfigFile, &*tried, wrong))?;
+    let detail = format!("{} bytes from {url}", document.0.len());
+    let layer = Layer { source: Source::Url { secure: template.is_secure() }, document };
+    Ok(Done::with(detail).and(Learned::Fact(Fact::Layer(layer))))
+}
+
+fn from_connection(tried: &str, error: &SysError) -> Failure {
+    let code = match error.cause {
+        Cause::Unsupported => Code::ConfigUrl,
+        Cause::Protocol => Code::ConfigAnswer,
+        Cause::Resolve | Cause::Tls | Cause::Connect | Cause::TimedOut | Cause::Errno(_) => Code::ConfigFetch,
+    };
+    Failure::from_sys(code, tried, error)
+}
+
+/// The whole body, but never more than one byte over what a settings file may have.
+fn receive(cx: &Context, mut response: Response) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 16 << 10];
+    loop {
+        match response.body.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => bytes.extend(buffer.iter().take(count)),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(format!("after {} bytes: {error}", bytes.len())),
+        }
+        if bytes.len() > Document::MOST {
+            return Ok(bytes);
+        }
+        if cx.left().is_zero() {
+            return Err(format!("only {} bytes had come when the time was up", bytes.len()));
+        }
+    }
+    // The library reports an early end; a server that lies about the length must not slip through.
+    match response.length {
+        Some(length) if length != bytes.len() as u64 => {
+            Err(format!("{} of {length} bytes came before the connection ended", bytes.len()))
+        }
+        _ => Ok(bytes),
+    }
+}

@@ -1,0 +1,175 @@
+//! Debian's ifupdown with ISC's dhclient. A stanza for the card (known by its address) starts dhclient with a lease that it
+//! finds in its own file: it asks the server to confirm the address (RFC 2131, INIT-REBOOT) and renews it from then on.
+
+use std::net::Ipv4Addr;
+
+use dayfly_formats::dhcp4::Lease;
+use dayfly_formats::interfaces_file;
+use dayfly_formats::mac::Mac;
+use dayfly_sys::{Files, Sys, SysError};
+
+use super::owned;
+use crate::NetworkUp;
+use crate::os::{self, WRITTEN};
+use crate::services::systemd::units::Refusal;
+use crate::steps::network::names;
+use crate::trees::OS;
+
+/// Its service, for systemd and for OpenRC alike.
+pub(super) const SERVICE: &str = "networking";
+/// Only Debian's ifupdown has it: busybox and ifupdown-ng do not know a card by its address.
+const DEBIAN: &str = "/lib/ifupdown";
+const INTERFACES: &str = "/etc/network/interfaces";
+const MORE_INTERFACES: &str = "/etc/network/interfaces.d";
+const CLIENT_CONFIG: &str = "/etc/dhcp/dhclient.conf";
+const LEASES: &str = "/var/lib/dhcp";
+/// The image's own text follows. Where /etc is kept, the text before it is of an earlier boot.
+const END: &str = "# End of what Dayfly wrote.\n";
+/// dhclient-script(8) reads what is here before it does anything. TIMEOUT is a server that is silent while the lease holds.
+const HOOK: (&str, &str) = (
+    "/etc/dhcp/dhclient-enter-hooks.d/dayfly",
+    "# The address is on the card already: it is refreshed instead of being added once more.
+case \"$reason\" in
+BOUND | REBOOT | TIMEOUT)
+	if ip -4 -o addr show dev \"$interface\" | grep -qF \" $new_ip_address/\"; then
+		reason=RENEW
+		old_ip_address=$new_ip_address
+	fi
+	;;
+esac
+",
+);
+
+/// Whether the image's ifupdown, if it has one, is Debian's.
+pub(super) fn is_debians(sys: &dyn Files) -> Result<bool, SysError> {
+    os::has(sys, DEBIAN)
+}
+
+/// Writes its files. One line of what came of it.
+pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp) -> Result<String, Refusal> {
+    let text = |path| os::read(sys, path).map(Option::unwrap_or_default);
+    let interfaces = text(INTERFACES)?;
+    let interfaces = interfaces.split_once(END).map_or(interfaces.as_str(), |(_, image)| image);
+    let all = format!("{interfaces}\n{}", more_interfaces(sys)?);
+    // The image knows the card by the name that it gets there.
+    let names = [vec![network.iface.clone()], names::of(sys, &network.iface)].concat();
+    let methods: Vec<&str> = names.iter().flat_map(|name| interfaces_file::methods(&all, name)).collect();
+    if let Some(method) = methods.iter().find(|method| network.lease.is_none() || **method != "dhcp") {
+        return Ok(format!(
+            "ifupdown goes by the image's own stanza for {} ({method}), whatever becomes of {}",
+            network.iface,
+            owned(network)
+        ));
+    }
+    let Some((lease, seconds)) = network.lease.as_ref().and_then(|lease| Some((lease, lease.lease_seconds?)))
+    else {
+        return Ok(format!("{} stays: ifupdown has nothing to do for it", owned(network)));
+    };
+    let Some(mac) = network.mac else {
+        return Err(Refusal::Words(format!("{} has no address of its own to know it by", network.iface)));
+    };
+    if !os::has_program(sys, "dhclient")? {
+        let words = format!("the image has ifupdown, but no dhclient to renew {}", owned(network));
+        return Err(Refusal::Words(words));
+    }
+    let config = text(CLIENT_CONFIG)?;
+    let config = config.split(WRITTEN).next().unwrap_or_default();
+    let write = |path: &str, text: &str| os::write(sys, path, text, 0o644);
+    let leases = format!("{LEASES}/dhclient.{}.leases", network.iface);
+    write(&leases, &lease_file(&network.iface, lease, seconds, sys.clock()))?;
+    write(HOOK.0, &format!("{WRITTEN}{}", HOOK.1))?;
+    write(CLIENT_CONFIG, &format!("{config}{}", client_config(network, lease)))?;
+    write(INTERFACES, &format!("{}{interfaces}", stanza(mac, &network.iface)))?;
+    Ok(format!("ifupdown and dhclient renew {}", owned(network)))
+}
+
+/// What the files say that the image's own usually includes.
+fn more_interfaces(sys: &dyn Files) -> Result<String, SysError> {
+    let entries = match sys.list(&OS.at(MORE_INTERFACES)) {
+        Ok(entries) => entries,
+        Err(error) if error.is_not_found() => return Ok(String::new()),
+        Err(error) => return Err(error),
+    };
+    let mut texts = String::new();
+    for entry in entries.iter().filter(|entry| !entry.is_dir) {
+        texts.push_str(&os::read(sys, &format!("{MORE_INTERFACES}/{}", entry.name))?.unwrap_or_default());
+        texts.push('\n');
+    }
+    Ok(texts)
+}
+
+/// Before all others: ifup takes a card once. The OS may have given the card another name by then, which is `$IFACE`, and
+/// dhclient reads a lease only under the card's own. With `no-auto-down`, the lease is not given back when the machine goes
+/// down.
+fn stanza(mac: Mac, iface: &str) -> String {
+    format!(
+        "{WRITTEN}auto mac/{mac}/1=dayfly\nno-auto-down {iface}\niface dayfly inet dhcp\n\
+         \tpre-up cd {LEASES} && mv dhclient.{iface}.leases dhclient.$IFACE.leases 2>/dev/null && \
+         sed -i s/{iface}/$IFACE/ dhclient.$IFACE.leases && sed -i \"s/^no-auto-down {iface}/no-auto-down $IFACE/\" \
+         {INTERFACES} || true\n{END}"
+    )
+}
+
+/// The identifier that the boot used, which counts more than the DUID of ifupdown's `-i`; and the name servers that come
+/// before the lease's.
+fn client_config(network: &NetworkUp, lease: &Lease) -> String {
+    let own: Vec<String> = network
+        .dns
+        .iter()
+        .filter(|server| server.is_ipv4() && !lease.dns.iter().any(|one| *one == **server))
+        .map(ToString::to_string)
+        .collect();
+    let first = match own.join(", ") {
+        none if none.is_empty() => none,
+        servers => format!("prepend domain-name-servers {servers};\n"),
+    };
+    format!("{WRITTEN}send dhcp-client-identifier = hardware;\n{first}")
+}
+
+/// dhclient.leases(5): what is needed to ask for the address, and to keep it while the server is silent.
+fn lease_file(iface: &str, lease: &Lease, seconds: u32, now: u64) -> String {
+    let mask = u32::MAX.checked_shl(32_u32.saturating_sub(lease.prefix.into())).unwrap_or(0);
+    let at = |seconds: Option<u32>| now.saturating_add(seconds.unwrap_or(0).into());
+    format!(
+        "lease {{\n  interface \"{iface}\";\n  fixed-address {};\n  option subnet-mask {};\n  \
+         option dhcp-lease-time {seconds};\n  option dhcp-message-type 5;\n  option dhcp-server-identifier {};\n  \
+         renew epoch {};\n  rebind epoch {};\n  expire epoch {};\n}}\n",
+        lease.address,
+        Ipv4Addr::from_bits(mask),
+        lease.server,
+        at(lease.renew_seconds),
+        at(lease.rebind_seconds),
+        at(Some(seconds))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::networkd::tests::{MAC, lease, up};
+    use super::*;
+
+    #[test]
+    fn files_say_what_the_boot_has_got() {
+        let lease = lease();
+        let network = NetworkUp { lease: Some(lease.clone()), ..up("10.0.2.11", 24, Some("10.0.2.2")) };
+        assert_eq!(
+            lease_file("eth0", &lease, 120, 1_700_000_000),
+            "lease {\n  interface \"eth0\";\n  fixed-address 10.0.2.11;\n  option subnet-mask 255.255.255.0;\n  \
+             option dhcp-lease-time 120;\n  option dhcp-message-type 5;\n  option dhcp-server-identifier 10.0.2.2;\n  \
+             renew epoch 1700000060;\n  rebind epoch 1700000105;\n  expire epoch 1700000120;\n}\n"
+        );
+        let config = format!(
+            "{WRITTEN}send dhcp-client-identifier = hardware;\nprepend domain-name-servers 9.9.9.9;\n"
+        );
+        assert_eq!(client_config(&network, &lease), config);
+        assert_eq!(
+            stanza(MAC, "eth0"),
+            format!(
+                "{WRITTEN}auto mac/52:54:00:77:00:01/1=dayfly\nno-auto-down eth0\niface dayfly inet dhcp\n\
+                 \tpre-up cd /var/lib/dhcp && mv dhclient.eth0.leases dhclient.$IFACE.leases 2>/dev/null && \
+                 sed -i s/eth0/$IFACE/ dhclient.$IFACE.leases && \
+                 sed -i \"s/^no-auto-down eth0/no-auto-down $IFACE/\" /etc/network/interfaces || true\n{END}"
+            )
+        );
+    }
+}

@@ -1,0 +1,320 @@
+//! systemd-networkd. It is told in a `.network` file of this boot to go on with the address that the card has. As versions
+//! 252 and later do it: `KeepConfiguration=dhcp` leaves the address and routes of protocol dhcp where they are, and the
+//! client starts in INIT-REBOOT (RFC 2131 3.2) with that address; with the identifier that the boot used, the server knows it.
+
+use std::fmt::Write;
+use std::net::{IpAddr, Ipv4Addr};
+
+use dayfly_formats::ip::IpArg;
+use dayfly_formats::mac::Mac;
+use dayfly_formats::network_file::{Match, Scope};
+use dayfly_sys::{Files, SysError, own};
+
+use super::owned;
+use crate::NetworkUp;
+use crate::os::{self, WRITTEN};
+use crate::services::systemd::units::{self, Refusal};
+use crate::steps::network::METRIC;
+use crate::trees::OS;
+
+/// Its name, and its unit.
+pub(super) const SERVICE: &str = "systemd-networkd";
+pub(super) const UNIT: &str = "systemd-networkd.service";
+/// What belongs to it, and does not start anything else: not the generator that reads `ip=` once more.
+const BESIDE: [&str; 2] = ["systemd-networkd.socket", "systemd-networkd-wait-online.service"];
+/// Where files for cards are (systemd.network(5)); of two with one name, the first counts.
+const FOLDERS: [&str; 5] = [
+    "/etc/systemd/network",
+    "/run/systemd/network",
+    "/usr/local/lib/systemd/network",
+    "/usr/lib/systemd/network",
+    "/lib/systemd/network",
+];
+/// Files of this boot.
+const RUN: &str = "/run/systemd/network";
+/// From here on are files that systemd-network-generator(8) makes of `ip=` when the OS starts.
+const GENERATED: &str = "70-";
+/// Where the image did not start it, it must not take away what others (a container network) set later.
+const MODEST: (&str, &str) = (
+    "/run/systemd/networkd.conf.d/50-dayfly.conf",
+    "[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n",
+);
+
+/// Writes its files, and starts it where the image does not. One line of what came of it.
+pub(super) fn hand_over(sys: &dyn Files, network: &NetworkUp, enabled: bool) -> Result<String, Refusal> {
+    let Some(mac) = network.mac else {
+        return Err(Refusal::Words(format!("{} has no address of its own to know it by", network.iface)));
+    };
+    let files = image_files(sys)?;
+    let place = place_of(&files, mac);
+    if let Some(file) = place.named_before {
+        return Ok(format!("systemd-networkd goes by the image's own {file}"));
+    }
+    let write = |path: &str, text: &str| os::write(sys, path, text, 0o644);
+    write(&format!("{RUN}/{}", place.name), &network_file(network, mac))?;
+    if !renames_live(&os_release(sys)?) {
+        let link = format!("{RUN}/00-dayfly-{}.link", digits(mac));
+        write(&link, &link_file(mac))?;
+    }
+    let mut started = "";
+    if !enabled {
+        write(MODEST.0, &format!("{WRITTEN}{}", MODEST.1))?;
+        units::enable_alone(sys, UNIT)?;
+        for unit in BESIDE {
+            if units::is_usable(sys, unit)? {
+                units::enable_alone(sys, unit)?;
+            }
+        }
+        started = ", started for it,";
+    }
+    let does = if network.lease.is_some() { "renews" } else { "keeps" };
+    Ok(format!("systemd-networkd{started} {does} {} by {}", owned(network), place.name))
+}
+
+/// A file of the image: its name and what it is for.
+type ImageFile = (String, Match);
+
+/// All of them in the order in which networkd asks them.
+fn image_files(sys: &dyn Files) -> Result<Vec<ImageFile>, SysError> {
+    let mut files: Vec<(String, Option<Match>)> = Vec::new();
+    for folder in FOLDERS {
+        let entries = match sys.list(&OS.at(folder)) {
+            Ok(entries) => entries,
+            Err(error) if error.is_not_found() => continue,
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let is_new = !files.iter().any(|(name, _)| *name == entry.name);
+            if entry.name.ends_with(".network") && is_new {
+                let text = os::read(sys, &format!("{folder}/{}", entry.name))?.unwrap_or_default();
+                // A mask is empty or leads to /dev/null.
+                let section = Some(text).filter(|text| !text.is_empty()).map(|text| Match::parse(&text));
+                files.push((entry.name, section));
+            }
+        }
+    }
+    files.sort_by(|one, other| one.0.cmp(&other.0));
+    Ok(files.into_iter().filter_map(|(name, section)| Some((name, section?))).collect())
+}
+
+/// Where our file stands among the image's.
+#[derive(Debug, PartialEq, Eq)]
+struct Place<'a> {
+    name: String,
+    /// A file of the image that is for this very card and stands before ours.
+    named_before: Option<&'a str>,
+}
+
+/// The first file that fits a card counts. What the image says of cards that it names wins over us where it wins over
+/// what it says of cards in general: ours stands between.
+fn place_of(files: &[ImageFile], mac: Mac) -> Place<'_> {
+    let mut last_named = None;
+    for (name, section) in files {
+        match section.scope() {
+            _ if name.as_str() >= GENERATED => break,
+            Scope::General => break,
+            Scope::Other => {}
+            Scope::Named if section.has(mac) => {
+                return Place { name: String::new(), named_before: Some(name) };
+            }
+            Scope::Named => last_named = Some(name),
+        }
+    }
+    let own = format!("00-dayfly-{}.network", digits(mac));
+    let name = match last_named {
+        Some(last) if *last > own => format!("{last}.dayfly.network"),
+        _ => own,
+    };
+    Place { name, named_before: None }
+}
+
+fn digits(mac: Mac) -> String {
+    mac.to_string().replace(':', "")
+}
+
+fn os_release(sys: &dyn Files) -> Result<String, SysError> {
+    Ok(String::from_utf8_lossy(&sys.read(&own("/proc/sys/kernel/osrelease"))?).into_owned())
+}
+
+/// Whether this kernel renames a card that is up: Linux 6.2 and later (net/core/dev.c, `dev_change_name`).
+fn renames_live(release: &str) -> bool {
+    let mut numbers =
+        release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0_u32));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (6, 2)
+}
+
+/// A `.link` file without a name: the card keeps the one that it has. udev could not rename it, for it is up, and udev 252
+/// would call it "renaming" for ever, while networkd waits for the end of that. The predictable names become its
+/// alternative ones, which `Name=` in `.network` files means too.
+fn link_file(mac: Mac) -> String {
+    format!(
+        "{WRITTEN}[Match]\nMACAddress={mac}\nKind=!*\n\n[Link]\n\
+         AlternativeNamesPolicy=database onboard slot path\n"
+    )
+}
+
+/// Whether the router is not in the address's own network.
+fn is_outside(network: &NetworkUp) -> bool {
+    let (client, prefix) = (Some(network.address), Some(network.prefix));
+    IpArg { client, prefix, gateway: network.gateway, ..IpArg::default() }.gateway_is_on_link()
+}
+
+/// The file.
+fn network_file(network: &NetworkUp, mac: Mac) -> String {
+    // Bridges, VLANs and containers' cards can have the address of the card below them, but they have a kind.
+    let mut text = format!("{WRITTEN}[Match]\nMACAddress={mac}\nKind=!*\n");
+    let mut line = |key: &str, value: &dyn std::fmt::Display| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{key}={value}");
+    };
+    if let Some(mtu) = network.mtu {
+        line("\n[Link]\nMTUBytes", &mtu);
+    }
+    let leased: &[Ipv4Addr] = if let Some(lease) = &network.lease {
+        line("\n[Network]\nDHCP", &"ipv4");
+        line("KeepConfiguration", &"dhcp");
+        &lease.dns
+    } else {
+        line("\n[Network]\nAddress", &format!("{}/{}", network.address, network.prefix));
+        line("KeepConfiguration", &"static");
+        // Else it would wait for a router's advertisement before it says that the card is configured.
+        line("ConfigureWithoutCarrier", &"yes");
+        &[]
+    };
+    for server in network.dns.iter().filter(|server| !leased.iter().any(|one| IpAddr::V4(*one) == **server)) {
+        line("DNS", server);
+    }
+    if network.lease.is_some() {
+        line("\n[DHCPv4]\nClientIdentifier", &"mac");
+        line("RouteMetric", &METRIC);
+        line("UseDomains", &"yes");
+        // The name is in the OS's /etc already.
+        line("UseHostname", &"no");
+        line("UseMTU", &if network.mtu.is_some() { "no" } else { "yes" });
+        line("SendRelease", &"no");
+    } else if let Some(gateway) = network.gateway {
+        line("\n[Route]\nGateway", &gateway);
+        if is_outside(network) {
+            line("GatewayOnLink", &"yes");
+        }
+        line("Metric", &METRIC);
+    }
+    text
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use dayfly_formats::dhcp4::{Lease, Message, code};
+
+    pub(in super::super) const MAC: Mac = Mac([0x52, 0x54, 0, 0x77, 0, 1]);
+
+    pub(in super::super) fn lease() -> Lease {
+        let mut ack = Message::request(1, MAC);
+        ack.yiaddr = [10, 0, 2, 11].into();
+        for (code, bytes) in [
+            (code::SERVER_ID, vec![10, 0, 2, 2]),
+            (code::SUBNET_MASK, vec![255, 255, 255, 0]),
+            (code::ROUTER, vec![10, 0, 2, 2]),
+            (code::DOMAIN_NAME_SERVER, vec![10, 0, 2, 3]),
+            (code::LEASE_TIME, vec![0, 0, 0, 120]),
+        ] {
+            ack.options.set(code, bytes);
+        }
+        Lease::from_message(&ack).unwrap()
+    }
+
+    pub(in super::super) fn up(address: &str, prefix: u8, gateway: Option<&str>) -> NetworkUp {
+        NetworkUp {
+            iface: "eth0".to_owned(),
+            mac: Some(MAC),
+            address: address.parse().unwrap(),
+            prefix,
+            gateway: gateway.map(|gateway| gateway.parse().unwrap()),
+            mtu: None,
+            dns: vec![[10, 0, 2, 3].into(), [9, 9, 9, 9].into()],
+            domain: None,
+            search: Vec::new(),
+            hostname: None,
+            lease: None,
+        }
+    }
+
+    fn sections(network: &NetworkUp) -> String {
+        let text = network_file(network, MAC);
+        let head = format!("{WRITTEN}[Match]\nMACAddress=52:54:00:77:00:01\nKind=!*\n");
+        text.strip_prefix(&head).unwrap_or_else(|| panic!("{text}")).to_owned()
+    }
+
+    #[test]
+    fn files_say_what_the_boot_has_done() {
+        let leased = NetworkUp { lease: Some(lease()), ..up("10.0.2.11", 24, Some("10.0.2.2")) };
+        let dhcp = "\n[Network]\nDHCP=ipv4\nKeepConfiguration=dhcp\nDNS=9.9.9.9\n\n[DHCPv4]\nClientIdentifier=mac\n\
+            RouteMetric=1024\nUseDomains=yes\nUseHostname=no\nUseMTU=yes\nSendRelease=no\n";
+        assert_eq!(sections(&leased), dhcp);
+        let with_mtu = NetworkUp { mtu: Some(1400), ..leased };
+        let expected = format!("\n[Link]\nMTUBytes=1400\n{}", dhcp.replace("UseMTU=yes", "UseMTU=no"));
+        assert_eq!(sections(&with_mtu), expected);
+        let fixed = |address: &str| {
+            format!(
+                "\n[Network]\nAddress={address}\nKeepConfiguration=static\nConfigureWithoutCarrier=yes\n\
+                 DNS=10.0.2.3\nDNS=9.9.9.9\n"
+            )
+        };
+        assert_eq!(sections(&up("10.0.2.50", 24, None)), fixed("10.0.2.50/24"));
+        let near = "\n[Route]\nGateway=10.0.2.2\nMetric=1024\n";
+        assert_eq!(sections(&up("10.0.2.50", 24, Some("10.0.2.2"))), fixed("10.0.2.50/24") + near);
+        let outside = "\n[Route]\nGateway=10.0.3.1\nGatewayOnLink=yes\nMetric=1024\n";
+        assert_eq!(sections(&up("10.0.2.50", 32, Some("10.0.3.1"))), fixed("10.0.2.50/32") + outside);
+        let six = "\n[Route]\nGateway=fe80::1\nMetric=1024\n";
+        assert_eq!(sections(&up("2001:db8::5", 64, Some("fe80::1"))), fixed("2001:db8::5/64") + six);
+    }
+
+    #[test]
+    fn older_kernels_do_not_rename_what_is_up() {
+        for (release, live) in [
+            ("6.1.0-56-amd64\n", false),
+            ("6.2.0", true),
+            ("6.12.43+deb13-amd64", true),
+            ("5.15.0-100-generic", false),
+            ("7.0", true),
+            ("10.1", true),
+            ("6", false),
+            ("", false),
+        ] {
+            assert_eq!(renames_live(release), live, "{release}");
+        }
+    }
+
+    #[test]
+    fn cards_that_the_image_names_keep_their_files() {
+        const GENERAL: &str = "[Match]\nName=en*";
+        const NAMED: &str = "[Match]\nName=enp0s8";
+        const OURS: &str = "[Match]\nMACAddress=52:54:00:77:00:01";
+        let own = "00-dayfly-525400770001.network";
+        for (files, name, named_before) in [
+            (vec![], own, None),
+            (vec![("80-ve.network", "[Match]\nName=ve-*")], own, None),
+            (vec![("20-dhcp.network", GENERAL)], own, None),
+            (vec![("20-dhcp.network", GENERAL), ("30-named.network", NAMED)], own, None),
+            (
+                vec![("10-storage.network", NAMED), ("20-dhcp.network", GENERAL)],
+                "10-storage.network.dayfly.network",
+                None,
+            ),
+            (vec![("00-a.network", NAMED)], own, None),
+            (vec![("10-this.network", OURS), ("20-dhcp.network", GENERAL)], "", Some("10-this.network")),
+            (vec![("20-dhcp.network", GENERAL), ("30-this.network", OURS)], own, None),
+            // What the generator makes of ip= stands before it: the image alone would not come so far either.
+            (vec![("90-eth0.network", NAMED)], own, None),
+        ] {
+            let files: Vec<ImageFile> =
+                files.into_iter().map(|(name, text)| (name.to_owned(), Match::parse(text))).collect();
+            let place = place_of(&files, MAC);
+            assert_eq!((place.name.as_str(), place.named_before), (name, named_before), "{files:?}");
+            if let Some(general) = files.iter().find(|(_, section)| section.scope() == Scope::General) {
+                assert!(place.name < general.0, "{} is not asked before {}", place.name, general.0);
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! A file system of the OS's own fstab, mounted before the OS does it: what the boot writes into /var must be where the OS looks for it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use dayfly_formats::fstab::Entry;
+use dayfly_plan::settings::value::DeviceRef;
+use dayfly_sys::{Mount, MountFlags, TreePath};
+
+use crate::Failure;
+use crate::context::Context;
+use crate::devices;
+use crate::events::Level;
+use crate::steps::state::SUITABLE;
+use crate::trees::IMAGE;
+
+/// For a disk that is slow to appear.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// For a check of the file system; the rest of the step must have its time, too.
+const CHECK: Duration = Duration::from_secs(200);
+/// With these, mounting is more than a mount, or not to be done now.
+const FOR_THE_OS: [&str; 7] = ["bind", "loop", "noauto", "_netdev", "rbind", "ro", "x-systemd.automount"];
+/// These are the default, or meant for who mounts.
+const NOTHING: [&str; 11] =
+    ["async", "auto", "defaults", "group", "nofail", "nouser", "owner", "relatime", "rw", "user", "users"];
+
+/// Mounts what the line has at `target`; else says why the OS is to do it, in words that follow others.
+pub fn mount(cx: &Context, line: &Entry<'_>, target: &TreePath) -> Result<(), String> {
+    // Nowhere else does the boot write.
+    if !Path::new(&*line.place).starts_with("/var") {
+        return Err(String::new());
+    }
+    try_mount(cx, line, target).map_err(|why| format!("; now, {why}"))
+}
+
+fn try_mount(cx: &Context, line: &Entry<'_>, target: &TreePath) -> Result<(), String> {
+    let (flags, options) = understand(line.options)?;
+    let wanted: DeviceRef = line.device.replace('"', "").parse()?;
+    // Nobody makes one of LVM or LUKS in the meantime.
+    let patience = if line.device.starts_with("/dev/mapper/") { Duration::ZERO } else { PATIENCE };
+    let device = devices::wait_for(cx, &wanted, patience).map_err(said)?;
+    let path = device.path.display().to_string();
+    let fstype = device.superblock.as_ref().map_or("nothing that is recognised", |found| found.kind.as_str());
+    if !SUITABLE.contains(&fstype) {
+        return Err(format!("{path} has {fstype} on it"));
+    }
+    if let Some(found) = &device.superblock {
+        devices::load_modules(cx, found.kind).map_err(said)?;
+    }
+    if line.is_checked {
+        check(cx, fstype, &path)?;
+    }
+    cx.note(Level::Info, format!("{} is where the OS has it: on {path} ({fstype})", line.place));
+    let mount =
+        Mount::New { fstype: fstype.to_owned(), source: path, target: target.to_owned(), options, flags };
+    cx.sys.make_dir(target, 0o755).and_then(|()| cx.sys.mount(&mount)).map_err(|error| error.to_string())
+}
+
+fn said(failure: Failure) -> String {
+    failure.wrong
+}
+
+/// As the OS would, by its own program (fsck(8)): one that is mounted cannot be checked any more.
+fn check(cx: &Context, fstype: &str, path: &str) -> Result<(), String> {
+    let program = format!("fsck.{fstype}");
+    match cx.sys.run_in(IMAGE, &program, &["-a", path], CHECK.min(cx.left())) {
+        // 1: something was wrong, and is right now.
+        Ok(run) if run.status <= 1 => cx.note(Level::Debug, run.text),
+        Ok(run) => return Err(format!("{program} {path} ended with {}: {}", run.status, run.text)),
+        // Nobody could check it, the OS neither.
+        Err(error) if error.is_not_found() => {}
+        Err(error) => return Err(error.to_string()),
+    }
+    Ok(())
+}
+
+type Options = Vec<(String, Option<String>)>;
+
+/// What mount(8) makes of the options: flags of the mount, and the rest for the file system.
+fn understand(options: &str) -> Result<(MountFlags, Options), String> {
+    let (mut flags, mut rest) = (MountFlags::default(), Options::new());
+    for word in options.split(',').filter(|word| !word.is_empty()) {
+        match word {
+            word if FOR_THE_OS.contains(&word) => {
+                return Err(format!("with the option {word} it is for the OS to mount"));
+            }
+            word if NOTHING.contains(&word) || word.starts_with("x-") || word.starts_with("comment=") => {}
+            "nodev" | "dev" => flags.nodev = word == "nodev",
+            "nosuid" | "suid" => flags.nosuid = word == "nosuid",
+            "noexec" | "exec" => flags.noexec = word == "noexec",
+            "noatime" | "atime" => flags.noatime = word == "noatime",
+            word => {
+                let (key, value) =
+                    word.split_once('=').map_or((word, None), |(key, value)| (key, Some(value)));
+                rest.push((key.to_owned(), value.map(str::to_owned)));
+            }
+        }
+    }
+    Ok((flags, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_sorted_as_mount_does_it() {
+        let none = MountFlags::default();
+        let option = |key: &str, value: Option<&str>| (key.to_owned(), value.map(str::to_owned));
+        for (text, flags, options) in [
+            ("defaults", none, vec![]),
+            ("", none, vec![]),
+            ("rw,relatime,nofail,x-systemd.device-timeout=9s,comment=a", none, vec![]),
+            (
+                "nodev,nosuid,noexec,exec,noatime",
+                MountFlags { nodev: true, nosuid: true, noatime: true, ..none },
+                vec![],
+            ),
+            (
+                "errors=remount-ro,usrquota,subvol=@var",
+                none,
+                vec![
+                    option("errors", Some("remount-ro")),
+                    option("usrquota", None),
+                    option("subvol", Some("@var")),
+                ],
+            ),
+        ] {
+            assert_eq!(understand(text), Ok((flags, options)), "{text}");
+        }
+        for text in ["noauto", "defaults,ro", "bind", "x-systemd.automount,nofail", "_netdev"] {
+            assert!(understand(text).unwrap_err().contains("for the OS to mount"), "{text}");
+        }
+    }
+}
