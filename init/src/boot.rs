@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dayfly_formats::cmdline::Cmdline;
 use dayfly_plan::settings::{self, Gathered};
-use dayfly_plan::{Facts, Plan, Problem, Severity, StepId, Way, paths, plan};
+use dayfly_plan::{Discovered, Facts, Plan, Problem, Severity, StepId, Way, paths, plan};
 use dayfly_sys::{Sys, SysError, own};
 
 use crate::events::{self, Event, Events, Level, NodeFact};
@@ -31,7 +31,7 @@ pub fn boot(sys: &Arc<dyn Sys>, way: Way, early: &[SysError]) -> Ended {
 
     // dracut adds words of its initramfs to those of the kernel.
     let cmdline = if way == Way::Dracut { paths::DRACUT_CMDLINE } else { "/proc/cmdline" };
-    let mut facts = Facts { way, cmdline: read_text(&**sys, cmdline, &events), ..Facts::default() };
+    let mut facts = Facts::from_cmdline(read_text(&**sys, cmdline, &events)).on_way(way);
     if let Some(text) = settings_file(&**sys, &events) {
         facts = facts.with_file(text);
     }
@@ -50,7 +50,7 @@ pub fn boot(sys: &Arc<dyn Sys>, way: Way, early: &[SysError]) -> Ended {
         if settings.debug.value {
             show_everything(&**sys, &events);
         }
-        let made = make_plan(&settings, &problems);
+        let made = make_plan(&settings, &facts.discovered, &problems);
         events.emit(Event::Planned(made.clone().unwrap_or_default(), settings.shown(), problems));
         let ran = made.map_err(|refused| ("plan", refused)).and_then(|plan| {
             let ran = execute(&**sys, &events, &mut runner, &plan, &mut stopped);
@@ -64,7 +64,7 @@ pub fn boot(sys: &Arc<dyn Sys>, way: Way, early: &[SysError]) -> Ended {
                 return Ended::Left;
             }
             Err((step, failure)) => {
-                failed_boot::end(sys, &events, &settings, step, &failure);
+                failed_boot::end(sys, &events, way, &settings, step, &failure);
                 return Ended::Failed;
             }
         }
@@ -101,12 +101,12 @@ fn execute(
 }
 
 /// The plan, unless what was asked for is unclear: then the boot stops before anything is touched.
-fn make_plan(settings: &Gathered, problems: &[Problem]) -> Result<Plan, Failure> {
+fn make_plan(settings: &Gathered, discovered: &Discovered, problems: &[Problem]) -> Result<Plan, Failure> {
     if let Some(problem) = problems.iter().find(|problem| problem.severity == Severity::Refuse) {
         let wrong = format!("{} (from {})", problem.text, problem.source);
         return Err(Failure::new(problem.code, "understand the settings and the kernel command line", wrong));
     }
-    Ok(plan(settings))
+    Ok(plan(settings, discovered))
 }
 
 fn read_text(sys: &dyn Sys, path: &str, events: &Events) -> String {

@@ -1,7 +1,7 @@
 //! What a step gets, and what it gives back.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dayfly_plan::StepId;
@@ -11,6 +11,7 @@ use crate::Failure;
 use crate::claims::Claims;
 use crate::events::{Events, Level};
 use crate::modules::Modules;
+use crate::steps::image::fetch::Fetched;
 use crate::{Known, Learned};
 
 /// When a step last moved something, for the runner that waits for it.
@@ -26,6 +27,22 @@ impl Heartbeat {
     /// When it last did; `None` before the first time.
     pub fn last(&self) -> Option<Duration> {
         Some(self.0.load(Ordering::Relaxed)).filter(|last| *last > 0).map(Duration::from_nanos)
+    }
+}
+
+/// What an attempt at a step leaves to the next one, if it comes back at all. Of all steps, only the fetch has such a thing.
+#[derive(Default)]
+pub struct Progress(Mutex<Fetched>);
+
+impl Progress {
+    /// What the attempt before has left.
+    pub fn take(&self) -> Fetched {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Leaves it to the next attempt.
+    pub fn leave(&self, fetched: Fetched) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = fetched;
     }
 }
 
@@ -47,6 +64,8 @@ pub struct Context {
     pub until: Duration,
     /// Where it shows that it moves.
     pub heartbeat: Heartbeat,
+    /// What the attempts before have left.
+    pub progress: Progress,
 }
 
 impl Context {

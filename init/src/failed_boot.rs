@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dayfly_plan::Way;
-use dayfly_plan::settings::{Emergency, Gathered, Settings};
+use dayfly_plan::settings::{Emergency, Settings};
 use dayfly_sys::{Mount, Power, Sys, Tree, own};
 
 use crate::context::Done;
 use crate::events::{Event, Events, Level};
 use crate::steps::handover::report;
-use crate::trees::{CONFIG, IMAGE, MEDIA, OS, OUTER, OVERLAY, STATE, WRITABLE};
+use crate::trees::{CONFIG, IMAGE, LAYERS, MEDIA, OS, OUTER, OVERLAY, STATE, WRITABLE};
 use crate::{Failure, screen, threads};
 
 /// Long enough to read a screen, or to photograph it.
@@ -28,7 +28,10 @@ const LAST: Duration = Duration::from_secs(60);
 /// What follows a failure under dracut.
 pub const DRACUT_NEXT: &str = "dracut goes on: a shell, unless rd.shell=0, then what rd.emergency= says.";
 /// All mounts of a boot, the uppermost first.
-const MOUNTS: [Tree; 9] = [OVERLAY, OS, STATE, CONFIG, WRITABLE, IMAGE, OUTER[1], OUTER[0], MEDIA];
+fn mounts() -> impl Iterator<Item = Tree> {
+    let outer = OUTER.into_iter().rev();
+    [OVERLAY, OS, STATE, CONFIG, WRITABLE, IMAGE].into_iter().chain(LAYERS).chain(outer).chain([MEDIA])
+}
 /// Invalid argument, errno(3): umount(2) on what is no mount.
 const EINVAL: i32 = 22;
 /// Where an initramfs has its shell.
@@ -74,8 +77,15 @@ impl Ending {
 }
 
 /// Shows a failure and follows the policy. Returns only under dracut, or if the kernel refuses to end the machine.
-pub fn end(sys: &Arc<dyn Sys>, events: &Events, settings: &Gathered, step: &str, failure: &Failure) {
-    if settings.way == Way::Dracut {
+pub fn end(
+    sys: &Arc<dyn Sys>,
+    events: &Events,
+    way: Way,
+    settings: &Settings,
+    step: &str,
+    failure: &Failure,
+) {
+    if way == Way::Dracut {
         show(events, step, failure, DRACUT_NEXT);
         tell(sys, events, settings);
         let (machine, told) = (Arc::clone(sys), events.clone());
@@ -165,7 +175,7 @@ fn bounded(
 
 /// Takes every mount away: dracut takes whatever is on /sysroot for a whole root, and the next try starts from nothing.
 fn take_away(sys: &dyn Sys, events: &Events) {
-    for tree in MOUNTS {
+    for tree in mounts() {
         match sys.mount(&Mount::Unmount { target: tree.place(), lazy: true }) {
             Ok(()) => {}
             // It was not mounted yet.

@@ -1,5 +1,6 @@
 //! What the boot has learned so far. Each step gets a copy and returns what is new: nothing is shared.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use dayfly_formats::dhcp4::Lease;
@@ -38,9 +39,9 @@ pub struct NetworkUp {
     pub lease: Option<Lease>,
 }
 
-/// The OS image, found or fetched.
+/// The bytes of a layer of the OS image, found or fetched.
 #[derive(Debug, Clone)]
-pub struct Image {
+pub struct LayerFile {
     /// Where its bytes are.
     pub backing: Backing,
     /// How many.
@@ -81,10 +82,10 @@ pub struct StateDisk {
 pub struct Known {
     /// The network, once it is up.
     pub network: Option<NetworkUp>,
-    /// The image, once it is here.
-    pub image: Option<Image>,
-    /// The same, once its hash has been compared.
-    pub decided: Option<Decided>,
+    /// The layers of the image that are here, by their place in the plan.
+    pub layers: BTreeMap<usize, LayerFile>,
+    /// Those that were compared with their SHA-256.
+    pub decided: BTreeMap<usize, Decided>,
     /// The root that was there, where it is the image.
     pub mounted_root: Option<MountedRoot>,
     /// The state disk, once it is mounted.
@@ -100,10 +101,10 @@ pub struct Known {
 pub enum Learned {
     /// The network is up.
     Network(Box<NetworkUp>),
-    /// The image is here.
-    Image(Image),
-    /// The image is the right one.
-    Decided(Decided),
+    /// A layer of the image is here.
+    Layer(usize, LayerFile),
+    /// A layer of the image is the right one.
+    Decided(usize, Decided),
     /// The mounted root is the image.
     MountedRoot(MountedRoot),
     /// The state disk is mounted.
@@ -127,8 +128,11 @@ impl Known {
         match learned {
             Learned::Network(network) => self.network = Some(*network),
             // Another one is not decided by what was compared before.
-            Learned::Image(image) => (self.image, self.decided) = (Some(image), None),
-            Learned::Decided(image) => self.decided = Some(image),
+            Learned::Layer(place, file) => {
+                self.layers.insert(place, file);
+                self.decided.remove(&place);
+            }
+            Learned::Decided(place, decided) => drop(self.decided.insert(place, decided)),
             Learned::MountedRoot(root) => self.mounted_root = Some(root),
             Learned::State(disk) => self.state = Some(disk),
             Learned::Init(init) => self.init = Some(init),

@@ -13,7 +13,7 @@ use dayfly_plan::{Attempts, Class, Code, Deadline, Fact, Next, OnFailure, Phase,
 use dayfly_sys::Sys;
 
 use crate::claims::Claims;
-use crate::context::{Context, Done, Heartbeat};
+use crate::context::{Context, Done, Heartbeat, Progress};
 use crate::events::{Event, Events, NodeFact, Outcome};
 use crate::modules::Modules;
 use crate::steps::perform;
@@ -27,6 +27,7 @@ const GRACE: Duration = Duration::from_secs(5);
 struct Finished {
     ticket: u64,
     result: Result<Done, Failure>,
+    progress: Progress,
 }
 
 struct Running {
@@ -84,6 +85,7 @@ pub struct Runner {
     running: Vec<Running>,
     paused: BTreeMap<StepId, Duration>,
     attempts: BTreeMap<StepId, (u32, Duration)>,
+    progress: BTreeMap<StepId, Progress>,
     tickets: u64,
     sender: Sender<Finished>,
     receiver: Receiver<Finished>,
@@ -103,6 +105,7 @@ impl Runner {
             running: Vec::new(),
             paused: BTreeMap::new(),
             attempts: BTreeMap::new(),
+            progress: BTreeMap::new(),
             tickets: 0,
             sender,
             receiver,
@@ -180,15 +183,18 @@ impl Runner {
             step: step.id,
             until,
             heartbeat,
+            progress: self.progress.remove(&step.id).unwrap_or_default(),
         };
         let (action, ticket, sender) = (step.action.clone(), self.tickets, self.sender.clone());
         let panicked = sender.clone();
         // Without a runner there is nobody left to tell.
-        let on_panic = move |failure| drop(panicked.send(Finished { ticket, result: Err(failure) }));
+        let on_panic = move |failure| {
+            drop(panicked.send(Finished { ticket, result: Err(failure), progress: Progress::default() }));
+        };
         let spawned = threads::start(format!("step {}", step.id), on_panic, move || {
             let result = perform(&action, &context);
             // The runner outlives its steps; if it gave this one up, nobody wants the result.
-            let _ = sender.send(Finished { ticket, result });
+            let _ = sender.send(Finished { ticket, result, progress: context.progress });
         });
         match spawned {
             Ok(()) => Ok(()),
@@ -202,10 +208,14 @@ impl Runner {
     /// The next step that ended or ran out of time, or `None` when it is time to look again.
     fn wait(&mut self) -> Option<(StepId, Result<Done, Failure>)> {
         match self.receiver.recv_timeout(TICK) {
-            Ok(Finished { ticket, result }) => {
+            Ok(Finished { ticket, result, progress }) => {
                 // A step that was given up may still come back: nobody has its ticket any more.
                 let index = self.running.iter().position(|running| running.ticket == ticket)?;
-                Some((self.running.remove(index).step, result))
+                let step = self.running.remove(index).step;
+                if result.is_err() {
+                    self.progress.insert(step, progress);
+                }
+                Some((step, result))
             }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                 let now = self.sys.now();

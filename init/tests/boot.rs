@@ -96,8 +96,8 @@ fn settings_of_the_image_change_what_has_not_begun() {
     assert_eq!(row("retry")["source"], "default");
     let problems = report["problems"].as_array().unwrap();
     assert_eq!((problems.len(), &problems[0]["code"]), (1, &"config.too-late".into()), "{problems:?}");
-    let facts = dayfly_plan::Facts::from_cmdline(cmdline).with_layer(dayfly_plan::Source::Image, text);
-    let plan = dayfly_plan::plan(&dayfly_plan::settings::gather(&facts).0);
+    let facts = dayfly_plan::Facts::from_cmdline(cmdline).with_settings(dayfly_plan::Source::Image, text);
+    let plan = dayfly_plan::plan(&dayfly_plan::settings::gather(&facts).0, &facts.discovered);
     assert_eq!(report["plan"], serde_json::to_value(plan.rows()).unwrap(), "explain shows the plan that ran");
 }
 
@@ -201,7 +201,10 @@ fn each_failure_says_what_went_wrong() {
 #[test]
 fn a_transfer_that_hangs_is_given_up_by_the_runner() {
     let cmdline = good_cmdline() + " dayfly.image.stall=5 dayfly.image.connect=5 dayfly.retry=20";
-    fails_with(&cmdline, "step.deadline", "it has shown no progress for", |state| state.hangs = true);
+    fails_with(&cmdline, "step.deadline", "it has shown no progress for", |state| {
+        state.hangs = true;
+        state.length = Some(4 << 20);
+    });
 }
 
 #[test]

@@ -18,7 +18,8 @@ fn run(cmdline: &str, compares: bool) -> (Result<(), (StepId, Code)>, bool) {
     let sys: Arc<dyn Sys> = Arc::clone(&machine) as _;
     let events = Events::start(&sys);
     let modules = Arc::new(Modules::new(Arc::clone(&sys), events.clone(), &Cmdline::parse("")));
-    let mut plan = plan(&gather(&Facts::from_cmdline(cmdline)).0);
+    let facts = Facts::from_cmdline(cmdline);
+    let mut plan = plan(&gather(&facts).0, &facts.discovered);
     if !compares {
         plan.steps.retain(|step| step.id != StepId::Verify);
         for step in &mut plan.steps {

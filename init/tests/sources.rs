@@ -74,7 +74,7 @@ fn traces(machine: &Machine) -> String {
 }
 
 /// A settings file that sets `first` and what every lower place sets too.
-fn layer(first: usize, value: &str) -> String {
+fn file(first: usize, value: &str) -> String {
     let keys =
         ["root.size", "kubelet.program", "init", "state.device", "image.stall", "image.connect", "image.dir"];
     let lines: Vec<String> = keys[..=first]
@@ -100,10 +100,10 @@ fn a_later_place_wins_and_explain_shows_the_same_plan() {
         sha256(&squashfs(3 << 20))
     );
     let files = [
-        (Source::Image, layer(1, "image")),
-        (Source::Initramfs, format!("{}settings.trust = \"any\"\n", layer(2, "initramfs"))),
-        (Source::Url { secure: false }, layer(4, "url").replace("state.device = \"LABEL=state\"\n", "")),
-        (Source::Config, layer(5, "config").replace("state.device = \"LABEL=state\"\n", "")),
+        (Source::Image, file(1, "image")),
+        (Source::Initramfs, format!("{}settings.trust = \"any\"\n", file(2, "initramfs"))),
+        (Source::Url { secure: false }, file(4, "url").replace("state.device = \"LABEL=state\"\n", "")),
+        (Source::Config, file(5, "config").replace("state.device = \"LABEL=state\"\n", "")),
     ];
     let fw_cfg =
         [("dayfly.image.dir", "fw_cfg"), ("dayfly.image.connect", "33\n"), ("ssh.authorized_keys.root", "x")];
@@ -139,10 +139,10 @@ fn a_later_place_wins_and_explain_shows_the_same_plan() {
         facts.learn(Fact::Credential(Store::FwCfg, credential));
     }
     for (source, text) in files {
-        facts = facts.with_layer(source, text);
+        facts = facts.with_settings(source, text);
     }
     let (settings, _) = settings::gather(&facts);
-    assert_eq!(report["plan"], serde_json::to_value(plan(&settings).rows()).unwrap());
+    assert_eq!(report["plan"], serde_json::to_value(plan(&settings, &facts.discovered).rows()).unwrap());
 
     // The settings disk was read before the network was touched, and is gone.
     let state = machine.state();
@@ -307,7 +307,7 @@ fn rules_see_the_machine() {
     let mut facts = Facts::from_cmdline(IMAGE).with_file(text);
     facts.learn(Fact::Macs(vec![Mac([0x52, 0x54, 0, 0x12, 0x34, 3])]));
     facts.learn(Fact::NetworkName("worker7".parse().unwrap()));
-    let shown = plan(&settings::gather(&facts).0);
+    let shown = plan(&settings::gather(&facts).0, &facts.discovered);
     assert_eq!(report["plan"], serde_json::to_value(shown.rows()).unwrap());
 
     // Rules of the image come last of all, and are asked for all the same.

@@ -10,7 +10,9 @@ use std::time::Duration;
 use dayfly_formats::cmdline::Cmdline;
 use dayfly_init::events::Events;
 use dayfly_init::{Failure, Modules, Runner};
-use dayfly_plan::{Action, Deadline, Integrity, OnFailure, Phase, Plan, Step, StepId};
+use dayfly_plan::{
+    Action, Code, Deadline, Integrity, Layer, LayerSource, OnFailure, Phase, Plan, Step, StepId,
+};
 use dayfly_sys::{Kernel, Sys};
 use namespace::{apart, run, shell, tmpfs};
 
@@ -19,11 +21,16 @@ const FILE: &str = "LiveOS/squashfs.img";
 /// Mounts a file of the initramfs as the boot does; what the OS's os-release has.
 fn mounted(image: &Path) -> Result<String, Failure> {
     let path = image.to_str().unwrap().to_owned();
-    booted(Action::UseFile { path }, None)
+    booted(&[layer(LayerSource::File(path), None)])
 }
 
-/// The same with any way to find the image, and its SHA-256.
-fn booted(find: Action, sha256: Option<&str>) -> Result<String, Failure> {
+fn layer(source: LayerSource, sha256: Option<&str>) -> Layer {
+    let integrity = sha256.map_or(Integrity::Unchecked, |sha256| Integrity::Sha256(sha256.parse().unwrap()));
+    Layer { source, integrity }
+}
+
+/// The same with any layers.
+fn booted(layers: &[Layer]) -> Result<String, Failure> {
     let sys: Arc<dyn Sys> = Arc::new(Kernel::new());
     let events = Events::start(&sys);
     let modules = Arc::new(Modules::new(Arc::clone(&sys), events.clone(), &Cmdline::parse("")));
@@ -36,15 +43,13 @@ fn booted(find: Action, sha256: Option<&str>) -> Result<String, Failure> {
         deadline: Deadline::Within(Duration::from_secs(30)),
         on_failure: OnFailure::Abort,
     };
-    let mut steps = vec![step(StepId::Find, &[], find)];
-    let mut needs = vec![StepId::Find];
-    let sha256 = sha256.map(|sha256| sha256.parse().unwrap());
-    if let Some(sha256) = sha256 {
-        steps.push(step(StepId::Verify, &[StepId::Find], Action::Verify { sha256 }));
-        needs.push(StepId::Verify);
-    }
-    let integrity = sha256.map_or(Integrity::Unchecked, Integrity::Sha256);
-    steps.push(step(StepId::Image, &needs, Action::MountImage { file: FILE.to_owned(), integrity }));
+    let layers = layers.to_vec();
+    let mount = Action::MountImage { layers: layers.clone(), file: FILE.to_owned() };
+    let steps = vec![
+        step(StepId::Find, &[], Action::FindImage { layers: layers.clone() }),
+        step(StepId::Verify, &[StepId::Find], Action::Verify { layers }),
+        step(StepId::Image, &[StepId::Verify], mount),
+    ];
     let plan = Plan { steps, ..Plan::default() };
     runner.run(&plan, None).map_err(|(_, failure)| failure)?;
     Ok(fs::read_to_string("/run/dayfly/l/etc/os-release").expect("the OS at its place"))
@@ -159,12 +164,47 @@ fn an_image_fills_its_partition() {
         let sectors = fs::metadata(&image).unwrap().len() / 512;
         assert_ne!(sectors % 8, 0, "the tree of this test has to be of another size");
         let device = run("losetup", &["--find", "--show", "--read-only", image.to_str().unwrap()]);
-        let find = || Action::FindImage { device: device.trim().parse().unwrap(), file: None };
-        let found = booted(find(), Some(sha256));
-        let wrong = booted(find(), Some(&"0".repeat(64)));
+        let on_disk = |sha256: &str| {
+            let source = LayerSource::Disk { device: device.trim().parse().unwrap(), file: None };
+            booted(&[layer(source, Some(sha256))])
+        };
+        let found = on_disk(sha256);
+        let wrong = on_disk(&"0".repeat(64));
         run("losetup", &["--detach", device.trim()]);
         assert_eq!(found.expect("a mounted image"), "ID=test\n");
         assert!(wrong.unwrap_err().wrong.contains("wanted is 0000"));
+    });
+}
+
+/// Three layers, each a file system of another kind; the topmost has the last word, and none is mounted unless all are decided.
+#[test]
+fn layers_lie_on_each_other() {
+    in_initramfs(|scratch| {
+        let image = make(scratch, "mksquashfs $tree $image -quiet -no-progress");
+        let files: Vec<String> = ["site", "top"]
+            .iter()
+            .map(|name| {
+                let (tree, file) = (scratch.join(name), scratch.join(format!("{name}.img")));
+                fs::create_dir_all(tree.join("etc")).unwrap();
+                fs::write(tree.join("etc/os-release"), format!("ID={name}\n")).unwrap();
+                fs::write(tree.join(name), name).unwrap();
+                run("mkfs.erofs", &["--quiet", file.to_str().unwrap(), tree.to_str().unwrap()]);
+                file.to_str().unwrap().to_owned()
+            })
+            .collect();
+        let sum = |file: &str| shell(&format!("sha256sum <{file} | cut -d' ' -f1")).trim().to_owned();
+        let of = |file: &str, sha256: Option<&str>| layer(LayerSource::File(file.to_owned()), sha256);
+        let base = of(image.to_str().unwrap(), None);
+        let wrong = booted(&[base.clone(), of(&files[0], Some(&"0".repeat(64)))]).unwrap_err();
+        assert_eq!(wrong.code, Code::ImageHashMismatch, "{wrong:?}");
+        assert!(!Path::new("/run/dayfly/0").exists(), "a layer was mounted before all were decided");
+
+        let layers = [base, of(&files[0], Some(&sum(&files[0]))), of(&files[1], Some(&sum(&files[1])))];
+        assert_eq!(booted(&layers).expect("the overlay of all layers"), "ID=top\n");
+        for name in ["filler", "site", "top"] {
+            assert!(Path::new("/run/dayfly/l").join(name).exists(), "{name} is not there");
+        }
+        assert!(fs::write("/run/dayfly/l/new", "").is_err(), "the image can be written to");
     });
 }
 

@@ -5,7 +5,7 @@ mod namespace;
 
 use std::path::Path;
 
-use dayfly_sys::{Devices, Files, Mount, MountFlags, Tree};
+use dayfly_sys::{Devices, Files, Mount, MountFlags, Tree, Writable};
 use namespace::{apart, leaked, shell, tmpfs};
 
 /// The type of a label at a path; empty where there is none.
@@ -35,8 +35,7 @@ fn what_is_made_has_the_label_of_what_it_replaces_or_of_its_folder() {
         kernel
             .mount(&Mount::Overlay {
                 lower: vec![image.top()],
-                upper: writable.at("u"),
-                work: writable.at("w"),
+                writable: Some(Writable { upper: writable.at("u"), work: writable.at("w") }),
                 target: os.place(),
             })
             .unwrap();

@@ -7,7 +7,9 @@ use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
-use dayfly_sys::{Backing, Devices, Files, Kernel, Mount, MountFlags, Platform, SysError, Tree, own};
+use dayfly_sys::{
+    Backing, Devices, Files, Kernel, Mount, MountFlags, Platform, SysError, Tree, Writable, own,
+};
 use namespace::{apart, run, shell, tmpfs};
 
 const EROFS: Option<i32> = Some(nix::errno::Errno::EROFS as i32);
@@ -197,8 +199,7 @@ fn an_overlay_shows_the_topmost_layer_and_keeps_changes_above() {
         let [top, bottom, upper, work, root] = layers(kernel, scratch);
         let overlay = Mount::Overlay {
             lower: vec![own(&top), own(&bottom)],
-            upper: own(&upper),
-            work: own(work),
+            writable: Some(Writable { upper: own(&upper), work: own(work) }),
             target: own(&root),
         };
         kernel.mount(&overlay).unwrap();
@@ -313,8 +314,7 @@ fn the_kernels_own_words_are_in_the_error() {
 
         let on_overlay = Mount::Overlay {
             lower: vec![own(top)],
-            upper: own(upper.join("gone")),
-            work: own(work),
+            writable: Some(Writable { upper: own(upper.join("gone")), work: own(work) }),
             target: own(&root),
         };
         let error = refused(kernel, &on_overlay);

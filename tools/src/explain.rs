@@ -27,13 +27,13 @@ pub fn run(args: &ExplainArgs) -> Result<()> {
     let (facts, wrong) = args.facts.facts()?;
     let (settings, problems) = settings::gather(&facts);
     let refused = problems.iter().filter(|problem| problem.severity == Severity::Refuse).count();
-    let plan = (refused == 0).then(|| plan(&settings));
+    let plan = (refused == 0).then(|| plan(&settings, &facts.discovered));
     let rows = settings.shown();
     for wrong in wrong {
         eprintln!("warning: {wrong}");
     }
     // Not an error: a node boots from what a later place names.
-    if settings.image.is_none() && settings.way != Way::Root {
+    if settings.image.is_none() && facts.discovered.way != Way::Root {
         eprintln!(
             "note: no OS image is named here, neither by root= nor by image.url: a node fails with config.no-image unless /config, a \
              credential or the settings URL names one"
@@ -61,7 +61,7 @@ pub fn run(args: &ExplainArgs) -> Result<()> {
 
 /// What rules ask for and the arguments do not say.
 fn unanswered(settings: &Gathered, facts: &Facts) -> Vec<String> {
-    let (asked, machine) = (settings.asked, &facts.machine);
+    let (asked, machine) = (settings.asked, &facts.discovered.machine);
     let named = settings.hostname.is_some() || machine.network_name.is_some();
     [
         (asked.macs && machine.macs.is_empty(), "MAC addresses", "--mac"),

@@ -43,7 +43,7 @@ pub struct Credential {
 
 /// A settings file from one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layer {
+pub struct SettingsFile {
     /// The place.
     pub source: Source,
     /// TOML.
@@ -63,19 +63,27 @@ pub struct Machine {
     pub network_name: Option<HostName>,
 }
 
-/// What a boot starts from and learns on its way before it is planned to the end. The same facts give the same plan, on
-/// the machine as under `dayfly explain`; what else is found (a lease, a disk, what the kernel can do) is the steps'
-/// to look at and never changes the plan.
+/// What the boot finds out of itself and that its plan depends on: the other input of [`plan`](crate::plan), beside the settings. A
+/// step hands in what it finds as a [`Fact`], and the boot is planned again; what is no fact (a disk, what the kernel can do) is for
+/// the steps alone and never changes the plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct Discovered {
     /// How Dayfly was started.
     pub way: Way,
-    /// The kernel command line, `/proc/cmdline`.
-    pub cmdline: String,
     /// The machine that it starts on.
     pub machine: Machine,
+}
+
+/// What a boot starts from and learns on its way before it is planned to the end: texts, of which the settings are gathered, and what
+/// was discovered. The same facts give the same plan, on the machine as under `dayfly explain`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// What was found out.
+    pub discovered: Discovered,
+    /// The kernel command line, `/proc/cmdline`.
+    pub cmdline: String,
     /// Settings files, in any order; at most one from each place.
-    pub layers: Vec<Layer>,
+    pub files: Vec<SettingsFile>,
     /// Credentials of the firmware, by where they were found.
     pub credentials: Vec<(Store, Credential)>,
 }
@@ -93,7 +101,7 @@ pub enum Store {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     /// A settings file.
-    Layer(Layer),
+    Settings(SettingsFile),
     /// A credential.
     Credential(Store, Credential),
     /// The addresses of the machine's interfaces.
@@ -110,34 +118,34 @@ impl Facts {
 
     /// With a settings file in the initramfs.
     pub fn with_file(self, text: impl Into<String>) -> Self {
-        self.with_layer(Source::Initramfs, text)
+        self.with_settings(Source::Initramfs, text)
     }
 
     /// With a settings file from somewhere.
-    pub fn with_layer(mut self, source: Source, text: impl Into<String>) -> Self {
-        self.learn(Fact::Layer(Layer { source, document: Document(text.into()) }));
+    pub fn with_settings(mut self, source: Source, text: impl Into<String>) -> Self {
+        self.learn(Fact::Settings(SettingsFile { source, document: Document(text.into()) }));
         self
     }
 
     /// Started in that way.
     pub fn on_way(mut self, way: Way) -> Self {
-        self.way = way;
+        self.discovered.way = way;
         self
     }
 
     /// Takes a new fact in; a settings file replaces an earlier one from the same place.
     pub fn learn(&mut self, fact: Fact) {
         match fact {
-            Fact::Layer(layer) => {
-                self.layers.retain(|other| other.source.rank() != layer.source.rank());
-                self.layers.push(layer);
+            Fact::Settings(file) => {
+                self.files.retain(|other| other.source.rank() != file.source.rank());
+                self.files.push(file);
             }
             Fact::Credential(store, credential) => {
                 self.credentials.retain(|(other, known)| (*other, &known.name) != (store, &credential.name));
                 self.credentials.push((store, credential));
             }
-            Fact::Macs(macs) => self.machine.macs = macs,
-            Fact::NetworkName(name) => self.machine.network_name = Some(name),
+            Fact::Macs(macs) => self.discovered.machine.macs = macs,
+            Fact::NetworkName(name) => self.discovered.machine.network_name = Some(name),
         }
     }
 }

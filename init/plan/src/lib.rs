@@ -10,6 +10,7 @@ mod code;
 mod document;
 mod facts;
 mod failure;
+mod image;
 pub mod k0s;
 pub mod k3s;
 mod kubernetes;
@@ -27,13 +28,14 @@ mod step;
 mod table;
 
 pub use action::{
-    Action, ConfigSearch, INIT_CANDIDATES, IdentityPlan, Integrity, LayoutEntry, NetworkPlan, Patience,
-    ScriptPlan, StateCreation, StateSearch,
+    Action, ConfigSearch, INIT_CANDIDATES, IdentityPlan, LayoutEntry, NetworkPlan, Patience, ScriptPlan,
+    StateCreation, StateSearch,
 };
 pub use code::Code;
 pub use document::Document;
-pub use facts::{Credential, Fact, Facts, Layer, Machine, Store, Way};
+pub use facts::{Credential, Discovered, Fact, Facts, Machine, SettingsFile, Store, Way};
 pub use failure::{Attempts, Class, Next, OnFailure, Pauses, Retry};
+pub use image::{Integrity, Layer, LayerSource, Placement};
 pub use k0s::K0sPlan;
 pub use k3s::K3sPlan;
 pub use kubernetes::{Credentials, KernelNeeds, KubeletPlan};

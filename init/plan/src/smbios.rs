@@ -13,8 +13,8 @@ impl Facts {
     /// `/sys/firmware/dmi/tables`. Returns what is wrong with it, a sentence each.
     pub fn learn_smbios(&mut self, table: &[u8], entry_point: Option<&[u8]>) -> Vec<String> {
         let found = smbios::parse(table, entry_point.and_then(Version::of_entry_point));
-        self.machine.uuid = found.uuid;
-        self.machine.serial = found.serial;
+        self.discovered.machine.uuid = found.uuid;
+        self.discovered.machine.serial = found.serial;
         let mut names: Vec<String> = Vec::new();
         let mut wrong = Vec::new();
         for (position, string) in (1..).zip(&found.oem_strings) {

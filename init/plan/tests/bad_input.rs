@@ -109,7 +109,8 @@ fn bad_values_are_named_with_what_is_expected() {
     assert!(cases.len() >= 40);
     let mut wrong = Vec::new();
     for (word, severity, code, text) in cases {
-        let (_, problems) = gather(&Facts::from_cmdline(word.as_str()));
+        let facts = Facts::from_cmdline(word.as_str());
+        let (_, problems) = gather(&facts);
         let found: Vec<_> =
             problems.iter().map(|found| (found.severity, found.code, found.text.clone())).collect();
         if found != [(severity, code, text.clone())] {
@@ -182,12 +183,13 @@ fn bad_files_are_refused_with_the_line() {
 
 #[test]
 fn what_belongs_to_others_is_never_an_error() {
-    let (settings, problems) = gather(&Facts::from_cmdline(
+    let facts = Facts::from_cmdline(
         "root=/dev/vda foo.bar=1 systemd.unit=rescue.target console=ttyS0,115200n8 \"odd word\" = =x dayflyx=1 -- -b",
-    ));
+    );
+    let (settings, problems) = gather(&facts);
     assert_eq!(problems, []);
     assert_eq!(settings.init_args, ["-b"]);
-    assert!(plan(&settings).step(StepId::Find).is_some());
+    assert!(plan(&settings, &facts.discovered).step(StepId::Find).is_some());
 }
 
 #[test]

@@ -88,13 +88,15 @@ fn sizes_are_read_as_their_writer_means_them() {
         ("dayfly.root.size=50%", "50%"),
         ("dayfly.root.size=512", "512"),
     ] {
-        let (settings, problems) = gather(&Facts::from_cmdline(cmdline));
+        let facts = Facts::from_cmdline(cmdline);
+        let (settings, problems) = gather(&facts);
         assert_eq!(problems, [], "{cmdline}");
         assert_eq!(settings.settings.root_size.unwrap().value.to_string(), expected, "{cmdline}");
     }
     for text in ["2GB", "1,5G", "-1", "1e3", "50 %", "0%", "101%", "18446744073709551615G", "1.", ".5"] {
         let cmdline = format!("rd.live.overlay.size=\"{text}\"");
-        let (settings, problems) = gather(&Facts::from_cmdline(cmdline.as_str()));
+        let facts = Facts::from_cmdline(cmdline.as_str());
+        let (settings, problems) = gather(&facts);
         assert!(settings.root_size.is_none(), "{text}");
         assert!(problems[0].text.contains(&format!("\"{text}\"")), "it is quoted as written: {problems:?}");
     }
@@ -102,7 +104,8 @@ fn sizes_are_read_as_their_writer_means_them() {
 
 #[test]
 fn the_image_of_fedora_coreos_is_the_image() {
-    let (settings, problems) = gather(&Facts::from_cmdline("coreos.live.rootfs_url=http://boot/os.squashfs"));
+    let facts = Facts::from_cmdline("coreos.live.rootfs_url=http://boot/os.squashfs");
+    let (settings, problems) = gather(&facts);
     assert_eq!(problems, []);
     let image = settings.shown().into_iter().find(|row| row.name == "image.url").unwrap();
     assert_eq!(image.value, "http://boot/os.squashfs");
@@ -112,9 +115,10 @@ fn the_image_of_fedora_coreos_is_the_image() {
 fn blanks_in_a_url_are_encoded_and_that_is_said() {
     let line = "root=\"live:http://boot/my os.squashfs\" dayfly.settings.url=\"https://boot/a b/${mac}\" \
                 dayfly.report=\"http://boot/all boots\"";
-    let (settings, problems) = gather(&Facts::from_cmdline(line));
+    let facts = Facts::from_cmdline(line);
+    let (settings, problems) = gather(&facts);
     assert_eq!(problems, []);
-    let plan = plan(&settings).to_string();
+    let plan = plan(&settings, &facts.discovered).to_string();
     for words in [
         "fetch http://boot/my%20os.squashfs into memory",
         "The URL was written with blanks; it is fetched as http://boot/my%20os.squashfs.",
@@ -124,9 +128,11 @@ fn blanks_in_a_url_are_encoded_and_that_is_said() {
         assert!(plan.contains(words), "{words:?} is not in {plan}");
     }
     for text in ["http://bo ot/os", "http://boot/a\tb", "http://boot :80/os", "http://user:p w@boot/os"] {
-        let (settings, problems) = gather(&Facts::from_cmdline(format!("root=\"{text}\"")));
+        let facts = Facts::from_cmdline(format!("root=\"{text}\""));
+        let (settings, problems) = gather(&facts);
         assert!(settings.image.is_none() && problems.len() == 1, "{text}: {problems:?}");
     }
-    let (_, problems) = gather(&Facts::from_cmdline("dayfly.k3s.server=\"https://boot/a b\""));
+    let facts = Facts::from_cmdline("dayfly.k3s.server=\"https://boot/a b\"");
+    let (_, problems) = gather(&facts);
     assert!(problems[0].text.contains("has a blank in it"), "{problems:?}");
 }

@@ -4,9 +4,10 @@ use dayfly_plan::settings::gather;
 use dayfly_plan::{Facts, plan};
 
 fn notes(words: &str) -> Vec<String> {
-    let (settings, problems) = gather(&Facts::from_cmdline(format!("root=live:http://boot/os {words}")));
+    let facts = Facts::from_cmdline(format!("root=live:http://boot/os {words}"));
+    let (settings, problems) = gather(&facts);
     assert_eq!(problems, [], "{words}");
-    plan(&settings).notes.into_iter().filter(|note| note.starts_with("ip=")).collect()
+    plan(&settings, &facts.discovered).notes.into_iter().filter(|note| note.starts_with("ip=")).collect()
 }
 
 #[test]

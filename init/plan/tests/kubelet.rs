@@ -7,13 +7,14 @@ const CA: &str = include_str!("../../formats/src/x509/ca.pem");
 const TOKEN: &str = "abcdef.0123456789abcdef";
 
 fn facts(source: Source, file: &str) -> Facts {
-    Facts::from_cmdline("root=/dev/vda").with_layer(source, format!("version = 1\n{file}"))
+    Facts::from_cmdline("root=/dev/vda").with_settings(source, format!("version = 1\n{file}"))
 }
 
 fn good(file: &str) -> (Gathered, Plan) {
-    let (settings, problems) = gather(&facts(Source::Config, file));
+    let facts = facts(Source::Config, file);
+    let (settings, problems) = gather(&facts);
     assert_eq!(problems, [], "{file}");
-    let plan = plan(&settings);
+    let plan = plan(&settings, &facts.discovered);
     (settings, plan)
 }
 

@@ -1,13 +1,13 @@
 //! Laws that hold for every plan, whatever the settings.
 
+use dayfly_plan::settings::gather;
 use dayfly_plan::settings::table::class::Class;
 use dayfly_plan::settings::table::groups::GROUPS;
 use dayfly_plan::settings::table::lookup::class;
 use dayfly_plan::settings::value::Trust;
-use dayfly_plan::settings::{Gathered, gather};
 use dayfly_plan::{
-    Action, Facts, Integrity, LayoutEntry, OnFailure, Phase, Place, Plan, Retry, Source, StepId, Store, Way,
-    plan,
+    Action, Facts, Layer, LayerSource, LayoutEntry, OnFailure, Phase, Place, Plan, Retry, Source, StepId,
+    Store, Way, plan,
 };
 use proptest::prelude::*;
 
@@ -43,10 +43,6 @@ fn word() -> impl Strategy<Value = String> {
 fn facts() -> impl Strategy<Value = Facts> {
     (proptest::collection::vec(word(), 0..12), proptest::sample::select(&Way::ALL))
         .prop_map(|(words, way)| Facts::from_cmdline(words.join(" ")).on_way(way))
-}
-
-fn settings() -> impl Strategy<Value = Gathered> {
-    facts().prop_map(|facts| gather(&facts).0)
 }
 
 /// A settings file with random settings in it, of those that have plain values.
@@ -155,6 +151,12 @@ fn seams() -> [(StepId, Source); 5] {
     ]
 }
 
+/// Whether it stands for an image that nothing has named yet.
+fn awaits_image(action: &Action) -> bool {
+    let is_awaited = |layer: &Layer| layer.source == LayerSource::Awaited;
+    matches!(action, Action::FindImage { layers } if layers.iter().any(is_awaited))
+}
+
 fn position(plan: &Plan, of: impl Fn(&Action) -> bool) -> Option<usize> {
     plan.steps.iter().position(|step| of(&step.action))
 }
@@ -178,10 +180,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn laws(settings in settings()) {
-        let plan = plan(&settings);
-        let awaits = settings.image.is_none() && settings.way != Way::Root;
-        prop_assert_eq!(awaits, plan.steps.iter().any(|step| step.action == Action::AwaitImage));
+    fn laws(facts in facts()) {
+        let settings = gather(&facts).0;
+        let plan = plan(&settings, &facts.discovered);
+        let awaits = settings.image.is_none() && facts.discovered.way != Way::Root;
+        prop_assert_eq!(awaits, plan.steps.iter().any(|step| awaits_image(&step.action)));
         let ids: Vec<StepId> = plan.steps.iter().map(|step| step.id).collect();
 
         // Names are unique, and a step needs only what stands before it: there is an order, and no cycle.
@@ -198,7 +201,7 @@ proptest! {
         }
         prop_assert_eq!(plan.unmet(), None);
 
-        if settings.way == Way::Root {
+        if facts.discovered.way == Way::Root {
             let unneeded = position(&plan, |action| matches!(action, Action::Fetch { .. } | Action::LoadDrivers { .. }));
             prop_assert_eq!(unneeded, None);
             prop_assert_eq!(&plan.step(StepId::Image).unwrap().action, &Action::UseRoot);
@@ -207,9 +210,10 @@ proptest! {
         if settings.image_sha256.is_some() {
             prop_assert!(waits_for(&plan, StepId::Image).contains(&StepId::Verify));
             prop_assert_eq!(&plan.step(StepId::Verify).unwrap().on_failure, &OnFailure::Abort);
-            let Action::Verify { sha256 } = plan.step(StepId::Verify).unwrap().action else { panic!("no hash") };
-            let integrity = position(&plan, |action| matches!(action, Action::MountImage { integrity: Integrity::Sha256(wanted), .. } if *wanted == sha256));
-            prop_assert!(integrity.is_some(), "an image is mounted without the hash that was given");
+            let Action::Verify { layers: verified } = &plan.step(StepId::Verify).unwrap().action else { panic!("no hash") };
+            let Action::MountImage { layers, .. } = &plan.step(StepId::Image).unwrap().action else { panic!("no mount") };
+            prop_assert_eq!(verified, layers);
+            prop_assert_eq!(layers[0].sha256(), settings.image_sha256.as_ref().map(|sha256| sha256.value));
         } else {
             prop_assert!(plan.notes.iter().any(|note| note.contains("unchecked")), "an unchecked image is said");
         }
@@ -217,7 +221,7 @@ proptest! {
         // Nothing follows the exec; the switch is the step before it; both wait for everything. dracut does both itself.
         let (switch, exec) = (position(&plan, |action| matches!(action, Action::SwitchRoot { .. })), position(&plan, |action| matches!(action, Action::Exec { .. })));
         let last = plan.steps.len() - 1;
-        if settings.way == Way::Dracut {
+        if facts.discovered.way == Way::Dracut {
             prop_assert_eq!((switch, exec), (None, None));
             prop_assert_eq!(position(&plan, |action| matches!(action, Action::LeaveToDracut)), Some(last));
             prop_assert_eq!(waits_for(&plan, StepId::Leave).len(), last);
@@ -269,11 +273,11 @@ proptest! {
     #[test]
     fn new_settings_change_only_what_waits_for_them(facts in facts(), text in document()) {
         for (seam, source) in seams() {
-            let before = plan(&gather(&facts).0);
-            let facts = facts.clone().with_layer(source, text.clone());
+            let before = plan(&gather(&facts).0, &facts.discovered);
+            let facts = facts.clone().with_settings(source, text.clone());
             let (settings, problems) = gather(&facts);
             prop_assert!(problems.iter().all(|problem| problem.code.as_str() != "config.file"), "{problems:?}");
-            let after = plan(&settings);
+            let after = plan(&settings, &facts.discovered);
             if before.step(seam).is_none() {
                 continue;
             }
@@ -320,17 +324,17 @@ proptest! {
             Source::Image,
         ];
         let mut facts = Facts::from_cmdline(words.join(" "));
-        facts.machine.macs = vec!["02:00:00:00:00:01".parse().unwrap()];
+        facts.discovered.machine.macs = vec!["02:00:00:00:00:01".parse().unwrap()];
         for (source, text) in sources.into_iter().zip(files) {
             if let Some(text) = text {
                 prop_assert!(text.parse::<toml::Table>().is_ok(), "{}", text);
-                facts = facts.with_layer(source, text);
+                facts = facts.with_settings(source, text);
             }
         }
         let (settings, _) = gather(&facts);
         let up_to = |place: Place| {
             let mut some = facts.clone();
-            some.layers.retain(|layer| layer.source.place() <= place);
+            some.files.retain(|file| file.source.place() <= place);
             if place < Place::Cmdline {
                 some.cmdline = String::new();
             }
@@ -351,7 +355,7 @@ proptest! {
             }
         }
         prop_assert_eq!(&up_to(Place::Initramfs).settings_trust, &settings.settings_trust);
-        let notes = plan(&settings).notes.join("\n");
+        let notes = plan(&settings, &facts.discovered).notes.join("\n");
         if let Some(hash) = &settings.image_sha256 {
             prop_assert!(notes.contains(&format!("image.sha256 belongs to {}:", hash.source)), "{}", notes);
         }
@@ -369,8 +373,9 @@ proptest! {
 
     #[test]
     fn any_text_is_a_command_line_and_a_settings_file(text in "\\PC{0,400}", file in "\\PC{0,400}") {
-        let (settings, problems) = gather(&Facts::from_cmdline(text).with_file(file));
+        let facts = Facts::from_cmdline(text).with_file(file);
+        let (settings, problems) = gather(&facts);
         prop_assert!(problems.iter().all(|problem| !problem.text.is_empty()));
-        prop_assert!(!plan(&settings).steps.is_empty());
+        prop_assert!(!plan(&settings, &facts.discovered).steps.is_empty());
     }
 }

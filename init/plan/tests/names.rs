@@ -5,12 +5,13 @@ use dayfly_plan::{Action, Facts, Severity, plan};
 
 /// The name, and what is said.
 fn named(cmdline: &str) -> (Option<String>, Vec<String>) {
-    let (settings, problems) = gather(&Facts::from_cmdline(cmdline));
+    let facts = Facts::from_cmdline(cmdline);
+    let (settings, problems) = gather(&facts);
     for problem in &problems {
         assert_eq!(problem.severity, Severity::Warn, "{cmdline}: {problem}");
     }
     let name = settings.hostname.as_ref().map(|name| name.value.to_string());
-    let plan = plan(&settings);
+    let plan = plan(&settings, &facts.discovered);
     let identity = plan.steps.iter().find_map(|step| match &step.action {
         Action::WriteIdentity(identity) => Some(identity.hostname.clone()),
         _ => None,

@@ -9,13 +9,14 @@ const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHd3d3d3d3d3d3d3d3d3d3d3d
 const HASH: &str = "$6$dayfly$VeryMuchASecretHash";
 
 fn facts(file: &str) -> Facts {
-    Facts::from_cmdline("root=/dev/vda").with_layer(Source::Config, format!("version = 1\n{file}"))
+    Facts::from_cmdline("root=/dev/vda").with_settings(Source::Config, format!("version = 1\n{file}"))
 }
 
 fn good(file: &str) -> (Gathered, Plan) {
-    let (settings, problems) = gather(&facts(file));
+    let facts = facts(file);
+    let (settings, problems) = gather(&facts);
     assert_eq!(problems, [], "{file}");
-    let plan = plan(&settings);
+    let plan = plan(&settings, &facts.discovered);
     (settings, plan)
 }
 
@@ -83,10 +84,10 @@ enable = false
 #[test]
 fn of_content_and_secret_the_later_one_counts() {
     let in_image = "version = 1\nfile.\"/a\" = { content = \"default\", mode = \"0640\" }\n";
-    let facts = facts("file.\"/a\".secret = \"SESAME\"").with_layer(Source::Image, in_image);
+    let facts = facts("file.\"/a\".secret = \"SESAME\"").with_settings(Source::Image, in_image);
     let (settings, problems) = gather(&facts);
     assert_eq!(problems, []);
-    let plan = plan(&settings);
+    let plan = plan(&settings, &facts.discovered);
     let Some(Action::WriteFiles(files)) = plan.step(StepId::Files).map(|step| &step.action) else {
         panic!("{plan}")
     };
@@ -157,7 +158,8 @@ fn a_secret_comes_from_private_places_only() {
         assert_eq!(problems.first().map(|problem| problem.code), Some(Code::ConfigSecret), "{file}");
         assert!(!format!("{problems:?}").contains("SESAME"));
     }
-    let (_, problems) = gather(&Facts::from_cmdline("root=/dev/vda dayfly.file./a.secret=SESAME"));
+    let facts = Facts::from_cmdline("root=/dev/vda dayfly.file./a.secret=SESAME");
+    let (_, problems) = gather(&facts);
     assert_eq!(problems.first().map(|problem| problem.code), Some(Code::ConfigSecret));
 }
 

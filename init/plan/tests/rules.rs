@@ -30,7 +30,7 @@ kubelet.program = "/never"
 
 fn facts() -> Facts {
     let mut facts = Facts::from_cmdline("root=http://boot/os");
-    facts.machine = Machine {
+    facts.discovered.machine = Machine {
         uuid: Some("4c4c4544-0051-4410-8052-b4c04f4e4d32".to_owned()),
         serial: None,
         macs: vec![Mac([0x52, 0x54, 0, 0x12, 0x34, 0x57])],
@@ -65,7 +65,7 @@ fn one_file_serves_a_fleet() {
     assert_eq!(value(&settings, "kubelet.program"), one("/usr/bin/kubelet", "default"));
 
     let mut other = facts().with_file(FLEET);
-    other.machine = Machine::default();
+    other.discovered.machine = Machine::default();
     let (settings, problems) = gather(&other);
     assert_eq!(texts(&problems), [""; 0]);
     assert_eq!(value(&settings, "hostname"), one("nobody", "initramfs"));
@@ -76,7 +76,7 @@ fn one_file_serves_a_fleet() {
 
 #[test]
 fn a_rule_has_the_precedence_of_its_file() {
-    let facts = facts().with_file(FLEET).with_layer(
+    let facts = facts().with_file(FLEET).with_settings(
         Source::Image,
         "version = 1\n[[match]]\nwhen.hostname = '*'\nkubelet.enabled = false\nretry = 5\ninit = '/image'\n",
     );
@@ -91,7 +91,7 @@ fn a_rule_has_the_precedence_of_its_file() {
           read after that. (image, match 1)"
         ]
     );
-    let mut facts = facts.with_layer(Source::Config, "version = 1\nhostname = 'from-config'\n");
+    let mut facts = facts.with_settings(Source::Config, "version = 1\nhostname = 'from-config'\n");
     let (settings, _) = gather(&facts);
     assert_eq!(value(&settings, "hostname"), one("from-config", "/config"));
     // The name that counts for rules is the one that the node gets.
@@ -104,7 +104,7 @@ fn a_rule_has_the_precedence_of_its_file() {
 fn an_empty_list_drops_what_lower_places_have() {
     let low = "version = 1\nkubelet = { args = ['--v=4'], labels = ['a=b'] }\nuser.core.authorized_keys = ['ssh-ed25519 AAAA a']\n";
     let high = "version = 1\nkubelet.args = []\nkubelet.cluster_dns = []\nuser.core.authorized_keys = []\n";
-    let facts = facts().with_layer(Source::Image, low).with_layer(Source::Config, high);
+    let facts = facts().with_settings(Source::Image, low).with_settings(Source::Config, high);
     let (settings, problems) = gather(&facts);
     assert_eq!(texts(&problems), [""; 0]);
     assert_eq!(value(&settings, "kubelet.args"), one("-", "/config"));
@@ -114,7 +114,7 @@ fn an_empty_list_drops_what_lower_places_have() {
     // What comes too late to set it comes too late to drop it; what takes one value has no list.
     let late = "version = 1\nnetwork.dns = []\ninit = []\nlayout.'/srv' = []\nkubelet.argz = []\n";
     let facts = Facts::from_cmdline("root=http://boot/os dayfly.network.dns=10.0.0.1")
-        .with_layer(Source::Image, late);
+        .with_settings(Source::Image, late);
     let (settings, problems) = gather(&facts);
     assert_eq!(value(&settings, "network.dns"), one("10.0.0.1", "cmdline dayfly.network.dns="));
     assert_eq!(
@@ -147,7 +147,7 @@ fn the_name_may_come_from_the_network() {
 fn addresses_are_known_only_when_the_drivers_are_there() {
     let text = "version = 1\n[[match]]\nwhen.mac = '52:54:00:12:34:57'\nmodules.load = 'x'\nretry = 5\n";
     let mut facts = facts().with_file(text);
-    let found = Fact::Macs(std::mem::take(&mut facts.machine.macs));
+    let found = Fact::Macs(std::mem::take(&mut facts.discovered.machine.macs));
     let (settings, problems) = gather(&facts);
     assert!(settings.asked.macs && problems.is_empty());
     facts.learn(found);

@@ -301,7 +301,7 @@ fn secrets_are_marked() {
     // The schema says nothing of where a file comes from; the boot does.
     let text = "version = 1\nfile.\"/etc/token\".secret = \"x\"\n";
     assert!(schema_says(&validator(), text).is_ok());
-    let (_, problems) = gather(&Facts::default().with_layer(Source::Url { secure: false }, text));
+    let (_, problems) = gather(&Facts::default().with_settings(Source::Url { secure: false }, text));
     assert_eq!(problems.len(), 1);
     assert!(problems[0].text.contains("file./etc/token.secret is a secret"), "{}", problems[0].text);
 }

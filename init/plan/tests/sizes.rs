@@ -21,14 +21,14 @@ fn problems_of(facts: &Facts) -> Vec<Problem> {
     let (settings, problems) = settings::gather(facts);
     assert!(problems.len() <= 101, "{} problems", problems.len());
     assert!(problems.iter().all(|problem| problem.text.len() < 1100));
-    let lines = plan(&settings).lines();
+    let lines = plan(&settings, &facts.discovered).lines();
     let longest = lines.iter().map(|line| line.chars().count()).max();
     assert!(longest < Some(2000), "a line of {longest:?} characters");
     problems
 }
 
 fn of_file(text: String) -> Vec<Problem> {
-    problems_of(&Facts::from_cmdline("root=http://boot/os").with_layer(Source::Config, text))
+    problems_of(&Facts::from_cmdline("root=http://boot/os").with_settings(Source::Config, text))
 }
 
 #[test]

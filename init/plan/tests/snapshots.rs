@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 use dayfly_plan::settings::{self, Gathered};
-use dayfly_plan::{DECIDED, ENDINGS, Facts, Problem, Source, plan};
+use dayfly_plan::{DECIDED, Discovered, ENDINGS, Facts, Problem, Source, plan};
 
 const SHA: &str = "dayfly.image.sha256=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-fn render(settings: &Gathered, problems: &[Problem]) -> String {
+fn render(settings: &Gathered, discovered: &Discovered, problems: &[Problem]) -> String {
     let mut text = String::new();
     for problem in problems {
         writeln!(text, "{:?}: {problem} [{}]", problem.severity, problem.code).unwrap();
@@ -15,7 +15,7 @@ fn render(settings: &Gathered, problems: &[Problem]) -> String {
     for row in settings.shown().iter().filter(|row| row.source != Source::Default) {
         writeln!(text, "{} = {} ({})", row.name, row.value, row.source).unwrap();
     }
-    let plan = plan(settings);
+    let plan = plan(settings, discovered);
     for step in plan.steps.iter().filter(|step| DECIDED.contains(&step.phase)) {
         assert!(ENDINGS.iter().any(|row| row.fits(step)), "{} has no row in ENDINGS that fits", step.id);
     }
@@ -30,7 +30,7 @@ fn explain(cmdline: &str, file: Option<&str>) -> String {
         None => facts,
     };
     let (settings, problems) = settings::gather(&facts);
-    render(&settings, &problems)
+    render(&settings, &facts.discovered, &problems)
 }
 
 #[test]

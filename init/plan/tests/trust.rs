@@ -44,7 +44,7 @@ fn hash_holds(facts: &Facts, owner: &str, severity: Severity) {
     assert_eq!((problem.severity, problem.code), (severity, Code::ConfigTrust), "{problem:?}");
     assert!(problem.text.contains("image.sha256"), "{problem}");
     assert!(problem.text.contains(&format!("what {owner} has set")), "{problem}");
-    let plan = plan(&settings);
+    let plan = plan(&settings, &facts.discovered);
     let words = plan.step(StepId::Verify).unwrap().action.to_string();
     assert_eq!(words, "compare SHA-256 with aaaaaaaaaaaa…");
     let note = format!("image.sha256 belongs to {owner}: no later place can replace it.");
@@ -63,8 +63,8 @@ fn a_hash_in_the_initramfs_is_not_replaced() {
             format!("'image.sha256' = \"{}\"", hash('b')),
             format!("[[match]]\nwhen.hostname = \"*\"\n{}", sha('b')),
         ] {
-            let mut facts = owned().with_layer(source.clone(), file(&evil));
-            facts.machine.network_name = Some("worker7".parse().unwrap());
+            let mut facts = owned().with_settings(source.clone(), file(&evil));
+            facts.discovered.machine.network_name = Some("worker7".parse().unwrap());
             if severity == Refuse {
                 let (settings, problems) = gather(&facts);
                 assert_eq!(shown(&settings, "image.sha256"), (hash('a'), "initramfs".to_owned()));
@@ -106,14 +106,14 @@ fn a_hash_on_the_command_line_is_not_replaced() {
     let with_hash = || Facts::from_cmdline(format!("{ROOT} dayfly.image.sha256={}", hash('a')));
     let owner = "cmdline dayfly.image.sha256=";
     for source in [Source::Config, HTTPS] {
-        hash_holds(&with_hash().with_layer(source, file(&sha('b'))), owner, Severity::Warn);
+        hash_holds(&with_hash().with_settings(source, file(&sha('b'))), owner, Severity::Warn);
     }
     let mut facts = with_hash();
     credential(&mut facts, Store::FwCfg, "dayfly.image.sha256", &hash('b'));
     hash_holds(&facts, owner, Severity::Warn);
     // Whoever says the same is no attacker, in capitals neither.
     for source in [Source::Config, HTTPS, HTTP] {
-        let facts = with_hash().with_layer(source, file(&sha('A')));
+        let facts = with_hash().with_settings(source, file(&sha('A')));
         let (settings, problems) = gather(&facts);
         assert_eq!(problems, []);
         assert_eq!(shown(&settings, "image.sha256").1, owner);
@@ -123,7 +123,7 @@ fn a_hash_on_the_command_line_is_not_replaced() {
 #[test]
 fn a_hash_of_the_firmware_is_not_replaced() {
     for source in [Source::Config, HTTPS] {
-        let mut facts = Facts::from_cmdline(ROOT).with_layer(source, file(&sha('b')));
+        let mut facts = Facts::from_cmdline(ROOT).with_settings(source, file(&sha('b')));
         credential(&mut facts, Store::Smbios, "dayfly.image.sha256", &hash('a'));
         hash_holds(&facts, "smbios dayfly.image.sha256", Severity::Warn);
     }
@@ -139,7 +139,7 @@ fn an_empty_list_drops_no_anchor() {
                     "{}\nkubelet.ca = '''{CA}'''\nscript.node.known_hosts = 'host ssh-ed25519 AAAA'",
                     sha('a')
                 )))
-                .with_layer(source.clone(), file(&format!("{name} = []")));
+                .with_settings(source.clone(), file(&format!("{name} = []")));
             let (settings, problems) = gather(&facts);
             assert_eq!(shown(&settings, name).1, "initramfs", "{source} {name}");
             assert_eq!(problems.len(), 1, "{source} {name}: {problems:?}");
@@ -152,11 +152,11 @@ fn the_image_may_come_from_elsewhere_but_the_hash_decides() {
     for source in [Source::Config, HTTPS, HTTP] {
         let facts = Facts::from_cmdline("ip=dhcp")
             .with_file(file(&format!("image.url = \"http://boot/os\"\n{}", sha('a'))))
-            .with_layer(source, file("image.url = \"http://mirror/os\""));
+            .with_settings(source, file("image.url = \"http://mirror/os\""));
         let (settings, problems) = gather(&facts);
         assert_eq!(problems, []);
         assert_eq!(shown(&settings, "image.url").0, "http://mirror/os");
-        let plan = plan(&settings);
+        let plan = plan(&settings, &facts.discovered);
         assert_eq!(
             plan.step(StepId::Verify).unwrap().action.to_string(),
             "compare SHA-256 with aaaaaaaaaaaa…"
@@ -178,7 +178,7 @@ fn the_clusters_ca_is_not_replaced() {
     ] {
         let facts = Facts::from_cmdline(ROOT)
             .with_file(file(&format!("kubelet.ca = '''{CA}'''")))
-            .with_layer(source.clone(), file(evil));
+            .with_settings(source.clone(), file(evil));
         let (settings, problems) = gather(&facts);
         assert_eq!(settings.kubelet.ca.as_ref().unwrap().value.as_str(), CA, "{source}");
         assert_eq!(settings.kubelet.kubeconfig, None, "{source}");
@@ -192,7 +192,7 @@ fn the_clusters_ca_is_not_replaced() {
     }
     // Where no place before it has set one, the image's own is as good as ever.
     let (settings, problems) = gather(
-        &Facts::from_cmdline(ROOT).with_layer(Source::Image, file(&format!("kubelet.ca = '''{CA}'''"))),
+        &Facts::from_cmdline(ROOT).with_settings(Source::Image, file(&format!("kubelet.ca = '''{CA}'''"))),
     );
     assert!(settings.kubelet.ca.is_some() && problems.is_empty(), "{problems:?}");
 }
@@ -201,7 +201,7 @@ fn the_clusters_ca_is_not_replaced() {
 fn known_hosts_are_owned_for_each_script() {
     let facts = Facts::from_cmdline(ROOT)
         .with_file(file("script.node.known_hosts = 'host ssh-ed25519 AAAA'"))
-        .with_layer(Source::Config, file("script.node.known_hosts = 'evil ssh-ed25519 AAAA'\nscript.more.known_hosts = 'host ssh-rsa AAAA'"));
+        .with_settings(Source::Config, file("script.node.known_hosts = 'evil ssh-ed25519 AAAA'\nscript.more.known_hosts = 'host ssh-rsa AAAA'"));
     let (settings, problems) = gather(&facts);
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert_eq!(settings.scripts["node"].known_hosts.as_ref().unwrap().value, "host ssh-ed25519 AAAA");
@@ -254,12 +254,12 @@ const WISHES: &[(&str, &str)] = &[
 fn plain_http_sets_nothing_that_runs_as_root() {
     let machine = |facts: Facts| {
         let mut facts = facts;
-        facts.machine.network_name = Some("worker7".parse().unwrap());
+        facts.discovered.machine.network_name = Some("worker7".parse().unwrap());
         facts
     };
     for (name, wish) in WISHES {
         for evil in [(*wish).to_owned(), format!("[[match]]\nwhen.hostname = '*'\n{wish}")] {
-            let facts = machine(Facts::from_cmdline(ROOT).with_layer(HTTP, file(&evil)));
+            let facts = machine(Facts::from_cmdline(ROOT).with_settings(HTTP, file(&evil)));
             let (settings, problems) = gather(&facts);
             let [problem] = problems.as_slice() else { panic!("{evil}: {problems:?}") };
             assert_eq!(
@@ -275,9 +275,9 @@ fn plain_http_sets_nothing_that_runs_as_root() {
         // From where nobody can have changed it on the way, and where the initramfs says that it does not matter, it is taken.
         let free = Facts::from_cmdline(ROOT).with_file(file("settings.trust = 'any'"));
         for facts in [
-            machine(free).with_layer(HTTP, file(wish)),
-            machine(Facts::from_cmdline(ROOT)).with_layer(HTTPS, file(wish)),
-            machine(Facts::from_cmdline(ROOT)).with_layer(Source::Config, file(wish)),
+            machine(free).with_settings(HTTP, file(wish)),
+            machine(Facts::from_cmdline(ROOT)).with_settings(HTTPS, file(wish)),
+            machine(Facts::from_cmdline(ROOT)).with_settings(Source::Config, file(wish)),
         ] {
             let (_, problems) = gather(&facts);
             assert_eq!(said(&problems), [], "{wish}");
@@ -290,7 +290,7 @@ fn plain_http_still_describes_a_node() {
     let text = file(
         "kubelet.labels = ['rack=r1']\nkubelet.taints = ['a=b:NoSchedule']\nroot.size = '2G'\nfailure.pause = 3\nimage.stall = 30",
     );
-    let (settings, problems) = gather(&Facts::from_cmdline(ROOT).with_layer(HTTP, text));
+    let (settings, problems) = gather(&Facts::from_cmdline(ROOT).with_settings(HTTP, text));
     assert_eq!(problems, []);
     assert_eq!(shown(&settings, "kubelet.labels"), ("rack=r1".to_owned(), "url (no TLS)".to_owned()));
 }
@@ -300,7 +300,7 @@ fn plain_http_still_describes_a_node() {
 fn only_the_initramfs_frees_plain_http() {
     let evil = file("init = '/bin/sh'");
     let holds = |facts: Facts, rest: &[(Severity, Code)]| {
-        let (settings, problems) = gather(&facts.with_layer(HTTP, evil.clone()));
+        let (settings, problems) = gather(&facts.with_settings(HTTP, evil.clone()));
         assert_eq!(settings.init, None);
         let mut found: Vec<_> = problems.iter().map(|problem| (problem.severity, problem.code)).collect();
         let refused = found.iter().position(|found| *found == (Severity::Refuse, Code::ConfigTrust));
@@ -317,14 +317,14 @@ fn only_the_initramfs_frees_plain_http() {
         Facts::from_cmdline(format!("{ROOT} dayfly.settings-trust=any")),
         &[(Severity::Warn, Code::ConfigUnknown)],
     );
-    holds(root().with_layer(Source::Config, file("settings.trust = 'any'")), &[late]);
-    holds(root().with_layer(Source::Image, file("settings.trust = 'any'")), &[late]);
+    holds(root().with_settings(Source::Config, file("settings.trust = 'any'")), &[late]);
+    holds(root().with_settings(Source::Image, file("settings.trust = 'any'")), &[late]);
     let mut facts = root();
     credential(&mut facts, Store::Smbios, "dayfly.settings.trust", "any");
     holds(facts, &[refused]);
     // A server cannot free itself.
     let (settings, problems) =
-        gather(&root().with_layer(HTTP, file("init = '/bin/sh'\nsettings.trust = 'any'")));
+        gather(&root().with_settings(HTTP, file("init = '/bin/sh'\nsettings.trust = 'any'")));
     assert_eq!((settings.settings.init, problems.len()), (None, 2), "{problems:?}");
 }
 
@@ -343,13 +343,14 @@ fn a_stick_is_as_free_as_the_first_places_say() {
         (Facts::from_cmdline(ROOT).with_file(file("config.trust = 'limited'")), true),
         (by_firmware, true),
     ] {
-        let (settings, problems) = gather(&facts.with_layer(Source::Config, stick.clone()));
+        let facts = facts.with_settings(Source::Config, stick.clone());
+        let (settings, problems) = gather(&facts);
         let mut found: Vec<_> = problems.iter().map(|problem| (problem.severity, problem.code)).collect();
         found.retain(|problem| *problem != late);
         assert_eq!(found, if is_limited { vec![dropped] } else { vec![] }, "{problems:?}");
         assert_eq!(settings.node.units().is_empty(), is_limited);
         assert_eq!(shown(&settings, "hostname").0, "from-stick");
-        let notes = plan(&settings).notes;
+        let notes = plan(&settings, &facts.discovered).notes;
         assert_eq!(notes.iter().any(|note| note.contains("config.trust")), is_limited, "{notes:?}");
     }
 }
@@ -357,7 +358,7 @@ fn a_stick_is_as_free_as_the_first_places_say() {
 #[test]
 fn the_plan_says_that_plain_http_is_free() {
     let facts = Facts::from_cmdline(ROOT).with_file(file("settings.trust = 'any'"));
-    let notes = plan(&gather(&facts).0).notes;
+    let notes = plan(&gather(&facts).0, &facts.discovered).notes;
     assert!(
         notes.iter().any(|note| note.contains("plain http may set anything (settings.trust, initramfs)")),
         "{notes:?}"
@@ -376,7 +377,7 @@ fn an_anchor_that_depends_on_the_host_name_is_noted() {
         ("mac = \"52:54:00:12:34:56\"", ROOT.to_owned(), false),
     ] {
         let facts = Facts::from_cmdline(words.clone()).with_file(rule(when));
-        let notes = plan(&gather(&facts).0).notes;
+        let notes = plan(&gather(&facts).0, &facts.discovered).notes;
         let note = "image.sha256 depends on the host name (initramfs, match 1)";
         let found = notes.iter().any(|text| text.starts_with(note));
         assert_eq!(found, is_noted, "{when} {words}: {notes:?}");

@@ -116,14 +116,14 @@ mod tests {
         let mut said = Said::default();
         let mut lines_of = |facts: &Facts| -> Vec<String> {
             let (settings, problems) = settings::gather(facts);
-            let event = Event::Planned(plan(&settings), settings.shown(), problems);
+            let event = Event::Planned(plan(&settings, &facts.discovered), settings.shown(), problems);
             lines(&event, &mut said).into_iter().map(|(_, line)| line).collect()
         };
         let facts = Facts::from_cmdline("root=http://boot/os dayfly.hostnmae=x");
         let first = lines_of(&facts);
         assert!(first.iter().any(|line| line.starts_with("image      fetch")), "{first:#?}");
         assert_eq!(lines_of(&facts), [""; 0]);
-        let later = lines_of(&facts.with_layer(Source::Config, "version = 1\nroot.size = 5\n"));
+        let later = lines_of(&facts.with_settings(Source::Config, "version = 1\nroot.size = 5\n"));
         assert_eq!(later[0], "planned again with the new settings:");
         assert_eq!(later.len(), 3, "{later:#?}");
         assert!(later[1].contains("overlay of image and tmpfs of 5 bytes"), "{later:#?}");

@@ -10,8 +10,6 @@ mod node;
 mod root;
 mod state;
 
-use std::path::Path;
-
 use dayfly_plan::Action;
 
 use crate::Failure;
@@ -31,13 +29,11 @@ pub fn perform(action: &Action, cx: &Context) -> Result<Done, Failure> {
         Action::SettleNetwork => network::settle(cx),
         Action::ReadName => Ok(network::name::read(cx)),
         Action::FetchSettings { url, patience } => network::settings::fetch(cx, url, *patience),
-        Action::AwaitImage => image::missing(),
-        Action::Fetch { url, patience, hash } => image::fetch::fetch(cx, url, *patience, *hash),
-        Action::FindImage { device, file } => image::find(cx, device, file.as_deref()),
-        Action::UseFile { path } => image::take(cx, Path::new(path)),
-        Action::Verify { sha256 } => image::verify::verify(cx, sha256),
+        Action::Fetch { layers, patience } => image::fetch::fetch(cx, layers, *patience),
+        Action::FindImage { layers } => image::find::find(cx, layers),
+        Action::Verify { layers } => image::verify::verify(cx, layers),
         Action::UseRoot => image::mounted_root::take(cx),
-        Action::MountImage { file, integrity } => image::mount(cx, file, *integrity),
+        Action::MountImage { layers, file } => image::mount::mount(cx, layers, file),
         Action::ReadDefaults => image::defaults::read(cx),
         Action::FindInit { init } => image::init::find(cx, init.as_deref()),
         Action::OpenState(search) => state::open(cx, search),

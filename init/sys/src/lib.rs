@@ -28,7 +28,7 @@ pub use device::{Loaded, Memory, Uevents};
 pub use error::{Cause, Result, SysError};
 pub use file::{Backing, Copied, Entry, FileKind, RamFile, Rights};
 pub use kernel::Kernel;
-pub use mount::{Mount, MountFlags};
+pub use mount::{Mount, MountFlags, Writable};
 pub use network::{DHCP_CLIENT, DHCP_SERVER, Link, LinkChange, LinkKind, PacketPort, RouteOrigin};
 pub use program::Output;
 pub use signature::Signed;

@@ -39,10 +39,8 @@ pub enum Mount {
     Overlay {
         /// Read-only layers, the topmost first.
         lower: Vec<TreePath>,
-        /// Where changes go; must be on one file system with `work`, and not on an overlay.
-        upper: TreePath,
-        /// The overlay's own work folder, empty.
-        work: TreePath,
+        /// Where changes go; without it the overlay cannot be written to, and needs two layers.
+        writable: Option<Writable>,
         /// Where it goes.
         target: TreePath,
     },
@@ -82,6 +80,15 @@ pub enum Mount {
         /// Also when busy.
         lazy: bool,
     },
+}
+
+/// What an overlay needs to be written to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Writable {
+    /// Where changes go; must be on one file system with `work`, and not on an overlay.
+    pub upper: TreePath,
+    /// The overlay's own work folder, empty.
+    pub work: TreePath,
 }
 
 impl Mount {

@@ -78,7 +78,12 @@ pub struct State {
     pub length: Option<u64>,
     /// The connection ends after this many bytes.
     pub cut: Option<usize>,
-    /// What reads the body never comes back after its bytes: a defect, or a call that no limit ends.
+    /// By which tag the image server knows its image, at each request and from the last one on; without one it sends all of it whenever
+    /// it is asked.
+    pub tags: Vec<&'static str>,
+    /// From which byte on the image was asked for, each time.
+    pub asked_from: Vec<u64>,
+    /// What reads the body never comes back after the bytes that are served: a defect, or a call that no limit ends.
     pub hangs: bool,
     pub requests: usize,
     /// URLs are those of real servers, which the product's own client asks.
@@ -177,6 +182,8 @@ impl Machine {
                 status: 200,
                 length: Some(3 << 20),
                 cut: None,
+                tags: Vec::new(),
+                asked_from: Vec::new(),
                 hangs: false,
                 requests: 0,
                 real_servers: false,

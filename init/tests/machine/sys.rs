@@ -278,18 +278,21 @@ impl Http for Machine {
             let (length, body) = (Some(page.len() as u64), Box::new(Cursor::new(page.clone())));
             return Ok(Response { status: 200, reason: "OK".to_owned(), length, tag: None, body });
         }
+        let tag = state.tags.get(state.asked_from.len()).or(state.tags.last()).map(|&tag| tag.to_owned());
+        let resumed = request.resume.as_ref().filter(|(_, wanted)| Some(wanted) == tag.as_ref());
+        let from = resumed.map_or(0, |(from, _)| *from);
+        state.asked_from.push(from);
+        let rest: Vec<u8> = state.served.iter().copied().skip(from as usize).collect();
         let body: Box<dyn Read + Send> = match state.cut {
-            None if state.hangs => Box::new(Cursor::new(state.served.clone()).chain(Hung)),
-            Some(cut) => Box::new(
-                Cursor::new(state.served.iter().copied().take(cut).collect::<Vec<u8>>()).chain(Broken),
-            ),
-            None => Box::new(Cursor::new(state.served.clone())),
+            None if state.hangs => Box::new(Cursor::new(rest).chain(Hung)),
+            Some(cut) => Box::new(Cursor::new(rest.into_iter().take(cut).collect::<Vec<u8>>()).chain(Broken)),
+            None => Box::new(Cursor::new(rest)),
         };
         Ok(Response {
-            status: state.status,
+            status: if resumed.is_some() { 206 } else { state.status },
             reason: "as told".to_owned(),
-            length: state.length,
-            tag: None,
+            length: state.length.map(|length| length - from),
+            tag,
             body,
         })
     }

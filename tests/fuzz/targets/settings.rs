@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use dayfly_plan::{Action, Facts, Severity, plan, settings};
+use dayfly_plan::{Action, Facts, LayerSource, Severity, Step, plan, settings};
 use dayfly_formats::mac::Mac;
 use libfuzzer_sys::fuzz_target;
 
@@ -17,8 +17,8 @@ fuzz_target!(|bytes: &[u8]| {
         Some((cmdline, file)) => Facts::from_cmdline(cmdline).with_file(file),
         None => Facts::from_cmdline(&*text),
     };
-    facts.machine.macs = vec![Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56])];
-    facts.machine.serial = Some("SN-0042".to_owned());
+    facts.discovered.machine.macs = vec![Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56])];
+    facts.discovered.machine.serial = Some("SN-0042".to_owned());
     let (settings, problems) = settings::gather(&facts);
     assert_eq!(
         (settings.clone(), problems.clone()),
@@ -37,8 +37,11 @@ fuzz_target!(|bytes: &[u8]| {
     if problems.iter().any(|problem| problem.severity == Severity::Refuse) {
         return;
     }
-    let plan = plan(&settings);
-    assert_eq!(settings.image.is_none(), plan.steps.iter().any(|step| step.action == Action::AwaitImage));
+    let plan = plan(&settings, &facts.discovered);
+    let awaited = |step: &Step| {
+        matches!(&step.action, Action::FindImage { layers } if layers.iter().any(|layer| layer.source == LayerSource::Awaited))
+    };
+    assert_eq!(settings.image.is_none(), plan.steps.iter().any(awaited));
     let mut earlier = BTreeSet::new();
     for step in &plan.steps {
         for need in &step.needs {

@@ -102,6 +102,10 @@ fn connection_cut_midway(lab: &Lab) -> Result<()> {
     let fetches = attempts(&report, "fetch");
     same!(fetches.len(), 2, "attempts to fetch");
     same!(fetches[0]["failure"]["code"], "image.cut");
+    let requests = site.server.requests()?;
+    let resumed =
+        requests.iter().filter(|request| request.status == 206 && request.range.starts_with("bytes="));
+    same!(resumed.count(), 1, "requests for the rest, of {requests:?}");
     Ok(())
 }
 

@@ -100,15 +100,15 @@ impl FactsArgs {
             wrong = facts.learn_smbios(&table, None);
         }
         if let Some(uuid) = &self.uuid {
-            facts.machine.uuid = Some(uuid.to_ascii_lowercase());
+            facts.discovered.machine.uuid = Some(uuid.to_ascii_lowercase());
         }
         if let Some(serial) = &self.serial {
-            facts.machine.serial = Some(serial.trim().to_owned());
+            facts.discovered.machine.serial = Some(serial.trim().to_owned());
         }
-        facts.machine.macs.clone_from(&self.mac);
+        facts.discovered.machine.macs.clone_from(&self.mac);
         if let Some(name) = &self.network_name {
             match HostName::given(name) {
-                Ok(name) => facts.machine.network_name = Some(name),
+                Ok(name) => facts.discovered.machine.network_name = Some(name),
                 Err(reason) => wrong.push(format!("--network-name: {reason}; a node has none of it")),
             }
         }
@@ -132,7 +132,7 @@ impl FactsArgs {
             (&self.config, Source::Config),
         ] {
             if let Some(path) = path {
-                facts = facts.with_layer(source, read(path)?);
+                facts = facts.with_settings(source, read(path)?);
             }
         }
         if let Some(path) = &self.settings_url_file {
@@ -140,7 +140,7 @@ impl FactsArgs {
             let Some(url) = url else {
                 bail!("--settings-url-file has no meaning here: nothing sets settings.url");
             };
-            facts = facts.with_layer(Source::Url { secure: url.value.is_secure() }, read(path)?);
+            facts = facts.with_settings(Source::Url { secure: url.value.is_secure() }, read(path)?);
         }
         Ok((facts, wrong))
     }

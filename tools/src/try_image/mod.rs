@@ -22,7 +22,7 @@ use dayfly_plan::{Facts, Severity};
 
 use crate::{ipxe, serve};
 use console::Verdict;
-use guest::{Accel, Console, Machine};
+use guest::{Accel, Console, Guest};
 use kernel::Kernel;
 
 /// What the status of `--check` is when the command did not run to its end: 125, as of docker run, and skipped by git bisect run.

@@ -9,12 +9,13 @@ use dayfly_formats::ip::IpArg;
 use dayfly_formats::mac::Mac;
 
 use crate::Secret;
+use crate::image::Layer;
 use crate::k0s::K0sPlan;
 use crate::k3s::K3sPlan;
 use crate::kubernetes::{KernelNeeds, KubeletPlan};
 use crate::layout::{self, Policy};
 use crate::node::{FilePlan, HostKeys, NetworkKeeper, SysctlPlan, UnitPlan, UserPlan};
-use crate::settings::value::{DeviceRef, HostName, Sha256, Size, Url, UrlTemplate};
+use crate::settings::value::{DeviceRef, HostName, Size, Url, UrlTemplate};
 
 /// How the network comes up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,15 +39,6 @@ pub struct Patience {
     pub stall: Duration,
     /// The least rate, in bytes a second, over twice the longest silence.
     pub min_rate: u64,
-}
-
-/// What decides whether an image is the right one. Nothing of an image is mounted before that is decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Integrity {
-    /// The whole of it has this SHA-256.
-    Sha256(Sha256),
-    /// Nothing does; a note of the plan says so.
-    Unchecked,
 }
 
 /// Which disk has the settings file.
@@ -162,42 +154,31 @@ pub enum Action {
         /// How long the server is borne with.
         patience: Patience,
     },
-    /// Stands for an image that none of the settings so far names.
-    AwaitImage,
-    /// Fetches the image into memory.
+    /// Fetches those layers of the image into memory that are placed there, and hashes on the way those that have a SHA-256.
     Fetch {
-        /// From where.
-        url: Url,
-        /// How long the server is borne with.
+        /// All layers of the image.
+        layers: Vec<Layer>,
+        /// How long a server is borne with.
         patience: Patience,
-        /// Whether it is hashed on the way, for a later [`Action::Verify`].
-        hash: bool,
     },
-    /// Finds the image on a disk.
+    /// Finds those layers of the image that stay in place; fails where one is not named by then.
     FindImage {
-        /// The disk.
-        device: DeviceRef,
-        /// The image file on it, where the disk itself is not the image.
-        file: Option<String>,
+        /// All layers of the image.
+        layers: Vec<Layer>,
     },
-    /// Takes a file of the initramfs as the image.
-    UseFile {
-        /// Its path.
-        path: String,
-    },
-    /// Compares the image with what it should be.
+    /// Compares the layers that have a SHA-256 with it.
     Verify {
-        /// Its SHA-256.
-        sha256: Sha256,
+        /// All layers of the image.
+        layers: Vec<Layer>,
     },
     /// Takes the root that is mounted already as the image, and goes on from a root in memory.
     UseRoot,
-    /// Attaches the image (loop device, unless it is a disk) and mounts it read-only.
+    /// Attaches each layer of the image (loop device, unless it is a disk) and mounts all of them read-only.
     MountImage {
+        /// The layers, and what must have been decided of each by then.
+        layers: Vec<Layer>,
         /// The image's file where what was found is a disc with an image on it (an ISO).
         file: String,
-        /// What must have been decided by then.
-        integrity: Integrity,
     },
     /// Reads the settings that the image brings along.
     ReadDefaults,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{Action, LayoutEntry, NetworkPlan, StateSearch};
+use crate::image::{Layer, LayerSource};
 use crate::layout::Policy;
 use crate::node::{NetworkKeeper, some};
 use crate::paths;
@@ -28,17 +29,18 @@ impl fmt::Display for Action {
             Action::SettleNetwork => f.write_str("keep the network as it is, restore the other interfaces"),
             Action::ReadName => f.write_str("take the network's name for the rules that ask for it"),
             Action::FetchSettings { url, .. } => write!(f, "fetch settings from {url}"),
-            Action::AwaitImage => f.write_str("take the image that the settings name by then"),
-            Action::Fetch { url, hash, .. } => {
-                write!(f, "fetch {url} into memory{}", if *hash { ", hash it" } else { "" })
+            Action::Fetch { layers, .. } => f.write_str(&each(layers, fetched)),
+            Action::FindImage { layers } => f.write_str(&each(layers, found)),
+            Action::Verify { layers } => {
+                let digests = layers.iter().filter_map(|layer| Some(format!("{}…", layer.sha256()?.short())));
+                write!(f, "compare SHA-256 with {}", digests.collect::<Vec<_>>().join(", "))
             }
-            Action::FindImage { device, file: None } => write!(f, "find image on {device}"),
-            Action::FindImage { device, file: Some(file) } => write!(f, "find image {file} on {device}"),
-            Action::UseFile { path } => write!(f, "take {path} of the initramfs as the image"),
-            Action::Verify { sha256 } => write!(f, "compare SHA-256 with {}…", sha256.short()),
             Action::UseRoot => f.write_str("take the mounted root as the image, read-only"),
             Action::ReadDefaults => write!(f, "read the image's {}", paths::IMAGE_SETTINGS),
-            Action::MountImage { .. } => f.write_str("mount image read-only"),
+            Action::MountImage { layers, .. } => match layers.len() {
+                1 => f.write_str("mount image read-only"),
+                count => write!(f, "mount the {count} layers of the image read-only"),
+            },
             Action::FindInit { init: Some(init) } => write!(f, "find {init} in the image"),
             Action::FindInit { init: None } => f.write_str("find the OS's init in the image"),
             Action::OpenState(StateSearch { device, create: Some(create), .. }) => {
@@ -132,6 +134,28 @@ impl fmt::Display for Action {
             Action::Exec { args } if args.is_empty() => f.write_str("exec the OS's init"),
             Action::Exec { args } => write!(f, "exec the OS's init with {}", args.join(" ")),
         }
+    }
+}
+
+/// What is done with each layer that it is done with.
+fn each(layers: &[Layer], done: impl Fn(&Layer) -> Option<String>) -> String {
+    layers.iter().filter_map(done).collect::<Vec<_>>().join("; ")
+}
+
+fn fetched(layer: &Layer) -> Option<String> {
+    let LayerSource::Servers(urls) = &layer.source else { return None };
+    let urls: Vec<String> = urls.iter().map(ToString::to_string).collect();
+    let hashed = if layer.sha256().is_some() { ", hash it" } else { "" };
+    Some(format!("fetch {} into memory{hashed}", urls.join(", else ")))
+}
+
+fn found(layer: &Layer) -> Option<String> {
+    match &layer.source {
+        LayerSource::Servers(_) => None,
+        LayerSource::Disk { device, file: None } => Some(format!("find image on {device}")),
+        LayerSource::Disk { device, file: Some(file) } => Some(format!("find image {file} on {device}")),
+        LayerSource::File(path) => Some(format!("take {path} of the initramfs as the image")),
+        LayerSource::Awaited => Some("take the image that the settings name by then".to_owned()),
     }
 }
 

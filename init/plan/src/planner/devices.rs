@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use super::draft::{Draft, values, within};
 use crate::settings::Gathered;
-use crate::{Action, ConfigSearch, Deadline, OnFailure, Phase, Source, Stage, StepId, Way};
+use crate::{Action, ConfigSearch, Deadline, Discovered, OnFailure, Phase, Source, Stage, StepId, Way};
 
 /// Modules without which no image boots, and the file system that nearly every image is: it is at hand before the image
 /// is. Another one is loaded when its superblock has been seen.
 const ESSENTIAL_MODULES: [&str; 3] = ["loop", "overlay", "squashfs"];
 
 /// The modules and drivers.
-pub(super) fn load(draft: &mut Draft, settings: &Gathered) {
-    let essential: &[&str] = if settings.way == Way::Root { &["overlay"] } else { &ESSENTIAL_MODULES };
+pub(super) fn load(draft: &mut Draft, settings: &Gathered, discovered: &Discovered) {
+    let essential: &[&str] = if discovered.way == Way::Root { &["overlay"] } else { &ESSENTIAL_MODULES };
     let mut names: Vec<String> = essential.iter().map(|&name| name.to_owned()).collect();
     names.extend(values(&settings.modules_load));
     draft.add(
@@ -23,12 +23,12 @@ pub(super) fn load(draft: &mut Draft, settings: &Gathered) {
         within(30),
         OnFailure::Continue("a missing module is reported where it is needed"),
     );
-    if settings.way == Way::Root {
+    if discovered.way == Way::Root {
         // Before anything else: /proc, /sys and /run move into the new root, and nothing may be written to the old one.
         let needs = [StepId::Modules];
         draft.add(Phase::Devices, StepId::Image, &needs, Action::UseRoot, within(30), OnFailure::Abort);
     }
-    if settings.way != Way::Initramfs {
+    if discovered.way != Way::Initramfs {
         draft.without(&[StepId::Drivers], "the initramfs before has loaded the drivers");
         return;
     }
@@ -43,16 +43,16 @@ pub(super) fn load(draft: &mut Draft, settings: &Gathered) {
 }
 
 /// What all else waits for on a mounted root: it is covered first.
-fn covered(settings: &Gathered) -> Vec<StepId> {
-    if settings.way == Way::Root { vec![StepId::Image] } else { Vec::new() }
+fn covered(discovered: &Discovered) -> Vec<StepId> {
+    if discovered.way == Way::Root { vec![StepId::Image] } else { Vec::new() }
 }
 
 /// What is known of the machine and from its disks before the network is.
-pub(super) fn early_settings(draft: &mut Draft, settings: &Gathered) {
+pub(super) fn early_settings(draft: &mut Draft, settings: &Gathered, discovered: &Discovered) {
     draft.add(
         Phase::Devices,
         StepId::Credentials,
-        &covered(settings),
+        &covered(discovered),
         Action::ReadCredentials,
         within(10),
         OnFailure::Continue("the boot continues without the host's credentials"),
@@ -65,7 +65,7 @@ pub(super) fn early_settings(draft: &mut Draft, settings: &Gathered) {
             Some(_) => OnFailure::Abort,
             None => OnFailure::Continue("this disk is optional; dayfly.config.device= makes it required"),
         };
-        let needs = [vec![StepId::Modules, StepId::Drivers], covered(settings)].concat();
+        let needs = [vec![StepId::Modules, StepId::Drivers], covered(discovered)].concat();
         draft.add(Phase::Devices, StepId::Config, &needs, Action::ReadConfig(search), deadline, on_failure);
     } else {
         draft.without(&[StepId::Config], "no settings disk is looked for (config.device)");
@@ -74,7 +74,7 @@ pub(super) fn early_settings(draft: &mut Draft, settings: &Gathered) {
         // What /config says of it may come too late for this step.
         let bootif = settings.bootif.as_ref().filter(|mac| mac.source.stage() == Stage::Devices);
         let read = Action::ReadLinks { bootif: bootif.map(|mac| mac.value) };
-        let needs = [vec![StepId::Drivers], covered(settings)].concat();
+        let needs = [vec![StepId::Drivers], covered(discovered)].concat();
         let retry = OnFailure::retry(Duration::from_secs(10));
         draft.add(Phase::Devices, StepId::Links, &needs, read, within(15), retry);
     } else {

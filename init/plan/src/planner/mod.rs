@@ -15,32 +15,32 @@ mod root;
 use self::draft::{Draft, values, within};
 pub use self::endings::{DECIDED, ENDINGS, Ending, Ends};
 use crate::settings::{Gathered, Settings};
-use crate::{Patience, Plan, StepId};
+use crate::{Discovered, Patience, Plan, StepId};
 
 /// The steps that find settings which the network and all after it may depend on.
 const EARLY_SETTINGS: [StepId; 3] = [StepId::Credentials, StepId::Config, StepId::Links];
 /// Those that find settings when the network is up.
 const LATE_SETTINGS: [StepId; 2] = [StepId::Name, StepId::Settings];
 
-/// Makes the plan.
+/// Makes the plan, of what is wanted and of what was found out.
 ///
-/// Steps that read settings (`config`, `settings`, `defaults` …) are seams: what they find are new facts, and the boot is
-/// planned again. What does not wait for such a step is the same in both plans.
-pub fn plan(settings: &Gathered) -> Plan {
+/// Steps that find facts (`credentials`, `config`, `links`, `name`, `settings`, `defaults`) are seams: the boot is planned again with
+/// what they found. What does not wait for such a step is the same in both plans.
+pub fn plan(settings: &Gathered, discovered: &Discovered) -> Plan {
     let mut draft = Draft::default();
     draft.notes.extend(settings.floor.notes(settings.hostname.is_some()));
-    devices::load(&mut draft, settings);
-    devices::early_settings(&mut draft, settings);
-    network::configure(&mut draft, settings);
-    network::late_settings(&mut draft, settings);
-    image::find(&mut draft, settings);
+    devices::load(&mut draft, settings, discovered);
+    devices::early_settings(&mut draft, settings, discovered);
+    network::configure(&mut draft, settings, discovered);
+    network::late_settings(&mut draft, settings, discovered);
+    image::find(&mut draft, settings, discovered);
     network::settle(&mut draft);
-    image::contents(&mut draft, settings);
+    image::contents(&mut draft, settings, discovered);
     root::state(&mut draft, settings);
     root::mount(&mut draft, settings);
-    node::prepare(&mut draft, settings);
+    node::prepare(&mut draft, settings, discovered);
     kubernetes::prepare(&mut draft, settings);
-    handover::leave(&mut draft, settings);
+    handover::leave(&mut draft, settings, discovered);
     draft.notes.extend(names::unresolvable(settings));
     let break_before = settings.break_before.as_ref().map(|phase| phase.value);
     Plan { steps: draft.steps, notes: draft.notes, break_before, absent: draft.absent }

@@ -60,9 +60,13 @@ mod tests {
             ("root=http://boot/os".to_owned(), false),
             (format!("root=/dev/vdb {STATIC}"), false),
         ] {
-            let (settings, problems) = settings::gather(&Facts::from_cmdline(&*cmdline));
+            let facts = Facts::from_cmdline(&*cmdline);
+            let (settings, problems) = settings::gather(&facts);
             assert_eq!(problems, [], "{cmdline}");
-            let said = plan(&settings).notes.iter().any(|note| note.contains("no name server is known"));
+            let said = plan(&settings, &facts.discovered)
+                .notes
+                .iter()
+                .any(|note| note.contains("no name server is known"));
             assert_eq!(said, is_said, "{cmdline}");
         }
     }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::{Draft, EARLY_SETTINGS, LATE_SETTINGS, ip, patience, values, within};
 use crate::settings::value::Variables;
 use crate::settings::{Gathered, ImageSource};
-use crate::{Action, Deadline, NetworkPlan, OnFailure, Phase, Sourced, StepId, Way};
+use crate::{Action, Deadline, Discovered, NetworkPlan, OnFailure, Phase, Sourced, StepId, Way};
 
 /// The network, where something needs it.
-pub(super) fn configure(draft: &mut Draft, settings: &Gathered) {
+pub(super) fn configure(draft: &mut Draft, settings: &Gathered, discovered: &Discovered) {
     let is_fetched = |image: &Sourced<ImageSource>| matches!(image.value, ImageSource::Url(_));
-    let fetched = settings.way != Way::Root && settings.image.as_ref().is_some_and(is_fetched);
+    let fetched = discovered.way != Way::Root && settings.image.as_ref().is_some_and(is_fetched);
     if !fetched && !settings.needs_network() {
         draft.without(&[StepId::Network], "nothing needs the network");
         return;
@@ -24,7 +24,7 @@ pub(super) fn configure(draft: &mut Draft, settings: &Gathered) {
         hostname: settings.hostname.as_ref().map(|name| name.value.clone()),
     };
     // An image that nobody has named yet can only be named by what comes over the network.
-    let awaited = settings.way != Way::Root && settings.image.is_none();
+    let awaited = discovered.way != Way::Root && settings.image.is_none();
     let needed = fetched || awaited || settings.settings_url.is_some() && settings.settings_required.value;
     let on_failure = if needed {
         OnFailure::retry(settings.retry.value)
@@ -38,7 +38,7 @@ pub(super) fn configure(draft: &mut Draft, settings: &Gathered) {
 }
 
 /// What is known when the network is up.
-pub(super) fn late_settings(draft: &mut Draft, settings: &Gathered) {
+pub(super) fn late_settings(draft: &mut Draft, settings: &Gathered, discovered: &Discovered) {
     if !draft.has(StepId::Network) {
         draft.without(&LATE_SETTINGS, "there is no network");
         return;
@@ -62,8 +62,8 @@ pub(super) fn late_settings(draft: &mut Draft, settings: &Gathered) {
     draft.notes.extend(template.value.note());
     let known = Variables {
         mac: None,
-        uuid: settings.machine.uuid.clone(),
-        serial: settings.machine.serial.clone(),
+        uuid: discovered.machine.uuid.clone(),
+        serial: discovered.machine.serial.clone(),
         hostname: settings.hostname.as_ref().map(|name| name.value.to_string()),
     };
     let fetch = Action::FetchSettings { url: template.value.fill(&known), patience: patience(settings) };

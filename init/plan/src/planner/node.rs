@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use super::draft::{Draft, values, within};
 use crate::settings::{Gathered, Settings};
-use crate::{Action, HostKeys, IdentityPlan, NetworkKeeper, OnFailure, Phase, ScriptPlan, StepId, Way};
+use crate::{
+    Action, Discovered, HostKeys, IdentityPlan, NetworkKeeper, OnFailure, Phase, ScriptPlan, StepId, Way,
+};
 
 /// The node's files, in the order in which later ones replace earlier ones.
-pub(super) fn prepare(draft: &mut Draft, settings: &Gathered) {
+pub(super) fn prepare(draft: &mut Draft, settings: &Gathered, discovered: &Discovered) {
     let identity = IdentityPlan {
         hostname: settings.hostname.as_ref().map(|name| name.value.clone()),
-        is_installed: settings.way == Way::Root,
+        is_installed: discovered.way == Way::Root,
     };
     draft.add(
         Phase::Node,

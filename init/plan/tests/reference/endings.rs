@@ -49,8 +49,8 @@ fn plans() -> Vec<Plan> {
     ] {
         for role in ["", "k0s.role = \"worker\"", "k3s.role = \"agent\""] {
             let facts = Facts::from_cmdline(format!("root=live:http://boot/os ip=dhcp {words}"))
-                .with_layer(Source::Initramfs, format!("version = 1\n{ALL}{role}\n"));
-            plans.push(plan(&gather(&facts).0));
+                .with_settings(Source::Initramfs, format!("version = 1\n{ALL}{role}\n"));
+            plans.push(plan(&gather(&facts).0, &facts.discovered));
         }
     }
     plans

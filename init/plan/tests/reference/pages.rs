@@ -87,9 +87,10 @@ fn plans_in_pages() {
                 path.display()
             );
             assert!(lines.any(|line| line == "```"), "{}: a plan's block ends with ```", path.display());
-            let (settings, problems) = gather(&Facts::from_cmdline(cmdline));
+            let facts = Facts::from_cmdline(cmdline);
+            let (settings, problems) = gather(&facts);
             assert!(problems.is_empty(), "{}: {problems:?}", path.display());
-            let plan = plan(&settings);
+            let plan = plan(&settings, &facts.discovered);
             let table = if short.is_some() { narrow(&plan) } else { plan.lines() };
             let table: Vec<&str> = table.iter().map(|line| line.trim_end()).collect();
             write!(wanted, "```text\n{}\n```\n", table.join("\n")).unwrap();

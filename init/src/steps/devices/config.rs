@@ -1,7 +1,7 @@
 //! The settings disk: read, and out of reach again before anything else goes on.
 
 use dayfly_plan::settings::value::DeviceRef;
-use dayfly_plan::{Code, ConfigSearch, Document, Fact, Layer, Source};
+use dayfly_plan::{Code, ConfigSearch, Document, Fact, SettingsFile, Source};
 use dayfly_sys::{FileKind, Mount, MountFlags, SysError};
 
 use crate::context::{Context, Done};
@@ -39,8 +39,8 @@ pub fn read(cx: &Context, search: &ConfigSearch) -> Result<Done, Failure> {
         Failure::new(Code::ConfigFile, format!("read dayfly.toml of {device} ({path})"), wrong)
     })?;
     let detail = format!("{} bytes from {path}, which is out of reach again", document.0.len());
-    let layer = Layer { source: Source::Config, document };
-    Ok(Done::with(detail).and(Learned::Fact(Fact::Layer(layer))))
+    let file = SettingsFile { source: Source::Config, document };
+    Ok(Done::with(detail).and(Learned::Fact(Fact::Settings(file))))
 }
 
 /// Mounts the disk, reads the file and unmounts the disk, whatever comes of the reading.

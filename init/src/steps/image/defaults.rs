@@ -1,6 +1,6 @@
 //! The settings that an image brings along for whoever boots it.
 
-use dayfly_plan::{Code, Document, Fact, Layer, Source, paths};
+use dayfly_plan::{Code, Document, Fact, SettingsFile, Source, paths};
 
 use crate::context::{Context, Done};
 use crate::trees::IMAGE;
@@ -14,8 +14,8 @@ pub fn read(cx: &Context) -> Result<Done, Failure> {
             let bytes_read = bytes.len();
             let document = Document::from_bytes(bytes)
                 .map_err(|wrong| Failure::new(Code::ConfigFile, "read the image's settings", wrong))?;
-            let layer = Layer { source: Source::Image, document };
-            Ok(Done::with(format!("{bytes_read} bytes")).and(Learned::Fact(Fact::Layer(layer))))
+            let file = SettingsFile { source: Source::Image, document };
+            Ok(Done::with(format!("{bytes_read} bytes")).and(Learned::Fact(Fact::Settings(file))))
         }
         Err(error) if error.is_not_found() => Ok(Done::with("the image has none")),
         Err(error) => Err(Failure::from_sys(Code::ConfigFile, "read the image's settings", &error)),

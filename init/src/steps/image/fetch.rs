@@ -1,18 +1,20 @@
-//! Fetches the image into memory: one copy, hashed on the way, never more than fits.
+//! Fetches layers of the image into memory: one copy, hashed on the way, never more than fits. What came before a connection broke is
+//! not fetched again where the server can tell that it still has the same bytes.
 
-use std::io::{ErrorKind, Read, Write};
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
 use dayfly_plan::settings::value::Url;
-use dayfly_plan::{Code, Patience};
-use dayfly_sys::{Cause, Request, Response, SysError};
+use dayfly_plan::{Class, Code, Layer, LayerSource, Patience};
+use dayfly_sys::{Cause, RamFile, Request, Response, SysError};
 
 use super::hasher::Hasher;
 use super::padded;
 use crate::context::{Context, Done};
-use crate::events::Event;
+use crate::events::{Event, Level};
 use crate::steps::http;
-use crate::{Failure, Image, Learned};
+use crate::{Failure, LayerFile, Learned};
 
 /// Large enough that calls cost nothing.
 const BUFFER: usize = 1 << 20;
@@ -25,91 +27,234 @@ const CHECK_EVERY: u64 = 16 << 20;
 /// Progress is said this often, or every tenth.
 const SAY_EVERY: Duration = Duration::from_secs(5);
 
-/// Fetches the image.
-pub fn fetch(cx: &Context, url: &Url, patience: Patience, hash: bool) -> Result<Done, Failure> {
-    let tried = format!("GET {url}");
-    let request = Request::get(url.to_string(), http::limits(patience), http::authorities());
-    let started = cx.sys.now();
-    let response = cx.sys.send(&request).map_err(|error| from_connection(&tried, &error))?;
-    cx.moves();
-    if response.status != 200 {
-        let wrong = format!("the server answered HTTP {} {}", response.status, response.reason);
-        return Err(Failure::new(Code::ImageHttpStatus, tried, wrong));
+/// What is here of an image's layers. An attempt that fails leaves it to the next one.
+#[derive(Default)]
+pub struct Fetched {
+    /// Those that are whole, by their place in the image.
+    whole: BTreeMap<usize, LayerFile>,
+    /// The one that came last.
+    part: Option<Part>,
+}
+
+/// The first bytes of a layer.
+struct Part {
+    url: Url,
+    /// By this the server knows whether it still has the same bytes; without one they cannot be gone on with.
+    tag: Option<String>,
+    file: Box<dyn RamFile>,
+    hasher: Option<Hasher>,
+    done: u64,
+}
+
+/// Fetches the layers that belong into memory.
+pub fn fetch(cx: &Context, layers: &[Layer], patience: Patience) -> Result<Done, Failure> {
+    let mut fetched = cx.progress.take();
+    let details = match fetch_each(cx, layers, patience, &mut fetched) {
+        Ok(details) => details,
+        Err(failure) => {
+            cx.progress.leave(fetched);
+            return Err(failure);
+        }
+    };
+    let bytes = fetched.whole.values().map(|file| file.bytes).sum();
+    let learned = fetched.whole.into_iter().map(|(place, file)| Learned::Layer(place, file)).collect();
+    Ok(Done { learned, detail: details.join("; "), bytes: Some(bytes) })
+}
+
+/// Fetches each layer that is not here, and says how.
+fn fetch_each(
+    cx: &Context,
+    layers: &[Layer],
+    patience: Patience,
+    fetched: &mut Fetched,
+) -> Result<Vec<String>, Failure> {
+    let mut details = Vec::new();
+    for (place, layer) in layers.iter().enumerate() {
+        let LayerSource::Servers(urls) = &layer.source else { continue };
+        if fetched.whole.contains_key(&place) {
+            continue;
+        }
+        let started = cx.sys.now();
+        let (file, moved) = from_any(cx, urls, layer.sha256().is_some(), patience, &mut fetched.part)?;
+        let took = cx.sys.now().saturating_sub(started).as_secs_f64();
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+        let last =
+            if moved < file.bytes { format!(", the last {:.1} of them", mib(moved)) } else { String::new() };
+        let rate = mib(moved) / took.max(0.001);
+        details.push(format!("{:.1} MiB{last} in {took:.1} s, {rate:.1} MiB/s", mib(file.bytes)));
+        fetched.whole.insert(place, file);
     }
+    Ok(details)
+}
+
+/// The layer from the first server that gives it, and how many bytes came now. Another server is asked only where the failure can be
+/// this one's alone.
+fn from_any(
+    cx: &Context,
+    urls: &[Url],
+    hash: bool,
+    patience: Patience,
+    part: &mut Option<Part>,
+) -> Result<(LayerFile, u64), Failure> {
+    let mut urls = urls.iter().peekable();
+    while let Some(url) = urls.next() {
+        match from_server(cx, url, hash, patience, part) {
+            Err(failure) if urls.peek().is_some() && failure.code.class() != Class::Permanent => {
+                cx.note(
+                    Level::Warning,
+                    format!("{}: {}; the next server is asked", failure.tried, failure.wrong),
+                );
+            }
+            ended => return ended,
+        }
+    }
+    Err(Failure::new(Code::ConfigNoImage, "fetch the image", "the image has a layer without a URL"))
+}
+
+fn from_server(
+    cx: &Context,
+    url: &Url,
+    hash: bool,
+    patience: Patience,
+    kept: &mut Option<Part>,
+) -> Result<(LayerFile, u64), Failure> {
+    let tried = format!("GET {url}");
+    let mut request = Request::get(url.to_string(), http::limits(patience), http::authorities());
+    request.resume = kept.as_ref().and_then(|part| part.resume(url));
+    let response = cx.sys.send(&request).map_err(|error| {
+        if error.cause == Cause::Protocol {
+            // What it says does not fit what was asked for: the next attempt asks for the whole.
+            *kept = None;
+        }
+        from_connection(&tried, &error)
+    })?;
+    cx.moves();
+    let mut part = match (response.status, kept.take()) {
+        (206, Some(part)) => {
+            cx.note(Level::Info, format!("{tried}: goes on after the {} bytes that came before", part.done));
+            part
+        }
+        (200, _) => Part::new(cx, url, response.tag.clone(), hash, &tried)?,
+        (status, part) => {
+            // 416: there are no such bytes any more (RFC 9110 section 15.5.17).
+            *kept = part.filter(|_| status != 416);
+            let wrong = format!("the server answered HTTP {status} {}", response.reason);
+            return Err(Failure::new(Code::ImageHttpStatus, tried, wrong));
+        }
+    };
     if let Some(length) = response.length {
         check_room(cx, &tried, length)?;
     }
-    let image = receive(cx, &tried, response, hash)?;
-    let took = cx.sys.now().saturating_sub(started).as_secs_f64();
-    let bytes = image.bytes;
-    let mib = bytes as f64 / f64::from(1 << 20);
-    let detail = format!("{mib:.1} MiB in {took:.1} s, {:.1} MiB/s", mib / took.max(0.001));
-    Ok(Done { bytes: Some(bytes), ..Done::with(detail) }.and(Learned::Image(image)))
+    let before = part.done;
+    match receive(cx, &tried, response, &mut part) {
+        Ok(()) => {
+            let moved = part.done - before;
+            Ok((part.whole(&tried)?, moved))
+        }
+        Err(failure) => {
+            if matches!(failure.code, Code::ImageCut | Code::ImageStalled) {
+                *kept = Some(part);
+            }
+            Err(failure)
+        }
+    }
 }
 
-fn receive(cx: &Context, tried: &str, mut response: Response, hash: bool) -> Result<Image, Failure> {
-    let memory = |error: &SysError| Failure::from_sys(Code::ImageTooLarge, tried, error);
-    let mut file = cx.sys.ram_file("dayfly-image").map_err(|error| memory(&error))?;
-    let mut hasher = hash.then(Hasher::start);
+impl Part {
+    fn new(cx: &Context, url: &Url, tag: Option<String>, hash: bool, tried: &str) -> Result<Self, Failure> {
+        let file = cx.sys.ram_file("dayfly-image").map_err(|error| memory(tried, &error))?;
+        Ok(Self { url: url.clone(), tag, file, hasher: hash.then(Hasher::start), done: 0 })
+    }
+
+    /// How a request to this server goes on with it.
+    fn resume(&self, url: &Url) -> Option<(u64, String)> {
+        let tag = self.tag.clone().filter(|_| self.url == *url && self.done > 0)?;
+        Some((self.done, tag))
+    }
+
+    /// Takes the next bytes; gives a buffer to fill.
+    fn take(&mut self, tried: &str, buffer: Vec<u8>) -> Result<Vec<u8>, Failure> {
+        self.file.write_all(&buffer).map_err(|error| memory(tried, &cannot_write(&error)))?;
+        self.done += buffer.len() as u64;
+        match &mut self.hasher {
+            Some(hasher) => hasher.update(buffer),
+            None => Ok(buffer),
+        }
+    }
+
+    /// The layer, of which nothing is missing.
+    fn whole(mut self, tried: &str) -> Result<LayerFile, Failure> {
+        // Not a part of what was fetched: the layer's length and hash are those of the bytes that came.
+        self.file
+            .write_all(&padded::zeros(self.done))
+            .map_err(|error| memory(tried, &cannot_write(&error)))?;
+        let backing = self.file.backing().map_err(|error| memory(tried, &error))?;
+        let sha256 = self.hasher.map(Hasher::finish).transpose()?;
+        Ok(LayerFile { backing, bytes: self.done, sha256, origin: tried.to_owned() })
+    }
+}
+
+fn memory(tried: &str, error: &SysError) -> Failure {
+    Failure::from_sys(Code::ImageTooLarge, tried, error)
+}
+
+fn cannot_write(error: &std::io::Error) -> SysError {
+    SysError::from_io("write", "the image in memory", error)
+}
+
+/// Takes the body in, up to its end.
+fn receive(cx: &Context, tried: &str, mut response: Response, part: &mut Part) -> Result<(), Failure> {
+    let before = part.done;
+    let total = response.length.map(|length| before + length);
+    let mut progress = Progress::new(cx, total, before);
     let mut buffer = Vec::new();
-    let mut progress = Progress::new(cx, response.length);
-    let mut done: u64 = 0;
     loop {
         if buffer.len() < BUFFER {
             buffer = vec![0; BUFFER];
         }
-        let count = gather(cx, &mut response.body, &mut buffer)
-            .map_err(|(count, error)| from_read(tried, done + count as u64, response.length, &error))?;
-        if count == 0 {
+        let (count, error) = gather(cx, &mut response.body, &mut buffer);
+        if count == 0 && error.is_none() {
             break;
         }
         buffer.truncate(count);
-        file.write_all(&buffer)
-            .map_err(|error| memory(&SysError::from_io("write", "the image in memory", &error)))?;
-        if let Some(hasher) = &mut hasher {
-            buffer = hasher.update(buffer)?;
+        let checked = part.done / CHECK_EVERY;
+        buffer = part.take(tried, buffer)?;
+        if let Some(error) = error.filter(|_| total != Some(part.done)) {
+            return Err(from_read(tried, part.done, total, &error));
         }
-        let before = done;
-        done += count as u64;
-        if response.length.is_none() && before / CHECK_EVERY != done / CHECK_EVERY {
+        if total == Some(part.done) {
+            break;
+        }
+        if response.length.is_none() && checked != part.done / CHECK_EVERY {
             check_room(cx, tried, CHECK_EVERY)?;
         }
         cx.moves();
-        progress.say(done);
+        progress.say(part.done);
     }
     // The library below reports an early end as such; a server that lies about the length must not slip through.
-    if let Some(length) = response.length
-        && length != done
-    {
-        let wrong = format!("{done} of {length} bytes came before the connection ended");
-        return Err(Failure::new(Code::ImageCut, tried, wrong));
+    match total {
+        Some(total) if total != part.done => {
+            let wrong = format!("{} of {total} bytes came before the connection ended", part.done);
+            Err(Failure::new(Code::ImageCut, tried, wrong))
+        }
+        _ => Ok(()),
     }
-    // Not a part of what was fetched: the image's length and hash are those of the bytes that came.
-    file.write_all(&padded::zeros(done))
-        .map_err(|error| memory(&SysError::from_io("write", "the image in memory", &error)))?;
-    let backing = file.backing().map_err(|error| memory(&error))?;
-    Ok(Image {
-        backing,
-        bytes: done,
-        sha256: hasher.map(Hasher::finish).transpose()?,
-        origin: tried.to_owned(),
-    })
 }
 
 /// Reads until the buffer is full, the body ends, or a moment has passed: a few large pieces cost less than many small
 /// ones, to the network as to the hash. 0 is the end; an error comes with the bytes that were read before it.
-fn gather(cx: &Context, body: &mut dyn Read, buffer: &mut [u8]) -> Result<usize, (usize, std::io::Error)> {
+fn gather(cx: &Context, body: &mut dyn Read, buffer: &mut [u8]) -> (usize, Option<std::io::Error>) {
     let until = cx.sys.now() + GATHER;
     let mut filled = 0;
     loop {
         match body.read(buffer.get_mut(filled..).unwrap_or_default()) {
-            Ok(0) => return Ok(filled),
+            Ok(0) => return (filled, None),
             Ok(count) => filled += count,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err((filled, error)),
+            Err(error) => return (filled, Some(error)),
         }
         if filled == buffer.len() || cx.sys.now() >= until {
-            return Ok(filled);
+            return (filled, None);
         }
     }
 }
@@ -165,9 +310,9 @@ struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    fn new(cx: &'a Context, total: Option<u64>) -> Self {
+    fn new(cx: &'a Context, total: Option<u64>, done: u64) -> Self {
         let started = cx.sys.now();
-        Self { cx, total, started, said: (started, 0) }
+        Self { cx, total, started, said: (started, done) }
     }
 
     fn say(&mut self, done: u64) {

@@ -2,32 +2,32 @@
 
 use dayfly_formats::superblock;
 use dayfly_plan::settings::value::Sha256 as Digest256;
-use dayfly_plan::{Code, Integrity};
+use dayfly_plan::{Code, Integrity, Layer};
 use dayfly_sys::{Backing, FileKind, TreePath};
 
 use super::hasher::Hasher;
 use crate::context::{Context, Done};
-use crate::{Failure, Image, Learned};
+use crate::{Failure, LayerFile, Learned};
 
 const CHUNK: usize = 1 << 20;
 
-/// An image of which it is decided that it is the right one. Only this module makes one, and only one is mounted.
+/// A layer of which it is decided that it is the right one. Only this module makes one, and only one is mounted.
 #[derive(Debug, Clone)]
-pub struct Decided(Image);
+pub struct Decided(LayerFile);
 
 impl Decided {
-    /// The image.
-    pub fn image(&self) -> &Image {
+    /// Its bytes.
+    pub fn file(&self) -> &LayerFile {
         &self.0
     }
 }
 
-/// The image, if what the plan wants of it has been decided.
-pub fn decided(cx: &Context, integrity: Integrity) -> Result<Decided, Failure> {
+/// The layer at this place of the image, if what the plan wants of it has been decided.
+pub fn decided(cx: &Context, place: usize, integrity: Integrity) -> Result<Decided, Failure> {
     let refuse = |wrong: String| Err(Failure::new(Code::ImageHashMismatch, "mount the image", wrong));
-    match (integrity, &cx.known.decided, &cx.known.image) {
+    match (integrity, cx.known.decided.get(&place), cx.known.layers.get(&place)) {
         (_, Some(decided), _) => Ok(decided.clone()),
-        (Integrity::Unchecked, None, Some(image)) => Ok(Decided(image.clone())),
+        (Integrity::Unchecked, None, Some(file)) => Ok(Decided(file.clone())),
         (Integrity::Sha256(wanted), None, Some(_)) => {
             refuse(format!("it was not compared with the SHA-256 that is wanted, {wanted}"))
         }
@@ -35,15 +35,23 @@ pub fn decided(cx: &Context, integrity: Integrity) -> Result<Decided, Failure> {
     }
 }
 
-/// Compares; an image that came from a disk is read for it.
-pub fn verify(cx: &Context, wanted: &Digest256) -> Result<Done, Failure> {
-    let Some(image) = &cx.known.image else {
-        return Err(Failure::new(
-            Code::ImageHashMismatch,
-            "compare the image with its SHA-256",
-            "there is no image",
-        ));
-    };
+/// Compares; a layer that came from a disk is read for it.
+pub fn verify(cx: &Context, layers: &[Layer]) -> Result<Done, Failure> {
+    let (mut said, mut done) = (Vec::new(), Done::default());
+    for (place, layer) in layers.iter().enumerate() {
+        let Some(wanted) = layer.sha256() else { continue };
+        let Some(file) = cx.known.layers.get(&place) else {
+            let tried = "compare the image with its SHA-256";
+            return Err(Failure::new(Code::ImageHashMismatch, tried, "there is no image"));
+        };
+        said.push(compare(cx, file, &wanted)?);
+        done = done.and(Learned::Decided(place, Decided(file.clone())));
+    }
+    Ok(Done { detail: said.join("; "), ..done })
+}
+
+/// Compares one, and says what with.
+fn compare(cx: &Context, image: &LayerFile, wanted: &Digest256) -> Result<String, Failure> {
     let tried = format!("compare the SHA-256 of {} bytes ({})", image.bytes, image.origin);
     let found = match image.sha256 {
         Some(found) => found,
@@ -53,22 +61,20 @@ pub fn verify(cx: &Context, wanted: &Digest256) -> Result<Done, Failure> {
     if found != wanted.0
         && let Some(bytes) = unpadded(cx, image)
     {
-        let file = Image { bytes, ..image.clone() };
+        let file = LayerFile { bytes, ..image.clone() };
         if hash(cx, &tried, &file)? == wanted.0 {
-            let said = format!("SHA-256 {}… as wanted, of {bytes} bytes", wanted.short());
-            return Ok(Done::with(said).and(Learned::Decided(Decided(image.clone()))));
+            return Ok(format!("SHA-256 {}… as wanted, of {bytes} bytes", wanted.short()));
         }
     }
     if found == wanted.0 {
-        let said = format!("SHA-256 {}… as wanted", wanted.short());
-        return Ok(Done::with(said).and(Learned::Decided(Decided(image.clone()))));
+        return Ok(format!("SHA-256 {}… as wanted", wanted.short()));
     }
     let wrong = format!("the image has SHA-256 {}, wanted is {wanted}", Digest256(found));
     Err(Failure::new(Code::ImageHashMismatch, tried, wrong))
 }
 
 /// The length that the image on a disk has by its own superblock, where that is another one than was hashed.
-fn unpadded(cx: &Context, image: &Image) -> Option<u64> {
+fn unpadded(cx: &Context, image: &LayerFile) -> Option<u64> {
     let path = image.backing.path();
     if !matches!(cx.sys.inspect(&path), Ok(Some(FileKind::Block))) {
         return None;
@@ -77,7 +83,7 @@ fn unpadded(cx: &Context, image: &Image) -> Option<u64> {
     superblock::image_len(&head).filter(|bytes| *bytes < image.bytes)
 }
 
-fn hash(cx: &Context, tried: &str, image: &Image) -> Result<[u8; 32], Failure> {
+fn hash(cx: &Context, tried: &str, image: &LayerFile) -> Result<[u8; 32], Failure> {
     let Backing::Path(path) = &image.backing else {
         return Err(Failure::new(
             Code::ImageHashMismatch,

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read};
 
 use dayfly_plan::settings::value::{UrlTemplate, Variables};
-use dayfly_plan::{Code, Document, Fact, Layer, Patience, Source};
+use dayfly_plan::{Code, Document, Fact, Patience, SettingsFile, Source};
 use dayfly_sys::{Cause, Limits, Request, Response, SysError};
 
 use super::name;
@@ -41,8 +41,8 @@ pub fn fetch(cx: &Context, template: &UrlTemplate, patience: Patience) -> Result
     let document =
         Document::from_bytes(bytes).map_err(|wrong| Failure::new(Code::ConfigFile, &*tried, wrong))?;
     let detail = format!("{} bytes from {url}", document.0.len());
-    let layer = Layer { source: Source::Url { secure: template.is_secure() }, document };
-    Ok(Done::with(detail).and(Learned::Fact(Fact::Layer(layer))))
+    let file = SettingsFile { source: Source::Url { secure: template.is_secure() }, document };
+    Ok(Done::with(detail).and(Learned::Fact(Fact::Settings(file))))
 }
 
 fn from_connection(tried: &str, error: &SysError) -> Failure {

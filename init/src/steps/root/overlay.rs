@@ -2,10 +2,10 @@
 
 use dayfly_plan::Code;
 use dayfly_plan::settings::value::Size;
-use dayfly_sys::{Mount, MountFlags, SysError, TreePath};
+use dayfly_sys::{Mount, MountFlags, SysError, TreePath, Writable};
 
 use crate::context::{Context, Done};
-use crate::trees::{IMAGE, OS, WRITABLE};
+use crate::trees::{IMAGE, OS, WRITABLE, layers_on_top_of_each_other};
 use crate::{Failure, os};
 
 /// Mounts it at its place before the switch.
@@ -51,13 +51,13 @@ fn overlay(cx: &Context, size: Option<Size>) -> Result<(), SysError> {
         flags: MountFlags::default(),
     })?;
     cx.sys.make_dir(&OS.place(), 0o755)?;
-    over(cx, &IMAGE.top(), &WRITABLE.top(), &OS.place(), 0o755)
+    over(cx, layers_on_top_of_each_other(cx.known.layers.len()), &WRITABLE.top(), &OS.place(), 0o755)
 }
 
-/// Mounts an overlay of `lower` and folders in `writable`.
+/// Mounts an overlay of `lower`, the topmost first, and folders in `writable`.
 pub fn over(
     cx: &Context,
-    lower: &TreePath,
+    lower: Vec<TreePath>,
     writable: &TreePath,
     target: &TreePath,
     mode: u32,
@@ -66,5 +66,6 @@ pub fn over(
     // The merged folder takes its mode from the upper one.
     cx.sys.make_dir(&upper, mode)?;
     cx.sys.make_dir(&work, 0o700)?;
-    cx.sys.mount(&Mount::Overlay { lower: vec![lower.to_owned()], upper, work, target: target.to_owned() })
+    let writable = Some(Writable { upper, work });
+    cx.sys.mount(&Mount::Overlay { lower, writable, target: target.to_owned() })
 }

@@ -14,23 +14,24 @@ use rustix::mount::{
 use super::context::Context;
 use super::walk::{self, Last, Missing, Spot};
 use super::{Tried, labels};
-use crate::{Mount, MountFlags, Result, TreePath};
+use crate::{Mount, MountFlags, Result, TreePath, Writable};
 
 pub(crate) fn apply(mount: &Mount) -> Result<()> {
     match mount {
         Mount::New { fstype, source, target, options, flags } => new(fstype, source, target, options, *flags),
-        Mount::Overlay { lower, upper, work, target } => {
+        Mount::Overlay { lower, writable, target } => {
             let lower = lower.iter().map(layer).collect::<Result<Vec<_>>>()?;
-            let (lowest, upper) = (lower.first().map(Path::new).and_then(labels::of), layer(upper)?);
-            // The merged folder is labelled as the upper one is.
-            labels::put_path(Path::new(&upper), lowest.as_ref()).tried("label", &upper)?;
-            let lower: Vec<String> = lower.iter().map(|dir| escape(dir)).collect();
-            let options = [
-                ("lowerdir".to_owned(), Some(lower.join(":"))),
-                ("upperdir".to_owned(), Some(upper)),
-                ("workdir".to_owned(), Some(layer(work)?)),
-            ];
-            new("overlay", "overlay", target, &options, MountFlags::default())
+            let escaped: Vec<String> = lower.iter().map(|dir| escape(dir)).collect();
+            let mut options = vec![("lowerdir".to_owned(), Some(escaped.join(":")))];
+            if let Some(Writable { upper, work }) = writable {
+                let (topmost, upper) = (lower.first().map(Path::new).and_then(labels::of), layer(upper)?);
+                // The merged folder is labelled as the upper one is.
+                labels::put_path(Path::new(&upper), topmost.as_ref()).tried("label", &upper)?;
+                options.push(("upperdir".to_owned(), Some(upper)));
+                options.push(("workdir".to_owned(), Some(layer(work)?)));
+            }
+            let flags = MountFlags { read_only: writable.is_none(), ..MountFlags::default() };
+            new("overlay", "overlay", target, &options, flags)
         }
         Mount::Bind { source, target, recursive, flags } => bind(source, target, *recursive, *flags),
         Mount::Move { source, target } => shift(source, target),

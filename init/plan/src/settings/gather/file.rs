@@ -10,7 +10,7 @@ use super::rules::{Conditions, Subject};
 use crate::settings::table::keys::VERSION;
 use crate::settings::table::{groups, keys};
 use crate::settings::value::Form;
-use crate::{Code, Layer, Problem, Severity, Source};
+use crate::{Code, Problem, SettingsFile, Severity, Source};
 
 /// The deepest that tables and lists may stand in one another: no setting needs a tenth of it. What reads them goes down
 /// as deep, and so does the stack of process 1.
@@ -20,8 +20,8 @@ const RULES: &str = "match";
 
 /// Reads a settings file into `gathered`. The message of a file that is not TOML has its position, never its text: it
 /// may be a secret's.
-pub fn apply(gathered: &mut Gathered, layer: &Layer, subject: &Subject<'_>, problems: &mut Problems) {
-    let (text, source) = (layer.document.0.as_str(), &layer.source);
+pub fn apply(gathered: &mut Gathered, file: &SettingsFile, subject: &Subject<'_>, problems: &mut Problems) {
+    let (text, source) = (file.document.0.as_str(), &file.source);
     let refuse = |text: String| Problem {
         severity: Severity::Refuse,
         code: Code::ConfigFile,
@@ -66,8 +66,7 @@ pub fn apply(gathered: &mut Gathered, layer: &Layer, subject: &Subject<'_>, prob
         None => {}
         Some(Value::Array(rules)) => {
             // What rules for other machines say is tried on this, not on what this machine has: it may be much.
-            let mut others =
-                Gathered { way: gathered.way, floor: gathered.floor.clone(), ..Gathered::default() };
+            let mut others = Gathered { floor: gathered.floor.clone(), ..Gathered::default() };
             // What is on both floors is here already.
             gathered.floor.take_by_name(&mut others.floor);
             for (position, rule) in (1..).zip(rules) {

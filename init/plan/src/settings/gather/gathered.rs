@@ -5,18 +5,14 @@ use std::ops::Deref;
 
 use super::rules::Asked;
 use super::trust::Floor;
+use crate::Source;
 use crate::settings::wanted::Settings;
-use crate::{Machine, Source, Way};
 
 /// What the facts come to: the settings, and what gathering them has found beside.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Gathered {
     /// What is wanted.
     pub settings: Settings,
-    /// How Dayfly was started.
-    pub way: Way,
-    /// The machine, as far as it is known.
-    pub machine: Machine,
     /// What rules ask for.
     pub asked: Asked,
     /// Settings of several values that an empty list has emptied, by name, and the place of that list.

@@ -22,7 +22,7 @@ use super::table::groups;
 use super::value::Trust;
 use super::wanted::Settings;
 use crate::source::CREDENTIAL_FILE;
-use crate::{Credential, Document, Facts, Layer, Place, Problem, Source, Sourced, Stage, Store};
+use crate::{Credential, Document, Facts, Place, Problem, SettingsFile, Source, Sourced, Stage, Store};
 
 /// Gathers the settings. Problems do not stop it: what can be used is used, and the rest is said.
 pub fn gather(facts: &Facts) -> (Gathered, Vec<Problem>) {
@@ -31,7 +31,7 @@ pub fn gather(facts: &Facts) -> (Gathered, Vec<Problem>) {
         return nameless;
     }
     // Rules that ask for the name cannot set it: what the others make of it is what they are asked with.
-    match (&nameless.0.hostname, &facts.machine.network_name) {
+    match (&nameless.0.hostname, &facts.discovered.machine.network_name) {
         (Some(name), _) => gather_for(facts, Some((name.value.as_str(), Stage::Network))),
         (None, Some(name)) => gather_for(facts, Some((name.as_str(), Stage::Image))),
         (None, None) => nameless,
@@ -53,14 +53,14 @@ fn collect(
     last: Place,
     floor: Floor,
 ) -> (Gathered, Vec<Problem>) {
-    let mut gathered =
-        Gathered { way: facts.way, machine: facts.machine.clone(), floor, ..Gathered::default() };
+    let mut gathered = Gathered { floor, ..Gathered::default() };
     let mut problems = Problems::default();
-    let subject = Subject { machine: &facts.machine, name };
-    let mut layers: Vec<&Layer> = facts.layers.iter().filter(|layer| layer.source.place() <= last).collect();
-    layers.sort_by_key(|layer| layer.source.rank());
-    for layer in layers {
-        file::apply(&mut gathered, layer, &subject, &mut problems);
+    let subject = Subject { machine: &facts.discovered.machine, name };
+    let mut files: Vec<&SettingsFile> =
+        facts.files.iter().filter(|file| file.source.place() <= last).collect();
+    files.sort_by_key(|file| file.source.rank());
+    for file in files {
+        file::apply(&mut gathered, file, &subject, &mut problems);
     }
     names::by_credential(&mut gathered.settings, facts, &mut problems);
     for (store, credential) in &facts.credentials {
@@ -74,7 +74,7 @@ fn collect(
             // A bare `dayfly.debug` is a yes.
             apply_key(&mut gathered, &name, Some(value.unwrap_or("1")), &source, &mut problems);
         } else {
-            words::apply(&mut gathered, &word.key, value, &source, &mut problems);
+            words::apply(&mut gathered, facts.discovered.way, &word.key, value, &source, &mut problems);
         }
     }
     names::by_word(&mut gathered.settings, &cmdline, &mut problems);
@@ -110,8 +110,8 @@ fn apply_credential(
     let source = Source::Credential(store, credential.name.clone());
     let text = credential.value.expose();
     if credential.name == CREDENTIAL_FILE {
-        let layer = Layer { source, document: Document(text.to_owned()) };
-        file::apply(gathered, &layer, subject, problems);
+        let file = SettingsFile { source, document: Document(text.to_owned()) };
+        file::apply(gathered, &file, subject, problems);
     } else if let Some(name) = ours(&credential.name) {
         // A value that was a file of one line ends with that line's end.
         let line = text.strip_suffix('\n').filter(|line| !line.contains('\n'));

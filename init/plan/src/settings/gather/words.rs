@@ -13,18 +13,19 @@ use crate::{Code, Problem, Severity, Source, Way};
 /// Applies a parameter if it is one that we know.
 pub(super) fn apply(
     gathered: &mut Gathered,
+    way: Way,
     key: &str,
     value: Option<&str>,
     source: &Source,
     problems: &mut Problems,
 ) {
     let Some(parameter) = PARAMETERS.iter().find(|parameter| same_key(parameter.name, key)) else {
-        return name(gathered.way, key, value, source, problems);
+        return name(way, key, value, source, problems);
     };
     let shown =
         value.map_or_else(|| parameter.name.to_owned(), |value| format!("{}={value}", parameter.name));
     let said = |reason: String| userinfo::hide(&format!("{shown}: {reason}."), value.unwrap_or_default());
-    if parameter.except == Some(gathered.way) {
+    if parameter.except == Some(way) {
         return;
     }
     match (parameter.set)(&mut gathered.settings, value, source) {

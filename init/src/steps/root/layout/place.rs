@@ -186,7 +186,7 @@ impl<'a> Place<'a> {
         }
         let writable = WRITABLE.at(format!("of-{}", escaped(self.path)));
         let rights = cx.sys.rights(&self.image)?;
-        overlay::over(cx, &self.image, &writable, &self.target, rights.mode)?;
+        overlay::over(cx, vec![self.image.clone()], &writable, &self.target, rights.mode)?;
         cx.sys.set_owner(&self.target, rights.uid, rights.gid)
     }
 

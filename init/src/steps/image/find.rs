@@ -1,0 +1,103 @@
+//! Finds the layers of an image that are on a disk or in the initramfs, and stay there.
+
+use std::path::Path;
+use std::time::Duration;
+
+use dayfly_formats::superblock::{Kind, Superblock};
+use dayfly_plan::settings::value::DeviceRef;
+use dayfly_plan::{Code, Layer, LayerSource};
+use dayfly_sys::{Backing, FileKind, own};
+
+use super::{inside, mount_at, padded, refusal};
+use crate::context::{Context, Done};
+use crate::devices::{self, Device};
+use crate::trees::MEDIA;
+use crate::{Failure, LayerFile, Learned};
+
+/// Finds the layers that stay in place.
+pub fn find(cx: &Context, layers: &[Layer]) -> Result<Done, Failure> {
+    let (mut details, mut done) = (Vec::new(), Done::default());
+    for (place, layer) in layers.iter().enumerate() {
+        let (file, detail) = match &layer.source {
+            LayerSource::Servers(_) => continue,
+            LayerSource::Disk { device, file } => on_disk(cx, device, file.as_deref())?,
+            LayerSource::File(path) => of_initramfs(cx, Path::new(path))?,
+            LayerSource::Awaited => return Err(missing()),
+        };
+        if let LayerSource::File(_) = layer.source {
+            done.bytes = Some(done.bytes.unwrap_or_default() + file.bytes);
+        }
+        details.push(detail);
+        done = done.and(Learned::Layer(place, file));
+    }
+    Ok(Done { detail: details.join("; "), ..done })
+}
+
+/// Every place that could name an image has been read by now.
+fn missing() -> Failure {
+    let wrong = "No OS image is named: neither root= on the kernel command line nor image.url in any settings that were read.";
+    Failure::new(Code::ConfigNoImage, "find the OS image", wrong)
+}
+
+/// The disk itself, or a file on it.
+fn on_disk(cx: &Context, device: &DeviceRef, file: Option<&str>) -> Result<(LayerFile, String), Failure> {
+    let found = devices::wait_for(cx, device, cx.left().saturating_sub(Duration::from_secs(5)))?;
+    let on = found.path.display().to_string();
+    let tried = format!("find an image on {device} ({on})");
+    let Some(superblock) = &found.superblock else {
+        return Err(refusal::of_disk(cx, &found.path, tried));
+    };
+    let is_image = is_image(superblock);
+    let (path, bytes) = match file {
+        // Without live: the disk is the root, whatever its file system; with it, an image is an image too.
+        None => (own(&found.path), file_len(cx, &found)),
+        Some(_) if is_image => (own(&found.path), file_len(cx, &found)),
+        Some(file) => {
+            mount_media(cx, &found.path, superblock, &tried)?;
+            match inside::image_file(cx, &MEDIA.top(), file) {
+                Ok(Some((path, bytes))) => (path, bytes),
+                Ok(None) => {
+                    let wrong =
+                        format!("the {} on it has no {}", superblock.kind.as_str(), inside::names(file));
+                    return Err(Failure::new(Code::ImageFormat, tried, wrong).with_fix(inside::PUT_IT_THERE));
+                }
+                Err(error) => return Err(Failure::from_sys(Code::ImageFormat, tried, &error)),
+            }
+        }
+    };
+    let detail = format!("{path} on {on}");
+    let backing = Backing::Path(path);
+    Ok((LayerFile { backing, bytes, sha256: None, origin: device.to_string() }, detail))
+}
+
+/// A file of the initramfs: the loop device keeps it after the initramfs is emptied.
+fn of_initramfs(cx: &Context, path: &Path) -> Result<(LayerFile, String), Failure> {
+    let tried = format!("take {} of the initramfs as the image", path.display());
+    match cx.sys.inspect(&own(path)) {
+        Ok(Some(FileKind::File(bytes))) => {
+            let (backing, origin) = (Backing::Path(own(path)), path.display().to_string());
+            Ok((LayerFile { backing, bytes, sha256: None, origin: origin.clone() }, origin))
+        }
+        Ok(_) => Err(Failure::new(Code::ImageFormat, tried, "the initramfs has no such file")
+            .with_fix("Put it there: `dayfly initramfs --add-file IMAGE:/path`, or a second cpio archive behind the first.")
+            ),
+        Err(error) => Err(Failure::from_sys(Code::ImageFormat, tried, &error)),
+    }
+}
+
+/// The length of the image file that was written to a disk: mksquashfs(1) pads to 4 KiB, and so the sum of the file
+/// that was made has the padding in it. A partition that is as long as the file of an image without has less.
+fn file_len(cx: &Context, device: &Device) -> u64 {
+    let padded = device.image_len.unwrap_or(0).next_multiple_of(4096);
+    padded::device_size(cx, &device.path).map_or(padded, |there| padded.min(there))
+}
+
+fn is_image(superblock: &Superblock) -> bool {
+    matches!(superblock.kind, Kind::Squashfs | Kind::Erofs)
+}
+
+fn mount_media(cx: &Context, device: &Path, superblock: &Superblock, tried: &str) -> Result<(), Failure> {
+    devices::load_modules(cx, superblock.kind)?;
+    mount_at(cx, device, superblock.kind, &MEDIA.place())
+        .map_err(|error| devices::refused(Code::ImageMount, tried, superblock.kind, &error))
+}
