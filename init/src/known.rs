@@ -88,6 +88,8 @@ pub struct Known {
     pub decided: BTreeMap<usize, Decided>,
     /// The root that was there, where it is the image.
     pub mounted_root: Option<MountedRoot>,
+    /// The image keeps its /etc in /usr/etc.
+    pub etc_in_usr: bool,
     /// The state disk, once it is mounted.
     pub state: Option<StateDisk>,
     /// The init that the image has.
@@ -107,6 +109,8 @@ pub enum Learned {
     Decided(usize, Decided),
     /// The mounted root is the image.
     MountedRoot(MountedRoot),
+    /// The image keeps its /etc in /usr/etc.
+    EtcInUsr,
     /// The state disk is mounted.
     State(StateDisk),
     /// The program to go on with.
@@ -134,6 +138,7 @@ impl Known {
             }
             Learned::Decided(place, decided) => drop(self.decided.insert(place, decided)),
             Learned::MountedRoot(root) => self.mounted_root = Some(root),
+            Learned::EtcInUsr => self.etc_in_usr = true,
             Learned::State(disk) => self.state = Some(disk),
             Learned::Init(init) => self.init = Some(init),
             Learned::Name(name) => self.name = Some(name),

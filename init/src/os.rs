@@ -6,6 +6,7 @@ use dayfly_formats::accounts::{self, User};
 use dayfly_plan::OwnerName;
 use dayfly_sys::{FileKind, Files, SysError, TreePath};
 
+use crate::Known;
 use crate::trees::{IMAGE, OS};
 
 /// The first line of what is written into the OS, for who thinks of changing it there.
@@ -48,17 +49,16 @@ pub fn replace(sys: &dyn Files, path: &str, text: &str, new_mode: u32) -> Result
     }
 }
 
-/// Where the image has a path of the OS. A bootc or ostree tree has no /etc, or nothing in it: it is in /usr/etc until the tree is
-/// deployed, and that is done here.
-pub fn in_image(sys: &dyn Files, path: &str) -> Result<TreePath, SysError> {
-    let place = IMAGE.at(path);
-    if Path::new(path).starts_with("/etc") && is_etc_in_usr(sys)? {
-        return Ok(IMAGE.at(format!("/usr{path}")));
+/// Where the image has a path of the OS.
+pub fn in_image(known: &Known, path: &str) -> TreePath {
+    if known.etc_in_usr && Path::new(path).starts_with("/etc") {
+        return IMAGE.at(format!("/usr{path}"));
     }
-    Ok(place)
+    IMAGE.at(path)
 }
 
-/// Whether what belongs into /etc is in /usr/etc.
+/// Whether the image keeps its /etc in /usr/etc, as a bootc or ostree tree does until it is deployed: it has no /etc, or an empty one.
+/// Steps after `root` find the answer in [`Known`].
 pub fn is_etc_in_usr(sys: &dyn Files) -> Result<bool, SysError> {
     let is_dir = |path: &str| Ok(sys.inspect(&IMAGE.at(path))? == Some(FileKind::Dir));
     let has_own = is_dir("/etc")? && !sys.list(&IMAGE.at("/etc"))?.is_empty();

@@ -5,6 +5,7 @@ mod machine;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use dayfly_init::trees::IMAGE;
 use dayfly_plan::Way;
 use dayfly_sys::Power;
 use machine::configured::file;
@@ -104,7 +105,7 @@ fn settings_of_the_image_change_what_has_not_begun() {
 #[test]
 fn a_git_script_is_staged() {
     let (machine, ends) = Machine::new(&format!("{} my.git=https://git.example/node.git", good_cmdline()), 1);
-    machine.state().nodes.insert(PathBuf::from("/sysroot/usr/bin/git"), Node::File(Vec::new()));
+    machine.state().put(&Path::new(IMAGE.root()).join("usr/bin/git"), Node::File(Vec::new()));
     assert_eq!(machine.boot(&ends, LIMIT), End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
     assert!(
         file(&machine, "/sysroot/etc/dayfly/scripts/node.conf")

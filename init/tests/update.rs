@@ -5,11 +5,16 @@ mod machine;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dayfly_init::trees::{IMAGE, OS, STATE};
 use dayfly_plan::{DEFAULTS, Writer};
-use machine::{End, Machine, Node};
+use dayfly_sys::{Cause, Tree};
+use machine::{End, Fault, Machine, Node, State};
+
+/// errno(3): the file system can only be read.
+const EROFS: i32 = 30;
 
 const CMDLINE: &str = "root=live:http://10.0.2.2/os.squashfs ip=dhcp rd.retry=20";
 
@@ -83,42 +88,53 @@ const DISTRIBUTIONS: &[(&str, &[&str], &str)] = &[
 /// The records that are files by themselves.
 const FILES: [&str; 2] = ["/var/lib/apt/extended_states", "/var/lib/shells.state"];
 
-/// Boots an image with these files on a state disk; the files of the OS, and those of the disk afterwards.
-fn boot(files: &[(PathBuf, String)], disk: &BTreeMap<PathBuf, Node>) -> [BTreeMap<PathBuf, Node>; 2] {
+/// Files of a tree, by their paths in it.
+type Nodes = BTreeMap<PathBuf, Node>;
+
+/// Boots an image that has these files beside its others, with these on a state disk.
+fn boot(image: &Nodes, disk: &Nodes, prepare: impl FnOnce(&mut State)) -> Arc<Machine> {
     let (machine, ends) = Machine::new(CMDLINE, 20);
     {
         let mut state = machine.state();
         state.attach_ext4("vda", "state");
-        for (path, text) in files {
-            state.put(&Path::new(IMAGE.root()).join(path), Node::File(text.clone().into_bytes()));
+        for (tree, nodes) in [(IMAGE, image), (STATE, disk)] {
+            for (path, node) in nodes {
+                state.put(&Path::new(tree.root()).join(path), node.clone());
+            }
         }
-        for (path, node) in disk {
-            state.put(&Path::new(STATE.root()).join(path), node.clone());
-        }
+        prepare(&mut state);
     }
     let end = machine.boot(&ends, Duration::from_secs(20));
     assert_eq!(end, End::Exec("/sbin/init".to_owned()), "{:#?}", machine.state().log);
+    machine
+}
+
+/// What is in a tree now.
+fn nodes_of(machine: &Machine, tree: Tree) -> Nodes {
     let state = machine.state();
-    [OS.root(), STATE.root()].map(|root| {
-        let below = state.nodes.iter().filter_map(|(path, node)| Some((path.strip_prefix(root).ok()?, node)));
-        below.map(|(path, node)| (path.to_owned(), node.clone())).collect()
-    })
+    let inside = |(path, node): (&PathBuf, &Node)| {
+        Some((path.strip_prefix(tree.root()).ok()?.to_owned(), node.clone()))
+    };
+    state.nodes.iter().filter_map(inside).collect()
+}
+
+fn file(text: impl Into<String>) -> Node {
+    Node::File(text.into().into_bytes())
 }
 
 #[test]
 fn packages_follow_the_image_and_the_node_keeps_what_is_its_own() {
     for (name, records, own) in DISTRIBUTIONS {
-        let image = |version: &str| -> Vec<(PathBuf, String)> {
+        let image = |version: &str| -> Nodes {
             let gone = records.iter().map(|path| Path::new(path).with_file_name(format!("only-{version}")));
             let paths = records.iter().map(PathBuf::from).chain(gone);
-            paths.map(|path| (path, format!("of {version}"))).collect()
+            paths.map(|path| (path, file(format!("of {version}")))).collect()
         };
-        let [_, mut disk] = boot(&image("v1"), &BTreeMap::new());
-        disk.insert(
-            PathBuf::from("var").join(own.strip_prefix("var/").unwrap()),
-            Node::File(b"of the node".to_vec()),
-        );
-        let [root, disk] = boot(&image("v2"), &disk);
+        let before = boot(&image("v1"), &Nodes::new(), |_| ());
+        let mut disk = nodes_of(&before, STATE);
+        disk.insert(PathBuf::from(own), file("of the node"));
+        let after = boot(&image("v2"), &disk, |_| ());
+        let (root, disk) = (nodes_of(&after, OS), nodes_of(&after, STATE));
         let text = |path: &Path| match root.get(path) {
             Some(Node::File(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
             other => format!("{other:?}"),
@@ -144,19 +160,62 @@ fn packages_follow_the_image_and_the_node_keeps_what_is_its_own() {
 /// What stands in the way on a disk, of an image that had it otherwise, makes room.
 #[test]
 fn a_kept_path_of_another_kind_makes_room() {
-    let image = [
-        (PathBuf::from("var/lib/rpm/rpmdb.sqlite"), "of v2".to_owned()),
-        (PathBuf::from("var/lib/shells.state"), "of v2".to_owned()),
-    ];
-    let disk = BTreeMap::from([
-        (PathBuf::from("var/lib/rpm"), Node::File(b"a file once".to_vec())),
-        (PathBuf::from("var/lib/shells.state"), Node::Dir),
-        (PathBuf::from("var/lib/shells.state/x"), Node::File(b"a folder once".to_vec())),
+    let records = ["var/lib/rpm/rpmdb.sqlite", "var/lib/shells.state"];
+    let image = records.map(|path| (path.into(), file("of v2"))).into();
+    let disk = Nodes::from([
+        ("var/lib/rpm".into(), file("a file once")),
+        ("var/lib/shells.state".into(), Node::Dir),
+        ("var/lib/shells.state/x".into(), file("a folder once")),
     ]);
-    let [root, _] = boot(&image, &disk);
-    for path in ["var/lib/rpm/rpmdb.sqlite", "var/lib/shells.state"] {
-        assert_eq!(root.get(Path::new(path)), Some(&Node::File(b"of v2".to_vec())), "{path}");
+    let root = nodes_of(&boot(&image, &disk, |_| ()), OS);
+    for path in records {
+        assert_eq!(root.get(Path::new(path)), Some(&file("of v2")), "{path}");
     }
+}
+
+/// An image whose rpm has its database in /usr, and a link to it where older images had the database itself.
+fn with_rpm_in_usr() -> Nodes {
+    [
+        ("usr/lib/sysimage/rpm/rpmdb.sqlite".into(), file("of v2")),
+        ("var/lib/rpm".into(), Node::Symlink("../../usr/lib/sysimage/rpm".into())),
+    ]
+    .into()
+}
+
+/// rpm would read the old database through the folder that the older image left on the state disk.
+#[test]
+fn the_link_to_a_package_database_takes_the_place_of_an_older_images_folder() {
+    let disk =
+        [("var/lib/rpm/rpmdb.sqlite".into(), file("of v1")), ("var/lib/own".into(), file("of the node"))];
+    let machine = boot(&with_rpm_in_usr(), &disk.into(), |_| ());
+    let root = nodes_of(&machine, OS);
+    let at = |path: &str| root.get(Path::new(path));
+    assert_eq!(at("var/lib/rpm"), Some(&Node::Symlink("/usr/lib/sysimage/rpm".into())));
+    assert_eq!(at("var/lib/rpm/rpmdb.sqlite"), None);
+    assert_eq!(at("usr/lib/sysimage/rpm/rpmdb.sqlite"), Some(&file("of v2")));
+    assert_eq!(at("var/lib/own"), Some(&file("of the node")));
+    let told = format!("{:?}", machine.state().log);
+    assert!(told.contains("/var/lib/rpm is a link to /usr/lib/sysimage/rpm again"), "{told}");
+}
+
+/// Only a folder or a file can be an older image's database.
+#[test]
+fn a_link_of_the_nodes_own_stays() {
+    let own = Node::Symlink("/srv/rpm".into());
+    let machine = boot(&with_rpm_in_usr(), &[("var/lib/rpm".into(), own.clone())].into(), |_| ());
+    assert_eq!(nodes_of(&machine, OS).get(Path::new("var/lib/rpm")), Some(&own));
+}
+
+/// A state disk that cannot be written costs the link, not the boot.
+#[test]
+fn a_link_that_cannot_be_put_back_is_told() {
+    let disk = [("var/lib/rpm/rpmdb.sqlite".into(), file("of v1"))];
+    let machine = boot(&with_rpm_in_usr(), &disk.into(), |state| {
+        let call = format!("remove_tree {}", OS.at("var/lib/rpm"));
+        state.fault = Some(Fault { call, times: 1, cause: Cause::Errno(EROFS) });
+    });
+    let told = format!("{:?}", machine.state().log);
+    assert!(told.contains("put the link /var/lib/rpm to /usr/lib/sysimage/rpm back"), "{told}");
 }
 
 /// What an image does not have costs one look.

@@ -279,7 +279,10 @@ impl State {
                 }
             }
             Mount::Bind { source, .. } => {
-                self.copy(&self.end(source)?, target, &[]);
+                let source = self.end(source)?;
+                // What is mounted hides what was there.
+                self.nodes.retain(|path, _| path == target || !path.starts_with(target));
+                self.copy(&source, target, &[]);
             }
             Mount::Unmount { .. } => {
                 self.nodes.retain(|path, _| path == target || !path.starts_with(target));

@@ -46,7 +46,7 @@ pub fn write(cx: &Context, plans: &[UnitPlan]) -> Result<Done, Failure> {
 
 /// Where that cannot be told, it is not: the node comes up.
 fn is_in_image(cx: &Context, file: &str) -> bool {
-    matches!(os::in_image(&*cx.sys, file).and_then(|file| cx.sys.inspect(&file)), Ok(Some(_)))
+    matches!(cx.sys.inspect(&os::in_image(&cx.known, file)), Ok(Some(_)))
 }
 
 fn of_systemd(cx: &Context, unit: &UnitPlan) -> Result<(), Refusal> {

@@ -6,14 +6,14 @@ use dayfly_sys::{Mount, MountFlags, SysError, TreePath, Writable};
 
 use crate::context::{Context, Done};
 use crate::trees::{IMAGE, OS, WRITABLE, layers_on_top_of_each_other};
-use crate::{Failure, os};
+use crate::{Failure, Learned, os};
 
 /// Mounts it at its place before the switch.
 pub fn mount(cx: &Context, size: Option<Size>) -> Result<Done, Failure> {
     overlay(cx, size).map_err(|error| {
         Failure::from_sys(Code::RootOverlay, "make the root from image and tmpfs", &error)
     })?;
-    let of_usr = deploy_etc(cx).map_err(|error| {
+    let deployed = deploy_etc(cx).map_err(|error| {
         Failure::from_sys(Code::RootOverlay, "fill /etc from the image's /usr/etc", &error)
     })?;
     let above = match size {
@@ -21,11 +21,15 @@ pub fn mount(cx: &Context, size: Option<Size>) -> Result<Done, Failure> {
         Some(size) => format!("tmpfs of {size} of the memory above the image"),
         None => "tmpfs of half the memory above the image".to_owned(),
     };
-    Ok(Done::with(format!("{above}{}", of_usr.unwrap_or_default())))
+    Ok(match deployed {
+        Some(entries) => Done::with(format!("{above}; /etc is the image's /usr/etc, {entries} entries"))
+            .and(Learned::EtcInUsr),
+        None => Done::with(above),
+    })
 }
 
-/// Gives an image that keeps its /etc below /usr one of its own, as `ostree admin deploy` does; says how much that was.
-fn deploy_etc(cx: &Context) -> Result<Option<String>, SysError> {
+/// Gives an image that keeps its /etc below /usr one of its own, as `ostree admin deploy` does. The number of its entries.
+fn deploy_etc(cx: &Context) -> Result<Option<u64>, SysError> {
     // An installed OS has what its administrator made of it.
     if cx.known.mounted_root.is_some() || !os::is_etc_in_usr(&*cx.sys)? {
         return Ok(None);
@@ -33,7 +37,7 @@ fn deploy_etc(cx: &Context) -> Result<Option<String>, SysError> {
     let etc = OS.at("/etc");
     cx.sys.make_dir(&etc, 0o755)?;
     let copied = cx.sys.copy_tree(&IMAGE.at("/usr/etc"), &etc, &[])?;
-    Ok(Some(format!("; /etc is the image's /usr/etc, {} entries", copied.entries)))
+    Ok(Some(copied.entries))
 }
 
 fn overlay(cx: &Context, size: Option<Size>) -> Result<(), SysError> {

@@ -41,8 +41,7 @@ pub fn apply(cx: &Context, entries: &[LayoutEntry]) -> Result<Done, Failure> {
     let found = lead(cx, entries);
     for one in &found {
         let entry = one.0;
-        let image = os::in_image(&*cx.sys, &one.1).map_err(failed("look for the image's /etc".to_owned()))?;
-        let place = Place::new(&found, one, image.without_links());
+        let place = Place::new(&found, one, os::in_image(&cx.known, &one.1).without_links());
         let tried = || format!("make {} {}", entry.path, entry.policy);
         if of_os.iter().any(|above| below(above, &entry.path).is_some())
             && (entry.is_default || entry.policy.persists())
