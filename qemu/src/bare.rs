@@ -23,7 +23,7 @@ const INIT: &str = include_str!("../recipe/bare-init");
 const MODULES: &str = "crypto/crc32c_generic.ko\ndrivers/virtio/virtio_pci.ko\ndrivers/block/virtio_blk.ko\nfs/squashfs\nfs/erofs\nfs/overlayfs\nfs/ext4\n\
                        drivers/block/loop.ko\n";
 /// Debian's static busybox, of the package busybox-static.
-const BUSYBOX: &str = "/bin/busybox";
+pub(crate) const BUSYBOX: &str = "/bin/busybox";
 
 /// The initramfs for a kernel, from the cache.
 pub fn initramfs(kernel: &Kernel) -> Result<PathBuf> {

@@ -24,14 +24,17 @@ pub const SCENARIOS: &[Scenario] = &[
     ("disk_reads_fail", disk_reads_fail),
 ];
 
+/// What /var is.
+const VAR: &str = "awk '$2 == \"/var\" { print $1, $3 }' /proc/mounts";
+
 fn image_on_raw_disk(lab: &Lab) -> Result<()> {
-    let image = image_path(Image::Debian)?;
+    let image = image_path(Image::Small)?;
     let vm = boot(lab.bare_node(initramfs()?)?.drive(Drive::read_only(image)).cmdline("root=live:/dev/vda"))?;
     let report = vm.boot_json()?;
     same!(step(&report, "find")?["outcome"], "done");
     ensure!(step(&report, "network").is_err(), "an image on a disk needs no network");
     // A disk is mounted where it is: not copied into memory, and no loop device between.
-    same!(vm.check("losetup --list --noheadings | wc -l")?, "0", "loop devices");
+    same!(vm.check("ls /sys/block/loop*/loop 2>/dev/null | wc -l")?, "0", "loop devices in use");
     Ok(())
 }
 
@@ -54,18 +57,17 @@ fn state_survives_a_reboot(lab: &Lab) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let state = folder.path().join("state.ext4");
     image::ext4(&state, STATE_LABEL, 512)?;
-    let site = Site::start(Image::Debian)?;
+    let site = Site::start(Image::Small)?;
     let node = lab.node()?.drive(Drive::read_write(&state)).cmdline(&site.parameters()).reboots();
     let files = "dayfly.layout./etc/issue=persistent dayfly.layout./etc/own/keytab=persistent-file";
     let vm = boot(node.cmdline(files).smbios("type=1,uuid=3fa85f64-5717-4562-b3fc-2c963f66afa6"))?;
-    same!(vm.check("findmnt -no FSTYPE /var")?, "ext4");
-    vm.check("ls -d /var/lib/dpkg/status")?;
+    same!(vm.check(VAR)?, "/dev/vda ext4");
     vm.check("for d in var home opt usr/local etc root; do echo kept >/$d/mark; done; sync")?;
     // Single files out of the ephemeral /etc: one that the image has, one that nobody has yet.
     same!(vm.check("stat -c '%a %s' /etc/own/keytab")?, "600 0");
     vm.check("cmp /etc/issue /run/dayfly/l/etc/issue && echo kept >>/etc/issue && echo kept >/etc/own/keytab && sync")?;
     let id = vm.check("cat /etc/machine-id")?;
-    vm.run_unattended("systemctl reboot")?;
+    vm.run_unattended("reboot")?;
     ready(&vm)?;
     same!(vm.check("cat /var/mark /home/mark /opt/mark /usr/local/mark")?, "kept\nkept\nkept\nkept");
     same!(vm.check("ls /etc/mark /root/mark 2>&1 | grep -c 'No such file'")?, "2", "paths that forgot");

@@ -12,11 +12,11 @@ use dayfly_qemu::{
 use crate::{
     Scenario,
     lab::{BOOT, Lab, Site, attempts, boot, fails, fault_initramfs, ready, step},
-    same,
+    same, turns,
 };
 
-/// A place well inside the test image.
-const MIDDLE: u64 = 20_000_000;
+/// A place well inside the test image, which has twice as many bytes.
+const MIDDLE: u64 = 500_000;
 
 pub const SCENARIOS: &[Scenario] = &[
     ("wrong_hash", wrong_hash),
@@ -48,7 +48,7 @@ fn wrong_hash(lab: &Lab) -> Result<()> {
 }
 
 fn one_byte_flipped(lab: &Lab) -> Result<()> {
-    let site = Site::start(Image::Debian)?;
+    let site = Site::start(Image::Small)?;
     let proxy = FaultProxy::start(site.server.port(), Fault::Flip(MIDDLE), u32::MAX)?;
     let parameters = site.parameters_for(&proxy.guest_url("os.squashfs"));
     fails(lab.node()?.cmdline(&parameters).cmdline("panic=2 rd.retry=10"), "image.hash-mismatch")?;
@@ -79,10 +79,10 @@ fn nobody_listens(lab: &Lab) -> Result<()> {
 }
 
 fn server_comes_up_late(lab: &Lab) -> Result<()> {
-    let mut site = Site::prepare(Image::Debian)?;
+    let mut site = Site::prepare(Image::Small)?;
     let vm = lab.node()?.cmdline(&site.parameters()).start()?;
     vm.expect("fetch: .*trying again in", BOOT)?;
-    std::thread::sleep(Duration::from_secs(20));
+    turns::pause(Duration::from_secs(20));
     site.server.up()?;
     ready(&vm)?;
     let report = vm.boot_json()?;
@@ -94,7 +94,7 @@ fn server_comes_up_late(lab: &Lab) -> Result<()> {
 }
 
 fn connection_cut_midway(lab: &Lab) -> Result<()> {
-    let site = Site::start(Image::Debian)?;
+    let site = Site::start(Image::Small)?;
     let proxy = FaultProxy::start(site.server.port(), Fault::Cut(MIDDLE), 1)?;
     let vm = boot(lab.node()?.cmdline(&site.parameters_for(&proxy.guest_url("os.squashfs"))))?;
     same!(proxy.struck(), 1, "connections cut");
@@ -110,7 +110,7 @@ fn connection_cut_midway(lab: &Lab) -> Result<()> {
 }
 
 fn server_stalls_midway(lab: &Lab) -> Result<()> {
-    let site = Site::start(Image::Debian)?;
+    let site = Site::start(Image::Small)?;
     let proxy = FaultProxy::start(site.server.port(), Fault::Stall(MIDDLE), 1)?;
     let parameters = site.parameters_for(&proxy.guest_url("os.squashfs"));
     let vm = boot(lab.node()?.cmdline(&parameters).cmdline("dayfly.image.stall=5"))?;

@@ -22,7 +22,7 @@ pub const SCENARIOS: &[Scenario] = &[
 ];
 
 fn foreign_initramfs(lab: &Lab) -> Result<()> {
-    let site = Site::start(Image::Debian)?;
+    let site = Site::start(Image::Small)?;
     let foreign = Foreign::unpack(lab)?;
     let initramfs = foreign.pack()?;
     let vm = boot(lab.bare_node(&initramfs)?.nic(Nic::user()).cmdline(&site.parameters()))?;

@@ -42,7 +42,7 @@ fn first_nic_is_dead(lab: &Lab) -> Result<()> {
 
 /// A card that nobody answers must not cost the time of its time-out.
 fn with_dead_nic(lab: &Lab, first: Nic, second: Nic) -> Result<()> {
-    let site = Site::start(Image::Debian)?;
+    let site = Site::start(Image::Small)?;
     let vm = boot(lab.bare_node(initramfs()?)?.nic(first).nic(second).cmdline(&site.parameters()))?;
     let report = vm.boot_json()?;
     same!(step(&report, "network")?["attempt"], 1);
@@ -53,7 +53,7 @@ fn with_dead_nic(lab: &Lab, first: Nic, second: Nic) -> Result<()> {
 
 /// The card that the firmware booted from gets a lease, but no way to the image.
 fn image_behind_the_second_nic(lab: &Lab) -> Result<()> {
-    let site = Site::start(Image::Debian)?;
+    let site = Site::start(Image::Small)?;
     let first = Nic::user_with("restrict=on,net=10.0.9.0/24,host=10.0.9.2,dhcpstart=10.0.9.15");
     let words = format!("{} BOOTIF=01-52-54-00-12-34-56 dayfly.image.connect=3", site.parameters());
     let vm = boot(lab.bare_node(initramfs()?)?.nic(first).nic(Nic::user()).cmdline(&words))?;
@@ -76,7 +76,7 @@ fn no_carrier(lab: &Lab) -> Result<()> {
 }
 
 fn cable_plugged_in_late(lab: &Lab) -> Result<()> {
-    let site = Site::start(Image::Debian)?;
+    let site = Site::start(Image::Small)?;
     let vm = lab.node()?.cmdline(&site.parameters()).start()?;
     vm.set_link(0, false)?;
     vm.expect("network: ", BOOT)?;
@@ -92,7 +92,7 @@ fn no_nic(lab: &Lab) -> Result<()> {
 }
 
 fn e1000(lab: &Lab) -> Result<()> {
-    let site = Site::start(Image::Debian)?;
+    let site = Site::start(Image::Small)?;
     let initramfs = lab.own_initramfs(&["--add-module", "e1000"])?;
     boot(lab.bare_node(&initramfs)?.nic(Nic::user().model("e1000")).cmdline(&site.parameters()))?;
     Ok(())

@@ -25,7 +25,7 @@ fn boots_are_reported(lab: &Lab) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let state = folder.path().join("state.ext4");
     image::ext4(&state, STATE_LABEL, 512)?;
-    let site = Site::start(Image::Debian)?;
+    let site = Site::start(Image::Small)?;
     let node = lab.node()?.drive(Drive::read_write(&state)).cmdline(&site.parameters()).reboots();
     let to = format!("dayfly.report={} dayfly.hostname=worker9", site.server.guest_url("report"));
     let vm = boot(node.cmdline(&to))?;
@@ -42,7 +42,7 @@ fn boots_are_reported(lab: &Lab) -> Result<()> {
     same!(sent[0]["plan"], own["plan"]);
     same!(vm.check("cd /var/log/dayfly && echo *")?, "000001.json 000001.log");
     vm.check("sed -i s/handover/OLD-ONE/ /var/log/dayfly/000001.json && sync")?;
-    vm.run_unattended("systemctl reboot")?;
+    vm.run_unattended("reboot")?;
     ready(&vm)?;
     same!(reports(&site)?.len(), 2, "reports after the reboot");
     same!(
@@ -53,7 +53,7 @@ fn boots_are_reported(lab: &Lab) -> Result<()> {
 }
 
 fn a_failed_boot_is_reported(lab: &Lab) -> Result<()> {
-    let site = Site::start(Image::Debian)?;
+    let site = Site::start(Image::Small)?;
     let url = site.server.guest_url("missing.squashfs");
     let words =
         format!("root=live:{url} ip=dhcp rd.retry=2 dayfly.report={}", site.server.guest_url("report"));
