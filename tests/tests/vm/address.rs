@@ -24,9 +24,9 @@ pub const SCENARIOS: &[Scenario] = &[
     ("address_networkd", networkd),
     ("address_networkd_static", networkd_static),
     ("address_ifupdown", ifupdown),
-    ("address_ifupdown_static", ifupdown_static),
-    ("address_ifupdown_systemd", ifupdown_systemd),
 ];
+pub const RARE: &[Scenario] =
+    &[("address_ifupdown_static", ifupdown_static), ("address_ifupdown_systemd", ifupdown_systemd)];
 
 /// Longer than a boot takes on a busy host: nobody renews a lease before the OS does.
 const LEASE: Duration = Duration::from_secs(240);

@@ -16,8 +16,8 @@ use crate::{
     same,
 };
 
-pub const SCENARIOS: &[Scenario] = &[
-    ("dracut_fails_is_mended_and_boots", fails_is_mended_and_boots),
+pub const SCENARIOS: &[Scenario] = &[("dracut_fails_is_mended_and_boots", fails_is_mended_and_boots)];
+pub const RARE: &[Scenario] = &[
     ("dracut_beside_livenet", beside_livenet),
     ("dracut_host_only_without_systemd", host_only_without_systemd),
 ];

@@ -15,8 +15,8 @@ use crate::{
     same,
 };
 
-pub const SCENARIOS: &[Scenario] =
-    &[("harness_boots_squashfs", boots_squashfs), ("harness_boots_erofs", boots_erofs)];
+pub const SCENARIOS: &[Scenario] = &[("harness_boots_squashfs", boots_squashfs)];
+pub const RARE: &[Scenario] = &[("harness_boots_erofs", boots_erofs)];
 
 fn boots_squashfs(lab: &Lab) -> Result<()> {
     boots(lab, Image::Debian)

@@ -16,11 +16,11 @@ use crate::{
     same,
 };
 
-pub const SCENARIOS: &[Scenario] = &[
-    ("installed_disk", installed_disk),
+pub const SCENARIOS: &[Scenario] =
+    &[("installed_disk", installed_disk), ("installed_disk_fails_untouched", fails_untouched)];
+pub const RARE: &[Scenario] = &[
     ("installed_disk_with_usr_and_home_apart", usr_and_home_apart),
     ("installed_disk_with_var_apart", var_apart),
-    ("installed_disk_fails_untouched", fails_untouched),
 ];
 
 /// What systemd says of fstab and of its mounts.

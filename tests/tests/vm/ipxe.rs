@@ -21,8 +21,8 @@ pub const SCENARIOS: &[Scenario] = &[
     ("ipxe_bios", bios),
     ("ipxe_uefi_tries_again", uefi_tries_again),
     ("ipxe_after_uefi_pxe", after_uefi_pxe),
-    ("ipxe_after_uefi_http_boot", after_uefi_http_boot),
 ];
+pub const RARE: &[Scenario] = &[("ipxe_after_uefi_http_boot", after_uefi_http_boot)];
 
 /// The image's name: nothing of it may be read by iPXE, by the kernel or by a shell.
 const IMAGE: &str = "os image #1 ${x}.squashfs";
@@ -41,7 +41,7 @@ fn site(lab: &Lab) -> Result<BootServer> {
 fn filled(server: BootServer) -> Result<BootServer> {
     server.add("vmlinuz", &kernel()?.image)?;
     server.add("initramfs.img", initramfs()?)?;
-    server.add(IMAGE, &image_path(Image::Debian)?)?;
+    server.add(IMAGE, &image_path(Image::Small)?)?;
     Ok(server)
 }
 
@@ -78,7 +78,7 @@ fn bios(lab: &Lab) -> Result<()> {
         ("/boot.ipxe".to_owned(), 200, script_bytes, true),
         ("/vmlinuz".to_owned(), 200, bytes(&kernel()?.image)?, true),
         ("/initramfs.img".to_owned(), 200, bytes(initramfs()?)?, true),
-        (IMAGE_PATH.to_owned(), 200, bytes(&image_path(Image::Debian)?)?, false),
+        (IMAGE_PATH.to_owned(), 200, bytes(&image_path(Image::Small)?)?, false),
     ];
     same!(served, expected);
     Ok(())
@@ -128,7 +128,7 @@ fn after_uefi_http_boot(lab: &Lab) -> Result<()> {
 fn after_firmware(lab: &Lab, qemu: &[&str], shows: &str) -> Result<()> {
     // What is to be built is built outside.
     initramfs()?;
-    image_path(Image::Debian)?;
+    image_path(Image::Small)?;
     Lan::apart(|lan| {
         let http = lab.log()?.with_extension("http");
         let server = filled(BootServer::start_at(dayfly()?, &http, HOST_FROM_GUEST, HOST_FROM_GUEST)?)?;

@@ -2,7 +2,8 @@
 //! a program in the booted system would see.
 //!
 //! `cargo test -p dayfly-tests --test vm -- [NAME,NAME…]` (parts of names); two run at a time (`--test-threads N`). The consoles' logs stay in
-//! `target/dayfly/logs/NAME.log`. The scenarios with a real Kubernetes are skipped without `--ignored`.
+//! `target/dayfly/logs/NAME.log`. Groups of `tests/run` that run only when they are named are skipped without `--ignored`; with it, the
+//! name of such a group stands for all its scenarios.
 
 mod address;
 mod boot;
@@ -63,10 +64,21 @@ fn main() {
     arguments.test_threads = Some(turns + turns::WAITING);
     // The filter may be a list.
     let wanted = arguments.filter.take().unwrap_or_default();
-    let is_wanted = |name: &str| wanted.split(',').any(|part| name.contains(part));
+    let is_wanted = |trial: &Trial| {
+        wanted
+            .split(',')
+            .any(|part| trial.name().contains(part) || (!part.is_empty() && trial.kind() == part))
+    };
+    // The harness itself, then those that wait or build for long, so that they overlap with the others.
     let scenarios = [
         harness::SCENARIOS,
         address::SCENARIOS,
+        tutorial::SCENARIOS,
+        installed::SCENARIOS,
+        debian13::SCENARIOS,
+        dracut::SCENARIOS,
+        openrc::SCENARIOS,
+        systemd::SCENARIOS,
         boot::SCENARIOS,
         budgets::SCENARIOS,
         disks::SCENARIOS,
@@ -81,22 +93,31 @@ fn main() {
         consoles::SCENARIOS,
         containers::SCENARIOS,
         foreign::SCENARIOS,
-        openrc::SCENARIOS,
-        installed::SCENARIOS,
-        systemd::SCENARIOS,
-        dracut::SCENARIOS,
-        tutorial::SCENARIOS,
         try_image::SCENARIOS,
     ]
     .concat();
-    // These need parts or images that take minutes to build, or a k0s, so they are skipped unless they are asked for (`--ignored`).
-    let on_demand = kubernetes::SCENARIOS
-        .iter()
-        .chain(k0s_bin::ON_DEMAND)
-        .chain(debian13::SCENARIOS)
-        .chain(shapes::SCENARIOS)
-        .map(|&scenario| trial(scenario).with_ignored_flag(true));
-    let trials = scenarios.into_iter().map(trial).chain(on_demand).filter(|trial| is_wanted(trial.name()));
+    let rare = [
+        harness::RARE,
+        address::RARE,
+        installed::RARE,
+        dracut::RARE,
+        budgets::RARE,
+        containers::RARE,
+        ipxe::RARE,
+        try_image::RARE,
+    ]
+    .concat();
+    // These take long and differ little from others, or need parts that take minutes to build, or a k0s.
+    let on_demand = [
+        ("rare", &*rare),
+        ("breadth", shapes::SCENARIOS),
+        ("kubernetes", kubernetes::SCENARIOS),
+        ("k0s", k0s_bin::ON_DEMAND),
+    ];
+    let on_demand = on_demand.into_iter().flat_map(|(group, scenarios)| {
+        scenarios.iter().map(move |&scenario| trial(scenario).with_kind(group).with_ignored_flag(true))
+    });
+    let trials = scenarios.into_iter().map(trial).chain(on_demand).filter(is_wanted);
     libtest_mimic::run(&arguments, trials.collect()).exit();
 }
 

@@ -1,6 +1,6 @@
 //! A Debian with OpenRC below sysvinit: its services find a node that is ready for them, boot after boot.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use anyhow::{Result, ensure};
 use dayfly_qemu::{
@@ -15,6 +15,7 @@ use crate::{
     lab::{BOOT, Lab, Site, boot, step},
     same,
     scripts::{Repository, git_trusts, wait_for},
+    turns,
 };
 
 pub const SCENARIOS: &[Scenario] = &[
@@ -144,6 +145,8 @@ fn node_is_as_its_settings_say(lab: &Lab) -> Result<()> {
     wait_for_script(&vm, "first")?;
     same!(vm.check("cat /run/script-said")?, "first");
     repository.commit("second", false)?;
+    // cron looks once a minute.
+    turns::pause(Duration::from_secs(60));
     wait_for_script(&vm, "second")?;
     wait_for(&vm, "node", "\"current\"")?;
     same!(vm.check("cat /run/script-said")?, "first\nsecond");

@@ -11,8 +11,8 @@ use crate::{
     same,
 };
 
-pub const SCENARIOS: &[Scenario] =
-    &[("try_image_of_a_file", of_a_file), ("try_image_of_an_archive", of_an_archive)];
+pub const SCENARIOS: &[Scenario] = &[("try_image_of_a_file", of_a_file)];
+pub const RARE: &[Scenario] = &[("try_image_of_an_archive", of_an_archive)];
 
 /// What a try came to.
 struct Outcome {
