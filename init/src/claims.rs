@@ -3,12 +3,13 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
 use std::time::Duration;
 
 use dayfly_formats::dhcp4::Lease;
 use dayfly_formats::ip::IpArg;
-use dayfly_sys::{Link, SysError};
+use dayfly_sys::{Link, Platform, SysError};
 
 /// Why an interface has nothing to claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,13 +125,14 @@ struct Field {
     has_others: bool,
     /// Every interface of this boot before anything was done to it.
     found: Vec<Link>,
+    /// The owner's thread, once it has waited.
+    owner: Option<Thread>,
 }
 
 /// The claims of all interfaces.
 #[derive(Default)]
 pub struct Claims {
     field: Mutex<Field>,
-    news: Condvar,
 }
 
 impl Claims {
@@ -207,16 +209,18 @@ impl Claims {
             field.order.retain(|other| *other != index);
             field.order.push(index);
         }
-        drop(field);
-        if ended {
-            self.news.notify_all();
+        if let Some(owner) = &field.owner
+            && ended
+        {
+            owner.unpark();
         }
     }
 
     /// Waits until a probe ends, at most for `limit`.
-    pub fn wait(&self, limit: Duration) {
+    pub fn wait(&self, sys: &dyn Platform, limit: Duration) {
+        self.field().owner = Some(thread::current());
         // Woken or not, the owner looks.
-        let _ = self.news.wait_timeout(self.field(), limit);
+        sys.park(limit);
     }
 
     /// The claim whose turn it is: of those that had the fewest turns, the first. Beside a winner, another one's.

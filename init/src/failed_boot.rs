@@ -89,7 +89,7 @@ pub fn end(
         show(events, step, failure, DRACUT_NEXT);
         tell(sys, events, settings);
         let (machine, told) = (Arc::clone(sys), events.clone());
-        if let Err(wrong) = threads::within("unmount", LIMIT, move || take_away(&*machine, &told)) {
+        if let Err(wrong) = threads::within(&**sys, "unmount", LIMIT, move || take_away(&*machine, &told)) {
             events.note(Level::Error, None, format!("take the mounts away: {wrong}"));
         }
         events.flush(FLUSH);
@@ -147,22 +147,24 @@ fn show(events: &Events, step: &str, failure: &Failure, next: &str) {
 fn tell(sys: &Arc<dyn Sys>, events: &Events, settings: &Settings) {
     let Some(record) = events.report("failed", FLUSH) else { return };
     if let Some(url) = settings.report.as_ref().map(|url| url.value.clone()) {
-        let (sys, record, wait) = (Arc::clone(sys), record.clone(), settings.report_wait.value);
+        let (record, wait) = (record.clone(), settings.report_wait.value);
         let what = format!("POST boot.json to {url}");
-        bounded(events, &what, wait + LIMIT, move || Some(report::post(&*sys, &url, &record, wait)));
+        bounded(sys, events, &what, wait + LIMIT, move |sys| Some(report::post(sys, &url, &record, wait)));
     }
-    let sys = Arc::clone(sys);
-    bounded(events, "keep the record on the state disk", LIMIT, move || report::keep_failure(&*sys, &record));
+    let what = "keep the record on the state disk";
+    bounded(sys, events, what, LIMIT, move |sys| report::keep_failure(sys, &record));
 }
 
 /// Does it on a thread of its own, and says what came of it.
 fn bounded(
+    sys: &Arc<dyn Sys>,
     events: &Events,
     what: &str,
     limit: Duration,
-    work: impl FnOnce() -> Option<Result<Done, Failure>> + Send + 'static,
+    work: impl FnOnce(&dyn Sys) -> Option<Result<Done, Failure>> + Send + 'static,
 ) {
-    let (level, text) = match threads::within("record", limit, work) {
+    let machine = Arc::clone(sys);
+    let (level, text) = match threads::within(&**sys, "record", limit, move || work(&*machine)) {
         Ok(None) => return,
         Ok(Some(Ok(done))) => (Level::Info, format!("this failure is on record: {}", done.detail)),
         Ok(Some(Err(failure))) => {

@@ -12,6 +12,7 @@
 )]
 
 pub mod boot;
+mod channel;
 mod claims;
 mod context;
 mod devices;

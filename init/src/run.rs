@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use dayfly_plan::{Attempts, Class, Code, Deadline, Fact, Next, OnFailure, Phase, Plan, Retry, Step, StepId};
 use dayfly_sys::Sys;
 
+use crate::channel::{Receiver, Sender, channel};
 use crate::claims::Claims;
 use crate::context::{Context, Done, Heartbeat, Progress};
 use crate::events::{Event, Events, NodeFact, Outcome};
@@ -19,8 +19,6 @@ use crate::modules::Modules;
 use crate::steps::perform;
 use crate::{Failure, Known, Learned, threads};
 
-/// How often the clock is looked at while steps run.
-const TICK: Duration = Duration::from_millis(50);
 /// A step bounds itself and says why; the runner only steps in when it does not.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -48,19 +46,28 @@ enum Limit {
 }
 
 impl Limit {
-    /// What the step has not kept, if it is late by now.
-    fn is_missed(&self, now: Duration) -> Option<String> {
+    /// When the step is late, as far as it has moved by now.
+    fn until(&self) -> Duration {
         match self {
-            Limit::Until(until) => (*until < now).then(|| "it did not end in its time".to_owned()),
+            Limit::Until(until) => *until,
             Limit::Moving { first, then, heartbeat } => {
-                let last = heartbeat.last();
-                let until = last.map_or(*first, |last| last + *then);
-                let since = last.map_or("at all".to_owned(), |last| {
-                    format!("for {:.0} s", now.saturating_sub(last).as_secs_f64())
-                });
-                (until < now).then(|| format!("it has shown no progress {since}, and did not end either"))
+                heartbeat.last().map_or(*first, |last| last.saturating_add(*then))
             }
         }
+    }
+
+    /// What the step has not kept, if it is late by now.
+    fn is_missed(&self, now: Duration) -> Option<String> {
+        if now < self.until() {
+            return None;
+        }
+        let Limit::Moving { heartbeat, .. } = self else {
+            return Some("it did not end in its time".to_owned());
+        };
+        let since = heartbeat.last().map_or("at all".to_owned(), |last| {
+            format!("for {:.0} s", now.saturating_sub(last).as_secs_f64())
+        });
+        Some(format!("it has shown no progress {since}, and did not end either"))
     }
 }
 
@@ -125,8 +132,9 @@ impl Runner {
         let wanted: Vec<&Step> =
             plan.steps.iter().filter(|step| until.is_none_or(|phase| step.phase < phase)).collect();
         loop {
+            let now = self.sys.now();
             for step in &wanted {
-                if self.is_ready(step)
+                if self.is_ready(step, now)
                     && let Err(failure) = self.start(step)
                 {
                     self.settle(step, Err(failure))?;
@@ -135,7 +143,7 @@ impl Runner {
             if wanted.iter().all(|step| self.ended.contains(&step.id)) {
                 return Ok(Ran::All);
             }
-            let Some((id, result)) = self.wait() else { continue };
+            let Some((id, result)) = self.wait(now) else { continue };
             if let Some(step) = plan.step(id) {
                 let news = self.settle(step, result)?;
                 if !news.is_empty() {
@@ -145,11 +153,11 @@ impl Runner {
         }
     }
 
-    fn is_ready(&self, step: &Step) -> bool {
+    fn is_ready(&self, step: &Step, now: Duration) -> bool {
         !self.ended.contains(&step.id)
             && !self.running.iter().any(|running| running.step == step.id)
             && step.needs.iter().all(|need| self.ended.contains(need))
-            && self.paused.get(&step.id).is_none_or(|until| *until <= self.sys.now())
+            && self.paused.get(&step.id).is_none_or(|until| *until <= now)
     }
 
     fn start(&mut self, step: &Step) -> Result<(), Failure> {
@@ -187,14 +195,12 @@ impl Runner {
         };
         let (action, ticket, sender) = (step.action.clone(), self.tickets, self.sender.clone());
         let panicked = sender.clone();
-        // Without a runner there is nobody left to tell.
         let on_panic = move |failure| {
-            drop(panicked.send(Finished { ticket, result: Err(failure), progress: Progress::default() }));
+            panicked.send(Finished { ticket, result: Err(failure), progress: Progress::default() });
         };
         let spawned = threads::start(format!("step {}", step.id), on_panic, move || {
             let result = perform(&action, &context);
-            // The runner outlives its steps; if it gave this one up, nobody wants the result.
-            let _ = sender.send(Finished { ticket, result, progress: context.progress });
+            sender.send(Finished { ticket, result, progress: context.progress });
         });
         match spawned {
             Ok(()) => Ok(()),
@@ -205,30 +211,30 @@ impl Runner {
         }
     }
 
-    /// The next step that ended or ran out of time, or `None` when it is time to look again.
-    fn wait(&mut self) -> Option<(StepId, Result<Done, Failure>)> {
-        match self.receiver.recv_timeout(TICK) {
-            Ok(Finished { ticket, result, progress }) => {
-                // A step that was given up may still come back: nobody has its ticket any more.
-                let index = self.running.iter().position(|running| running.ticket == ticket)?;
-                let step = self.running.remove(index).step;
-                if result.is_err() {
-                    self.progress.insert(step, progress);
-                }
-                Some((step, result))
+    /// The next step that ended or ran out of time, or `None` when it is time to look again at which can start; that was looked at
+    /// for `now`.
+    fn wait(&mut self, now: Duration) -> Option<(StepId, Result<Done, Failure>)> {
+        let pauses = self.paused.values().copied().filter(|until| *until > now);
+        let until = self.running.iter().map(|running| running.limit.until()).chain(pauses).min();
+        let ended = self.receiver.receive(&*self.sys, until.unwrap_or(Duration::MAX));
+        if let Some(Finished { ticket, result, progress }) = ended {
+            // A step that was given up may still come back: its ticket is gone.
+            let index = self.running.iter().position(|running| running.ticket == ticket)?;
+            let step = self.running.remove(index).step;
+            if result.is_err() {
+                self.progress.insert(step, progress);
             }
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                let now = self.sys.now();
-                let (index, wrong) = self
-                    .running
-                    .iter()
-                    .enumerate()
-                    .find_map(|(index, running)| Some((index, running.limit.is_missed(now)?)))?;
-                let late = self.running.remove(index);
-                let tried = format!("run the step {}", late.step);
-                Some((late.step, Err(Failure::new(Code::StepDeadline, tried, wrong))))
-            }
+            return Some((step, result));
         }
+        let now = self.sys.now();
+        let (index, wrong) = self
+            .running
+            .iter()
+            .enumerate()
+            .find_map(|(index, running)| Some((index, running.limit.is_missed(now)?)))?;
+        let late = self.running.remove(index);
+        let tried = format!("run the step {}", late.step);
+        Some((late.step, Err(Failure::new(Code::StepDeadline, tried, wrong))))
     }
 
     /// Takes a step's end in, and gives back the facts that it found.

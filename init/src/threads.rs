@@ -1,9 +1,11 @@
 //! Threads, each with what its panic means; and work that may hang, for which nobody waits longer than a limit.
 
 use std::io;
-use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
+use dayfly_sys::Platform;
+
+use crate::channel::channel;
 use crate::{Failure, panic};
 
 /// Starts a thread. A panic in it parks it for ever with all that it holds, and `on_panic` tells those who wait for it.
@@ -22,28 +24,35 @@ pub fn start(
 
 /// Does something on a thread of its own and waits for it, but no longer than `limit`; says why there is no result.
 pub fn within<T: Send + 'static>(
+    sys: &dyn Platform,
     name: &'static str,
     limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, String> {
-    let (sender, receiver) = sync_channel(1);
+    let until = sys.now() + limit;
+    let (sender, receiver) = channel();
     let failed = sender.clone();
-    // Whoever waited may have stopped, in both.
-    let on_panic = move |failure: Failure| drop(failed.send(Err(failure.wrong)));
-    let started = start(name, on_panic, move || drop(sender.send(Ok(work()))));
+    let on_panic = move |failure: Failure| failed.send(Err(failure.wrong));
+    let started = start(name, on_panic, move || sender.send(Ok(work())));
     started.map_err(|error| format!("no thread for it: {error}"))?;
-    receiver.recv_timeout(limit).unwrap_or_else(|_| Err(format!("it did not end in {} s", limit.as_secs())))
+    let ended = receiver.receive(sys, until);
+    ended.unwrap_or_else(|| Err(format!("it did not end in {} s", limit.as_secs())))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use dayfly_sys::Kernel;
+
     use super::*;
 
     #[test]
     fn what_hangs_is_left_behind() {
-        assert_eq!(within("quick", Duration::from_secs(20), || 7), Ok(7));
+        let sys = Kernel::new();
+        assert_eq!(within(&sys, "quick", Duration::from_secs(600), || 7), Ok(7));
         let (_keep, never) = sync_channel::<()>(1);
-        let hung = within("slow", Duration::from_millis(10), move || never.recv().is_ok());
+        let hung = within(&sys, "slow", Duration::from_millis(10), move || never.recv().is_ok());
         assert_eq!(hung, Err("it did not end in 0 s".to_owned()));
     }
 }

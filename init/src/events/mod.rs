@@ -8,14 +8,15 @@ mod record;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::time::{Duration, Instant};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use dayfly_plan::settings::Shown;
 use dayfly_plan::{Phase, Plan, Problem, StepId, Way};
 use dayfly_sys::Sys;
 
 use self::gate::Gate;
+use crate::channel::{Receiver, Sender, channel};
 use crate::{Failure, threads};
 pub use record::{Report, VERSION};
 
@@ -120,31 +121,26 @@ pub enum Event {
 
 enum Message {
     /// The record as it would be if the boot ended now, with this outcome.
-    Report(&'static str, SyncSender<Report>),
+    Report(&'static str, Sender<Report>),
     Event(Duration, Box<Event>),
-    Flush(SyncSender<()>),
+    Flush(Sender<()>),
 }
 
 /// The emitting end; cheap to clone, never waits.
 #[derive(Clone)]
 pub struct Events {
-    clock: Arc<dyn Fn() -> Duration + Send + Sync>,
-    sender: Sender<Message>,
+    sys: Arc<dyn Sys>,
+    sender: mpsc::Sender<Message>,
     gate: Arc<Gate>,
     /// Set when the sinks' thread is not there or has panicked: then each event goes to the kernel log and the consoles at once,
     /// without boot.json.
     lost: Arc<AtomicBool>,
-    plain: Arc<dyn Fn(&Event) + Send + Sync>,
 }
 
 impl Events {
     /// Starts the sinks on a thread of their own: a slow serial line must not hold the boot up.
     pub fn start(sys: &Arc<dyn Sys>) -> Self {
-        let (sender, receiver) = channel();
-        let clock = {
-            let sys = Arc::clone(sys);
-            Arc::new(move || sys.now())
-        };
+        let (sender, receiver) = mpsc::channel();
         let lost = Arc::new(AtomicBool::new(false));
         let give_up = {
             let (sys, lost) = (Arc::clone(sys), Arc::clone(&lost));
@@ -167,11 +163,7 @@ impl Events {
         if let Err(error) = sinks {
             give_up(&format!("start the log's thread: {error}"));
         }
-        let plain = {
-            let sys = Arc::clone(sys);
-            Arc::new(move |event: &Event| print(&*sys, event))
-        };
-        Self { clock, sender, gate: Arc::default(), lost, plain }
+        Self { sys: Arc::clone(sys), sender, gate: Arc::default(), lost }
     }
 
     fn is_lost(&self) -> bool {
@@ -181,15 +173,15 @@ impl Events {
     /// Emits an event.
     pub fn emit(&self, event: Event) {
         if self.is_lost() {
-            return (self.plain)(&event);
+            return print(&*self.sys, &event);
         }
         // The sinks end only with the process, or they are lost.
-        let _ = self.sender.send(Message::Event((self.clock)(), Box::new(event)));
+        let _ = self.sender.send(Message::Event(self.sys.now(), Box::new(event)));
     }
 
     /// A line.
     pub fn note(&self, level: Level, step: Option<StepId>, text: impl Into<String>) {
-        let (fits, left_out) = self.gate.admit((step, level), (self.clock)());
+        let (fits, left_out) = self.gate.admit((step, level), self.sys.now());
         if left_out > 0 {
             self.emit(Event::Note { level, step, text: gate::left_out(left_out) });
         }
@@ -204,7 +196,7 @@ impl Events {
             return None;
         }
         self.settle();
-        let (sender, receiver) = sync_channel(1);
+        let (sender, receiver) = channel();
         self.sender.send(Message::Report(outcome, sender)).ok()?;
         self.hear(&receiver, limit)
     }
@@ -215,7 +207,7 @@ impl Events {
             return;
         }
         self.settle();
-        let (sender, receiver) = sync_channel(1);
+        let (sender, receiver) = channel();
         if self.sender.send(Message::Flush(sender)).is_ok() {
             // Past the limit a console is stuck: what is not shown by then is lost to it, but not to boot.json.
             let _ = self.hear(&receiver, limit);
@@ -231,13 +223,12 @@ impl Events {
 
     /// The sinks' answer, unless they take longer or are lost meanwhile: a thread that has panicked keeps its end open.
     fn hear<T>(&self, receiver: &Receiver<T>, limit: Duration) -> Option<T> {
-        let until = Instant::now() + limit;
+        let until = self.sys.now() + limit;
         loop {
-            let left = until.saturating_duration_since(Instant::now());
-            match receiver.recv_timeout(left.min(LOOK)) {
-                Ok(answer) => return Some(answer),
-                Err(RecvTimeoutError::Timeout) if !left.is_zero() && !self.is_lost() => {}
-                Err(_) => return None,
+            let now = self.sys.now();
+            let answer = receiver.receive(&*self.sys, until.min(now + LOOK));
+            if answer.is_some() || now >= until || self.is_lost() {
+                return answer;
             }
         }
     }
@@ -253,7 +244,7 @@ fn print(sys: &dyn Sys, event: &Event) {
     }
 }
 
-fn consume(sys: &dyn Sys, messages: &Receiver<Message>) {
+fn consume(sys: &dyn Sys, messages: &mpsc::Receiver<Message>) {
     let mut record = record::Record::default();
     let mut said = console::Said::default();
     for message in messages {
@@ -279,13 +270,11 @@ fn consume(sys: &dyn Sys, messages: &Receiver<Message>) {
                 }
             }
             Message::Report(outcome, reply) => {
-                // Whoever asked may have stopped waiting.
-                let _ = reply.send(record.report(outcome, sys.now(), sys));
+                reply.send(record.report(outcome, sys.now(), sys));
             }
             Message::Flush(done) => {
                 record.save(sys);
-                // Whoever asked may have stopped waiting.
-                let _ = done.send(());
+                done.send(());
             }
         }
     }

@@ -135,6 +135,8 @@ pub trait Platform: Send + Sync + 'static {
     fn now(&self) -> Duration;
     /// Waits.
     fn sleep(&self, time: Duration);
+    /// Waits until another thread unparks this one ([`std::thread::Thread::unpark`]), at most for `limit`; it may come back early.
+    fn park(&self, limit: Duration);
     /// The wall clock, seconds since 1970.
     fn clock(&self) -> u64;
     /// Sets the wall clock.

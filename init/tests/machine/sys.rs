@@ -309,6 +309,11 @@ impl Platform for Machine {
         self.is_on();
     }
 
+    fn park(&self, limit: Duration) {
+        std::thread::park_timeout(limit / self.speed);
+        self.is_on();
+    }
+
     fn clock(&self) -> u64 {
         self.state().epoch
     }

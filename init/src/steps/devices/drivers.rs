@@ -1,12 +1,12 @@
 //! Coldplug: modules for what the buses show, and for what appears later.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dayfly_sys::{Sys, Uevents, own};
 
+use crate::channel::channel;
 use crate::context::{Context, Done};
 use crate::events::{Events, Level};
 use crate::modules::Modules;
@@ -139,15 +139,14 @@ fn load_for(cx: &Context, modaliases: Vec<String>, blacklist: &[String]) {
         let (queue, sender) = (Arc::clone(&queue), sender.clone());
         let (modules, events, blacklist) = (Arc::clone(&cx.modules), cx.events.clone(), blacklist.to_vec());
         let panicked = sender.clone();
-        // The step may have ended without its workers, here and below.
-        let on_panic = move |failure| drop(panicked.send(Some(failure)));
+        let on_panic = move |failure| panicked.send(Some(failure));
         let spawned = threads::start("drivers", on_panic, move || {
             loop {
                 let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop();
                 let Some(modalias) = next else { break };
                 load_driver(&modules, &events, &modalias, &blacklist);
             }
-            drop(sender.send(None));
+            sender.send(None);
         });
         match spawned {
             Ok(()) => working += 1,
@@ -156,7 +155,7 @@ fn load_for(cx: &Context, modaliases: Vec<String>, blacklist: &[String]) {
     }
     // One that hangs is bounded by the step.
     while working > 0
-        && let Ok(ended) = receiver.recv_timeout(cx.left())
+        && let Some(ended) = receiver.receive(&*cx.sys, cx.until)
     {
         working -= 1;
         if let Some(failure) = ended {

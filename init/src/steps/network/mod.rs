@@ -82,7 +82,7 @@ pub fn race(cx: &Context, plan: &NetworkPlan) -> Result<Done, Failure> {
         if cx.left().is_zero() {
             break links;
         }
-        cx.claims.wait(POLL);
+        cx.claims.wait(&*cx.sys, POLL);
     };
     let all = cx.claims.all();
     cx.claims.close();
@@ -137,7 +137,7 @@ fn done(cx: &Context, plan: &NetworkPlan, links: &[Link], network: NetworkUp) ->
 pub fn settle(cx: &Context) -> Result<Done, Failure> {
     let until = cx.sys.now() + NAMED_WAIT.min(cx.left());
     while cx.claims.is_decided() && cx.claims.awaits_named() && cx.sys.now() < until {
-        cx.claims.wait(POLL);
+        cx.claims.wait(&*cx.sys, POLL);
     }
     cx.claims.close();
     configure_named(cx);

@@ -230,6 +230,11 @@ impl Platform for Kernel {
         std::thread::sleep(time);
     }
 
+    /// [futex(2)](https://man7.org/linux/man-pages/man2/futex.2.html).
+    fn park(&self, limit: Duration) {
+        std::thread::park_timeout(limit);
+    }
+
     /// [clock_gettime(2)](https://man7.org/linux/man-pages/man2/clock_gettime.2.html), `CLOCK_REALTIME`.
     fn clock(&self) -> u64 {
         u64::try_from(clock_gettime(ClockId::Realtime).tv_sec).unwrap_or(0)
