@@ -4,7 +4,6 @@ mod machine;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use machine::{End, Machine, Node, sha256, squashfs};
 
@@ -15,14 +14,14 @@ const OURS: &str = "/run/systemd/network/00-dayfly-525400123402.network";
 fn boot(words: &str, files: &[(&str, &str)], nodes: &[(&str, Node)]) -> Arc<Machine> {
     let sha256 = sha256(&squashfs(3 << 20));
     let cmdline = format!("root=live:http://10.0.2.2/os.squashfs dayfly.image.sha256={sha256} {words}");
-    let (machine, ends) = Machine::new(&cmdline, 1);
+    let machine = Machine::new(&cmdline);
     let files = files.iter().map(|(path, content)| format!("[file.\"{path}\"]\ncontent = {content:?}\n"));
     let text: Vec<String> = std::iter::once("version = 1\n".to_owned()).chain(files).collect();
     machine.state().put(Path::new("/etc/dayfly.toml"), Node::File(text.concat().into_bytes()));
     for (path, node) in nodes {
         machine.state().put(Path::new(path), node.clone());
     }
-    let end = machine.boot(&ends, Duration::from_secs(20));
+    let end = machine.boot();
     assert!(matches!(end, End::Exec(_)), "{end:?}: {:?}", machine.state().log);
     machine
 }

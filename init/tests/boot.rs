@@ -11,7 +11,6 @@ use dayfly_sys::Power;
 use machine::configured::file;
 use machine::{End, Machine, Node, link, sha256, squashfs};
 
-const LIMIT: Duration = Duration::from_secs(20);
 const URL: &str = "root=live:http://10.0.2.2/os.squashfs ip=dhcp";
 
 fn good_cmdline() -> String {
@@ -20,8 +19,8 @@ fn good_cmdline() -> String {
 
 #[test]
 fn a_boot_ends_in_the_init_of_the_image() {
-    let (machine, ends) = Machine::new(&good_cmdline(), 1);
-    assert_eq!(machine.boot(&ends, LIMIT), End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
+    let machine = Machine::new(&good_cmdline());
+    assert_eq!(machine.boot(), End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
 
     let report = machine.report();
     assert_eq!(report["outcome"], "handover");
@@ -80,11 +79,11 @@ fn a_boot_ends_in_the_init_of_the_image() {
 #[test]
 fn settings_of_the_image_change_what_has_not_begun() {
     let cmdline = format!("{URL} dayfly.image.sha256={}", sha256(&squashfs(3 << 20)));
-    let (machine, ends) = Machine::new(&cmdline, 1);
+    let machine = Machine::new(&cmdline);
     let text = "version = 1\nretry = 9\nkubelet.enabled = true\nlayout.\"/srv\" = \"tmpfs\"\n";
     let file = Path::new("/run/dayfly/l/usr/lib/dayfly/settings.toml");
     machine.state().nodes.insert(file.to_owned(), Node::File(text.as_bytes().to_vec()));
-    assert_eq!(machine.boot(&ends, LIMIT), End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
+    assert_eq!(machine.boot(), End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
 
     let report = machine.report();
     let ran = report["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap());
@@ -104,9 +103,9 @@ fn settings_of_the_image_change_what_has_not_begun() {
 
 #[test]
 fn a_git_script_is_staged() {
-    let (machine, ends) = Machine::new(&format!("{} my.git=https://git.example/node.git", good_cmdline()), 1);
+    let machine = Machine::new(&format!("{} my.git=https://git.example/node.git", good_cmdline()));
     machine.state().put(&Path::new(IMAGE.root()).join("usr/bin/git"), Node::File(Vec::new()));
-    assert_eq!(machine.boot(&ends, LIMIT), End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
+    assert_eq!(machine.boot(), End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
     assert!(
         file(&machine, "/sysroot/etc/dayfly/scripts/node.conf")
             .contains("\nurl='https://git.example/node.git'\n")
@@ -124,9 +123,9 @@ fn a_git_script_is_staged() {
 
 /// Boots and expects the failure screen with this code; returns all that was shown.
 fn fails_with(cmdline: &str, code: &str, words: &str, prepare: impl FnOnce(&mut machine::State)) -> String {
-    let (machine, ends) = Machine::new(cmdline, 20);
+    let machine = Machine::new(cmdline);
     prepare(&mut machine.state());
-    assert_eq!(machine.boot(&ends, LIMIT), End::Power(Power::Reboot), "{code}: {:?}", machine.state().log);
+    assert_eq!(machine.boot(), End::Power(Power::Reboot), "{code}: {:?}", machine.state().log);
     let screens = machine.state().screens.clone();
     let flat = screens.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(flat.contains(&format!("Code: {code} ")), "{code}: {screens}");
@@ -210,13 +209,13 @@ fn a_transfer_that_hangs_is_given_up_by_the_runner() {
 
 #[test]
 fn a_server_that_comes_back_is_enough() {
-    let (machine, ends) = Machine::new(&good_cmdline(), 20);
+    let machine = Machine::new(&good_cmdline());
     machine.state().fault = Some(machine::Fault {
         call: "open_url http://10.0.2.2/os.squashfs".to_owned(),
         cause: dayfly_sys::Cause::Connect,
         times: 2,
     });
-    assert_eq!(machine.boot(&ends, LIMIT), End::Exec("/sbin/init".to_owned()));
+    assert_eq!(machine.boot(), End::Exec("/sbin/init".to_owned()));
     let report = machine.report();
     let outcomes: Vec<&str> = report["steps"]
         .as_array()
@@ -231,14 +230,14 @@ fn a_server_that_comes_back_is_enough() {
 #[test]
 fn an_image_on_a_disk_needs_no_network() {
     let image = squashfs(1 << 20);
-    let (machine, ends) = Machine::new(&format!("root=/dev/vdb dayfly.image.sha256={}", sha256(&image)), 1);
+    let machine = Machine::new(&format!("root=/dev/vdb dayfly.image.sha256={}", sha256(&image)));
     {
         let mut state = machine.state();
         // A disk is larger than what is on it.
         state.disks.insert(PathBuf::from("/dev/vdb"), [image, vec![0; 1 << 20]].concat());
         state.put(Path::new("/dev/vdb"), Node::Block);
     }
-    assert_eq!(machine.boot(&ends, LIMIT), End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
+    assert_eq!(machine.boot(), End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
     assert!(!machine.state().calls.iter().any(|call| call.starts_with("packet_port")));
     assert_eq!(machine.state().requests, 0);
 }
@@ -246,10 +245,9 @@ fn an_image_on_a_disk_needs_no_network() {
 #[test]
 fn an_image_in_the_initramfs_needs_neither() {
     let image = squashfs(1 << 20);
-    let (machine, ends) =
-        Machine::new(&format!("root=live:/os.img dayfly.image.sha256={}", sha256(&image)), 1);
+    let machine = Machine::new(&format!("root=live:/os.img dayfly.image.sha256={}", sha256(&image)));
     machine.state().put(Path::new("/os.img"), Node::File(image));
-    assert_eq!(machine.boot(&ends, LIMIT), End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
+    assert_eq!(machine.boot(), End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
     fails_with("root=live:/os.img", "image.format", "the initramfs has no such file", |_| {});
 }
 
@@ -266,20 +264,22 @@ fn a_tampered_disk_is_refused() {
 
 #[test]
 fn the_policy_after_a_failure_is_what_was_asked_for() {
-    for (cmdline, end) in [
-        ("rd.emergency=poweroff", End::Power(Power::PowerOff)),
-        ("rd.emergency=halt panic=-1", End::Power(Power::Halt)),
-        ("panic=5", End::Power(Power::Reboot)),
+    for (cmdline, end, seconds) in [
+        ("rd.emergency=poweroff", End::Power(Power::PowerOff), 10),
+        ("rd.emergency=halt panic=-1", End::Power(Power::Halt), 0),
+        ("panic=5", End::Power(Power::Reboot), 5),
     ] {
-        let (machine, ends) = Machine::new(cmdline, 20);
-        assert_eq!(machine.boot(&ends, LIMIT), end, "{cmdline}");
+        let machine = Machine::new(cmdline);
+        assert_eq!(machine.boot(), end, "{cmdline}");
+        assert_eq!(machine.took(), Duration::from_secs(seconds), "{cmdline}");
     }
     // panic=0 waits: it neither ends the machine nor is it silent.
-    let (machine, ends) = Machine::new("panic=0", 1000);
-    assert_eq!(machine.boot(&ends, Duration::from_secs(1)), End::Hung);
+    let machine = Machine::new("panic=0");
+    assert_eq!(machine.boot(), End::Hung);
     let state = machine.state();
     assert!(state.screens.contains("the machine waits for you"));
-    assert!(state.log.iter().any(|(_, line)| line.contains("still waiting after config.no-image")));
+    let reminders = state.log.iter().filter(|(_, line)| line.contains("still waiting after config.no-image"));
+    assert_eq!(reminders.count() as u64, machine.took().as_secs() / 60, "one a minute");
 }
 
 #[test]
@@ -287,18 +287,18 @@ fn a_shell_opens_only_where_there_is_one_and_it_was_asked_for() {
     for (shell, cmdline, runs) in
         [(true, "rd.shell", true), (true, "quiet", false), (false, "rd.shell", false)]
     {
-        let (machine, ends) = Machine::new(cmdline, 20);
+        let machine = Machine::new(cmdline);
         if shell {
             machine.state().put(Path::new("/bin/busybox"), Node::File(Vec::new()));
         }
-        assert_eq!(machine.boot(&ends, LIMIT), End::Power(Power::Reboot));
+        assert_eq!(machine.boot(), End::Power(Power::Reboot));
         assert_eq!(machine.state().calls.iter().any(|call| call == "run /bin/busybox"), runs, "{cmdline}");
     }
 }
 
 #[test]
 fn a_dead_second_nic_does_not_hold_the_boot_up() {
-    let (machine, ends) = Machine::new(&good_cmdline(), 1);
+    let machine = Machine::new(&good_cmdline());
     // eth0 never has a carrier: its driver lies about coming up.
     machine.state().links = vec![link(3, "eth1"), link(2, "eth0")];
     machine.state().fault = Some(machine::Fault {
@@ -306,7 +306,8 @@ fn a_dead_second_nic_does_not_hold_the_boot_up() {
         cause: dayfly_sys::Cause::Errno(5),
         times: 99,
     });
-    assert_eq!(machine.boot(&ends, Duration::from_secs(5)), End::Exec("/sbin/init".to_owned()));
+    assert_eq!(machine.boot(), End::Exec("/sbin/init".to_owned()));
+    assert!(machine.took() < Duration::from_secs(1), "{:?}", machine.took());
 }
 
 #[test]
@@ -323,9 +324,9 @@ fn the_oss_init_gets_what_the_kernel_handed_to_this_one() {
         // Where /proc does not tell, the line does.
         (Way::Initramfs, b"", "s splash -- -x", &["s", "-x"]),
     ] {
-        let (machine, ends) = Machine::new_for(way, &format!("{URL} {cmdline}"), 20);
+        let machine = Machine::new_for(way, &format!("{URL} {cmdline}"));
         machine.state().put(Path::new("/proc/self/cmdline"), Node::File(argv.to_vec()));
-        let end = machine.boot_by(way, &ends, LIMIT);
+        let end = machine.boot_by(way);
         assert_eq!(end, End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
         assert_eq!(machine.state().exec_args, expected, "{cmdline}");
         let log = file(&machine, "/run/dayfly/boot.log");

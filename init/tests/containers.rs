@@ -4,15 +4,14 @@ mod machine;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use dayfly_init::trees::{IMAGE, OS};
 use machine::{End, Machine, Node, State};
 
 fn boot(prepare: impl FnOnce(&mut State)) -> Arc<Machine> {
-    let (machine, ends) = Machine::new("root=live:http://10.0.2.2/os.squashfs ip=dhcp rd.retry=20", 20);
+    let machine = Machine::new("root=live:http://10.0.2.2/os.squashfs ip=dhcp rd.retry=20");
     prepare(&mut machine.state());
-    let end = machine.boot(&ends, Duration::from_secs(20));
+    let end = machine.boot();
     assert_eq!(end, End::Exec("/sbin/init".to_owned()), "{:#?}", machine.state().log);
     machine
 }

@@ -3,13 +3,11 @@
 mod machine;
 
 use std::path::Path;
-use std::time::Duration;
 
 use dayfly_init::trees::{MEDIA, STATE};
 use dayfly_sys::Cause;
 use machine::{End, Machine, Node, State, programs, sha256, squashfs};
 
-const LIMIT: Duration = Duration::from_secs(20);
 const MIB: usize = 1 << 20;
 
 fn cmdline(more: &str) -> String {
@@ -21,9 +19,9 @@ fn cmdline(more: &str) -> String {
 
 /// A step of boot.json, and what was mounted.
 fn boot(cmdline: &str, step: &str, prepare: impl FnOnce(&mut State)) -> (serde_json::Value, Vec<String>) {
-    let (machine, ends) = Machine::new(cmdline, 20);
+    let machine = Machine::new(cmdline);
     prepare(&mut machine.state());
-    let end = machine.boot(&ends, LIMIT);
+    let end = machine.boot();
     assert!(matches!(end, End::Exec(_) | End::Power(_)), "{end:?}");
     let report = machine.report();
     let found = report["steps"].as_array().unwrap().iter().rfind(|row| row["step"] == step);
@@ -177,7 +175,7 @@ fn iso() -> Vec<u8> {
 #[test]
 fn an_iso_on_a_stick_is_one_disk_and_its_label_may_have_blanks() {
     for wanted in ["CDLABEL=A\\x20B", "LABEL=A\\x20B", "/dev/disk/by-label/A\\x20B"] {
-        let (machine, ends) = Machine::new(&format!("root=live:{wanted} rd.timeout=2 panic=-1"), 20);
+        let machine = Machine::new(&format!("root=live:{wanted} rd.timeout=2 panic=-1"));
         {
             let mut state = machine.state();
             state.attach_disk("sdb", iso());
@@ -186,7 +184,7 @@ fn an_iso_on_a_stick_is_one_disk_and_its_label_may_have_blanks() {
             let image = Path::new(MEDIA.root()).join("LiveOS/squashfs.img");
             state.put(&image, Node::File(squashfs(3 << 20)));
         }
-        assert_eq!(machine.boot(&ends, LIMIT), End::Exec("/sbin/init".to_owned()), "{wanted}");
+        assert_eq!(machine.boot(), End::Exec("/sbin/init".to_owned()), "{wanted}");
         let report = machine.report();
         let step =
             report["steps"].as_array().unwrap().iter().rfind(|row| row["step"] == "find").unwrap().clone();

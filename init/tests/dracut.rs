@@ -8,10 +8,9 @@ use std::time::Duration;
 use dayfly_init::boot::Ended;
 use dayfly_init::trees::{IMAGE, OS, OVERLAY, STATE, WRITABLE};
 use dayfly_plan::{Way, paths};
-use dayfly_sys::{Cause, Tree};
+use dayfly_sys::{Cause, Platform, Tree};
 use machine::{End, Fault, Machine, Node, sha256, squashfs};
 
-const LIMIT: Duration = Duration::from_secs(20);
 const EINVAL: i32 = 22;
 
 /// With words that are dracut's to follow.
@@ -24,10 +23,10 @@ fn cmdline() -> String {
 
 #[test]
 fn the_root_is_left_to_dracut() {
-    let (machine, ends) = Machine::new_for(Way::Dracut, &cmdline(), 1);
+    let machine = Machine::new_for(Way::Dracut, &cmdline());
     // A shell of dracut's is dracut's to open.
     machine.state().put(Path::new("/bin/sh"), Node::File(Vec::new()));
-    let end = machine.boot_by(Way::Dracut, &ends, LIMIT);
+    let end = machine.boot_by(Way::Dracut);
     assert_eq!(end, End::Returned(Ended::Left), "{:?}", machine.state().log);
     let report = machine.report();
     assert_eq!(report["outcome"], "handover");
@@ -44,9 +43,9 @@ fn the_root_is_left_to_dracut() {
 #[test]
 fn a_failure_leaves_nothing_mounted_and_the_next_try_can_work() {
     for call in ["open_url http://10.0.2.2/os.squashfs", "mount bind read-only /sysroot/usr"] {
-        let (machine, ends) = Machine::new_for(Way::Dracut, &cmdline(), 20);
+        let machine = Machine::new_for(Way::Dracut, &cmdline());
         machine.state().fault = Some(Fault { call: call.to_owned(), cause: Cause::Errno(EINVAL), times: 99 });
-        let end = machine.boot_by(Way::Dracut, &ends, LIMIT);
+        let end = machine.boot_by(Way::Dracut);
         assert_eq!(end, End::Returned(Ended::Failed), "{:?}", machine.state().log);
         {
             let mut state = machine.state();
@@ -62,7 +61,7 @@ fn a_failure_leaves_nothing_mounted_and_the_next_try_can_work() {
         }
         assert_eq!(machine.report()["outcome"], "failed");
         // Whoever leaves dracut's shell after a repair gets another try.
-        let end = machine.boot_by(Way::Dracut, &ends, LIMIT);
+        let end = machine.boot_by(Way::Dracut);
         assert_eq!(end, End::Returned(Ended::Left), "{:?}", machine.state().log);
         assert_eq!(machine.report()["outcome"], "handover");
     }
@@ -70,7 +69,7 @@ fn a_failure_leaves_nothing_mounted_and_the_next_try_can_work() {
 
 #[test]
 fn an_interface_keeps_the_name_that_udev_gives_it() {
-    let (machine, ends) = Machine::new_for(Way::Dracut, &cmdline(), 1);
+    let machine = Machine::new_for(Way::Dracut, &cmdline());
     let record = Path::new(paths::UDEV_DATA).join("n2");
     machine.state().nodes.remove(&record);
     let udev = std::thread::spawn({
@@ -80,7 +79,7 @@ fn an_interface_keeps_the_name_that_udev_gives_it() {
             let looks =
                 |state: &machine::State| state.calls.iter().filter(|call| call.ends_with("/n2")).count();
             while looks(&machine.state()) < 3 {
-                std::thread::sleep(Duration::from_millis(5));
+                machine.sleep(Duration::from_millis(5));
             }
             let mut state = machine.state();
             assert!(
@@ -95,7 +94,7 @@ fn an_interface_keeps_the_name_that_udev_gives_it() {
             state.put(&record, Node::File(Vec::new()));
         }
     });
-    assert_eq!(machine.boot_by(Way::Dracut, &ends, LIMIT), End::Returned(Ended::Left));
+    assert_eq!(machine.boot_by(Way::Dracut), End::Returned(Ended::Left));
     udev.join().unwrap();
     let report = machine.report();
     let network = report["steps"].as_array().unwrap().iter().find(|step| step["step"] == "network").unwrap();
@@ -104,8 +103,8 @@ fn an_interface_keeps_the_name_that_udev_gives_it() {
 
 #[test]
 fn a_udev_that_never_answers_is_not_waited_for_for_ever() {
-    let (machine, ends) = Machine::new_for(Way::Dracut, &cmdline(), 20);
+    let machine = Machine::new_for(Way::Dracut, &cmdline());
     machine.state().nodes.remove(&Path::new(paths::UDEV_DATA).join("n2"));
-    assert_eq!(machine.boot_by(Way::Dracut, &ends, LIMIT), End::Returned(Ended::Left));
+    assert_eq!(machine.boot_by(Way::Dracut), End::Returned(Ended::Left));
     assert!(machine.state().log.iter().any(|(_, line)| line.contains("eth0: udev is not done with it")));
 }

@@ -6,9 +6,7 @@ mod machine;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use dayfly_init::boot::Ended;
 use dayfly_plan::{Code, Way};
@@ -83,8 +81,8 @@ fn cmdline() -> String {
 const IFUPDOWN: &str = "dayfly.network.handover=ifupdown";
 
 /// A machine with settings in every place.
-fn machine(way: Way, cmdline: &str, speed: u32) -> (Arc<Machine>, Receiver<End>) {
-    let (machine, ends) = Machine::new_for(way, cmdline, speed);
+fn machine(way: Way, cmdline: &str) -> Arc<Machine> {
+    let machine = Machine::new_for(way, cmdline);
     let mut state = machine.state();
     state.served = squashfs(IMAGE);
     state.length = Some(IMAGE as u64);
@@ -130,7 +128,7 @@ fn machine(way: Way, cmdline: &str, speed: u32) -> (Arc<Machine>, Receiver<End>)
         state.put(Path::new("/etc/fstab"), Node::File(b"LABEL=var /var ext4 defaults 0 2\n".to_vec()));
     }
     drop(state);
-    (machine, ends)
+    machine
 }
 
 /// With what a node may have of its own, and a cluster to join.
@@ -145,21 +143,21 @@ fn node_cmdline() -> String {
 
 /// Every call that a good boot makes, by name.
 fn calls_of(way: Way, cmdline: &str) -> BTreeSet<String> {
-    let (machine, ends) = machine(way, cmdline, 1);
+    let machine = machine(way, cmdline);
     let good = match way {
         Way::Dracut => End::Returned(Ended::Left),
         Way::Initramfs | Way::Root => End::Exec("/sbin/init".to_owned()),
     };
-    let end = machine.boot_by(way, &ends, Duration::from_secs(20));
+    let end = machine.boot_by(way);
     let state = machine.state();
     assert_eq!(end, good, "{:#?}", state.log);
     state.calls.iter().cloned().collect()
 }
 
 fn judge(way: Way, cmdline: &str, fault: &Fault) -> Result<(), String> {
-    let (machine, ends) = machine(way, cmdline, 20);
+    let machine = machine(way, cmdline);
     machine.state().fault = Some(fault.clone());
-    let end = machine.boot_by(way, &ends, Duration::from_secs(30));
+    let end = machine.boot_by(way);
     let judged = judge_end(way, fault, &machine.state(), &end);
     machine.forget();
     judged
@@ -297,7 +295,7 @@ fn every_call_fails(way: Way, cmdline: &str, others: &BTreeSet<String>, times: &
     let faults = Arc::new(faults);
     let next = Arc::new(AtomicUsize::new(0));
     let wrong = Arc::new(Mutex::new(Vec::new()));
-    // They mostly wait: more of them than cores is right.
+    // Time goes on when all wait, so the more wait for the same moment, the better.
     let workers: Vec<_> = (0..16)
         .map(|_| {
             let (faults, next, wrong, cmdline) =
@@ -321,10 +319,10 @@ fn every_call_fails(way: Way, cmdline: &str, others: &BTreeSet<String>, times: &
 /// Where even the restart is refused, `boot` comes back, and process 1 stays in its own last loop.
 #[test]
 fn a_refused_restart_is_said() {
-    let (machine, ends) = Machine::new("panic=1", 20);
+    let machine = Machine::new("panic=1");
     machine.state().fault =
         Some(Fault { call: "power Reboot".to_owned(), cause: Cause::Errno(EPERM), times: usize::MAX });
-    assert_eq!(machine.boot(&ends, Duration::from_secs(20)), End::Returned(Ended::Failed));
+    assert_eq!(machine.boot(), End::Returned(Ended::Failed));
     assert!(
         machine.state().screens.contains("power Reboot: Operation not permitted"),
         "{}",

@@ -5,7 +5,6 @@ mod machine;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::time::Duration;
 
 use dayfly_sys::Power;
 use machine::{End, Machine};
@@ -57,9 +56,9 @@ fn a_redirect_to_https_is_followed_or_says_which_build_can() {
             format!("it is redirected to https://{server}/node, and "),
         ),
     ] {
-        let (machine, ends) = Machine::new(&format!("{cmdline} ip=dhcp rd.retry=5"), 20);
+        let machine = Machine::new(&format!("{cmdline} ip=dhcp rd.retry=5"));
         machine.state().real_servers = true;
-        let end = machine.boot(&ends, Duration::from_secs(60));
+        let end = machine.boot();
         let state = machine.state();
         assert_eq!(end, End::Power(Power::Reboot), "{what}: {:#?}", state.log);
         let flat = state.screens.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -4,23 +4,20 @@ mod machine;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
-use std::time::Duration;
 
 use dayfly_plan::Way;
 use dayfly_sys::Cause;
 use machine::configured::file;
 use machine::{End, Fault, Machine, Node};
 
-const LIMIT: Duration = Duration::from_secs(20);
 const CMDLINE: &str = "root=UUID=a ro quiet init=/usr/lib/dayfly/init";
 const EBUSY: i32 = 16;
 const MOUNTS: &[u8] = b"overlay /sysroot overlay rw 0 0\n/dev/vdb /sysroot/var ext4 rw 0 0\n";
 
 #[test]
 fn the_mounted_root_is_the_image() {
-    let (machine, ends) = Machine::new_for(Way::Root, CMDLINE, 1);
-    let end = machine.boot_by(Way::Root, &ends, LIMIT);
+    let machine = Machine::new_for(Way::Root, CMDLINE);
+    let end = machine.boot_by(Way::Root);
     assert_eq!(end, End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
     let report = machine.report();
     assert_eq!((report["outcome"].as_str(), report["way"].as_str()), (Some("handover"), Some("root")));
@@ -76,13 +73,13 @@ fn the_mounted_root_is_the_image() {
 
 #[test]
 fn a_file_that_is_open_for_writing_is_no_reason_not_to_boot() {
-    let (machine, ends) = Machine::new_for(Way::Root, CMDLINE, 1);
+    let machine = Machine::new_for(Way::Root, CMDLINE);
     machine.state().fault = Some(Fault {
         call: "mount read-only /run/dayfly/l".to_owned(),
         cause: Cause::Errno(EBUSY),
         times: 9,
     });
-    assert_eq!(machine.boot_by(Way::Root, &ends, LIMIT), End::Exec("/sbin/init".to_owned()));
+    assert_eq!(machine.boot_by(Way::Root), End::Exec("/sbin/init".to_owned()));
     assert!(
         machine
             .state()
@@ -94,9 +91,9 @@ fn a_file_that_is_open_for_writing_is_no_reason_not_to_boot() {
 
 #[test]
 fn an_init_that_is_dayfly_again_is_told_and_not_repeated() {
-    let (machine, ends) = Machine::new_for(Way::Root, CMDLINE, 1);
+    let machine = Machine::new_for(Way::Root, CMDLINE);
     machine.state().put(Path::new("/run/dayfly/l"), Node::Dir);
-    assert!(matches!(machine.boot_by(Way::Root, &ends, LIMIT), End::Power(_)));
+    assert!(matches!(machine.boot_by(Way::Root), End::Power(_)));
     let state = machine.state();
     assert!(
         state.screens.contains("is Dayfly again") && state.screens.contains("image.root"),
@@ -109,33 +106,33 @@ fn an_init_that_is_dayfly_again_is_told_and_not_repeated() {
 #[test]
 fn the_init_that_is_asked_for_is_the_one_that_dayfly_init_names() {
     let cmdline = format!("{CMDLINE} dayfly.init=/usr/lib/systemd/systemd dayfly.hostname=worker7");
-    let (machine, ends) = Machine::new_for(Way::Root, &cmdline, 1);
-    assert_eq!(machine.boot_by(Way::Root, &ends, LIMIT), End::Exec("/usr/lib/systemd/systemd".to_owned()));
+    let machine = Machine::new_for(Way::Root, &cmdline);
+    assert_eq!(machine.boot_by(Way::Root), End::Exec("/usr/lib/systemd/systemd".to_owned()));
     assert_eq!(file(&machine, "/sysroot/etc/hostname"), "worker7\n");
     assert!(file(&machine, "/sysroot/etc/hosts").contains("127.0.1.1 worker7"), "a new name is in hosts");
     assert_eq!(file(&machine, "/sysroot/etc/machine-id"), "5b1d6c3a8f2e4c7d9a0b1c2d3e4f5a6b\n");
 }
 
 /// A machine whose fstab has a `/var` of its own, on a disk with the label `var`, and which is to be a node of k0s.
-fn with_var(options: &str) -> (Arc<Machine>, Receiver<End>) {
-    let (machine, ends) = Machine::new_for(Way::Root, &format!("{CMDLINE} dayfly.k0s.role=single"), 5);
+fn with_var(options: &str) -> Arc<Machine> {
+    let machine = Machine::new_for(Way::Root, &format!("{CMDLINE} dayfly.k0s.role=single"));
     let mut state = machine.state();
     state.attach_ext4("vdb", "var");
     let fstab = format!("UUID=a / ext4 defaults 0 1\nLABEL=var /var ext4 {options} 0 2\n");
     state.put(Path::new("/etc/fstab"), Node::File(fstab.into_bytes()));
     state.put(Path::new("/usr/bin/k0s"), Node::File(Vec::new()));
     drop(state);
-    (machine, ends)
+    machine
 }
 
 /// What Kubernetes keeps must lie where the OS looks for it, and an OS mounts its `/var` only later.
 #[test]
 fn a_var_of_the_os_is_there_before_anything_is_written_to_it() {
-    let (machine, ends) = with_var("noatime,errors=remount-ro");
+    let machine = with_var("noatime,errors=remount-ro");
     // fsck has mended something.
     machine.state().fsck = 1;
     machine.state().put(Path::new("/proc/mounts"), Node::File(MOUNTS.to_vec()));
-    assert_eq!(machine.boot_by(Way::Root, &ends, LIMIT), End::Exec("/sbin/init".to_owned()));
+    assert_eq!(machine.boot_by(Way::Root), End::Exec("/sbin/init".to_owned()));
     let fstab = file(&machine, "/sysroot/etc/fstab");
     assert!(fstab.contains("\n# LABEL=var /var ext4"), "the OS would mount it again: {fstab}");
     let state = machine.state();
@@ -154,12 +151,12 @@ fn a_var_that_cannot_be_mounted_yet_is_left_to_the_os_and_kubernetes_is_told() {
         ("noauto", 0, "with the option noauto"),
         ("x-systemd.automount,nofail", 0, "with the option x-systemd.automount"),
     ] {
-        let (machine, ends) = with_var(options);
+        let machine = with_var(options);
         machine.state().fsck = fsck;
         machine
             .state()
             .put(Path::new("/proc/mounts"), Node::File(b"overlay /sysroot overlay rw 0 0\n".to_vec()));
-        assert_eq!(machine.boot_by(Way::Root, &ends, LIMIT), End::Exec("/sbin/init".to_owned()), "{options}");
+        assert_eq!(machine.boot_by(Way::Root), End::Exec("/sbin/init".to_owned()), "{options}");
         assert!(
             file(&machine, "/sysroot/etc/fstab").contains("\nLABEL=var /var"),
             "{options}: nobody mounts it"

@@ -14,7 +14,7 @@ use machine::{Machine, sha256, squashfs};
 
 /// Runs a boot's plan up to the image, with or without the step that compares it.
 fn run(cmdline: &str, compares: bool) -> (Result<(), (StepId, Code)>, bool) {
-    let (machine, _ends) = Machine::new(cmdline, 1);
+    let machine = Machine::new(cmdline);
     let sys: Arc<dyn Sys> = Arc::clone(&machine) as _;
     let events = Events::start(&sys);
     let modules = Arc::new(Modules::new(Arc::clone(&sys), events.clone(), &Cmdline::parse("")));
@@ -26,7 +26,12 @@ fn run(cmdline: &str, compares: bool) -> (Result<(), (StepId, Code)>, bool) {
             step.needs.retain(|need| *need != StepId::Verify);
         }
     }
-    let ran = Runner::new(sys, events, modules).run(&plan, Some(Phase::State));
+    let ran = machine.wait_for(|ran| {
+        std::thread::spawn(move || {
+            ran.send(Runner::new(sys, events, modules).run(&plan, Some(Phase::State)));
+        });
+    });
+    let ran = ran.unwrap();
     let is_mounted = machine.state().mounts.iter().any(|mount| mount.contains("/run/dayfly/l"));
     (ran.map(drop).map_err(|(step, failure)| (step, failure.code)), is_mounted)
 }

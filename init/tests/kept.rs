@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use dayfly_init::trees::{IMAGE, STATE};
 use dayfly_sys::{Cause, Power};
@@ -30,8 +29,7 @@ const PLACES: [(&str, &str); 4] = [
 
 /// Boots an image with records of its own below /var; a disk that was filled has those of an older image.
 fn boot(words: &str, is_filled: bool, fault: Option<Fault>) -> (Arc<Machine>, End) {
-    let (machine, ends) =
-        Machine::new(&format!("root=live:http://10.0.2.2/os.squashfs ip=dhcp panic=1 {words}"), 20);
+    let machine = Machine::new(&format!("root=live:http://10.0.2.2/os.squashfs ip=dhcp panic=1 {words}"));
     {
         let mut state = machine.state();
         state.attach_ext4("vdb", "state");
@@ -47,7 +45,7 @@ fn boot(words: &str, is_filled: bool, fault: Option<Fault>) -> (Arc<Machine>, En
         }
         state.fault = fault;
     }
-    let end = machine.boot(&ends, Duration::from_secs(60));
+    let end = machine.boot();
     (machine, end)
 }
 
@@ -178,8 +176,7 @@ fn a_write_protected_disk_is_read() {
 /// What was set aside once stood in the way of the second time, for ever.
 #[test]
 fn what_was_set_aside_twice_is_kept_twice() {
-    let (machine, ends) =
-        Machine::new(&format!("root=live:http://10.0.2.2/os.squashfs ip=dhcp {WANTED}"), 20);
+    let machine = Machine::new(&format!("root=live:http://10.0.2.2/os.squashfs ip=dhcp {WANTED}"));
     let disk = |path: &str| PathBuf::from(STATE.root()).join(path);
     {
         let mut state = machine.state();
@@ -187,7 +184,7 @@ fn what_was_set_aside_twice_is_kept_twice() {
         state.put(&disk("var"), Node::Symlink(PathBuf::from("/etc")));
         state.put(&disk("var.set-aside/x"), Node::File("first".into()));
     }
-    assert_eq!(machine.boot(&ends, Duration::from_secs(60)), End::Exec("/sbin/init".to_owned()));
+    assert_eq!(machine.boot(), End::Exec("/sbin/init".to_owned()));
     let state = machine.state();
     assert_eq!(state.nodes.get(&disk("var.set-aside-2")), Some(&Node::Symlink(PathBuf::from("/etc"))));
     assert_eq!(state.nodes.get(&disk("var.set-aside/x")), Some(&Node::File("first".into())));

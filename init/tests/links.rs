@@ -3,20 +3,19 @@
 mod machine;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use dayfly_init::trees::{IMAGE, OS, STATE};
 use machine::{End, Machine, Node, State};
 
 /// Boots with a state disk.
 fn boot(prepare: impl FnOnce(&mut State)) -> std::sync::Arc<Machine> {
-    let (machine, ends) = Machine::new("root=live:http://10.0.2.2/os.squashfs ip=dhcp panic=1", 20);
+    let machine = Machine::new("root=live:http://10.0.2.2/os.squashfs ip=dhcp panic=1");
     {
         let mut state = machine.state();
         state.attach_ext4("vdb", "state");
         prepare(&mut state);
     }
-    let end = machine.boot(&ends, Duration::from_secs(120));
+    let end = machine.boot();
     assert_eq!(end, End::Exec("/sbin/init".to_owned()), "{:#?}", machine.state().log);
     machine
 }

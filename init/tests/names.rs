@@ -4,24 +4,22 @@ mod machine;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use dayfly_plan::Way;
 use machine::configured::file;
 use machine::{End, Machine, Node, State};
 
-const LIMIT: Duration = Duration::from_secs(20);
 const IMAGE: &str = "root=live:http://10.0.2.2/os.squashfs ip=dhcp";
 /// What rules by name and `${hostname}` see.
 const RULE: &str = "version = 1\n[[match]]\nwhen.hostname = \"NAME\"\nroot.size = \"5M\"\n";
 
 fn boots(way: Way, cmdline: &str, prepare: impl FnOnce(&mut State)) -> Arc<Machine> {
-    let (machine, ends) = match way {
-        Way::Root => Machine::new_for(way, cmdline, 20),
-        _ => Machine::new(cmdline, 20),
+    let machine = match way {
+        Way::Root => Machine::new_for(way, cmdline),
+        _ => Machine::new(cmdline),
     };
     prepare(&mut machine.state());
-    let end = machine.boot_by(way, &ends, LIMIT);
+    let end = machine.boot_by(way);
     assert_eq!(end, End::Exec("/sbin/init".to_owned()), "{cmdline}: {:#?}", machine.state().log);
     machine
 }

@@ -4,16 +4,14 @@ mod machine;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use machine::{End, Machine, Node, link};
 
-const LIMIT: Duration = Duration::from_secs(20);
 const URL: &str = "root=live:http://10.0.2.2/os.squashfs";
 
 /// Boots with eth0, eth1 and eth2, and gives the machine back when the OS's init runs.
 fn booted(words: &str, cards: u32, prepare: impl FnOnce(&mut machine::State)) -> Arc<Machine> {
-    let (machine, ends) = Machine::new(&format!("{URL} {words}"), 5);
+    let machine = Machine::new(&format!("{URL} {words}"));
     {
         let mut state = machine.state();
         for index in 3..2 + cards {
@@ -22,7 +20,7 @@ fn booted(words: &str, cards: u32, prepare: impl FnOnce(&mut machine::State)) ->
         }
         prepare(&mut state);
     }
-    assert_eq!(machine.boot(&ends, LIMIT), End::Exec("/sbin/init".to_owned()), "{:#?}", machine.state().log);
+    assert_eq!(machine.boot(), End::Exec("/sbin/init".to_owned()), "{:#?}", machine.state().log);
     machine
 }
 
@@ -220,9 +218,9 @@ fn ip_names_a_card_as_the_os_does() {
 
 #[test]
 fn a_card_that_is_not_there_is_told_with_those_that_are() {
-    let (machine, ends) = Machine::new(&format!("{URL} ip=enp9s0:dhcp rd.retry=2"), 20);
+    let machine = Machine::new(&format!("{URL} ip=enp9s0:dhcp rd.retry=2"));
     at_place(&mut machine.state(), "pci0000:00/0000:00:03.0/virtio0");
-    assert_eq!(machine.boot(&ends, LIMIT), End::Power(dayfly_sys::Power::Reboot));
+    assert_eq!(machine.boot(), End::Power(dayfly_sys::Power::Reboot));
     let screen = machine.state().screens.split_whitespace().collect::<Vec<_>>().join(" ");
     let words = "ip= names enp9s0, which this machine has not: eth0 is enp0s3 (52:54:00:12:34:02)";
     assert!(screen.contains(words), "{screen}");

@@ -3,13 +3,11 @@
 mod machine;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use dayfly_sys::Power;
 use machine::configured::file;
 use machine::{End, Machine, Node, sha256, squashfs};
 
-const LIMIT: Duration = Duration::from_secs(20);
 const URL: &str = "root=live:http://10.0.2.2/os.squashfs ip=dhcp";
 
 fn good_cmdline() -> String {
@@ -19,14 +17,14 @@ fn good_cmdline() -> String {
 #[test]
 fn a_boot_is_reported_and_kept() {
     let cmdline = format!("{} dayfly.report=http://log.example/boots", good_cmdline());
-    let (machine, ends) = Machine::new(&cmdline, 1);
+    let machine = Machine::new(&cmdline);
     let history = Path::new("/sysroot/var/log/dayfly");
     for number in 1..=20 {
         let old = history.join(format!("{number:06}.json"));
         machine.state().nodes.insert(old, Node::File(b"old".to_vec()));
     }
     machine.state().nodes.insert(history.join("mine.json"), Node::File(b"{}".to_vec()));
-    assert_eq!(machine.boot(&ends, LIMIT), End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
+    assert_eq!(machine.boot(), End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
 
     let posted: serde_json::Value = serde_json::from_slice(&machine.state().posted[0]).unwrap();
     assert_eq!(posted["outcome"], "handover");
@@ -52,12 +50,12 @@ fn a_boot_is_reported_and_kept() {
 /// Every later record had the name 1000000.json, which the next one replaced.
 #[test]
 fn a_record_with_the_last_number_does_not_end_the_history() {
-    let (machine, ends) = Machine::new(&good_cmdline(), 1);
+    let machine = Machine::new(&good_cmdline());
     let history = Path::new("/sysroot/var/log/dayfly");
     for name in ["000007.json", "999999.json", "999999.log"] {
         machine.state().nodes.insert(history.join(name), Node::File(b"old".to_vec()));
     }
-    assert_eq!(machine.boot(&ends, LIMIT), End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
+    assert_eq!(machine.boot(), End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
     let state = machine.state();
     let names: Vec<&str> = state
         .nodes
@@ -71,9 +69,9 @@ fn a_record_with_the_last_number_does_not_end_the_history() {
 #[test]
 fn a_report_that_nobody_takes_does_not_hold_the_boot() {
     let cmdline = format!("{} dayfly.report=http://log.example/boots", good_cmdline());
-    let (machine, ends) = Machine::new(&cmdline, 1);
+    let machine = Machine::new(&cmdline);
     machine.state().post_status = 503;
-    assert_eq!(machine.boot(&ends, LIMIT), End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
+    assert_eq!(machine.boot(), End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
     let report = machine.report();
     let step = report["steps"].as_array().unwrap().iter().find(|step| step["step"] == "report").unwrap();
     assert_eq!((&step["outcome"], &step["failure"]["code"]), (&"tolerated".into(), &"report.refused".into()));
@@ -81,13 +79,12 @@ fn a_report_that_nobody_takes_does_not_hold_the_boot() {
 
 #[test]
 fn a_failed_boot_is_reported_and_kept_on_the_state_disk() {
-    let (machine, ends) = Machine::new(
+    let machine = Machine::new(
         "root=live:http://10.0.2.2/os.squashfs dayfly.report=http://log.example/boots rd.retry=2",
-        20,
     );
     machine.state().status = 404;
     machine.state().nodes.insert(PathBuf::from("/run/dayfly/state/var"), Node::Dir);
-    assert_eq!(machine.boot(&ends, LIMIT), End::Power(Power::Reboot), "{:?}", machine.state().log);
+    assert_eq!(machine.boot(), End::Power(Power::Reboot), "{:?}", machine.state().log);
     let posted: serde_json::Value = serde_json::from_slice(&machine.state().posted[0]).unwrap();
     assert_eq!(
         (&posted["outcome"], &posted["failure"]["code"]),

@@ -2,8 +2,6 @@
 
 mod machine;
 
-use std::time::Duration;
-
 use machine::{End, Machine, sha256, squashfs};
 
 const MIB: usize = 1 << 20;
@@ -14,10 +12,10 @@ fn boot(tags: &[&'static str]) -> (Vec<u64>, End) {
         "root=live:http://10.0.2.2/os.squashfs ip=dhcp dayfly.image.sha256={} rd.retry=300",
         sha256(&squashfs(3 * MIB))
     );
-    let (machine, ends) = Machine::new(&cmdline, 20);
+    let machine = Machine::new(&cmdline);
     machine.state().cut = Some(MIB);
     machine.state().tags = tags.to_vec();
-    let end = machine.boot(&ends, Duration::from_secs(60));
+    let end = machine.boot();
     let asked_from = machine.state().asked_from.clone();
     (asked_from, end)
 }

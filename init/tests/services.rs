@@ -10,7 +10,7 @@ use machine::{Machine, Node};
 
 /// An image of these paths; a path with ` -> ` is a symlink.
 fn manager_of(paths: &[&str], init: &str) -> Option<Manager> {
-    let (machine, _ends) = Machine::new("", 1);
+    let machine = Machine::new("");
     for path in paths {
         let (path, node) = match path.split_once(" -> ") {
             Some((path, target)) => (path, Node::Symlink(PathBuf::from(target))),
@@ -23,7 +23,7 @@ fn manager_of(paths: &[&str], init: &str) -> Option<Manager> {
 
 #[test]
 fn an_init_that_leads_to_itself_is_an_error() {
-    let (machine, _ends) = Machine::new("", 1);
+    let machine = Machine::new("");
     machine.state().put(Path::new("/image/sbin/init"), Node::Symlink(PathBuf::from("init")));
     let error = Manager::of_init(&*machine, Tree::image("/image"), "/sbin/init").unwrap_err();
     assert_eq!(error.errno(), Some(40));

@@ -4,8 +4,6 @@ mod machine;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
-use std::time::Duration;
 
 use dayfly_formats::mac::Mac;
 use dayfly_plan::{Credential, Fact, Facts, Secret, Source, Store, plan, settings};
@@ -13,21 +11,20 @@ use dayfly_sys::{Cause, Power};
 use machine::{End, Fault, Machine, Node, State, link, sha256, squashfs};
 use serde_json::Value;
 
-const LIMIT: Duration = Duration::from_secs(20);
 const IMAGE: &str = "root=live:http://10.0.2.2/os.squashfs ip=dhcp rd.retry=20";
 /// Three strings of type 11: the host name `worker7`, an empty settings file, and words.
 const SMBIOS: &[u8] = include_bytes!("../formats/src/smbios/qemu-2.8.dmi");
 
-fn start(cmdline: &str, prepare: impl FnOnce(&mut State)) -> (Arc<Machine>, Receiver<End>) {
-    let (machine, ends) = Machine::new(cmdline, 20);
+fn start(cmdline: &str, prepare: impl FnOnce(&mut State)) -> Arc<Machine> {
+    let machine = Machine::new(cmdline);
     prepare(&mut machine.state());
-    (machine, ends)
+    machine
 }
 
 /// Boots to the OS's init; boot.json.
 fn boots(cmdline: &str, prepare: impl FnOnce(&mut State)) -> (Arc<Machine>, Value) {
-    let (machine, ends) = start(cmdline, prepare);
-    let end = machine.boot(&ends, LIMIT);
+    let machine = start(cmdline, prepare);
+    let end = machine.boot();
     assert_eq!(end, End::Exec("/sbin/init".to_owned()), "{:#?}", machine.state().log);
     let report = machine.report();
     (machine, report)
@@ -35,8 +32,8 @@ fn boots(cmdline: &str, prepare: impl FnOnce(&mut State)) -> (Arc<Machine>, Valu
 
 /// Boots to the failure screen; it has this code and these words.
 fn fails(cmdline: &str, code: &str, words: &str, prepare: impl FnOnce(&mut State)) -> Arc<Machine> {
-    let (machine, ends) = start(cmdline, prepare);
-    assert_eq!(machine.boot(&ends, LIMIT), End::Power(Power::Reboot), "{code}: {:#?}", machine.state().log);
+    let machine = start(cmdline, prepare);
+    assert_eq!(machine.boot(), End::Power(Power::Reboot), "{code}: {:#?}", machine.state().log);
     let flat = machine.state().screens.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(flat.contains(&format!("Code: {code} ")), "{code}: {flat}");
     assert!(flat.contains(words), "{code}: {words:?} is not in {flat}");

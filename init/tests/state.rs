@@ -3,12 +3,9 @@
 mod machine;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use dayfly_sys::Cause;
 use machine::{End, Fault, Machine, Node, State, programs, sha256, squashfs};
-
-const LIMIT: Duration = Duration::from_secs(20);
 
 fn cmdline(more: &str) -> String {
     let sha256 = sha256(&squashfs(3 << 20));
@@ -21,9 +18,9 @@ fn blank() -> Vec<u8> {
 
 /// Boots, and gives the step `state` of boot.json and all disks as they are afterwards.
 fn boot(more: &str, prepare: impl FnOnce(&mut State)) -> (serde_json::Value, Vec<(PathBuf, Vec<u8>)>) {
-    let (machine, ends) = Machine::new(&cmdline(more), 20);
+    let machine = Machine::new(&cmdline(more));
     prepare(&mut machine.state());
-    let end = machine.boot(&ends, LIMIT);
+    let end = machine.boot();
     assert!(matches!(end, End::Exec(_) | End::Power(_)), "{end:?}");
     let report = machine.report();
     let step = report["steps"].as_array().unwrap().iter().rfind(|step| step["step"] == "state").unwrap();
@@ -198,9 +195,9 @@ fn a_large_file_system_without_its_head_is_not_blank() {
         let made = made.expect("mkfs.ext4 (e2fsprogs)");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         std::os::unix::fs::FileExt::write_all_at(&file, &vec![0; zeroed], 0).unwrap();
-        let (machine, ends) = Machine::new(&cmdline("dayfly.state.create=blank"), 20);
+        let machine = Machine::new(&cmdline("dayfly.state.create=blank"));
         machine.state().attach_host_disk("vdb", &disk);
-        machine.boot(&ends, LIMIT);
+        machine.boot();
         let report = machine.report();
         let step = report["steps"].as_array().unwrap().iter().rfind(|step| step["step"] == "state").unwrap();
         assert!(step["failure"]["wrong"].as_str().unwrap().contains(words), "{words}: {step:#}");

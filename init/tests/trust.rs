@@ -4,12 +4,10 @@ mod machine;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use dayfly_sys::Power;
 use machine::{End, Machine, Node, State, sha256, squashfs};
 
-const LIMIT: Duration = Duration::from_secs(20);
 const SETTINGS: &str = "http://10.0.2.2/node.toml";
 const CA: &str = include_str!("../formats/src/x509/ca.pem");
 const OTHER_CA: &str = include_str!("../formats/src/x509/ca-other.pem");
@@ -33,9 +31,9 @@ fn put(state: &mut State, path: &str, text: &str) {
 }
 
 fn boot(cmdline: &str, prepare: impl FnOnce(&mut State)) -> (Arc<Machine>, End) {
-    let (machine, ends) = Machine::new(cmdline, 20);
+    let machine = Machine::new(cmdline);
     prepare(&mut machine.state());
-    let end = machine.boot(&ends, LIMIT);
+    let end = machine.boot();
     (machine, end)
 }
 

@@ -6,7 +6,6 @@ mod machine;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use dayfly_init::trees::{IMAGE, OS, STATE};
 use dayfly_plan::{DEFAULTS, Writer};
@@ -93,7 +92,7 @@ type Nodes = BTreeMap<PathBuf, Node>;
 
 /// Boots an image that has these files beside its others, with these on a state disk.
 fn boot(image: &Nodes, disk: &Nodes, prepare: impl FnOnce(&mut State)) -> Arc<Machine> {
-    let (machine, ends) = Machine::new(CMDLINE, 20);
+    let machine = Machine::new(CMDLINE);
     {
         let mut state = machine.state();
         state.attach_ext4("vda", "state");
@@ -104,7 +103,7 @@ fn boot(image: &Nodes, disk: &Nodes, prepare: impl FnOnce(&mut State)) -> Arc<Ma
         }
         prepare(&mut state);
     }
-    let end = machine.boot(&ends, Duration::from_secs(20));
+    let end = machine.boot();
     assert_eq!(end, End::Exec("/sbin/init".to_owned()), "{:#?}", machine.state().log);
     machine
 }
@@ -221,9 +220,9 @@ fn a_link_that_cannot_be_put_back_is_told() {
 /// What an image does not have costs one look.
 #[test]
 fn a_path_of_another_distribution_costs_one_look() {
-    let (machine, ends) = Machine::new(CMDLINE, 20);
+    let machine = Machine::new(CMDLINE);
     machine.state().attach_ext4("vda", "state");
-    assert_eq!(machine.boot(&ends, Duration::from_secs(20)), End::Exec("/sbin/init".to_owned()));
+    assert_eq!(machine.boot(), End::Exec("/sbin/init".to_owned()));
     let state = machine.state();
     let other = DEFAULTS.iter().filter(|owned| {
         owned.writer == Writer::Packages && owned.path.starts_with("/var/") && owned.path != "/var/lib/dpkg"

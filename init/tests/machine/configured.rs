@@ -2,11 +2,8 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::{End, Machine, Node, State, sha256, squashfs};
-
-const LIMIT: Duration = Duration::from_secs(20);
 
 fn cmdline(more: &str) -> String {
     let sha256 = sha256(&squashfs(3 << 20));
@@ -15,11 +12,11 @@ fn cmdline(more: &str) -> String {
 
 /// Boots with these settings in the initramfs.
 pub fn boot(file: &str, more: &str, prepare: impl FnOnce(&mut State)) -> (Arc<Machine>, End) {
-    let (machine, ends) = Machine::new(&cmdline(more), 1);
+    let machine = Machine::new(&cmdline(more));
     let text = format!("version = 1\n{file}");
     machine.state().put(Path::new("/etc/dayfly.toml"), Node::File(text.into_bytes()));
     prepare(&mut machine.state());
-    let end = machine.boot(&ends, LIMIT);
+    let end = machine.boot();
     (machine, end)
 }
 

@@ -2,11 +2,14 @@
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dayfly_formats::dhcp4::{Message, MessageType, Op, code};
 use dayfly_formats::udp4::{self, Checksum};
 use dayfly_sys::{PacketPort, Result};
+
+use super::Clock;
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 
@@ -15,13 +18,13 @@ pub struct Port {
     /// Of the address that it gives: 13 more than this.
     last: u8,
     name: String,
-    speed: u32,
+    clock: Arc<Clock>,
     queue: VecDeque<Vec<u8>>,
 }
 
 impl Port {
-    pub fn new(answers: bool, last: u8, name: String, speed: u32) -> Self {
-        Self { answers, last, name, speed, queue: VecDeque::new() }
+    pub fn new(answers: bool, last: u8, name: String, clock: Arc<Clock>) -> Self {
+        Self { answers, last, name, clock, queue: VecDeque::new() }
     }
 }
 
@@ -58,7 +61,7 @@ impl PacketPort for Port {
 
     fn receive(&mut self, limit: Duration) -> Result<Option<(Vec<u8>, bool)>> {
         if self.queue.is_empty() {
-            std::thread::sleep(limit / self.speed);
+            self.clock.sleep(limit);
         }
         Ok(self.queue.pop_front().map(|packet| (packet, true)))
     }

@@ -3,6 +3,7 @@
 //! gives on demand; the real kernel is tested in namespaces and in virtual machines.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+mod clock;
 pub mod configured;
 mod dhcp;
 mod files;
@@ -11,16 +12,18 @@ mod node;
 pub mod programs;
 mod streams;
 mod sys;
+mod threads;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+#[allow(unused_imports, reason = "not every test file lets calls panic")]
+pub use clock::hang_for_good;
+use clock::{Answer, Clock};
 use dayfly_init::boot::{Ended, boot};
 use dayfly_init::panic;
 use dayfly_plan::{Way, paths};
@@ -49,7 +52,7 @@ pub enum End {
     Power(Power),
     /// `boot` came back: only right under dracut, or where the machine refused to go down.
     Returned(Ended),
-    /// Nothing of that, in the time given.
+    /// Nothing of that, and nothing ever will: see [`clock`].
     Hung,
 }
 
@@ -140,19 +143,15 @@ impl State {
 /// The fake.
 pub struct Machine {
     state: Arc<Mutex<State>>,
-    started: Instant,
-    /// How much faster its clock runs.
-    speed: u32,
-    ends: Mutex<Sender<End>>,
-    /// Whether the OS runs, or the power is off: no thread of the boot is there any more.
-    over: AtomicBool,
+    clock: Arc<Clock>,
+    /// Whoever waits for the end.
+    ends: Mutex<Option<Answer<End>>>,
 }
 
 impl Machine {
     /// A machine with one NIC, an index without modules, and an image server; the command line is the test's.
-    pub fn new(cmdline: &str, speed: u32) -> (Arc<Self>, Receiver<End>) {
-        let (sender, receiver) = channel();
-        let machine = Self {
+    pub fn new(cmdline: &str) -> Arc<Self> {
+        Arc::new(Self {
             state: Arc::new(Mutex::new(State {
                 nodes: files::initramfs(cmdline),
                 calls: Vec::new(),
@@ -210,17 +209,14 @@ impl Machine {
                 etc_in_usr: false,
                 owners: BTreeMap::new(),
             })),
-            started: Instant::now(),
-            speed,
-            ends: Mutex::new(sender),
-            over: AtomicBool::new(false),
-        };
-        (Arc::new(machine), receiver)
+            clock: Arc::new(Clock::new()),
+            ends: Mutex::default(),
+        })
     }
 
     /// The machine that Dayfly finds in that way.
-    pub fn new_for(way: Way, cmdline: &str, speed: u32) -> (Arc<Self>, Receiver<End>) {
-        let (machine, ends) = Self::new(cmdline, speed);
+    pub fn new_for(way: Way, cmdline: &str) -> Arc<Self> {
+        let machine = Self::new(cmdline);
         if way == Way::Dracut {
             let mut state = machine.state();
             // What the kernel was told is a part of what dracut says.
@@ -232,7 +228,7 @@ impl Machine {
         if way == Way::Root {
             machine.state().install();
         }
-        (machine, ends)
+        machine
     }
 
     /// Everything there is, to look at or to change.
@@ -241,27 +237,40 @@ impl Machine {
     }
 
     /// Boots as the init of an initramfs, and says how it ended.
-    pub fn boot(self: &Arc<Self>, ends: &Receiver<End>, limit: Duration) -> End {
-        self.boot_by(Way::Initramfs, ends, limit)
+    pub fn boot(self: &Arc<Self>) -> End {
+        self.boot_by(Way::Initramfs)
     }
 
     /// The same in any way.
-    pub fn boot_by(self: &Arc<Self>, way: Way, ends: &Receiver<End>, limit: Duration) -> End {
-        let machine = Arc::clone(self);
-        std::thread::spawn(move || {
-            // What `panic::guard` says for the main thread of the product.
-            panic::tell({
-                let machine = Arc::clone(&machine);
-                move |failure| match way {
-                    Way::Dracut => machine.end(End::Returned(Ended::Failed)),
-                    Way::Initramfs | Way::Root => panic::restart(&*machine, &failure),
-                }
+    pub fn boot_by(self: &Arc<Self>, way: Way) -> End {
+        let end = self.wait_for(|end| {
+            *self.ends.lock().unwrap() = Some(end);
+            let machine = Arc::clone(self);
+            std::thread::spawn(move || {
+                // What `panic::guard` says for the main thread of the product.
+                panic::tell({
+                    let machine = Arc::clone(&machine);
+                    move |failure| match way {
+                        Way::Dracut => machine.end(End::Returned(Ended::Failed)),
+                        Way::Initramfs | Way::Root => panic::restart(&*machine, &failure),
+                    }
+                });
+                let sys: Arc<dyn Sys> = Arc::clone(&machine) as _;
+                let ended = boot(&sys, way, &[]);
+                machine.end(End::Returned(ended));
             });
-            let sys: Arc<dyn Sys> = Arc::clone(&machine) as _;
-            let ended = boot(&sys, way, &[]);
-            machine.end(End::Returned(ended));
         });
-        ends.recv_timeout(limit).unwrap_or(End::Hung)
+        end.unwrap_or(End::Hung)
+    }
+
+    /// Starts something on other threads and waits for its answer, while the machine's time goes on.
+    pub fn wait_for<T: Send + 'static>(&self, start: impl FnOnce(Answer<T>)) -> Option<T> {
+        self.clock.drive(start)
+    }
+
+    /// How long the boot has taken, by the machine's clock.
+    pub fn took(&self) -> Duration {
+        self.clock.took()
     }
 
     /// boot.json as the OS finds it.
@@ -273,8 +282,9 @@ impl Machine {
         serde_json::from_slice(bytes).unwrap()
     }
 
-    /// Lets go of what takes memory: threads that were left behind may hold the machine for as long as the tests run.
+    /// Ends the threads that were left behind, and lets go of what takes memory.
     pub fn forget(&self) {
+        self.clock.end();
         let mut state = self.state();
         state.nodes.clear();
         state.served.clear();
@@ -283,29 +293,22 @@ impl Machine {
         state.log.clear();
     }
 
-    /// The end of the calling thread, and of every other one at its next look at the machine.
+    /// The end of all threads of the boot.
     fn end_for_good(&self, end: End) -> ! {
-        self.over.store(true, Ordering::Release);
         self.end(end);
-        vanish()
-    }
-
-    /// Ends the calling thread if the machine has ended.
-    fn is_on(&self) {
-        // A second unwinding would end the tests.
-        if self.over.load(Ordering::Acquire) && !std::thread::panicking() {
-            vanish()
-        }
+        self.clock.end();
+        clock::vanish()
     }
 
     fn end(&self, end: End) {
-        // The test may have stopped waiting.
-        let _ = self.ends.lock().unwrap().send(end);
+        if let Some(ends) = &*self.ends.lock().unwrap() {
+            ends.send(end);
+        }
     }
 
     /// Records a call, and fails it if it is the one.
     fn call(&self, operation: &str, subject: impl std::fmt::Display) -> Result<MutexGuard<'_, State>> {
-        self.is_on();
+        self.clock.look();
         let name = format!("{operation} {subject}");
         let mut state = self.state();
         state.calls.push(name.clone());
@@ -331,11 +334,6 @@ impl Machine {
         }
         Ok(state)
     }
-}
-
-/// Unwinds the thread, and past the hook: this is no panic.
-fn vanish() -> ! {
-    std::panic::resume_unwind(Box::new("the machine has ended"))
 }
 
 /// An Ethernet NIC that is down.

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::{End, Machine, Node, State, sha256, squashfs};
 
@@ -12,9 +11,9 @@ impl Machine {
         let sha256 = sha256(&squashfs(3 << 20));
         let cmdline =
             format!("root=live:http://10.0.2.2/os.squashfs ip=dhcp dayfly.image.sha256={sha256} {words}");
-        let (machine, ends) = Self::new(&cmdline, 1);
+        let machine = Self::new(&cmdline);
         prepare(&mut machine.state());
-        let end = machine.boot(&ends, Duration::from_secs(20));
+        let end = machine.boot();
         assert_eq!(end, End::Exec("/sbin/init".to_owned()), "{:?}", machine.state().log);
         machine
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use dayfly_sys::{Backing, RamFile, Result, Uevents, own};
 
+use super::clock::{self, Clock};
 use super::{Node, State};
 
 /// A memory file; the loop device finds it under its path.
@@ -37,25 +38,31 @@ impl RamFile for Ram {
     }
 }
 
-pub(super) struct Silence {
-    pub(super) speed: u32,
-}
+pub(super) struct Silence(pub(super) Arc<Clock>);
 
 impl Uevents for Silence {
     fn next(&mut self, limit: Duration) -> Result<Option<Vec<u8>>> {
-        std::thread::sleep(limit / self.speed);
+        self.0.sleep(limit);
         Ok(None)
     }
 }
 
+/// A connection with a server that is real.
+pub(super) struct Real(pub(super) Box<dyn Read + Send>);
+
+impl Read for Real {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        clock::outside(|| self.0.read(bytes))
+    }
+}
+
 /// A connection that stands, and brings nothing more.
-pub(super) struct Hung;
+pub(super) struct Hung(pub(super) Arc<Clock>);
 
 impl Read for Hung {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        loop {
-            std::thread::park();
-        }
+        self.0.hang();
+        Err(io::ErrorKind::ConnectionAborted.into())
     }
 }
 

@@ -11,8 +11,8 @@ use dayfly_sys::{
     SysError, Tree, TreePath, Uevents,
 };
 
-use super::streams::{Broken, Hung, Ram, Silence};
-use super::{EINVAL, EISDIR, ENOENT, ENOTDIR, End, Machine, Node, dhcp, errno, programs};
+use super::streams::{Broken, Hung, Ram, Real, Silence};
+use super::{EINVAL, EISDIR, ENOENT, ENOTDIR, End, Machine, Node, clock, dhcp, errno, programs};
 
 impl Files for Machine {
     fn read(&self, path: &TreePath) -> Result<Vec<u8>> {
@@ -189,7 +189,7 @@ impl Devices for Machine {
 
     fn uevents(&self) -> Result<Box<dyn Uevents>> {
         self.call("uevents", "all").map(drop)?;
-        Ok(Box::new(Silence { speed: self.speed }))
+        Ok(Box::new(Silence(Arc::clone(&self.clock))))
     }
 
     fn ram_file(&self, name: &str) -> Result<Box<dyn RamFile>> {
@@ -246,7 +246,7 @@ impl Network for Machine {
             state.dhcp && !state.silent.contains(&index),
             last,
             state.dhcp_name.clone(),
-            self.speed,
+            Arc::clone(&self.clock),
         )))
     }
 
@@ -268,7 +268,9 @@ impl Http for Machine {
         state.requests += 1;
         if state.real_servers {
             drop(state);
-            return Kernel::new().send(request);
+            let mut response = clock::outside(|| Kernel::new().send(request))?;
+            response.body = Box::new(Real(response.body));
+            return Ok(response);
         }
         let first = state.defaults.iter().min_by_key(|(_, metric)| **metric).map(|(index, _)| *index);
         if state.server_behind.is_some() && first != state.server_behind {
@@ -284,7 +286,7 @@ impl Http for Machine {
         state.asked_from.push(from);
         let rest: Vec<u8> = state.served.iter().copied().skip(from as usize).collect();
         let body: Box<dyn Read + Send> = match state.cut {
-            None if state.hangs => Box::new(Cursor::new(rest).chain(Hung)),
+            None if state.hangs => Box::new(Cursor::new(rest).chain(Hung(Arc::clone(&self.clock)))),
             Some(cut) => Box::new(Cursor::new(rest.into_iter().take(cut).collect::<Vec<u8>>()).chain(Broken)),
             None => Box::new(Cursor::new(rest)),
         };
@@ -300,18 +302,16 @@ impl Http for Machine {
 
 impl Platform for Machine {
     fn now(&self) -> Duration {
-        self.is_on();
-        Duration::from_secs(2) + self.started.elapsed() * self.speed
+        self.clock.look();
+        self.clock.now()
     }
 
     fn sleep(&self, time: Duration) {
-        std::thread::sleep(time / self.speed);
-        self.is_on();
+        self.clock.sleep(time);
     }
 
     fn park(&self, limit: Duration) {
-        std::thread::park_timeout(limit / self.speed);
-        self.is_on();
+        self.clock.park(limit);
     }
 
     fn clock(&self) -> u64 {
