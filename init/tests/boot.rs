@@ -9,7 +9,7 @@ use dayfly_init::trees::IMAGE;
 use dayfly_plan::Way;
 use dayfly_sys::Power;
 use machine::configured::file;
-use machine::{End, Machine, Node, link, sha256, squashfs};
+use machine::{End, Machine, Node, firmware, link, sha256, squashfs};
 
 const URL: &str = "root=live:http://10.0.2.2/os.squashfs ip=dhcp";
 
@@ -42,6 +42,7 @@ fn a_boot_ends_in_the_init_of_the_image() {
     assert!(file(&machine, "/sysroot/etc/hosts").contains("10.0.2.15 worker7"));
     assert!(file(&machine, "/etc/resolv.conf").contains("nameserver 10.0.2.3"));
     assert_eq!(file(&machine, "/sysroot/etc/machine-id").trim().len(), 32);
+    assert!(file(&machine, "/run/dayfly/boot.log").contains("machine-id from firmware UUID"));
     assert!(
         file(&machine, "/sysroot/etc/systemd/system/kubelet.service").contains("ExecStart=/usr/bin/kubelet")
     );
@@ -51,6 +52,10 @@ fn a_boot_ends_in_the_init_of_the_image() {
         state.nodes.get(Path::new("/sysroot/etc/systemd/system/multi-user.target.wants/kubelet.service")),
         Some(&Node::Symlink(PathBuf::from("../kubelet.service")))
     );
+    for fact in ["/proc/cmdline", firmware::TABLE] {
+        let reads = state.calls.iter().filter(|call| **call == format!("read {fact}")).count();
+        assert_eq!(reads, 1, "{fact} is read once, and every step has it from there");
+    }
     assert_eq!(state.modules, ["/lib/modules/6.1.0-fake/kernel/virtio_net.ko"]);
     assert_eq!(state.epoch, 1_700_000_000, "a clock in 1970 is set to the build's time");
     assert_eq!(state.hostname.as_deref(), Some("worker7"));

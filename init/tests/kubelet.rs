@@ -5,7 +5,7 @@ mod machine;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use machine::{Machine, Node};
+use machine::{Machine, Node, State};
 
 const CA: &str = include_str!("../formats/src/x509/ca.pem");
 const OTHER: &str = include_str!("../formats/src/x509/ca-other.pem");
@@ -130,16 +130,27 @@ fn an_image_for_another_kernel_is_told_of() {
 
 #[test]
 fn a_kernel_without_what_pods_need_is_told_of() {
-    let machine = boot(&server(CA), |state| {
+    let controllers = |state: &mut State| {
         let controllers = Node::File(b"cpuset cpu io pids\n".to_vec());
         state.put(Path::new("/sys/fs/cgroup/cgroup.controllers"), controllers);
-    });
-    let kernel = machine.step("kernel");
-    let told = (&kernel["outcome"], &kernel["failure"]["code"]);
-    assert_eq!(told, (&"tolerated".into(), &"kubernetes.cgroup".into()), "{kernel}");
-    assert!(kernel["failure"]["wrong"].as_str().unwrap().contains("no controller memory"), "{kernel}");
-    // The kubelet may do without, and says so if not.
-    assert_eq!(machine.step("kubelet")["outcome"], "done");
+    };
+    let cmdline = |state: &mut State| {
+        let Some(Node::File(cmdline)) = state.nodes.get_mut(Path::new("/proc/cmdline")) else { panic!() };
+        cmdline.extend(b" systemd.unified_cgroup_hierarchy=no");
+    };
+    let lacks: [(&dyn Fn(&mut State), &str); 2] = [
+        (&controllers, "no controller memory"),
+        (&cmdline, "systemd.unified_cgroup_hierarchy=no has systemd use version 1"),
+    ];
+    for (lack, said) in lacks {
+        let machine = boot(&server(CA), |state| lack(state));
+        let kernel = machine.step("kernel");
+        let told = (&kernel["outcome"], &kernel["failure"]["code"]);
+        assert_eq!(told, (&"tolerated".into(), &"kubernetes.cgroup".into()), "{kernel}");
+        assert!(kernel["failure"]["wrong"].as_str().unwrap().contains(said), "{kernel}");
+        // The kubelet may do without, and says so if not.
+        assert_eq!(machine.step("kubelet")["outcome"], "done");
+    }
 }
 
 #[test]

@@ -33,12 +33,11 @@ const UNFILLED: [&str; 14] = [
     "unknown",
 ];
 
-/// UUIDs that boards of many owners have in common. All zeros and all ones mean "none" by the specification.
-const SHARED_UUIDS: [&str; 4] = [
+/// UUIDs that boards of many owners have in common.
+const SHARED_UUIDS: [&str; 3] = [
     "00020003-0004-0005-0006-000700080009",
     "03000200-0400-0500-0006-000700080009",
     "12345678-1234-5678-90ab-cddeefaabbcc",
-    "ffffffff-ffff-ffff-ffff-ffffffffffff",
 ];
 
 /// The version of the specification that a table follows.
@@ -182,9 +181,6 @@ fn filled(text: &[u8]) -> Option<String> {
 
 fn uuid(system: &Structure<'_>, version: Option<Version>) -> Option<String> {
     let bytes: [u8; 16] = system.formatted.get(field::SYSTEM_UUID..)?.get(..16)?.try_into().ok()?;
-    if bytes == [0; 16] {
-        return None;
-    }
     let number = u128::from_be_bytes(bytes);
     let (mut low, mut mid, mut high) = ((number >> 96) as u32, (number >> 80) as u16, (number >> 64) as u16);
     if Version::has_mixed_uuids(version) {
@@ -192,7 +188,9 @@ fn uuid(system: &Structure<'_>, version: Option<Version>) -> Option<String> {
     }
     let (clock, node) = ((number >> 48) as u16, number & 0xffff_ffff_ffff);
     let text = format!("{low:08x}-{mid:04x}-{high:04x}-{clock:04x}-{node:012x}");
-    (!SHARED_UUIDS.contains(&text.as_str())).then_some(text)
+    // All zeros and all ones mean "none" by the specification; any other digit in all places means the same.
+    let is_filled = text.bytes().any(|digit| digit != b'-' && !text.starts_with(char::from(digit)));
+    (is_filled && !SHARED_UUIDS.contains(&text.as_str())).then_some(text)
 }
 
 #[cfg(test)]

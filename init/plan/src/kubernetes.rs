@@ -29,17 +29,19 @@ pub struct KernelNeeds {
     pub modules: Vec<String>,
     /// Kernel parameters.
     pub sysctls: Vec<SysctlPlan>,
+    /// The word of the kernel command line that has systemd use version 1 of the control groups, if one does.
+    pub cgroup_v1: Option<String>,
 }
 
 impl KernelNeeds {
     /// All but the parameters that the settings set themselves.
-    pub fn besides(own: &[SysctlPlan]) -> Self {
+    pub fn besides(own: &[SysctlPlan], cgroup_v1: Option<String>) -> Self {
         let sysctls = SYSCTLS
             .iter()
             .map(|(name, value)| SysctlPlan { name: (*name).to_owned(), value: (*value).to_owned() })
             .filter(|needed| own.iter().all(|own| own.file() != needed.file()))
             .collect();
-        Self { modules: MODULES.iter().map(|&name| name.to_owned()).collect(), sysctls }
+        Self { modules: MODULES.iter().map(|&name| name.to_owned()).collect(), sysctls, cgroup_v1 }
     }
 }
 

@@ -8,7 +8,7 @@ use dayfly_init::trees;
 use dayfly_plan::paths;
 use dayfly_sys::{Cause, Copied, Entry, FileKind, Links, Mount, Result, SysError, Tree, TreePath};
 
-use super::{ENOENT, State, errno};
+use super::{ENOENT, State, errno, firmware};
 
 const ELOOP: i32 = 40;
 const EPERM: i32 = 1;
@@ -53,10 +53,10 @@ pub fn initramfs(cmdline: &str) -> BTreeMap<PathBuf, Node> {
         (paths::MODULE_INDEX, &index()),
         (paths::BUILD, "epoch=1700000000\nkernel=6.1.0-fake\n"),
         ("/sys/bus/virtio/devices/virtio0/modalias", "virtio:d00000001v00001AF4\n"),
-        ("/sys/class/dmi/id/product_uuid", "4c4c4544-0051-4410-8052-b4c04f4e4d32\n"),
     ] {
         insert(&mut nodes, Path::new(path), Node::File(text.as_bytes().to_vec()));
     }
+    insert(&mut nodes, Path::new(firmware::TABLE), Node::File(firmware::with_uuid()));
     for dir in ["/sys/class/block", "/sys/module/overlay", "/dev", "/run"] {
         insert(&mut nodes, Path::new(dir), Node::Dir);
     }

@@ -7,6 +7,7 @@ mod clock;
 pub mod configured;
 mod dhcp;
 mod files;
+pub mod firmware;
 mod image;
 mod node;
 pub mod programs;

@@ -79,6 +79,8 @@ pub struct IdentityPlan {
     pub hostname: Option<HostName>,
     /// The root is that of one machine: what it calls itself comes before DHCP, and its machine-id stays.
     pub is_installed: bool,
+    /// The firmware's UUID of the machine, which the machine-id is derived from.
+    pub uuid: Option<String>,
 }
 
 /// A Git repository whose program runs when the OS is up.

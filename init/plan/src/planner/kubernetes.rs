@@ -1,14 +1,14 @@
 //! What starts Kubernetes on the node.
 
 use super::draft::{Draft, values, within};
-use crate::settings::Settings;
+use crate::settings::{Gathered, Settings};
 use crate::{
     Action, Credentials, K0sPlan, K3sPlan, KernelNeeds, KubeletPlan, OnFailure, Phase, Source, StepId, k0s,
     k3s,
 };
 
 /// The kernel and what joins the cluster.
-pub(super) fn prepare(draft: &mut Draft, settings: &Settings) {
+pub(super) fn prepare(draft: &mut Draft, settings: &Gathered) {
     let (k0s_role, k3s_role) = (settings.k0s.role.value, settings.k3s.role.value);
     if settings.kubelet.enabled.value || k0s_role.is_some() || k3s_role.is_some() {
         prepare_kernel(draft, settings);
@@ -24,8 +24,8 @@ pub(super) fn prepare(draft: &mut Draft, settings: &Settings) {
     }
 }
 
-fn prepare_kernel(draft: &mut Draft, settings: &Settings) {
-    let needs = KernelNeeds::besides(&settings.node.sysctls());
+fn prepare_kernel(draft: &mut Draft, settings: &Gathered) {
+    let needs = KernelNeeds::besides(&settings.node.sysctls(), settings.cgroup_v1.clone());
     draft.add(
         Phase::Kubernetes,
         StepId::Kernel,

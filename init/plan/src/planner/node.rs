@@ -13,6 +13,7 @@ pub(super) fn prepare(draft: &mut Draft, settings: &Gathered, discovered: &Disco
     let identity = IdentityPlan {
         hostname: settings.hostname.as_ref().map(|name| name.value.clone()),
         is_installed: discovered.way == Way::Root,
+        uuid: discovered.machine.uuid.clone(),
     };
     draft.add(
         Phase::Node,

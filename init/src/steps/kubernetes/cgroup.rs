@@ -13,8 +13,8 @@ const PLACE: &str = "/sys/fs/cgroup";
 /// Without one of these a kubelet does not start.
 const CONTROLLERS: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
 
-/// Fails where a kubelet would not start.
-pub fn check(cx: &Context) -> Result<(), Failure> {
+/// Fails where a kubelet would not start. `v1` is the word of the command line that has systemd use version 1.
+pub fn check(cx: &Context, v1: Option<&str>) -> Result<(), Failure> {
     const TRIED: &str = "find the control groups that pods need";
     let here = controllers(cx).map_err(|error| Failure::from_sys(Code::KubernetesCgroup, TRIED, &error))?;
     let missing: Vec<&str> =
@@ -27,9 +27,7 @@ pub fn check(cx: &Context) -> Result<(), Failure> {
         );
         return Err(Failure::new(Code::KubernetesCgroup, TRIED, wrong));
     }
-    // Without a command line nobody has asked for version 1 in it.
-    let cmdline = cx.sys.read(&own("/proc/cmdline")).unwrap_or_default();
-    match asks_for_v1(&String::from_utf8_lossy(&cmdline)) {
+    match v1 {
         Some(word) => {
             let wrong = format!("{word} has systemd use version 1 of the control groups");
             Err(Failure::new(Code::KubernetesCgroup, TRIED, wrong))
@@ -59,32 +57,4 @@ fn controllers(cx: &Context) -> Result<String, SysError> {
         cx.note(Level::Warning, format!("{error}: the OS finds it mounted"));
     }
     found
-}
-
-/// systemd's parameters for another version (systemd(1)); the last one counts.
-fn asks_for_v1(cmdline: &str) -> Option<String> {
-    let cmdline = Cmdline::parse(cmdline);
-    let word = cmdline.words().iter().rev().find(|word| word.key == "systemd.unified_cgroup_hierarchy")?;
-    let value = word.value.as_deref()?;
-    ["0", "no", "n", "false", "f", "off"].contains(&value).then(|| format!("{}={value}", word.key))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_no_asks_for_version_1() {
-        let word = "systemd.unified_cgroup_hierarchy";
-        for (cmdline, is_asked) in [
-            ("quiet".to_owned(), false),
-            (word.to_owned(), false),
-            (format!("{word}=1"), false),
-            (format!("{word}=0"), true),
-            (format!("{word}=false quiet"), true),
-            (format!("{word}=0 {word}=1"), false),
-        ] {
-            assert_eq!(asks_for_v1(&cmdline).is_some(), is_asked, "{cmdline}");
-        }
-    }
 }

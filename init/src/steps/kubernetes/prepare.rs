@@ -28,7 +28,7 @@ pub fn prepare(cx: &Context, needs: &KernelNeeds) -> Result<Done, Failure> {
     let now: Vec<SysctlPlan> =
         needs.sysctls.iter().filter(|sysctl| !sysctl.name.starts_with("net.bridge.")).cloned().collect();
     troubles.extend(sysctls::set_each(cx, &now));
-    troubles.extend(cgroup::check(cx).err());
+    troubles.extend(cgroup::check(cx, needs.cgroup_v1.as_deref()).err());
     let detail =
         format!("{} modules, {} kernel parameters, cgroup v2", needs.modules.len(), needs.sysctls.len());
     sysctls::end(cx, troubles, detail)

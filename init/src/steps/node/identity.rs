@@ -5,7 +5,7 @@ use std::fmt::Write;
 use dayfly_formats::mac::Mac;
 use dayfly_plan::settings::value::HostName;
 use dayfly_plan::{Code, IdentityPlan};
-use dayfly_sys::{Link, LinkKind, SysError, own};
+use dayfly_sys::{Link, LinkKind, SysError};
 use sha2::{Digest, Sha256};
 
 use super::hosts;
@@ -21,7 +21,8 @@ use crate::{Failure, Learned};
 pub fn write(cx: &Context, plan: &IdentityPlan) -> Result<Done, Failure> {
     let mac = own_mac(cx);
     let own = if plan.is_installed { id_of_root(cx) } else { None };
-    let (machine_id, seed) = own.map_or_else(|| machine_id(cx, mac), |id| (id, mounted_root::ORIGIN));
+    let (machine_id, seed) =
+        own.map_or_else(|| machine_id(cx, plan.uuid.as_deref(), mac), |id| (id, mounted_root::ORIGIN));
     let given = plan.hostname.clone().map(|name| (name, "settings")).or_else(|| name::given(cx));
     let (name, origin) = given.unwrap_or_else(|| name_by_hardware(mac, &machine_id));
     // What an administrator wrote into the hosts of an installed OS fits the name that it has.
@@ -96,20 +97,11 @@ fn lowest(links: &[Link]) -> Option<Mac> {
 
 /// machine-id(5): the same at every boot of this machine, without a disk: from the firmware's UUID, else the MAC.
 /// Hashed, because the UUID itself may serve as a secret elsewhere (machine-id(5), "should be considered confidential").
-fn machine_id(cx: &Context, mac: Option<Mac>) -> (String, &'static str) {
-    let path = own("/sys/class/dmi/id/product_uuid");
-    // Machines without SMBIOS have no such file.
-    let bytes = cx.sys.read(&path).unwrap_or_default();
-    let uuid = String::from_utf8_lossy(&bytes).trim().to_ascii_lowercase();
-    let digits: Vec<char> = uuid.chars().filter(char::is_ascii_hexdigit).collect();
-    // Firmware that was never given a UUID shows zeros, ones, or the same as all its siblings.
-    let is_real = digits.len() == 32
-        && digits.iter().any(|digit| Some(digit) != digits.first())
-        && uuid != "03000200-0400-0500-0006-000700080009";
-    let (seed, origin) = match (is_real, mac) {
-        (true, _) => (uuid, "firmware UUID"),
-        (false, Some(mac)) => (mac.to_string(), "MAC address"),
-        (false, None) => by_chance(cx),
+fn machine_id(cx: &Context, uuid: Option<&str>, mac: Option<Mac>) -> (String, &'static str) {
+    let (seed, origin) = match (uuid, mac) {
+        (Some(uuid), _) => (uuid.to_owned(), "firmware UUID"),
+        (None, Some(mac)) => (mac.to_string(), "MAC address"),
+        (None, None) => by_chance(cx),
     };
     (derive(&seed), origin)
 }

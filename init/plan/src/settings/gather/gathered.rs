@@ -21,6 +21,8 @@ pub struct Gathered {
     pub floor: Floor,
     /// Arguments for the OS's init: those that the kernel hands to init.
     pub init_args: Vec<String>,
+    /// The word that has the OS's systemd use version 1 of the control groups, where the command line has one.
+    pub cgroup_v1: Option<String>,
 }
 
 /// Whoever plans by it reads settings most of the time. What changes them names them.

@@ -79,6 +79,7 @@ fn collect(
     }
     names::by_word(&mut gathered.settings, &cmdline, &mut problems);
     gathered.init_args = cmdline.handed_to_init();
+    gathered.cgroup_v1 = words::cgroup_v1(&cmdline);
     problems.extend(rivals(&gathered.settings));
     (gathered, problems.into_vec())
 }

@@ -1,6 +1,6 @@
 //! Words of the kernel command line that others document.
 
-use dayfly_formats::cmdline::same_key;
+use dayfly_formats::cmdline::{Cmdline, same_key};
 
 use super::gathered::Gathered;
 use super::problems::Problems;
@@ -67,4 +67,31 @@ fn name(way: Way, key: &str, value: Option<&str>, source: &Source, problems: &mu
         source: source.clone(),
         text: format!("{key}{equals}{said}"),
     });
+}
+
+/// systemd's parameter for the version of the control groups (systemd(1)), where it asks for the old one; the last one counts.
+pub(super) fn cgroup_v1(cmdline: &Cmdline) -> Option<String> {
+    let word = cmdline.last("systemd.unified_cgroup_hierarchy")?;
+    let value = word.value.as_deref()?;
+    ["0", "no", "n", "false", "f", "off"].contains(&value).then(|| format!("{}={value}", word.key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_no_asks_for_version_1() {
+        let word = "systemd.unified_cgroup_hierarchy";
+        for (cmdline, is_asked) in [
+            ("quiet".to_owned(), false),
+            (word.to_owned(), false),
+            (format!("{word}=1"), false),
+            (format!("{word}=0"), true),
+            (format!("{word}=false quiet"), true),
+            (format!("{word}=0 {word}=1"), false),
+        ] {
+            assert_eq!(cgroup_v1(&Cmdline::parse(&cmdline)).is_some(), is_asked, "{cmdline}");
+        }
+    }
 }
