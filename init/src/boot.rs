@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dayfly_formats::cmdline::Cmdline;
 use dayfly_plan::settings::{self, Gathered};
-use dayfly_plan::{Discovered, Facts, Plan, Problem, Severity, StepId, Way, paths, plan};
+use dayfly_plan::{Code, Discovered, Document, Facts, Plan, Problem, Severity, StepId, Way, paths, plan};
 use dayfly_sys::{Sys, SysError, own};
 
 use crate::events::{self, Event, Events, Level, NodeFact};
@@ -32,9 +32,14 @@ pub fn boot(sys: &Arc<dyn Sys>, way: Way, early: &[SysError]) -> Ended {
     // dracut adds words of its initramfs to those of the kernel.
     let cmdline = if way == Way::Dracut { paths::DRACUT_CMDLINE } else { "/proc/cmdline" };
     let mut facts = Facts::from_cmdline(read_text(&**sys, cmdline, &events)).on_way(way);
-    if let Some(text) = settings_file(&**sys, &events) {
-        facts = facts.with_file(text);
-    }
+    let unusable = match settings_file(&**sys) {
+        Ok(Some(document)) => {
+            facts = facts.with_file(document.0);
+            None
+        }
+        Ok(None) => None,
+        Err(failure) => Some(failure),
+    };
     smbios::read(&**sys, &events, &mut facts);
     let modules = Arc::new(Modules::new(Arc::clone(sys), events.clone(), &Cmdline::parse(&facts.cmdline)));
     let mut runner = Runner::new(Arc::clone(sys), events.clone(), modules);
@@ -50,7 +55,8 @@ pub fn boot(sys: &Arc<dyn Sys>, way: Way, early: &[SysError]) -> Ended {
         if settings.debug.value {
             show_everything(&**sys, &events);
         }
-        let made = make_plan(&settings, &facts.discovered, &problems);
+        let made =
+            unusable.clone().map_or_else(|| make_plan(&settings, &facts.discovered, &problems), Err);
         events.emit(Event::Planned(made.clone().unwrap_or_default(), settings.shown(), problems));
         let ran = made.map_err(|refused| ("plan", refused)).and_then(|plan| {
             let ran = execute(&**sys, &events, &mut runner, &plan, &mut stopped);
@@ -119,16 +125,17 @@ fn read_text(sys: &dyn Sys, path: &str, events: &Events) -> String {
     }
 }
 
-fn settings_file(sys: &dyn Sys, events: &Events) -> Option<String> {
-    match sys.read(&own(paths::SETTINGS)) {
-        Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+/// The settings file of the initramfs, where it has one. What it says of trust is the first word, so no boot goes on without
+/// one that is there and cannot be used.
+fn settings_file(sys: &dyn Sys) -> Result<Option<Document>, Failure> {
+    let tried = format!("read the settings file {}", paths::SETTINGS);
+    let bytes = match sys.read(&own(paths::SETTINGS)) {
+        Ok(bytes) => bytes,
         // No settings file is the normal case.
-        Err(error) if error.is_not_found() => None,
-        Err(error) => {
-            events.note(Level::Error, None, error.to_string());
-            None
-        }
-    }
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(Failure::from_sys(Code::ConfigFile, tried, &error)),
+    };
+    Document::from_bytes(bytes).map(Some).map_err(|wrong| Failure::new(Code::ConfigFile, tried, wrong))
 }
 
 /// A machine without a clock battery starts in 1970, where no certificate is valid. It is at least as late as the

@@ -240,7 +240,30 @@ fn a_disk_that_nobody_asked_for_stops_no_boot() {
     let said = not_used(&|state: &mut State| {
         state.attach_settings("vdc", "config", &format!("version = 1\n#{}", "x".repeat(1 << 20)));
     });
-    assert!(said.contains("a settings file has at most 1048576"), "{said}");
+    assert!(said.contains("it has more than 1048576 bytes"), "{said}");
+}
+
+#[test]
+fn a_settings_file_of_the_initramfs_that_cannot_be_used_refuses_the_boot() {
+    let file = |bytes: &[u8]| {
+        let file = Node::File(bytes.to_vec());
+        move |state: &mut State| state.put(Path::new("/etc/dayfly.toml"), file)
+    };
+    let tried = "read the settings file /etc/dayfly.toml";
+    let large = [b"version = 1\n".as_slice(), &vec![b'#'; 1 << 20]].concat();
+    for (bytes, words) in [
+        (large.as_slice(), "it has more than 1048576 bytes"),
+        (b"version = 1\n\xff", "it is not UTF-8 text, at byte 12"),
+    ] {
+        let machine = fails(IMAGE, "config.file", words, file(bytes));
+        assert!(traces(&machine).contains(tried), "{words}");
+        assert!(!machine.state().calls.iter().any(|call| call.starts_with("packet_port")));
+    }
+    fails(IMAGE, "config.file", "Input/output error", |state| {
+        file(b"version = 1\n")(state);
+        let call = "read /etc/dayfly.toml".to_owned();
+        state.fault = Some(Fault { call, cause: Cause::Errno(5), times: 1 });
+    });
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Settings of the largest size that is taken, as somebody who means no good writes them. Each of these took minutes,
 //! stopped process 1 by a panic, or ended it by its stack; there is no clock here, because none is needed to see that.
 
-use dayfly_plan::{Code, Document, Facts, Problem, Severity, Source, plan, settings};
+use dayfly_plan::{
+    Code, Credential, Document, Fact, Facts, Problem, Secret, Severity, Source, Store, plan, settings,
+};
 
 /// As much of it as a settings file may have.
 fn full(head: &str, entry: impl Fn(usize) -> String, tail: &str) -> String {
@@ -50,6 +52,21 @@ fn as_many_settings_as_a_file_has_room_for_are_gathered() {
         ("keys of a user", full("[user.a]\nauthorized_keys=[", |n| format!("'ssh-ed25519 AAAA{n}',"), "]\n")),
     ] {
         assert_eq!(of_file(text), [], "{what}");
+    }
+}
+
+#[test]
+fn what_is_larger_is_refused_wherever_it_stands() {
+    let large = full("# ", |_| "x".to_owned(), "\n") + "#";
+    assert_eq!(large.len(), Document::MOST + 1);
+    let credential = Credential { name: "dayfly.toml".to_owned(), value: Secret::new(large.clone()) };
+    let mut by_firmware = Facts::default();
+    by_firmware.learn(Fact::Credential(Store::FwCfg, credential));
+    for facts in [Facts::default().with_file(large), by_firmware] {
+        let problems = problems_of(&facts);
+        assert_eq!(problems.len(), 1);
+        assert_eq!((problems[0].severity, problems[0].code), (Severity::Refuse, Code::ConfigFile));
+        assert!(problems[0].text.contains("it has more than 1048576 bytes"), "{}", problems[0]);
     }
 }
 

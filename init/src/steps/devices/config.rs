@@ -79,13 +79,11 @@ fn open(cx: &Context, device: &DeviceRef, found: &Device) -> Result<Vec<u8>, Fai
 fn read_file(cx: &Context, tried: &str) -> Result<Vec<u8>, Failure> {
     let path = &CONFIG.at("dayfly.toml");
     match cx.sys.inspect(path) {
-        Ok(Some(FileKind::File(bytes))) if bytes > Document::MOST as u64 => {
-            let wrong = format!("it has {bytes} bytes, a settings file has at most {}", Document::MOST);
-            Err(Failure::new(Code::ConfigFile, tried, wrong))
-        }
-        Ok(Some(FileKind::File(_))) => {
-            cx.sys.read(path).map_err(|error| Failure::from_sys(Code::ConfigFile, tried, &error))
-        }
+        Ok(Some(FileKind::File(bytes))) => Document::check_length(bytes)
+            .map_err(|wrong| Failure::new(Code::ConfigFile, tried, wrong))
+            .and_then(|()| {
+                cx.sys.read(path).map_err(|error| Failure::from_sys(Code::ConfigFile, tried, &error))
+            }),
         Ok(Some(_)) => Err(Failure::new(Code::ConfigDisk, tried, "it is not a plain file")),
         Ok(None) => Err(Failure::new(Code::ConfigDisk, tried, "there is no such file on it")),
         Err(error) => Err(Failure::from_sys(Code::ConfigFile, tried, &error)),

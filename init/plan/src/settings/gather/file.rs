@@ -10,7 +10,7 @@ use super::rules::{Conditions, Subject};
 use crate::settings::table::keys::VERSION;
 use crate::settings::table::{groups, keys};
 use crate::settings::value::Form;
-use crate::{Code, Problem, SettingsFile, Severity, Source};
+use crate::{Code, Document, Problem, SettingsFile, Severity, Source};
 
 /// The deepest that tables and lists may stand in one another: no setting needs a tenth of it. What reads them goes down
 /// as deep, and so does the stack of process 1.
@@ -28,6 +28,10 @@ pub fn apply(gathered: &mut Gathered, file: &SettingsFile, subject: &Subject<'_>
         source: source.clone(),
         text,
     };
+    if let Err(wrong) = Document::check_length(text.len() as u64) {
+        problems.push(refuse(format!("The settings file cannot be used: {wrong}.")));
+        return;
+    }
     if depth(text) > DEEPEST {
         problems.push(refuse(format!(
             "The settings file has tables or lists in one another deeper than {DEEPEST}."
