@@ -7,7 +7,7 @@ use dayfly_plan::settings::{self, Gathered};
 use dayfly_plan::{Code, Discovered, Document, Facts, Plan, Problem, Severity, StepId, Way, paths, plan};
 use dayfly_sys::{Sys, SysError, own};
 
-use crate::events::{self, Event, Events, Level, NodeFact};
+use crate::events::{self, Event, Events, FLUSH, Level, NodeFact};
 use crate::modules::Modules;
 use crate::run::Ran;
 use crate::steps::handover::FLUSH;

@@ -254,3 +254,15 @@ fn describe_all(cx: &Context) -> Vec<String> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::tells;
+
+    #[test]
+    fn the_page_tells_when_disks_have_settled() {
+        tells("how-to/state-disk.md", &format!("nothing of disks for {:.1} s (at most", QUIET.as_secs_f64()));
+        tells("how-to/state-disk.md", &format!("  {} s) and looks again", SETTLED.as_secs()));
+    }
+}

@@ -10,7 +10,7 @@ use dayfly_plan::settings::{Emergency, Settings};
 use dayfly_sys::{Mount, Power, Sys, Tree, own};
 
 use crate::context::Done;
-use crate::events::{Event, Events, Level};
+use crate::events::{Event, Events, FLUSH, Level};
 use crate::steps::handover::report;
 use crate::trees::{CONFIG, IMAGE, LAYERS, MEDIA, OS, OUTER, OVERLAY, STATE, WRITABLE};
 use crate::{Failure, screen, threads};
@@ -19,8 +19,6 @@ use crate::{Failure, screen, threads};
 pub const DEFAULT_PAUSE: Duration = Duration::from_secs(10);
 /// While a machine waits for ever, it says so this often.
 const REMINDER: Duration = Duration::from_secs(60);
-/// How long a stuck console may hold the restart up.
-const FLUSH: Duration = Duration::from_secs(5);
 /// How long the state disk, or what was mounted, may take: a disk that does not answer must not hold the restart up.
 const LIMIT: Duration = Duration::from_secs(10);
 /// All that a failure's way to the restart may take beside its pause and its report.
@@ -212,5 +210,25 @@ fn open_shell(sys: &dyn Sys, events: &Events, shell: &str) {
     match sys.run(Path::new(shell), args, None) {
         Ok(code) => events.note(Level::Info, None, format!("the shell has ended with {code}")),
         Err(error) => events.note(Level::Error, None, error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::tells;
+
+    #[test]
+    fn the_pages_tell_the_pause() {
+        let seconds = DEFAULT_PAUSE.as_secs();
+        for page in ["tutorial/first-node.md", "how-to/init-parameter.md", "how-to/failed-boot.md"] {
+            tells(page, &format!("the machine restarts after {seconds} s"));
+        }
+        tells(
+            "how-to/failed-boot.md",
+            &Ending { power: Power::Reboot, pause: Some(DEFAULT_PAUSE) }.sentence(),
+        );
+        tells("explanation/boot-sequence.md", &format!("a pause (`panic=`, {seconds} s)"));
+        tells("explanation/boot-sequence.md", &format!("restarts the machine after {seconds} s"));
     }
 }

@@ -25,6 +25,8 @@ mod known;
 mod modules;
 mod once;
 mod os;
+#[cfg(test)]
+mod pages;
 pub mod panic;
 mod run;
 mod screen;

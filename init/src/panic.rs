@@ -16,10 +16,9 @@ use std::time::Duration;
 use dayfly_plan::{Code, Way};
 use dayfly_sys::{Power, Sys};
 
-use crate::{Failure, failed_boot, screen};
+use crate::failed_boot::{self, DEFAULT_PAUSE};
+use crate::{Failure, screen};
 
-/// How long the screen stays before the restart.
-const PAUSE: Duration = Duration::from_secs(10);
 /// How long the screen may take on top: a console can be stuck.
 const SAY: Duration = Duration::from_secs(20);
 
@@ -83,9 +82,9 @@ pub fn guard(sys: Arc<dyn Sys>, way: Way) {
 
 /// Shows the screen and restarts the machine: what a panic of the main thread comes to. Returns only if the kernel refuses.
 pub fn restart(sys: &dyn Sys, failure: &Failure) {
-    sys.end_within(Power::Reboot, PAUSE + SAY);
-    show(sys, failure, &format!("The machine restarts in {} s.", PAUSE.as_secs()));
-    sys.sleep(PAUSE);
+    sys.end_within(Power::Reboot, DEFAULT_PAUSE + SAY);
+    show(sys, failure, &format!("The machine restarts in {} s.", DEFAULT_PAUSE.as_secs()));
+    sys.sleep(DEFAULT_PAUSE);
     let error = sys.power(Power::Reboot);
     sys.show(&format!("{error}\n"));
 }

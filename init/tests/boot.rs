@@ -193,9 +193,11 @@ fn each_failure_says_what_went_wrong() {
     fails_with(
         "root=live:LABEL=images rd.timeout=2",
         "devices.not-found",
-        "what is there: no disk at all",
+        "it did not appear within 2 s; what is there: no disk at all",
         |_| {},
     );
+    let state = format!("{good} rd.timeout=3 dayfly.state.device=LABEL=state");
+    fails_with(&state, "devices.not-found", "it did not appear within 3 s", |_| {});
     fails_with("root=/dev/vdb", "image.format", "it is nothing but zeros where it should begin", |state| {
         state.disks.insert(PathBuf::from("/dev/vdb"), vec![0; 4096]);
         state.put(Path::new("/dev/vdb"), Node::Block);

@@ -164,8 +164,9 @@ fn an_image_fills_its_partition() {
         let sectors = fs::metadata(&image).unwrap().len() / 512;
         assert_ne!(sectors % 8, 0, "the tree of this test has to be of another size");
         let device = run("losetup", &["--find", "--show", "--read-only", image.to_str().unwrap()]);
+        let wait = Duration::from_secs(20);
         let on_disk = |sha256: &str| {
-            let source = LayerSource::Disk { device: device.trim().parse().unwrap(), file: None };
+            let source = LayerSource::Disk { device: device.trim().parse().unwrap(), file: None, wait };
             booted(&[layer(source, Some(sha256))])
         };
         let found = on_disk(sha256);

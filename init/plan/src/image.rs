@@ -1,5 +1,7 @@
 //! The OS image: a list of layers, each with where its bytes are, what decides that they are the right ones, and where they stay.
 
+use std::time::Duration;
+
 use crate::settings::value::{DeviceRef, Sha256, Url};
 
 /// A file system of the image. The first one is the lowest; the OS sees the overlay of all.
@@ -22,6 +24,8 @@ pub enum LayerSource {
         device: DeviceRef,
         /// The file on it, where the disk itself is not the layer.
         file: Option<String>,
+        /// How long the disk is waited for.
+        wait: Duration,
     },
     /// In this file of the initramfs.
     File(String),

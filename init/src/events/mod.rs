@@ -23,6 +23,9 @@ pub use record::{Report, VERSION};
 /// How often somebody who waits for the sinks looks whether they are still there.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// How long a stuck console may hold up the end of a boot, good or bad.
+pub const FLUSH: Duration = Duration::from_secs(5);
+
 /// How loud an event is, as printk levels (kernel Documentation/core-api/printk-basics.rst).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {

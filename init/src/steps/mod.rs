@@ -1,7 +1,7 @@
 //! What each action does. A folder for each phase of the boot; [`perform`] is the table.
 
 mod devices;
-pub mod handover;
+pub(crate) mod handover;
 mod http;
 pub(crate) mod image;
 mod kubernetes;
@@ -24,7 +24,7 @@ pub fn perform(action: &Action, cx: &Context) -> Result<Done, Failure> {
         Action::LoadModules { names } => devices::drivers::load_modules(cx, names),
         Action::ReadCredentials => devices::credentials::read(cx),
         Action::ReadConfig(search) => devices::config::read(cx, search),
-        Action::ReadLinks { bootif } => devices::links::read(cx, *bootif),
+        Action::ReadLinks { bootif, wait } => devices::links::read(cx, *bootif, *wait),
         Action::RaceNetwork(plan) => network::race(cx, plan),
         Action::SettleNetwork => network::settle(cx),
         Action::ReadName => Ok(network::name::read(cx)),
@@ -51,7 +51,7 @@ pub fn perform(action: &Action, cx: &Context) -> Result<Done, Failure> {
         Action::StageKubelet(plan) => kubernetes::kubelet::stage(cx, plan),
         Action::StageK0s(plan) => kubernetes::k0s::stage(cx, plan),
         Action::StageK3s(plan) => kubernetes::k3s::stage(cx, plan),
-        Action::Report { url, wait } => handover::report::send(cx, url, *wait),
+        Action::Report { url } => handover::report::send(cx, url),
         Action::StageScripts(plans) => node::scripts::stage(cx, plans),
         Action::KeepRecord => handover::report::keep(cx),
         Action::SwitchRoot { .. } => handover::switch(cx),

@@ -55,8 +55,10 @@ pub struct ConfigSearch {
 pub struct StateSearch {
     /// The disk.
     pub device: DeviceRef,
-    /// It was asked for by name: wait for it, and say so when it is missing. Else what is there by now counts.
+    /// It was asked for by name: a boot without it is not what was asked for.
     pub wanted: bool,
+    /// How long it is waited for. Else what is there by now counts.
+    pub wait: Option<Duration>,
     /// Where there is none, one is made.
     pub create: Option<StateCreation>,
 }
@@ -68,8 +70,6 @@ pub struct StateCreation {
     pub disk: Option<DeviceRef>,
     /// The file system, made by the image's own `mkfs.NAME`.
     pub fstype: String,
-    /// How long one that exists already is waited for before.
-    pub patience: Duration,
 }
 
 /// Who this node is.
@@ -113,6 +113,11 @@ pub struct LayoutEntry {
     pub is_default: bool,
 }
 
+impl ScriptPlan {
+    /// The time between two pulls where the settings say nothing.
+    pub const INTERVAL: Duration = Duration::from_secs(300);
+}
+
 impl LayoutEntry {
     /// Whether it is one of the package databases: forty paths that nobody has asked about are one thing for a reader
     /// (docs/reference/layout.md).
@@ -140,6 +145,8 @@ pub enum Action {
     ReadLinks {
         /// The interface that the firmware booted from, which the machine has whatever is seen of it.
         bootif: Option<Mac>,
+        /// How long the first interface is waited for.
+        wait: Duration,
     },
     /// Reads the settings file on a disk.
     ReadConfig(ConfigSearch),
@@ -236,8 +243,6 @@ pub enum Action {
     Report {
         /// Where to.
         url: Url,
-        /// For all of it.
-        wait: Duration,
     },
     /// Moves into the new root.
     SwitchRoot {

@@ -22,7 +22,9 @@ impl fmt::Display for Action {
             Action::ReadCredentials => f.write_str("read credentials of the machine's host, if it has any"),
             Action::ReadLinks { .. } => f.write_str("read the MAC addresses for the rules that ask for them"),
             Action::ReadConfig(search) => match search.wait {
-                Some(_) => write!(f, "wait for {} and read its dayfly.toml", search.device),
+                Some(wait) => {
+                    write!(f, "wait {} s for {} and read its dayfly.toml", wait.as_secs(), search.device)
+                }
                 None => write!(f, "read dayfly.toml of {} if it is there", search.device),
             },
             Action::RaceNetwork(network) => network.fmt(f),
@@ -43,17 +45,20 @@ impl fmt::Display for Action {
             },
             Action::FindInit { init: Some(init) } => write!(f, "find {init} in the image"),
             Action::FindInit { init: None } => f.write_str("find the OS's init in the image"),
-            Action::OpenState(StateSearch { device, create: Some(create), .. }) => {
-                write!(f, "mount {device}; if it is not there, make it, {} on ", create.fstype)?;
+            Action::OpenState(StateSearch { device, wait, create: Some(create), .. }) => {
+                let wait = wait.unwrap_or_default().as_secs();
+                write!(f, "mount {device}; if it is not there in {wait} s, make it, {} on ", create.fstype)?;
                 match &create.disk {
                     Some(disk) => write!(f, "{disk} if that is blank"),
                     None => f.write_str("the one blank disk"),
                 }
             }
-            Action::OpenState(search) if search.wanted => {
-                write!(f, "wait for {} and mount it", search.device)
+            Action::OpenState(StateSearch { device, wait: Some(wait), .. }) => {
+                write!(f, "wait {} s for {device} and mount it", wait.as_secs())
             }
-            Action::OpenState(search) => write!(f, "mount {} if it is there", search.device),
+            Action::OpenState(StateSearch { device, wait: None, .. }) => {
+                write!(f, "mount {device} if it is there")
+            }
             Action::MountRoot { size: None } => f.write_str("overlay of image and tmpfs"),
             Action::MountRoot { size: Some(size) } => {
                 let of = if matches!(size, Size::Bytes(_)) { " bytes" } else { " of the memory" };
@@ -152,8 +157,10 @@ fn fetched(layer: &Layer) -> Option<String> {
 fn found(layer: &Layer) -> Option<String> {
     match &layer.source {
         LayerSource::Servers(_) => None,
-        LayerSource::Disk { device, file: None } => Some(format!("find image on {device}")),
-        LayerSource::Disk { device, file: Some(file) } => Some(format!("find image {file} on {device}")),
+        LayerSource::Disk { device, file, wait } => {
+            let file = file.as_ref().map_or_else(String::new, |file| format!(" {file}"));
+            Some(format!("wait {} s for {device} and find image{file} on it", wait.as_secs()))
+        }
         LayerSource::File(path) => Some(format!("take {path} of the initramfs as the image")),
         LayerSource::Awaited => Some("take the image that the settings name by then".to_owned()),
     }

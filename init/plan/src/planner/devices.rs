@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use super::draft::{Draft, values, within};
+use super::draft::{Draft, behind, values, within};
 use crate::settings::Gathered;
-use crate::{Action, ConfigSearch, Deadline, Discovered, OnFailure, Phase, Source, Stage, StepId, Way};
+use crate::{Action, ConfigSearch, Discovered, OnFailure, Phase, Source, Stage, StepId, Way};
 
 /// Modules without which no image boots, and the file system that nearly every image is: it is at hand before the image
 /// is. Another one is loaded when its superblock has been seen.
 const ESSENTIAL_MODULES: [&str; 3] = ["loop", "overlay", "squashfs"];
+
+/// How long a rule's MAC address may take to appear: its card's driver may still be at work.
+const LINK_WAIT: Duration = Duration::from_secs(10);
 
 /// The modules and drivers.
 pub(super) fn load(draft: &mut Draft, settings: &Gathered, discovered: &Discovered) {
@@ -60,7 +63,7 @@ pub(super) fn early_settings(draft: &mut Draft, settings: &Gathered, discovered:
     if let Some(device) = &settings.config_device.value {
         let wait = (settings.config_device.source != Source::Default).then_some(settings.config_wait.value);
         let search = ConfigSearch { device: device.clone(), wait };
-        let deadline = Deadline::Within(wait.unwrap_or_default() + Duration::from_secs(15));
+        let deadline = behind(wait.unwrap_or_default(), 15);
         let on_failure = match wait {
             Some(_) => OnFailure::Abort,
             None => OnFailure::Continue("this disk is optional; dayfly.config.device= makes it required"),
@@ -73,10 +76,10 @@ pub(super) fn early_settings(draft: &mut Draft, settings: &Gathered, discovered:
     if settings.asked.macs {
         // What /config says of it may come too late for this step.
         let bootif = settings.bootif.as_ref().filter(|mac| mac.source.stage() == Stage::Devices);
-        let read = Action::ReadLinks { bootif: bootif.map(|mac| mac.value) };
+        let read = Action::ReadLinks { bootif: bootif.map(|mac| mac.value), wait: LINK_WAIT };
         let needs = [vec![StepId::Drivers], covered(discovered)].concat();
-        let retry = OnFailure::retry(Duration::from_secs(10));
-        draft.add(Phase::Devices, StepId::Links, &needs, read, within(15), retry);
+        let retry = OnFailure::retry(LINK_WAIT);
+        draft.add(Phase::Devices, StepId::Links, &needs, read, behind(LINK_WAIT, 5), retry);
     } else {
         draft.without(&[StepId::Links], "no rule asks for a MAC address");
     }

@@ -45,6 +45,11 @@ pub(super) const fn within(seconds: u64) -> Deadline {
     Deadline::Within(Duration::from_secs(seconds))
 }
 
+/// A deadline for a step that waits: what it does behind the wait has so many seconds.
+pub(super) const fn behind(wait: Duration, seconds: u64) -> Deadline {
+    Deadline::Within(wait.saturating_add(Duration::from_secs(seconds)))
+}
+
 /// The values without the places that they are from.
 pub(super) fn values<T: Clone>(list: &[Sourced<T>]) -> Vec<T> {
     list.iter().map(|item| item.value.clone()).collect()

@@ -18,7 +18,7 @@ pub(super) fn leave(draft: &mut Draft, settings: &Gathered, discovered: &Discove
     );
     if let Some(url) = &settings.report {
         draft.notes.extend(url.value.note());
-        let report = Action::Report { url: url.value.clone(), wait: settings.report_wait.value };
+        let report = Action::Report { url: url.value.clone() };
         draft.add(
             Phase::Handover,
             StepId::Report,

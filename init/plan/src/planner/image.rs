@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Draft, EARLY_SETTINGS, LATE_SETTINGS, patience, within};
+use super::{Draft, EARLY_SETTINGS, LATE_SETTINGS, behind, patience, within};
 use crate::settings::{Gathered, ImageSource, Settings};
 use crate::{
     Action, Deadline, Discovered, Integrity, Layer, LayerSource, OnFailure, Phase, Placement, StepId, Way,
@@ -29,8 +29,12 @@ pub(super) fn find(draft: &mut Draft, settings: &Gathered, discovered: &Discover
     let layers = layers(settings, &file);
     let placed = |placement: Placement| layers.iter().any(|layer| layer.placement() == placement);
     if placed(Placement::InPlace) {
+        let wait = |layer: &Layer| match layer.source {
+            LayerSource::Disk { wait, .. } => wait,
+            _ => Duration::ZERO,
+        };
+        let deadline = behind(layers.iter().map(wait).sum(), 10);
         let find = Action::FindImage { layers: layers.clone() };
-        let deadline = find_deadline(settings, &layers);
         draft.add(Phase::Image, StepId::Find, &needs, find, deadline, OnFailure::Abort);
     } else {
         draft.without(&[StepId::Find], "the image is fetched");
@@ -54,20 +58,14 @@ fn layers(settings: &Settings, file: &str) -> Vec<Layer> {
         None => LayerSource::Awaited,
         Some(ImageSource::Url(url)) => LayerSource::Servers(vec![url.clone()]),
         Some(ImageSource::Device { device, live }) => {
-            LayerSource::Disk { device: device.clone(), file: live.then(|| file.to_owned()) }
+            let (device, wait) = (device.clone(), settings.device_wait.value);
+            LayerSource::Disk { device, file: live.then(|| file.to_owned()), wait }
         }
         Some(ImageSource::File(path)) => LayerSource::File(path.clone()),
     };
     let integrity =
         settings.image_sha256.as_ref().map_or(Integrity::Unchecked, |sha256| Integrity::Sha256(sha256.value));
     vec![Layer { source, integrity }]
-}
-
-/// A disk is waited for; a file of the initramfs is there.
-fn find_deadline(settings: &Settings, layers: &[Layer]) -> Deadline {
-    let waits = layers.iter().any(|layer| matches!(layer.source, LayerSource::Disk { .. }));
-    let wait = if waits { settings.device_wait.value } else { Duration::ZERO };
-    Deadline::Within(wait + Duration::from_secs(10))
 }
 
 /// Decides on each layer, and mounts all.

@@ -12,7 +12,7 @@ mod network;
 mod node;
 mod root;
 
-use self::draft::{Draft, values, within};
+use self::draft::{Draft, behind, values, within};
 pub use self::endings::{DECIDED, ENDINGS, Ending, Ends};
 use crate::settings::{Gathered, Settings};
 use crate::{Discovered, Patience, Plan, StepId};

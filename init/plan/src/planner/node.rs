@@ -1,7 +1,5 @@
 //! The node: who it is, its files, users, services and scripts.
 
-use std::time::Duration;
-
 use super::draft::{Draft, values, within};
 use crate::settings::{Gathered, Settings};
 use crate::{
@@ -141,7 +139,7 @@ fn scripts(draft: &mut Draft, settings: &Settings) {
                 .program
                 .as_ref()
                 .map_or_else(|| "run.sh".to_owned(), |program| program.value.clone()),
-            interval: script.interval.as_ref().map_or(Duration::from_secs(300), |interval| interval.value),
+            interval: script.interval.as_ref().map_or(ScriptPlan::INTERVAL, |interval| interval.value),
             ssh_key: script.ssh_key.as_ref().map(|key| key.value.clone()),
             known_hosts: script.known_hosts.as_ref().map(|hosts| hosts.value.clone()),
         });

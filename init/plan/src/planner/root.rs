@@ -1,10 +1,8 @@
 //! The root of the OS and what is kept of it.
 
-use std::time::Duration;
-
-use super::{Draft, EARLY_SETTINGS, LATE_SETTINGS, within};
+use super::{Draft, EARLY_SETTINGS, LATE_SETTINGS, behind, within};
 use crate::settings::Settings;
-use crate::{Action, Deadline, LayoutEntry, OnFailure, Phase, Source, StateCreation, StateSearch, StepId};
+use crate::{Action, LayoutEntry, OnFailure, Phase, Source, StateCreation, StateSearch, StepId};
 
 /// The disk that keeps the state, where something persists.
 pub(super) fn state(draft: &mut Draft, settings: &Settings) {
@@ -16,19 +14,16 @@ pub(super) fn state(draft: &mut Draft, settings: &Settings) {
     let create = settings.state_create.value.then(|| StateCreation {
         disk: settings.state_disk.as_ref().map(|disk| disk.value.clone()),
         fstype: settings.state_fstype.value.clone(),
-        patience: settings.device_wait.value,
     });
     let makes = create.is_some();
-    let search = StateSearch { device: settings.state_device.value.clone(), wanted, create };
-    let (deadline, on_failure) = if makes {
-        // The file system of a large disk takes its time.
-        let deadline = Deadline::Within(settings.device_wait.value + Duration::from_secs(300));
-        let reason = "data that should persist is in memory only";
-        (deadline, if wanted { OnFailure::Abort } else { OnFailure::Continue(reason) })
-    } else if wanted {
-        (Deadline::Within(settings.device_wait.value + Duration::from_secs(30)), OnFailure::Abort)
+    let wait = (wanted || makes).then_some(settings.device_wait.value);
+    let search = StateSearch { device: settings.state_device.value.clone(), wanted, wait, create };
+    // The file system of a large disk takes its time.
+    let deadline = behind(wait.unwrap_or_default(), if makes { 300 } else { 30 });
+    let on_failure = if wanted {
+        OnFailure::Abort
     } else {
-        (within(30), OnFailure::Continue("data that should persist is in memory only"))
+        OnFailure::Continue("data that should persist is in memory only")
     };
     // A disk that was not asked for is looked for last, when the image is here: no boot waits for it.
     // Who makes one needs the image's programs for it.

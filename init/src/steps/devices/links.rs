@@ -13,7 +13,8 @@ use crate::{Failure, Learned};
 const POLL: Duration = Duration::from_millis(50);
 
 /// The addresses of the Ethernet interfaces; waits for the first one, as a rule that meets none would not hold.
-pub fn read(cx: &Context, bootif: Option<Mac>) -> Result<Done, Failure> {
+pub fn read(cx: &Context, bootif: Option<Mac>, wait: Duration) -> Result<Done, Failure> {
+    let until = cx.sys.now() + wait;
     loop {
         let links = cx
             .sys
@@ -21,7 +22,7 @@ pub fn read(cx: &Context, bootif: Option<Mac>) -> Result<Done, Failure> {
             .map_err(|error| Failure::from_sys(Code::NetNoLink, "read the MAC addresses", &error))?;
         let ethernet = links.iter().filter(|link| link.kind == LinkKind::Ethernet);
         let mut macs: Vec<Mac> = ethernet.filter_map(|link| link.mac).map(Mac).collect();
-        if !macs.is_empty() || cx.left() < Duration::from_secs(5) {
+        if !macs.is_empty() || cx.sys.now() >= until {
             macs.extend(bootif);
             macs.sort_unstable();
             macs.dedup();

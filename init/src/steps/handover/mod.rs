@@ -3,7 +3,6 @@
 pub mod report;
 
 use std::path::Path;
-use std::time::Duration;
 
 use dayfly_formats::cmdline::arguments;
 use dayfly_plan::Code;
@@ -11,11 +10,8 @@ use dayfly_sys::{Mount, own};
 
 use crate::Failure;
 use crate::context::{Context, Done};
-use crate::events::Event;
+use crate::events::{Event, FLUSH};
 use crate::trees::OS;
-
-/// How long a stuck console may hold the handover up.
-pub const FLUSH: Duration = Duration::from_secs(5);
 
 /// Enters the new root.
 pub fn switch(cx: &Context) -> Result<Done, Failure> {

@@ -19,10 +19,10 @@ const KEPT: usize = 20;
 /// The last number that a file's name has room for.
 const LAST: u32 = 999_999;
 
-/// Sends boot.json, as far as it is known now, to a server.
-pub fn send(cx: &Context, url: &Url, wait: Duration) -> Result<Done, Failure> {
-    let report = cx.events.report("handover", TEXT).ok_or_else(|| unavailable(url))?;
-    post(&*cx.sys, url, &report, wait)
+/// Sends boot.json, as far as it is known now, to a server, in the time that the step has.
+pub fn send(cx: &Context, url: &Url) -> Result<Done, Failure> {
+    let report = cx.events.report("handover", TEXT.min(cx.left())).ok_or_else(|| unavailable(url))?;
+    post(&*cx.sys, url, &report, cx.left())
 }
 
 /// The same for a boot that has failed, without a step to do it in.

@@ -20,7 +20,7 @@ pub fn find(cx: &Context, layers: &[Layer]) -> Result<Done, Failure> {
     for (place, layer) in layers.iter().enumerate() {
         let (file, detail) = match &layer.source {
             LayerSource::Servers(_) => continue,
-            LayerSource::Disk { device, file } => on_disk(cx, device, file.as_deref())?,
+            LayerSource::Disk { device, file, wait } => on_disk(cx, device, file.as_deref(), *wait)?,
             LayerSource::File(path) => of_initramfs(cx, Path::new(path))?,
             LayerSource::Awaited => return Err(missing()),
         };
@@ -41,7 +41,7 @@ fn missing() -> Failure {
 
 /// The disk itself, or a file on it.
 fn on_disk(cx: &Context, device: &DeviceRef, file: Option<&str>) -> Result<(LayerFile, String), Failure> {
-    let found = devices::wait_for(cx, device, cx.left().saturating_sub(Duration::from_secs(5)))?;
+    let found = devices::wait_for(cx, device, wait)?;
     let on = found.path.display().to_string();
     let tried = format!("find an image on {device} ({on})");
     let Some(superblock) = &found.superblock else {

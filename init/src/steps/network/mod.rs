@@ -261,3 +261,21 @@ fn explain(plan: &NetworkPlan, all: &[Contender], missing: Option<String>, troub
     let stories: Vec<String> = all.iter().map(ToString::to_string).chain(missing).collect();
     Failure::new(code, tried, stories.join("; "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::tells;
+
+    #[test]
+    fn the_pages_tell_the_head_start() {
+        let seconds = HEAD_START.as_secs();
+        tells(
+            "explanation/boot-sequence.md",
+            &format!("the interface of the firmware gets {seconds} s alone"),
+        );
+        tells("how-to/static-address.md", &format!("it gets {seconds} s alone before the others join"));
+        tells("reference/plan.md", &format!("The interface of `BOOTIF=` gets {seconds} s alone"));
+        tells("how-to/ipxe.md", &format!("a head start of {seconds} s"));
+    }
+}

@@ -45,3 +45,14 @@ impl Udev {
         is_late
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::tells;
+
+    #[test]
+    fn the_page_tells_how_long_udev_gets() {
+        tells("explanation/dracut.md", &format!("for {} s at most", PATIENCE.as_secs()));
+    }
+}

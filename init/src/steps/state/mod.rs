@@ -23,12 +23,10 @@ const READ_ONLY: [i32; 2] = [13, 30];
 
 /// Finds and mounts it. Where nobody asked for one and none is there, what should persist lies in memory.
 pub fn open(cx: &Context, search: &StateSearch) -> Result<Done, Failure> {
-    let found = match &search.create {
-        Some(creation) => find_or_make(cx, &search.device, creation)?,
-        None if search.wanted => {
-            Some(devices::wait_for(cx, &search.device, cx.left().saturating_sub(Duration::from_secs(25)))?)
-        }
-        None => devices::find(cx, &search.device)?,
+    let found = match (search.wait, &search.create) {
+        (Some(wait), Some(creation)) => Some(find_or_make(cx, &search.device, wait, creation)?),
+        (Some(wait), None) => Some(devices::wait_for(cx, &search.device, wait)?),
+        (None, _) => devices::find(cx, &search.device)?,
     };
     let Some(device) = found else {
         cx.note(
@@ -77,12 +75,13 @@ pub fn open(cx: &Context, search: &StateSearch) -> Result<Done, Failure> {
 fn find_or_make(
     cx: &Context,
     wanted: &DeviceRef,
+    wait: Duration,
     creation: &StateCreation,
-) -> Result<Option<Device>, Failure> {
-    match devices::wait_for(cx, wanted, creation.patience) {
-        Ok(device) if device.superblock.is_some() => Ok(Some(device)),
+) -> Result<Device, Failure> {
+    match devices::wait_for(cx, wanted, wait) {
+        Ok(device) if device.superblock.is_some() => Ok(device),
         Err(failure) if failure.code.class() == Class::Permanent => Err(failure),
         // It did not appear; or /dev/NAME did, with nothing on it.
-        Ok(_) | Err(_) => create::make(cx, wanted, creation).map(Some),
+        Ok(_) | Err(_) => create::make(cx, wanted, creation),
     }
 }

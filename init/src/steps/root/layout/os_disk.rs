@@ -102,6 +102,12 @@ fn understand(options: &str) -> Result<(MountFlags, Options), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::tells;
+
+    #[test]
+    fn the_page_tells_how_long_a_disk_of_fstab_is_waited_for() {
+        tells("how-to/init-parameter.md", &format!("appear within {} s", PATIENCE.as_secs()));
+    }
 
     #[test]
     fn options_are_sorted_as_mount_does_it() {
