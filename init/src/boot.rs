@@ -10,7 +10,6 @@ use dayfly_sys::{Sys, SysError, own};
 use crate::events::{self, Event, Events, FLUSH, Level, NodeFact};
 use crate::modules::Modules;
 use crate::run::Ran;
-use crate::steps::handover::FLUSH;
 use crate::{Failure, Runner, failed_boot, smbios};
 
 /// Boots. On success this process is the OS's init and the call does not return (under dracut, it returns with the new

@@ -114,6 +114,7 @@ fn print_json(plan: Option<&dayfly_plan::Plan>, rows: &[Shown], problems: &[Prob
         .collect();
     let shown = json!({
         "plan": plan.map(|plan| serde_json::to_value(plan.rows())).transpose()?,
+        "absent": plan.map(|plan| serde_json::to_value(plan.absences())).transpose()?,
         "notes": plan.map(|plan| &plan.notes),
         "settings": settings,
         "problems": problems,

@@ -48,7 +48,7 @@ pub use secret::Secret;
 pub use settings::Settings;
 pub use source::{Kind, Limit, Place, Private, Source, Sourced, Stage};
 pub use step::StepId;
-pub use table::Row;
+pub use table::{Absent, Row};
 
 use std::collections::BTreeMap;
 use std::time::Duration;

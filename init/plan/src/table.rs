@@ -9,6 +9,9 @@ const WIDEST: usize = 240;
 /// The longest text of an action in a line: a layout may have ten thousand paths.
 const LONGEST: usize = 1000;
 
+/// The width of a serial console.
+const CONSOLE: usize = 80;
+
 /// One line of the table.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Row {
@@ -24,6 +27,15 @@ pub struct Row {
     pub deadline: String,
     /// What happens when it fails.
     pub on_failure: String,
+}
+
+/// A step that this boot does not have.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Absent {
+    /// The step's name.
+    pub step: &'static str,
+    /// Why it is not there.
+    pub reason: &'static str,
 }
 
 impl From<&Step> for Row {
@@ -69,6 +81,28 @@ impl Plan {
         self.steps.iter().map(Row::from).collect()
     }
 
+    /// The steps that this boot does not have.
+    pub fn absences(&self) -> Vec<Absent> {
+        self.absent.iter().map(|(step, reason)| Absent { step: step.name(), reason }).collect()
+    }
+
+    /// The same in lines for a console, by their reasons.
+    pub fn absent_lines(&self) -> Vec<String> {
+        let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+        for Absent { step, reason } in self.absences() {
+            match groups.iter_mut().find(|(of, _)| *of == reason) {
+                Some((_, steps)) => steps.push(step),
+                None => groups.push((reason, vec![step])),
+            }
+        }
+        if groups.is_empty() {
+            return Vec::new();
+        }
+        let texts: Vec<String> =
+            groups.iter().map(|(reason, steps)| format!("{} ({reason})", steps.join(" "))).collect();
+        wrap(&format!("not in this boot: {}", texts.join("; ")), CONSOLE)
+    }
+
     /// The table's lines, without line ends.
     pub fn lines(&self) -> Vec<String> {
         let mut rows = self.rows();
@@ -107,6 +141,21 @@ impl Plan {
     }
 }
 
+/// The text in lines of at most so many characters, broken at blanks; those behind the first are indented.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.extend([" ", word]);
+            }
+            Some(_) => lines.push(format!("  {word}")),
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 fn shorten(text: &mut String) {
     let length = text.chars().count();
     if let Some((end, _)) = text.char_indices().nth(LONGEST) {
@@ -116,8 +165,9 @@ fn shorten(text: &mut String) {
     }
 }
 
+/// The table, and what is not in it.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.lines().iter().try_for_each(|line| writeln!(f, "{line}"))
+        self.lines().iter().chain(&self.absent_lines()).try_for_each(|line| writeln!(f, "{line}"))
     }
 }

@@ -1,6 +1,7 @@
 //! Laws that hold for every plan, whatever the settings.
 
-use dayfly_plan::settings::gather;
+use std::collections::BTreeMap;
+
 use dayfly_plan::settings::table::class::Class;
 use dayfly_plan::settings::table::groups::GROUPS;
 use dayfly_plan::settings::table::lookup::class;
@@ -267,6 +268,18 @@ proptest! {
         // The table has a line for every step, whatever is in it, and says the same twice.
         prop_assert_eq!(plan.lines().len(), 1 + plan.steps.len() + plan.notes.len() + usize::from(plan.break_before.is_some()));
         prop_assert_eq!(plan.to_string(), plan.to_string());
+
+        // What is not there is named once, on lines that a serial console has room for.
+        let absent = plan.absent_lines();
+        prop_assert!(absent.iter().all(|line| line.chars().count() <= 80), "{absent:#?}");
+        let text = absent.iter().flat_map(|line| line.split_whitespace()).collect::<Vec<_>>().join(" ");
+        let groups = text.strip_prefix("not in this boot: ").into_iter().flat_map(|text| text.split("; "));
+        let said: BTreeMap<&str, &str> = groups
+            .map(|group| group.strip_suffix(')').unwrap().split_once(" (").unwrap())
+            .flat_map(|(steps, reason)| steps.split(' ').map(move |step| (step, reason)))
+            .collect();
+        let wanted: BTreeMap<&str, &str> = plan.absent.iter().map(|(id, reason)| (id.name(), *reason)).collect();
+        prop_assert_eq!(said, wanted);
     }
 
     /// What has begun before a step finds new settings is what the new plan would have begun, so the boot can go on with it.

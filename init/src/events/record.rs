@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::fmt::Write;
 use std::time::Duration;
 
-use dayfly_plan::{Row, Severity, StepId, paths};
+use dayfly_plan::{Absent, Row, Severity, StepId, paths};
 use dayfly_sys::{Sys, own};
 use serde::Serialize;
 
@@ -34,6 +34,7 @@ pub struct Record {
     clock: u64,
     node: NodeRow,
     plan: Vec<Row>,
+    absent: Vec<Absent>,
     notes: Vec<String>,
     settings: Vec<Setting>,
     problems: Vec<ProblemRow>,
@@ -177,6 +178,7 @@ impl Record {
             Event::Begun(way) => self.way = way.name(),
             Event::Planned(plan, settings, problems) => {
                 self.plan = plan.rows();
+                self.absent = plan.absences();
                 self.notes.clone_from(&plan.notes);
                 self.settings = settings
                     .iter()

@@ -71,7 +71,7 @@ pub(super) fn early_settings(draft: &mut Draft, settings: &Gathered, discovered:
         let needs = [vec![StepId::Modules, StepId::Drivers], covered(discovered)].concat();
         draft.add(Phase::Devices, StepId::Config, &needs, Action::ReadConfig(search), deadline, on_failure);
     } else {
-        draft.without(&[StepId::Config], "no settings disk is looked for (config.device)");
+        draft.without(&[StepId::Config], "config.device is none");
     }
     if settings.asked.macs {
         // What /config says of it may come too late for this step.

@@ -56,7 +56,7 @@ pub(super) fn late_settings(draft: &mut Draft, settings: &Gathered, discovered: 
         draft.without(&[StepId::Name], "no rule asks for the network's host name");
     }
     let Some(template) = &settings.settings_url else {
-        draft.without(&[StepId::Settings], "no settings are fetched (settings.url)");
+        draft.without(&[StepId::Settings], "settings.url is not set");
         return;
     };
     draft.notes.extend(template.value.note());

@@ -6,6 +6,9 @@ use crate::{
     Action, Discovered, HostKeys, IdentityPlan, NetworkKeeper, OnFailure, Phase, ScriptPlan, StepId, Way,
 };
 
+/// Why a step is not there whose settings are empty.
+const NOT_ASKED_FOR: &str = "the settings have none";
+
 /// The node's files, in the order in which later ones replace earlier ones.
 pub(super) fn prepare(draft: &mut Draft, settings: &Gathered, discovered: &Discovered) {
     let identity = IdentityPlan {
@@ -22,7 +25,7 @@ pub(super) fn prepare(draft: &mut Draft, settings: &Gathered, discovered: &Disco
         OnFailure::Abort,
     );
     if settings.os_modules.is_empty() {
-        draft.without(&[StepId::OsModules], "the settings name no module (os.modules)");
+        draft.without(&[StepId::OsModules], NOT_ASKED_FOR);
     } else {
         draft.add(
             Phase::Node,
@@ -35,7 +38,7 @@ pub(super) fn prepare(draft: &mut Draft, settings: &Gathered, discovered: &Disco
     }
     let sysctls = settings.node.sysctls();
     if sysctls.is_empty() {
-        draft.without(&[StepId::Sysctls], "the settings have no kernel parameter (sysctl)");
+        draft.without(&[StepId::Sysctls], NOT_ASKED_FOR);
     } else {
         draft.add(
             Phase::Node,
@@ -51,7 +54,7 @@ pub(super) fn prepare(draft: &mut Draft, settings: &Gathered, discovered: &Disco
     // Keys that stand in the settings are the node's own.
     let has_keys = files.iter().any(|file| file.path.starts_with("/etc/ssh/ssh_host_"));
     if files.is_empty() {
-        draft.without(&[StepId::Files], "the settings have no file");
+        draft.without(&[StepId::Files], NOT_ASKED_FOR);
     } else {
         draft.add(
             Phase::Node,
@@ -64,7 +67,7 @@ pub(super) fn prepare(draft: &mut Draft, settings: &Gathered, discovered: &Disco
     }
     let users = settings.node.users();
     if users.is_empty() {
-        draft.without(&[StepId::Users], "the settings have no user");
+        draft.without(&[StepId::Users], NOT_ASKED_FOR);
     } else {
         let set_up = Action::SetUpUsers(users);
         draft.add(
@@ -78,7 +81,7 @@ pub(super) fn prepare(draft: &mut Draft, settings: &Gathered, discovered: &Disco
     }
     let units = settings.node.units();
     if units.is_empty() {
-        draft.without(&[StepId::Units], "the settings have no unit");
+        draft.without(&[StepId::Units], NOT_ASKED_FOR);
     } else {
         let write = Action::WriteUnits(units);
         draft.add(

@@ -39,6 +39,7 @@ fn boot_json_page_has_every_field() {
     for (heading, source, name) in [
         ("Top level", &record, "Record"),
         ("plan", &table, "Row"),
+        ("absent", &table, "Absent"),
         ("node", &record, "NodeRow"),
         ("settings", &record, "Setting"),
         ("problems", &record, "ProblemRow"),

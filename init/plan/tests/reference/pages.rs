@@ -91,8 +91,8 @@ fn plans_in_pages() {
             let (settings, problems) = gather(&facts);
             assert!(problems.is_empty(), "{}: {problems:?}", path.display());
             let plan = plan(&settings, &facts.discovered);
-            let table = if short.is_some() { narrow(&plan) } else { plan.lines() };
-            let table: Vec<&str> = table.iter().map(|line| line.trim_end()).collect();
+            let table = if short.is_some() { narrow(&plan).join("\n") } else { plan.to_string() };
+            let table: Vec<&str> = table.lines().map(str::trim_end).collect();
             write!(wanted, "```text\n{}\n```\n", table.join("\n")).unwrap();
             plans += 1;
         }

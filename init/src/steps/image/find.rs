@@ -40,7 +40,12 @@ fn missing() -> Failure {
 }
 
 /// The disk itself, or a file on it.
-fn on_disk(cx: &Context, device: &DeviceRef, file: Option<&str>) -> Result<(LayerFile, String), Failure> {
+fn on_disk(
+    cx: &Context,
+    device: &DeviceRef,
+    file: Option<&str>,
+    wait: Duration,
+) -> Result<(LayerFile, String), Failure> {
     let found = devices::wait_for(cx, device, wait)?;
     let on = found.path.display().to_string();
     let tried = format!("find an image on {device} ({on})");
