@@ -23,7 +23,9 @@ fn problems_of(facts: &Facts) -> Vec<Problem> {
     let (settings, problems) = settings::gather(facts);
     assert!(problems.len() <= 101, "{} problems", problems.len());
     assert!(problems.iter().all(|problem| problem.text.len() < 1100));
-    let lines = plan(&settings, &facts.discovered).lines();
+    let plan = plan(&settings, &facts.discovered);
+    assert!(plan.notes.len() <= 50, "{} notes", plan.notes.len());
+    let lines = plan.lines();
     let longest = lines.iter().map(|line| line.chars().count()).max();
     assert!(longest < Some(2000), "a line of {longest:?} characters");
     problems
@@ -91,6 +93,24 @@ fn mistakes_without_end_are_said_in_part_and_counted() {
         full("image.url=[", |n| format!("'a{n}',"), "]\n"),
     ] {
         assert_eq!(of_file(text).len(), 1);
+    }
+}
+
+#[test]
+fn notes_without_end_are_told_in_part_and_counted() {
+    let rules = |count| -> String {
+        let rule = |n: usize| format!("[[match]]\nwhen.hostname='a'\nscript.s{n}.known_hosts='k'\n");
+        (0..count).map(rule).collect()
+    };
+    let words = |count| -> String { (0..count).map(|n| format!("ip=eth{n}:dhcp6 ")).collect() };
+    for count in [10, 47] {
+        let facts = Facts::from_cmdline(words(count)).with_file(format!("version = 1\n{}", rules(count)));
+        let notes = plan(&settings::gather(&facts).0).notes;
+        for kind in ["depends on the host name", "is not carried out yet"] {
+            assert_eq!(notes.iter().filter(|note| note.contains(kind)).count(), 10, "{kind}");
+        }
+        let counted = notes.iter().filter(|note| **note == "… and 37 more notes like these.").count();
+        assert_eq!(counted, if count > 10 { 2 } else { 0 }, "{notes:#?}");
     }
 }
 

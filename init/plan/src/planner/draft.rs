@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::{Action, Deadline, OnFailure, Phase, Sourced, Step, StepId};
 
+/// So many notes of a kind are told in full: who has more has not read the first ones yet.
+const MOST_NOTES: usize = 10;
+
 /// What is planned so far.
 #[derive(Default)]
 pub(super) struct Draft {
@@ -32,6 +35,16 @@ impl Draft {
     /// This boot does not have these steps, for this reason.
     pub fn without(&mut self, steps: &[StepId], reason: &'static str) {
         self.absent.extend(steps.iter().map(|step| (*step, reason)));
+    }
+
+    /// Adds the notes of one kind; those beyond a number that can be read are counted.
+    pub fn note_all(&mut self, notes: impl IntoIterator<Item = String>) {
+        let mut notes = notes.into_iter();
+        self.notes.extend(notes.by_ref().take(MOST_NOTES));
+        let more = notes.count();
+        if more > 0 {
+            self.notes.push(format!("… and {more} more notes like these."));
+        }
     }
 
     /// Whether a step is planned.

@@ -28,7 +28,11 @@ const LATE_SETTINGS: [StepId; 2] = [StepId::Name, StepId::Settings];
 /// what they found. What does not wait for such a step is the same in both plans.
 pub fn plan(settings: &Gathered, discovered: &Discovered) -> Plan {
     let mut draft = Draft::default();
-    draft.notes.extend(settings.floor.notes(settings.hostname.is_some()));
+    draft.note_all(settings.floor.owned());
+    if settings.hostname.is_none() {
+        draft.note_all(settings.floor.by_name());
+    }
+    draft.notes.extend(settings.floor.policies());
     devices::load(&mut draft, settings, discovered);
     devices::early_settings(&mut draft, settings, discovered);
     network::configure(&mut draft, settings, discovered);

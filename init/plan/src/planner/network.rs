@@ -16,7 +16,7 @@ pub(super) fn configure(draft: &mut Draft, settings: &Gathered, discovered: &Dis
         return;
     }
     let ip = values(&settings.ip);
-    draft.notes.extend(ip::notes(&ip, settings.hostname.is_some()));
+    draft.note_all(ip::notes(&ip, settings.hostname.is_some()));
     let network = NetworkPlan {
         ip,
         bootif: settings.bootif.as_ref().map(|mac| mac.value),

@@ -119,20 +119,20 @@ pub(super) fn prepare(draft: &mut Draft, settings: &Gathered, discovered: &Disco
 }
 
 fn scripts(draft: &mut Draft, settings: &Settings) {
-    let mut scripts = Vec::new();
+    let (mut scripts, mut notes) = (Vec::new(), Vec::new());
     for (name, script) in &settings.scripts {
         let Some(git) = &script.git else {
-            draft.notes.push(format!("script.{name} has no git: it is left out."));
+            notes.push(format!("script.{name} has no git: it is left out."));
             continue;
         };
         let is_ssh = !git.value.contains("://") || git.value.starts_with("ssh://");
         if is_ssh && (script.known_hosts.is_none() || script.ssh_key.is_none()) {
-            draft.notes.push(format!(
+            notes.push(format!(
                 "script.{name} comes over ssh, which needs script.{name}.ssh_key and script.{name}.known_hosts: it will not be reached."
             ));
         }
         if git.value.starts_with("http://") {
-            draft.notes.push(format!("script.{name} comes without protection (http): whoever is on the way can run programs on this node."));
+            notes.push(format!("script.{name} comes without protection (http): whoever is on the way can run programs on this node."));
         }
         scripts.push(ScriptPlan {
             name: name.clone(),
@@ -147,6 +147,7 @@ fn scripts(draft: &mut Draft, settings: &Settings) {
             known_hosts: script.known_hosts.as_ref().map(|hosts| hosts.value.clone()),
         });
     }
+    draft.note_all(notes);
     if !scripts.is_empty() {
         draft.add(
             Phase::Node,

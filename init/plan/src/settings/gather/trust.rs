@@ -140,11 +140,25 @@ impl Floor {
         self.by_name.extend(std::mem::take(&mut other.by_name));
     }
 
-    /// Who owns what, for the reader of a plan. `is_named` where settings give the host name, and not the network.
-    pub fn notes(&self, is_named: bool) -> Vec<String> {
-        let owned = self.owners.iter().map(|(anchor, owner)| {
+    /// Who owns what, for the reader of a plan.
+    pub fn owned(&self) -> impl Iterator<Item = String> {
+        self.owners.iter().map(|(anchor, owner)| {
             format!("{anchor} belongs to {}: no later place can replace it.", owner.source)
-        });
+        })
+    }
+
+    /// What depends on the host name, where no setting gives that.
+    pub fn by_name(&self) -> impl Iterator<Item = String> {
+        self.by_name.iter().map(|(anchor, rule)| {
+            format!(
+                "{anchor} depends on the host name ({rule}), and that comes from the network: a server there that gives another \
+                 name decides that it does not count. Let the rule ask for mac, uuid or serial, or set hostname."
+            )
+        })
+    }
+
+    /// How far places are trusted that anybody may write to, where that is not as usual.
+    pub fn policies(&self) -> impl Iterator<Item = String> {
         let url = (self.url.0 == Trust::Any).then(|| {
             format!(
                 "Settings that come over plain http may set anything (settings.trust, {}): who is on the way there is root.",
@@ -157,13 +171,7 @@ impl Floor {
                 self.config.1
             )
         });
-        let by_name = self.by_name.iter().filter(|_| !is_named).map(|(anchor, rule)| {
-            format!(
-                "{anchor} depends on the host name ({rule}), and that comes from the network: a server there that gives another \
-                 name decides that it does not count. Let the rule ask for mac, uuid or serial, or set hostname."
-            )
-        });
-        owned.chain(by_name).chain(url).chain(config).collect()
+        url.into_iter().chain(config)
     }
 }
 
