@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use dayfly_plan::Kind;
+
 fn explain(cmdline: &str) -> (bool, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_dayfly"))
         .args(["explain", "--cmdline", cmdline])
@@ -9,6 +11,17 @@ fn explain(cmdline: &str) -> (bool, String, String) {
         .expect("the binary was built");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.success(), text(&output.stdout), text(&output.stderr))
+}
+
+/// A place that is new in the table of sources needs an argument that stands for it.
+#[test]
+fn every_place_of_settings_has_an_argument() {
+    let help = Command::new(env!("CARGO_BIN_EXE_dayfly")).args(["explain", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    for place in Kind::ALL.iter().filter(|place| **place != Kind::Default) {
+        let title = place.row().doc.title;
+        assert!(help.contains(title), "explain has no argument for {title}: {help}");
+    }
 }
 
 #[test]

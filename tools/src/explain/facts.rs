@@ -9,7 +9,7 @@ use dayfly_formats::credential;
 use dayfly_formats::mac::Mac;
 use dayfly_plan::settings::gather;
 use dayfly_plan::settings::value::HostName;
-use dayfly_plan::{Credential, Fact, Facts, Source, Store, Way};
+use dayfly_plan::{Credential, Document, Fact, Facts, Kind, SettingsFile, Source, Store, Way};
 
 /// The texts and names that a boot starts from.
 #[derive(Debug, Args)]
@@ -17,23 +17,26 @@ pub struct FactsArgs {
     /// The kernel command line, in one argument
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     cmdline: String,
-    /// The settings file that the initramfs would hold (TOML)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = file_of(Kind::Initramfs))]
     settings: Option<PathBuf>,
-    /// The settings file in the OS image
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = file_of(Kind::Image))]
     image_settings: Option<PathBuf>,
-    /// The settings file that the settings URL would give
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = file_of(Kind::Url))]
     settings_url_file: Option<PathBuf>,
-    /// The settings file on the settings disk
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = file_of(Kind::Config))]
     config: Option<PathBuf>,
-    /// The machine's SMBIOS table, a copy of /sys/firmware/dmi/tables/DMI
-    #[arg(long, value_name = "FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = format!("The machine's {} table, a copy of /sys/firmware/dmi/tables/DMI", title(Kind::Smbios)),
+    )]
     smbios: Option<PathBuf>,
-    /// A credential of QEMU's fw_cfg; NAME=@FILE takes its value from a file
-    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_credential)]
+    #[arg(
+        long,
+        value_name = "NAME=VALUE",
+        value_parser = parse_credential,
+        help = format!("A credential of {}; NAME=@FILE takes its value from a file", title(Kind::FwCfg)),
+    )]
     credential: Vec<Assignment>,
     /// The MAC address of an interface; several are possible
     #[arg(long, value_name = "MAC")]
@@ -50,6 +53,15 @@ pub struct FactsArgs {
     /// How Dayfly would be started
     #[arg(long, value_enum, default_value_t = WayArg::Initramfs)]
     way: WayArg,
+}
+
+/// What the documentation calls a place of settings.
+fn title(place: Kind) -> &'static str {
+    place.row().doc.title
+}
+
+fn file_of(place: Kind) -> String {
+    format!("The settings file of {}, TOML", title(place))
 }
 
 /// The ways in, as words of the command line.
@@ -86,8 +98,15 @@ fn parse_credential(text: &str) -> Result<Assignment, String> {
     Ok(Assignment { name: name.to_owned(), value: value.to_owned() })
 }
 
-fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+/// The settings file of a place, with the limits that a node has.
+fn settings_file(source: Source, path: &Path) -> Result<Fact> {
+    let place = title(source.kind());
+    let bytes = fs::read(path)
+        .with_context(|| format!("cannot read the settings file of {place}, {}", path.display()))?;
+    match Document::from_bytes(bytes) {
+        Ok(document) => Ok(Fact::Settings(SettingsFile { source, document })),
+        Err(wrong) => bail!("the settings file of {place}, {}: {wrong}", path.display()),
+    }
 }
 
 impl FactsArgs {
@@ -123,7 +142,7 @@ impl FactsArgs {
                 Ok(None) => {
                     bail!("the credential {name} is the OS's: those of Dayfly start with \"dayfly.\"")
                 }
-                Err(why) => wrong.push(format!("fw_cfg: {why}")),
+                Err(why) => wrong.push(format!("{}: {why}", Kind::FwCfg.row().word)),
             }
         }
         for (path, source) in [
@@ -132,7 +151,7 @@ impl FactsArgs {
             (&self.config, Source::Config),
         ] {
             if let Some(path) = path {
-                facts = facts.with_settings(source, read(path)?);
+                facts.learn(settings_file(source, path)?);
             }
         }
         if let Some(path) = &self.settings_url_file {
@@ -140,7 +159,7 @@ impl FactsArgs {
             let Some(url) = url else {
                 bail!("--settings-url-file has no meaning here: nothing sets settings.url");
             };
-            facts = facts.with_settings(Source::Url { secure: url.value.is_secure() }, read(path)?);
+            facts.learn(settings_file(Source::Url { secure: url.value.is_secure() }, path)?);
         }
         Ok((facts, wrong))
     }
