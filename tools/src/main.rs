@@ -5,6 +5,8 @@ mod explain;
 mod initramfs;
 mod ipxe;
 mod kernel;
+#[cfg(test)]
+mod man;
 mod modules;
 mod output;
 mod progress;
