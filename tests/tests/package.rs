@@ -17,6 +17,8 @@ const EXPECTED: [(&str, &[&str]); 3] = [
         "dayfly_",
         &[
             "./usr/bin/dayfly",
+            "./usr/share/man/man1/dayfly.1.gz",
+            "./usr/share/man/man1/dayfly-try.1.gz",
             "./usr/share/doc/dayfly/docs/examples/fleet.toml",
             "./usr/share/doc/dayfly/copyright",
         ],
@@ -55,6 +57,23 @@ fn packages_install_work_and_go() {
             );
         }
     }
+    for (arch, machine) in [("amd64", "3e00"), ("arm64", "b700")] {
+        let of = |name: &str| {
+            let fits = |path: &&String| {
+                path.contains(&format!("/{name}_")) && path.ends_with(&format!("_{arch}.deb"))
+            };
+            ready.iter().find(fits).unwrap_or_else(|| panic!("no {name} for {arch} in {ready:?}"))
+        };
+        for name in ["dayfly-init", "dracut-dayfly"] {
+            assert_eq!(run("dpkg-deb", &["--field", of(name), "Architecture"]).trim(), arch, "{name}");
+        }
+        // The field e_machine of the program, elf(5).
+        let program = format!(
+            "dpkg-deb --fsys-tarfile '{}' | tar --extract --to-stdout ./usr/lib/dayfly/init | od -An -tx1 -j18 -N2 | tr -d ' \n'",
+            of("dayfly-init"),
+        );
+        assert_eq!(shell(&program), machine, "the program for {arch}");
+    }
     let tree = Dracut::Debian12.tree().expect("a Debian with dracut");
     let kernel = Kernel::of_host().expect("a kernel").version;
     let install = block(PAGE, "on the Debian that gets them").text.replace("sudo ", "");
@@ -79,6 +98,7 @@ fn packages_install_work_and_go() {
         };
         inside(&install);
         assert_eq!(inside("dpkg --audit"), "");
+        assert!(inside("zcat /usr/share/man/man1/dayfly-explain.1.gz").contains(".SH SYNOPSIS"));
         assert_eq!(inside("dayfly --version"), format!("dayfly {}\n", env!("CARGO_PKG_VERSION")));
         assert!(
             inside("dayfly explain --cmdline root=live:http://boot/os.squashfs")
