@@ -128,6 +128,9 @@ fn an_image_for_another_kernel_is_told_of() {
     assert_eq!(machine.step("kubelet")["outcome"], "done");
 }
 
+/// What takes something from the machine.
+type Lack<'a> = &'a dyn Fn(&mut State);
+
 #[test]
 fn a_kernel_without_what_pods_need_is_told_of() {
     let controllers = |state: &mut State| {
@@ -138,7 +141,7 @@ fn a_kernel_without_what_pods_need_is_told_of() {
         let Some(Node::File(cmdline)) = state.nodes.get_mut(Path::new("/proc/cmdline")) else { panic!() };
         cmdline.extend(b" systemd.unified_cgroup_hierarchy=no");
     };
-    let lacks: [(&dyn Fn(&mut State), &str); 2] = [
+    let lacks: [(Lack<'_>, &str); 2] = [
         (&controllers, "no controller memory"),
         (&cmdline, "systemd.unified_cgroup_hierarchy=no has systemd use version 1"),
     ];

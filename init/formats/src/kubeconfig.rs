@@ -1,7 +1,8 @@
-//! What a kubeconfig says about its cluster, found without a YAML parser: kubeconfigs are written by programs, with each of
-//! these values on its key's line, in YAML or in JSON.
+//! What a kubeconfig says about its clusters. Its YAML, or JSON, is read as a stream of events: no tree is built, no alias is
+//! followed, and a text that nests without end costs no stack.
 
 use base64::Engine;
+use saphyr_parser::{Event, Parser};
 
 use crate::pem::BASE64;
 
@@ -9,8 +10,8 @@ use crate::pem::BASE64;
 /// where there is none, or where it cannot be read.
 pub fn authority(text: &str) -> Option<String> {
     let mut pem = String::new();
-    for value in values(text, "certificate-authority-data") {
-        let bytes = BASE64.decode(value).ok()?;
+    for value in values(text, "certificate-authority-data")? {
+        let bytes = BASE64.decode(value.trim()).ok()?;
         pem.push_str(std::str::from_utf8(&bytes).ok()?);
         pem.push('\n');
     }
@@ -18,33 +19,64 @@ pub fn authority(text: &str) -> Option<String> {
 }
 
 /// The API server's URL, of the first cluster in it.
-pub fn server(text: &str) -> Option<&str> {
-    values(text, "server").next()
+pub fn server(text: &str) -> Option<String> {
+    values(text, "server")?.into_iter().next()
 }
 
-/// The scalars that a key has, in their order.
-fn values<'a>(text: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
-    text.match_indices(key).filter_map(move |(at, _)| {
-        let before = text.get(..at)?;
-        let after = text.get(at + key.len()..)?;
-        // The whole key: quoted, or after a blank, a brace or a comma.
-        let quote = before.chars().last().filter(|c| matches!(c, '"' | '\''));
-        let after = match quote {
-            Some(quote) => after.strip_prefix(quote)?,
-            None if before.is_empty()
-                || before.ends_with(|c: char| c.is_whitespace() || "{,".contains(c)) =>
-            {
-                after
+/// A list, or a map with the key whose value comes next.
+enum Level {
+    List,
+    Map(Option<String>),
+}
+
+/// The scalars that a key has in the clusters (client-go's clientcmd/api/v1: `clusters[].cluster`), in their order. `None` where
+/// the text is no YAML.
+fn values(text: &str, key: &str) -> Option<Vec<String>> {
+    let mut levels: Vec<Level> = Vec::new();
+    let mut values = Vec::new();
+    for event in Parser::new_from_str(text) {
+        match event.ok()?.0 {
+            Event::Scalar(name, ..) if matches!(levels.last(), Some(Level::Map(None))) => {
+                if let Some(Level::Map(next)) = levels.last_mut() {
+                    *next = Some(name.into_owned());
+                }
             }
-            None => return None,
-        };
-        let value = after.strip_prefix(':')?.trim_start_matches([' ', '\t']);
-        match value.chars().next().filter(|c| matches!(c, '"' | '\'')) {
-            Some(quote) => value.get(1..)?.split(quote).next(),
-            None => value.split(|c: char| c.is_whitespace() || ",}".contains(c)).next(),
+            Event::Scalar(value, ..) => {
+                // The parser's word for a key without a value is a tilde.
+                if is_in_cluster(&levels, key) && !matches!(&*value, "" | "~") {
+                    values.push(value.into_owned());
+                }
+                end_value(&mut levels);
+            }
+            Event::SequenceStart(..) => levels.push(Level::List),
+            Event::MappingStart(..) => levels.push(Level::Map(None)),
+            Event::SequenceEnd | Event::MappingEnd => {
+                levels.pop();
+                end_value(&mut levels);
+            }
+            Event::Alias(_) => end_value(&mut levels),
+            // A kubeconfig is one document.
+            Event::DocumentEnd => break,
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) => {}
         }
-        .filter(|value| !value.is_empty())
-    })
+    }
+    Some(values)
+}
+
+/// A value has ended: in a map, what comes next is a key. A list or a map that stands in a key's place is one without a name.
+fn end_value(levels: &mut [Level]) {
+    if let Some(Level::Map(key)) = levels.last_mut() {
+        *key = if key.is_some() { None } else { Some(String::new()) };
+    }
+}
+
+fn is_in_cluster(levels: &[Level], key: &str) -> bool {
+    let [Level::Map(Some(clusters)), Level::List, Level::Map(Some(cluster)), Level::Map(Some(field))] =
+        levels
+    else {
+        return false;
+    };
+    clusters == "clusters" && cluster == "cluster" && field == key
 }
 
 #[cfg(test)]
@@ -57,30 +89,54 @@ mod tests {
         let quoted = "clusters:\n- cluster: {\"server\": \"https://10.0.0.1:6443\", certificate-authority-data: 'QUJD'}\n";
         let json = r#"{"clusters":[{"cluster":{"certificate-authority-data":"QUJD","server":"https://10.0.0.1:6443"}}]}"#;
         let flow = "clusters: [{cluster: {server: https://10.0.0.1:6443,certificate-authority-data: QUJD}}]";
-        for text in [kubectl, quoted, json, flow] {
+        let others = "# server: https://old\nusers:\n- name: u\n  user: {exec: {command: x, env: [{name: server, value: y}]}, server: z}\nclusters:\n- name: k\n  cluster:\n    ? [a, b]\n    : server\n    tls-server-name: n\n    server: &s https://10.0.0.1:6443\n    certificate-authority-data: |\n      QUJD\n- name: l\n  cluster: {server: *s}\n";
+        for text in [kubectl, quoted, json, flow, others] {
             assert_eq!(authority(text).as_deref(), Some("ABC\n"), "{text}");
-            assert_eq!(server(text), Some("https://10.0.0.1:6443"), "{text}");
+            assert_eq!(server(text).as_deref(), Some("https://10.0.0.1:6443"), "{text}");
         }
     }
 
     #[test]
     fn what_is_not_there_or_not_readable_is_none() {
-        for text in [
+        for field in [
             "",
-            "certificate-authority: /etc/kubernetes/pki/ca.crt\n",
-            "certificate-authority-data:\n",
-            "certificate-authority-data: \"\"\n",
-            "certificate-authority-data: ***\n",
-            "certificate-authority-data: /w==\n",
-            "my-certificate-authority-data: QUJD\n",
-            "certificate-authority-database: QUJD\n",
-            "tls-server: x\n",
-            "server-name: x\n",
-            "# certificate-authority-data\n",
+            "certificate-authority: /etc/kubernetes/pki/ca.crt",
+            "certificate-authority-data:",
+            "certificate-authority-data: \"\"",
+            "certificate-authority-data: '***'",
+            "certificate-authority-data: /w==",
+            "certificate-authority-data: *other",
+            "my-certificate-authority-data: QUJD",
+            "certificate-authority-database: QUJD",
+            "tls-server-name: x",
+            "server:",
+            "inner: {server: x, certificate-authority-data: QUJD}",
+            "# server: x",
+        ] {
+            let text = format!("clusters:\n- name: k\n  cluster:\n    {field}\n");
+            assert_eq!((authority(&text), server(&text)), (None, None), "{text}");
+        }
+        for text in [
+            "server: x\n",
+            "cluster: {server: x}\n",
+            "- cluster: {server: x}\n",
+            "clusters: {cluster: {server: x}}\n",
+            "clusters: [\n",
+            "",
         ] {
             assert_eq!((authority(text), server(text)), (None, None), "{text}");
         }
-        let two = "certificate-authority-data: QQ==\ncertificate-authority-data: Qg==\n";
-        assert_eq!(authority(two).as_deref(), Some("A\nB\n"));
+        let cluster = |data: &str| format!("- cluster: {{certificate-authority-data: {data}}}\n");
+        let two = format!("clusters:\n{}{}", cluster("QQ=="), cluster("Qg=="));
+        assert_eq!(authority(&two).as_deref(), Some("A\nB\n"));
+    }
+
+    /// As large as a settings file can be; what reads it must neither fall nor take for ever.
+    #[test]
+    fn what_nests_or_repeats_without_end_is_read() {
+        for part in ["[", "{", "- ", "? ", "a: ", "- &a x\n", "- *a\n", "---\n", "# x\n", "\"", "|\n "] {
+            let text = part.repeat((1 << 18) / part.len());
+            assert_eq!(server(&text), None, "{part}");
+        }
     }
 }

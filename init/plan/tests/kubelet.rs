@@ -102,8 +102,12 @@ fn secrets_come_from_private_places_and_bad_ones_are_not_shown() {
         ("token = ''", "kubelet.token: a token is one word."),
         ("kubeconfig = 'SESAME'", "kubelet.kubeconfig: it is no kubeconfig: it names no server."),
         (
-            "kubeconfig = '''\nclusters:\n- cluster:\n    server: http://10.0.0.1\nSESAME'''",
+            "kubeconfig = '''\nclusters:\n- cluster:\n    server: http://10.0.0.1\nusers: SESAME'''",
             "kubelet.kubeconfig: its server is not https.",
+        ),
+        (
+            "kubeconfig = '''\nclusters:\n- cluster:\n    server: https://10.0.0.1\nSESAME'''",
+            "kubelet.kubeconfig: it is no kubeconfig: it names no server.",
         ),
     ] {
         let bad = problem(&facts(Source::Config, &format!("[kubelet]\n{text}\n")));

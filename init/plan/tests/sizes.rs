@@ -102,7 +102,7 @@ fn notes_without_end_are_told_in_part_and_counted() {
         let rule = |n: usize| format!("[[match]]\nwhen.hostname='a'\nscript.s{n}.known_hosts='k'\n");
         (0..count).map(rule).collect()
     };
-    let words = |count| -> String { (0..count).map(|n| format!("ip=eth{n}:dhcp6 ")).collect() };
+    let words = |count| (0..count).map(|n| format!("ip=eth{n}:dhcp6 ")).collect::<Vec<_>>().concat();
     for count in [10, 47] {
         let facts = Facts::from_cmdline(words(count)).with_file(format!("version = 1\n{}", rules(count)));
         let notes = plan(&settings::gather(&facts).0).notes;

@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
     if let Some(server) = kubeconfig::server(&text) {
-        assert!(!server.is_empty() && text.contains(server));
+        assert!(!server.is_empty());
     }
     let authority = kubeconfig::authority(&text);
     if let Some(pem) = &authority {

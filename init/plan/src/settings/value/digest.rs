@@ -27,17 +27,14 @@ impl FromStr for Sha256 {
             return Err(format!("\"{text}\" has {} hexadecimal digits, a SHA-256 has 64", text.len()));
         }
         let mut bytes = [0; 32];
-        for (index, byte) in bytes.iter_mut().enumerate() {
-            let digits = text.get(index * 2..index * 2 + 2).unwrap_or_default();
-            *byte = u8::from_str_radix(digits, 16).map_err(|error| error.to_string())?;
-        }
+        base16ct::mixed::decode(text, &mut bytes).map_err(|error| error.to_string())?;
         Ok(Sha256(bytes))
     }
 }
 
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&base16ct::lower::encode_string(&self.0))
     }
 }
 

@@ -110,7 +110,7 @@ fn token(text: &str) -> Result<Secret, String> {
     Ok(Secret::new(text))
 }
 
-/// A kubeconfig, as far as it can be judged without YAML.
+/// A kubeconfig: what it names is judged, not what its cluster thinks of it.
 fn whole_kubeconfig(text: &str) -> Result<Secret, String> {
     match kubeconfig::server(text) {
         Some(server) if server.starts_with("https://") => Ok(Secret::new(text)),

@@ -21,34 +21,10 @@ pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
         .into_iter()
         // A difference in length is as many edits.
         .filter(|candidate| candidate.len().abs_diff(name.len()) <= limit)
-        .map(|candidate| (distance(name, candidate), candidate))
+        .map(|candidate| (strsim::osa_distance(name, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
-}
-
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=right.len()).collect();
-    let mut last = '\0';
-    for (row, l) in left.chars().enumerate() {
-        let mut current = vec![row + 1];
-        for (column, r) in right.iter().enumerate() {
-            let at = |line: &[usize], index: usize| line.get(index).copied().unwrap_or(usize::MAX / 2);
-            let mut cost = (at(&above, column) + usize::from(l != *r))
-                .min(at(&above, column + 1) + 1)
-                .min(at(&current, column) + 1);
-            let swapped = column > 0 && row > 0 && last == *r && right.get(column - 1) == Some(&l);
-            if swapped {
-                cost = cost.min(at(&before, column - 1) + 1);
-            }
-            current.push(cost);
-        }
-        before = std::mem::replace(&mut above, current);
-        last = l;
-    }
-    above.last().copied().unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
