@@ -54,8 +54,7 @@ pub fn boot(sys: &Arc<dyn Sys>, way: Way, early: &[SysError]) -> Ended {
         if settings.debug.value {
             show_everything(&**sys, &events);
         }
-        let made =
-            unusable.clone().map_or_else(|| make_plan(&settings, &facts.discovered, &problems), Err);
+        let made = unusable.clone().map_or_else(|| make_plan(&settings, &facts.discovered, &problems), Err);
         events.emit(Event::Planned(made.clone().unwrap_or_default(), settings.shown(), problems));
         let ran = made.map_err(|refused| ("plan", refused)).and_then(|plan| {
             let ran = execute(&**sys, &events, &mut runner, &plan, &mut stopped);

@@ -56,11 +56,6 @@ impl Cmdline {
         &self.words
     }
 
-    /// What is meant for init: the words after `--`, without quotes.
-    pub fn init_args(&self) -> &[String] {
-        &self.init_args
-    }
-
     /// What init gets as its arguments, as far as the line alone tells (`init/main.c`): words that inits know, unless `init=`
     /// or `rdinit=` comes after them, then the words after `--`. The kernel hands over every other word without a value and
     /// without a dot too that none of its parts takes; which these are is known to the kernel that runs, and
@@ -81,26 +76,6 @@ impl Cmdline {
     /// The last word with this key: for a key that holds one value, the one that counts.
     pub fn last(&self, key: &str) -> Option<&Word> {
         self.words.iter().rev().find(|word| same_key(&word.key, key))
-    }
-
-    /// Every word with this key, in order: for keys that may be repeated (`ip=`, `nameserver=`, `console=`).
-    pub fn all(&self, key: &str) -> impl Iterator<Item = &Word> {
-        self.words.iter().filter(move |word| same_key(&word.key, key))
-    }
-
-    /// The switch `key`, in dracut's grammar: present or `=1`, `=yes`, `=on`, `=true`, `=y` is on; `=0`, `=no`, `=off`,
-    /// `=false`, `=n` is off, in any case of letters; the last one wins; `key=` counts as present.
-    ///
-    /// `None` when the key is absent. `Err` holds the value when it is none of these, for the caller to name: dracut
-    /// takes every such value as on.
-    pub fn flag(&self, key: &str) -> Option<Result<bool, String>> {
-        let word = self.last(key)?;
-        let Some(value) = word.value.as_deref() else { return Some(Ok(true)) };
-        Some(match value.to_ascii_lowercase().as_str() {
-            "" | "1" | "yes" | "on" | "true" | "y" => Ok(true),
-            "0" | "no" | "off" | "false" | "n" => Ok(false),
-            _ => Err(value.to_owned()),
-        })
     }
 }
 
@@ -227,7 +202,7 @@ mod tests {
         for (text, keys, init) in table {
             let line = Cmdline::parse(text);
             assert_eq!(line.words().iter().map(|w| w.key.as_str()).collect::<Vec<_>>(), *keys, "{text:?}");
-            assert_eq!(line.init_args(), *init, "{text:?}");
+            assert_eq!(line.init_args, *init, "{text:?}");
         }
     }
 
@@ -282,39 +257,11 @@ mod tests {
     }
 
     #[test]
-    fn last_wins_and_all_keeps_the_order() {
+    fn the_last_one_wins() {
         let line = Cmdline::parse("ip=dhcp name-server=1.1.1.1 x ip=none name_server=9.9.9.9");
         assert_eq!(line.last("ip").and_then(|w| w.value.as_deref()), Some("none"));
         assert_eq!(line.last("absent"), None);
-        let all: Vec<_> = line.all("name-server").filter_map(|w| w.value.as_deref()).collect();
-        assert_eq!(all, ["1.1.1.1", "9.9.9.9"]);
-    }
-
-    #[test]
-    fn flags() {
-        for (text, expected) in [
-            ("", None),
-            ("f", Some(Ok(true))),
-            ("f=", Some(Ok(true))),
-            ("f=1", Some(Ok(true))),
-            ("f=yes", Some(Ok(true))),
-            ("f=On", Some(Ok(true))),
-            ("f=true", Some(Ok(true))),
-            ("f=y", Some(Ok(true))),
-            ("f=0", Some(Ok(false))),
-            ("f=NO", Some(Ok(false))),
-            ("f=off", Some(Ok(false))),
-            ("f=false", Some(Ok(false))),
-            ("f=n", Some(Ok(false))),
-            ("f f=0", Some(Ok(false))),
-            ("f=0 f", Some(Ok(true))),
-            ("f=2", Some(Err("2".to_owned()))),
-            ("f=Maybe f=1", Some(Ok(true))),
-            ("f=\"a b\"", Some(Err("a b".to_owned()))),
-            ("-- f", None),
-        ] {
-            assert_eq!(Cmdline::parse(text).flag("f"), expected, "{text:?}");
-        }
+        assert_eq!(line.last("name-server").and_then(|w| w.value.as_deref()), Some("9.9.9.9"));
     }
 
     proptest::proptest! {

@@ -19,8 +19,3 @@ mod search;
 pub use lease::{Lease, LeaseError, Route};
 pub use message::{Message, MessageError, Op};
 pub use options::{MessageType, Options};
-
-/// The server's UDP port.
-pub const SERVER_PORT: u16 = 67;
-/// The client's UDP port.
-pub const CLIENT_PORT: u16 = 68;

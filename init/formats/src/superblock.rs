@@ -12,7 +12,7 @@ mod iso;
 mod linux;
 mod member;
 
-pub use image::{Need, image_len, kernel_needs, squashfs_compression};
+pub use image::{Need, image_len, kernel_needs};
 pub use linux::{btrfs_devices, xfs_has_ftype};
 pub use member::{member_at, member_of, member_places};
 

@@ -90,18 +90,3 @@ pub struct Writable {
     /// The overlay's own work folder, empty.
     pub work: TreePath,
 }
-
-impl Mount {
-    /// Where the change happens.
-    pub fn target(&self) -> &TreePath {
-        match self {
-            Mount::New { target, .. }
-            | Mount::Overlay { target, .. }
-            | Mount::Bind { target, .. }
-            | Mount::Move { target, .. }
-            | Mount::Shared { target }
-            | Mount::ReadOnly { target }
-            | Mount::Unmount { target, .. } => target,
-        }
-    }
-}

@@ -67,8 +67,6 @@ pub enum LinkChange {
     Down,
     /// Bytes.
     Mtu(u32),
-    /// A new name; the interface must be down.
-    Rename(String),
     /// Adds or refreshes an address.
     Address {
         /// The address.

@@ -137,6 +137,19 @@ impl Files for Machine {
     }
 }
 
+/// Where a mount happens.
+fn target_of(mount: &Mount) -> &TreePath {
+    match mount {
+        Mount::New { target, .. }
+        | Mount::Overlay { target, .. }
+        | Mount::Bind { target, .. }
+        | Mount::Move { target, .. }
+        | Mount::Shared { target }
+        | Mount::ReadOnly { target }
+        | Mount::Unmount { target, .. } => target,
+    }
+}
+
 impl Devices for Machine {
     fn check_unused(&self, device: &TreePath) -> Result<()> {
         self.call("check_unused", device).map(drop)
@@ -153,8 +166,8 @@ impl Devices for Machine {
             Mount::ReadOnly { .. } => "read-only",
             Mount::Unmount { .. } => "unmount",
         };
-        let mut state = self.call("mount", format!("{kind} {}", mount.target()))?;
-        let target = state.end(mount.target())?;
+        let mut state = self.call("mount", format!("{kind} {}", target_of(mount)))?;
+        let target = state.end(target_of(mount))?;
         if matches!(mount, Mount::Unmount { .. }) && !state.is_mounted(&target) {
             return Err(errno("unmount", &target, EINVAL));
         }
@@ -212,7 +225,6 @@ impl Network for Machine {
             LinkChange::Up => "up",
             LinkChange::Down => "down",
             LinkChange::Mtu(_) => "mtu",
-            LinkChange::Rename(_) => "rename",
             LinkChange::Address { .. } => "address",
             LinkChange::Route { .. } => "route",
             LinkChange::Flush => "flush",
@@ -234,7 +246,7 @@ impl Network for Machine {
                 state.addresses.remove(&index);
                 state.defaults.remove(&index);
             }
-            LinkChange::Route { .. } | LinkChange::Rename(_) => {}
+            LinkChange::Route { .. } => {}
         }
         Ok(())
     }

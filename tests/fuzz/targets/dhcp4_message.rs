@@ -13,10 +13,10 @@ fuzz_target!(|payload: &[u8]| {
     assert!(lease.renew_seconds <= lease.rebind_seconds && lease.rebind_seconds <= lease.lease_seconds);
     assert!(lease.routes.is_empty() || lease.routers.is_empty());
     assert!(lease.hostname.is_none_or(|name| hostname::check(&name).is_ok()));
-    for name in lease.domain.iter().chain(&lease.search).chain(&lease.tftp_server) {
+    for name in lease.domain.iter().chain(&lease.search) {
         assert_eq!(hostname::check_domain(name), Ok(()));
     }
-    for text in lease.notes.iter().chain(&lease.boot_file) {
+    for text in &lease.notes {
         assert!(!text.contains(char::is_control), "{text:?}");
     }
 });

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 
 use dayfly_formats::blank::{check, judge, places};
 use dayfly_formats::superblock::{
-    PROBE_LEN, btrfs_devices, image_len, kernel_needs, member_of, probe, squashfs_compression, xfs_has_ftype,
+    PROBE_LEN, btrfs_devices, image_len, kernel_needs, member_of, probe, xfs_has_ftype,
 };
 use dayfly_formats::{foreign, mbr};
 use libfuzzer_sys::fuzz_target;
@@ -30,7 +30,6 @@ fuzz_target!(|input: &[u8]| {
             assert!(found.uuid.is_none_or(|uuid| !uuid.is_empty()));
         }
         image_len(device);
-        squashfs_compression(device);
         kernel_needs(device);
         foreign::recognize(device);
         mbr::parse(device);

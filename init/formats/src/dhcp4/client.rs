@@ -32,7 +32,7 @@ const VENDOR_CLASS: &[u8] = b"dayfly";
 /// The largest message taken: a full Ethernet frame less IP and UDP headers.
 const MAX_MESSAGE_SIZE: u16 = 1472;
 /// What is asked for. RFC 3442: 121 stands before 3.
-const WANTED: [u8; 17] = [
+const WANTED: [u8; 13] = [
     code::SUBNET_MASK,
     code::CLASSLESS_ROUTES,
     code::ROUTER,
@@ -40,14 +40,10 @@ const WANTED: [u8; 17] = [
     code::HOST_NAME,
     code::DOMAIN_NAME,
     code::INTERFACE_MTU,
-    code::BROADCAST_ADDRESS,
-    code::NTP_SERVERS,
     code::LEASE_TIME,
     code::SERVER_ID,
     code::RENEWAL_TIME,
     code::REBINDING_TIME,
-    code::TFTP_SERVER,
-    code::BOOT_FILE,
     code::DOMAIN_SEARCH,
     code::MESSAGE,
 ];
@@ -138,13 +134,6 @@ impl Client {
             refused: 0,
             last_refusal: String::new(),
         }
-    }
-
-    /// Asks servers to answer by broadcast from the first packet on. Without this, the client asks for it after three
-    /// DISCOVERs without any answer.
-    pub fn with_broadcast(mut self, broadcast: bool) -> Client {
-        self.broadcast = broadcast;
-        self
     }
 
     /// The payload to send now; `None` when nothing is due.

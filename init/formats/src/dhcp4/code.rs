@@ -14,10 +14,6 @@ pub const HOST_NAME: u8 = 12;
 pub const DOMAIN_NAME: u8 = 15;
 /// MTU of the interface, 2 bytes.
 pub const INTERFACE_MTU: u8 = 26;
-/// Broadcast address, 4 bytes.
-pub const BROADCAST_ADDRESS: u8 = 28;
-/// Time servers, 4 bytes each.
-pub const NTP_SERVERS: u8 = 42;
 /// Address the client asks for, 4 bytes.
 pub const REQUESTED_ADDRESS: u8 = 50;
 /// Lease time in seconds, 4 bytes.
@@ -42,10 +38,6 @@ pub const REBINDING_TIME: u8 = 59;
 pub const VENDOR_CLASS: u8 = 60;
 /// Who the client is: hardware type and address, or other bytes.
 pub const CLIENT_ID: u8 = 61;
-/// TFTP server's name, in place of `sname`.
-pub const TFTP_SERVER: u8 = 66;
-/// Boot file's name, in place of `file`.
-pub const BOOT_FILE: u8 = 67;
 /// Domain search list (RFC 3397).
 pub const DOMAIN_SEARCH: u8 = 119;
 /// Classless static routes (RFC 3442).

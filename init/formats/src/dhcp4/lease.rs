@@ -10,7 +10,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use super::{Message, Options, code, search};
-use field::{Notes, address_fault, host_name, mask_prefix, name, names, printable, usable};
+use field::{Notes, address_fault, host_name, mask_prefix, name, names, usable};
 use routes::Own;
 
 /// A lease in values that can be used as they are: strings are printable ASCII, names are valid DNS names, addresses are
@@ -22,8 +22,6 @@ pub struct Lease {
     /// Length of the net's prefix, 1 to 32. Without a usable mask (option 1) it is that of the address's class (A 8,
     /// B 16, C 24): too wide a net still reaches a router inside it, a guessed /24 might not.
     pub prefix: u8,
-    /// Broadcast address (28), when the server names one.
-    pub broadcast: Option<Ipv4Addr>,
     /// Default routers (3), best first; empty when there are classless routes, which replace them (RFC 3442).
     pub routers: Vec<Ipv4Addr>,
     /// Classless routes (121), the default route among them as 0.0.0.0/0.
@@ -38,16 +36,8 @@ pub struct Lease {
     pub hostname: Option<String>,
     /// MTU in bytes (26), at least 576.
     pub mtu: Option<u16>,
-    /// Time servers (42).
-    pub ntp: Vec<Ipv4Addr>,
     /// The DHCP server (54).
     pub server: Ipv4Addr,
-    /// The server of the next boot step (`siaddr`).
-    pub next_server: Option<Ipv4Addr>,
-    /// Name or address of the TFTP server (66, else `sname`).
-    pub tftp_server: Option<String>,
-    /// Boot file (67, else `file`): printable, else as sent.
-    pub boot_file: Option<String>,
     /// Seconds the lease holds (51); `None` is for ever.
     pub lease_seconds: Option<u32>,
     /// Seconds until it is to be renewed, T1 (58, else half of the lease); `None` when it holds for ever.
@@ -152,12 +142,9 @@ impl Lease {
                 told.push(router);
             }
         }
-        let file = options.get(code::BOOT_FILE).unwrap_or(&message.file);
-        let sname = options.get(code::TFTP_SERVER).unwrap_or(&message.sname);
         Ok(Lease {
             address,
             prefix,
-            broadcast: options.address(code::BROADCAST_ADDRESS),
             routers,
             routes,
             dns: usable(options, code::DOMAIN_NAME_SERVER, "name server", &mut notes),
@@ -165,11 +152,7 @@ impl Lease {
             search: names(options.get(code::DOMAIN_SEARCH), &mut notes, search::decode),
             hostname: host_name(options.get(code::HOST_NAME), &mut notes),
             mtu: mtu(options, &mut notes),
-            ntp: usable(options, code::NTP_SERVERS, "time server", &mut notes),
             server,
-            next_server: Some(message.siaddr).filter(|address| address_fault(*address).is_none()),
-            tftp_server: name("TFTP server", Some(sname), &mut notes, crate::hostname::check_domain),
-            boot_file: printable("boot file", file, &mut notes),
             lease_seconds,
             renew_seconds,
             rebind_seconds,

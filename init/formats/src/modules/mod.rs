@@ -117,13 +117,6 @@ pub struct Load {
     pub required: bool,
 }
 
-impl Load {
-    /// How the file is compressed.
-    pub fn compression(&self) -> Compression {
-        Compression::of(&self.path)
-    }
-}
-
 /// Why a module cannot be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModuleError {

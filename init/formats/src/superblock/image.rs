@@ -34,13 +34,6 @@ pub fn image_len(image: &[u8]) -> Option<u64> {
     u64::from(le32(sb, 36)?).checked_shl(block_bits)
 }
 
-/// How a squashfs image is compressed, in the kernel's words: `gzip`, `lzma`, `lzo`, `xz`, `lz4`, `zstd`.
-pub fn squashfs_compression(image: &[u8]) -> Option<&'static str> {
-    squashfs(image)?;
-    let id = le16(image, 20)?;
-    SQUASHFS.iter().find(|(known, ..)| *known == id).map(|(_, name, ..)| *name)
-}
-
 /// What a kernel must have been built with to read an image, and since when there is such a kernel: "none" where no release has
 /// it, or none that is known here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

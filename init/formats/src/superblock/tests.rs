@@ -142,20 +142,9 @@ fn members_are_recognized() {
 }
 
 #[test]
-fn image_lengths_and_compressions_are_read() {
-    for (id, name) in [
-        (1, Some("gzip")),
-        (2, Some("lzma")),
-        (3, Some("lzo")),
-        (4, Some("xz")),
-        (5, Some("lz4")),
-        (6, Some("zstd")),
-        (7, None),
-    ] {
-        let image = device(96, &[(0, b"hsqs"), (20, &[id]), (28, &[4]), (40, &[1, 2, 0, 0, 1])]);
-        assert_eq!(squashfs_compression(&image), name);
-        assert_eq!(image_len(&image), Some(0x1_0000_0201));
-    }
+fn image_lengths_are_read() {
+    let image = device(96, &[(0, b"hsqs"), (20, &[1]), (28, &[4]), (40, &[1, 2, 0, 0, 1])]);
+    assert_eq!(image_len(&image), Some(0x1_0000_0201));
     let old = device(96, &[(0, b"hsqs"), (28, &[3])]);
     assert_eq!((probe(&old), image_len(&old)), (None, None));
     let erofs = |bits| device(4096, &[(1024, &[0xE2, 0xE1, 0xF5, 0xE0]), (1036, &[bits]), (1060, &[3])]);

@@ -110,11 +110,6 @@ pub(super) fn change(index: u32, change: &LinkChange) -> Result<()> {
             message.attributes.push(LinkAttribute::Mtu(*bytes));
             netlink.change(&format!("set the MTU {bytes} of"), &subject, libc::RTM_NEWLINK, 0, &message)
         }
-        LinkChange::Rename(name) => {
-            let mut message = link_message(index);
-            message.attributes.push(LinkAttribute::IfName(name.clone()));
-            netlink.change(&format!("rename to {name}"), &subject, libc::RTM_NEWLINK, 0, &message)
-        }
         LinkChange::Address { address, prefix, valid } => {
             let seconds =
                 valid.map_or(FOR_EVER, |valid| u32::try_from(valid.as_secs()).unwrap_or(FOR_EVER).max(1));

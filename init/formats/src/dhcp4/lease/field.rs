@@ -130,20 +130,6 @@ pub(super) fn names(
     list
 }
 
-/// Printable ASCII.
-pub(super) fn printable(what: &str, bytes: &[u8], notes: &mut Notes) -> Option<String> {
-    let text = String::from_utf8_lossy(bytes);
-    let text = text.trim_end_matches('\0');
-    if text.is_empty() {
-        return None;
-    }
-    if text.chars().all(|c| c == ' ' || c.is_ascii_graphic()) {
-        return Some(text.to_owned());
-    }
-    notes.add(format!("{what} {} is not printable ASCII, ignored", quoted(text)));
-    None
-}
-
 /// The start of a text from outside, escaped for a log.
 pub(in crate::dhcp4) fn quoted(text: &str) -> String {
     let start: String = text.chars().take(64).collect();
