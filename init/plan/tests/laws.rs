@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use dayfly_plan::settings::gather;
 use dayfly_plan::settings::table::class::Class;
 use dayfly_plan::settings::table::groups::GROUPS;
 use dayfly_plan::settings::table::lookup::class;

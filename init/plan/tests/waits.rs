@@ -5,18 +5,23 @@ use std::path::Path;
 use std::time::Duration;
 
 use dayfly_plan::settings::{self, Settings};
-use dayfly_plan::{Action, Deadline, Facts, Plan, ScriptPlan, StateSearch, Way, plan};
+use dayfly_plan::{Action, Deadline, Facts, LayerSource, Plan, ScriptPlan, StateSearch, Way, plan};
 
 fn plan_of(cmdline: &str) -> Plan {
-    let (settings, problems) = settings::gather(&Facts::from_cmdline(cmdline));
+    let facts = Facts::from_cmdline(cmdline);
+    let (settings, problems) = settings::gather(&facts);
     assert_eq!(problems, [], "{cmdline}");
-    plan(&settings)
+    plan(&settings, &facts.discovered)
 }
 
 /// The wait of an action that waits for something to appear.
 fn wait_of(action: &Action) -> Option<Duration> {
     match action {
-        Action::ReadLinks { wait, .. } | Action::FindImage { wait, .. } => Some(*wait),
+        Action::ReadLinks { wait, .. } => Some(*wait),
+        Action::FindImage { layers } => layers.iter().find_map(|layer| match layer.source {
+            LayerSource::Disk { wait, .. } => Some(wait),
+            _ => None,
+        }),
         Action::ReadConfig(search) => search.wait,
         Action::OpenState(StateSearch { wait, .. }) => *wait,
         _ => None,
@@ -53,7 +58,7 @@ fn a_rule_that_asks_for_a_mac_address_waits_within_its_step() {
     let file = "version = 1\n[[match]]\nwhen.mac = '52:54:00:12:34:56'\nroot.size = '5M'\n";
     for way in Way::ALL {
         let facts = Facts::from_cmdline("root=http://10.0.2.2/os").with_file(file).on_way(way);
-        let plan = plan(&settings::gather(&facts).0);
+        let plan = plan(&settings::gather(&facts).0, &facts.discovered);
         let step = plan.steps.iter().find(|step| wait_of(&step.action).is_some()).unwrap();
         let Deadline::Within(deadline) = step.deadline else { panic!("{} has no end", step.id) };
         assert!(wait_of(&step.action).is_some_and(|wait| deadline > wait), "{}", step.id);

@@ -14,7 +14,6 @@ mod refusal;
 pub mod verify;
 
 use std::path::Path;
-use std::time::Duration;
 
 use dayfly_formats::superblock::Kind;
 use dayfly_sys::{Mount, MountFlags, SysError, TreePath};

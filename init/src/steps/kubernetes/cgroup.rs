@@ -1,6 +1,5 @@
 //! Whether this kernel has the control groups that a kubelet wants: version 2, with its controllers.
 
-use dayfly_formats::cmdline::Cmdline;
 use dayfly_plan::Code;
 use dayfly_sys::{Mount, MountFlags, SysError, own};
 

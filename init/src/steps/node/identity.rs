@@ -1,7 +1,5 @@
 //! Who this node is: host name, hosts, machine-id, resolver.
 
-use std::fmt::Write;
-
 use dayfly_formats::mac::Mac;
 use dayfly_plan::settings::value::HostName;
 use dayfly_plan::{Code, IdentityPlan};
