@@ -49,7 +49,8 @@ pub fn block(page: &str, title: &str) -> Block {
     found.remove(0)
 }
 
-fn parse(page: &str, text: &str) -> Vec<Block> {
+/// The blocks of a page's text.
+pub fn parse(page: &str, text: &str) -> Vec<Block> {
     let mut found = Vec::new();
     let mut lines = text.lines().enumerate();
     while let Some((index, opening)) = lines.next() {
@@ -78,19 +79,4 @@ fn parse(page: &str, text: &str) -> Vec<Block> {
         }
     }
     found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn blocks_of_a_page() {
-        let page = "```text\n```\nwords\n```sh\na\n\nb\n```\n\n1. x\n\n   ```sh title=\"in the node\"\n   c\n     d\n   ```\n";
-        let expected = [(4, None, "a\n\nb\n"), (12, Some("in the node"), "c\n  d\n")];
-        let found = parse("p", page);
-        let found: Vec<(usize, Option<&str>, &str)> =
-            found.iter().map(|block| (block.line, block.title.as_deref(), block.text.as_str())).collect();
-        assert_eq!(found, expected);
-    }
 }

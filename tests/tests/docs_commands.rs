@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use dayfly_qemu::{kernel::Kernel, product::Product};
-use dayfly_tests::docs::{Block, blocks, pages, root};
+use dayfly_tests::docs::{Block, blocks, pages, parse, root};
 use namespace::{apart, run, shell};
 
 /// The titles, how many blocks have each, and what becomes of them.
@@ -47,6 +47,16 @@ fn fate(block: &Block) -> Fate {
 
 fn all() -> Vec<Block> {
     pages().iter().flat_map(|page| blocks(page)).collect()
+}
+
+#[test]
+fn blocks_of_a_page() {
+    let page = "```text\n```\nwords\n```sh\na\n\nb\n```\n\n1. x\n\n   ```sh title=\"in the node\"\n   c\n     d\n   ```\n";
+    let expected = [(4, None, "a\n\nb\n"), (12, Some("in the node"), "c\n  d\n")];
+    let found = parse("p", page);
+    let found: Vec<(usize, Option<&str>, &str)> =
+        found.iter().map(|block| (block.line, block.title.as_deref(), block.text.as_str())).collect();
+    assert_eq!(found, expected);
 }
 
 #[test]

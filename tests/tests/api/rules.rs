@@ -226,7 +226,7 @@ fn a_revoked_token_is_remembered(cluster: &mut ControlPlane) -> Result<()> {
         match post()? {
             401 => break,
             201 if revoked.elapsed() < Duration::from_secs(60) => {
-                std::thread::sleep(Duration::from_millis(500))
+                std::thread::sleep(Duration::from_millis(500));
             }
             other => bail!("{other} {:.1} s after the token was taken back", revoked.elapsed().as_secs_f32()),
         }

@@ -7,7 +7,7 @@ use dayfly_qemu::{image::Image, vm::Nic};
 
 use crate::{
     Scenario,
-    lab::{Lab, Site, attempts, boot, image_path, initramfs, step},
+    lab::{Lab, Site, attempts, boot, image_path, initramfs, shows, step},
     same,
     sources::{TOKEN, nobody_finds},
 };
@@ -79,11 +79,7 @@ fn http_dhcp(lab: &Lab) -> Result<()> {
     let card = vm.check("networkctl list --no-legend --no-pager | awk '$3 == \"ether\" { print $4, $5 }'")?;
     same!(card, "routable configured");
     // The password's place is the image, not us; but a getty must be there to ask for it.
-    ensure!(
-        vm.console().contains("worker7 login: ") || vm.expect("worker7 login: ", crate::lab::BOOT).is_ok(),
-        "no login prompt"
-    );
-    Ok(())
+    shows(&vm, "worker7 login: ")
 }
 
 fn http_erofs(lab: &Lab) -> Result<()> {

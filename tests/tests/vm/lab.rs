@@ -220,6 +220,11 @@ pub fn ready(vm: &Vm) -> Result<()> {
     vm.boot_json().map(drop)
 }
 
+/// Waits for words on the console, which may have come before what was waited for last.
+pub fn shows(vm: &Vm, words: &str) -> Result<()> {
+    if vm.console().contains(words) { Ok(()) } else { vm.expect(words, BOOT).map(drop) }
+}
+
 /// Boots a node that must fail: the console shows the four parts with this code, then the machine restarts. Gives the console.
 pub fn fails(node: Builder, code: &str) -> Result<String> {
     let mut vm = node.start()?;

@@ -1,7 +1,7 @@
 //! Boot scenarios in virtual machines. Every one is a function that gets the [`lab::Lab`] and asserts what a person at the console or
 //! a program in the booted system would see.
 //!
-//! `cargo test -p dayfly-tests --test vm -- [NAME,NAME…]` (parts of names); two run at a time (`--test-threads N`). The consoles' logs stay in
+//! `cargo test --workspace --test vm -- [NAME,NAME…]` (parts of names); two run at a time (`--test-threads N`). The consoles' logs stay in
 //! `target/dayfly/logs/NAME.log`. Groups of `tests/run` that run only when they are named are skipped without `--ignored`; with it, the
 //! name of such a group stands for all its scenarios.
 

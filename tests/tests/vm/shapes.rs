@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 use crate::{
     Scenario,
-    lab::{Lab, Site, boot, image_path, initramfs_for, ready, step},
+    lab::{Lab, Site, boot, image_path, initramfs_for, ready, shows, step},
     same,
 };
 
@@ -104,7 +104,7 @@ fn alpine(lab: &Lab) -> Result<()> {
     // A service called networking, but not Debian's ifupdown.
     let address = detail(&report, "address")?;
     ensure!(address.starts_with("networking of the image is not told of 10.0.2.15/24"), "{address}");
-    vm.expect("shaped login: ", crate::lab::BOOT).map(drop)
+    shows(&vm, "shaped login: ")
 }
 
 /// openrc-init, which is found without a /sbin/init, and Portage's records below /var.
