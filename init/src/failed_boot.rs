@@ -25,15 +25,16 @@ const LIMIT: Duration = Duration::from_secs(10);
 const LAST: Duration = Duration::from_secs(60);
 /// What follows a failure under dracut.
 pub const DRACUT_NEXT: &str = "dracut goes on: a shell, unless rd.shell=0, then what rd.emergency= says.";
+/// Invalid argument, errno(3): umount(2) on what is no mount.
+const EINVAL: i32 = 22;
+/// Where an initramfs has its shell.
+const SHELLS: [&str; 3] = ["/bin/sh", "/bin/bash", "/bin/busybox"];
+
 /// All mounts of a boot, the uppermost first.
 fn mounts() -> impl Iterator<Item = Tree> {
     let outer = OUTER.into_iter().rev();
     [OVERLAY, OS, STATE, CONFIG, WRITABLE, IMAGE].into_iter().chain(LAYERS).chain(outer).chain([MEDIA])
 }
-/// Invalid argument, errno(3): umount(2) on what is no mount.
-const EINVAL: i32 = 22;
-/// Where an initramfs has its shell.
-const SHELLS: [&str; 3] = ["/bin/sh", "/bin/bash", "/bin/busybox"];
 
 /// How a failed boot ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

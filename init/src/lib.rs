@@ -1,7 +1,7 @@
 //! The boot, from PID 1 to the exec of the OS's init.
 //!
 //! [`boot::boot`] is the sequence; [`run::Runner`] is the only place where a plan is executed, timed and reported;
-//! `steps` has a file for each group of actions. Everything reaches the machine through [`dayfly_sys::Sys`], so the
+//! `steps` has a folder for each phase. Everything reaches the machine through [`dayfly_sys::Sys`], so the
 //! whole sequence runs in a test without root.
 #![deny(
     clippy::unwrap_used,

@@ -44,8 +44,8 @@ pub fn lines(event: &Event, said: &mut Said) -> Vec<(Level, String)> {
             let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
             vec![(Level::Info, format!("{step}: {what}{again}"))]
         }
-        Event::Progress { step, done, total, took } => {
-            vec![(Level::Info, progress(*step, *done, *total, took.as_secs_f64()))]
+        Event::Progress { step, done, before, total, took } => {
+            vec![(Level::Info, progress(*step, *done, *before, *total, took.as_secs_f64()))]
         }
         Event::Ended { step, outcome, detail, .. } => ended(*step, outcome, detail),
         Event::Note { level, step, text } => match step {
@@ -88,9 +88,9 @@ fn ended(step: StepId, outcome: &Outcome, detail: &str) -> Vec<(Level, String)> 
     }
 }
 
-fn progress(step: StepId, done: u64, total: Option<u64>, seconds: f64) -> String {
+fn progress(step: StepId, done: u64, before: u64, total: Option<u64>, seconds: f64) -> String {
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-    let rate = if seconds > 0.0 { mib(done) / seconds } else { 0.0 };
+    let rate = if seconds > 0.0 { mib(done.saturating_sub(before)) / seconds } else { 0.0 };
     match total {
         Some(total) if total > 0 => {
             let percent = done.saturating_mul(100) / total;

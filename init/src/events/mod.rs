@@ -89,6 +89,8 @@ pub enum Event {
         step: StepId,
         /// Bytes so far.
         done: u64,
+        /// How many of them an earlier attempt has brought.
+        before: u64,
         /// Bytes in all, where known.
         total: Option<u64>,
         /// Since its start.

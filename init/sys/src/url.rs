@@ -126,7 +126,7 @@ pub struct Response {
     pub reason: String,
     /// Bytes that the body will have.
     pub length: Option<u64>,
-    /// For a later [`Request::resume`]: a strong ETag, or Last-Modified.
+    /// For a later [`Request::resume`]: a strong ETag; where there is no ETag, Last-Modified.
     pub tag: Option<String>,
     /// The body; a silence longer than the request's `stall`, or less than its `floor`, is `ErrorKind::TimedOut`, an end before `length` is
     /// `ErrorKind::UnexpectedEof`.

@@ -85,6 +85,10 @@ pub struct State {
     /// By which tag the image server knows its image, at each request and from the last one on; without one it sends all of it whenever
     /// it is asked.
     pub tags: Vec<&'static str>,
+    /// It sends the rest of its image whatever tag the request has: a server that does not know If-Range.
+    pub ignores_if_range: bool,
+    /// It sends no more than so many bytes in answer to a request for the rest.
+    pub longest_part: Option<u64>,
     /// From which byte on the image was asked for, each time.
     pub asked_from: Vec<u64>,
     /// What reads the body never comes back after the bytes that are served: a defect, or a call that no limit ends.
@@ -183,6 +187,8 @@ impl Machine {
                 length: Some(3 << 20),
                 cut: None,
                 tags: Vec::new(),
+                ignores_if_range: false,
+                longest_part: None,
                 asked_from: Vec::new(),
                 hangs: false,
                 requests: 0,

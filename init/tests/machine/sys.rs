@@ -293,10 +293,13 @@ impl Http for Machine {
             return Ok(Response { status: 200, reason: "OK".to_owned(), length, tag: None, body });
         }
         let tag = state.tags.get(state.asked_from.len()).or(state.tags.last()).map(|&tag| tag.to_owned());
-        let resumed = request.resume.as_ref().filter(|(_, wanted)| Some(wanted) == tag.as_ref());
+        let fits = |wanted: &String| state.ignores_if_range || Some(wanted) == tag.as_ref();
+        let resumed = request.resume.as_ref().filter(|(_, wanted)| fits(wanted));
         let from = resumed.map_or(0, |(from, _)| *from);
         state.asked_from.push(from);
         let rest: Vec<u8> = state.served.iter().copied().skip(from as usize).collect();
+        let most = state.longest_part.filter(|_| from > 0).unwrap_or(u64::MAX);
+        let length = state.length.map(|length| (length - from).min(most));
         let body: Box<dyn Read + Send> = match state.cut {
             None if state.hangs => Box::new(Cursor::new(rest).chain(Hung(Arc::clone(&self.clock)))),
             Some(cut) => Box::new(Cursor::new(rest.into_iter().take(cut).collect::<Vec<u8>>()).chain(Broken)),
@@ -305,7 +308,7 @@ impl Http for Machine {
         Ok(Response {
             status: if resumed.is_some() { 206 } else { state.status },
             reason: "as told".to_owned(),
-            length: state.length.map(|length| length - from),
+            length,
             tag,
             body,
         })

@@ -163,7 +163,8 @@ pub fn difference(before: &str, after: &str) -> String {
         from.lines()
             .filter(|line| !other.lines().any(|known| known == *line))
             .map(|line| format!("\n{sign} {line}"))
-            .collect()
+            .collect::<Vec<_>>()
+            .concat()
     };
     missing(before, after, '<') + &missing(after, before, '>')
 }

@@ -95,12 +95,12 @@ pub fn healthy(vm: &Vm) -> Result<()> {
     // Its services talk to the console alone. What comes before the first one is the kernel's and ours, of this boot.
     let console = vm.console();
     let boot = console.rsplit("OpenRC 0.").next().unwrap_or_default();
-    let complains = |line: &str| {
+    let is_complaint = |line: &str| {
         let line = line.to_lowercase();
         let words = ["warn", "error", "fail", "cannot", "can't", "invalid", "not found", "!!"];
         !line.starts_with("dayfly-test") && words.iter().any(|word| line.contains(word))
     };
-    let complaints: Vec<&str> = boot.lines().filter(|line| complains(line)).collect();
+    let complaints: Vec<&str> = boot.lines().filter(|line| is_complaint(line)).collect();
     ensure!(complaints.is_empty(), "services complain: {complaints:#?}");
     Ok(())
 }
@@ -110,10 +110,10 @@ fn node_is_as_its_settings_say(lab: &Lab) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (config, text) = (folder.path().join("config"), folder.path().join("dayfly.toml"));
     let site = Site::start(Image::OpenRc)?;
-    let served = folder.path().join("served");
-    fs::create_dir(&served)?;
-    let server = HttpServer::start_tls(&served)?;
-    let repository = Repository::create(&folder.path().join("open"), &served.join("open.git"))?;
+    let root = folder.path().join("served");
+    fs::create_dir(&root)?;
+    let server = HttpServer::start_tls(&root)?;
+    let repository = Repository::create(&folder.path().join("open"), &root.join("open.git"))?;
     fs::write(&text, format!("{SETTINGS}{}", git_trusts(&server)?))?;
     image::ext4_with(&config, "config", &[("dayfly.toml", &text)])?;
     let node = lab.node()?.drive(Drive::read_only(&config)).cmdline(&site.parameters());

@@ -168,10 +168,10 @@ pub fn wait_for(vm: &Vm, script: &str, words: &str) -> Result<String> {
 fn git_scripts(lab: &Lab) -> Result<()> {
     let site = Site::start(Image::Server)?;
     let folder = tempfile::tempdir()?;
-    let served = folder.path().join("served");
-    fs::create_dir(&served)?;
-    let server = HttpServer::start_tls(&served)?;
-    let open = Repository::create(&folder.path().join("open"), &served.join("open.git"))?;
+    let root = folder.path().join("served");
+    fs::create_dir(&root)?;
+    let server = HttpServer::start_tls(&root)?;
+    let open = Repository::create(&folder.path().join("open"), &root.join("open.git"))?;
     let private = folder.path().join("private.git");
     let closed = Repository::create(&folder.path().join("closed"), &private)?;
     closed.commit("by-ssh", true)?;

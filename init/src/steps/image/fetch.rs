@@ -39,12 +39,19 @@ pub struct Fetched {
 /// The first bytes of a layer.
 struct Part {
     url: Url,
-    /// By this the server knows whether it still has the same bytes; without one they cannot be gone on with.
+    /// By this the server knows whether it still has the same bytes. Without it, the next attempt fetches them again.
     tag: Option<String>,
+    /// How many bytes the layer has, if the server says so.
+    total: Option<u64>,
     file: Box<dyn RamFile>,
     hasher: Option<Hasher>,
     done: u64,
+    /// How many requests for the rest brought nothing.
+    vain: u32,
 }
+
+/// A server that sends nothing for so many requests for the rest is asked for the whole.
+const VAIN: u32 = 2;
 
 /// Fetches the layers that belong into memory.
 pub fn fetch(cx: &Context, layers: &[Layer], patience: Patience) -> Result<Done, Failure> {
@@ -96,7 +103,10 @@ fn from_any(
     patience: Patience,
     part: &mut Option<Part>,
 ) -> Result<(LayerFile, u64), Failure> {
-    let mut urls = urls.iter().peekable();
+    // The server that has sent a part comes first: only that one can go on with it.
+    let kept = part.as_ref().map(|part| part.url.clone());
+    let (first, others): (Vec<&Url>, Vec<&Url>) = urls.iter().partition(|url| Some(*url) == kept.as_ref());
+    let mut urls = first.into_iter().chain(others).peekable();
     while let Some(url) = urls.next() {
         match from_server(cx, url, hash, patience, part) {
             Err(failure) if urls.peek().is_some() && failure.code.class() != Class::Permanent => {
@@ -104,6 +114,7 @@ fn from_any(
                     Level::Warning,
                     format!("{}: {}; the next server is asked", failure.tried, failure.wrong),
                 );
+                cx.moves();
             }
             ended => return ended,
         }
@@ -122,19 +133,25 @@ fn from_server(
     let mut request = Request::get(url.to_string(), http::limits(patience), http::authorities());
     request.resume = kept.as_ref().and_then(|part| part.resume(url));
     let response = cx.sys.send(&request).map_err(|error| {
-        if error.cause == Cause::Protocol {
-            // What it says does not fit what was asked for: the next attempt asks for the whole.
-            *kept = None;
+        // The answer may be one that does not fit the request, or the connection broke: only the next one shows which.
+        if let Some(part) =
+            kept.as_mut().filter(|_| request.resume.is_some() && error.cause == Cause::Protocol)
+        {
+            part.vain += 1;
         }
         from_connection(&tried, &error)
     })?;
     cx.moves();
     let mut part = match (response.status, kept.take()) {
-        (206, Some(part)) => {
-            cx.note(Level::Info, format!("{tried}: goes on after the {} bytes that came before", part.done));
+        (206, Some(part)) if part.fits(&response) => {
+            cx.note(Level::Info, format!("{tried}: the fetch continues after {} bytes", part.done));
             part
         }
-        (200, _) => Part::new(cx, url, response.tag.clone(), hash, &tried)?,
+        (206, _) => {
+            let wrong = "the server sent a part of another image, or not all of the rest".to_owned();
+            return Err(Failure::new(Code::ImageCut, tried, wrong));
+        }
+        (200, _) => Part::new(cx, url, &response, hash, &tried)?,
         (status, part) => {
             // 416: there are no such bytes any more (RFC 9110 section 15.5.17).
             *kept = part.filter(|_| status != 416);
@@ -152,7 +169,9 @@ fn from_server(
             Ok((part.whole(&tried)?, moved))
         }
         Err(failure) => {
-            if matches!(failure.code, Code::ImageCut | Code::ImageStalled) {
+            let is_cut = matches!(failure.code, Code::ImageCut | Code::ImageStalled);
+            if is_cut && part.can_continue() {
+                part.vain = if part.done > before { 0 } else { part.vain + 1 };
                 *kept = Some(part);
             }
             Err(failure)
@@ -161,15 +180,34 @@ fn from_server(
 }
 
 impl Part {
-    fn new(cx: &Context, url: &Url, tag: Option<String>, hash: bool, tried: &str) -> Result<Self, Failure> {
+    fn new(cx: &Context, url: &Url, response: &Response, hash: bool, tried: &str) -> Result<Self, Failure> {
         let file = cx.sys.ram_file("dayfly-image").map_err(|error| memory(tried, &error))?;
-        Ok(Self { url: url.clone(), tag, file, hasher: hash.then(Hasher::start), done: 0 })
+        Ok(Self {
+            url: url.clone(),
+            tag: response.tag.clone(),
+            total: response.length,
+            file,
+            hasher: hash.then(Hasher::start),
+            done: 0,
+            vain: 0,
+        })
     }
 
-    /// How a request to this server goes on with it.
+    /// Whether a later request can ask for the rest: what comes must be known as the rest of these bytes.
+    fn can_continue(&self) -> bool {
+        self.tag.is_some() && self.total.is_some() && self.done > 0
+    }
+
+    /// How a request to this server asks for the rest.
     fn resume(&self, url: &Url) -> Option<(u64, String)> {
-        let tag = self.tag.clone().filter(|_| self.url == *url && self.done > 0)?;
+        let tag = self.tag.clone().filter(|_| self.url == *url && self.can_continue() && self.vain < VAIN)?;
         Some((self.done, tag))
+    }
+
+    /// Whether an answer brings the rest of the same bytes (RFC 9110 section 15.3.7). A server may send less than it was asked for,
+    /// and one that ignores If-Range sends the rest of another image.
+    fn fits(&self, response: &Response) -> bool {
+        response.tag == self.tag && response.length == self.total.map(|total| total - self.done)
     }
 
     /// Takes the next bytes; gives a buffer to fill.
@@ -204,9 +242,8 @@ fn cannot_write(error: &std::io::Error) -> SysError {
 
 /// Takes the body in, up to its end.
 fn receive(cx: &Context, tried: &str, mut response: Response, part: &mut Part) -> Result<(), Failure> {
-    let before = part.done;
-    let total = response.length.map(|length| before + length);
-    let mut progress = Progress::new(cx, total, before);
+    let total = part.total;
+    let mut progress = Progress::new(cx, total, part.done);
     let mut buffer = Vec::new();
     loop {
         if buffer.len() < BUFFER {
@@ -305,6 +342,8 @@ fn from_read(tried: &str, done: u64, length: Option<u64>, error: &std::io::Error
 struct Progress<'a> {
     cx: &'a Context,
     total: Option<u64>,
+    /// Bytes that were here before this attempt.
+    before: u64,
     started: Duration,
     said: (Duration, u64),
 }
@@ -312,7 +351,7 @@ struct Progress<'a> {
 impl<'a> Progress<'a> {
     fn new(cx: &'a Context, total: Option<u64>, done: u64) -> Self {
         let started = cx.sys.now();
-        Self { cx, total, started, said: (started, done) }
+        Self { cx, total, before: done, started, said: (started, done) }
     }
 
     fn say(&mut self, done: u64) {
@@ -326,6 +365,7 @@ impl<'a> Progress<'a> {
             self.cx.events.emit(Event::Progress {
                 step: self.cx.step,
                 done,
+                before: self.before,
                 total: self.total,
                 took: now.saturating_sub(self.started),
             });

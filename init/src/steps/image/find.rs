@@ -17,6 +17,11 @@ use crate::{Failure, LayerFile, Learned};
 /// Finds the layers that stay in place.
 pub fn find(cx: &Context, layers: &[Layer]) -> Result<Done, Failure> {
     let (mut details, mut done) = (Vec::new(), Done::default());
+    let is_file_on_disk = |layer: &&Layer| matches!(layer.source, LayerSource::Disk { file: Some(_), .. });
+    if layers.iter().filter(is_file_on_disk).count() > 1 {
+        let wrong = "several layers are files on disks, and only one such disk can be mounted";
+        return Err(Failure::new(Code::ImageFormat, "find the layers of the image", wrong));
+    }
     for (place, layer) in layers.iter().enumerate() {
         let (file, detail) = match &layer.source {
             LayerSource::Servers(_) => continue,

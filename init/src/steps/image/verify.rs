@@ -13,12 +13,15 @@ const CHUNK: usize = 1 << 20;
 
 /// A layer of which it is decided that it is the right one. Only this module makes one, and only one is mounted.
 #[derive(Debug, Clone)]
-pub struct Decided(LayerFile);
+pub struct Decided {
+    file: LayerFile,
+    by: Integrity,
+}
 
 impl Decided {
     /// Its bytes.
     pub fn file(&self) -> &LayerFile {
-        &self.0
+        &self.file
     }
 }
 
@@ -26,12 +29,12 @@ impl Decided {
 pub fn decided(cx: &Context, place: usize, integrity: Integrity) -> Result<Decided, Failure> {
     let refuse = |wrong: String| Err(Failure::new(Code::ImageHashMismatch, "mount the image", wrong));
     match (integrity, cx.known.decided.get(&place), cx.known.layers.get(&place)) {
-        (_, Some(decided), _) => Ok(decided.clone()),
-        (Integrity::Unchecked, None, Some(file)) => Ok(Decided(file.clone())),
-        (Integrity::Sha256(wanted), None, Some(_)) => {
+        (_, Some(decided), _) if decided.by == integrity => Ok(decided.clone()),
+        (Integrity::Unchecked, _, Some(file)) => Ok(Decided { file: file.clone(), by: integrity }),
+        (Integrity::Sha256(wanted), _, Some(_)) => {
             refuse(format!("it was not compared with the SHA-256 that is wanted, {wanted}"))
         }
-        (_, None, None) => refuse("there is no image".to_owned()),
+        (_, _, None) => refuse("there is no image".to_owned()),
     }
 }
 
@@ -45,7 +48,7 @@ pub fn verify(cx: &Context, layers: &[Layer]) -> Result<Done, Failure> {
             return Err(Failure::new(Code::ImageHashMismatch, tried, "there is no image"));
         };
         said.push(compare(cx, file, &wanted)?);
-        done = done.and(Learned::Decided(place, Decided(file.clone())));
+        done = done.and(Learned::Decided(place, Decided { file: file.clone(), by: layer.integrity }));
     }
     Ok(Done { detail: said.join("; "), ..done })
 }

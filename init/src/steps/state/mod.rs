@@ -5,7 +5,7 @@ mod create;
 use std::time::Duration;
 
 use dayfly_plan::settings::value::DeviceRef;
-use dayfly_plan::{Code, StateCreation, StateSearch};
+use dayfly_plan::{Class, Code, StateCreation, StateSearch};
 use dayfly_sys::{Mount, MountFlags, SysError};
 
 use crate::context::{Context, Done};
@@ -13,7 +13,6 @@ use crate::devices::{self, Device};
 use crate::events::Level;
 use crate::trees::STATE;
 use crate::{Failure, Learned, StateDisk};
-use dayfly_plan::Class;
 
 /// File systems that can hold what persists: owners, modes, xattrs, links.
 pub const SUITABLE: [&str; 5] = ["ext4", "xfs", "btrfs", "f2fs", "ext3"];

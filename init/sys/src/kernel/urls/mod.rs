@@ -48,10 +48,12 @@ pub(super) fn send(request: &Request, clock: u64) -> Result<Response> {
             "the server sent it with Content-Encoding: {encoding}, which was not asked for; switch that off"
         ));
     }
-    let tag = text(header::ETAG)
-        .filter(|tag| !tag.starts_with("W/"))
-        .or_else(|| text(header::LAST_MODIFIED))
-        .map(str::to_owned);
+    let tag = match text(header::ETAG) {
+        Some(tag) => (!tag.starts_with("W/")).then_some(tag),
+        // A file that was changed in the second of the answer may change again in the same one (RFC 9110 section 13.1.5).
+        None => text(header::LAST_MODIFIED).filter(|modified| text(header::DATE) != Some(modified)),
+    };
+    let tag = tag.map(str::to_owned);
     let reason = status.canonical_reason().unwrap_or("no reason given").to_owned();
     let body = answer.into_body();
     let length = body.content_length();
