@@ -39,7 +39,8 @@ impl Files for Machine {
             _ => None,
         };
         let bytes = bytes.ok_or_else(|| errno("read", &place, ENOENT))?;
-        Ok(bytes.iter().skip(usize::try_from(offset).unwrap()).take(len).copied().collect())
+        let rest = bytes.get(usize::try_from(offset).unwrap()..).unwrap_or_default();
+        Ok(rest[..len.min(rest.len())].to_vec())
     }
 
     fn list(&self, dir: &TreePath) -> Result<Vec<Entry>> {
@@ -182,9 +183,9 @@ impl Devices for Machine {
         let Some(Node::File(bytes)) = state.nodes.get(&path) else {
             return Err(errno("attach", &path, ENOENT));
         };
-        let offset = usize::try_from(backing.offset()).unwrap();
+        let bytes = bytes.get(usize::try_from(backing.offset()).unwrap()..).unwrap_or_default();
         // Whole sectors, as the real one.
-        let bytes: Vec<u8> = bytes.iter().skip(offset).take(bytes.len() / 512 * 512).copied().collect();
+        let bytes = bytes[..bytes.len() / 512 * 512].to_vec();
         let number =
             state.disks.keys().filter(|path| path.to_string_lossy().starts_with("/dev/loop")).count();
         let device = PathBuf::from(format!("/dev/loop{number}"));
@@ -297,13 +298,13 @@ impl Http for Machine {
         let resumed = request.resume.as_ref().filter(|(_, wanted)| fits(wanted));
         let from = resumed.map_or(0, |(from, _)| *from);
         state.asked_from.push(from);
-        let rest: Vec<u8> = state.served.iter().copied().skip(from as usize).collect();
+        let rest = state.served.get(from as usize..).unwrap_or_default();
         let most = state.longest_part.filter(|_| from > 0).unwrap_or(u64::MAX);
         let length = state.length.map(|length| (length - from).min(most));
         let body: Box<dyn Read + Send> = match state.cut {
-            None if state.hangs => Box::new(Cursor::new(rest).chain(Hung(Arc::clone(&self.clock)))),
-            Some(cut) => Box::new(Cursor::new(rest.into_iter().take(cut).collect::<Vec<u8>>()).chain(Broken)),
-            None => Box::new(Cursor::new(rest)),
+            None if state.hangs => Box::new(Cursor::new(rest.to_vec()).chain(Hung(Arc::clone(&self.clock)))),
+            Some(cut) => Box::new(Cursor::new(rest[..cut.min(rest.len())].to_vec()).chain(Broken)),
+            None => Box::new(Cursor::new(rest.to_vec())),
         };
         Ok(Response {
             status: if resumed.is_some() { 206 } else { state.status },
