@@ -104,7 +104,8 @@ fn notes_without_end_are_told_in_part_and_counted() {
     };
     let words = |count| (0..count).map(|n| format!("ip=eth{n}:dhcp6 ")).collect::<Vec<_>>().concat();
     for count in [10, 47] {
-        let facts = Facts::from_cmdline(words(count)).with_file(format!("version = 1\n{}", rules(count)));
+        let cmdline = format!("root=http://boot/os {}", words(count));
+        let facts = Facts::from_cmdline(cmdline).with_file(format!("version = 1\n{}", rules(count)));
         let notes = plan(&settings::gather(&facts).0, &facts.discovered).notes;
         for kind in ["depends on the host name", "is not carried out yet"] {
             assert_eq!(notes.iter().filter(|note| note.contains(kind)).count(), 10, "{kind}");
