@@ -72,8 +72,8 @@ fn the_pages_tell_the_defaults_that_hold() {
     let (retry, disk) = (defaults.retry.value.as_secs(), defaults.device_wait.value.as_secs());
     for (page, sentence) in [
         ("../reference/settings.md", format!("Between two pulls; {}.", ScriptPlan::INTERVAL.as_secs())),
-        ("image-on-disk.md", format!("The disk is waited for {disk} s;")),
-        ("state-disk.md", format!("It is waited for {disk} s;")),
+        ("image-on-disk.md", format!("Dayfly waits {disk} s for the disk;")),
+        ("state-disk.md", format!("Dayfly waits {disk} s for it;")),
         ("state-disk.md", format!("within `device_wait` ({disk} s,")),
         ("dracut.md", format!("`rd.timeout=`, {disk} s by default")),
         ("dracut.md", format!("`rd.retry=` ({retry} s)")),
