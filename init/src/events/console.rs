@@ -133,12 +133,13 @@ mod tests {
     #[test]
     fn progress_says_how_much_how_fast_and_how_long() {
         let mib = 1 << 20;
-        for (done, total, seconds, line) in [
-            (50 * mib, Some(100 * mib), 2.0, "fetch: 50 %, 50 of 100 MiB, 25.0 MiB/s, 2 s to go"),
-            (50 * mib, None, 2.0, "fetch: 50 MiB, 25.0 MiB/s, the server does not say how much it is"),
-            (0, Some(0), 0.0, "fetch: 0 MiB, 0.0 MiB/s, the server does not say how much it is"),
+        for (done, before, total, seconds, line) in [
+            (50 * mib, 0, Some(100 * mib), 2.0, "fetch: 50 %, 50 of 100 MiB, 25.0 MiB/s, 2 s to go"),
+            (50 * mib, 40 * mib, Some(100 * mib), 2.0, "fetch: 50 %, 50 of 100 MiB, 5.0 MiB/s, 10 s to go"),
+            (50 * mib, 0, None, 2.0, "fetch: 50 MiB, 25.0 MiB/s, the server does not say how much it is"),
+            (0, 0, Some(0), 0.0, "fetch: 0 MiB, 0.0 MiB/s, the server does not say how much it is"),
         ] {
-            assert_eq!(progress(StepId::Fetch, done, total, seconds), line);
+            assert_eq!(progress(StepId::Fetch, done, before, total, seconds), line);
         }
     }
 }

@@ -67,20 +67,20 @@ fn bios(lab: &Lab) -> Result<()> {
     same!(step(&vm.boot_json()?, "verify")?["outcome"], "done");
 
     // Each file once: the three that iPXE loads, and the image, which iPXE does not.
-    let served: Vec<(String, u16, u64, bool)> = server
+    let requests: Vec<(String, u16, u64, bool)> = server
         .served()?
         .into_iter()
         .map(|line| (line.path, line.status, line.bytes, line.more.starts_with("iPXE/")))
         .collect();
     let bytes = |path: &Path| fs::metadata(path).map(|metadata| metadata.len());
-    let script_bytes = served.first().map_or(0, |line| line.2);
+    let script_bytes = requests.first().map_or(0, |line| line.2);
     let expected = [
         ("/boot.ipxe".to_owned(), 200, script_bytes, true),
         ("/vmlinuz".to_owned(), 200, bytes(&kernel()?.image)?, true),
         ("/initramfs.img".to_owned(), 200, bytes(initramfs()?)?, true),
         (IMAGE_PATH.to_owned(), 200, bytes(&image_path(Image::Small)?)?, false),
     ];
-    same!(served, expected);
+    same!(requests, expected);
     Ok(())
 }
 

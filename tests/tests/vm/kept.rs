@@ -32,7 +32,7 @@ const IDENTITY: [&str; 5] = ["hostname", "hosts", "machine-id", "resolv.conf", "
 const WHO: &str = "hostname; cat /etc/machine-id /etc/ssh/ssh_host_*_key.pub";
 
 /// New files, changed files and removed files: in what persists, then in what does not.
-const CHANGE: &str = r#"
+const CHANGE: &str = r"
 set -e
 for dir in /home /opt /usr/local /var/lib; do
     cd $dir/keepsakes
@@ -59,7 +59,7 @@ echo 'intruder:x:0:0::/root:/bin/sh' >>/etc/passwd
 rm /etc/issue
 chmod 0600 /etc/profile
 sync
-"#;
+";
 
 /// The rich scenario: fills a state disk, changes everything, reboots, compares, and ends the machine in order.
 pub fn over_a_reboot(lab: &Lab, os: &Os) -> Result<()> {
