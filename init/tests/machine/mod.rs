@@ -89,6 +89,8 @@ pub struct State {
     pub ignores_if_range: bool,
     /// It sends no more than so many bytes in answer to a request for the rest.
     pub longest_part: Option<u64>,
+    /// It breaks off before the first byte in answer to a request for the rest.
+    pub sends_no_rest: bool,
     /// From which byte on the image was asked for, each time.
     pub asked_from: Vec<u64>,
     /// What reads the body never comes back after the bytes that are served: a defect, or a call that no limit ends.
@@ -189,6 +191,7 @@ impl Machine {
                 tags: Vec::new(),
                 ignores_if_range: false,
                 longest_part: None,
+                sends_no_rest: false,
                 asked_from: Vec::new(),
                 hangs: false,
                 requests: 0,

@@ -301,7 +301,8 @@ impl Http for Machine {
         let rest = state.served.get(from as usize..).unwrap_or_default();
         let most = state.longest_part.filter(|_| from > 0).unwrap_or(u64::MAX);
         let length = state.length.map(|length| (length - from).min(most));
-        let body: Box<dyn Read + Send> = match state.cut {
+        let cut = if from > 0 && state.sends_no_rest { Some(0) } else { state.cut };
+        let body: Box<dyn Read + Send> = match cut {
             None if state.hangs => Box::new(Cursor::new(rest.to_vec()).chain(Hung(Arc::clone(&self.clock)))),
             Some(cut) => Box::new(Cursor::new(rest[..cut.min(rest.len())].to_vec()).chain(Broken)),
             None => Box::new(Cursor::new(rest.to_vec())),

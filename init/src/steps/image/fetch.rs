@@ -236,14 +236,15 @@ fn memory(tried: &str, error: &SysError) -> Failure {
     Failure::from_sys(Code::ImageTooLarge, tried, error)
 }
 
-fn cannot_write(error: &std::io::Error) -> SysError {
+/// The memory that takes an image is full, or cannot be written to.
+pub(super) fn cannot_write(error: &std::io::Error) -> SysError {
     SysError::from_io("write", "the image in memory", error)
 }
 
 /// Takes the body in, up to its end.
 fn receive(cx: &Context, tried: &str, mut response: Response, part: &mut Part) -> Result<(), Failure> {
     let total = part.total;
-    let mut progress = Progress::new(cx, total, part.done);
+    let mut meter = Meter::new(cx, total, part.done);
     let mut buffer = Vec::new();
     loop {
         if buffer.len() < BUFFER {
@@ -266,7 +267,7 @@ fn receive(cx: &Context, tried: &str, mut response: Response, part: &mut Part) -
             check_room(cx, tried, CHECK_EVERY)?;
         }
         cx.moves();
-        progress.say(part.done);
+        meter.say(part.done);
     }
     // The library below reports an early end as such; a server that lies about the length must not slip through.
     match total {
@@ -339,7 +340,7 @@ fn from_read(tried: &str, done: u64, length: Option<u64>, error: &std::io::Error
     Failure::new(code, tried, wrong)
 }
 
-struct Progress<'a> {
+struct Meter<'a> {
     cx: &'a Context,
     total: Option<u64>,
     /// Bytes that were here before this attempt.
@@ -348,7 +349,7 @@ struct Progress<'a> {
     said: (Duration, u64),
 }
 
-impl<'a> Progress<'a> {
+impl<'a> Meter<'a> {
     fn new(cx: &'a Context, total: Option<u64>, done: u64) -> Self {
         let started = cx.sys.now();
         Self { cx, total, before: done, started, said: (started, done) }

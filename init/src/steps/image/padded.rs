@@ -63,7 +63,6 @@ pub fn to_blocks(
 fn copy(cx: &Context, from: &Backing, bytes: u64) -> Result<Backing, SysError> {
     let path = from.path();
     let mut file = cx.sys.ram_file("dayfly-image")?;
-    let failed = |error: std::io::Error| SysError::from_io("write", "the image in memory", &error);
     let mut done = 0;
     while done < bytes {
         let want = usize::try_from(bytes - done).unwrap_or(CHUNK).min(CHUNK);
@@ -72,10 +71,10 @@ fn copy(cx: &Context, from: &Backing, bytes: u64) -> Result<Backing, SysError> {
             let early = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
             return Err(SysError::from_io("read", path.to_string(), &early));
         }
-        file.write_all(&chunk).map_err(failed)?;
+        file.write_all(&chunk).map_err(|error| fetch::cannot_write(&error))?;
         done += chunk.len() as u64;
     }
-    file.write_all(&zeros(bytes)).map_err(failed)?;
+    file.write_all(&zeros(bytes)).map_err(|error| fetch::cannot_write(&error))?;
     file.backing()
 }
 
