@@ -19,6 +19,15 @@ pub struct Output {
     pub text: String,
 }
 
+/// What the agent says when the OS is up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ready {
+    /// Seconds since the guest's kernel started, with a fraction.
+    pub uptime: String,
+    /// The services that failed: `none`, or a list with commas.
+    pub failed: String,
+}
+
 /// The line to the agent.
 pub struct Agent {
     socket: UnixStream,
@@ -41,15 +50,21 @@ impl Agent {
         Ok(Self { socket, lines, next: 0 })
     }
 
-    /// Waits for the agent to say that it listens.
-    pub fn wait_ready(&mut self, deadline: Duration) -> Result<()> {
-        self.wait("DAYFLY-TEST AGENT", deadline).map(|_| ())
+    /// Waits for the agent to say that the OS is up; nothing where it has not said so within `deadline`.
+    pub fn wait_ready(&mut self, deadline: Duration) -> Result<Option<Ready>> {
+        let Some(said) = self.wait("DAYFLY-TEST READY ", deadline)? else { return Ok(None) };
+        let facts = said.strip_prefix("uptime=").and_then(|rest| rest.split_once(" failed="));
+        let (uptime, failed) = facts.with_context(|| format!("the agent in the guest says {said:?}"))?;
+        Ok(Some(Ready { uptime: uptime.to_owned(), failed: failed.to_owned() }))
     }
 
     /// Hands a bash script to the agent and waits for its result.
     pub fn run(&mut self, script: &str, deadline: Duration) -> Result<Output> {
         self.send(script)?;
-        let answer = self.wait(&format!("DAYFLY-TEST RESULT {} ", self.next), deadline)?;
+        let answer =
+            self.wait(&format!("DAYFLY-TEST RESULT {} ", self.next), deadline)?.with_context(|| {
+                format!("no answer from the agent in the guest within {:.0} s", deadline.as_secs_f32())
+            })?;
         let (status, text) = answer.split_once(' ').unwrap_or((answer.as_str(), ""));
         let text = BASE64_STANDARD.decode(text).context("the agent's answer is not base64")?;
         let status =
@@ -64,19 +79,17 @@ impl Agent {
         self.socket.write_all(line.as_bytes()).context("cannot write to the agent in the guest")
     }
 
-    /// The rest of the first line that begins with `prefix`.
-    fn wait(&mut self, prefix: &str, deadline: Duration) -> Result<String> {
+    /// The rest of the first line that begins with `prefix`; nothing where none came within `deadline`.
+    fn wait(&mut self, prefix: &str, deadline: Duration) -> Result<Option<String>> {
         let end = Instant::now() + deadline;
         loop {
             match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
                     if let Some(rest) = line.strip_prefix(prefix) {
-                        return Ok(rest.to_owned());
+                        return Ok(Some(rest.to_owned()));
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    bail!("no answer from the agent in the guest within {:.0} s", deadline.as_secs_f32())
-                }
+                Err(RecvTimeoutError::Timeout) => return Ok(None),
                 Err(RecvTimeoutError::Disconnected) => {
                     bail!("no answer from the agent in the guest: the machine ended")
                 }
@@ -95,14 +108,18 @@ mod tests {
         let mut agent = Agent::new(host).unwrap();
         let answering = std::thread::spawn(move || {
             let mut writer = guest.try_clone().unwrap();
-            writer.write_all(b"noise\nDAYFLY-TEST AGENT\r\n").unwrap();
+            writer.write_all(b"noise\nDAYFLY-TEST READY uptime=6.57 failed=a.service,b\r\n").unwrap();
             let line = BufReader::new(guest).lines().next().unwrap().unwrap();
             assert_eq!(line, format!("1 {}", BASE64_STANDARD.encode("echo hi")));
             writer
                 .write_all(format!("DAYFLY-TEST RESULT 1 3 {}\n", BASE64_STANDARD.encode("hi\n")).as_bytes())
                 .unwrap();
         });
-        agent.wait_ready(Duration::from_secs(5)).unwrap();
+        assert_eq!(
+            agent.wait_ready(Duration::from_secs(5)).unwrap(),
+            Some(Ready { uptime: "6.57".into(), failed: "a.service,b".into() })
+        );
+        assert_eq!(agent.wait_ready(Duration::from_millis(20)).unwrap(), None);
         assert_eq!(
             agent.run("echo hi", Duration::from_secs(5)).unwrap(),
             Output { status: 3, text: "hi\n".into() }

@@ -43,6 +43,23 @@ struct State {
     closed: bool,
 }
 
+impl State {
+    fn unread(&self) -> &str {
+        &self.text[self.read_to..]
+    }
+
+    /// Why nothing more will come.
+    fn trouble(&self) -> Option<&'static str> {
+        if self.closed {
+            Some("the machine ended")
+        } else if self.unread().contains("end Kernel panic") {
+            Some("the kernel panicked")
+        } else {
+            None
+        }
+    }
+}
+
 impl Console {
     /// Reads `from` to its end on a thread; every finished line goes to `log` with the seconds since now.
     pub fn read(from: impl Read + Send + 'static, log: fs::File) -> Self {
@@ -94,7 +111,7 @@ impl Console {
         let end = Instant::now() + deadline;
         let mut state = self.state();
         loop {
-            let mut unread = &state.text[state.read_to..];
+            let mut unread = state.unread();
             if pattern.ends_with('$') {
                 // The end of what came so far is not yet the end of a line.
                 unread = &unread[..unread.rfind('\n').map_or(0, |newline| newline + 1)];
@@ -109,10 +126,8 @@ impl Console {
                 return Ok(Match { groups, at: self.started.elapsed() });
             }
             let left = end.saturating_duration_since(Instant::now());
-            let why = if state.closed {
-                "the machine ended".to_owned()
-            } else if unread.contains("end Kernel panic") {
-                "the kernel panicked".to_owned()
+            let why = if let Some(trouble) = state.trouble() {
+                trouble.to_owned()
             } else if left.is_zero() {
                 format!("{:.0} s were over", deadline.as_secs_f32())
             } else {
@@ -121,6 +136,17 @@ impl Console {
             };
             bail!("waited for /{pattern}/ on the console, but {why}. Its last lines:\n{}", tail(&state.text));
         }
+    }
+
+    /// Takes what was printed so far as read.
+    pub fn skip(&self) {
+        let mut state = self.state();
+        state.read_to = state.text.len();
+    }
+
+    /// Why nothing more will be printed: the machine ended, or its kernel panicked after what was read.
+    pub fn trouble(&self) -> Option<&'static str> {
+        self.state().trouble()
     }
 
     /// The last lines, for an error.
@@ -232,6 +258,15 @@ mod tests {
         assert!(console.expect(r"value=(\d+)$", Duration::from_millis(50)).is_err());
         guest.write_all(b"34\n").unwrap();
         assert_eq!(console.expect(r"value=(\d+)$", Duration::from_secs(5)).unwrap().group(1), "1234");
+        assert_eq!(console.trouble(), None);
+        guest.write_all(b"value=5\n").unwrap();
+        console.expect("=5$", Duration::from_secs(5)).unwrap();
+        guest.write_all(b"six\n").unwrap();
+        while !console.text().ends_with("six\n") {
+            std::thread::yield_now();
+        }
+        console.skip();
+        assert!(console.expect("six", Duration::from_millis(50)).is_err());
         drop(guest);
         assert!(
             console

@@ -14,10 +14,15 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Builder, Match, Output, agent::Agent, console::Console, explain, kernel_and_accel, qmp::Qmp};
+use super::{
+    Builder, Match, Output, Ready, agent::Agent, console::Console, explain, kernel_and_accel, qmp::Qmp,
+};
 
 /// How long QEMU may take from its start to the connection of its sockets.
 const CONNECT: Duration = Duration::from_secs(30);
+
+/// How often a machine that boots is looked at for a kernel panic.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// How a machine ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,14 +105,27 @@ impl Vm {
         self.console.expect(pattern, deadline).with_context(|| format!("machine {}", self.name))
     }
 
-    /// Waits for the marker of the test image that says that its services are started, and for its agent.
-    /// Gives the guest's seconds since the kernel started and the failed services (`none` or a list with commas).
-    pub fn wait_ready(&self, deadline: Duration) -> Result<Match> {
-        let started = Instant::now();
-        let found = self.expect(r"^DAYFLY-TEST READY uptime=(\S+) failed=(\S+)$", deadline)?;
-        let left = deadline.saturating_sub(started.elapsed()).max(Duration::from_secs(20));
-        self.agent().wait_ready(left).with_context(|| format!("machine {}", self.name))?;
-        Ok(found)
+    /// Waits for the agent of the test image to say that its services are started. Later matches on the console are of what comes then.
+    pub fn wait_ready(&self, deadline: Duration) -> Result<Ready> {
+        let end = Instant::now() + deadline;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let said = self.agent().wait_ready(left.min(LOOK));
+            let why = match said {
+                Ok(Some(ready)) => {
+                    self.console.skip();
+                    return Ok(ready);
+                }
+                Ok(None) if left.is_zero() => format!("{:.0} s were over", deadline.as_secs_f32()),
+                Ok(None) => match self.console.trouble() {
+                    Some(trouble) => trouble.to_owned(),
+                    None => continue,
+                },
+                Err(error) => format!("{error:#}"),
+            };
+            let tail = self.console.tail();
+            bail!("machine {}: waited for the OS to be up, but {why}. Its last lines:\n{tail}", self.name);
+        }
     }
 
     /// Everything the console printed, without terminal codes.

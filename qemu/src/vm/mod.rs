@@ -10,7 +10,7 @@ mod machine;
 pub mod qmp;
 
 pub use accel::Accel;
-pub use agent::Output;
+pub use agent::{Output, Ready};
 pub use console::Match;
 pub use device::{Drive, Nic, mac};
 pub use machine::{Ending, Vm};

@@ -31,7 +31,7 @@ fn boots(lab: &Lab, image: Image) -> Result<()> {
     let builder = Builder::new(lab.name()).initrd(bare::initramfs(kernel()?)?).drive(Drive::read_only(image));
     let mut vm = builder.cmdline("quiet").smbios("type=1,serial=S123").log(lab.log()?).start()?;
     let ready = vm.wait_ready(BOOT)?;
-    same!(ready.group(2), "none", "failed units");
+    same!(ready.failed, "none", "failed units");
     same!(vm.check("systemctl is-system-running --wait")?, "running");
     same!(vm.check("cat /sys/class/dmi/id/product_serial")?, "S123");
     let echo = vm.run("echo out; echo err >&2; exit 3")?;

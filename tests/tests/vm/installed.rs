@@ -213,7 +213,7 @@ fn node(lab: &Lab, installed: &Installed, disk: &Path, words: &str) -> Result<Bu
 
 /// The OS is itself, and nobody else was there. Gives the list of what is in its /etc.
 fn untouched(vm: &Vm) -> Result<String> {
-    same!(vm.wait_ready(BOOT)?.group(2), "none", "failed services");
+    same!(vm.wait_ready(BOOT)?.failed, "none", "failed services");
     healthy(vm)?;
     same!(vm.check("findmnt -no FSTYPE /; findmnt -no FSTYPE /boot/efi")?, "ext4\nvfat");
     same!(vm.check("ls -d /run/dayfly 2>&1 | grep -c 'No such file'")?, "1", "traces of Dayfly");

@@ -89,7 +89,7 @@ fn ready_twice(lab: &Lab) -> Result<()> {
 fn starts(lab: &Lab, vm: &Vm, limit: Duration) -> Result<NodeStatus> {
     let end = Instant::now() + limit;
     let services = vm.wait_ready(limit)?;
-    same!(services.group(2), "none", "failed services");
+    same!(services.failed, "none", "failed services");
     same!(step(&vm.boot_json()?, "k0s")?["outcome"], "done");
     same!(vm.check("systemctl is-enabled k0scontroller")?, "enabled");
     let boot_id = vm.check("cat /proc/sys/kernel/random/boot_id")?;

@@ -216,7 +216,7 @@ pub fn boot(node: Builder) -> Result<Vm> {
 /// Waits for the node's services; none may have failed, and the plan that ran must be the one that `dayfly explain` makes.
 pub fn ready(vm: &Vm) -> Result<()> {
     let ready = vm.wait_ready(BOOT)?;
-    same!(ready.group(2), "none", "failed services");
+    same!(ready.failed, "none", "failed services");
     vm.boot_json().map(drop)
 }
 

@@ -100,7 +100,7 @@ fn settings_from_every_place(lab: &Lab) -> Result<()> {
         node.explain(&["--config", &config, "--credential", &credential, "--mac", "52:54:00:12:34:56"]);
 
     let mut vm = node.start()?;
-    same!(vm.wait_ready(BOOT)?.group(2), "none", "failed services");
+    same!(vm.wait_ready(BOOT)?.failed, "none", "failed services");
     let table = files.path("DMI");
     fs::write(&table, decode(&vm.check("base64 -w0 /sys/firmware/dmi/tables/DMI")?)?)?;
     vm.explain(&["--smbios", &table]);
