@@ -19,7 +19,7 @@ const ROW: f64 = 22.0;
 pub struct ChartArgs {
     /// A node's /run/dayfly/boot.json; - is standard input
     boot_json: PathBuf,
-    /// Where the SVG goes; standard output where it is not given
+    /// The file to write the SVG to; standard output by default
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -45,7 +45,7 @@ struct Step {
     detail: String,
 }
 
-/// Runs it.
+/// Runs the command.
 pub fn run(args: &ChartArgs) -> Result<()> {
     let name = args.boot_json.display();
     let text = if args.boot_json.as_os_str() == "-" {
@@ -58,7 +58,7 @@ pub fn run(args: &ChartArgs) -> Result<()> {
         bail!("{name} has version {}, this dayfly reads version 1", boot.version);
     }
     if boot.steps.is_empty() {
-        bail!("{name} has no steps: that boot was refused before its first one");
+        bail!("{name} has no steps: the boot failed before its first step");
     }
     let svg = draw(&boot);
     if let Some(path) = &args.output {

@@ -1,4 +1,4 @@
-//! `dayfly explain`: the plan that a node would make of a command line and a settings file.
+//! `dayfly explain`: shows the plan that a node would make from a kernel command line and settings files.
 
 mod facts;
 
@@ -22,7 +22,7 @@ pub struct ExplainArgs {
     json: bool,
 }
 
-/// Runs it. What would be refused at boot is an error here too.
+/// Runs the command. Settings that a node would refuse are an error here too.
 pub fn run(args: &ExplainArgs) -> Result<()> {
     let (facts, wrong) = args.facts.facts()?;
     let (settings, problems) = settings::gather(&facts);
@@ -32,7 +32,7 @@ pub fn run(args: &ExplainArgs) -> Result<()> {
     for wrong in wrong {
         eprintln!("warning: {wrong}");
     }
-    // Not an error: a node boots from what a later place names.
+    // Not an error: /config, a credential or the settings URL may still name the image.
     if settings.image.is_none() && facts.discovered.way != Way::Root {
         eprintln!(
             "note: no OS image is named here, neither by root= nor by image.url: a node fails with config.no-image unless /config, a \
@@ -59,7 +59,7 @@ pub fn run(args: &ExplainArgs) -> Result<()> {
     Ok(())
 }
 
-/// What rules ask for and the arguments do not say.
+/// The facts that the settings' rules compare and the arguments do not give.
 fn unanswered(settings: &Gathered, facts: &Facts) -> Vec<String> {
     let (asked, machine) = (settings.asked, &facts.discovered.machine);
     let named = settings.hostname.is_some() || machine.network_name.is_some();
@@ -72,7 +72,7 @@ fn unanswered(settings: &Gathered, facts: &Facts) -> Vec<String> {
     .into_iter()
     .filter(|(is_open, ..)| *is_open)
     .map(|(_, what, option)| {
-        format!("rules ask for the machine's {what}, which {option} would say; they do not hold here")
+        format!("rules compare the machine's {what}, which is unknown here, so they do not match; {option} gives it")
     })
     .collect()
 }

@@ -56,7 +56,7 @@ pub struct InitramfsArgs {
     /// How to compress the image [default: lz4 for the profile virtio alone, else zstd]
     #[arg(long, value_enum)]
     compress: Option<Compress>,
-    /// How hard zstd tries; 19 saves another tenth of the size and takes thirty times as long
+    /// The compression level of zstd; 19 saves another tenth of the size and takes thirty times as long
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(i32).range(1..=19))]
     level: i32,
     /// A file or folder to pack, and its absolute path inside; may be repeated
@@ -154,7 +154,7 @@ fn source_date_epoch() -> Result<Option<u64>> {
     }
 }
 
-/// Refuses settings that the node would refuse, where they can still be mended.
+/// Refuses settings that a node would refuse, while they can still be corrected.
 fn check_settings(path: &Path, notes: &mut Vec<String>) -> Result<()> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("--settings: cannot read {} as text", path.display()))?;

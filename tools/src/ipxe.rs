@@ -1,4 +1,4 @@
-//! `dayfly ipxe`: the script with which iPXE boots what a folder holds.
+//! `dayfly ipxe`: prints the iPXE script that boots a folder's kernel, initramfs and image.
 
 mod find;
 mod script;
@@ -20,8 +20,8 @@ use script::{Base, Script};
 
 /// Prints the iPXE script that boots a served folder's kernel, initramfs and image
 ///
-/// The files are known by what is in them; where there are several of a kind, the options choose. The script has the image's
-/// SHA-256, so it is to be made anew with every new image. What a node would refuse is refused here.
+/// Recognizes the files by their contents; if there are several of a kind, the options choose one. The script has the image's
+/// SHA-256, so every new image needs a new script. Kernel parameters that a node would refuse are refused here.
 #[derive(Debug, Args)]
 pub struct IpxeArgs {
     /// The folder that is served
@@ -36,19 +36,19 @@ pub struct IpxeArgs {
     /// The initramfs's path inside DIR [default: the only one there]
     #[arg(long, value_name = "FILE")]
     initramfs: Option<String>,
-    /// The OS image's path inside DIR [default: the only squashfs or erofs there; none where --cmdline says where the image or
-    /// the settings are]
+    /// The OS image's path inside DIR [default: the only squashfs or erofs there; none if --cmdline has the location of the image
+    /// or of the settings]
     #[arg(long, value_name = "FILE")]
     image: Option<String>,
     /// More kernel parameters, in one argument
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     cmdline: String,
-    /// Where the script goes; standard output where it is not given
+    /// The file to write the script to; standard output by default
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
-/// Runs it.
+/// Runs the command.
 pub fn run(args: &IpxeArgs) -> Result<()> {
     let base: Base = args.url.parse()?;
     let more = script::parameters(&args.cmdline)?;
@@ -74,7 +74,7 @@ pub fn run(args: &IpxeArgs) -> Result<()> {
     Ok(())
 }
 
-/// Refuses what a node would refuse, and tells what it would warn of.
+/// Refuses what a node would refuse, and prints the warnings that a node would log.
 fn check(script: &Script) -> Result<()> {
     let example = script.example()?;
     let (settings, problems) = gather(&Facts::from_cmdline(example));
@@ -96,7 +96,7 @@ fn check(script: &Script) -> Result<()> {
     bail!("a node would refuse to boot with this:\n{}", refused.join("\n"))
 }
 
-/// The hash of an image, as it is written on the command line.
+/// The SHA-256 of an image, in the notation of dayfly.image.sha256=.
 pub fn sha256(path: &Path) -> Result<String> {
     let failed = || format!("cannot read {} to hash it", path.display());
     let step = Progress::new().step(&format!("hashing {}", path.display()), 0);

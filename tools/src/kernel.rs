@@ -15,8 +15,8 @@ const MODULES: &str = "/lib/modules";
 const MODPROBE_FOLDERS: &[&str] =
     &["/etc/modprobe.d", "/run/modprobe.d", "/usr/local/lib/modprobe.d", "/lib/modprobe.d"];
 
-/// What kernel code asks for by itself, by running /sbin/modprobe, which an initramfs of ours has not: character sets for
-/// the default mount options, ciphers and hashes. As soft dependencies they are packed, and loaded in time.
+/// Modules that kernel code requests itself, by running /sbin/modprobe, which Dayfly's initramfs does not have: character sets
+/// for the default mount options, ciphers and hashes. As soft dependencies they are packed, and loaded before their user.
 const REQUESTED: (&str, &str) = (
     "zz-requested-by-the-kernel.conf",
     "softdep vfat pre: nls_cp437 nls_ascii nls_iso8859_1 nls_utf8\n\
@@ -39,7 +39,7 @@ pub struct KernelArgs {
     pub modprobe_config: Vec<PathBuf>,
 }
 
-/// A module tree, read.
+/// The contents of a module tree.
 #[derive(Debug)]
 pub struct Kernel {
     /// The kernel's release.
@@ -121,7 +121,7 @@ impl KernelArgs {
         let none = self.modprobe_config.iter().any(|folder| folder.as_os_str() == "none");
         let folders: Vec<(PathBuf, bool)> = if none {
             if self.modprobe_config.len() > 1 {
-                bail!("--modprobe-config none cannot stand beside a folder");
+                bail!("--modprobe-config none cannot be combined with a folder");
             }
             Vec::new()
         } else if self.modprobe_config.is_empty() {
@@ -161,7 +161,10 @@ fn default_release() -> Result<String> {
     let running = running.trim();
     match installed.iter().find(|release| *release == running) {
         Some(release) => Ok(release.clone()),
-        None => bail!("which kernel? Give --kernel RELEASE; installed in {MODULES}: {}", joined(&installed)),
+        None => bail!(
+            "cannot choose a kernel; give --kernel RELEASE; installed in {MODULES}: {}",
+            joined(&installed)
+        ),
     }
 }
 

@@ -1,5 +1,5 @@
-//! The manual pages: what `--help` says, for whom types `man dayfly`. `DAYFLY_BLESS=1 cargo test -p dayfly-tools man` writes
-//! them anew; the Debian package has them.
+//! The manual pages, generated from the texts of `--help`. `DAYFLY_BLESS=1 cargo test -p dayfly-tools man` writes them; the
+//! Debian package contains them.
 
 use std::collections::BTreeMap;
 use std::fs;

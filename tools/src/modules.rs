@@ -1,4 +1,4 @@
-//! `dayfly modules`: what the module resolver says.
+//! `dayfly modules`: shows what the module resolver finds.
 
 use anyhow::{Result, bail};
 use clap::Args;

@@ -9,7 +9,7 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub struct SchemaArgs {}
 
-/// Runs it.
+/// Runs the command.
 pub fn run(_: &SchemaArgs) -> Result<()> {
     let text = serde_json::to_string_pretty(&dayfly_plan::settings::schema())?;
     writeln!(stdout(), "{text}").context("cannot write to standard output")

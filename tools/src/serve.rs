@@ -23,21 +23,21 @@ use nix::sys::signal::{SigSet, Signal};
 
 use files::Folder;
 
-/// So many clients at a time; each takes a thread and two files, and 1024 files are what a process may usually open.
+/// The most clients at a time. Each takes a thread and two file descriptors; the usual limit of a process is 1024 descriptors.
 const CLIENTS: usize = 256;
 
 /// Serves a folder over HTTP, to try a first boot with; not for production
 ///
-/// GET and HEAD of the files in DIR and below, single ranges, and a line per request. It has no TLS, no users and no
-/// limits for an open network; a cluster boots from nginx or the like. Ctrl-C ends it.
+/// GET and HEAD of the files in DIR and below, single ranges, and a log line per request. It has no TLS, no users and no
+/// protection on an open network; boot a cluster from nginx or the like. Ctrl-C ends it.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// The folder to serve
     dir: PathBuf,
-    /// Where to listen; an IPv6 address stands in brackets, [::]:8080 is both families
+    /// Where to listen, with an IPv6 address in brackets; [::]:8080 is IPv6 and IPv4
     #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
-    /// Serve what symbolic links lead to outside of DIR too; without this only relative links that stay inside are followed
+    /// Follow symbolic links out of DIR too; without this only relative links that stay inside are followed
     #[arg(long)]
     follow_links: bool,
 }
@@ -49,7 +49,7 @@ struct Site {
     clients: AtomicUsize,
 }
 
-/// The lines on standard output, and what they add up to.
+/// The log on standard output, and its totals.
 struct Log {
     started: Instant,
     requests: AtomicU64,
@@ -67,11 +67,11 @@ impl Log {
             return;
         }
         let seconds = self.started.elapsed().as_secs_f32();
-        // Nobody may be reading any more (`dayfly serve … | head`); the files are served all the same.
+        // The reader may have closed standard output (`dayfly serve … | head`); keep serving.
         let _ = writeln!(std::io::stdout().lock(), "{seconds:9.3} {text}");
     }
 
-    /// One request that was answered: with so many of the body's bytes, of so many that were to be sent.
+    /// Logs an answered request: `sent` of the `of` bytes of its body went out.
     fn request(&self, peer: IpAddr, request: &str, status: u16, sent: u64, of: u64, more: &str) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(sent, Ordering::Relaxed);
@@ -80,25 +80,25 @@ impl Log {
     }
 }
 
-/// Runs it, until Ctrl-C or SIGTERM.
+/// Runs the command until Ctrl-C or SIGTERM.
 pub fn run(args: &ServeArgs) -> Result<()> {
     let folder = Folder::open(&args.dir, args.follow_links)?;
-    // Every thread inherits the mask, so the signals wait for `wait` below.
+    // Every thread inherits the mask, so that only `wait` below takes the signals.
     let end = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
     end.thread_block().context("cannot block SIGINT and SIGTERM")?;
     let listener = TcpListener::bind(args.listen).with_context(|| {
-        format!("cannot listen on {}; --listen ADDR:PORT takes another address or port", args.listen)
+        format!("cannot listen on {}; choose another address or port with --listen ADDR:PORT", args.listen)
     })?;
     let address = listener.local_addr().context("the listening socket has no address")?;
     let site = Arc::new(Site { folder, log: Log::new(false), clients: AtomicUsize::new(0) });
 
-    let mut head = format!("dayfly serve: {} over HTTP, for tries, not for production\n", args.dir.display());
+    let mut head = format!("dayfly serve: {} over HTTP, for tests, not for production\n", args.dir.display());
     for line in reachable(address) {
         // Writing to a String cannot fail.
         let _ = writeln!(head, "  {line}");
     }
     head.push_str("seconds, client, request, status, bytes of the body; Ctrl-C ends it\n");
-    // As for the lines of the log.
+    // The reader may have closed standard output, as for the log.
     let _ = std::io::stdout().lock().write_all(head.as_bytes());
 
     let serving = Arc::clone(&site);
@@ -110,11 +110,11 @@ pub fn run(args: &ServeArgs) -> Result<()> {
         count => format!("; {count} connections were open"),
     };
     let (requests, bytes) = (log.requests.load(Ordering::Relaxed), log.bytes.load(Ordering::Relaxed));
-    log.line(&format!("{signal}: the end, after {requests} requests and {bytes} bytes{cut}"));
+    log.line(&format!("{signal}: ended after {requests} requests and {bytes} bytes{cut}"));
     Ok(())
 }
 
-/// Serves a folder to this machine alone, on a free port, without a word, until the process ends. Links are followed.
+/// Serves a folder on a free port of 127.0.0.1, without a log, until the process ends. Follows links.
 pub fn in_background(folder: &Path) -> Result<SocketAddr> {
     let folder = Folder::open(folder, true)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on 127.0.0.1")?;
@@ -124,13 +124,13 @@ pub fn in_background(folder: &Path) -> Result<SocketAddr> {
     Ok(address)
 }
 
-/// The URLs under which others may reach the server, with the interface of each.
+/// The URLs under which other machines may reach the server, with the interface of each.
 fn reachable(address: SocketAddr) -> Vec<String> {
     if !address.ip().is_unspecified() {
         return vec![format!("http://{address}/")];
     }
     let mut urls = Vec::new();
-    // Without the list of interfaces the port at least is known.
+    // If the interfaces cannot be listed, the port at least is known.
     for interface in getifaddrs().into_iter().flatten() {
         let up = interface.flags.contains(InterfaceFlags::IFF_UP);
         let Some(storage) = interface.address.filter(|_| up) else { continue };
@@ -150,7 +150,7 @@ fn reachable(address: SocketAddr) -> Vec<String> {
     urls
 }
 
-/// Takes connections for ever. What the kernel refuses (no file or thread is free) is told once, and tried again.
+/// Accepts connections for ever. If the kernel refuses one (no file or thread is free), logs this once and tries again.
 fn accept(listener: &TcpListener, site: &Arc<Site>) {
     let mut told = String::new();
     loop {
@@ -164,7 +164,7 @@ fn accept(listener: &TcpListener, site: &Arc<Site>) {
             Err(error) => {
                 let error = error.to_string();
                 if error != told {
-                    site.log.line(&format!("cannot take a connection: {error}; trying again"));
+                    site.log.line(&format!("cannot accept a connection: {error}; trying again"));
                     told = error;
                 }
                 thread::sleep(Duration::from_millis(100));
@@ -173,7 +173,7 @@ fn accept(listener: &TcpListener, site: &Arc<Site>) {
     }
 }
 
-/// A connection that counts as one as long as this lives.
+/// Counts as one open connection as long as it lives.
 struct Client {
     site: Arc<Site>,
     is_one_too_many: bool,

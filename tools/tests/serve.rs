@@ -151,7 +151,7 @@ fn files_ranges_and_the_log() {
         assert!(line.contains(request), "a line for each request: {line}");
     }
     assert!(server.end(Signal::SIGINT), "Ctrl-C is no failure");
-    assert!(server.line().starts_with("SIGINT: the end, after 9 requests and "), "the last line");
+    assert!(server.line().starts_with("SIGINT: ended after 9 requests and "), "the last line");
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn uefi_tries_again(lab: &Lab) -> Result<()> {
     server.remove("initramfs.img")?;
     let vm = lab.netboot(&script)?.uefi().nic(Nic::user()).start()?;
     vm.expect("initramfs.img\\.\\.\\. No such file", BOOT)?;
-    vm.expect("The boot failed; what went wrong stands above\\.", BOOT)?;
+    vm.expect("The boot failed; see the messages above\\.", BOOT)?;
     server.add("initramfs.img", initramfs()?)?;
     ready(&vm)?;
     vm.check("test -d /sys/firmware/efi").context("the machine did not start by UEFI")?;

@@ -1,4 +1,4 @@
-//! What a node would know, from the arguments of `dayfly explain`.
+//! The facts that a node would start from, made from the arguments of `dayfly explain`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ pub struct FactsArgs {
     way: WayArg,
 }
 
-/// What the documentation calls a place of settings.
+/// The documentation's name for a source of settings.
 fn title(place: Kind) -> &'static str {
     place.row().doc.title
 }
@@ -64,7 +64,7 @@ fn file_of(place: Kind) -> String {
     format!("The settings file of {}, TOML", title(place))
 }
 
-/// The ways in, as words of the command line.
+/// How Dayfly is started, as values of `--way`.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum WayArg {
     /// As /init of an initramfs
@@ -85,7 +85,7 @@ impl From<WayArg> for Way {
     }
 }
 
-/// A name and a value, or the file that has it.
+/// A credential's name, with its value or the file that has the value.
 #[derive(Debug, Clone)]
 struct Assignment {
     name: String,
@@ -98,7 +98,7 @@ fn parse_credential(text: &str) -> Result<Assignment, String> {
     Ok(Assignment { name: name.to_owned(), value: value.to_owned() })
 }
 
-/// The settings file of a place, with the limits that a node has.
+/// Reads the settings file of a source, with the limits that a node applies.
 fn settings_file(source: Source, path: &Path) -> Result<Fact> {
     let place = title(source.kind());
     let bytes = fs::read(path)
@@ -110,7 +110,7 @@ fn settings_file(source: Source, path: &Path) -> Result<Fact> {
 }
 
 impl FactsArgs {
-    /// The facts, and what is wrong with the firmware's among them.
+    /// The facts, and what is wrong with those from the firmware.
     pub fn facts(&self) -> Result<(Facts, Vec<String>)> {
         let mut facts = Facts::from_cmdline(self.cmdline.clone()).on_way(self.way.into());
         let mut wrong = Vec::new();
@@ -128,7 +128,7 @@ impl FactsArgs {
         if let Some(name) = &self.network_name {
             match HostName::given(name) {
                 Ok(name) => facts.discovered.machine.network_name = Some(name),
-                Err(reason) => wrong.push(format!("--network-name: {reason}; a node has none of it")),
+                Err(reason) => wrong.push(format!("--network-name: {reason}; a node ignores this name")),
             }
         }
         for Assignment { name, value } in &self.credential {
@@ -140,7 +140,7 @@ impl FactsArgs {
             match Credential::of_firmware(found) {
                 Ok(Some(found)) => facts.learn(Fact::Credential(Store::FwCfg, found)),
                 Ok(None) => {
-                    bail!("the credential {name} is the OS's: those of Dayfly start with \"dayfly.\"")
+                    bail!("the credential {name} is for the OS; Dayfly's credentials start with \"dayfly.\"")
                 }
                 Err(why) => wrong.push(format!("{}: {why}", Kind::FwCfg.row().word)),
             }
@@ -157,7 +157,7 @@ impl FactsArgs {
         if let Some(path) = &self.settings_url_file {
             let url = gather(&facts).0.settings.settings_url;
             let Some(url) = url else {
-                bail!("--settings-url-file has no meaning here: nothing sets settings.url");
+                bail!("--settings-url-file has no effect: settings.url is not set");
             };
             facts.learn(settings_file(Source::Url { secure: url.value.is_secure() }, path)?);
         }

@@ -92,7 +92,7 @@ impl Archive {
         }
         let trailer = Header { inode: 0, mode: 0, links: 1, mtime: 0, device: (0, 0) };
         trailer.write(&mut out, "TRAILER!!!", &[])?;
-        // Other archives may follow, and boot loaders glue them together at multiples of this.
+        // Boot loaders may append other archives, at multiples of this.
         out.pad(512)
     }
 }

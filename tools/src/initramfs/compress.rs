@@ -1,12 +1,12 @@
 //! How the archive is compressed.
 //!
 //! Under TCG (`-icount`, Debian's kernel, an archive of 6.7 MB) unpacking takes 0.05 s uncompressed, 0.12 s with lz4 and
-//! 0.35 s with zstd, whatever the level; the sizes are 6.7, 2.3 and 1.7 MB. A virtual machine's memory is filled by the
-//! hypervisor, so lz4 hands over first there; a server fetches the larger `generic` image over TFTP and unpacks zstd at
-//! some hundred MB/s, so fewer bytes win.
+//! 0.35 s with zstd, whatever the level; the sizes are 6.7, 2.3 and 1.7 MB. The hypervisor loads the image of a virtual
+//! machine, so there the quicker unpacking of lz4 makes the shorter boot. A server fetches the larger `generic` image over
+//! TFTP and unpacks zstd at some hundred MB/s, so there the smaller size does.
 //!
-//! Other archives may follow: boot loaders append theirs, and so does `cat`. The kernel's init/initramfs.c goes on behind
-//! what a decompressor has read, passes zeros over, and takes an uncompressed archive only at a multiple of four bytes.
+//! Boot loaders and `cat` may append other archives. The kernel's init/initramfs.c continues behind the bytes that a
+//! decompressor has read, skips zeros, and accepts an uncompressed archive only at a multiple of four bytes.
 
 use std::io::Write;
 
@@ -21,12 +21,12 @@ pub enum Compress {
     Zstd,
     /// Unpacked in a third of the time, and a third larger
     Lz4,
-    /// As it is
+    /// Not compressed
     None,
 }
 
 impl Compress {
-    /// For people.
+    /// The name to print.
     pub fn name(self) -> &'static str {
         match self {
             Self::Zstd => "zstd",
@@ -47,7 +47,7 @@ impl Compress {
     }
 }
 
-/// Where the kernel looks for an uncompressed archive behind another one.
+/// The alignment that the kernel expects of an uncompressed archive behind another one.
 const ALIGN: usize = 4;
 
 fn zstd(archive: &[u8], level: i32) -> Result<Vec<u8>> {
@@ -59,9 +59,8 @@ fn zstd(archive: &[u8], level: i32) -> Result<Vec<u8>> {
 }
 
 /// The "legacy" frame, the only one that the kernel's unlz4 reads: a magic number, then blocks of 8 MiB of input, each
-/// with its compressed length before it. It has no end of its own; a block of length zero is where the kernel stops (since
-/// 5.11, lib/decompress_unlz4.c), and without it what follows is taken for another block, which ends the unpacking of all
-/// the rest.
+/// with its compressed length before it. The frame has no end mark. The kernel stops at a block of length zero (since 5.11,
+/// lib/decompress_unlz4.c). Without such a block it reads the next archive as a block, fails, and unpacks nothing further.
 fn lz4(archive: &[u8]) -> Result<Vec<u8>> {
     const MAGIC: u32 = 0x184C_2102;
     const BLOCK: usize = 8 << 20;

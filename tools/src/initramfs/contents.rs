@@ -16,7 +16,7 @@ use super::{firmware, module_file, program};
 use crate::kernel::Kernel;
 use crate::progress::Progress;
 
-/// The names under which the packed busybox answers; the shell finds them without being told.
+/// The applets of the packed busybox that get a symbolic link.
 const APPLETS: &[&str] = &[
     "sh",
     "ash",
@@ -75,7 +75,7 @@ const APPLETS: &[&str] = &[
     "xargs",
 ];
 
-/// What the image is made of.
+/// The contents of the image.
 #[derive(Debug)]
 pub struct Contents {
     pub archive: Archive,
@@ -118,7 +118,7 @@ impl Contents {
         Ok(())
     }
 
-    /// The modules, unpacked, and their index; `init` is checked to be of the same machine.
+    /// Adds the modules, unpacked, and their index. Refuses an `init` that is built for another machine.
     pub fn modules(
         &mut self,
         kernel: &Kernel,
@@ -228,7 +228,7 @@ impl Contents {
         Ok(())
     }
 
-    /// What the image says about itself; returns its time. `epoch` replaces the youngest input's.
+    /// Adds the image's build information and returns the image's time: `epoch`, or else that of the youngest input.
     pub fn finish(&mut self, release: &str, epoch: Option<u64>) -> Result<u32> {
         let epoch = epoch.unwrap_or(self.newest);
         let time = u32::try_from(epoch)
@@ -259,14 +259,14 @@ impl Contents {
 
     fn saw(&mut self, path: &Path) -> Result<()> {
         let meta = fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()))?;
-        // A time before 1970 tells nothing.
+        // A time before 1970 counts as 1970.
         let age = meta.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.newest = self.newest.max(age.as_secs());
         Ok(())
     }
 }
 
-/// The line of the size table that a module counts in, by its folder.
+/// The line of the size table for a module, by the module's folder.
 fn group(path: &str) -> &'static str {
     const GROUPS: &[(&str, &str)] = &[
         ("kernel/drivers/net/", "modules: network"),

@@ -8,7 +8,7 @@ use dayfly_formats::modules::matches;
 /// The compressions that the kernel's firmware loader unpacks itself.
 const SUFFIXES: &[&str] = &["", ".zst", ".xz"];
 
-/// The files under `folder` that the name in a module means, as (name in the image, file here).
+/// The files under `folder` that match the firmware name in a module, as (name in the image, file here).
 ///
 /// The name may hold wildcards in its last part, as some wireless and graphics drivers have it.
 pub fn find(folder: &Path, name: &str) -> Vec<(String, PathBuf)> {

@@ -1,4 +1,4 @@
-//! A module's file: unpacking it, and what it says about itself.
+//! A module's file: unpacks it and reads the names of its firmware.
 
 use std::fs;
 use std::io::Read;
@@ -11,7 +11,7 @@ use object::{Object, ObjectSection};
 /// Reads and unpacks a module.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     let packed = fs::read(path).with_context(|| {
-        format!("cannot read the module {}; is the kernel's package installed whole?", path.display())
+        format!("cannot read the module {}; is the kernel's package installed completely?", path.display())
     })?;
     unpack(&packed, Compression::of(&path.to_string_lossy()))
         .with_context(|| format!("cannot unpack the module {}", path.display()))

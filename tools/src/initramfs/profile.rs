@@ -30,7 +30,7 @@ impl Profile {
     }
 }
 
-/// What the boot itself does with any hardware.
+/// The modules that the boot needs on any hardware.
 const BASE: &[&str] = &[
     "loop",     // the image in RAM becomes a block device
     "squashfs", // the two image formats
@@ -38,7 +38,7 @@ const BASE: &[&str] = &[
     "overlay",   // the root
     "ext4",      // a state partition
     "vfat",      // a settings disk or an ESP
-    "nls_cp437", // its file names, in what kernels are set to
+    "nls_cp437", // its file names, in the kernel's default character set
     "nls_ascii",
     "nls_iso8859_1",
     "isofs",     // a settings CD, as clouds attach it
@@ -56,7 +56,7 @@ const VIRTIO: &[&str] = &[
     "sd_mod",
     "sr_mod",
     "virtio_console",
-    "qemu_fw_cfg", // what the host hands in
+    "qemu_fw_cfg", // credentials of the host
 ];
 
 const NETWORK: &[&str] = &[
@@ -166,7 +166,7 @@ mod tests {
             let modules = profile.modules();
             for (i, name) in modules.iter().enumerate() {
                 assert!(!name.contains('-'), "{name}: write it with underscores");
-                assert!(!modules[..i].contains(name), "{name} stands twice in {}", profile.name());
+                assert!(!modules[..i].contains(name), "{name} is listed twice in {}", profile.name());
             }
         }
         assert!(Profile::Virtio.modules().iter().all(|name| Profile::Generic.modules().contains(name)));

@@ -6,14 +6,14 @@ use anyhow::{Context, Result, bail};
 use object::read::elf::{ElfFile64, ProgramHeader};
 use object::{Endianness, Object, elf};
 
-/// Where the init is looked for, after the folder of this program.
+/// Where to look for the init, after the folder of this program.
 const INIT_PLACES: &[&str] =
     &["/usr/lib/dayfly/init", "target/x86_64-unknown-linux-musl/release/dayfly-init"];
 
 /// The init to pack when none is named.
 pub fn default_init() -> Result<PathBuf> {
     let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("dayfly-init")));
-    // A build for this machine stands beside us too, in target/debug; only a static one is of use.
+    // In target/debug a dynamic build of the init is beside this program; only a static one can be packed.
     let places: Vec<PathBuf> = beside.into_iter().chain(INIT_PLACES.iter().map(PathBuf::from)).collect();
     let usable = |path: &&PathBuf| std::fs::read(path).is_ok_and(|bytes| check(&bytes).is_ok());
     match places.iter().find(usable) {
@@ -38,7 +38,7 @@ fn check(bytes: &[u8]) -> Result<()> {
     let interpreter = file.elf_program_headers().iter().any(|h| h.p_type(file.endian()) == elf::PT_INTERP);
     if interpreter {
         bail!(
-            "it is linked dynamically and the image has no libraries; build it statically (musl), or take busybox-static"
+            "it is linked dynamically and the image has no libraries; build it statically (musl), or use busybox-static"
         );
     }
     Ok(())
@@ -51,7 +51,7 @@ pub fn check_machine(option: &str, program: &[u8], module: &[u8]) -> Result<()> 
         && program != module
     {
         bail!(
-            "{option} is built for {program:?}, the kernel's modules for {module:?}; take an init of the kernel's machine"
+            "{option} is built for {program:?}, the kernel's modules for {module:?}; use an init for the kernel's machine"
         );
     }
     Ok(())

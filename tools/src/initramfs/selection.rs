@@ -8,14 +8,14 @@ use dayfly_formats::modules::{Table, normalize};
 use super::profile::Profile;
 use crate::kernel::Kernel;
 
-/// The chosen modules: the table for the image, and what is to be said about the choice.
+/// The chosen modules: the table for the image, and notes for the user.
 #[derive(Debug)]
 pub struct Selection {
     /// The kernel's table cut down to the image; its files are named without compression.
     pub table: Table,
     /// (file in the module folder, file in the image), relative to the module folder; sorted.
     pub files: Vec<(String, String)>,
-    /// Whole sentences.
+    /// Notes for the user, in whole sentences.
     pub notes: Vec<String>,
 }
 
@@ -61,7 +61,7 @@ pub fn select(kernel: &Kernel, profiles: &[Profile], add: &[String], omit: &[Str
     }
     if !builtin.is_empty() || !absent.is_empty() {
         notes.push(format!(
-            "of the profile, kernel {} has built in: {}; does not have: {}",
+            "kernel {} has these modules of the profile built in: {}; it lacks: {}",
             kernel.release,
             listed(&builtin),
             listed(&absent)

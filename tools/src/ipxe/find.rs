@@ -1,4 +1,4 @@
-//! What of a folder is the kernel, the initramfs and the image.
+//! Finds the kernel, the initramfs and the image in a folder.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -7,7 +7,7 @@ use std::path::{Component, Path};
 use anyhow::{Context, Result, bail};
 use dayfly_formats::superblock::{Kind as FileSystem, PROBE_LEN, image_len, probe};
 
-/// gzip, zstd, lz4 as the kernel has it, xz, bzip2, lzop.
+/// The magic numbers of gzip, zstd, lz4's legacy format (the kernel's), xz, bzip2 and lzop.
 const COMPRESSED: [&[u8]; 6] =
     [b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x02\x21\x4c\x18", b"\xfd7zXZ\0", b"BZh", b"\x89LZO"];
 
@@ -48,8 +48,7 @@ impl Kind {
     }
 }
 
-/// The parts that were chosen, and for the others the only file of its kind. An image is not looked for if the command line
-/// names one.
+/// The chosen parts; for each other part, the only file of its kind. Does not look for an image if the command line names one.
 pub fn parts(folder: &Path, chosen: Parts<Option<String>>, has_image: bool) -> Result<Parts> {
     let mut known = Vec::new();
     for (name, path) in files(folder)? {
@@ -72,12 +71,12 @@ pub fn parts(folder: &Path, chosen: Parts<Option<String>>, has_image: bool) -> R
     })
 }
 
-/// The plain files right in the folder, sorted.
+/// The plain files directly in the folder, sorted.
 fn files(folder: &Path) -> Result<Vec<(String, std::path::PathBuf)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
         let path = entry.with_context(|| format!("cannot list {}", folder.display()))?.path();
-        // A name that is not UTF-8 can be given by nobody, and a link without a target is no file.
+        // Skip a name that is not UTF-8, since no option can name it, and a link without a target.
         let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
         if let (Some(name), true) = (name, path.is_file()) {
             found.push((name, path));
@@ -125,7 +124,7 @@ fn only(folder: &Path, known: &[(String, Kind)], kind: Kind) -> Result<String> {
             let how = match kind {
                 Kind::Kernel => "copy one there (/boot/vmlinuz-…)",
                 Kind::Initramfs => "write one there with dayfly initramfs -o",
-                Kind::Image => "put one there, or say with --cmdline root=… where it is",
+                Kind::Image => "put one there, or name another with --cmdline root=…",
             };
             bail!("there is no {what} in {place}: {how}, or name it with {option}")
         }
@@ -137,7 +136,7 @@ fn only(folder: &Path, known: &[(String, Kind)], kind: Kind) -> Result<String> {
     }
 }
 
-/// Whether a chosen file is there. What is in it is the caller's business.
+/// Checks that a chosen file exists, whatever its contents.
 fn inside(folder: &Path, name: &str, kind: Kind) -> Result<()> {
     let option = kind.option();
     if !Path::new(name).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
@@ -149,14 +148,14 @@ fn inside(folder: &Path, name: &str, kind: Kind) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a file that is no image, or not the whole of one: what is still being copied, say.
+/// Refuses a file that is not an image, or that is incomplete, for example because it is still being copied.
 pub fn check_image(path: &Path) -> Result<()> {
     let failed = || format!("cannot read {}", path.display());
     let length = fs::metadata(path).with_context(failed)?.len();
     match image_len(&head(path)?) {
         Some(wanted) if wanted <= length => Ok(()),
         Some(wanted) => bail!(
-            "{} has {length} bytes of the {wanted} that its superblock tells of: it is cut off, or still being written",
+            "{} has {length} bytes, but its superblock says {wanted}: it is truncated, or still being written",
             path.display()
         ),
         None => bail!("{} is neither a squashfs nor an erofs image", path.display()),

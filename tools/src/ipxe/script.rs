@@ -1,7 +1,7 @@
-//! The script's text, and what iPXE makes of text.
+//! The script's text, and how iPXE interprets text.
 //!
 //! iPXE splits a line at white space, ends a command at a word `||`, `&&` or `;` and a line at a word that begins with `#`, then
-//! replaces `${…}` in each word, and hands the kernel the words joined by one space each. Nothing quotes (iPXE's `core/exec.c`).
+//! replaces `${…}` in each word, and hands the kernel the words joined by one space each. There is no quoting (iPXE's `core/exec.c`).
 
 use std::fmt;
 use std::path::Path;
@@ -12,13 +12,13 @@ use dayfly_formats::cmdline::{Cmdline, same_key};
 use dayfly_plan::settings::value::Url;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What stays as it is in a URL's path (RFC 3986, section 2.3). All else is escaped: `$`, `#` and spaces are iPXE's.
+/// The characters that a URL's path has unescaped (RFC 3986, section 2.3). `$`, `#` and spaces have a meaning for iPXE.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// The longest kernel command line, in bytes (COMMAND_LINE_SIZE of x86 and arm64, less its zero). iPXE cuts longer ones silently.
 const LONGEST: usize = 2047;
 
-/// The initramfs's name for iPXE and for a kernel that is started by UEFI, which asks iPXE for it.
+/// The initramfs's name in iPXE. A kernel that UEFI starts asks iPXE for it by this name.
 const INITRD: &str = "initramfs.img";
 
 /// The URL of the served folder, with a slash at its end.
@@ -31,7 +31,7 @@ impl FromStr for Base {
     fn from_str(text: &str) -> Result<Self> {
         let example = expanded(text);
         let _: Url = example.parse().map_err(|error: String| anyhow!("--url: {error}"))?;
-        // RFC 3986, appendix A, without what begins a query or a fragment.
+        // RFC 3986, appendix A, without the characters that begin a query or a fragment.
         let odd = |c: &char| !c.is_ascii_alphanumeric() && !"-._~:/[]@!$&'()*+,;=%".contains(*c);
         if let Some(odd) = example.chars().find(odd) {
             bail!("--url {text}: the URL of a folder cannot have the character {odd:?}");
@@ -40,23 +40,23 @@ impl FromStr for Base {
     }
 }
 
-/// What the script is made of.
+/// The inputs of the script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
-    /// Where everything is.
+    /// The URL of the served folder.
     pub base: Base,
     /// The kernel's path below it.
     pub kernel: String,
-    /// The initramfs's.
+    /// The initramfs's path.
     pub initramfs: String,
-    /// The image's, and its SHA-256.
+    /// The image's path, and its SHA-256.
     pub image: Option<(String, String)>,
     /// More kernel parameters, as [`parameters`] gives them.
     pub more: String,
 }
 
 impl Script {
-    /// The kernel command line, as it stands in the script.
+    /// The kernel command line, as the script has it.
     fn cmdline(&self, base: &str) -> String {
         let mut words = vec![format!("initrd={INITRD}")];
         if let Some((image, _)) = &self.image {
@@ -70,8 +70,8 @@ impl Script {
         words.join(" ")
     }
 
-    /// A command line that a kernel may get by this script, with examples for what iPXE fills in. Words of the caller's with such
-    /// a place are left out: nobody knows what will stand there.
+    /// An example of the command line that a kernel gets by this script, with sample values for what iPXE expands. Leaves out the
+    /// caller's parameters with `${…}`, since their values are unknown.
     pub fn example(&self) -> Result<String> {
         let known = self.more.split(' ').filter(|word| !word.contains("${")).collect::<Vec<_>>().join(" ");
         let example = expanded(&Self { more: known, ..self.clone() }.cmdline(&expanded(&self.base.0)));
@@ -107,7 +107,7 @@ impl fmt::Display for Script {
              boot || goto failed\n\
              \n\
              :failed\n\
-             echo The boot failed; what went wrong stands above.\n\
+             echo The boot failed; see the messages above.\n\
              prompt --key s --timeout 10000 Press s within 10 s for a shell (exit leaves it), or wait for the next try && shell ||\n\
              dhcp netX ||\n\
              goto start\n",
@@ -116,20 +116,20 @@ impl fmt::Display for Script {
     }
 }
 
-/// A path as a URL has it.
+/// Percent-encodes a path for a URL.
 fn escape(path: &str) -> String {
     utf8_percent_encode(path, ESCAPED).to_string()
 }
 
-/// The words of a kernel command line, with one space between them; refused if iPXE would change what they mean.
+/// The parameters of a kernel command line, with one space between them. Refuses those whose meaning iPXE would change.
 pub fn parameters(text: &str) -> Result<String> {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let joined = words.join(" ");
     if let Some(word) = words.iter().find(|word| word.starts_with('#') || ["||", "&&", ";"].contains(word)) {
-        bail!("--cmdline: iPXE ends the command at the word {word}, and nothing quotes it");
+        bail!("--cmdline: iPXE ends the command at the word {word}, and has no quoting");
     }
     if let Some(odd) = text.chars().find(|c| c.is_control() && !c.is_ascii_whitespace()) {
-        bail!("--cmdline: the character {odd:?} cannot stand in a script");
+        bail!("--cmdline: the character {odd:?} cannot be in an iPXE script");
     }
     if Cmdline::parse(text) != Cmdline::parse(&joined) {
         bail!(
@@ -139,7 +139,7 @@ pub fn parameters(text: &str) -> Result<String> {
     Ok(joined)
 }
 
-/// Whether a command line says which image to boot, or where the settings are that say it.
+/// Whether a command line names the image, or a source of settings that may name it.
 pub fn names_an_image(cmdline: &str) -> bool {
     ["root", "dayfly.image.url", "dayfly.image.device", "dayfly.settings.url"]
         .iter()

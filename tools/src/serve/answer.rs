@@ -1,4 +1,4 @@
-//! What a request is answered with (RFC 9110).
+//! The answer to a request (RFC 9110).
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
@@ -7,27 +7,27 @@ use super::files::{Folder, Found, Refusal};
 use super::range::{Part, part};
 use super::request::{Refused, Request};
 
-/// An answer without what every answer has.
+/// An answer, without the header fields that every answer has.
 #[derive(Debug)]
 pub struct Answer {
     /// Its status.
     pub status: u16,
     /// Header fields.
     pub fields: Vec<(&'static str, String)>,
-    /// What follows them.
+    /// The body.
     pub body: Body,
-    /// What the log should say beside it.
+    /// An addition to the log line.
     pub note: String,
 }
 
-/// What follows the header.
+/// The body of an answer.
 #[derive(Debug)]
 pub enum Body {
-    /// Nothing, and no length of it: 304.
+    /// No body and no Content-Length: 304.
     None,
-    /// A line for whoever looks at it.
+    /// A line of text for a person.
     Text(String),
-    /// So many bytes of a file, from where it stands.
+    /// This many bytes of a file, from its current position.
     File(File, u64),
 }
 
@@ -52,12 +52,12 @@ impl Answer {
         self
     }
 
-    /// To a request that cannot be read.
+    /// The answer to a request whose head is refused.
     pub fn refused(refused: &Refused) -> Self {
         Self::text(refused.status, &refused.reason, &refused.reason)
     }
 
-    /// To one client more than there may be.
+    /// The answer to a client above the limit.
     pub fn busy() -> Self {
         Self::text(503, "too many clients, try again", "too many clients").with("Retry-After", "5")
     }
@@ -90,7 +90,7 @@ fn failed(error: &io::Error) -> Answer {
 
 fn file(request: &Request, found: Found) -> io::Result<Answer> {
     let Found { mut file, length, etag } = found;
-    // In the order of RFC 9110, section 13.2.2. No date of a change is told, so none is ever compared (section 13.1.3 to 13.1.5).
+    // In the order of RFC 9110, section 13.2.2. The server sends no Last-Modified and compares no dates (section 13.1.3 to 13.1.5).
     if !request.if_match.is_empty() && !has_tag(&request.if_match, &etag, Compare::Strong) {
         return Ok(Answer::text(412, "the file has changed", ""));
     }
@@ -98,7 +98,7 @@ fn file(request: &Request, found: Found) -> io::Result<Answer> {
         let unchanged = Answer { status: 304, fields: Vec::new(), body: Body::None, note: String::new() };
         return Ok(unchanged.with("ETag", etag));
     }
-    // A part of a changed file would be put together with parts of the old one.
+    // The client would join a part of the changed file to parts of the old one.
     let is_same = request.if_range.as_ref().is_none_or(|wanted| *wanted == etag);
     let range = request.range.as_deref().filter(|_| is_same && request.method == "GET");
     let (status, first, count, content_range) = match range.map_or(Part::Whole, |range| part(range, length)) {

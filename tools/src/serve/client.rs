@@ -9,30 +9,30 @@ use super::Site;
 use super::answer::{Answer, Body, answer};
 use super::request::{Refused, Request, parse};
 
-/// How long a client may take for a request, the time before it included.
+/// How long a client may take to send a request, including the idle time before it.
 const REQUEST: Duration = Duration::from_secs(30);
 
-/// How long a client may take nothing of an answer.
+/// How long a client may read nothing of an answer.
 const STALL: Duration = Duration::from_secs(60);
 
-/// How long, and for how many bytes, a client that still sends is listened to after the last answer.
+/// After the last answer: how long, and how many bytes, to read from a client that still sends.
 const LINGER: (Duration, usize) = (Duration::from_secs(2), 1 << 20);
 
-/// Serves it until one of the two ends it.
+/// Serves a connection until the client or the server ends it.
 pub fn serve(stream: &TcpStream, peer: IpAddr, site: &Site, is_one_too_many: bool) {
     let outcome = if is_one_too_many {
         send(stream, &Answer::busy(), "-", true, true).map(|sent| sent.tell(site, peer, "- -"))
     } else {
         converse(stream, peer, site)
     };
-    // A client that goes away between two requests, or that cannot be reached any more, is nothing to tell of.
+    // Not logged: a client that leaves between two requests, or that is no longer reachable.
     if outcome.is_ok() {
         linger(stream);
     }
 }
 
 fn converse(stream: &TcpStream, peer: IpAddr, site: &Site) -> io::Result<()> {
-    // Small answers go out in two pieces.
+    // A small answer is two writes, header and body; do not delay the second.
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(STALL))?;
     let mut buffer = Vec::new();
@@ -63,7 +63,7 @@ enum Next {
     End,
 }
 
-/// The next request; what was read of the one after it stays in `buffer`.
+/// The next request; bytes of the one after it stay in `buffer`.
 fn next(mut stream: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<Next> {
     let end = Instant::now() + REQUEST;
     let mut piece = [0; 4096];
@@ -90,7 +90,7 @@ fn next(mut stream: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<Next> {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock && buffer.is_empty() => return Ok(Next::End),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                let reason = format!("no whole request within {} s", REQUEST.as_secs());
+                let reason = format!("no complete request within {} s", REQUEST.as_secs());
                 return Ok(Next::Refused(Refused { status: 408, reason }));
             }
             Err(error) => return Err(error),
@@ -98,7 +98,7 @@ fn next(mut stream: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<Next> {
     }
 }
 
-/// How an answer went out.
+/// How much of an answer was sent.
 struct Sent {
     status: u16,
     bytes: u64,
@@ -116,7 +116,7 @@ impl Sent {
     }
 }
 
-/// Sends an answer. An error of the connection while a file goes out is part of what was sent.
+/// Sends an answer. A connection error while a file is sent is not an error here but part of `Sent`.
 fn send(
     mut stream: &TcpStream,
     answer: &Answer,
@@ -136,13 +136,13 @@ fn send(
             Body::File(file, count) => {
                 let mut file = file;
                 let first = file.stream_position()?;
-                // How far the file was read is how much the kernel took, but for the last buffer of a cut transfer.
+                // The file's position says how many bytes the kernel took, except for the last buffer of a cut transfer.
                 let outcome = io::copy(&mut file.take(*count), &mut stream);
                 bytes = file.stream_position()?.saturating_sub(first);
                 if let Err(error) = outcome {
                     let stalled = error.kind() == ErrorKind::WouldBlock;
                     let why = if stalled {
-                        format!("nothing was taken for {} s", STALL.as_secs())
+                        format!("the client read nothing for {} s", STALL.as_secs())
                     } else {
                         error.to_string()
                     };
@@ -195,7 +195,7 @@ fn reason(status: u16) -> &'static str {
     }
 }
 
-/// Text of a client in a line of the log: nothing in it ends the line or moves the cursor.
+/// A client's text for the log, escaped so that it cannot end the line or move the cursor.
 fn shown(text: &str) -> String {
     text.chars().take(200).flat_map(char::escape_default).collect()
 }
@@ -204,7 +204,7 @@ fn shown(text: &str) -> String {
 fn linger(mut stream: &TcpStream) {
     let end = Instant::now() + LINGER.0;
     let mut piece = [0; 4096];
-    // When any of this fails, the connection is gone, which is what it is for.
+    // If a call fails, the connection is already closed.
     let _ = stream.shutdown(Shutdown::Write);
     for _ in 0..LINGER.1 / piece.len() {
         let left = end.saturating_duration_since(Instant::now());

@@ -1,4 +1,4 @@
-//! The files of one folder, and no others.
+//! The files of one folder, and nothing outside of it.
 
 use std::fs::File;
 use std::io;
@@ -12,10 +12,10 @@ use percent_encoding::percent_decode_str;
 use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
 use rustix::io::Errno;
 
-/// How often a look-up is tried that a rename got in the way of (openat2(2), EAGAIN).
+/// How often to try a lookup that collides with a rename (openat2(2), EAGAIN).
 const TRIES: u32 = 16;
 
-/// An open folder. The kernel itself keeps what is looked up below it (openat2(2), Linux 5.6), so neither `..` nor a link that
+/// An open folder. The kernel itself keeps every lookup below it (openat2(2), Linux 5.6), so neither `..` nor a link that
 /// changes meanwhile leads out.
 pub struct Folder {
     folder: OwnedFd,
@@ -25,7 +25,7 @@ pub struct Folder {
 /// A file to send.
 #[derive(Debug)]
 pub struct Found {
-    /// It, at its beginning.
+    /// The open file, at its beginning.
     pub file: File,
     /// Its size when it was opened.
     pub length: u64,
@@ -36,15 +36,15 @@ pub struct Found {
 /// Why there is no file.
 #[derive(Debug)]
 pub enum Refusal {
-    /// The request's path is not one: a broken escape's bytes, `..`.
+    /// The request's path has `..` or a zero byte.
     Malformed,
-    /// There is nothing of that name, or no plain file.
+    /// No plain file has this name.
     Missing,
     /// The kernel refuses to read it.
     Forbidden,
-    /// It lies outside of the folder.
+    /// The file is outside of the folder.
     Outside,
-    /// The kernel's reason.
+    /// Another error of the kernel.
     Failed(io::Error),
 }
 
@@ -67,7 +67,7 @@ impl Folder {
         let relative = Path::new(std::ffi::OsStr::from_bytes(decoded.get(first..).unwrap_or_default()));
         let file = File::from(self.look_up(relative)?);
         let metadata = file.metadata().map_err(Refusal::Failed)?;
-        // The open did not wait for a pipe's other end, and a slash at the end was the kernel's to refuse.
+        // O_NONBLOCK: the open does not wait for the other end of a FIFO. The kernel has refused a trailing slash.
         if !metadata.is_file() {
             return Err(Refusal::Missing);
         }

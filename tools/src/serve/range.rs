@@ -47,7 +47,7 @@ enum Number {
     Bad,
 }
 
-/// `1*DIGIT`, however long: what is larger than any file is as good as the largest number.
+/// `1*DIGIT` of any length. A number that is too large becomes the largest one, which no file reaches.
 fn number(text: &str) -> Number {
     if text.is_empty() {
         Number::None
@@ -84,7 +84,7 @@ mod tests {
             ("bytes=2-4 ", bytes(2, 4)),
             ("bytes=,\t2-4 ,", bytes(2, 4)),
             ("bytes=00002-04", bytes(2, 4)),
-            // nothing of it is there
+            // no byte of the range exists
             ("bytes=10-", Part::Unsatisfiable),
             ("bytes=10-11", Part::Unsatisfiable),
             ("bytes=99999999999999999999999-", Part::Unsatisfiable),
@@ -146,7 +146,7 @@ mod tests {
         fn the_part_is_the_bytes_that_were_asked_for(first in edge(), last in edge(), length in 0_u64..32) {
             let text = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
             let value = format!("bytes={}-{}", text(first), text(last));
-            // A suffix of more than the file has is the whole file.
+            // A suffix that is longer than the file is the whole file.
             let last = if first.is_none() { last.map(|count| count.min(length)) } else { last };
             let wanted = wanted(first, last, length);
             match part(&value, length) {

@@ -1,4 +1,4 @@
-//! A request's head, as far as this server looks at it (RFC 9112).
+//! A request's head, as far as this server uses it (RFC 9112).
 
 use httparse::{Error, Header, Status};
 
@@ -8,7 +8,7 @@ pub const HEAD: usize = 8 << 10;
 /// How many fields a head may have.
 const FIELDS: usize = 64;
 
-/// What is asked for.
+/// A request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
     /// `GET`, `HEAD` …
@@ -17,7 +17,7 @@ pub struct Request {
     pub path: String,
     /// The client wants no further request on this connection, or cannot have one.
     pub close: bool,
-    /// The `Range` field; with more than one there is none.
+    /// The `Range` field; `None` if there are several.
     pub range: Option<String>,
     /// The `If-Range` field.
     pub if_range: Option<String>,
@@ -55,7 +55,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, Refused> {
         Err(Error::TooManyHeaders) => {
             return refused(431, format!("the request has more than {FIELDS} header fields"));
         }
-        Err(Error::Version) => return refused(505, "only HTTP/1.0 and HTTP/1.1 are spoken here"),
+        Err(Error::Version) => return refused(505, "only HTTP/1.0 and HTTP/1.1 are supported"),
         Err(error) => return refused(400, format!("the request is malformed: {error}")),
     };
     let is_old = head.version == Some(0);
@@ -71,7 +71,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, Refused> {
         match name.to_ascii_lowercase().as_str() {
             "host" => hosts += 1,
             "connection" => request.close |= has_token(&text(), "close"),
-            // A body would have to be read to find the next request; nothing that has one is answered here.
+            // The server reads no bodies, so it cannot find the next request after one.
             "transfer-encoding" => request.close = true,
             "content-length" => request.close |= text() != "0",
             "range" => {

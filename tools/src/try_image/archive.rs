@@ -1,5 +1,5 @@
-//! Containers' archives: which tar files, one over the other, are the tree. `docker save`, `podman save`, `skopeo copy … oci-archive:`,
-//! a folder in OCI's layout, or a tree in one tar file (`docker export`).
+//! Archives of containers: finds the tar files that are the tree's layers. The formats are those of `docker save`, `podman save` and
+//! `skopeo copy … oci-archive:`, a folder in OCI's layout, and a tree in one tar file (`docker export`).
 
 use std::fs::{self, File};
 use std::io::{BufReader, Cursor, Read};
@@ -8,11 +8,11 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
-/// The form of the OCI image layout, and docker's own.
+/// The indexes of the OCI image layout and of docker's own format.
 const OCI_INDEX: &str = "index.json";
 const DOCKER_MANIFEST: &str = "manifest.json";
 
-/// A tar file, whatever compresses it, from its beginning.
+/// Opens a tar file, compressed or not, at its beginning.
 pub fn open(path: &Path) -> Result<Box<dyn Read>> {
     let failed = || format!("cannot read {}", path.display());
     let mut file = File::open(path).with_context(failed)?;
@@ -27,10 +27,10 @@ pub fn open(path: &Path) -> Result<Box<dyn Read>> {
     })
 }
 
-/// Whether it is a tar file, compressed or not: by the mark in its first header, or, as docker writes them, by its checksum.
+/// Whether a file is a tar file, compressed or not. Its first header has the magic, or, if docker wrote it, only the checksum.
 pub fn is_tar(path: &Path) -> Result<bool> {
     let mut block = Vec::new();
-    // What is compressed in another way, or broken, is none.
+    // A file that is broken or compressed in another way is not a tar file.
     if open(path)?.take(512).read_to_end(&mut block).is_err() || block.len() < 512 {
         return Ok(false);
     }
@@ -51,7 +51,7 @@ pub fn is_layout(folder: &Path) -> bool {
     folder.join("oci-layout").is_file() && folder.join(OCI_INDEX).is_file()
 }
 
-/// The tar files of an archive, the lowest first; what they are unpacked to, if they must be, is `folder`.
+/// The tar files of an archive, the lowest layer first. Unpacks the archive into `folder` if necessary.
 pub fn layers(archive: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
     let mut tar = tar::Archive::new(open(archive)?);
     let mut is_container = false;
@@ -73,7 +73,7 @@ pub fn layers(archive: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
     layers_of_layout(folder)
 }
 
-/// The same for what is unpacked already.
+/// The tar files of an archive that is unpacked already.
 pub fn layers_of_layout(folder: &Path) -> Result<Vec<PathBuf>> {
     let names = if folder.join(DOCKER_MANIFEST).is_file() { docker(folder)? } else { oci(folder)? };
     let inside = |name: String| {
@@ -85,7 +85,7 @@ pub fn layers_of_layout(folder: &Path) -> Result<Vec<PathBuf>> {
         let path = folder.join(&name);
         ensure!(
             path.exists(),
-            "the archive lacks the layer {name}: it is cut off, or was saved without its layers"
+            "the archive lacks the layer {name}: it is truncated, or was saved without its layers"
         );
         Ok(path)
     };
@@ -136,7 +136,7 @@ struct Platform {
 
 fn oci(folder: &Path) -> Result<Vec<String>> {
     let mut index: Index = read(&folder.join(OCI_INDEX))?;
-    // An index may name another one, for an image of several machines.
+    // An index may refer to another one, for an image of several machines.
     for _ in 0..4 {
         let mut found = index.manifests;
         if found.len() > 1 {
@@ -157,7 +157,7 @@ fn oci(folder: &Path) -> Result<Vec<String>> {
         let manifest: Manifest = read(&path)?;
         return manifest.layers.iter().map(|layer| blob(&layer.digest)).collect();
     }
-    bail!("the archive's indexes name each other for ever")
+    bail!("the archive's indexes are nested too deeply")
 }
 
 fn blob(digest: &str) -> Result<String> {
@@ -168,7 +168,7 @@ fn blob(digest: &str) -> Result<String> {
 fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     let text = fs::read(path).with_context(|| format!("the archive lacks {}", path.display()))?;
     serde_json::from_slice(&text)
-        .with_context(|| format!("{} of the archive is of another form", path.display()))
+        .with_context(|| format!("{} of the archive has an unknown format", path.display()))
 }
 
 #[cfg(test)]
@@ -183,7 +183,7 @@ mod tests {
         }
     }
 
-    /// The files of a layout, and its layers or a part of what is wrong.
+    /// The files of a layout, and its layers or a part of the error.
     #[test]
     fn layers_by_manifest() {
         let blobs = [("blobs/sha256/l1", ""), ("blobs/sha256/l2", "")];
@@ -217,7 +217,7 @@ mod tests {
                 "os:1, b:2",
             ),
             (vec![(DOCKER_MANIFEST, r#"[{"RepoTags": null, "Layers": ["../x"]}]"#)], "no path inside"),
-            (vec![(OCI_INDEX, "[]")], "another form"),
+            (vec![(OCI_INDEX, "[]")], "an unknown format"),
         ];
         for (given, expected) in table {
             let folder = tempfile::tempdir().expect("a folder");

@@ -1,12 +1,12 @@
-//! `--check`: a command that runs in the guest when its OS is up. Settings bring it there as any other file of a node; what it says,
-//! how it ended and boot.json come back over the second serial port, which no image uses.
+//! `--check`: a command that runs in the guest when its OS is up. Settings add a script and a service to the node, like any other file.
+//! The command's output, its exit status and boot.json come back over the second serial port, which no image uses.
 
 use anyhow::{Context, Result};
 
-/// The parts of the guest's answer begin with this and a number that the command cannot know.
+/// Each part of the guest's answer begins with this mark and a number that the command cannot know.
 const MARK: &str = "dayfly-try";
 
-/// Where the guest has the script. /etc is in memory, whatever the layout.
+/// The script's path in the guest. /etc is in memory in every layout.
 const SCRIPT: &str = "/etc/dayfly-try";
 
 /// The second serial port.
@@ -18,10 +18,10 @@ const BOOT_JSON: &str = "/run/dayfly/boot.json";
 /// The service's name, in systemd and OpenRC.
 const SERVICE: &str = "dayfly-try";
 
-/// A settings file, given as the credential `dayfly.toml`, that runs the command. The service is there for systemd and OpenRC; an
-/// image starts the one that it knows.
+/// A settings file, given as the credential `dayfly.toml`, that runs the command. It has a service for systemd and one for OpenRC;
+/// the image starts the one that its init knows.
 pub fn settings(command: &str, token: &str) -> String {
-    // A service that is started and not waited for, so that the command may ask whether the boot is over.
+    // The boot does not wait for the service, so the command can ask whether the boot is over.
     let unit = format!(
         "[Unit]\n\
          Description=The check of dayfly try\n\
@@ -55,7 +55,7 @@ pub fn settings(command: &str, token: &str) -> String {
 }
 
 fn script(command: &str, token: &str) -> String {
-    // A shell's comment after the command, or a missing quote, must not swallow what follows it: it is a text for eval.
+    // `eval` gets the command as one string, so a comment or a missing quote in it cannot swallow the lines that follow.
     format!(
         "#!/bin/sh\n\
          exec </dev/null >{PORT} 2>&1\n\
@@ -75,12 +75,12 @@ fn script(command: &str, token: &str) -> String {
     )
 }
 
-/// One word of a shell.
+/// Quotes a text as one word of a shell.
 fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// A basic string of TOML.
+/// Quotes a text as a basic string of TOML.
 fn toml(text: &str) -> String {
     let mut quoted = String::from("\"");
     for letter in text.chars() {
@@ -96,7 +96,7 @@ fn toml(text: &str) -> String {
     quoted
 }
 
-/// What came over the port so far, taken apart.
+/// The answer that has arrived on the port so far.
 #[derive(Debug)]
 pub struct Report {
     mark: Vec<u8>,
@@ -116,7 +116,7 @@ enum Part {
 }
 
 impl Report {
-    /// Nothing came yet.
+    /// An answer that has not begun.
     pub fn new(token: &str) -> Self {
         Self {
             mark: format!("{MARK} {token} ").into_bytes(),
@@ -132,7 +132,7 @@ impl Report {
         self.part != Part::Before
     }
 
-    /// Whether all came.
+    /// Whether the answer is complete.
     pub fn is_whole(&self) -> bool {
         self.part == Part::End
     }
@@ -142,10 +142,10 @@ impl Report {
         Some(self.boot.trim_ascii()).filter(|boot| !boot.is_empty())
     }
 
-    /// More came; gives what the command said. A line is kept back as long as it may be a mark, with the end of line before it, which is
-    /// not the command's.
+    /// Adds bytes from the port and returns the command's output in them. Holds back bytes that may be a mark, and the end of line
+    /// before them, which the script adds.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Vec<u8>> {
-        // An image without stty has a terminal that adds them.
+        // Without stty in the image, its terminal adds carriage returns.
         self.pending.extend(bytes.iter().copied().filter(|&byte| byte != b'\r'));
         let mut said = Vec::new();
         while self.part != Part::End {
@@ -184,11 +184,11 @@ impl Report {
             None if word == "end" => self.part = Part::End,
             Some(("status", number)) => {
                 let number =
-                    number.parse().with_context(|| format!("the guest tells of the status {number:?}"))?;
+                    number.parse().with_context(|| format!("the guest reports the status {number:?}"))?;
                 self.status = Some(number);
                 self.part = Part::Boot;
             }
-            _ => anyhow::bail!("the guest says {word:?} on the check's port"),
+            _ => anyhow::bail!("the check's answer has an unknown part {word:?}"),
         }
         Ok(())
     }
@@ -217,7 +217,7 @@ mod tests {
         }
     }
 
-    /// The script's own shell, with another file in the port's place.
+    /// Runs the script in this host's shell, with a file in place of the port.
     #[test]
     fn the_script_answers_what_is_read() {
         let table = [
@@ -246,7 +246,7 @@ mod tests {
                     all.extend(report.feed(bytes).expect("understood"));
                 }
                 let all = String::from_utf8(all).expect("UTF-8");
-                // Shells differ in what they say of a killed one.
+                // Shells print different messages about a killed process.
                 if status != 137 {
                     assert_eq!(all, said, "{command}, {piece} bytes at a time");
                 }

@@ -1,4 +1,4 @@
-//! The machine while it runs: at a terminal, or unattended until a check has ended. It ends with this process.
+//! Runs the machine: at a terminal, or unattended until a check has ended. The machine ends with this process.
 
 use std::io::{ErrorKind, Read, Write, stderr, stdout};
 use std::os::fd::AsFd;
@@ -14,13 +14,14 @@ use nix::sys::signal::{SigSet, Signal};
 
 use super::check::Report;
 
-/// How often the machine is looked after.
+/// How often to check the machine.
 const TICK: Duration = Duration::from_millis(100);
 
-/// A signal came that ends the try.
+/// A signal has arrived that ends the try.
 static ENDED: AtomicBool = AtomicBool::new(false);
 
-/// From now on SIGINT, SIGTERM and SIGHUP end a running machine first, so that nothing is left behind. QEMU at a terminal gets Ctrl-C as a key.
+/// From now on SIGINT, SIGTERM and SIGHUP end a running machine before this process, so that no QEMU is left behind. At a
+/// terminal, QEMU reads Ctrl-C as a key.
 pub fn catch_signals() -> Result<()> {
     let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
     // Programs that are started later get an empty mask, by std.
@@ -33,7 +34,7 @@ pub fn catch_signals() -> Result<()> {
     Ok(())
 }
 
-/// QEMU, which is ended when this is dropped.
+/// A running QEMU. Dropping this ends it.
 struct Running(Child);
 
 impl Running {
@@ -41,7 +42,7 @@ impl Running {
         Ok(Self(command.spawn().context("cannot start QEMU")?))
     }
 
-    /// How it ended, if it has.
+    /// The exit status, if QEMU has ended.
     fn ended(&mut self) -> Result<Option<ExitStatus>> {
         if ENDED.load(Ordering::Relaxed) {
             bail!("ended by a signal");
@@ -58,13 +59,13 @@ impl Drop for Running {
     }
 }
 
-/// Runs it at this terminal until it ends.
+/// Runs QEMU at this terminal until it ends.
 pub fn attended(mut command: Command) -> Result<()> {
     let mut machine = Running::start(&mut command)?;
     loop {
         if let Some(status) = machine.ended()? {
             if !status.success() {
-                bail!("QEMU failed ({status}); what it says stands above");
+                bail!("QEMU failed ({status}); see its messages above");
             }
             eprintln!("the machine has ended");
             return Ok(());
@@ -73,18 +74,18 @@ pub fn attended(mut command: Command) -> Result<()> {
     }
 }
 
-/// How a check went.
+/// The result of a check.
 #[derive(Debug)]
 pub struct Verdict {
     /// The command's exit status.
     pub status: u8,
     /// The node's boot.json.
     pub boot_json: Option<Vec<u8>>,
-    /// The time from the start of the machine.
+    /// The time since the start of the machine.
     pub after: Duration,
 }
 
-/// Runs it with its console on standard error and what the check says on standard output, until the check has ended.
+/// Runs QEMU until the check has ended, with the console on standard error and the command's output on standard output.
 pub fn checked(mut command: Command, socket: &Path, token: &str, timeout: Duration) -> Result<Verdict> {
     let started = Instant::now();
     let listener = UnixListener::bind(socket).context("cannot listen for the check")?;
@@ -110,17 +111,17 @@ pub fn checked(mut command: Command, socket: &Path, token: &str, timeout: Durati
                 Err(error) => return Err(error).context("QEMU cannot be reached"),
             },
             Some(stream) => match stream.read(&mut buffer) {
-                // QEMU has closed it, which it does when it ends.
+                // QEMU closes the socket when it ends.
                 Ok(0) => thread::sleep(TICK),
                 Ok(length) => {
                     has_more = true;
                     let said = report.feed(buffer.get(..length).unwrap_or_default())?;
                     let mut out = stdout().lock();
-                    // Nobody may be reading any more; the status counts all the same.
+                    // The reader may have closed standard output; the exit status still counts.
                     let _ = out.write_all(&said).and_then(|()| out.flush());
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-                Err(error) => return Err(error).context("cannot read what the check says"),
+                Err(error) => return Err(error).context("cannot read the check's answer"),
             },
         }
         let after = started.elapsed();
@@ -131,7 +132,7 @@ pub fn checked(mut command: Command, socket: &Path, token: &str, timeout: Durati
         if let Some(status) = ended.filter(|_| !has_more) {
             let what = if report.has_begun() { "while the check ran" } else { "before the check could run" };
             if !status.success() {
-                bail!("QEMU failed {what} ({status}); what it says stands above");
+                bail!("QEMU failed {what} ({status}); see its messages above");
             }
             bail!(
                 "the machine ended or restarted {what}, after {:.0} s; its console above says why{}",
@@ -145,7 +146,7 @@ pub fn checked(mut command: Command, socket: &Path, token: &str, timeout: Durati
             } else {
                 "the check did not begin: the OS was not up (it must be systemd or OpenRC with a /bin/sh)"
             };
-            bail!("{what} within {} s; --timeout gives it longer", timeout.as_secs());
+            bail!("{what} within {} s; --timeout allows more time", timeout.as_secs());
         }
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
-/// How long KVM may take to get a kernel to its last words; a working one needs about two seconds.
+/// How long KVM may take until a kernel panics without a root; a working one needs about two seconds.
 const PROBE: Duration = Duration::from_secs(12);
 
 /// How the guest's instructions are executed.
@@ -23,7 +23,7 @@ pub enum Accel {
     Tcg,
 }
 
-/// What goes into the virtual machine.
+/// The configuration of the virtual machine.
 #[derive(Debug)]
 pub struct Guest<'a> {
     pub accel: Accel,
@@ -36,12 +36,12 @@ pub struct Guest<'a> {
     pub console: Console<'a>,
 }
 
-/// Who is at the machine's console.
+/// Where the machine's console goes.
 #[derive(Debug, Clone, Copy)]
 pub enum Console<'a> {
-    /// The terminal of whoever started this; Ctrl-A X ends the machine.
+    /// The terminal of this process; Ctrl-A X ends the machine.
     Terminal,
-    /// Nobody: it is shown, and a check comes as settings in a file and answers to a socket.
+    /// Standard output. The check comes as a file of settings and answers to a socket.
     Check { settings: &'a Path, socket: &'a Path },
 }
 
@@ -77,7 +77,7 @@ impl Guest<'_> {
     }
 }
 
-/// What the accelerator wants on the kernel's command line: without it, emulated time and randomized addresses make old kernels fail.
+/// The kernel parameters for the accelerator: without them, emulated time and randomized addresses make old kernels fail.
 pub fn parameters(accel: Accel) -> &'static str {
     match accel {
         Accel::Kvm => "",
@@ -85,12 +85,12 @@ pub fn parameters(accel: Accel) -> &'static str {
     }
 }
 
-/// As much as the image in memory, the tmpfs over it and the OS need, in MiB.
+/// The memory for the image, the tmpfs over it and the OS, in MiB.
 pub fn memory_for(image: u64) -> u64 {
     (1024 + 2 * image.div_ceil(1 << 20)).next_multiple_of(128).max(1280) - 256
 }
 
-/// KVM if it is there, may be used and starts the kernel; else TCG, and why.
+/// KVM if it exists, can be opened and starts the kernel. Otherwise TCG, and the reason.
 pub fn choose_accel(qemu: &Path, kernel: &Path) -> Result<(Accel, Option<String>)> {
     let slow = "so the CPU is emulated, which is about ten times slower";
     let kvm = Path::new("/dev/kvm");
@@ -103,7 +103,7 @@ pub fn choose_accel(qemu: &Path, kernel: &Path) -> Result<(Accel, Option<String>
         return Ok((Accel::Tcg, Some(format!("{why}, {slow}"))));
     }
     if let Err(error) = OpenOptions::new().read(true).write(true).open(kvm) {
-        let how = "\"sudo usermod -aG kvm $USER\" and a new login help";
+        let how = "\"sudo usermod -aG kvm $USER\" and a new login give access";
         return Ok((Accel::Tcg, Some(format!("/dev/kvm cannot be opened ({error}; {how}), {slow}"))));
     }
     if kvm_starts(qemu, kernel)? {
@@ -111,11 +111,11 @@ pub fn choose_accel(qemu: &Path, kernel: &Path) -> Result<(Accel, Option<String>
     }
     Ok((
         Accel::Tcg,
-        Some(format!("KVM is there but does not start the kernel, {slow} (--accel tcg skips the try)")),
+        Some(format!("KVM is there but does not start the kernel, {slow} (--accel tcg skips this test)")),
     ))
 }
 
-/// KVM may be there and still not run a kernel (nested hosts), so it is tried without any root: the panic that says so is the proof.
+/// Nested hosts may have a KVM that runs no kernel. So start one without a root file system: if it panics for that reason, KVM works.
 fn kvm_starts(qemu: &Path, kernel: &Path) -> Result<bool> {
     let mut child = Command::new(qemu)
         .args(["-accel", "kvm", "-cpu", "host", "-m", "512", "-nodefaults", "-no-reboot", "-vga", "none"])
@@ -154,7 +154,7 @@ fn kvm_starts(qemu: &Path, kernel: &Path) -> Result<bool> {
     Ok(has_panicked)
 }
 
-/// The disk that keeps the node's state: the file, made where it is not there, with `:SIZE` in mebibytes or with a unit.
+/// The disk that keeps the node's state: a file that exists, or FILE[:SIZE] of a new one, with a unit. Returns the size of a new one.
 pub fn state_disk(argument: &str) -> Result<(PathBuf, Option<u64>)> {
     let path = PathBuf::from(argument);
     if path.exists() {
@@ -179,7 +179,7 @@ pub fn state_disk(argument: &str) -> Result<(PathBuf, Option<u64>)> {
     Ok((path, (!is_there).then_some(size)))
 }
 
-/// Makes a state disk with the label that Dayfly looks for; sparse, so it takes what is written to it.
+/// Makes a state disk with the label that Dayfly looks for. The file is sparse.
 pub fn make_state_disk(path: &Path, size: u64) -> Result<()> {
     let tool = super::tool::MKFS_EXT4;
     tool.find()?;
@@ -188,7 +188,7 @@ pub fn make_state_disk(path: &Path, size: u64) -> Result<()> {
     file.set_len(size).with_context(failed)?;
     let made = tool.call([std::ffi::OsStr::new("-q"), "-L".as_ref(), "state".as_ref(), path.as_os_str()]);
     if made.is_err() {
-        // What is half made would be taken for a disk by the next try.
+        // The next try would take an incomplete file for a state disk.
         let _ = fs::remove_file(path);
     }
     made.with_context(failed)

@@ -19,12 +19,12 @@ pub struct Kernel {
     pub modules: PathBuf,
     /// Folders of modprobe's configuration; none for those of this host.
     pub conf: Option<Vec<PathBuf>>,
-    /// Whose it is.
+    /// Whether it is the image's own, or this host's.
     pub of: &'static str,
 }
 
-/// The image's own if it has one with its modules; else the host's: that of the image's modules, if it is there, or the newest.
-/// `image` is the root of the image or what was taken out of it, `host` is `/`.
+/// The image's own kernel, if the image has its modules too. Otherwise one of the host: the one whose modules the image has, or else
+/// the newest. `image` is the root of the image or the files extracted from it, `host` is `/`.
 pub fn choose(image: &Path, host: &Path) -> Result<Kernel> {
     let mut own = kernels(image, "the image's own");
     own.sort_by_cached_key(|kernel| ordering(&kernel.release));
@@ -47,7 +47,7 @@ pub fn choose(image: &Path, host: &Path) -> Result<Kernel> {
                 .to_owned()
         } else {
             format!(
-                "the image has no kernel with its modules, and this host's cannot be read by you: {}. Make a copy: \
+                "the image has no kernel with its modules, and you cannot read this host's: {}. Make a copy: \
                  \"sudo install -m 644 {} vmlinuz\", and give --kernel vmlinuz; or run this as root",
                 unreadable.join(", "),
                 unreadable.last().map_or("", String::as_str)
@@ -70,7 +70,7 @@ pub fn given(file: &Path, modules: Option<&Path>, image: &Path, host: &Path) -> 
     Ok(Kernel { release, file: file.to_owned(), modules, conf: None, of: "yours" })
 }
 
-/// Whether the image has modules of this kernel, for what its OS loads later.
+/// Whether the image has modules of this kernel, from which its OS loads drivers.
 pub fn has_modules(image: &Path, release: &str) -> bool {
     MODULES.iter().any(|folder| image.join(folder).join(release).is_dir())
 }
@@ -85,7 +85,7 @@ fn kernels(root: &Path, of: &'static str) -> Vec<Kernel> {
     files(root).into_iter().filter_map(with_modules).collect()
 }
 
-/// What may be a kernel: `vmlinuz` beside modules, `vmlinuz-*` and `vmlinuz` in /boot.
+/// The files that may be kernels: `vmlinuz` beside modules, `vmlinuz-*` and `vmlinuz` in /boot.
 fn files(root: &Path) -> Vec<PathBuf> {
     let entries = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
     let beside = MODULES
@@ -100,7 +100,7 @@ fn files(root: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// A link of an image may lead anywhere on this host.
+/// Whether a file is no symbolic link: a link of an image may lead anywhere on this host.
 fn is_plain(file: &Path) -> bool {
     fs::symlink_metadata(file).is_ok_and(|meta| meta.is_file())
 }
@@ -132,7 +132,7 @@ fn release_in(bytes: &[u8]) -> Option<String> {
     let text = bytes.get(0x200 + usize::from(u16::from_le_bytes(pointer.try_into().ok()?))..)?;
     let end = text.iter().position(|byte| matches!(byte, b' ' | 0))?;
     let release = std::str::from_utf8(text.get(..end)?).ok()?;
-    // It becomes a path.
+    // The release becomes part of a path.
     (!release.is_empty() && !release.starts_with('.') && !release.contains('/')).then(|| release.to_owned())
 }
 
@@ -144,7 +144,7 @@ fn ordering(release: &str) -> Vec<(u64, String)> {
         .collect()
 }
 
-/// Refuses an OS of another machine, by a program that every one has.
+/// Refuses an OS for another machine, by a program that every OS has.
 pub fn check_machine(image: &Path) -> Result<()> {
     for program in ["usr/bin/sh", "bin/sh", "usr/bin/busybox", "bin/busybox", "usr/bin/bash", "usr/bin/dash"]
     {

@@ -1,8 +1,8 @@
-//! Layers of a container's image become one tar stream, which mksquashfs reads: owners, modes, devices and attributes stay what they are
-//! without any of them being made on this host, so nobody needs to be root.
+//! Merges the layers of a container's image into one tar stream, which mksquashfs reads. Owners, modes, devices and attributes are
+//! kept without creating the files on this host, so root is not needed.
 //!
-//! <https://github.com/opencontainers/image-spec/blob/main/layer.md>: an entry `.wh.NAME` takes NAME of the layers below away,
-//! `.wh..wh..opq` all that they have in its folder.
+//! <https://github.com/opencontainers/image-spec/blob/main/layer.md>: an entry `.wh.NAME` removes NAME of the layers below,
+//! `.wh..wh..opq` removes everything that they have in its folder.
 
 #[cfg(test)]
 mod tests;
@@ -32,7 +32,7 @@ type Place = (usize, usize);
 enum Node {
     /// A folder: its header and its attributes.
     Folder(Box<Header>, Vec<(String, Vec<u8>)>),
-    /// Anything with a header and perhaps a content of its own.
+    /// Any other entry, with a header and perhaps contents.
     Entry(Place),
     /// Another name of a file.
     Link { place: Place, target: Name },
@@ -42,15 +42,15 @@ enum Node {
 #[derive(Debug, Default)]
 pub struct Tree {
     nodes: BTreeMap<Name, Node>,
-    /// Files that had other names at some time.
+    /// Files that have, or had, other names.
     targets: HashSet<Name>,
 }
 
-/// A layer as it is read: again and again from its beginning.
+/// Opens a layer at its beginning; each pass opens it again.
 pub type Open<'a> = &'a dyn Fn(usize) -> Result<Box<dyn Read>>;
 
 impl Tree {
-    /// Reads the headers of so many layers, the lowest first.
+    /// Reads the headers of `count` layers, the lowest first.
     pub fn read(count: usize, open: Open<'_>) -> Result<Self> {
         let mut tree = Self::default();
         for layer in 0..count {
@@ -72,11 +72,11 @@ impl Tree {
             let mut entry = entry?;
             let name = clean(&entry.path_bytes())?;
             let (folder, last) = split(&name);
-            // A whiteout is for the layers below, wherever it stands in its own.
+            // A whiteout removes entries of the layers below, wherever it is in its own layer.
             if last == OPAQUE {
                 self.remove(folder, false);
             } else if let Some(gone) = last.strip_prefix(WHITEOUT) {
-                // Those that begin with .wh..wh. are aufs's own.
+                // Those that begin with .wh..wh. are internal to aufs.
                 if !gone.starts_with(WHITEOUT) {
                     self.remove(&join(folder, gone), true);
                 }
@@ -107,7 +107,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Takes away what is below a path, and what is at it. A file with other names lives on under the first of them.
+    /// Removes everything below a path, and the path too with `itself`. A file with other names stays, under the first of them.
     fn remove(&mut self, path: &[u8], itself: bool) {
         let below = if path.is_empty() { Vec::new() } else { [path, b"/"].concat() };
         let range = self.nodes.range(below.clone()..).take_while(|(name, _)| name.starts_with(&below));
@@ -140,7 +140,7 @@ impl Tree {
         }
     }
 
-    /// Folders that no layer has an entry for.
+    /// Adds the folders for which no layer has an entry.
     fn parents(&mut self) {
         let mut missing = Vec::new();
         for name in self.nodes.keys() {
@@ -162,7 +162,7 @@ impl Tree {
         );
     }
 
-    /// Writes it: folders first, each before what is in it, then the rest in the order of the layers.
+    /// Writes the tree: folders first, each before its contents, then the rest in the order of the layers.
     pub fn write(&self, count: usize, open: Open<'_>, to: impl Write) -> Result<()> {
         let mut builder = Builder::new(to);
         let mut places: HashMap<Place, (&Name, Option<&Name>)> = HashMap::new();
@@ -203,7 +203,7 @@ impl Tree {
     }
 }
 
-/// Without `./`, slashes at both ends, and nothing that leads out.
+/// A path without `./` and without slashes at its ends. Refuses one that leads out of the tree.
 fn clean(path: &[u8]) -> Result<Name> {
     let parts: Vec<&[u8]> =
         path.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".").collect();
@@ -240,7 +240,7 @@ fn header<R: Read>(entry: &tar::Entry<'_, R>, kind: EntryType) -> Result<Header>
     new.set_gid(old.gid()?);
     new.set_mtime(old.mtime()?);
     new.set_size(if kind == EntryType::Regular { entry.size() } else { 0 });
-    // Others leave these fields empty.
+    // Other kinds leave these fields empty.
     if matches!(kind, EntryType::Char | EntryType::Block) {
         new.set_device_major(old.device_major()?.unwrap_or(0))?;
         new.set_device_minor(old.device_minor()?.unwrap_or(0))?;

@@ -1,4 +1,4 @@
-//! `dayfly try`: an image boots in a virtual machine of this host, as a node would boot it.
+//! `dayfly try`: boots an image in a virtual machine of this host, as a node would boot it.
 
 mod archive;
 mod check;
@@ -25,19 +25,19 @@ use console::Verdict;
 use guest::{Accel, Console, Guest};
 use kernel::Kernel;
 
-/// What the status of `--check` is when the command did not run to its end: 125, as of docker run, and skipped by git bisect run.
+/// The exit status if the `--check` command did not run to its end: 125, like docker run's; git bisect run skips such a commit.
 const NOT_RUN: u8 = 125;
 
-/// Where a guest on QEMU's user network finds this host.
+/// This host's address for a guest in QEMU's user network.
 const HOST: &str = "10.0.2.2";
 
 /// Boots an image in a virtual machine here: a squashfs, an erofs, a root folder or a container's archive
 ///
 /// Finds QEMU and a kernel, builds the initramfs, serves the image and leaves you at the machine's console; Ctrl-A X ends it.
-/// Nothing of the image changes.
+/// Does not change the image.
 #[derive(Debug, Args)]
 pub struct TryArgs {
-    /// A squashfs or erofs; a root folder; an archive of skopeo, podman or docker; what else Dayfly boots
+    /// A squashfs or erofs; a root folder; an archive of skopeo, podman or docker; any other image that Dayfly boots
     image: PathBuf,
     /// More kernel parameters, in one argument
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
@@ -45,16 +45,16 @@ pub struct TryArgs {
     /// Settings to pack into the initramfs
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
-    /// A disk that keeps the state; a file that is not there is made, 2 GiB or as large as said
+    /// A disk that keeps the state; a missing file is created with SIZE or, without it, 2 GiB
     #[arg(long, value_name = "FILE[:SIZE]")]
     state_disk: Option<String>,
-    /// Run this command of a shell when the OS is up, and end with its status; 125 if it could not run
+    /// Run this shell command when the OS is up, and exit with its status; 125 if it could not run
     #[arg(long, value_name = "COMMAND")]
     check: Option<String>,
     /// How many seconds the boot and the check may take
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     timeout: u64,
-    /// With --check, where the node's boot.json goes
+    /// With --check, the file to write the node's boot.json to
     #[arg(long, value_name = "FILE", requires = "check")]
     boot_json: Option<PathBuf>,
     /// The kernel to boot [default: the image's own, else this host's]
@@ -77,7 +77,7 @@ pub struct TryArgs {
     accel: Option<Accel>,
 }
 
-/// Runs it, and gives what the process ends with.
+/// Runs the command and returns the exit code of the process.
 pub fn run(args: &TryArgs) -> Result<ExitCode> {
     match attempt(args) {
         Err(error) if args.check.is_some() => {
@@ -109,7 +109,7 @@ fn attempt(args: &TryArgs) -> Result<ExitCode> {
     }
     if !kernel::has_modules(&image.tree, &kernel.release) {
         eprintln!(
-            "note: the image has no modules of this kernel (/usr/lib/modules/{}), so its OS loads no more drivers than the initramfs has",
+            "note: the image has no modules of this kernel (/usr/lib/modules/{}), so its OS has only the drivers of the initramfs",
             kernel.release
         );
     }
@@ -172,14 +172,14 @@ fn attempt(args: &TryArgs) -> Result<ExitCode> {
     conclude(args, &verdict)
 }
 
-/// Tells how the check went, and keeps what is to be kept.
+/// Prints the check's result, and writes boot.json if requested.
 fn conclude(args: &TryArgs, verdict: &Verdict) -> Result<ExitCode> {
     if let Some(boot) = &verdict.boot_json {
         let seconds = serde_json::from_slice::<serde_json::Value>(boot)
             .ok()
             .and_then(|boot| boot["finished_s"].as_f64());
         if let Some(seconds) = seconds {
-            eprintln!("Dayfly handed over {seconds:.1} s after the kernel's start");
+            eprintln!("Dayfly started the OS's init {seconds:.1} s after the kernel's start");
         }
         if let Some(path) = &args.boot_json {
             crate::output::write_whole(path, boot)?;
@@ -205,7 +205,7 @@ fn check_settings(args: &TryArgs) -> Result<()> {
     refuse("--settings", &Facts::default().with_file(text))
 }
 
-/// The same of the whole, where the two meet.
+/// Refuses settings and kernel parameters that a node would refuse together.
 fn check_cmdline(args: &TryArgs, cmdline: &str) -> Result<()> {
     let mut facts = Facts::from_cmdline(cmdline);
     if let Some(path) = &args.settings {
@@ -225,7 +225,7 @@ fn refuse(what: &str, facts: &Facts) -> Result<()> {
     bail!("{what}: a node would refuse to boot with this:\n{}", refused.join("\n"))
 }
 
-/// By this program's own command: what it says is shown when it fails, and its notes always.
+/// Runs `dayfly initramfs`. Shows all of its output if it fails, else only its notes.
 fn build_initramfs(args: &TryArgs, kernel: &Kernel, to: &Path) -> Result<()> {
     let program = std::env::current_exe().context("cannot find this program")?;
     let mut command = Command::new(&program);

@@ -1,4 +1,4 @@
-//! What the user gave, and the image that is made of it.
+//! Recognizes the user's image and prepares the file to serve.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -14,7 +14,7 @@ use super::archive;
 use super::layers::Tree;
 use super::tool::{self, FSCK_EROFS, MKSQUASHFS, UNSQUASHFS};
 
-/// What an image is, by its bytes.
+/// The format of an image, by its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Squashfs,
@@ -25,7 +25,7 @@ enum Form {
     Layout,
     /// An archive of a container, or of a tree.
     Tar,
-    /// What Dayfly boots and this cannot look into.
+    /// A format that Dayfly boots, but in which this command cannot look for a kernel.
     Other(&'static str),
 }
 
@@ -34,9 +34,9 @@ enum Form {
 pub struct Image {
     /// The file.
     pub file: PathBuf,
-    /// Its tree, or the parts of it that a kernel is looked for in.
+    /// The folder in which to look for a kernel: the image's tree, or parts of it.
     pub tree: PathBuf,
-    /// What is to be said about it.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
@@ -52,7 +52,7 @@ const INITS: &[&str] = &[
     "init",
 ];
 
-/// What is taken out of an image file: kernels, modules, their configuration, and a program to see the machine by.
+/// The parts to extract from an image file: kernels, modules, their configuration, and a program that shows the machine.
 const PARTS: &[&str] = &[
     "boot/vmlinuz*",
     "usr/lib/modules",
@@ -68,10 +68,10 @@ const PARTS: &[&str] = &[
     "usr/bin/busybox",
 ];
 
-/// Folders of a tree that the node covers with its own: what is in them belongs to the machine that the tree was made on.
+/// Folders of a tree over which a node mounts its own. Their contents belong to the machine that the tree was made on.
 const COVERED: &[&str] = &["proc/*", "sys/*", "dev/*", "run/*"];
 
-/// Makes an image of what is at `path` if it is none; `work` takes what is made.
+/// Makes an image of `path` if it is not one. `work` takes the new files.
 pub fn prepare(path: &Path, work: &Path) -> Result<Image> {
     let form = recognize(path)?;
     let tree = work.join("tree");
@@ -84,7 +84,7 @@ pub fn prepare(path: &Path, work: &Path) -> Result<Image> {
             path.to_owned()
         }
         Form::Other(name) => {
-            notes.push(format!("the kernel is this host's: nothing here looks into {name}"));
+            notes.push(format!("the kernel is this host's: dayfly try cannot look for one in {name}"));
             path.to_owned()
         }
         Form::Folder => {
@@ -99,7 +99,7 @@ pub fn prepare(path: &Path, work: &Path) -> Result<Image> {
             let blobs = work.join("blobs");
             fs::create_dir_all(&blobs).with_context(|| format!("cannot make {}", blobs.display()))?;
             pack_layers(&archive::layers(path, &blobs)?, &made, &mut notes)?;
-            // As large as the archive, and of no more use.
+            // They are as large as the archive and no longer needed.
             let _ = fs::remove_dir_all(&blobs);
             made
         }
@@ -110,7 +110,7 @@ pub fn prepare(path: &Path, work: &Path) -> Result<Image> {
         _ => look_into_squashfs(&file, &tree),
     };
     if let Err(error) = looked {
-        notes.push(format!("no kernel was looked for in the image: {error:#}"));
+        notes.push(format!("cannot look for a kernel in the image: {error:#}"));
     }
     Ok(Image { file, tree, notes })
 }
@@ -133,13 +133,13 @@ fn recognize(path: &Path) -> Result<Form> {
     match foreign::recognize(&head) {
         Some(foreign) => bail!("{} is {}. {}", path.display(), foreign.name, foreign.help),
         None => bail!(
-            "{} is nothing that boots: a squashfs, an erofs, a root folder, an OCI or docker archive, a disk or file system image is expected",
+            "{} cannot boot: expected a squashfs, an erofs, a root folder, an OCI or docker archive, a disk or a file system image",
             path.display()
         ),
     }
 }
 
-/// By its first bytes; nothing for what may be an archive.
+/// The format by the first bytes; `None` for what may be an archive.
 fn form(head: &[u8]) -> Option<Form> {
     match probe(head).map(|superblock| superblock.kind) {
         Some(Kind::Squashfs) => Some(Form::Squashfs),
@@ -161,14 +161,14 @@ fn folder(path: &Path) -> Result<Form> {
     if archive::is_layout(path) {
         return Ok(Form::Layout);
     }
-    // Links of the tree may be absolute, so they are looked at and not followed.
+    // Links of the tree may be absolute, so do not follow them.
     let has = |name: &str| fs::symlink_metadata(path.join(name)).is_ok();
     if has("usr") && (has("etc") || has("sbin") || has("bin")) {
         return Ok(Form::Folder);
     }
     bail!(
-        "{} is no root folder of an OS: it has no usr and etc. Name the folder that debootstrap, dnf --installroot or \
-         the like have filled, or an image file",
+        "{} is no root folder of an OS: it has no usr and etc. Give the folder that debootstrap, dnf --installroot or \
+         the like created, or an image file",
         path.display()
     )
 }
@@ -181,7 +181,7 @@ fn check_length(path: &Path) -> Result<()> {
     file.rewind().and_then(|()| file.take(PROBE_LEN as u64).read_to_end(&mut head)).with_context(failed)?;
     match image_len(&head) {
         Some(wanted) if wanted > length => bail!(
-            "{} has {length} bytes of the {wanted} that its superblock tells of: it is cut off, or still being written",
+            "{} has {length} bytes, but its superblock says {wanted}: it is truncated, or still being written",
             path.display()
         ),
         _ => Ok(()),
@@ -199,17 +199,17 @@ fn pack_folder(tree: &Path, to: &Path, notes: &mut Vec<String>) -> Result<()> {
             "you are not root, so every file of the image is owned by root; as root, or from a container's archive, owners are kept"
                 .to_owned(),
         );
-        // An unreadable file would be an empty one in the image.
+        // mksquashfs would pack an unreadable file as an empty one.
         arguments.extend(["-all-root", "-exit-on-error"].map(OsString::from));
     }
     arguments.extend(["-wildcards", "-e"].map(OsString::from));
     arguments.extend(COVERED.iter().map(OsString::from));
     let packed = MKSQUASHFS.call(arguments);
-    let hint = "a folder with files that only root can read is packed by root: try it with sudo";
+    let hint = "if only root can read some files of the folder, run this with sudo";
     if rustix::process::geteuid().is_root() { packed } else { packed.context(hint) }
 }
 
-/// mksquashfs reads the merged tree as a tar stream, so nobody needs to be root.
+/// mksquashfs reads the merged tree as a tar stream, so root is not needed.
 fn pack_layers(layers: &[PathBuf], to: &Path, notes: &mut Vec<String>) -> Result<()> {
     eprintln!("making a squashfs of {} layers", layers.len());
     let open = |index: usize| archive::open(layers.get(index).context("no such layer")?);
@@ -257,7 +257,7 @@ fn look_into_squashfs(image: &Path, to: &Path) -> Result<()> {
     UNSQUASHFS.call(arguments)
 }
 
-/// fsck.erofs has no way to take out a part.
+/// fsck.erofs can only extract the whole image.
 fn look_into_erofs(image: &Path, to: &Path) -> Result<()> {
     let mut extract = OsString::from("--extract=");
     extract.push(to);

@@ -1,4 +1,4 @@
-//! Programs of the host: where they are, which package has them, and what they say when they fail.
+//! Programs of the host: their paths, the packages that have them, and their output when they fail.
 
 use std::env;
 use std::ffi::OsStr;
@@ -7,10 +7,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-/// Folders beside `$PATH`: mkfs is out of a user's path, and Red Hat keeps QEMU from it.
+/// Folders to search beside `$PATH`: mkfs is not in a user's path, and Red Hat installs QEMU outside of it.
 const MORE_FOLDERS: &[&str] = &["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/libexec"];
 
-/// A program and who has it.
+/// A program and the packages that have it.
 #[derive(Debug, Clone, Copy)]
 pub struct Tool {
     /// Its names, the best first.
@@ -56,7 +56,7 @@ pub const MKFS_EXT4: Tool =
     Tool { names: &["mkfs.ext4"], purpose: "make the state disk", debian: "e2fsprogs", fedora: "e2fsprogs" };
 
 impl Tool {
-    /// Where it is.
+    /// The program's path, or an error that names its packages.
     pub fn find(self) -> Result<PathBuf> {
         let path = env::var_os("PATH").unwrap_or_default();
         let folders: Vec<PathBuf> =
@@ -78,12 +78,12 @@ impl Tool {
         };
         let (debian, fedora) = (self.debian, self.fedora);
         format!(
-            "{name} is needed to {purpose}, and is not here; {packages}: \
+            "{name} is needed to {purpose}, and is not installed; {packages}: \
              \"sudo apt-get install {debian}\", \"sudo dnf install {fedora}\""
         )
     }
 
-    /// Runs it with these arguments; what it says is shown when it fails.
+    /// Runs the program with these arguments. An error has its output.
     pub fn call<A: AsRef<OsStr>>(self, arguments: impl IntoIterator<Item = A>) -> Result<()> {
         let program = self.find()?;
         let mut command = Command::new(&program);
@@ -92,7 +92,7 @@ impl Tool {
     }
 }
 
-/// Runs a command and gives what it says on standard output.
+/// Runs a command and returns its standard output.
 pub fn call(program: &Path, command: &mut Command) -> Result<String> {
     let name = program.file_name().unwrap_or_default().to_string_lossy();
     let output = command.output().with_context(|| format!("cannot start {}", program.display()))?;
@@ -103,7 +103,7 @@ pub fn call(program: &Path, command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Enough of what a program said to see what is wrong.
+/// The last lines of a program's output, enough to see the cause.
 pub fn last_lines(said: &str) -> String {
     let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
     let first = lines.len().saturating_sub(12);
@@ -126,7 +126,7 @@ mod tests {
         for (tool, words) in [
             (
                 QEMU,
-                "qemu-system-x86_64 is needed to run the machine, and is not here; Debian and Ubuntu have it in qemu-system-x86,",
+                "qemu-system-x86_64 is needed to run the machine, and is not installed; Debian and Ubuntu have it in qemu-system-x86,",
             ),
             (MKSQUASHFS, "the package squashfs-tools has it: \"sudo apt-get install squashfs-tools\""),
         ] {

@@ -79,11 +79,11 @@ fn layers_lie_over_each_other() {
             &[&["d a", "f a/x 1", "f a/y 1", "d ab", "f ab/z 1"], &["f a/.wh.x", "f .wh.ab", "f .wh.no"]],
             &["d a", "f a/y 1"],
         ),
-        // one is for the layers below, wherever it stands in its own
+        // a whiteout applies to the layers below, wherever it is in its own layer
         (&[&["d a", "f a/x 1"], &["f a/x 2", "f a/.wh.x"]], &["d a", "f a/x 2"]),
         (&[&["d a", "f a/x 1", "f a/y 1"], &["d a", "f a/z 2", "f a/.wh..wh..opq"]], &["d a", "f a/z 2"]),
         (&[&["f x 1"], &["f .wh..wh.plnk 0", "f .wh..wh..opq", "f y 2"]], &["f y 2"]),
-        // another kind of thing at the same path
+        // a different kind of entry at the same path
         (&[&["d a", "f a/x 1"], &["s a b"]], &["s a b"]),
         (&[&["s a b"], &["d a", "f a/x 2"]], &["d a", "f a/x 2"]),
         (&[&["s a ../../b/./c", "s d /abs"]], &["s a ../../b/c", "s d /abs"]),
