@@ -1,6 +1,6 @@
 //! A bare initramfs of busybox and a script, which mounts the image on /dev/vda and switches to it: the control experiment.
 //!
-//! With it the harness and the test image are tested apart from Dayfly.
+//! It shows that the harness and the test image work without Dayfly.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ use crate::{
 };
 
 const INIT: &str = include_str!("../recipe/bare-init");
-/// The modules that the script needs, paths below the kernel folder; the CRC is one that others ask the crypto API for by name.
+/// The modules that the script needs, as paths below the kernel folder. File systems request the CRC from the crypto API by name.
 const MODULES: &str = "crypto/crc32c_generic.ko\ndrivers/virtio/virtio_pci.ko\ndrivers/block/virtio_blk.ko\nfs/squashfs\nfs/erofs\nfs/overlayfs\nfs/ext4\n\
                        drivers/block/loop.ko\n";
 /// Debian's static busybox, of the package busybox-static.

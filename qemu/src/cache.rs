@@ -1,5 +1,5 @@
-//! A folder of built things, each named by the hash of everything it was built from. A version that nobody has used for some
-//! time goes when a newer one is built.
+//! A folder of built files, each named by the hash of everything it was built from. Building a newer version removes versions that
+//! have been unused for some time.
 
 use std::{
     env, fs,
@@ -12,10 +12,10 @@ use anyhow::{Context, Result};
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 
-/// How long an unused version is kept: checkouts of several branches take turns in one cache.
+/// How long to keep an unused version: checkouts of several branches alternate in one cache.
 const KEPT: Duration = Duration::from_secs(14 * 24 * 3600);
 
-/// What goes into the name of a cached thing. Feed it every input, then ask for [`Key::hex`].
+/// Makes the name of a cached file. Feed it every input, then ask for [`Key::hex`].
 #[derive(Debug, Clone, Default)]
 pub struct Key(Sha256);
 
@@ -55,7 +55,7 @@ pub fn sha256_file(path: &Path) -> Result<String> {
     Ok(hex(&hash.finalize()))
 }
 
-/// Where the hash of a cached file is noted, beside it.
+/// Where the hash of a cached file is stored, beside it.
 pub(crate) fn hash_note(path: &Path) -> PathBuf {
     path.with_extension("sha256")
 }
@@ -73,12 +73,14 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Opens the cache, making its folder if need be.
+    /// Opens the cache, and makes its folder if necessary.
     pub fn open() -> Result<Self> {
         let dir = match (env::var_os("DAYFLY_CACHE"), env::var_os("HOME")) {
             (Some(dir), _) => PathBuf::from(dir),
             (None, Some(home)) => PathBuf::from(home).join(".cache/dayfly"),
-            (None, None) => anyhow::bail!("neither DAYFLY_CACHE nor HOME is set: no place for the cache"),
+            (None, None) => {
+                anyhow::bail!("neither DAYFLY_CACHE nor HOME is set: there is no folder for the cache")
+            }
         };
         fs::create_dir_all(&dir)
             .with_context(|| format!("cannot make the cache folder {}", dir.display()))?;
@@ -100,8 +102,8 @@ impl Cache {
         self.dir.join(format!("{stem}-{}{ext}", key.hex()))
     }
 
-    /// The path of `name` as built from `key`; `build` makes it when it is not there, at the path it is given (in this folder, so
-    /// that a rename ends it). Processes that want the same thing at the same time wait for the first. `name` is `stem.ext`.
+    /// The path of `name` as built from `key`. If it does not exist, `build` makes it at the path that it gets, in this folder, so that
+    /// a rename completes it. Processes that want the same file at the same time wait for the first. `name` is `stem.ext`.
     pub fn get(&self, name: &str, key: Key, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         let (stem, ext) = split(name);
         let path = self.path(name, key);
@@ -118,13 +120,13 @@ impl Cache {
         discard(&building)?;
         build(&building).with_context(|| format!("cannot build {name}"))?;
         fs::rename(&building, &path).with_context(|| format!("cannot move {name} into the cache"))?;
-        // What was unpacked may have the time that it had in its archive, and would be forgotten at once.
+        // An unpacked file may have the old time from its archive, and would be removed at once.
         mark_used(&path);
         self.forget_unused(stem, &ext);
         Ok(path)
     }
 
-    /// Removes the versions of a thing that nobody has used for long. One that cannot be removed only takes space.
+    /// Removes the versions of a file that have been unused for long. One that cannot be removed only takes space.
     fn forget_unused(&self, stem: &str, ext: &str) {
         let is_version = |name: &str| {
             let key = name.strip_prefix(stem).and_then(|rest| rest.strip_prefix('-')?.strip_suffix(ext));
@@ -136,17 +138,17 @@ impl Cache {
         };
         for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
             if entry.file_name().to_str().is_some_and(is_version) && is_old(&entry) {
-                // The note first: one that outlives its image would be believed of the next that is built from this key.
+                // The hash first: if it outlived its image, it would be taken for the hash of the next image that is built from this key.
                 let _ = discard(&hash_note(&entry.path())).and_then(|()| discard(&entry.path()));
             }
         }
     }
 }
 
-/// True where it is there, which is noted: the time of its last change is that of its last use.
+/// Whether the file exists. Sets its time of last change to now, which records its use.
 fn mark_used(path: &Path) -> bool {
     let Ok(file) = fs::File::open(path) else { return false };
-    // Where it cannot be noted it may be built once more some day.
+    // If the time cannot be set, the file may be built again some day.
     let _ = file.set_times(fs::FileTimes::new().set_modified(SystemTime::now()));
     true
 }
@@ -156,7 +158,7 @@ fn split(name: &str) -> (&str, String) {
     name.split_once('.').map_or((name, String::new()), |(stem, ext)| (stem, format!(".{ext}")))
 }
 
-/// Removes a file or a whole tree; nothing there is fine.
+/// Removes a file or a whole tree, if it exists.
 fn discard(path: &Path) -> Result<()> {
     let done = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     match done {

@@ -19,8 +19,8 @@ pub fn say(text: &str) {
     eprintln!("==> {text}");
 }
 
-/// Runs `command`; `what` says in words what it does. On a terminal a spinner shows its latest line; in a log, `what` and the time
-/// it took. Gives back everything it printed (stdout and stderr as they came); fails on a non-zero exit with the last lines.
+/// Runs `command`; `what` describes it. On a terminal a spinner shows the latest line; a log gets `what` and the time it took.
+/// Returns everything it printed (stdout and stderr in their order). A non-zero exit is an error with the last lines.
 pub fn run(what: &str, command: &mut Command) -> Result<String> {
     let started = Instant::now();
     let spinner =
@@ -67,15 +67,15 @@ pub fn run(what: &str, command: &mut Command) -> Result<String> {
     Ok(output.join("\n"))
 }
 
-/// Runs `command` silently with `input` on its standard input, and gives what it printed on standard output; fails on a non-zero exit
-/// with what it said on standard error.
+/// Runs `command` silently with `input` on its standard input, and returns its standard output. A non-zero exit is an error with its
+/// standard error.
 pub fn output(command: &mut Command, input: &[u8]) -> Result<String> {
     let what =
         format!("{} {:?}", command.get_program().to_string_lossy(), command.get_args().collect::<Vec<_>>());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().with_context(|| format!("cannot start {what}"))?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A program that ends without reading says why itself.
+        // A program that ends without reading reports the reason itself.
         let _ = stdin.write_all(input);
     }
     let output = child.wait_with_output().with_context(|| format!("cannot wait for {what}"))?;

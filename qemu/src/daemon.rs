@@ -1,4 +1,4 @@
-//! A program that runs beside a test: started in the foreground as a child, its output in a log, ended with what started it.
+//! A program that runs beside a test: a child in the foreground, with its output in a log. It ends with the thread that started it.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 /// How many lines of a log an error shows.
 const TAIL: usize = 15;
 
-/// A running program; it is killed when this is dropped.
+/// A running program. Dropping this kills it.
 #[derive(Debug)]
 pub struct Daemon {
     name: String,
@@ -20,14 +20,14 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts `program` with `arguments`; what it prints is added to `log`. It runs in the network namespace of this thread.
+    /// Starts `program` with `arguments`, and appends its output to `log`. It runs in the network namespace of this thread.
     pub fn start(name: &str, program: &Path, arguments: &[String], log: &Path) -> Result<Self> {
         let output = fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(log)
             .with_context(|| format!("cannot open {}", log.display()))?;
-        // The kernel ends it when this thread ends, however that comes: a killed test leaves nothing behind.
+        // The kernel ends it when this thread ends, for whatever reason: a killed test leaves nothing behind.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(program).args(arguments);
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
@@ -37,12 +37,12 @@ impl Daemon {
         Ok(Self { name: name.to_owned(), child, log: log.to_owned() })
     }
 
-    /// How it ended, if it has.
+    /// The exit status, if the program has ended.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
         self.child.try_wait().with_context(|| format!("cannot wait for {}", self.name))
     }
 
-    /// Its name and the end of its log, for an error.
+    /// The program's name and the end of its log, for an error.
     pub fn last_words(&self) -> String {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
@@ -53,9 +53,9 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to end.
+        // It may have ended by itself.
         let _ = self.child.kill();
-        // Reaping a killed child cannot fail in a way that a drop could answer.
+        // A drop cannot handle an error.
         let _ = self.child.wait();
     }
 }

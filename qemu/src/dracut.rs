@@ -1,4 +1,4 @@
-//! Initramfs images that Debian's own dracut makes with our module, each by the dracut and for the kernel of its release.
+//! Initramfs images that Debian's own dracut builds with Dayfly's module, each by the dracut and for the kernel of its release.
 
 use std::{
     fs,
@@ -17,9 +17,9 @@ use crate::{
 };
 
 const RECIPE: &str = include_str!("../recipe/dracut");
-/// Documentation that the trees do without.
+/// Documentation that the trees leave out.
 const EXCLUDED: [&str; 3] = ["doc", "locale", "man"];
-/// What a virtual machine needs; a host-only initramfs has the drivers of the host otherwise.
+/// The drivers that a virtual machine needs; a host-only initramfs would have those of the host.
 const DRIVERS: &str = "virtio_net virtio_pci virtio_blk";
 
 /// One of the initramfs images that the tests boot.
@@ -27,14 +27,14 @@ const DRIVERS: &str = "virtio_net virtio_pci virtio_blk";
 pub enum Dracut {
     /// Debian 12's dracut 059, with the host's kernel: generic, with systemd.
     Debian12,
-    /// Debian 13's dracut (106 or newer), with its own kernel: generic, with systemd, with dracut's own way to netboot (livenet,
-    /// dmsquash-live, systemd-networkd) beside our module, which it is told to prefer by a kernel parameter of its own.
+    /// Debian 13's dracut (106 or newer), with its own kernel: generic, with systemd, with dracut's own netboot modules (livenet,
+    /// dmsquash-live, systemd-networkd) beside Dayfly's. A kernel parameter of Dayfly's module makes dracut prefer it.
     Debian13BesideLivenet,
     /// The same dracut and kernel: host-only and without systemd, so that dracut's own init is process 1; it gives the node a name.
     Debian13HostOnly,
 }
 
-/// A finished initramfs and the kernel that it is for.
+/// A finished initramfs and its kernel.
 #[derive(Debug, Clone)]
 pub struct Built {
     /// The initramfs.
@@ -52,7 +52,7 @@ impl Dracut {
         }
     }
 
-    /// The Debian release and what it gets beside its base system.
+    /// The Debian release and the packages beside its base system.
     fn release(self) -> (&'static str, &'static str) {
         match self {
             Self::Debian12 => ("bookworm", "systemd,systemd-sysv,udev,kmod,dracut-core,zstd"),
@@ -68,7 +68,7 @@ impl Dracut {
         EXCLUDED.iter().fold(Key::new().with(suite).with(packages), Key::with)
     }
 
-    /// The Debian that it is made in, as a folder that nobody may change.
+    /// The Debian tree in which the initramfs is built, a folder that must not be changed.
     pub fn tree(self) -> Result<PathBuf> {
         let (suite, packages) = self.release();
         Cache::open()?
@@ -96,8 +96,8 @@ impl Dracut {
         [&["--zstd"], own].concat()
     }
 
-    /// Builds it around `init`. dracut runs when the module or its release has changed, for about a minute; the release itself takes
-    /// another, the first time.
+    /// Builds the initramfs around `init`. dracut runs for about a minute if the module or the release has changed. Building the release
+    /// takes another minute, once.
     pub fn build(self, product: &Product, init: &Path) -> Result<Built> {
         let cache = Cache::open()?;
         let (suite, tree, key) = (self.release().0, self.tree()?, self.tree_key());
@@ -144,7 +144,7 @@ fn bootstrap(suite: &str, packages: &str, tree: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The files that the module is made of.
+/// The source files of the module.
 fn sources(module: &Path) -> Result<Vec<PathBuf>> {
     let folder = module.join("90dayfly");
     let mut files = vec![module.join("install")];
@@ -155,7 +155,7 @@ fn sources(module: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// A second archive behind the first: the kernel unpacks both, and the later file stays
+/// Appends a second archive: the kernel unpacks both, and the later file replaces the earlier one
 /// (Documentation/driver-api/early-userspace/buffer-format.rst).
 fn add_init(base: &Path, init: &Path, output: &Path) -> Result<()> {
     let tree = tempfile::tempdir().context("cannot make a temporary folder")?;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 /// A kernel with its modules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kernel {
-    /// As `uname -r` says it, such as `6.1.0-56-amd64`.
+    /// As `uname -r` prints it, such as `6.1.0-56-amd64`.
     pub version: String,
     /// The bzImage.
     pub image: PathBuf,
@@ -19,7 +19,7 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// What it was configured with, beside it in /boot.
+    /// The kernel's configuration, beside it in /boot.
     pub fn config(&self) -> PathBuf {
         self.image.with_file_name(format!("config-{}", self.version))
     }
@@ -29,7 +29,7 @@ impl Kernel {
         Self::find(Path::new("/boot"), Path::new("/lib/modules"), env::var("DAYFLY_KERNEL").ok().as_deref())
     }
 
-    /// The newest of the `vmlinuz-*` in `boot` that has a folder in `modules`, or the one named `wanted`.
+    /// The newest of the `vmlinuz-*` in `boot` with a folder in `modules`, or the one named `wanted`.
     pub fn find(boot: &Path, modules: &Path, wanted: Option<&str>) -> Result<Self> {
         let mut found = Vec::new();
         for entry in fs::read_dir(boot).with_context(|| format!("cannot list {}", boot.display()))? {

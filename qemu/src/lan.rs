@@ -1,10 +1,9 @@
-//! A network of its own for nodes and their servers: a network namespace with a bridge, a DHCP and DNS server, and a port per machine.
+//! A separate network for nodes and their servers: a network namespace with a bridge, a DHCP and DNS server, and a port per machine.
 //!
-//! Nothing of it can be seen from outside, and nothing outside can be reached, so ports and addresses are free to choose. It belongs to
-//! one thread: what that thread starts (QEMU, nginx, a control plane, curl) is in the network. What must be downloaded or built comes
-//! before.
+//! It is invisible from outside and cannot reach the outside, so ports and addresses are free to choose. It belongs to one thread:
+//! everything that this thread starts (QEMU, nginx, a control plane, curl) is in the network. Download and build everything before.
 //!
-//! The servers have the address that they have on QEMU's user network too, so URLs are the same in both.
+//! The servers have the same address as on QEMU's user network, so URLs are the same in both.
 
 use std::{collections::BTreeSet, fs, marker::PhantomData, path::Path};
 
@@ -23,12 +22,12 @@ pub struct Lan {
     dnsmasq: Option<Daemon>,
     ports: BTreeSet<usize>,
     dir: TempDir,
-    // Another thread is in another namespace.
+    // Other threads are in other namespaces.
     _of_this_thread: PhantomData<*const ()>,
 }
 
 impl Lan {
-    /// Runs `inside` on a thread with a network of its own, which ends with it.
+    /// Runs `inside` on a thread with a separate network, which ends with the thread.
     pub fn apart<T: Send>(inside: impl FnOnce(&mut Lan) -> Result<T> + Send) -> Result<T> {
         std::thread::scope(|scope| {
             let thread = scope.spawn(|| inside(&mut Lan::new()?));
@@ -49,9 +48,9 @@ impl Lan {
         Ok(Self { dnsmasq: None, ports: BTreeSet::new(), dir, _of_this_thread: PhantomData })
     }
 
-    /// Starts dnsmasq: the machine at port n gets [`address`]`(n)` and the name `node<n>`; more of its options in `more`.
+    /// Starts dnsmasq: the machine at port n gets [`address`]`(n)` and the name `node<n>`. `more` are more of its options.
     pub fn serve_dhcp(&mut self, log: &Path, more: &[&str]) -> Result<()> {
-        // Who counts messages wants those of this server only.
+        // Tests that count messages need only those of this server.
         fs::write(log, "").with_context(|| format!("cannot empty {}", log.display()))?;
         let leases = self.dir.path().join("leases");
         let mut arguments: Vec<String> = [
@@ -71,7 +70,7 @@ impl Lan {
         .into();
         arguments.push(format!("--interface={BRIDGE}"));
         arguments.push(format!("--dhcp-leasefile={}", leases.display()));
-        // The default is the same for all networks of this machine.
+        // By default all networks of this machine would share one PID file.
         arguments.push(format!("--pid-file={}", self.dir.path().join("dnsmasq.pid").display()));
         arguments.push(format!("--dhcp-range={},static", address(1)));
         arguments.extend(
@@ -82,13 +81,13 @@ impl Lan {
         Ok(())
     }
 
-    /// The leases that dnsmasq has given, in its own file's words (dnsmasq(8), `--dhcp-leasefile`).
+    /// The leases that dnsmasq has given, in the format of its file (dnsmasq(8), `--dhcp-leasefile`).
     pub fn leases(&self) -> Result<String> {
         let file = self.dir.path().join("leases");
         std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
     }
 
-    /// The card of the machine at port n, 1 to 9.
+    /// The network card of the machine at port n, 1 to 9.
     pub fn plug(&mut self, port: usize) -> Result<Nic> {
         let tap = format!("port{port}");
         if self.ports.insert(port) {

@@ -32,7 +32,7 @@ enum Command {
     Kubernetes,
     /// Boot a node over HTTP to its login prompt and print the boot timeline.
     Demo {
-        /// Leave this terminal at the node's console; with --kubernetes, in a shell that has kubectl.
+        /// Leave this terminal at the node's console; with --kubernetes, in a shell with kubectl.
         #[arg(long)]
         interactive: bool,
         /// A cluster instead: a control plane, and two nodes that boot from the network and join it.

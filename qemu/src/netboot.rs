@@ -1,4 +1,4 @@
-//! The boot server of the documentation: a folder with kernel, initramfs, image and script, handed out by `dayfly serve`.
+//! The boot server of the documentation: `dayfly serve` with a folder of kernel, initramfs, image and script.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ const START: Duration = Duration::from_secs(15);
 /// The script's name in the folder.
 const SCRIPT: &str = "boot.ipxe";
 
-/// A folder that nodes boot from. The server ends when this is dropped.
+/// A folder that nodes boot from. Dropping this ends the server.
 #[derive(Debug)]
 pub struct BootServer {
     dayfly: PathBuf,
@@ -32,24 +32,24 @@ pub struct BootServer {
 /// A line of the server's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Served {
-    /// The path, as it was asked for.
+    /// The path, as requested.
     pub path: String,
     /// The status of the answer.
     pub status: u16,
-    /// How many bytes of it were sent.
+    /// How many bytes of the body were sent.
     pub bytes: u64,
-    /// What follows: the client's name, and what went wrong.
+    /// The rest of the line: the client's name, and errors.
     pub more: String,
 }
 
 impl BootServer {
-    /// Serves an empty folder on a free port of 127.0.0.1, which machines on a user network see as 10.0.2.2. `dayfly` is the program,
-    /// `log` a file for its lines.
+    /// Serves an empty folder on a free port of 127.0.0.1, which machines on a user network reach as 10.0.2.2. `dayfly` is the program,
+    /// `log` a file for its output.
     pub fn start(dayfly: &Path, log: &Path) -> Result<Self> {
         Self::start_at(dayfly, log, "127.0.0.1", HOST_FROM_GUEST)
     }
 
-    /// The same on the address `listen`, which machines see as `seen`.
+    /// The same on the address `listen`, which machines reach as `seen`.
     pub fn start_at(dayfly: &Path, log: &Path, listen: &str, seen: &str) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("dayfly-boot.")
@@ -64,7 +64,7 @@ impl BootServer {
         let start = format!("  http://{listen}:");
         let port = loop {
             let text = fs::read_to_string(log).context("cannot read the log of dayfly serve")?;
-            // A line that ends is whole.
+            // A line is complete when its end was written.
             if let Some((port, _)) = text.split_once(&start).and_then(|(_, rest)| rest.split_once("/\n")) {
                 break port.to_owned();
             }
@@ -82,20 +82,20 @@ impl BootServer {
         })
     }
 
-    /// Puts a file into the folder, by a link.
+    /// Adds a file to the folder, as a link.
     pub fn add(&self, name: &str, path: &Path) -> Result<()> {
         let path = path.canonicalize().with_context(|| format!("cannot find {}", path.display()))?;
         symlink(&path, self.folder.path().join(name))
             .with_context(|| format!("cannot link {}", path.display()))
     }
 
-    /// Takes a file out of the folder.
+    /// Removes a file from the folder.
     pub fn remove(&self, name: &str) -> Result<()> {
         fs::remove_file(self.folder.path().join(name)).with_context(|| format!("cannot remove {name}"))
     }
 
-    /// Writes the script with `dayfly ipxe`, for the only kernel, initramfs and image in the folder, and gives its URL.
-    /// `cmdline` are more kernel parameters; [`crate::vm::console_parameters`] belong to them.
+    /// Writes the script with `dayfly ipxe`, for the only kernel, initramfs and image in the folder, and returns its URL.
+    /// `cmdline` are more kernel parameters; [`crate::vm::console_parameters`] must be among them.
     pub fn write_script(&self, cmdline: &str) -> Result<String> {
         let mut dayfly = Command::new(&self.dayfly);
         dayfly.arg("ipxe").arg(self.folder.path()).args(["--url", &self.url, "--cmdline", cmdline]);
@@ -103,12 +103,12 @@ impl BootServer {
         Ok(self.url(SCRIPT))
     }
 
-    /// The URL of a file as machines write it.
+    /// The URL of a file for machines.
     pub fn url(&self, name: &str) -> String {
         format!("{}{name}", self.url)
     }
 
-    /// What was served so far, oldest first. An answer is told of when it ends.
+    /// The answers so far, oldest first. An answer is logged when it ends.
     pub fn served(&self) -> Result<Vec<Served>> {
         let text = fs::read_to_string(&self.log).context("cannot read the log of dayfly serve")?;
         text.lines().skip_while(|line| !line.starts_with("seconds, ")).skip(1).map(parse).collect()
@@ -118,7 +118,7 @@ impl BootServer {
 fn parse(line: &str) -> Result<Served> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let [_seconds, _client, _method, path, status, bytes, more @ ..] = fields.as_slice() else {
-        bail!("the log of dayfly serve has a line of another form: {line}");
+        bail!("the log of dayfly serve has an unexpected line: {line}");
     };
     Ok(Served {
         path: (*path).to_owned(),
@@ -144,6 +144,6 @@ mod tests {
             more: "of 8192 dayfly/0.1.0 cut: Broken pipe".into(),
         };
         assert_eq!(served, expected);
-        assert!(parse("    3.000 SIGTERM: the end").is_err());
+        assert!(parse("    3.000 SIGTERM: ended").is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! What this checkout builds, in release form: the init, the `dayfly` command, the initramfs.
+//! The products of this checkout, in release form: the init, the `dayfly` command, the initramfs.
 
 use std::{
     env, fs,
@@ -36,7 +36,7 @@ impl Product {
         &self.root
     }
 
-    /// A folder for what tests write and people may want to read (logs), inside the target folder.
+    /// A folder for files that tests write and people may want to read (logs), inside the target folder.
     pub fn folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.target.join("dayfly").join(name);
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;

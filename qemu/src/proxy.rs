@@ -1,4 +1,4 @@
-//! A fault proxy: a TCP relay in front of a real server that cuts, stalls or slows what comes back from it.
+//! A fault proxy: a TCP relay in front of a real server that cuts, stalls, slows or changes the server's answer.
 
 use std::{
     io::{Read, Write},
@@ -14,20 +14,20 @@ use anyhow::{Context, Result};
 
 use crate::server::HOST_FROM_GUEST;
 
-/// What the proxy does to a connection once it has passed on so many bytes of the answer.
+/// The fault of a connection, after this many bytes of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// Closes both ends after so many bytes.
+    /// Closes both ends after this many bytes.
     Cut(u64),
-    /// Passes on nothing more after so many bytes, but keeps the connection.
+    /// Relays nothing more after this many bytes, but keeps the connection.
     Stall(u64),
-    /// Passes on so many bytes per second from the beginning.
+    /// Relays this many bytes per second from the beginning.
     Slow(u64),
-    /// Turns the bits of the byte at this place of the answer (headers count).
+    /// Inverts the bits of the byte at this offset of the answer (headers count).
     Flip(u64),
 }
 
-/// A running proxy; it takes no more connections after its drop.
+/// A running proxy. It accepts no more connections after its drop.
 pub struct FaultProxy {
     address: SocketAddr,
     ended: Arc<AtomicBool>,
@@ -35,7 +35,7 @@ pub struct FaultProxy {
 }
 
 impl FaultProxy {
-    /// Relays to `port` on 127.0.0.1. The fault strikes the first `times` connections that get so far; later ones pass.
+    /// Relays to `port` on 127.0.0.1. The fault affects the first `times` connections that get so far; later ones pass.
     pub fn start(port: u16, fault: Fault, times: u32) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).context("no free port for the fault proxy")?;
         let address = listener.local_addr()?;
@@ -48,7 +48,7 @@ impl FaultProxy {
                 }
                 let (struck, ended) = (Arc::clone(&struck), Arc::clone(&ended));
                 std::thread::spawn(move || {
-                    // A broken connection is what this proxy is for; the guest sees it, nobody here needs to.
+                    // Broken connections are the proxy's purpose; the guest sees the error.
                     let _ = Relay { fault, times, struck, ended }.serve(&client, port);
                     let _ = client.shutdown(Shutdown::Both);
                 });
@@ -57,7 +57,7 @@ impl FaultProxy {
         Ok(proxy)
     }
 
-    /// The URL of a file through the proxy as a guest on the user network writes it.
+    /// The URL of a file through the proxy, for a guest on the user network.
     pub fn guest_url(&self, file: &str) -> String {
         format!("http://{HOST_FROM_GUEST}:{}/{file}", self.address.port())
     }
@@ -67,7 +67,7 @@ impl FaultProxy {
         self.address.port()
     }
 
-    /// How many connections the fault struck so far.
+    /// How many connections had the fault so far.
     pub fn struck(&self) -> u32 {
         self.struck.load(Ordering::SeqCst)
     }
@@ -76,7 +76,7 @@ impl FaultProxy {
 impl Drop for FaultProxy {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::SeqCst);
-        // Wakes the thread that accepts; nobody there means that it has ended already.
+        // Wakes the thread that accepts. An error means that it has ended already.
         let _ = TcpStream::connect(self.address);
     }
 }
@@ -93,7 +93,7 @@ impl Relay {
         let server = TcpStream::connect(("127.0.0.1", port))?;
         let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
         std::thread::spawn(move || {
-            // Ends when either side goes; the answer's direction tells which.
+            // Ends when either side closes; the other direction reports the result.
             let _ = std::io::copy(&mut from_client, &mut to_server);
             let _ = to_server.shutdown(Shutdown::Write);
         });
@@ -135,7 +135,7 @@ impl Relay {
         }
     }
 
-    /// Whether the fault may strike once more; counts it if so.
+    /// Whether the fault may affect one more connection; counts it if so.
     fn strike(&self) -> bool {
         self.struck
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| {
@@ -167,7 +167,7 @@ mod tests {
         let mut bytes = Vec::new();
         let mut stream = TcpStream::connect(("127.0.0.1", proxy.port())).unwrap();
         stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-        // A stalled or cut connection gives what came until then.
+        // A stalled or cut connection returns the bytes that arrived before.
         let _ = stream.read_to_end(&mut bytes);
         bytes
     }

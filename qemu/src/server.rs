@@ -1,4 +1,4 @@
-//! nginx, the real one, in the foreground as a child, with a configuration, a port and logs of its own.
+//! A real nginx, as a child in the foreground, with its own configuration, port and logs.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::command::call;
 
-/// The host as guests on QEMU's user network see it; in a [`crate::lan::Lan`] it really has this address.
+/// The host's address for guests on QEMU's user network; in a [`crate::lan::Lan`] the host really has it.
 pub const HOST_FROM_GUEST: &str = "10.0.2.2";
 
 /// How long nginx may take until it listens.
@@ -27,7 +27,7 @@ pub struct Request {
     pub method: String,
     /// The path with its query.
     pub uri: String,
-    /// The status of the answer; 499 when the client left first.
+    /// The status of the answer; 499 if the client left first.
     pub status: u16,
     /// Body bytes sent.
     pub bytes: u64,
@@ -37,7 +37,7 @@ pub struct Request {
     pub agent: String,
 }
 
-/// An HTTP(S) server of one folder on 127.0.0.1, and in a [`crate::lan::Lan`] on its address too; ended when this is dropped.
+/// An HTTP(S) server of one folder on 127.0.0.1, and in a [`crate::lan::Lan`] on its address too. Dropping this ends it.
 pub struct HttpServer {
     dir: TempDir,
     port: u16,
@@ -53,7 +53,7 @@ impl HttpServer {
         Ok(server)
     }
 
-    /// Serves `folder` at no more than so many KiB per second and connection.
+    /// Serves `folder` with at most this many KiB per second and connection.
     pub fn start_slow(folder: &Path, kibibytes_per_second: u32) -> Result<Self> {
         let mut server = Self::prepare(folder, &format!("limit_rate {kibibytes_per_second}k;"))?;
         server.up()?;
@@ -70,7 +70,7 @@ impl HttpServer {
         Ok(server)
     }
 
-    /// A server that has its port, but nobody listens there until [`HttpServer::up`].
+    /// A server that has its port, but does not listen until [`HttpServer::up`].
     pub fn prepare(folder: &Path, directives: &str) -> Result<Self> {
         let dir = tempfile::Builder::new()
             .prefix("dayfly-http.")
@@ -142,7 +142,7 @@ impl HttpServer {
         Ok(())
     }
 
-    /// Ends nginx; the port stays known, and [`HttpServer::up`] listens there again.
+    /// Ends nginx and keeps the port; [`HttpServer::up`] listens there again.
     pub fn down(&mut self) -> Result<()> {
         if let Some(mut child) = self.child.take() {
             if let Some(pid) = rustix::process::Pid::from_raw(child.id().cast_signed()) {
@@ -159,7 +159,7 @@ impl HttpServer {
         self.port
     }
 
-    /// The URL of a file as a guest on the user network writes it.
+    /// The URL of a file, for a guest on the user network.
     pub fn guest_url(&self, file: &str) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{HOST_FROM_GUEST}:{}/{file}", self.port)
@@ -170,7 +170,7 @@ impl HttpServer {
         self.tls.as_deref()
     }
 
-    /// What was asked so far, oldest first. A request is logged when its answer ends.
+    /// The requests so far, oldest first. A request is logged when its answer ends.
     pub fn requests(&self) -> Result<Vec<Request>> {
         match fs::read_to_string(self.dir.path().join("access.log")) {
             Ok(text) => text.lines().map(parse_request).collect(),
@@ -183,11 +183,11 @@ impl HttpServer {
     pub fn reports(&self) -> Result<Vec<Vec<u8>>> {
         // nginx numbers the files.
         let mut files: Vec<PathBuf> = fs::read_dir(self.dir.path().join("tmp"))
-            .context("cannot list what was POSTed")?
+            .context("cannot list the POSTed files")?
             .map(|entry| Ok(entry?.path()))
             .collect::<Result<_>>()?;
         files.sort();
-        files.iter().map(|path| fs::read(path).context("cannot read what was POSTed")).collect()
+        files.iter().map(|path| fs::read(path).context("cannot read a POSTed file")).collect()
     }
 
     fn errors(&self) -> String {
@@ -197,7 +197,7 @@ impl HttpServer {
 
 impl Drop for HttpServer {
     fn drop(&mut self) {
-        // A server that cannot be ended here ends with this process (pdeathsig).
+        // If nginx cannot be ended here, it ends with this process (pdeathsig).
         let _ = self.down();
     }
 }
@@ -205,7 +205,7 @@ impl Drop for HttpServer {
 fn parse_request(line: &str) -> Result<Request> {
     let fields: Vec<&str> = line.splitn(6, ' ').collect();
     let [method, uri, status, bytes, range, agent] = fields[..] else {
-        bail!("nginx's access log has a line of another form: {line}");
+        bail!("nginx's access log has an unexpected line: {line}");
     };
     Ok(Request {
         method: method.to_owned(),

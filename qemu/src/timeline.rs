@@ -11,7 +11,7 @@ pub fn render(boot: &Value) -> String {
     for row in boot["steps"].as_array().into_iter().flatten() {
         let text = |key: &str| row[key].as_str().unwrap_or("?");
         let start = row["start_s"].as_f64().unwrap_or(f64::NAN);
-        // The step that hands over does not end.
+        // The step that hands over to the OS has no end.
         let took = row["end_s"].as_f64().map_or("-".to_owned(), |end| format!("{:.3}", end - start));
         let (outcome, phase, step, detail) = (text("outcome"), text("phase"), text("step"), text("detail"));
         lines.push(format!("{start:9.3} {took:>9}  {outcome:<10} {phase:<10} {step:<10} {detail}"));

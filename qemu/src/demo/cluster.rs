@@ -33,10 +33,10 @@ const READY: Duration = Duration::from_secs(600);
 /// How long a pod may take to run on a node that is ready.
 const RUNNING: Duration = Duration::from_secs(300);
 
-/// Builds what is needed, starts the cluster, resets a node, and tells what happens; then leaves a shell to try kubectl, if asked to.
+/// Builds what is needed, starts the cluster, resets a node, and reports each step. Then opens a shell for kubectl if requested.
 pub fn run(interactive: bool) -> Result<()> {
     say(
-        "demo: two nodes and a control plane. It needs 5 GiB of free RAM (3.1 were used where it was measured) and, for what is",
+        "demo: two nodes and a control plane. It needs 5 GiB of free RAM (a measured run used 3.1 GiB) and, for parts that are",
     );
     say(
         "demo: built once, 8 GB of disk and about eleven minutes of CPU for Kubernetes and three for the image; after that, about",
@@ -48,7 +48,7 @@ pub fn run(interactive: bool) -> Result<()> {
     Lan::apart(|lan| site.run(lan, interactive))
 }
 
-/// What was built before, because the network of the cluster leads nowhere else.
+/// The parts that must be built first, because the cluster's network has no way out.
 struct Site {
     parts: Parts,
     product: Product,
@@ -94,7 +94,7 @@ impl Site {
         for port in NODES {
             let node =
                 Builder::new(&name(port)).memory(MEMORY).nic(lan.plug(port)?).netboot(&script).reboots();
-            // What a machine's owner hands it through its firmware; the boot server knows no secret.
+            // The machine's owner passes secrets through its firmware; the boot server knows no secret.
             let node = node.credential("dayfly.kubelet.ca", &cluster.ca());
             let node = node.credential("dayfly.kubelet.token", &token);
             nodes.push(node.log(logs.join(format!("{}.log", name(port)))).start()?);
@@ -125,7 +125,7 @@ impl Site {
         }
 
         say(&format!(
-            "demo: now {} is reset, as by its button; nothing of it is kept, and nobody helps",
+            "demo: now {} is reset, as by its reset button; it keeps no state and joins again by itself",
             name(NODES[0])
         ));
         let reset = Instant::now();
@@ -153,7 +153,7 @@ fn pod(port: usize) -> String {
     format!("greeter{port}")
 }
 
-/// Waits until the node is ready in another boot than `after`, and tells what it is doing meanwhile.
+/// Waits until the node is ready in a boot other than `after`, and reports its progress meanwhile.
 fn wait_ready(cluster: &ControlPlane, name: &str, vm: &Vm, after: Option<&str>) -> Result<NodeStatus> {
     let (started, from) = (Instant::now(), after.map_or(0, |_| vm.console().len()));
     let mut shown = "";
@@ -171,7 +171,7 @@ fn wait_ready(cluster: &ControlPlane, name: &str, vm: &Vm, after: Option<&str>) 
     Ok(status)
 }
 
-/// What a node is doing, from its console.
+/// The node's progress, from its console.
 fn stage(console: &str) -> &'static str {
     const STAGES: [(&str, &str); 4] = [
         ("DAYFLY-TEST READY", "its services are up; the kubelet joins"),
@@ -182,7 +182,7 @@ fn stage(console: &str) -> &'static str {
     STAGES.iter().find(|(mark, _)| console.contains(mark)).map_or("firmware", |(_, stage)| stage)
 }
 
-/// What the pod answers over the network of the pods.
+/// The pod's answer over the pod network.
 fn greeting(cluster: &ControlPlane, pod: &str) -> Result<String> {
     let address = cluster.kubectl(&["get", "pod", pod, "-o", "jsonpath={.status.podIP}"])?;
     let url = format!("http://{address}:8080/");
@@ -191,7 +191,7 @@ fn greeting(cluster: &ControlPlane, pod: &str) -> Result<String> {
     Ok(output(Command::new("curl").args(curl).arg(url), b"")?.trim().to_owned())
 }
 
-/// MiB that programs may still ask for.
+/// The memory that programs can still get, in MiB.
 fn free_memory() -> Result<u64> {
     let text = fs::read_to_string("/proc/meminfo").context("cannot read /proc/meminfo")?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:")).context("no MemAvailable")?;
@@ -207,7 +207,7 @@ fn shell(cluster: &ControlPlane, parts: &Parts) -> Result<()> {
     say(
         "demo: this shell has kubectl. `kubectl get nodes`, `kubectl logs greeter1`, `kubectl exec greeter1 -- /pod say hello`;",
     );
-    say("demo: leave it, and everything ends");
+    say("demo: exit from it to end everything");
     let path = std::env::var("PATH").unwrap_or_default();
     let shell = std::env::var("SHELL").ok().filter(|shell| Path::new(shell).exists());
     Command::new(shell.as_deref().unwrap_or("/bin/sh"))

@@ -70,7 +70,7 @@ pub fn run(interactive: bool) -> Result<()> {
         shown = text.len();
         std::io::stdout().flush().map(|()| text.contains(" login: "))
     };
-    // The marker of the test image may come before the prompt or after it, so the whole console is looked through.
+    // The marker of the test image may come before or after the prompt, so search the whole console.
     while !show()? {
         if vm.elapsed() > LOGIN || vm.has_ended() {
             anyhow::bail!("demo: no login prompt after {:.0} s", vm.elapsed().as_secs_f32());

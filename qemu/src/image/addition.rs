@@ -1,4 +1,4 @@
-//! What is added to a bare Debian tree, each thing by itself: a recipe takes what it needs.
+//! Additions to a bare Debian tree; a recipe lists those that it needs.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,9 +14,9 @@ use crate::{command::call, kernel::Kernel};
 
 /// Something that is added to a tree.
 pub(super) struct Addition {
-    /// All texts that it writes or goes by, for the cache's key.
+    /// All texts that it writes or reads, for the cache's key.
     pub inputs: &'static [&'static str],
-    /// Adds it to the tree; the kernel is the one that will boot it.
+    /// Adds it to the tree; `kernel` is the one that will boot the tree.
     pub apply: fn(tree: &Path, kernel: &Kernel) -> Result<()>,
 }
 
@@ -32,7 +32,7 @@ const KUBELET: &str = include_str!("../../recipe/kubelet");
 const KEEP: &str = include_str!("../../recipe/keepsakes");
 const MODULE_LIST: &str = include_str!("../../recipe/modules");
 
-/// What a node in a test must not do behind its back.
+/// Units that would change a node during a test.
 const MASKED: [&str; 5] = [
     "apt-daily.timer",
     "apt-daily-upgrade.timer",
@@ -41,7 +41,7 @@ const MASKED: [&str; 5] = [
     "fstrim.timer",
 ];
 
-/// No name, no id, no file systems of its own: whoever boots the image gives them. A password for root.
+/// No name, no id, no file systems of its own: the boot gives them. A password for root.
 pub(super) static NODE: Addition = Addition {
     inputs: &[ISSUE, ROOT_PASSWORD],
     apply: |tree, _| {
@@ -107,16 +107,16 @@ pub(super) static OPENRC: Addition = Addition {
         let inittab = fs::read_to_string(tree.join("etc/inittab")).context("cannot read inittab")?;
         let serial = "S0:2345:respawn:/sbin/agetty --local-line 115200 ttyS0 vt100\n";
         write(tree, "etc/inittab", &format!("{inittab}{serial}"), 0o644)?;
-        // Else sysvinit makes this very link at each boot, with a warning.
+        // Without it, sysvinit makes this very link at each boot, with a warning.
         Ok(symlink("/proc/mounts", tree.join("etc/mtab"))?)
     },
 };
 
-/// A program that only says that it was started, in a kubelet's place.
+/// A stand-in for the kubelet that only reports that it was started.
 pub(super) static FAKE_KUBELET: Addition =
     Addition { inputs: &[KUBELET], apply: |tree, _| write(tree, "usr/bin/kubelet", KUBELET, 0o755) };
 
-/// Files in every persistent path that a copy most easily spoils.
+/// Files in every persistent path that a wrong copy most easily spoils.
 pub(super) static KEEPSAKES: Addition = Addition {
     inputs: &[KEEP],
     apply: |tree, _| {
@@ -149,7 +149,7 @@ pub(super) static MODULES: Addition = Addition {
     },
 };
 
-/// Of the tree's own kernel, what a virtual machine needs: the bzImage in /boot, and the modules of recipe/modules.
+/// The parts of the tree's own kernel that a virtual machine needs: the bzImage in /boot, and the modules of recipe/modules.
 pub(super) static OWN_KERNEL: Addition = Addition {
     inputs: &[MODULE_LIST],
     apply: |tree, _| {
@@ -174,7 +174,7 @@ pub(super) static OWN_KERNEL: Addition = Addition {
     },
 };
 
-/// Puts a file into a tree, in place of whatever is there.
+/// Writes a file into a tree, and replaces what is there.
 pub(super) fn write(tree: &Path, path: &str, text: &str, mode: u32) -> Result<()> {
     let target = tree.join(path);
     if let Some(dir) = target.parent() {
@@ -202,7 +202,7 @@ fn service(tree: &Path, name: &str, text: &str) -> Result<()> {
     Ok(symlink(Path::new("/etc/init.d").join(name), tree.join("etc/runlevels/default").join(name))?)
 }
 
-/// Debian's openssh-server made keys when it was installed: every node of the image would have the same.
+/// Removes the keys that Debian's openssh-server made when it was installed: every node of the image would have the same.
 fn no_host_keys(tree: &Path) -> Result<()> {
     for entry in fs::read_dir(tree.join("etc/ssh"))? {
         let path = entry?.path();

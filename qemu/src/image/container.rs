@@ -1,4 +1,4 @@
-//! Debian as it comes out of `docker export`, in an ISO as the makers of live systems lay it out.
+//! Debian as `docker export` writes it, in an ISO with the layout of live systems.
 
 use std::{fs, path::Path, process::Command};
 
@@ -9,17 +9,17 @@ use crate::command::{call, run};
 
 /// The label of the ISO.
 pub const LIVE_LABEL: &str = "DAYFLY LIVE";
-/// Where the image lies in it: Debian's live-boot looks there.
+/// The image's path in it: Debian's live-boot looks there.
 pub const IMAGE_IN_ISO: &str = "live/filesystem.squashfs";
 /// A disk in the image's fstab that no node has.
 pub const MISSING_UUID: &str = "3f1a9c52-7f0e-4c55-9d2c-6b0f4d0f7c11";
-/// Files that the container left, whose content says so.
+/// Files left over from the container, filled with zeros.
 pub const LEFT: [&str; 2] = ["run/left", "tmp/left"];
 
-/// What the tree has that a container's would not have, or has otherwise.
+/// Paths of the tree that a container does not have, or has with other contents.
 const TAKEN_AWAY: [&str; 7] =
     ["dev", "etc/fstab", "etc/hostname", "etc/hosts", "etc/machine-id", "etc/mtab", "etc/resolv.conf"];
-/// What a container's has: pseudo files in the words of mksquashfs(1), `true` for an empty one.
+/// Paths that a container has: pseudo files in the syntax of mksquashfs(1), `true` for an empty one.
 const PUT_THERE: [&str; 9] = [
     "/.dockerenv f 755 0 0 true",
     "/dev d 755 0 0",
@@ -40,7 +40,7 @@ impl Images {
             let folder = tempfile::tempdir()?;
             let squashfs = folder.path().join("live.squashfs");
             exported(&tree, &squashfs)?;
-            // An ISO that is a disk as well, as it is written to USB sticks.
+            // A hybrid ISO, which is also a disk, as written to USB sticks.
             call(
                 "image: an ISO",
                 "xorriso",
@@ -64,9 +64,9 @@ impl Images {
     }
 }
 
-/// Compresses the tree without padding, to a length that is no whole number of sectors.
+/// Compresses the tree without padding, to a length that is not a multiple of the sector size.
 fn exported(tree: &Path, to: &Path) -> Result<()> {
-    // One length in 512 is one by chance: then another byte makes the difference.
+    // One length in 512 is a multiple by chance; then another byte changes it.
     for bytes in 1..5 {
         let mut mksquashfs = Command::new("mksquashfs");
         mksquashfs.arg(tree).arg(to).args(["-noappend", "-no-progress", "-nopad"]);

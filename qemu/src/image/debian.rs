@@ -1,4 +1,4 @@
-//! The Debian trees of the test images: what mmdebstrap makes of a list of packages, and what is added to it.
+//! The Debian trees of the test images: mmdebstrap installs a list of packages, then the additions follow.
 
 use std::{
     fs,
@@ -23,11 +23,11 @@ use crate::{
 const BOOKWORM: &str = "bookworm";
 /// Debian 13.
 const TRIXIE: &str = "trixie";
-/// A Debian that works, with nothing that was not asked for; mmdebstrap(1).
+/// A working Debian with no packages beyond the requested ones; mmdebstrap(1).
 const MINBASE: &str = "minbase";
-/// The packages' files, unpacked and not configured: parts for trees of other shapes.
+/// The packages' files, unpacked and not configured: parts for trees of other layouts.
 const EXTRACT: &str = "extract";
-/// Documentation that the images do without.
+/// Documentation that the images leave out.
 const EXCLUDED: [&str; 5] = ["doc", "info", "locale", "man", "zoneinfo"];
 
 const SYSTEMD_PACKAGES: &str = include_str!("../../recipe/packages.systemd");
@@ -39,17 +39,17 @@ const INSTALLED_PACKAGES: &str = include_str!("../../recipe/packages.installed")
 const KERNEL_PACKAGES: &str = include_str!("../../recipe/packages.kernel");
 const SHAPE_PACKAGES: &str = include_str!("../../recipe/packages.shapes");
 
-/// What a tree is made of.
+/// The inputs of a tree.
 pub(super) struct Recipe {
     /// Its name in the cache.
     pub name: &'static str,
     /// The release of Debian.
     suite: &'static str,
-    /// How much of one, in mmdebstrap's words.
+    /// The variant, in mmdebstrap's terms.
     variant: &'static str,
     /// Lists of Debian packages.
     pub packages: &'static [&'static str],
-    /// What comes on top, in this order.
+    /// The additions, in this order.
     pub additions: &'static [&'static Addition],
 }
 
@@ -68,7 +68,7 @@ pub(super) static SYSTEMD: Recipe = Recipe {
     ],
 };
 
-/// With systemd and what a server has: sshd, git, cron, systemd-networkd; and files worth keeping.
+/// With systemd and the programs of a server: sshd, git, cron, systemd-networkd; and files that must persist.
 pub(super) static SYSTEMD_SERVER: Recipe = Recipe {
     name: "server",
     suite: BOOKWORM,
@@ -99,7 +99,7 @@ pub(super) static OPENRC_SERVER: Recipe = Recipe {
     ],
 };
 
-/// With systemd, and ifupdown and dhclient in the place of systemd-networkd.
+/// With systemd, and ifupdown and dhclient instead of systemd-networkd.
 pub(super) static IFUPDOWN: Recipe = Recipe {
     name: "ifupdown",
     suite: BOOKWORM,
@@ -148,12 +148,12 @@ pub(super) static TRIXIE_SYSTEMD: Recipe = Recipe {
     additions: &[&addition::NODE, &addition::AGENT, &addition::SYSTEMD, &addition::OWN_KERNEL],
 };
 
-/// Parts for trees that are in the shape of another distribution's: busybox, OpenRC and what they need.
+/// Parts for trees with the layout of other distributions: busybox, OpenRC and what they need.
 pub(super) static PARTS: Recipe =
     Recipe { name: "parts", suite: BOOKWORM, variant: EXTRACT, packages: &[SHAPE_PACKAGES], additions: &[] };
 
 impl Recipe {
-    /// The key of everything the tree is made of.
+    /// The key of all inputs of the tree.
     pub(super) fn key(&self, kernel: &Kernel) -> Key {
         let code = self.base_key().with(include_str!("debian.rs")).with(include_str!("addition.rs"));
         let inputs = self.additions.iter().flat_map(|addition| addition.inputs);
@@ -163,7 +163,7 @@ impl Recipe {
     fn base_key(&self) -> Key {
         let lists = self.packages.iter().chain(&EXCLUDED);
         let key = lists.fold(Key::new().with(self.suite), Key::with);
-        // What was cached before there were variants keeps its name.
+        // Images that were cached before variants existed keep their names.
         if self.variant == MINBASE { key } else { key.with(self.variant) }
     }
 

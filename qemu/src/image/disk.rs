@@ -38,7 +38,7 @@ pub fn iso_with(path: &Path, label: &str, files: &[(&str, &Path)]) -> Result<()>
     Ok(())
 }
 
-/// Makes an ext4 file system that holds a copy of a tree, with 256 MiB to spare; `more` are arguments of mkfs.
+/// Makes an ext4 file system with a copy of a tree and 256 MiB of free space; `more` are arguments of mkfs.
 pub(super) fn ext4_of(path: &Path, tree: &Path, more: &[&str]) -> Result<()> {
     let (tree, shown) = (tree.to_string_lossy(), path.to_string_lossy());
     let used = call(
@@ -57,7 +57,7 @@ pub(super) fn ext4_of(path: &Path, tree: &Path, more: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Makes an ext4 file system with a label that holds copies of `files` (path on the disk, file on the host), with 64 MiB to spare.
+/// Makes a labelled ext4 file system with copies of `files` (path on the disk, file on the host) and 64 MiB of free space.
 pub fn ext4_with(path: &Path, label: &str, files: &[(&str, &Path)]) -> Result<()> {
     let tree = tempfile::tempdir()?;
     let mut bytes = 0;

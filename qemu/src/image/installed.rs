@@ -13,24 +13,24 @@ use crate::command::{call, run};
 
 /// The UUID of the root's file system.
 pub const ROOT_UUID: &str = "6f0d0c5e-3c1b-4d5a-9a55-0d8a3b6f7e11";
-/// Where the init goes that `init=` names.
+/// The init's path, which `init=` names.
 pub const DAYFLY_INIT: &str = "/usr/lib/dayfly/init";
 /// The machine-id that the installer gave.
 pub const MACHINE_ID: &str = "5b1d6c3a8f2e4c7d9a0b1c2d3e4f5a6b";
 
 const ESP_UUID: &str = "DA1F-F1E5";
-/// The UUIDs of the file systems that a disk may have apart: all digits but the last, which is the partition's.
+/// The UUIDs of file systems on separate partitions: all digits but the last, which is the partition's.
 const APART_UUID: &str = "0b6f5b0a-58c5-4a5e-8a53-1c1e2f7b9d0";
-/// Partition types, as sgdisk(8) calls them.
+/// Partition types, in sgdisk(8)'s notation.
 const LINUX: &str = "8300";
 const EFI: &str = "ef00";
 const MEBIBYTE: u64 = 1 << 20;
 /// The size of the EFI system partition.
 const ESP: u64 = 64 * MEBIBYTE;
-/// Where the first partition begins, as every installer has it; as much is left at the end for the second GPT.
+/// Where the first partition begins, as with every installer; the same space is left at the end for the second GPT.
 const MARGIN: u64 = MEBIBYTE;
 
-/// What the installer of a distribution does: a name, an id, fstab, kernel and initramfs.
+/// The work of a distribution's installer: a name, an id, fstab, kernel and initramfs.
 pub(super) static INSTALLED: Addition = Addition {
     inputs: &[ROOT_UUID, ESP_UUID, MACHINE_ID],
     apply: |tree, kernel| {
@@ -55,7 +55,7 @@ pub(super) static INSTALLED: Addition = Addition {
 pub struct Installed {
     /// The root's file system, ext4.
     root: PathBuf,
-    /// The EFI system partition's, FAT.
+    /// The EFI system partition's file system, FAT.
     esp: PathBuf,
     /// The tree of the root.
     tree: PathBuf,
@@ -66,7 +66,7 @@ pub struct Installed {
 }
 
 impl Images {
-    /// The installed Debian; built when it is not in the cache.
+    /// The installed Debian, built if it is not in the cache.
     pub fn installed(&self) -> Result<Installed> {
         let recipe = &debian::INSTALLED;
         let tree = recipe.tree(&self.cache, &self.kernel)?;
@@ -86,7 +86,7 @@ impl Images {
 }
 
 impl Installed {
-    /// The root's file system on a disk, as the tools of e2fsprogs take it.
+    /// The root's file system on a disk, in the notation of e2fsprogs.
     pub fn root_on(disk: &Path) -> String {
         at(disk, MARGIN)
     }
@@ -97,8 +97,8 @@ impl Installed {
         put_init(&Self::root_on(path), DAYFLY_INIT, init)
     }
 
-    /// The same with these folders on partitions of their own, from the third on, each with a line in fstab that has the options
-    /// given. The init is on that of `/usr` alone where there is one.
+    /// The same with these folders on separate partitions, from the third on, each with a line in fstab with the given options.
+    /// If `/usr` is separate, only its partition has the init.
     pub fn disk_apart(&self, path: &Path, init: &Path, apart: &[(&str, &str)]) -> Result<()> {
         let folder = tempfile::tempdir()?;
         let mut fstab = fstab_text();
@@ -132,12 +132,12 @@ fn fstab_text() -> String {
     )
 }
 
-/// A file system on a disk, as the tools of e2fsprogs take it.
+/// A file system at an offset of a disk, in the notation of e2fsprogs.
 fn at(disk: &Path, start: u64) -> String {
     format!("{}?offset={start}", disk.display())
 }
 
-/// Makes a disk with a GPT whose partitions hold copies of these file systems. Gives where each begins.
+/// Makes a disk with a GPT whose partitions hold copies of these file systems. Returns the start of each.
 fn partition(path: &Path, parts: &[(PathBuf, &str)]) -> Result<Vec<u64>> {
     let sizes: Vec<u64> =
         parts.iter().map(|(part, _)| Ok(fs::metadata(part)?.len())).collect::<Result<_>>()?;
@@ -162,7 +162,7 @@ fn partition(path: &Path, parts: &[(PathBuf, &str)]) -> Result<Vec<u64>> {
 
 fn put_init(place: &str, path: &str, init: &Path) -> Result<()> {
     let folder = Path::new(path).parent().unwrap_or(Path::new("/")).display();
-    // debugfs knows no -p: each folder by itself.
+    // debugfs has no `mkdir -p`: make each folder by itself.
     let commands =
         format!("mkdir {folder}\nwrite {} {path}\nset_inode_field {path} mode 0100755\n", init.display());
     debugfs("disk: the init", place, &commands)
@@ -175,7 +175,7 @@ fn debugfs(what: &str, place: &str, commands: &str) -> Result<()> {
     run(what, debugfs.arg("-w").arg("-f").arg(script.path()).arg(place)).map(drop)
 }
 
-/// Copies a file into another at an offset; what is zero stays a hole.
+/// Copies a file into another at an offset; zeros stay holes.
 fn copy_sparse(from: &Path, to: &fs::File, offset: u64) -> Result<()> {
     let from = fs::File::open(from)?;
     let (mut buffer, mut at) = (vec![0; MEBIBYTE as usize], 0);

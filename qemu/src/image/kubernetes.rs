@@ -1,4 +1,4 @@
-//! What makes a Debian tree a Kubernetes node that only lacks its configuration: a real kubelet, containerd, the pods' images.
+//! Makes a Debian tree a Kubernetes node without configuration: a real kubelet, containerd, the pods' images.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -10,7 +10,7 @@ use crate::kubernetes::{self, Parts};
 const CONTAINERD: &str = include_str!("../../recipe/containerd.toml");
 const POD_NETWORK: &str = include_str!("../../recipe/pods.conflist.template");
 const POD_IMAGES: &str = include_str!("../../recipe/pod-images.service");
-/// Of Debian's packages, what this node never starts: the image lies in its memory.
+/// Files of Debian's packages that this node never runs, removed because the image is in memory.
 const UNUSED: [&str; 14] = [
     "bin/containerd-shim",
     "bin/containerd-shim-runc-v1",
@@ -28,7 +28,7 @@ const UNUSED: [&str; 14] = [
     "lib/cni/vrf",
 ];
 
-/// No address, no name, no kubeconfig, no unit of the kubelet: those come at boot.
+/// No address, no name, no kubeconfig, no unit of the kubelet: the boot adds them.
 pub(super) static KUBERNETES: Addition = Addition {
     inputs: &[
         include_str!("kubernetes.rs"),

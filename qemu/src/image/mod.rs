@@ -35,9 +35,9 @@ use crate::{
 pub const STATE_LABEL: &str = "state";
 /// The label of the disk that holds images.
 pub const IMAGES_LABEL: &str = "images";
-/// Where the image lies on the disk labelled [`IMAGES_LABEL`]; dracut's default for `root=live:LABEL=…`.
+/// The image's path on the disk labelled [`IMAGES_LABEL`]; dracut's default for `root=live:LABEL=…`.
 pub const IMAGE_ON_DISK: &str = "LiveOS/squashfs.img";
-/// The settings in [`Image::WithSettings`]: a small tmpfs for each place that settings come from, which that place makes larger.
+/// The settings in [`Image::WithSettings`]: one small tmpfs for each source of settings, which that source makes larger.
 pub const IMAGE_SETTINGS: &str = r#"version = 1
 [layout]
 "/srv/image" = "tmpfs(1M)"
@@ -54,46 +54,46 @@ pub const ROOT_PASSWORD: &str = "dayfly";
 /// One of the images the tests boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Image {
-    /// Debian 12 with systemd as squashfs (zstd). It is also what a raw disk holds: its size is a multiple of 4096.
+    /// Debian 12 with systemd as squashfs (zstd). Raw disks hold it too: its size is a multiple of 4096.
     Debian,
     /// The same tree as erofs (lz4hc).
     DebianErofs,
-    /// Debian 12 with systemd and what a server has (sshd, git, cron, systemd-networkd), and files that a copy easily spoils.
+    /// Debian 12 with systemd and the programs of a server (sshd, git, cron, systemd-networkd), and files that a wrong copy spoils.
     Server,
     /// The same with OpenRC, and ifupdown and dhclient.
     OpenRc,
     /// Debian 12 with systemd, ifupdown and dhclient.
     Ifupdown,
-    /// Debian 12 with systemd, containerd and a real kubelet, which the Kubernetes parts are built for; nothing of it is configured.
+    /// Debian 12 with systemd, containerd and a real kubelet, for which the Kubernetes parts are built; nothing of it is configured.
     Kubernetes,
-    /// busybox and the agent: for what happens before the OS runs.
+    /// busybox and the agent, for tests of what happens before the OS runs.
     Small,
     /// The tree of [`Image::Debian`] with [`IMAGE_SETTINGS`].
     WithSettings,
     /// A few kilobytes of squashfs without any init.
     NoInit,
-    /// The Debian squashfs made 700 MB long by a hole: it boots like the other, but does not fit into 512 MiB of RAM.
+    /// The Debian squashfs, made 700 MB long by a hole: it boots like the other, but does not fit into 512 MiB of RAM.
     Big,
     /// An ext4 file system labelled `images` that holds [`Image::Small`] as `LiveOS/squashfs.img`.
     OnLabelledDisk,
-    /// Debian 13 with systemd, and the kernel of [`Images::debian13_kernel`], which is its own.
+    /// Debian 13 with systemd and its own kernel, [`Images::debian13_kernel`].
     Debian13,
-    /// In the shape of Alpine: busybox as process 1 starts OpenRC; apk's database in /lib; nothing of systemd.
+    /// The layout of Alpine: busybox as process 1 starts OpenRC; apk's database in /lib; no files of systemd.
     ShapeAlpine,
-    /// In the shape of a bootc tree, of the tree of [`Image::Debian13`]: /etc below /usr, the kernel beside its modules, all else in /var.
+    /// The layout of a bootc tree, made from [`Image::Debian13`]: /etc below /usr, the kernel beside its modules, the rest in /var.
     ShapeBootc,
-    /// In the shape of Fedora: all in /usr, labels of SELinux, rpm's database in /usr with a link from /var. Process 1 is busybox.
+    /// The layout of Fedora: all in /usr, SELinux labels, rpm's database in /usr with a link from /var. Process 1 is busybox.
     ShapeFedora,
-    /// In the shape of Gentoo: openrc-init as process 1, and Portage's database in /var.
+    /// The layout of Gentoo: openrc-init as process 1, and Portage's database in /var.
     ShapeGentoo,
-    /// In the shape of NixOS: nothing but a store, and in it a script that is the init.
+    /// The layout of NixOS: only a store, with a script in it that is the init.
     ShapeNixos,
-    /// The tree of [`Image::Debian`] as a container leaves it, in a squashfs without padding in an ISO that is a disk as well.
+    /// The tree of [`Image::Debian`] as a container leaves it, in a squashfs without padding in a hybrid ISO, which is also a disk.
     Container,
 }
 
 impl Image {
-    /// All of them, with the names that the command line takes.
+    /// All of them, with their names on the command line.
     pub const ALL: [(&str, Self); 18] = [
         ("debian.squashfs", Self::Debian),
         ("debian.erofs", Self::DebianErofs),
@@ -115,11 +115,11 @@ impl Image {
         ("nixos-shaped.squashfs", Self::ShapeNixos),
     ];
 
-    /// The image of that name.
+    /// The image of this name.
     pub fn from_name(name: &str) -> Result<Self> {
         let Some((_, image)) = Self::ALL.iter().find(|(known, _)| *known == name) else {
             let known: Vec<&str> = Self::ALL.iter().map(|(known, _)| *known).collect();
-            bail!("no test image is called {name}; there are {}", known.join(", "));
+            bail!("no test image has the name {name}; the names are {}", known.join(", "));
         };
         Ok(*image)
     }
@@ -138,7 +138,7 @@ impl Images {
         Ok(Self { cache: Cache::open()?, kernel: Kernel::of_host()? })
     }
 
-    /// The path of an image; built when it is not in the cache (Debian's takes about two minutes the first time).
+    /// The path of an image, built if it is not in the cache (Debian's takes about two minutes the first time).
     pub fn get(&self, image: Image) -> Result<PathBuf> {
         match image {
             Image::Debian => self.squashfs(&debian::SYSTEMD),
@@ -162,7 +162,7 @@ impl Images {
         }
     }
 
-    /// The kernel that [`Image::Debian13`] has.
+    /// The kernel of [`Image::Debian13`].
     pub fn debian13_kernel(&self) -> Result<Kernel> {
         let tree = debian::TRIXIE_SYSTEMD.tree(&self.cache, &self.kernel)?;
         Kernel::find(&tree.join("boot"), &tree.join("usr/lib/modules"), None)
@@ -175,7 +175,7 @@ impl Images {
             return Ok(text);
         }
         let hash = sha256_file(path)?;
-        fs::write(&note, &hash).with_context(|| format!("cannot note the hash in {}", note.display()))?;
+        fs::write(&note, &hash).with_context(|| format!("cannot store the hash in {}", note.display()))?;
         Ok(hash)
     }
 
@@ -199,7 +199,7 @@ impl Images {
         })
     }
 
-    /// For images whose size nothing measures: a thirtieth of the time for a seventh more bytes.
+    /// For images whose size is not measured: a thirtieth of the time for a seventh more bytes.
     fn quick_squashfs(&self, recipe: &Recipe) -> Result<PathBuf> {
         self.cache.get(
             &format!("{}.squashfs", recipe.name),
@@ -269,7 +269,7 @@ impl Images {
     }
 }
 
-/// Compresses a tree, quickly, with pseudo files (mksquashfs(1)) in it, which need no copy of the tree. `what` it is, for progress.
+/// Compresses a tree, quickly, with added pseudo files (mksquashfs(1)), which need no copy of the tree. `what` is for progress.
 fn squash_with(what: &str, tree: &Path, to: &Path, pseudo_files: &[&str]) -> Result<()> {
     let (from, to) = (tree.to_string_lossy(), to.to_string_lossy());
     let mut arguments =

@@ -1,5 +1,5 @@
-//! Images in the shape of other distributions' that are made of Debian packages: where their files are, what their process 1 is, what
-//! their package database is. Each is named for what it is; none is the distribution.
+//! Images with the layout of other distributions, made of Debian packages: where their files are, which program is process 1, which
+//! package database they have. Each is named after a distribution's layout; none is that distribution.
 
 use std::path::{Path, PathBuf};
 
@@ -11,11 +11,11 @@ use crate::command::call;
 const SHAPES: &str = include_str!("../../recipe/shapes");
 const AGENT: &str = include_str!("../../recipe/agent.busybox");
 
-/// The init of [`super::Image::ShapeNixos`], by the link that boot entries name.
+/// The init of [`super::Image::ShapeNixos`], by the link that NixOS's boot entries have.
 pub const NIXOS_INIT: &str = "/nix/var/nix/profiles/system/init";
 
 impl Images {
-    /// A tree of a few MB, of parts of packages.
+    /// A tree of a few MB, made from parts of packages.
     pub(super) fn shaped(&self, shape: &str) -> Result<PathBuf> {
         let key = debian::PARTS.key(&self.kernel).with(SHAPES).with(AGENT);
         self.cache.get(&format!("{shape}-shaped.squashfs"), key, |path| {
@@ -23,7 +23,7 @@ impl Images {
         })
     }
 
-    /// The tree of Debian 13 in another order.
+    /// The tree of Debian 13 in another layout.
     pub(super) fn bootc(&self) -> Result<PathBuf> {
         let key = debian::TRIXIE_SYSTEMD.key(&self.kernel).with(SHAPES);
         self.cache.get("bootc-shaped.squashfs", key, |path| {
@@ -36,7 +36,7 @@ fn squash(shape: &str, parts: &Path, to: &Path) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let tree = folder.path().join("tree");
     let (from, into) = (parts.to_string_lossy(), tree.to_string_lossy());
-    let what = format!("image: a tree in the shape of {shape}");
+    let what = format!("image: a tree with the layout of {shape}");
     call(&what, "bash", &["-c", SHAPES, "shapes", shape, &from, &into, AGENT])?;
-    squash_with(&format!("in the shape of {shape}"), &tree, to, &[])
+    squash_with(&format!("with the layout of {shape}"), &tree, to, &[])
 }

@@ -1,5 +1,5 @@
-//! The smallest OS that the harness can talk to: busybox as process 1, and the agent. It is up a second after the hand-over, where systemd
-//! takes twenty under emulation: for scenarios that ask what happens before.
+//! The smallest OS that the harness can talk to: busybox as process 1, and the agent. It is up one second after the hand-over, while
+//! systemd takes twenty under emulation. For scenarios about what happens before the OS runs.
 
 use std::{
     fs,

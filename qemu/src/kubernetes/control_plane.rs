@@ -17,26 +17,26 @@ use super::{
 };
 use crate::{command::say, daemon::Daemon, lan::Lan};
 
-/// How long a part may take to answer; five seconds on a quiet machine.
+/// How long a part may take to answer. On an idle machine it takes five seconds.
 const START: Duration = Duration::from_secs(180);
-/// How often is asked whether something has come.
+/// How often to poll.
 const POLL: Duration = Duration::from_millis(200);
 
-/// What the cluster says of a node.
+/// The cluster's view of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeStatus {
-    /// The object's uid: another one is another node of the same name.
+    /// The object's uid; another uid is another node of the same name.
     pub uid: String,
-    /// Its kubelet says that pods can run.
+    /// The kubelet reports that pods can run.
     pub is_ready: bool,
-    /// The boot that the kubelet last reported from.
+    /// The boot from which the kubelet last reported.
     pub boot_id: String,
     /// The whole object.
     pub object: Value,
 }
 
 impl NodeStatus {
-    /// What a Node object says.
+    /// The status in a Node object.
     pub fn of(node: &Value) -> Self {
         let conditions = node["status"]["conditions"].as_array();
         Self {
@@ -49,12 +49,12 @@ impl NodeStatus {
     }
 }
 
-/// A running control plane; everything of it ends when this is dropped.
+/// A running control plane. Dropping this ends all of it.
 ///
-/// It listens in the network of the thread that started it, on ports of its own choice.
+/// It listens in the network of the thread that started it, on fixed ports of its own.
 pub struct ControlPlane {
     parts: Parts,
-    // In the order in which they end: an API server that is asked to end waits for etcd.
+    // In the order in which they end: an API server that shuts down waits for etcd.
     scheduler: Option<Daemon>,
     controllers: Option<Daemon>,
     api: Option<Daemon>,
@@ -64,7 +64,7 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Starts a new cluster in the network of `lan`; each program adds to a log of its name in the folder `logs`.
+    /// Starts a new cluster in the network of `lan`. Each program appends to a log of its name in the folder `logs`.
     pub fn start(parts: &Parts, _lan: &Lan, logs: &Path) -> Result<Self> {
         let dir = tempfile::Builder::new()
             .prefix("dayfly-cluster.")
@@ -85,7 +85,7 @@ impl ControlPlane {
         Ok(cluster)
     }
 
-    /// Throws the cluster away and founds another one at the same address: new CA, new keys, nothing known of any node.
+    /// Removes the cluster and starts a new one at the same address: new CA, new keys, no known nodes.
     pub fn found_anew(&mut self) -> Result<()> {
         (self.scheduler, self.controllers, self.api, self.etcd) = (None, None, None, None);
         for entry in fs::read_dir(self.dir.path())? {
@@ -101,7 +101,7 @@ impl ControlPlane {
         self.setup().make_keys()?;
         self.etcd = Some(self.daemon("etcd", &self.setup().etcd())?);
         self.start_api()?;
-        // Only now: both end when they are refused before the API server has made its default roles.
+        // Only now: both exit if the API server refuses them before it has created its default roles.
         self.controllers = Some(self.daemon("kube-controller-manager", &self.setup().controller_manager())?);
         self.scheduler = Some(self.daemon("kube-scheduler", &self.setup().scheduler())?);
         self.setup().make_bindings()?;
@@ -137,7 +137,7 @@ impl ControlPlane {
         self.restart_clients()
     }
 
-    /// Starts those again that have ended because the API server was away, as their static pods would.
+    /// Restarts the programs that ended because the API server was away, as their static pods would.
     fn restart_clients(&mut self) -> Result<()> {
         let has_ended = |part: &mut Option<Daemon>| match part {
             Some(part) => part.ended().map(|end| end.is_some()),
@@ -153,7 +153,7 @@ impl ControlPlane {
         Ok(())
     }
 
-    /// Ends the API server as a crash does; what it knew stays in etcd.
+    /// Ends the API server as a crash does; its data stays in etcd.
     pub fn stop_api(&mut self) {
         self.api = None;
     }
@@ -163,17 +163,17 @@ impl ControlPlane {
         self.setup().pki("ca.crt")
     }
 
-    /// The kubeconfig of somebody who may do everything.
+    /// The kubeconfig of the administrator.
     pub fn admin(&self) -> PathBuf {
         self.setup().admin()
     }
 
-    /// Runs kubectl as somebody who may do everything, and gives what it printed; fails with its words.
+    /// Runs kubectl as administrator and returns its output. An error has kubectl's message.
     pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
         self.setup().kubectl(arguments, None)
     }
 
-    /// What kubectl prints with `-o json`.
+    /// The output of kubectl with `-o json`.
     pub fn get(&self, arguments: &[&str]) -> Result<Value> {
         let all: Vec<&str> = ["get", "-o", "json"].into_iter().chain(arguments.iter().copied()).collect();
         serde_json::from_str(&self.kubectl(&all)?).context("kubectl printed no JSON")
@@ -189,25 +189,25 @@ impl ControlPlane {
         self.setup().make_token(validity)
     }
 
-    /// Takes a token back. The API server goes on taking one that it has seen for ten seconds.
+    /// Revokes a token. The API server still accepts a token that it has seen for ten seconds.
     pub fn revoke(&self, token: &Token) -> Result<()> {
         let secret = format!("bootstrap-token-{}", token.id);
         self.kubectl(&["-n", "kube-system", "delete", "secret", &secret]).map(|_| ())
     }
 
-    /// The kubeconfig that a node with this token joins by.
+    /// The kubeconfig with which a node with this token joins.
     pub fn bootstrap_kubeconfig(&self, token: &Token) -> Result<String> {
         self.setup().bootstrap_kubeconfig(token)
     }
 
-    /// What the cluster knows of a node, if anything.
+    /// The cluster's view of a node, if it knows the node.
     pub fn node(&self, name: &str) -> Result<Option<NodeStatus>> {
         let nodes = self.get(&["nodes"])?;
         let all = nodes["items"].as_array().context("kubectl listed no items")?;
         Ok(all.iter().find(|node| node["metadata"]["name"] == name).map(NodeStatus::of))
     }
 
-    /// Waits until the node is ready in another boot than `after`.
+    /// Waits until the node is ready in a boot other than `after`.
     pub fn wait_ready(&self, name: &str, after: Option<&str>, deadline: Duration) -> Result<NodeStatus> {
         self.wait(&format!("node {name} to be ready"), deadline, || {
             let node = self.node(name)?;
@@ -215,7 +215,7 @@ impl ControlPlane {
         })
     }
 
-    /// Waits until the pod (in the namespace default) has a running container that started at another time than `after`; gives that time.
+    /// Waits until the pod (in the namespace default) has a running container whose start is not `after`; returns its start.
     pub fn wait_running(&self, pod: &str, after: Option<&str>, deadline: Duration) -> Result<String> {
         self.wait(&format!("pod {pod} to run"), deadline, || {
             let object = self.get(&["pod", pod])?;
@@ -224,7 +224,7 @@ impl ControlPlane {
         })
     }
 
-    /// Asks until there is an answer. An error is asked again too: the API server may be down for a while.
+    /// Polls until there is an answer. Polls again after an error too: the API server may be down for a while.
     pub fn wait<T>(
         &self,
         what: &str,
@@ -245,7 +245,7 @@ impl ControlPlane {
         }
     }
 
-    /// A pod that runs the test program, by default wherever the scheduler puts it.
+    /// A pod that runs the test program, by default on a node that the scheduler chooses.
     pub fn greeter(name: &str) -> Value {
         json!({
             "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name },

@@ -1,7 +1,7 @@
 //! A real Kubernetes from ordinary packages: the parts, built once; a control plane; the images of the pods in tests.
 //!
 //! `qemu/kubernetes` is a small Go module that names upstream's programs and pins their versions. Building it takes about eleven minutes
-//! of CPU, so nothing does it unasked: `tests/run kubernetes` and `qemu/demo --kubernetes` do.
+//! of CPU, so only `tests/run kubernetes` and `qemu/demo --kubernetes` build it.
 
 mod control_plane;
 mod oci;

@@ -17,11 +17,11 @@ use crate::{
     command::run,
 };
 
-/// The static program in every image, and where it is there.
+/// The static program in every image, and its path there.
 const PROGRAM: &str = "pod";
 
-/// Writes a tar to `path` with images that hold the static `binary` as `/pod` and start it with an argument: their full names, with a tag,
-/// and the arguments.
+/// Writes a tar to `path` with images that hold the static `binary` as `/pod` and start it with an argument. `images` has their full
+/// names, with a tag, and the arguments.
 pub fn archive(path: &Path, binary: &Path, images: &[(&str, &str)]) -> Result<()> {
     let layout = Layout::new()?;
     let (layer, digest) = layout.layer(binary)?;
@@ -52,7 +52,7 @@ pub fn archive(path: &Path, binary: &Path, images: &[(&str, &str)]) -> Result<()
     tar(layout.dir.path(), path)
 }
 
-/// An OCI image layout that is being made.
+/// An OCI image layout under construction.
 struct Layout {
     dir: TempDir,
 }
@@ -79,7 +79,7 @@ impl Layout {
         Ok((descriptor("layer.v1.tar", &digest, size), format!("sha256:{digest}")))
     }
 
-    /// Adds a value of a kind, and gives its descriptor.
+    /// Adds a JSON value of a media type and returns its descriptor.
     fn json(&self, kind: &str, value: &Value) -> Result<Value> {
         let text = value.to_string();
         let digest = hex(&Sha256::digest(&text));
@@ -98,7 +98,7 @@ fn descriptor(kind: &str, digest: &str, size: u64) -> Value {
     })
 }
 
-/// Packs a folder; the same content gives the same bytes.
+/// Packs a folder; the same contents give the same bytes.
 fn tar(folder: &Path, to: &Path) -> Result<()> {
     let mut tar = Command::new("tar");
     tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0", "-C"]);

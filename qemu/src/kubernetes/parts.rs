@@ -12,7 +12,7 @@ use crate::{
     command::run,
 };
 
-/// Everything that the build reads, so that a change of it builds anew.
+/// Everything that the build reads, so that a change causes a new build.
 pub(crate) const SOURCES: &str = concat!(
     include_str!("../../kubernetes/build"),
     include_str!("../../kubernetes/go.mod"),
@@ -20,9 +20,9 @@ pub(crate) const SOURCES: &str = concat!(
     include_str!("../../kubernetes/main.go"),
     include_str!("../../kubernetes/pod/main.go"),
 );
-/// Where Go may be: in the path, or where Debian's packages put it. `qemu/provision kubernetes` looks there too.
+/// Where to look for Go: the path, then the folders of Debian's packages. `qemu/provision kubernetes` looks there too.
 const GO: [&str; 3] = ["go", "/usr/lib/go-1.24/bin/go", "/usr/lib/go-1.23/bin/go"];
-/// The first Go that fetches a newer one by itself when a module asks for it.
+/// The first Go that downloads a newer one by itself if a module requires it.
 const GO_MINOR: u32 = 21;
 
 /// The built programs.
@@ -32,14 +32,14 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Those in the cache; `None` when they were never built, or no Go is there to say which would be.
+    /// The programs in the cache; `None` if they were never built, or if no Go is installed, since the key has its version.
     pub fn cached() -> Result<Option<Self>> {
         let Ok(key) = key() else { return Ok(None) };
         let dir = Cache::open()?.find("kubernetes-parts", key);
         Ok(dir.map(|dir| Self { dir }))
     }
 
-    /// Those in the cache, or built now.
+    /// The programs in the cache, or built now.
     pub fn build() -> Result<Self> {
         let (go, _) = go()?;
         let key = key()?;
@@ -55,12 +55,12 @@ impl Parts {
         Ok(Self { dir })
     }
 
-    /// The folder that they are in.
+    /// The folder with the programs.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// A control plane's programs and kubectl in one; the first argument names the program.
+    /// A control plane's programs and kubectl in one; the first argument selects the program.
     pub fn kubeall(&self) -> PathBuf {
         self.dir.join("kubeall")
     }
@@ -81,7 +81,7 @@ fn key() -> Result<Key> {
     Ok(Key::new().with(version).with(SOURCES))
 }
 
-/// The Go to build with, and its version. Which newer one it fetches, go.mod says.
+/// The Go to build with, and its version. go.mod says which newer one it downloads.
 fn go() -> Result<(&'static str, String)> {
     let version = |go: &str| {
         let output = Command::new(go).args(["env", "GOVERSION"]).current_dir("/").output().ok()?;

@@ -1,4 +1,4 @@
-//! Keys, arguments and first objects of a cluster: kubeadm makes what it can, the rest is what kubeadm's static pods say.
+//! Keys, arguments and first objects of a cluster. kubeadm makes those that it can; the rest copies kubeadm's static pods.
 
 use std::{
     fmt, fs,
@@ -14,15 +14,15 @@ use crate::{command::output, server::HOST_FROM_GUEST};
 
 /// The API server as nodes see it.
 pub const SERVER_URL: &str = "https://10.0.2.2:6443";
-/// Where pods and services live.
+/// The networks of pods and services.
 const NETWORKS: [&str; 2] = ["10.244.0.0/16", "10.96.0.0/16"];
 
-/// A bootstrap token, shown as a node writes it.
+/// A bootstrap token; its text form is that of a node's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
-    /// Its public part, which names its secret in the cluster.
+    /// The public part, which names the token's secret in the cluster.
     pub id: String,
-    /// Its secret part.
+    /// The secret part.
     pub secret: String,
 }
 
@@ -32,12 +32,12 @@ impl fmt::Display for Token {
     }
 }
 
-/// Until when a token is good.
+/// How long a token is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Validity {
-    /// For an hour.
+    /// Valid for an hour.
     Hour,
-    /// Not any more.
+    /// Already expired.
     Over,
 }
 
@@ -93,7 +93,7 @@ impl Setup<'_> {
             ("listen-peer-urls", "http://127.0.0.1:2380"),
             ("log-level", "warn"),
         ]);
-        // It need not outlive the machine it runs on.
+        // The data need not survive a crash of this machine.
         all.push("--unsafe-no-fsync".into());
         all.push(format!("--data-dir={}", self.dir.join("etcd").display()));
         all
@@ -171,8 +171,8 @@ impl Setup<'_> {
             .collect()
     }
 
-    /// Lets tokens ask for a node's certificate, has it approved, lets nodes renew theirs, and lets the API server into kubelets
-    /// (logs, exec): the bindings that kubeadm makes.
+    /// Makes kubeadm's bindings: tokens may request a node's certificate, the request is approved, nodes may renew their certificates, and
+    /// the API server may use the kubelets (logs, exec).
     pub(super) fn make_bindings(self) -> Result<()> {
         const GROUP: &str = "system:bootstrappers:kubeadm:default-node-token";
         let nodes = "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient";
@@ -240,7 +240,7 @@ impl Setup<'_> {
     pub(super) fn kubectl(self, arguments: &[&str], input: Option<&Value>) -> Result<String> {
         let mut kubectl = Command::new(self.parts.kubeall());
         kubectl.arg("kubectl").arg("--kubeconfig").arg(self.admin()).args(arguments);
-        // Else it writes what it learns of the API into the user's home.
+        // By default kubectl caches the API in the user's home.
         kubectl.env("KUBECACHEDIR", self.dir.join("kubectl"));
         output(&mut kubectl, input.map(Value::to_string).unwrap_or_default().as_bytes())
     }

@@ -1,4 +1,4 @@
-//! Which accelerator really works: KVM may be there and still not run a stock kernel (nested hosts), so it is tried.
+//! Which accelerator works. Nested hosts may have a KVM that cannot run a stock kernel, so it is tried.
 
 use std::{
     env, fs,
@@ -16,7 +16,7 @@ use crate::{
     kernel::Kernel,
 };
 
-/// How long KVM may take to get a kernel to its last words; a working one needs about two seconds.
+/// How long KVM may take until a kernel panics without a root; a working one needs about two seconds.
 const PROBE: Duration = Duration::from_secs(20);
 
 /// How the guest's instructions are executed.
@@ -29,8 +29,8 @@ pub enum Accel {
 }
 
 impl Accel {
-    /// `$DAYFLY_ACCEL` (`kvm` or `tcg`), else KVM if it can start the kernel, else TCG. The verdict is kept in the cache until the
-    /// next boot of the host.
+    /// `$DAYFLY_ACCEL` (`kvm` or `tcg`), else KVM if it can start the kernel, else TCG. The cache keeps the result until the next boot
+    /// of the host.
     pub fn choose(kernel: &Kernel) -> Result<Self> {
         match env::var("DAYFLY_ACCEL").as_deref() {
             Ok("kvm") => return Ok(Self::Kvm),
@@ -51,7 +51,7 @@ impl Accel {
         Ok(if fs::read_to_string(verdict)? == "kvm" { Self::Kvm } else { Self::Tcg })
     }
 
-    /// QEMU's arguments, with a CPU model that suits.
+    /// QEMU's arguments, with a suitable CPU model.
     pub(super) fn arguments(self) -> [&'static str; 4] {
         match self {
             Self::Kvm => ["-accel", "kvm", "-cpu", "host"],
@@ -59,7 +59,7 @@ impl Accel {
         }
     }
 
-    /// The console, and kernel parameters that keep artefacts of the accelerator away.
+    /// The console, and kernel parameters that prevent artefacts of the accelerator.
     pub(super) fn parameters(self) -> &'static str {
         match self {
             Self::Kvm => "console=ttyS0",
@@ -68,7 +68,7 @@ impl Accel {
     }
 }
 
-/// Starts the kernel without any root; the panic that says so is the proof that it ran.
+/// Starts the kernel without a root. The panic about the missing root proves that it ran.
 fn kvm_works(kernel: &Kernel) -> Result<bool> {
     say("vm: try whether KVM can start the kernel (once per boot of this host)");
     let mut child = Command::new("qemu-system-x86_64")
@@ -100,6 +100,6 @@ fn kvm_works(kernel: &Kernel) -> Result<bool> {
     // It may have ended by itself.
     let _ = child.kill();
     child.wait().context("cannot wait for QEMU")?;
-    say(if ran { "vm: KVM works" } else { "vm: KVM does not start it; TCG it is" });
+    say(if ran { "vm: KVM works" } else { "vm: KVM does not start it; using TCG" });
     Ok(ran)
 }

@@ -1,4 +1,4 @@
-//! The harness's private line into a booted test image: the second serial port, where `recipe/agent` answers.
+//! The connection to the agent in a booted test image: the second serial port, where `recipe/agent` answers.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -10,16 +10,16 @@ use std::{
 use anyhow::{Context, Result, bail};
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-/// What a script in the guest printed, and how it ended.
+/// The output of a script in the guest, and its exit status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
-    /// The exit status as the shell tells it.
+    /// The exit status as the shell reports it.
     pub status: i32,
     /// Standard output and standard error, as they came.
     pub text: String,
 }
 
-/// What the agent says when the OS is up.
+/// The agent's report when the OS is up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ready {
     /// Seconds since the guest's kernel started, with a fraction.
@@ -28,7 +28,7 @@ pub struct Ready {
     pub failed: String,
 }
 
-/// The line to the agent.
+/// The connection to the agent.
 pub struct Agent {
     socket: UnixStream,
     lines: Receiver<String>,
@@ -36,7 +36,7 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Talks over a connected socket; nothing is sent before the first script.
+    /// Uses a connected socket; sends nothing before the first script.
     pub fn new(socket: UnixStream) -> Result<Self> {
         let reader = BufReader::new(socket.try_clone().context("cannot share the agent's socket")?);
         let (sender, lines) = channel();
@@ -50,7 +50,7 @@ impl Agent {
         Ok(Self { socket, lines, next: 0 })
     }
 
-    /// Waits for the agent to say that the OS is up; nothing where it has not said so within `deadline`.
+    /// Waits for the agent to report that the OS is up; `None` if it has not within `deadline`.
     pub fn wait_ready(&mut self, deadline: Duration) -> Result<Option<Ready>> {
         let Some(said) = self.wait("DAYFLY-TEST READY ", deadline)? else { return Ok(None) };
         let facts = said.strip_prefix("uptime=").and_then(|rest| rest.split_once(" failed="));
@@ -58,7 +58,7 @@ impl Agent {
         Ok(Some(Ready { uptime: uptime.to_owned(), failed: failed.to_owned() }))
     }
 
-    /// Hands a bash script to the agent and waits for its result.
+    /// Sends a bash script to the agent and waits for its result.
     pub fn run(&mut self, script: &str, deadline: Duration) -> Result<Output> {
         self.send(script)?;
         let answer =

@@ -10,7 +10,7 @@ const UEFI: [&str; 2] = ["/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVM
 /// The size of the boot file's name in a DHCP answer, with the zero at its end (RFC 2131, section 2).
 pub(super) const BOOT_FILE: usize = 128;
 
-/// Nothing but what has a place in the boot order is started. Without graphics, SeaBIOS and the iPXE after it write to the serial port.
+/// Starts only devices in the boot order. Without graphics, SeaBIOS and the iPXE after it write to the serial port.
 pub(super) const NETBOOT: [&str; 4] = ["-boot", "strict=on", "-machine", "graphics=off"];
 
 /// UEFI, with variables of its own in `folder`.

@@ -1,4 +1,4 @@
-//! The serial console: everything the guest printed, without terminal codes, with a place up to which it was read.
+//! The serial console: everything the guest printed, without terminal codes, and a position up to which it was read.
 
 use std::{
     fs,
@@ -16,14 +16,14 @@ const TAIL: usize = 40;
 /// What [`Console::expect`] found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Match {
-    /// The whole match, then its groups; a group that took no part is empty.
+    /// The whole match, then its groups; a group that did not take part is empty.
     pub groups: Vec<String>,
     /// Host time since the machine was started.
     pub at: Duration,
 }
 
 impl Match {
-    /// The n-th group, 0 being the whole match; empty when there is none.
+    /// The n-th group, 0 being the whole match; empty if it does not exist.
     pub fn group(&self, index: usize) -> &str {
         self.groups.get(index).map_or("", String::as_str)
     }
@@ -48,7 +48,7 @@ impl State {
         &self.text[self.read_to..]
     }
 
-    /// Why nothing more will come.
+    /// Why no more output will come.
     fn trouble(&self) -> Option<&'static str> {
         if self.closed {
             Some("the machine ended")
@@ -61,7 +61,7 @@ impl State {
 }
 
 impl Console {
-    /// Reads `from` to its end on a thread; every finished line goes to `log` with the seconds since now.
+    /// Reads `from` to its end on a thread; writes every finished line to `log` with the seconds since now.
     pub fn read(from: impl Read + Send + 'static, log: fs::File) -> Self {
         let console = Self { shared: Arc::default(), started: Instant::now() };
         let copy = console.clone();
@@ -76,7 +76,7 @@ impl Console {
             for piece in text.split_inclusive('\n') {
                 line.push_str(piece);
                 if line.ends_with('\n') {
-                    // A full disk must not end the test; the text is kept in memory as well.
+                    // A full disk must not end the test; the text is in memory too.
                     let _ = write!(log, "[{:9.3}] {line}", self.started.elapsed().as_secs_f32());
                     line.clear();
                 }
@@ -104,8 +104,8 @@ impl Console {
         self.started.elapsed()
     }
 
-    /// Waits until what was printed after the previous match matches `pattern`, at most for `deadline`. Gives up early when the
-    /// console closes or the kernel panics. A pattern that ends with `$` sees whole lines only. The error shows the last lines.
+    /// Waits until the output after the previous match matches `pattern`, at most for `deadline`. Ends early if the console closes or
+    /// the kernel panics. A pattern that ends with `$` sees complete lines only. The error shows the last lines.
     pub fn expect(&self, pattern: &str, deadline: Duration) -> Result<Match> {
         let regex = Regex::new(&format!("(?m){pattern}"))?;
         let end = Instant::now() + deadline;
@@ -113,7 +113,7 @@ impl Console {
         loop {
             let mut unread = state.unread();
             if pattern.ends_with('$') {
-                // The end of what came so far is not yet the end of a line.
+                // The end of the output so far may not be the end of a line.
                 unread = &unread[..unread.rfind('\n').map_or(0, |newline| newline + 1)];
             }
             if let Some(found) = regex.captures(unread) {
@@ -129,7 +129,7 @@ impl Console {
             let why = if let Some(trouble) = state.trouble() {
                 trouble.to_owned()
             } else if left.is_zero() {
-                format!("{:.0} s were over", deadline.as_secs_f32())
+                format!("{:.0} s have passed", deadline.as_secs_f32())
             } else {
                 state = self.shared.1.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
                 continue;
@@ -138,13 +138,13 @@ impl Console {
         }
     }
 
-    /// Takes what was printed so far as read.
+    /// Marks the output so far as read.
     pub fn skip(&self) {
         let mut state = self.state();
         state.read_to = state.text.len();
     }
 
-    /// Why nothing more will be printed: the machine ended, or its kernel panicked after what was read.
+    /// Why no more output will come: the machine ended, or its kernel panicked after the part that was read.
     pub fn trouble(&self) -> Option<&'static str> {
         self.state().trouble()
     }
@@ -160,7 +160,7 @@ fn tail(text: &str) -> String {
     lines[lines.len().saturating_sub(TAIL)..].iter().flat_map(|line| ["    | ", line, "\n"]).collect()
 }
 
-/// Takes ANSI escape sequences and carriage returns out of a stream that comes in pieces.
+/// Removes ANSI escape sequences and carriage returns from a stream that arrives in pieces.
 #[derive(Default)]
 struct Cleaner {
     state: Escape,
@@ -202,7 +202,7 @@ impl Cleaner {
         self.take_text()
     }
 
-    /// What is whole UTF-8 by now; the beginning of a character stays for the next piece.
+    /// The complete UTF-8 so far; the beginning of a character stays for the next piece.
     fn take_text(&mut self) -> String {
         let mut text = String::new();
         let whole = match std::str::from_utf8(&self.bytes) {
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(console.expect(r"(\w+) (\d)$", Duration::from_secs(5)).unwrap().group(1), "one");
         assert_eq!(console.expect(r"(\w+) (\d)$", Duration::from_secs(5)).unwrap().group(2), "2");
         let late = console.expect("one", Duration::from_millis(50)).unwrap_err().to_string();
-        assert!(late.contains("0 s were over") && late.contains("| two 2"), "{late}");
+        assert!(late.contains("0 s have passed") && late.contains("| two 2"), "{late}");
         guest.write_all(b"---[ end Kernel panic - not syncing").unwrap();
         assert!(
             console

@@ -1,9 +1,9 @@
-//! The machine's parts: network cards and drives, as values that turn into QEMU's arguments.
+//! The machine's network cards and drives, as values that become QEMU's arguments.
 
 use std::path::{Path, PathBuf};
 
-/// A network card (virtio-net unless said otherwise); the n-th has the QEMU id `nic<n>`, and the MAC address 52:54:00:12:34:56 + n
-/// unless it was given one.
+/// A network card (virtio-net by default). The n-th has the QEMU id `nic<n>`, and by default the MAC address
+/// 52:54:00:12:34:56 + n.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nic {
     wire: Wire,
@@ -12,13 +12,13 @@ pub struct Nic {
     rom: bool,
 }
 
-/// What a card is plugged into.
+/// The network of a card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Wire {
     /// QEMU's user networking: DHCP, and the host's 127.0.0.1 is 10.0.2.2. `extra` are more options of `-netdev user`.
     User { extra: String },
-    /// A network with carrier where nobody answers: frames go to the discard port of the host, where nobody listens. (An empty
-    /// hub would do, but QEMU gives it no carrier.)
+    /// A network with carrier and no answers: frames go to the discard port of the host, where no program listens. (An empty hub
+    /// would do, but QEMU gives it no carrier.)
     Silent,
     /// A tap device of the host, in the network namespace that QEMU runs in.
     Tap(String),
@@ -40,17 +40,17 @@ impl Nic {
         Self { wire: Wire::User { extra: format!(",{options}") }, ..Self::user() }
     }
 
-    /// A card with carrier on a network where nobody ever answers.
+    /// A card with carrier on a network without any answers.
     pub fn silent() -> Self {
         Self { wire: Wire::Silent, ..Self::user() }
     }
 
-    /// A card on a tap device that is there already.
+    /// A card on an existing tap device.
     pub fn tap(name: &str) -> Self {
         Self { wire: Wire::Tap(name.into()), ..Self::user() }
     }
 
-    /// The same with a MAC address of its own: machines on one network must not share one.
+    /// The same with this MAC address: machines on one network must have different ones.
     pub fn mac(mut self, mac: &str) -> Self {
         self.mac = Some(mac.into());
         self
@@ -62,7 +62,7 @@ impl Nic {
         self
     }
 
-    /// The same without iPXE in a boot ROM, so that UEFI boots from it by PXE and HTTP of its own; a BIOS cannot.
+    /// The same without iPXE in a boot ROM, so that UEFI boots from it by its own PXE and HTTP; a BIOS cannot.
     pub fn without_rom(mut self) -> Self {
         self.rom = false;
         self
@@ -73,8 +73,9 @@ impl Nic {
         !matches!(self.wire, Wire::Silent)
     }
 
-    /// The n-th card. With the URL of an iPXE script, a card can boot from it: it gets QEMU's own boot ROM for its model, which is
-    /// Debian's build of iPXE, and DHCP tells it the script; that of a user network is told here. A silent card gets no ROM.
+    /// The arguments of the n-th card. With the URL of an iPXE script, the machine can boot from the card: it gets QEMU's own boot ROM for
+    /// its model, which is Debian's build of iPXE, and DHCP gives it the URL. On a user network, the arguments here set this DHCP option.
+    /// A silent card gets no ROM.
     pub(super) fn arguments(&self, index: usize, script: Option<&str>) -> Vec<String> {
         let netdev = match (&self.wire, script) {
             (Wire::User { extra }, Some(script)) => {
@@ -124,12 +125,12 @@ impl Drive {
         Self { mode: Mode::ReadWrite, ..Self::read_only(path) }
     }
 
-    /// A disk whose writes are forgotten with the machine.
+    /// A disk whose writes are lost when the machine ends.
     pub fn snapshot(path: impl AsRef<Path>) -> Self {
         Self { mode: Mode::Snapshot, ..Self::read_only(path) }
     }
 
-    /// Faults after a blkdebug configuration (qemu's docs/devel/blkdebug.txt), such as
+    /// Adds faults by a blkdebug configuration (qemu's docs/devel/blkdebug.txt), such as
     /// `[inject-error]\nevent = "read_aio"\nerrno = "5"\nsector = "2048"\n`.
     pub fn with_faults(mut self, config: &Path) -> Self {
         self.faults = Some(config.to_owned());

@@ -1,4 +1,4 @@
-//! The plan that a node ran beside the one that `dayfly explain` makes on this host of what the node was told.
+//! Compares the plan that a node ran with the plan that `dayfly explain` makes on this host from the same inputs.
 
 use std::{path::PathBuf, process::Command, sync::OnceLock};
 
@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::{command::output, product::Product};
 
-/// An error where plan or settings of a boot.json are not those that `dayfly explain` prints for the node's command line and its way,
-/// with `more` arguments for what else it was told (`--settings FILE` …).
+/// An error if plan or settings of a boot.json are not those that `dayfly explain` prints for the node's command line and way.
+/// `more` has arguments for the node's other inputs (`--settings FILE` …).
 pub(super) fn compare(report: &Value, cmdline: &str, more: &[String]) -> Result<()> {
     let way = report["way"].as_str().context("boot.json does not say how Dayfly was started")?;
     let mut dayfly = Command::new(dayfly()?);

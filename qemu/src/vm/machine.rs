@@ -21,7 +21,7 @@ use super::{
 /// How long QEMU may take from its start to the connection of its sockets.
 const CONNECT: Duration = Duration::from_secs(30);
 
-/// How often a machine that boots is looked at for a kernel panic.
+/// How often to check a booting machine for a kernel panic.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// How a machine ended.
@@ -31,11 +31,11 @@ pub enum Ending {
     PowerOff,
     /// The guest asked for a reset (and the machine was built not to boot again).
     Reset,
-    /// Anything else, in QEMU's words.
+    /// Anything else, in QEMU's terms.
     Other(String),
 }
 
-/// A running machine; it is ended when this is dropped.
+/// A running machine. Dropping this ends it.
 pub struct Vm {
     name: String,
     child: Child,
@@ -48,7 +48,7 @@ pub struct Vm {
 }
 
 impl Vm {
-    /// Starts a machine after its plan.
+    /// Starts the machine that `builder` describes.
     pub(super) fn start(builder: Builder) -> Result<Self> {
         let dir = tempfile::Builder::new()
             .prefix("dayfly-vm.")
@@ -63,7 +63,7 @@ impl Vm {
             None => tempfile::tempfile()?,
         };
         let errors = dir.path().join("stderr");
-        // The kernel ends QEMU when this thread ends, however that comes: a killed test leaves no machine behind.
+        // The kernel ends QEMU when this thread ends, for whatever reason: a killed test leaves no machine behind.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
         command.args(builder.arguments(&kernel, accel, dir.path())?);
@@ -105,7 +105,7 @@ impl Vm {
         self.console.expect(pattern, deadline).with_context(|| format!("machine {}", self.name))
     }
 
-    /// Waits for the agent of the test image to say that its services are started. Later matches on the console are of what comes then.
+    /// Waits for the agent of the test image to report that its services are started. Later matches are for later console output.
     pub fn wait_ready(&self, deadline: Duration) -> Result<Ready> {
         let end = Instant::now() + deadline;
         loop {
@@ -116,7 +116,7 @@ impl Vm {
                     self.console.skip();
                     return Ok(ready);
                 }
-                Ok(None) if left.is_zero() => format!("{:.0} s were over", deadline.as_secs_f32()),
+                Ok(None) if left.is_zero() => format!("{:.0} s have passed", deadline.as_secs_f32()),
                 Ok(None) => match self.console.trouble() {
                     Some(trouble) => trouble.to_owned(),
                     None => continue,
@@ -124,7 +124,7 @@ impl Vm {
                 Err(error) => format!("{error:#}"),
             };
             let tail = self.console.tail();
-            bail!("machine {}: waited for the OS to be up, but {why}. Its last lines:\n{tail}", self.name);
+            bail!("machine {}: the OS is not up: {why}. Its last lines:\n{tail}", self.name);
         }
     }
 
@@ -149,19 +149,19 @@ impl Vm {
         self.agent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs a bash script in the booted test image, as root, and gives its output; [`Vm::wait_ready`] comes first.
+    /// Runs a bash script in the booted test image, as root, and returns its output. Call [`Vm::wait_ready`] first.
     pub fn run(&self, script: &str) -> Result<Output> {
         self.agent()
             .run(script, Duration::from_secs(120))
             .with_context(|| format!("machine {}: {script}", self.name))
     }
 
-    /// Like [`Vm::run`], but a status other than 0 is an error that shows the output; gives the output without the last newline.
+    /// Like [`Vm::run`], but a status other than 0 is an error with the output. Returns the output without the last newline.
     pub fn check(&self, script: &str) -> Result<String> {
         let output = self.run(script)?;
         if output.status != 0 {
             bail!(
-                "machine {}: `{script}` ended with {} and said:\n{}",
+                "machine {}: `{script}` ended with {} and printed:\n{}",
                 self.name,
                 output.status,
                 output.text
@@ -170,29 +170,29 @@ impl Vm {
         Ok(output.text.trim_end().to_owned())
     }
 
-    /// Hands over a script without waiting for its end: `systemctl reboot`, say.
+    /// Sends a script and does not wait for its end, for `systemctl reboot` for example.
     pub fn run_unattended(&self, script: &str) -> Result<()> {
         self.agent().send(script)
     }
 
-    /// /run/dayfly/boot.json of the booted system; an error where its plan is not the one that `dayfly explain` makes.
+    /// /run/dayfly/boot.json of the booted system. An error if its plan differs from that of `dayfly explain`.
     pub fn boot_json(&self) -> Result<Value> {
         let text = self.check("cat /run/dayfly/boot.json")?;
         let report: Value = serde_json::from_str(&text)
             .with_context(|| format!("machine {}: boot.json is not JSON:\n{text}", self.name))?;
-        // Under dracut, what its initramfs adds to the kernel's command line counts too.
+        // Under dracut, the parameters that its initramfs adds to the command line count too.
         let cmdline = self.check("cat /run/dayfly/cmdline 2>/dev/null || cat /proc/cmdline")?;
         explain::compare(&report, &cmdline, &self.explain)
             .with_context(|| format!("machine {}: {cmdline}", self.name))?;
         Ok(report)
     }
 
-    /// What [`super::Builder::explain`] takes and only the running machine can tell.
+    /// Adds arguments for [`super::Builder::explain`] that are known only when the machine runs.
     pub fn explain(&mut self, arguments: &[&str]) {
         self.explain.extend(arguments.iter().map(|argument| (*argument).to_owned()));
     }
 
-    /// Executes a QMP command and gives its answer.
+    /// Executes a QMP command and returns its answer.
     pub fn qmp(&self, command: &str, arguments: &Value) -> Result<Value> {
         self.qmp.lock().unwrap_or_else(PoisonError::into_inner).execute(command, arguments)
     }
@@ -207,7 +207,7 @@ impl Vm {
         self.qmp("system_powerdown", &json!({})).map(|_| ())
     }
 
-    /// Plugs the cable of the n-th card in, or out.
+    /// Connects or disconnects the cable of the n-th card.
     pub fn set_link(&self, nic: usize, up: bool) -> Result<()> {
         self.qmp("set_link", &json!({ "name": format!("nic{nic}"), "up": up })).map(|_| ())
     }
@@ -221,7 +221,7 @@ impl Vm {
         line.trim().trim_end_matches(" kB").parse().context("VmRSS is not a number")
     }
 
-    /// Waits until QEMU has ended and tells why the guest ended.
+    /// Waits until QEMU has ended and returns why the guest ended.
     pub fn wait_end(&mut self, deadline: Duration) -> Result<Ending> {
         let end = Instant::now() + deadline;
         while self.child.try_wait().context("cannot wait for QEMU")?.is_none() {
@@ -235,7 +235,7 @@ impl Vm {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        // The event was sent before QEMU ended, but the thread that reads it may be behind.
+        // QEMU sent the event before it ended, but the thread that reads it may be behind.
         let shutdown = self
             .qmp
             .lock()
@@ -265,14 +265,14 @@ impl Vm {
 
 impl Drop for Vm {
     fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to end.
+        // It may have ended by itself.
         let _ = self.child.kill();
-        // Reaping a killed child cannot fail in a way that a drop could answer.
+        // A drop cannot handle an error.
         let _ = self.child.wait();
     }
 }
 
-/// Ends the child unless it was taken over.
+/// Ends the child unless it was taken out.
 struct Guard(Option<Child>);
 
 impl Guard {
@@ -298,7 +298,7 @@ fn listen(dir: &TempDir, name: &str) -> Result<UnixListener> {
     Ok(listener)
 }
 
-/// Waits for QEMU to connect, unless it ends before; then its errors tell why.
+/// Waits for QEMU to connect. If QEMU ends first, the error has its messages.
 fn accept(listener: &UnixListener, child: &mut Child, errors: &Path) -> Result<UnixStream> {
     let end = Instant::now() + CONNECT;
     loop {
@@ -308,7 +308,7 @@ fn accept(listener: &UnixListener, child: &mut Child, errors: &Path) -> Result<U
                 return Ok(socket);
             }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error).context("cannot take QEMU's connection"),
+            Err(error) => return Err(error).context("cannot accept QEMU's connection"),
         }
         if let Some(status) = child.try_wait()? {
             bail!("QEMU ended at once ({status}): {}", fs::read_to_string(errors).unwrap_or_default());

@@ -1,4 +1,4 @@
-//! Virtual machines: built, started, talked to, and ended for certain.
+//! Virtual machines: configured, started, controlled, and always ended.
 
 pub mod accel;
 pub mod agent;
@@ -21,7 +21,7 @@ use anyhow::{Result, ensure};
 
 use crate::kernel::Kernel;
 
-/// A machine on the drawing board. The defaults: one CPU, 1024 MiB, the host's kernel, no card, no disk, `console=ttyS0`.
+/// The configuration of a machine. The defaults: one CPU, 1024 MiB, the host's kernel, no card, no disk, `console=ttyS0`.
 #[derive(Debug, Clone)]
 pub struct Builder {
     name: String,
@@ -89,16 +89,16 @@ impl Builder {
         self
     }
 
-    /// Adds words to the kernel command line, which begins with the console and what the accelerator needs.
+    /// Adds kernel parameters after those for the console and the accelerator.
     pub fn cmdline(mut self, words: &str) -> Self {
         self.cmdline = format!("{} {words}", self.cmdline);
         self
     }
 
-    /// Boots from the network, with no kernel, initramfs or command line given here: the firmware starts the iPXE of the first card,
-    /// the DHCP server there names the script at the URL `script` to it, and the script names the rest. On a user network, that
-    /// server is told here; [`crate::lan::Lan::serve_dhcp`] is told there.
-    /// Its command line needs [`console_parameters`]. The address in the URL is the one that guests see.
+    /// Boots from the network, without a kernel, initramfs or command line given here. The firmware starts the iPXE of the first card,
+    /// the DHCP server there gives it the URL `script`, and the script names the rest. On a user network, this sets the option of QEMU's
+    /// DHCP server; in a network of its own, [`crate::lan::Lan::serve_dhcp`] does.
+    /// The script's command line needs [`console_parameters`]. The address in the URL is the one that guests see.
     pub fn netboot(mut self, script: &str) -> Self {
         self.script = Some(script.to_owned());
         self
@@ -122,7 +122,7 @@ impl Builder {
         self
     }
 
-    /// Adds an SMBIOS structure in QEMU's words: `type=1,uuid=…,serial=…`, `type=11,value=…`.
+    /// Adds an SMBIOS structure in QEMU's syntax: `type=1,uuid=…,serial=…`, `type=11,value=…`.
     pub fn smbios(self, structure: &str) -> Self {
         self.qemu(&["-smbios", structure])
     }
@@ -132,7 +132,7 @@ impl Builder {
         self.qemu(&["-fw_cfg", &format!("name={name},file={}", file.display())])
     }
 
-    /// Hands the guest a credential of that name over fw_cfg, with the content of `file`.
+    /// Gives the guest a credential of that name over fw_cfg, with the content of `file`.
     pub fn credential(self, name: &str, file: &Path) -> Self {
         self.fw_cfg(&format!("opt/io.systemd.credentials/{name}"), file)
             .explain(&["--credential", &format!("{name}=@{}", file.display())])
@@ -144,14 +144,14 @@ impl Builder {
         self
     }
 
-    /// Lets the machine boot again after a reset; without this QEMU ends instead, which [`Vm::wait_end`] tells.
+    /// Lets the machine boot again after a reset. Without this QEMU ends instead, and [`Vm::wait_end`] returns that.
     pub fn reboots(mut self) -> Self {
         self.reboots = true;
         self
     }
 
-    /// Counts instructions instead of time: the guest's clock moves by 1 ns with each, and jumps over the time in which it waits.
-    /// How fast or busy the host is no longer shows. Always under TCG (QEMU's docs/devel/tcg-icount.rst).
+    /// Counts instructions instead of time: the guest's clock advances by 1 ns with each, and jumps over idle time. So the host's speed
+    /// and load have no effect. Always under TCG (QEMU's docs/devel/tcg-icount.rst).
     pub fn icount(mut self) -> Self {
         self.icount = true;
         self
@@ -163,25 +163,25 @@ impl Builder {
         self
     }
 
-    /// Where the console's log goes, with host times; a temporary file by default.
+    /// The file for the console's log, with host times; a temporary file by default.
     pub fn log(mut self, path: impl AsRef<Path>) -> Self {
         self.log = Some(path.as_ref().to_owned());
         self
     }
 
-    /// What `dayfly explain` needs to know beside the command line to make the plan that the node makes: arguments such as
-    /// `--settings FILE`. [`Vm::boot_json`] compares the two.
+    /// Arguments for `dayfly explain` beside the command line, such as `--settings FILE`, so that it makes the node's plan.
+    /// [`Vm::boot_json`] compares the two.
     pub fn explain(mut self, arguments: &[&str]) -> Self {
         self.explain.extend(arguments.iter().map(|argument| (*argument).to_owned()));
         self
     }
 
-    /// Starts it.
+    /// Starts the machine.
     pub fn start(self) -> Result<Vm> {
         Vm::start(self)
     }
 
-    /// QEMU's arguments. `kernel` is the host's, `folder` a place for files of this run.
+    /// QEMU's arguments. `kernel` is the host's, `folder` is for files of this run.
     fn arguments(&self, kernel: &Path, accel: Accel, folder: &Path) -> Result<Vec<String>> {
         let mut all: Vec<String> = ["-name", &self.name, "-nodefaults", "-vga", "none", "-display", "none"]
             .iter()
@@ -220,12 +220,12 @@ impl Builder {
         Ok(all)
     }
 
-    /// What a machine that boots from the network must and must not have.
+    /// Checks what a machine that boots from the network must and must not have.
     fn check_netboot(&self, script: &str) -> Result<()> {
         let name = &self.name;
         ensure!(
             self.kernel.is_none() && self.initrd.is_none() && self.cmdline.is_empty(),
-            "machine {name}: it boots from the network, so its kernel, initramfs and command line are the script's to name"
+            "machine {name}: it boots from the network, so the script must name its kernel, initramfs and command line"
         );
         ensure!(
             self.nics.iter().any(Nic::is_bootable),
@@ -233,14 +233,14 @@ impl Builder {
         );
         ensure!(
             script.len() < bios::BOOT_FILE,
-            "machine {name}: DHCP has {} bytes for the URL {script}",
+            "machine {name}: DHCP's {} bytes are too few for the URL {script}",
             bios::BOOT_FILE - 1
         );
         Ok(())
     }
 }
 
-/// What every kernel command line in these machines begins with: the console, and what the accelerator needs.
+/// The beginning of every kernel command line in these machines: the console, and the accelerator's parameters.
 pub fn console_parameters() -> Result<&'static str> {
     Ok(Accel::choose(&Kernel::of_host()?)?.parameters())
 }
@@ -263,8 +263,8 @@ mod tests {
         let table = [
             (node(), "needs a card"),
             (node().nic(Nic::silent()), "needs a card"),
-            (node().nic(Nic::user()).initrd("/i"), "the script's to name"),
-            (node().nic(Nic::user()).cmdline("quiet"), "the script's to name"),
+            (node().nic(Nic::user()).initrd("/i"), "the script must name"),
+            (node().nic(Nic::user()).cmdline("quiet"), "the script must name"),
             (Builder::new("n").netboot(&"x".repeat(128)).nic(Nic::user()), "127 bytes"),
         ];
         for (builder, expected) in table {

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-/// How long QEMU may take to answer; it does so from its main loop, in milliseconds unless the host is overloaded.
+/// How long QEMU may take to answer. It answers from its main loop, in milliseconds unless the host is overloaded.
 const ANSWER: Duration = Duration::from_secs(20);
 
 /// A connection to one machine.
@@ -28,7 +28,7 @@ struct State {
 }
 
 impl Qmp {
-    /// Shakes hands on a connected socket.
+    /// Does the handshake on a connected socket.
     pub fn new(socket: UnixStream) -> Result<Self> {
         let reader = BufReader::new(socket.try_clone().context("cannot share the QMP socket")?);
         let shared: Arc<(Mutex<State>, Condvar)> = Arc::default();
@@ -43,7 +43,7 @@ impl Qmp {
         lock(&self.shared)
     }
 
-    /// Sends a command and waits for its answer: the value of `return`, or QEMU's own words as an error.
+    /// Sends a command and waits for its answer: the value of `return`, or QEMU's message as an error.
     pub fn execute(&mut self, command: &str, arguments: &Value) -> Result<Value> {
         self.next += 1;
         let id = self.next;
@@ -63,14 +63,14 @@ impl Qmp {
             if state.closed || left.is_zero() {
                 bail!(
                     "QEMU did not answer {command}: {}",
-                    if state.closed { "it ended" } else { "20 s were over" }
+                    if state.closed { "it ended" } else { "20 s have passed" }
                 );
             }
             state = self.shared.1.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// Waits until an event of that name has come; also finds one that came before.
+    /// Waits until an event of that name has arrived; an earlier one counts too.
     pub fn wait_event(&self, name: &str, deadline: Duration) -> Result<Value> {
         let end = Instant::now() + deadline;
         let mut state = self.state();
@@ -82,7 +82,7 @@ impl Qmp {
             if state.closed || left.is_zero() {
                 bail!(
                     "no event {name} from QEMU: {}",
-                    if state.closed { "it ended" } else { "the time was over" }
+                    if state.closed { "it ended" } else { "the time-out has expired" }
                 );
             }
             state = self.shared.1.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
