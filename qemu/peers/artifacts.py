@@ -1,4 +1,4 @@
-"""What the benchmark boots: built once by the recipes, kept in the cache under the hash of all that went in.
+"""The files that the benchmark boots: built once by the recipes, kept in the cache under the hash of all their inputs.
 
 A recipe is a program in recipes/ that writes one file. Its key is the SHA-256 of the recipe's text, its arguments,
 the mirror, and the content of every file that goes in; a changed recipe or kernel makes a new artifact, an unchanged
@@ -24,7 +24,7 @@ TARGET = "x86_64-unknown-linux-musl"
 
 
 class BuildError(Exception):
-    """A recipe or a build failed; the text says which, with its last lines of output."""
+    """A recipe or a build failed; the text names it and has the end of its output."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def file_sha256(path: Path) -> str:
 
 
 def run_logged(command: list, log: Path, **options) -> None:
-    """Runs a command with its output in `log`; raises BuildError with the end of the log when it fails."""
+    """Runs a command with its output in `log`; raises BuildError with the end of the log if it fails."""
     with log.open("wb") as output:
         status = subprocess.run([str(word) for word in command], stdout=output, stderr=subprocess.STDOUT, **options)
     if status.returncode != 0:
@@ -71,13 +71,13 @@ def run_logged(command: list, log: Path, **options) -> None:
 
 
 def build(name: str, inputs: list[Path], command) -> Path:
-    """The artifact `name` from the cache, built first when it is not there.
+    """The artifact `name` from the cache; builds it first if it is missing.
 
     `inputs` are the files whose content decides the key; `command(output)` gives the command line that writes `output`,
     and is part of the key as well.
     """
     key = hashlib.sha256()
-    # a path counts by its name: where the checkout and the cache are changes nothing
+    # a path counts by its file name, so that the locations of the checkout and the cache do not matter
     words = [word.name if isinstance(word, Path) else str(word) for word in command(Path("output"))]
     for part in [*words, os.environ.get("DAYFLY_MIRROR", ""), *map(file_sha256, inputs)]:
         key.update(part.encode() + b"\0")
@@ -96,7 +96,7 @@ def build(name: str, inputs: list[Path], command) -> Path:
         work = Path(scratch) / "work"
         work.mkdir()
         run_logged(command(finished / name), log, cwd=work)
-        # what older recipes and kernels left behind
+        # remove the artifacts of older recipes and kernels
         for stale in CACHE.glob(f"{name}-" + "[0-9a-f]" * 16):
             shutil.rmtree(stale)
         finished.rename(folder)
@@ -136,8 +136,8 @@ def build_initramfs(system: str, kernel: Kernel) -> Path:
 
 @cache
 def build_dayfly(kernel: Kernel) -> Path:
-    """Our initramfs as a user makes it: release builds, `dayfly initramfs --profile virtio`. Cargo and the tool are
-    quick when nothing changed, so this is done anew each time and never stale."""
+    """Dayfly's initramfs as a user builds it: release builds, `dayfly initramfs --profile virtio`. Cargo and the tool are
+    quick if nothing has changed, so this runs each time and is never stale."""
     CACHE.mkdir(parents=True, exist_ok=True)
     say("bench: cargo build --release of the init and the tool")
     cargo = ["cargo", "build", "--release", "--locked", "--quiet"]

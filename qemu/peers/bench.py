@@ -18,19 +18,19 @@ SYSTEMS = ["bare", "dayfly", "dayfly-unchecked", "live-boot", "dracut"]
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="qemu/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="The measured time is CLOCK_BOOTTIME when the OS image's init is exec'd. Console logs are kept in " + str(CACHE / "console") + ".",
+        epilog="The measured time is CLOCK_BOOTTIME at the exec of the OS image's init. Console logs are kept in " + str(CACHE / "console") + ".",
     )
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="boots of every system by the clock (default 3)")
     parser.add_argument("--icount-rounds", type=int, default=1, metavar="N", help="boots counted in instructions (default 1)")
-    parser.add_argument("--vcpus", type=int, default=2, metavar="N", help="virtual CPUs by the clock (default 2); with -icount QEMU has one")
-    parser.add_argument("--link", choices=LINKS, default=LINKS[0], help="tap: as a hypervisor has it, in a network namespace (default); user: QEMU's user network")
+    parser.add_argument("--vcpus", type=int, default=2, metavar="N", help="virtual CPUs of the boots by the clock (default 2); with -icount QEMU supports one")
+    parser.add_argument("--link", choices=LINKS, default=LINKS[0], help="tap: like a hypervisor's network, in a network namespace (default); user: QEMU's user network")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run and the medians to FILE")
     parser.add_argument("--systems", default=",".join(SYSTEMS), metavar="LIST", help="a subset of " + ",".join(SYSTEMS))
     parser.add_argument("--kernel", metavar="RELEASE", help="kernel release (default: the newest that is installed)")
     parser.add_argument("--deadline", type=float, default=300, metavar="S", help="host seconds for one boot (default 300)")
-    parser.add_argument("--full", action="store_true", help="boot on to the login prompt instead of stopping at exec")
+    parser.add_argument("--full", action="store_true", help="boot to the login prompt instead of stopping at exec")
     parser.add_argument("--append", default="", metavar="ARGS", help="more kernel arguments for every system")
-    parser.add_argument("--build-only", action="store_true", help="build what would be booted, then stop")
+    parser.add_argument("--build-only", action="store_true", help="build the files to boot, then stop")
     options = parser.parse_args()
     options.systems = options.systems.split(",")
     if unknown := set(options.systems) - set(SYSTEMS):
@@ -47,7 +47,7 @@ def kernel_arguments(system: str, port: int, image_hash: str) -> str:
     return {
         "bare": "",
         "dayfly": f"root=live:{url} ip=dhcp rd.neednet=1 dayfly.image.sha256={image_hash}",
-        # as the others do it: what is left between the two is the price of the hash
+        # like the other systems: the difference to `dayfly` is the cost of the hash
         "dayfly-unchecked": f"root=live:{url} ip=dhcp rd.neednet=1",
         "live-boot": f"boot=live fetch={url}",
         "dracut": f"root=live:{url} rd.live.overlay.overlayfs=1 ip=dhcp rd.neednet=1",
@@ -55,7 +55,7 @@ def kernel_arguments(system: str, port: int, image_hash: str) -> str:
 
 
 def measure(options: argparse.Namespace, kernel: Kernel, initramfs: dict[str, Path], image: Path, link: Link, icount: bool) -> list[Boot]:
-    """All rounds in one mode. Systems take turns inside a round, so that a slow spell of the machine hits all alike."""
+    """All rounds in one mode. Systems take turns inside a round, so that a slow period of the host affects all of them."""
     boots = []
     image_hash = file_sha256(image)  # which also warms the page cache
     consoles = CACHE / "console"
@@ -97,7 +97,7 @@ def as_json(options: argparse.Namespace, kernel: Kernel, clock: list[Boot], icou
 
 def main() -> int:
     options = arguments()
-    # as an exception it ends the VM and the web server on the way out
+    # raise an exception, so that the VM and the web server are ended
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         kernel = find_kernel(options.kernel)

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 LINKS = ["tap", "user"]
-# The same in both, so that all arguments of the guests are.
+# The same for both kinds, so that all arguments of the guests are too.
 SERVER = "10.0.2.2"
 GUEST = "10.0.2.15"
 MAC = "52:54:00:12:34:56"
@@ -21,11 +21,11 @@ class LinkError(Exception):
 
 
 class Link:
-    """`tap` puts this process and all that it starts from then on into a network namespace of its own, for good."""
+    """`tap` moves this process, and all that it starts from then on, permanently into a new network namespace."""
 
     def __init__(self, kind: str):
         self.kind = kind
-        # QEMU's user network hands what goes to SERVER on to the loopback of the host
+        # QEMU's user network forwards connections to SERVER to the host's loopback
         self.listen = SERVER if kind == "tap" else "127.0.0.1"
         self._dnsmasq = None
         self._folder = None
@@ -72,7 +72,7 @@ class Link:
 
 
 def make_tap() -> None:
-    """Moves to a new network namespace, where the device and its address can clash with nothing."""
+    """Moves to a new network namespace, where the device and its address conflict with no others."""
     if not Path("/dev/net/tun").exists():
         raise LinkError("there is no /dev/net/tun: load the module tun, or measure on QEMU's user network with --link user")
     if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):

@@ -1,4 +1,4 @@
-"""One boot of one system in QEMU, up to the stamp that its OS image prints in the place of systemd."""
+"""One boot of one system in QEMU, up to the stamp that its OS image prints in place of systemd."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from link import Link
 
 MACHINE = "q35"
 MEMORY_MIB = 2048
-# Both spare the guest artefacts of emulation: address randomisation costs TCG its translated blocks, and a guest that
+# The last two avoid artefacts of emulation: address randomisation costs TCG its translated blocks, and a guest that
 # was starved of CPU time panics with "IO-APIC + timer doesn't work".
 ALWAYS = "console=ttyS0 quiet norandmaps no_timer_check"
 STAMP = re.compile(r"DAYFLY-BENCH exec_s=([\d.]+) idle_s=([-\d.]+) mem_total_kib=(-?\d+) mem_available_kib=(-?\d+)")
@@ -22,7 +22,7 @@ NICE = -5
 
 @dataclass
 class Boot:
-    """What one boot showed. Seconds of the guest are CLOCK_BOOTTIME since kernel start; those of the host count from QEMU's start."""
+    """The results of one boot. Seconds of the guest are CLOCK_BOOTTIME since kernel start; those of the host count from QEMU's start."""
 
     system: str
     round: int
@@ -48,7 +48,7 @@ class Boot:
 
 @dataclass(frozen=True)
 class Machine:
-    """The virtual machine: the same for every system but for initramfs, arguments and whether it has a link."""
+    """The virtual machine: the same for every system except for initramfs, arguments and whether it has a link."""
 
     kernel: Path
     initramfs: Path
@@ -60,10 +60,10 @@ class Machine:
     def command(self) -> list[str]:
         # Under icount one instruction is one virtual nanosecond and idle time is skipped; it needs a single thread.
         clock = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"] if self.icount else ["-accel", "tcg,thread=multi"]
-        # A new enough model for the distributions' builds, without the wide vectors that TCG is slow at.
+        # New enough for the distributions' builds, without the wide vectors that are slow under TCG.
         machine = [
             "qemu-system-x86_64", *clock, "-cpu", "qemu64,+rdrand", "-smp", str(self.vcpus), "-m", str(MEMORY_MIB),
-            # RAM as a shared memfd is counted by itself in QEMU's RssShmem
+            # QEMU's RssShmem counts RAM in a shared memfd separately
             "-object", f"memory-backend-memfd,id=ram,size={MEMORY_MIB}M,share=on", "-machine", f"{MACHINE},memory-backend=ram",
             "-kernel", str(self.kernel), "-initrd", str(self.initramfs), "-append", f"{ALWAYS} {self.append}".strip(),
             "-name", "dayfly-bench,debug-threads=on", "-nodefaults", "-no-reboot", "-display", "none", "-vga", "none", "-monitor", "none", "-serial", "stdio",
@@ -74,7 +74,7 @@ class Machine:
 
 def own_group() -> None:
     """In the child, before QEMU: where the kernel groups by session (autogroup), nice counts only inside a session, so
-    QEMU gets a session and a group weight of its own; a busy neighbour starves the guest otherwise."""
+    QEMU gets its own session and group weight. Otherwise a busy session starves the guest."""
     os.nice(NICE)
     os.setsid()
     try:

@@ -1,10 +1,10 @@
-"""Tables of what was measured: a line per boot, medians per system, our ratios beside their budgets."""
+"""Tables of the results: a line per boot, medians per system, Dayfly's ratios and their budgets."""
 
 from statistics import median
 
 from machine import Boot
 
-# What issue and CI hold us to: our time from kernel start to the OS's init as a share of theirs, in the same run.
+# The budgets in CI: Dayfly's time from kernel start to the OS's init as a share of the other system's, in the same run.
 BUDGETS = {"live-boot": 0.40, "dracut": 0.22}
 OURS = "dayfly"
 UNCHECKED = "dayfly-unchecked"
@@ -20,7 +20,7 @@ def medians(boots: list[Boot], field: str) -> dict[str, float]:
 
 
 def ratios(boots: list[Boot], ours: str = OURS) -> dict[str, float]:
-    """Our median time to exec as a share of each budgeted system's, as far as both were measured."""
+    """Dayfly's median time to exec as a share of each budgeted system's, if both were measured."""
     middle = medians(boots, "exec_s")
     return {system: middle[ours] / middle[system] for system in BUDGETS if ours in middle and system in middle}
 

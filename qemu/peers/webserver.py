@@ -1,4 +1,4 @@
-"""The real nginx that serves the image to the guests, on a free port of the link."""
+"""A real nginx that serves the image to the guests, on a free port of the link."""
 
 import json
 import re
@@ -71,11 +71,11 @@ class WebServer:
         self._folder.cleanup()
 
     def log_position(self) -> int:
-        """Where the log ends now, to be given to `served_since`."""
+        """The current end of the log, for `served_since`."""
         return self._log.stat().st_size
 
     def served_since(self, position: int) -> list[dict]:
-        """The requests logged since then: request line, status, bytes of the body, user agent."""
+        """The requests logged since that position: request line, status, bytes of the body, user agent."""
         with self._log.open(encoding="utf8") as log:
             log.seek(position)
             return [json.loads(line) for line in log if re.match(r"\{.*\}$", line)]
