@@ -1,5 +1,5 @@
-//! The blocks of shell commands in the documentation. One without a title runs as it is written, on the machine that builds;
-//! a title (```` ```sh title="on the Proxmox host" ````) says where else it belongs.
+//! The blocks of shell commands in the documentation. A block without a title runs as it is written, on the build machine.
+//! A title (```` ```sh title="on the Proxmox host" ````) names another place for it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 pub struct Block {
     /// The page, from the checkout's folder.
     pub page: String,
-    /// The line that opens it.
+    /// The line where it begins.
     pub line: usize,
-    /// Where it belongs; nothing for the machine that builds.
+    /// The place where it runs; `None` for the build machine.
     pub title: Option<String>,
     /// The commands.
     pub text: String,
@@ -56,7 +56,7 @@ pub fn parse(page: &str, text: &str) -> Vec<Block> {
     while let Some((index, opening)) = lines.next() {
         let fence = opening.trim_start();
         let Some(info) = fence.strip_prefix("```").filter(|info| !info.is_empty()) else { continue };
-        // In a list, a block is as deep as its item.
+        // A block in a list has the indentation of its item.
         let indent = opening.len() - fence.len();
         let mut body = String::new();
         for (_, line) in lines.by_ref() {

@@ -1,3 +1,3 @@
-//! What the tests share: the commands in the documentation.
+//! Code that several tests use: the commands in the documentation.
 
 pub mod docs;

@@ -1,8 +1,8 @@
-//! What is called blank, against blkid and wipefs, on disks that were made by the real tools: whole, and with the first 4 MiB
+//! Compares the blank check with blkid and wipefs, on disks that the real tools made: complete, and with the first 4 MiB
 //! zeroed, as a careless `dd` leaves them.
 //!
-//! mdadm writes no superblock without the kernel's md driver, and the RAIDs of firmware have no tool: their marks are written
-//! by this file after their formats, and mdadm and blkid must recognize them.
+//! mdadm writes no superblock without the kernel's md driver, and firmware RAIDs have no tool. So this file writes their marks
+//! according to their formats, and mdadm and blkid must recognize them.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,10 +16,10 @@ use dayfly_formats::superblock;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// What, how large, the tool's package, and a script that makes it of the sparse file `$D`.
+/// The name, the size, the tool's package, and a script that makes it in the sparse file `$D`.
 type Made = (&'static str, u64, &'static str, &'static str);
 
-/// The file systems of Linux; the sizes are sparse.
+/// Linux file systems; the sizes are sparse.
 const OF_LINUX: &[Made] = &[
     ("ext4, 4 KiB blocks", 500 * GIB, "e2fsprogs", "mkfs.ext4 -q -L data $D"),
     ("ext4, 2 KiB blocks", 4 * GIB, "e2fsprogs", "mkfs.ext4 -q -b 2048 $D"),
@@ -52,7 +52,7 @@ const OF_LINUX: &[Made] = &[
     ("cramfs", 64 * MIB, "util-linux", "mkfs.cramfs \"$(mktemp -d)\" $D"),
 ];
 
-/// What else a disk can have on it.
+/// Other contents of a disk.
 const OTHERS: &[Made] = &[
     ("NTFS", 2 * GIB, "ntfs-3g", "mkntfs -F -Q -q $D"),
     ("exFAT", 64 * MIB, "exfatprogs", "mkfs.exfat $D"),
@@ -126,7 +126,7 @@ const OTHERS: &[Made] = &[
     ),
 ];
 
-/// These keep copies of their superblock, or mark what they use, far inside or at the end: even 64 MiB of zeros do not hide them.
+/// These have copies of their superblock, or mark used space, far inside or at the end: even 64 MiB of zeros do not hide them.
 const KEEP_COPIES: &[&str] = &[
     "ext4, 4 KiB blocks",
     "ext4, 2 KiB blocks",
@@ -175,11 +175,11 @@ fn make(what: &str, apt: &str, script: &str, disk: &Path) {
     );
 }
 
-/// What blkid's low-level probing and wipefs know of a disk; empty where they know nothing.
+/// What blkid's low-level probing and wipefs recognize on a disk; empty if they recognize nothing.
 fn known(disk: &Path) -> String {
     let ask = |program: &str, args: &[&str]| {
         let output = Command::new(program).args(args).arg(disk).env("PATH", path()).output().unwrap();
-        // blkid ends with 2 where there is nothing, and with 8 where there is too much.
+        // blkid's exit code is 2 if there is nothing, and 8 if there are several.
         let ambivalent = output.status.code() == Some(8);
         let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         if ambivalent { format!("{text} more than one thing") } else { text }
@@ -202,13 +202,13 @@ fn judge(disk: &Path, seed: u64) -> Result<(), NotBlank<io::Error>> {
     })
 }
 
-/// The first byte that is not zero, wherever it is.
+/// The offset of the first byte that is not zero.
 fn first_byte(disk: &Path) -> Option<u64> {
     let file = File::open(disk).unwrap();
     let len = file.metadata().unwrap().len();
     let mut at = 0;
     while at < len {
-        // lseek(2): the holes of a sparse file are zeros that need no look.
+        // lseek(2): the holes of a sparse file are zeros, so skip them.
         at = match nix::unistd::lseek(&file, i64::try_from(at).unwrap(), nix::unistd::Whence::SeekData) {
             Ok(at) => u64::try_from(at).unwrap(),
             Err(nix::errno::Errno::ENXIO) => return None,
@@ -242,7 +242,7 @@ fn none_is_blank(made: &[Made]) {
     for (what, size, apt, script) in made {
         File::create(&disk).unwrap().set_len(*size).unwrap();
         make(what, apt, script, &disk);
-        // Some tools cut the file to what they need.
+        // Some tools truncate the file to the size that they need.
         File::options().write(true).open(&disk).unwrap().set_len(*size).unwrap();
         let whole = judge(&disk, 1).expect_err(what);
         println!("{what}: {} | {whole}", known(&disk));
@@ -292,7 +292,7 @@ fn md_1(sector: u64, data_offset: u64) -> Vec<u8> {
     sb
 }
 
-/// `mdp_super_t` of version 0.90 (md_p.h), without the parts that no recognition looks at.
+/// `mdp_super_t` of version 0.90 (md_p.h), without the parts that no tool reads for recognition.
 fn md_0() -> Vec<u8> {
     let mut words = [0_u32; 1024];
     words[..13].copy_from_slice(&[0xA92B_4EFC, 0, 90, 0, 0, 0x1111_1111, 1, 1, 50_000, 2, 2, 0, 0]);
@@ -302,8 +302,8 @@ fn md_0() -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
-/// A disk that looks like an ext4 with the label `state` at its beginning is known as a part of something larger by the same
-/// name as by blkid, and is not blank without its beginning.
+/// A disk with an ext4 labelled `state` at its beginning, which is a member of something larger, is recognized as such with the
+/// same name as by blkid. It is not blank if its beginning is zeroed.
 #[test]
 fn a_member_is_known_as_blkid_knows_it() {
     const SIZE: u64 = 64 * MIB + 0x9000;
@@ -330,7 +330,7 @@ fn a_member_is_known_as_blkid_knows_it() {
         bytes[4..6].copy_from_slice(&0_u16.wrapping_sub(0x4D4A).wrapping_sub(1).to_le_bytes());
         bytes
     };
-    // blkid's name, where it is, what; whether mdadm knows it as well.
+    // blkid's name, the offset, the bytes, and whether mdadm recognizes it as well.
     let marks: Vec<(&str, u64, Vec<u8>, bool)> = vec![
         ("linux_raid_member", sector * 512, md_1(sector, 0), true),
         ("linux_raid_member", 4096, md_1(8, 2048), true),
@@ -376,7 +376,7 @@ fn a_member_is_known_as_blkid_knows_it() {
     assert_eq!(differ, [""; 0]);
 }
 
-/// What of the whole disk is recognized, as the boot does it.
+/// What the boot recognizes on the whole disk.
 fn ours(disk: &Path) -> String {
     let file = File::open(disk).unwrap();
     let len = file.metadata().unwrap().len();

@@ -1,5 +1,5 @@
-//! The commands of the documentation. Those of the how-tos run here as they are written, in namespaces of their own; the tutorial
-//! runs whole with its machine (`tests/tests/vm/tutorial.rs`). What needs another machine's programs has a title that says so.
+//! The commands of the documentation. The blocks of the how-tos run here as they are written, in their own namespaces. The tutorial
+//! runs completely in its machine (`tests/tests/vm/tutorial.rs`). A block for another machine's programs has a title with its place.
 
 mod namespace;
 
@@ -14,7 +14,7 @@ use dayfly_qemu::{kernel::Kernel, product::Product};
 use dayfly_tests::docs::{Block, blocks, pages, parse, root};
 use namespace::{apart, run, shell};
 
-/// The titles, how many blocks have each, and what becomes of them.
+/// The titles, the number of blocks for each, and where these blocks run.
 const TITLES: &[(&str, usize, Fate)] = &[
     ("in the node", 1, Fate::Elsewhere("vm: tutorial_as_it_is_written")),
     ("on a node with systemd-networkd", 1, Fate::Elsewhere("vm: address_networkd")),
@@ -33,9 +33,9 @@ const TITLES: &[(&str, usize, Fate)] = &[
 
 #[derive(Clone, Copy)]
 enum Fate {
-    /// It runs in this test, with stand-ins for programs that this machine lacks: they do nothing, the rest is real.
+    /// In this test, with stand-ins that do nothing for the programs that this machine lacks; the rest is real.
     Here(&'static [&'static str]),
-    /// It runs in a scenario, or nowhere.
+    /// In a scenario, or not at all.
     Elsewhere(&'static str),
 }
 
@@ -104,9 +104,9 @@ fn blocks_are_shell_without_faults() {
     }
 }
 
-/// What a page takes for granted: files of the reader, and what lies on a disk by then. By a text of the block that needs it.
+/// What a page presumes: files of the reader, and contents of a disk. The key is a text of the block that needs it.
 const GIVEN: &[(&str, &str)] = &[
-    // Between the two blocks a node was booted.
+    // Between the two blocks the page boots a node.
     ("rm -r /mnt/usr-local", "mount /dev/vdb /mnt; mkdir /mnt/usr-local; umount /mnt"),
     (
         "qm set 201 --smbios1",
@@ -114,19 +114,19 @@ const GIVEN: &[(&str, &str)] = &[
     ),
 ];
 
-/// The release that the pages name.
+/// The kernel release in the pages.
 const RELEASE: &str = "6.1.0-56-amd64";
 
 #[test]
 fn how_tos_run_as_they_are_written() {
     let product = Product::of_checkout().unwrap();
-    // What the pages build is built before: there is no network in here.
+    // Build first what the pages build: this namespace has no network.
     product.init("").unwrap();
     let dayfly = product.dayfly().unwrap();
     let target = dayfly.parent().and_then(Path::parent).expect("the target folder").to_owned();
     let kernel = Kernel::of_host().unwrap();
     apart(|_, scratch| {
-        // What they install is gone with the namespace.
+        // Files that the pages install disappear with the namespace.
         for name in ["usr", "etc", "boot"] {
             let (upper, work) = (scratch.join(name), scratch.join(format!("{name}.work")));
             fs::create_dir_all(&upper).unwrap();
@@ -170,13 +170,13 @@ fn how_tos_run_as_they_are_written() {
     });
 }
 
-/// The blocks of a page as one script, as somebody types them into one shell.
+/// The blocks of a page as one script, as a reader types them into one shell.
 fn script(blocks: &[Block]) -> String {
     let mut lines = Vec::new();
     for block in blocks {
         let Fate::Here(stand_ins) = fate(block) else { continue };
         lines.push(format!("echo '== line {}' >&2", block.line));
-        // Programs, not functions: sudo starts them, too.
+        // Programs, not functions, because sudo starts them too.
         lines.extend(stand_ins.iter().map(|program| format!("ln -s /bin/true \"$DAYFLY_BIN/{program}\"")));
         let given = GIVEN.iter().filter(|(text, _)| block.text.contains(text));
         lines.extend(given.map(|(_, given)| (*given).to_owned()));
@@ -190,17 +190,17 @@ fn script(blocks: &[Block]) -> String {
     lines.join("\n")
 }
 
-/// Programs that stand before this machine's own.
+/// Programs that precede this machine's own in the path.
 fn programs(folder: &Path, dayfly: &Path) {
     fs::create_dir_all(folder).unwrap();
     symlink(dayfly, folder.join("dayfly")).unwrap();
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     for (name, text) in [
-        // These tests are root already.
+        // These tests run as root already.
         ("sudo", "exec \"$@\"".to_owned()),
-        // What it would do is enough; qemu/provision installs.
+        // Simulate only; qemu/provision installs the packages.
         ("apt-get", "exec /usr/bin/apt-get --simulate \"$@\"".to_owned()),
-        // The checkout is elsewhere.
+        // The checkout is in another folder.
         ("cargo", format!("cd \"$DAYFLY_CHECKOUT\" && exec {cargo} \"$@\"")),
     ] {
         let file = folder.join(name);
@@ -209,7 +209,7 @@ fn programs(folder: &Path, dayfly: &Path) {
     }
 }
 
-/// A reader's folder: the checkout's parts that pages use, an image, the certificate of a CA.
+/// A reader's folder: the parts of the checkout that pages use, an image, the certificate of a CA.
 fn desk(folder: &Path, target: &Path) {
     fs::create_dir_all(folder).unwrap();
     symlink(target, folder.join("target")).unwrap();
@@ -221,7 +221,7 @@ fn desk(folder: &Path, target: &Path) {
     ));
 }
 
-/// /dev/vdb, which is also the partition `os`, in a /dev of its own.
+/// /dev/vdb, which is also the partition `os`, in a separate /dev.
 struct Disk(String);
 
 impl Disk {
@@ -245,7 +245,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Mounts of it end with the namespace, and the device is free then.
+        // Mounts of it end with the namespace, which frees the device.
         let _ = Command::new("umount").arg("/dev").status();
         let _ = Command::new("losetup").args(["--detach", &self.0]).status();
     }

@@ -1,10 +1,10 @@
-//! Whose boot it is, by the shell function of the dracut module. `getarg` here is a stand-in of a few lines; dracut's own is used in the
-//! virtual machines.
+//! Which module boots the root, decided by the shell function of the dracut module. `getarg` here is a stand-in of a few lines; the
+//! virtual machines use dracut's own.
 
 use std::path::Path;
 use std::process::Command;
 
-/// dracut-lib.sh's `getarg` and `getargbool`, as far as the rule uses them (dracut.modules(7), "getarg").
+/// dracut-lib.sh's `getarg` and `getargbool`, as far as the rule needs them (dracut.modules(7), "getarg").
 const DRACUT_LIB: &str = r#"
 getarg() {
 	found=1
@@ -39,7 +39,7 @@ fn is_dayflys(shell: &str, cmdline: &str, livenet: bool) -> bool {
 
 #[test]
 fn a_boot_is_dayflys_where_it_was_asked_for_and_nobody_else_would_take_it() {
-    // Command line; whose it is alone; whose it is beside livenet.
+    // The command line; whether Dayfly boots it alone; whether it does beside livenet.
     for (cmdline, alone, beside) in [
         ("root=live:http://boot/os.squashfs ip=dhcp rd.neednet=1", true, false),
         ("root=live:https://boot/os.squashfs", true, false),
@@ -52,7 +52,7 @@ fn a_boot_is_dayflys_where_it_was_asked_for_and_nobody_else_would_take_it() {
         ("root=LABEL=images rd.dayfly=1", true, true),
         ("root=live:http://boot/os rd.dayfly=0", false, false),
         ("root=live:http://boot/os rd.dayfly=no", false, false),
-        // The kernel's words come last in dracut's view and win over those of the initramfs.
+        // For dracut, the kernel's parameters come last and override those of the initramfs.
         ("rd.dayfly=1 root=live:http://boot/os rd.dayfly=0", false, false),
         ("root=LABEL=debian", false, false),
         ("root=/dev/vda1", false, false),
@@ -61,7 +61,7 @@ fn a_boot_is_dayflys_where_it_was_asked_for_and_nobody_else_would_take_it() {
         ("quiet", false, false),
         ("", false, false),
     ] {
-        // An initramfs has the shell of its host: dash or bash, or busybox.
+        // The initramfs has a copy of its host's shell: dash, bash or busybox.
         for shell in ["dash", "bash", "busybox"] {
             assert_eq!(is_dayflys(shell, cmdline, false), alone, "{shell}: {cmdline:?} alone");
             assert_eq!(is_dayflys(shell, cmdline, true), beside, "{shell}: {cmdline:?} beside livenet");

@@ -1,7 +1,7 @@
-//! What a kernel needs for an erofs, against dump.erofs, on an image for each option of mkfs.erofs that asks for something.
+//! Compares the kernel features that an erofs needs with dump.erofs, on one image for each option of mkfs.erofs that needs one.
 //!
-//! Debian 12's mkfs.erofs (1.5) knows half of them; those that it must know are marked. With a newer one first in PATH the rest is
-//! tested too.
+//! Debian 12's mkfs.erofs (1.5) supports half of the options; the required ones are marked. With a newer mkfs.erofs first in PATH,
+//! the others are tested too.
 
 use std::fs;
 use std::io::Read;
@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 
 use dayfly_formats::superblock;
 
-/// A part of dump.erofs's word for a feature, and the first kernel that has it.
+/// A part of dump.erofs's name for a feature, and the first kernel that has the feature.
 const FEATURES: &[(&str, &str)] = &[
     ("0padding", "5.4"),
     ("compr_cfgs", "5.13"),
@@ -25,18 +25,18 @@ const FEATURES: &[(&str, &str)] = &[
     ("metabox", "6.17"),
 ];
 
-/// What an old mkfs.erofs says to an option; an extended one (`-E`) that it does not know it passes over.
+/// What an old mkfs.erofs prints about an unknown option. It ignores an unknown extended option (`-E`).
 const UNKNOWN: &[&str] =
     &["valid compressor", "invalid option", "unrecognized option", "unknown extended option"];
 
 struct Made {
     /// `@` stands for another file.
     args: &'static [&'static str],
-    /// The word for what the option brings; empty where it brings no feature.
+    /// dump.erofs's name for the option's feature; empty if the option adds none.
     brings: &'static str,
-    /// What it needs beside the features: the kernel's option, and since when.
+    /// Requirements beside the features: the kernel's option, and since when.
     beside: &'static [(&'static str, &'static str)],
-    /// Every mkfs.erofs can do it.
+    /// Every mkfs.erofs supports it.
     is_old: bool,
 }
 
@@ -89,7 +89,7 @@ fn start(program: &str, args: &[&str]) -> Output {
     output.unwrap_or_else(|error| panic!("{program}: {error}; apt-get install erofs-utils"))
 }
 
-/// dump.erofs's words for an image's features.
+/// dump.erofs's names for an image's features.
 fn dumped(image: &str, other: Option<&String>) -> String {
     let device = other.map(|path| format!("--device={path}"));
     let args: Vec<&str> = ["-s"].into_iter().chain(device.as_deref()).chain([image]).collect();
@@ -104,7 +104,7 @@ fn each_option_of_mkfs_erofs_asks_for_its_kernel() {
     let folder = tempfile::tempdir().unwrap();
     let tree = folder.path().join("tree");
     fs::create_dir(&tree).unwrap();
-    // Compressible, with ends that fit beside their inodes, and each twice.
+    // Compressible, with ends that fit beside their inodes, and each file twice.
     let bytes: Vec<u8> = (0..40_000).flat_map(|line| format!("line {line}\n").into_bytes()).collect();
     for len in [700, 9000, 200_000] {
         for name in ["a", "b"] {
@@ -126,7 +126,7 @@ fn each_option_of_mkfs_erofs_asks_for_its_kernel() {
             continue;
         }
         let mut words = dumped(&image, args.contains(&"--blobdev=@").then_some(&other));
-        // dump.erofs 1.5 has no word for it, and mkfs.erofs 1.5 warns of it.
+        // dump.erofs 1.5 has no name for it, and mkfs.erofs 1.5 warns of it.
         if said.contains("compressed inline data feature in use") {
             words += " ztailpacking";
         }
@@ -143,7 +143,7 @@ fn each_option_of_mkfs_erofs_asks_for_its_kernel() {
         let beside: Vec<_> = beside.iter().filter(|_| is_done).copied().collect();
         let (mut ours, mut found) = (Vec::new(), Vec::new());
         for need in superblock::kernel_needs(&head) {
-            // A feature, or what the row has beside them.
+            // A feature, or a requirement of the row.
             match (need.option, need.since) {
                 pair if beside.contains(&pair) => found.push(pair),
                 (_, since) => ours.push(since),

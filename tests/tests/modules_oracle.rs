@@ -1,4 +1,4 @@
-//! Our module resolver against libkmod, over every module of an installed distribution kernel.
+//! Compares Dayfly's module resolver with libkmod, over every module of an installed distribution kernel.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -53,7 +53,7 @@ fn table(kernel: &Path, conf: &[(String, String)]) -> Table {
 
 /// `path parameters` of each module that modprobe would insert, each once; one list per name.
 ///
-/// A module that nothing depends on stands between the names, so that one modprobe can answer for many of them.
+/// The module `mark`, on which nothing depends, separates the names, so that one modprobe can answer for many of them.
 fn modprobe_order(kernel: &Path, conf: Option<&Path>, names: &[&str], mark: &str) -> Vec<Vec<String>> {
     let mut all = Vec::new();
     for batch in names.chunks(400) {
@@ -172,7 +172,7 @@ fn dependencies_and_options_are_those_of_libkmod() {
     }
 }
 
-/// Texts that the pattern matches: each wildcard as nothing and as something, each class by its first member.
+/// Texts that match the pattern: each wildcard as nothing and as something, each class as its first member.
 fn instances(pattern: &str) -> [String; 2] {
     ["", "0x7"].map(|star| {
         let mut text = String::new();
@@ -203,7 +203,7 @@ fn aliases_choose_the_modules_that_libkmod_chooses() {
         .filter_map(|line| line.strip_prefix("blacklist "))
         .map(|name| name.trim().replace('-', "_"))
         .collect();
-    assert!(blacklist.contains("radeonfb"), "Debian's list is here; apt-get install kmod");
+    assert!(blacklist.contains("radeonfb"), "Debian's list is missing; apt-get install kmod");
     let table = table(&kernel, &conf);
     let oracle = kmod::Context::new_with_dirname(&kernel).unwrap();
 
@@ -240,7 +240,7 @@ fn aliases_choose_the_modules_that_libkmod_chooses() {
     let mut found = 0;
     for query in &queries {
         let mut expected: Vec<String> = Vec::new();
-        // libkmod fails on unbalanced brackets, we find nothing.
+        // libkmod fails on unbalanced brackets; Dayfly finds nothing.
         for module in oracle.module_new_from_lookup(query).into_iter().flatten() {
             let name = module.name().to_str().unwrap().to_owned();
             let by_name = query.replace('-', "_") == name;
@@ -254,7 +254,7 @@ fn aliases_choose_the_modules_that_libkmod_chooses() {
     assert!(queries.len() > 8000 && found > 4000, "{found} of {} queries found a module", queries.len());
 }
 
-/// What this machine's own devices ask for.
+/// The modaliases of this machine's own devices.
 fn sysfs_modaliases() -> Vec<String> {
     let mut aliases = Vec::new();
     let mut folders = vec![PathBuf::from("/sys/devices")];

@@ -12,12 +12,12 @@ use dayfly_formats::udp4::{self, Checksum};
 use dayfly_sys::{DHCP_CLIENT, DHCP_SERVER, LinkChange, Network, Platform};
 use namespace::{apart, run};
 
-/// Ends with the test, whichever way the test ends.
+/// Ends the server when the test ends, for whatever reason.
 struct Server(Child);
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself, which the test has told then.
+        // It may have ended by itself; then the test has failed with that.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -1,4 +1,4 @@
-//! Images as people have them, mounted by the boot's own steps and the real kernel.
+//! Images as users have them, mounted by the boot's own steps and the real kernel.
 
 mod namespace;
 
@@ -18,7 +18,7 @@ use namespace::{apart, run, shell, tmpfs};
 
 const FILE: &str = "LiveOS/squashfs.img";
 
-/// Mounts a file of the initramfs as the boot does; what the OS's os-release has.
+/// Mounts a file of the initramfs as the boot does, and returns the OS's os-release.
 fn mounted(image: &Path) -> Result<String, Failure> {
     let path = image.to_str().unwrap().to_owned();
     booted(&[layer(LayerSource::File(path), None)])
@@ -52,10 +52,10 @@ fn booted(layers: &[Layer]) -> Result<String, Failure> {
     ];
     let plan = Plan { steps, ..Plan::default() };
     runner.run(&plan, None).map_err(|(_, failure)| failure)?;
-    Ok(fs::read_to_string("/run/dayfly/l/etc/os-release").expect("the OS at its place"))
+    Ok(fs::read_to_string("/run/dayfly/l/etc/os-release").expect("the mounted OS"))
 }
 
-/// A namespace that looks like an initramfs to the steps: /run is empty, all modules are built in, the console is silent.
+/// A namespace that the steps take for an initramfs: /run is empty, all modules are built in, the console is silent.
 fn in_initramfs<T: Send>(test: impl FnOnce(&Path) -> T + Send) -> T {
     apart(|kernel, scratch| {
         use dayfly_sys::Devices;
@@ -81,7 +81,7 @@ fn in_initramfs<T: Send>(test: impl FnOnce(&Path) -> T + Send) -> T {
     })
 }
 
-/// Makes an image with a line of shell; `$tree` is the OS, `$image` the file.
+/// Makes an image with a line of shell: `$tree` is the OS, `$image` the file.
 fn make(scratch: &Path, script: &str) -> PathBuf {
     let image = scratch.join("image");
     let (tree, shown) = (scratch.join("os"), image.display());
@@ -97,7 +97,7 @@ fn make(scratch: &Path, script: &str) -> PathBuf {
 fn images_of_every_kind_are_mounted() {
     for (name, script) in [
         ("squashfs", "mksquashfs $tree $image -quiet -no-progress -comp zstd"),
-        // An odd number of bytes, of which the loop device alone would drop the last.
+        // An odd length: the loop device alone would drop the last bytes.
         (
             "nopad.squashfs",
             "mksquashfs $tree $image -quiet -no-progress -nopad; test $(($(stat -c %s $image) % 512)) != 0",
@@ -134,7 +134,7 @@ fn images_of_every_kind_are_mounted() {
     }
 }
 
-/// A copy in memory needs what it was taken from no more, which may be in memory as well.
+/// A copy in memory no longer needs its source, which may be in memory too.
 #[test]
 fn an_image_that_was_copied_lets_go_of_what_held_it() {
     for (padding, held) in [("", true), ("-nopad", false)] {
@@ -151,8 +151,7 @@ fn an_image_that_was_copied_lets_go_of_what_held_it() {
     }
 }
 
-/// An image that was not padded, on a partition that is not longer than it must be; with the hash of the file, which nobody
-/// can tell from the padded one's.
+/// An unpadded image on a partition that is just long enough, with the hash of the file. The file cannot be told from a padded one.
 #[test]
 fn an_image_fills_its_partition() {
     in_initramfs(|scratch| {
@@ -160,9 +159,9 @@ fn an_image_fills_its_partition() {
         let sha256 = shell(&format!("sha256sum <{}", image.display()));
         let (sha256, _) = sha256.split_once(' ').unwrap();
         shell(&format!("truncate -s %512 {}", image.display()));
-        // The next block of 4096 bytes ends behind the device.
+        // The next block of 4096 bytes ends beyond the device.
         let sectors = fs::metadata(&image).unwrap().len() / 512;
-        assert_ne!(sectors % 8, 0, "the tree of this test has to be of another size");
+        assert_ne!(sectors % 8, 0, "the tree of this test needs another size");
         let device = run("losetup", &["--find", "--show", "--read-only", image.to_str().unwrap()]);
         let wait = Duration::from_secs(20);
         let on_disk = |sha256: &str| {
@@ -177,7 +176,7 @@ fn an_image_fills_its_partition() {
     });
 }
 
-/// Three layers, each a file system of another kind; the topmost has the last word, and none is mounted unless all are decided.
+/// Three layers, each with another file system. The topmost has precedence, and none is mounted before all are decided.
 #[test]
 fn layers_lie_on_each_other() {
     in_initramfs(|scratch| {
@@ -241,7 +240,7 @@ fn what_is_no_image_is_named_with_the_way_out() {
         ),
         (
             "lzma squashfs",
-            // The id of a compression that no kernel of kernel.org ever had.
+            // The id of a compression that no kernel.org kernel ever had.
             "mksquashfs $tree $image -quiet -no-progress -noI -noD -noF; printf '\\2' | dd of=$image bs=1 seek=20 conv=notrunc status=none",
             "Invalid argument",
             "no kernel of kernel.org ever had lzma",

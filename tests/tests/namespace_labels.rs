@@ -1,5 +1,5 @@
-//! SELinux labels of what the boot makes, on real tmpfs and overlays. This kernel need not enforce anything for it: labels are
-//! xattrs, which the policy of the OS reads later. Whether a policy is content is not shown here.
+//! SELinux labels of files that the boot makes, on real tmpfs and overlays. The kernel need not enforce a policy for this: labels are
+//! xattrs, which the policy of the OS reads later. Whether a policy accepts them is not tested here.
 
 mod namespace;
 
@@ -8,7 +8,7 @@ use std::path::Path;
 use dayfly_sys::{Devices, Files, Mount, MountFlags, Tree, Writable};
 use namespace::{apart, leaked, shell, tmpfs};
 
-/// The type of a label at a path; empty where there is none.
+/// The type in the label of a path; empty if it has none.
 fn label(path: &Path) -> String {
     let shown = path.display();
     shell(&format!("getfattr -h --only-values -n security.selinux {shown} 2>/dev/null || true"))
@@ -60,7 +60,7 @@ fn what_is_made_has_the_label_of_what_it_replaces_or_of_its_folder() {
             ("", "root_t"),
             ("etc", "etc_t"),
             ("etc/shadow", "shadow_t"),
-            // It has none in the image, either.
+            // It has no label in the image, either.
             ("etc/unlabelled", "etc_t"),
             ("etc/more", "etc_t"),
             ("etc/more/new", "etc_t"),
@@ -72,7 +72,7 @@ fn what_is_made_has_the_label_of_what_it_replaces_or_of_its_folder() {
         ] {
             assert_eq!(label(&root.join(path)), expected, "/{path}");
         }
-        // Without labels around it, nothing gets one.
+        // In a folder without labels, nothing gets one.
         kernel.write(&Tree::os(leaked(&scratch.join("plain"))).at("folder/file"), b"x", 0o644).unwrap();
         assert_eq!(label(&scratch.join("plain/folder/file")), "");
     });

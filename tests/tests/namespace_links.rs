@@ -81,7 +81,7 @@ fn a_link_goes_up_and_changes_its_mtu() {
         kernel.change_link(va.index, &LinkChange::Mtu(1280)).unwrap();
         kernel.change_link(va.index, &LinkChange::Up).unwrap();
         assert_eq!((look(va.index).mtu, look(va.index).up), (1280, true));
-        assert!(!look(va.index).carrier, "nobody at the other end yet");
+        assert!(!look(va.index).carrier, "the other end is not up yet");
         kernel.change_link(vb.index, &LinkChange::Up).unwrap();
         assert!(look(va.index).carrier);
         kernel.change_link(va.index, &LinkChange::Down).unwrap();
@@ -94,7 +94,7 @@ fn a_link_goes_up_and_changes_its_mtu() {
                 .starts_with(&format!("set the MTU 1 of interface {}: Invalid argument", va.index)),
             "{error}"
         );
-        assert!(error.words.contains('('), "the kernel's extended words: {error}");
+        assert!(error.words.contains('('), "the kernel's extended message: {error}");
         let error = kernel.change_link(9999, &LinkChange::Up).unwrap_err();
         assert_eq!(error.errno(), Some(nix::errno::Errno::ENODEV as i32), "{error}");
     });
@@ -179,7 +179,7 @@ fn routes_are_added_replaced_and_flushed() {
         assert!(!six.contains("2001:db8") && !six.contains("default"), "{six}");
         assert!(
             run("ip", &["address", "show", "dev", "vb"]).contains("10.8.0.1/24"),
-            "others are left alone"
+            "another interface was flushed"
         );
     });
 }
@@ -200,7 +200,7 @@ fn a_uevent_arrives_and_silence_ends_in_time() {
             assert!(kernel.now().saturating_sub(start) < Duration::from_secs(5));
         };
         assert!(found.starts_with("change@/devices/virtual/mem/null\0ACTION=change\0"), "{found:?}");
-        // Other devices of the host may speak meanwhile; each wait is bounded all the same.
+        // Other devices of the host may send events meanwhile; each wait is bounded.
         let start = kernel.now();
         while uevents.next(Duration::from_millis(60)).unwrap().is_some() {}
         let waited = kernel.now().saturating_sub(start);

@@ -52,7 +52,7 @@ struct Row {
     options: Vec<String>,
 }
 
-/// The topmost mount at a place in this thread's namespace.
+/// The topmost mount at a path in this thread's namespace.
 fn seen(target: &Path) -> Option<Row> {
     let text = run("findmnt", &["--json", "--list", "--tab-file", "/proc/thread-self/mountinfo"]);
     let table: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -78,7 +78,7 @@ fn a_root_is_left_for_one_in_memory() {
         fs::File::create(&disk).unwrap().set_len(16 << 20).unwrap();
         let (shown, image) = (root.to_str().unwrap(), disk.to_str().unwrap());
         run("mkfs.ext4", &["-q", "-d", shown, image]);
-        // As an initramfs leaves it: writable, with a file system below, the kernel's own in their places, all shared.
+        // As an initramfs leaves it: writable, with a file system below, the kernel's file systems mounted, all shared.
         run("mount", &["-o", "loop", image, shown]);
         kernel.mount(&tmpfs(&root.join("usr"))).unwrap();
         fs::write(root.join("usr/program"), "x").unwrap();
@@ -127,7 +127,7 @@ fn an_image_in_memory_is_mounted_and_its_device_clears_itself() {
             assert_eq!(kernel.read(&own(target.join("etc/os-release"))).unwrap(), b"ID=test\n", "{fstype}");
             assert_eq!(fs::read(target.join("large")).unwrap(), vec![7; 3 << 20]);
 
-            // The second opinions: sys-mount's mount(2) of the same device gives the same row in the table, and
+            // The independent implementations: sys-mount's mount(2) of the same device gives the same row in the table, and
             // loopdev-3 does not offer the device as free.
             let row = seen(&target).expect("the mount in the table");
             assert_eq!((row.source.as_str(), row.fstype.as_str()), (device.to_str().unwrap(), fstype));
@@ -171,7 +171,7 @@ fn an_image_on_a_disk_is_mounted_from_its_path() {
     apart(|kernel, scratch| {
         let (first, file) = image(kernel, scratch, "squashfs");
         let device = kernel.attach_loop(&Backing::Path(own(&file))).unwrap();
-        assert_ne!(first, device, "an attached device is not handed out twice");
+        assert_ne!(first, device, "an attached device was given out again");
         let shown = run("losetup", &["--noheadings", "--output", "BACK-FILE", device.to_str().unwrap()]);
         assert_eq!(Path::new(shown.trim()).file_name(), file.file_name());
         let target = scratch.join("mnt");
@@ -252,8 +252,8 @@ fn mounts_move_are_shared_and_go_even_when_busy() {
     });
 }
 
-/// systemd shares every mount with every other namespace, in an initramfs too, and a bind of a shared mount repeats what
-/// is mounted below the other.
+/// systemd shares every mount with every other namespace, in an initramfs too. A bind of a shared mount repeats the mounts below
+/// the other.
 #[test]
 fn nothing_is_mounted_twice_below_a_shared_root() {
     apart(|kernel, scratch| {
@@ -308,7 +308,7 @@ fn the_kernels_own_words_are_in_the_error() {
 
         let error = refused(kernel, &overlay("lowerdir", &"/x".repeat(128)));
         assert!(error.words.contains("has 256 bytes, and the kernel takes at most 255"), "{error}");
-        // One byte less is the kernel's to refuse, with another reason.
+        // With one byte less the kernel refuses it, for another reason.
         let error = refused(kernel, &overlay("lowerdir", &format!("/{}", "/x".repeat(127))));
         assert!(!error.words.contains("at most 255"), "{error}");
 
@@ -339,7 +339,7 @@ fn the_kernels_own_words_are_in_the_error() {
 #[test]
 fn the_switch_moves_what_the_os_needs_and_enters_the_new_root() {
     apart(|kernel, scratch| {
-        // A small machine: its root is a tmpfs, and the host's own root is out of reach before the switch.
+        // A small machine: its root is a tmpfs, and the host's own root is unreachable before the switch.
         let machine = scratch.join("machine");
         kernel.make_dir(&own(&machine), 0o755).unwrap();
         kernel.mount(&tmpfs(&machine)).unwrap();
@@ -368,7 +368,7 @@ fn the_switch_moves_what_the_os_needs_and_enters_the_new_root() {
         assert_eq!(fs::read("/run/r").unwrap(), b"r\n");
         assert!(Path::new("/proc/self/status").exists() && Path::new("/dev/null").exists());
         assert!(!Path::new("/marker").exists() && !Path::new("/sys/kernel").exists());
-        // A root that is not the kernel's rootfs is left, not emptied: it may be a layer of the new one.
+        // The switch does not empty a root that is not the kernel's rootfs, because it may be a layer of the new one.
         assert_eq!(fs::read(format!("/proc/self/fd/{}/marker", old.as_raw_fd())).unwrap(), b"kept\n");
     });
 }

@@ -1,4 +1,4 @@
-//! The names of network cards against systemd's own: `udevadm test-builtin net_id` over the same sysfs, shown to both in a
+//! Compares the names of network interfaces with systemd's: `udevadm test-builtin net_id` over the same sysfs, which both see in a
 //! mount namespace.
 
 mod namespace;
@@ -16,7 +16,7 @@ use namespace::{apart, run};
 mod cards;
 use cards::{CARDS, Card, MAC};
 
-/// Shows the card, and no other device, at /sys.
+/// Mounts a /sys with this card and no other device.
 fn show(card: &Card, scratch: &Path) {
     let put = |path: PathBuf, text: &str| {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -40,7 +40,7 @@ fn show(card: &Card, scratch: &Path) {
     for (name, address) in card.slots {
         put(scratch.join("bus/pci/slots").join(name).join("address"), address);
     }
-    // The device itself, and everything above it, is of a subsystem.
+    // The device itself, and everything above it, has a subsystem.
     let mut above = device.parent().unwrap().parent().unwrap().to_owned();
     while above != scratch.join("devices") {
         let name = above.file_name().unwrap().to_str().unwrap().to_owned();
@@ -76,7 +76,7 @@ fn cards_are_called_what_udev_calls_them() {
             show(card, scratch);
             let output = Command::new("udevadm")
                 .args(["test-builtin", "net_id", "/sys/class/net/eth0"])
-                // It wants sysfs itself, which shows this machine's cards only.
+                // udevadm requires a real sysfs, which has this machine's cards only.
                 .env("SYSTEMD_DEVICE_VERIFY_SYSFS", "0")
                 .output()
                 .expect("udevadm is installed");
@@ -99,7 +99,7 @@ fn cards_are_called_what_udev_calls_them() {
             let ours = net_id::names(device.to_str().unwrap(), &|path| fs::read(path).ok(), &slots);
             (theirs, ours)
         });
-        // `v252` is what Debian 12 has; from 257 on, the firmware's number of a slot counts. A card without names has none.
+        // Debian 12 has `v252`; since 257, the firmware's number of a slot counts. A card without names has no scheme.
         let scheme = theirs.get("ID_NET_NAMING_SCHEME").map_or("v0", String::as_str);
         let scheme: u32 = scheme.trim_start_matches('v').parse().unwrap_or(u32::MAX);
         let by_firmware = ours.firmware_slot.as_ref().or(ours.slot.as_ref());

@@ -1,5 +1,5 @@
-//! Whole boots over two cards with two real DHCP servers, and a real nginx behind one of them: the real kernel, a root and a
-//! network of their own. They boot in dracut's way, which ends when the new root is ready.
+//! Whole boots over two interfaces with two real DHCP servers, and a real nginx behind one of them: the real kernel, with a separate
+//! root and network. They boot like the dracut module, which ends when the new root is ready.
 
 mod namespace;
 
@@ -16,32 +16,32 @@ use namespace::{apart, run, shell};
 use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
 
-/// Ends with the test, whichever way the test ends.
+/// Ends the server when the test ends, for whatever reason.
 struct Server(Child);
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // By SIGTERM, or nginx's worker would stay. Already gone is as good.
+        // By SIGTERM, since nginx's worker would stay otherwise. An error means that it has ended already.
         let _ =
             nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.0.id() as i32), nix::sys::signal::SIGTERM);
         let _ = self.0.wait();
     }
 }
 
-/// What is at the other end of a card.
+/// The network behind an interface.
 #[derive(Clone, Copy)]
 struct Network {
-    /// dnsmasq answers, with these options beside address and router.
+    /// dnsmasq answers, with these options in addition to address and router.
     dhcp: Option<&'static [&'static str]>,
     /// nginx has the image.
     has_image: bool,
-    /// What it has no way to is refused at once (ICMP); else it is dropped without a word.
+    /// Traffic without a route is refused at once (ICMP); otherwise it is dropped silently.
     refuses: bool,
 }
 
 const GOOD: Network = Network { dhcp: Some(&[]), has_image: true, refuses: true };
 
-/// Everything a test looks at when the boot has come back.
+/// What a test checks when the boot has returned.
 struct Booted {
     ended: Ended,
     took: Duration,
@@ -60,14 +60,14 @@ impl Booted {
         self.addresses.as_array().unwrap().iter().find(|card| card["ifname"] == name).unwrap()
     }
 
-    /// The IPv4 addresses of a card as the real ip(8) has them.
+    /// The IPv4 addresses of an interface, according to the real ip(8).
     fn addresses_of(&self, name: &str) -> Vec<String> {
         let list = self.card(name)["addr_info"].as_array().unwrap();
         let v4 = list.iter().filter(|one| one["family"] == "inet");
         v4.map(|one| format!("{}/{}", one["local"].as_str().unwrap(), one["prefixlen"])).collect()
     }
 
-    /// The cards of the default routes, best first.
+    /// The interfaces of the default routes, best first.
     fn defaults(&self) -> Vec<&str> {
         let routes = self.routes.as_array().unwrap();
         let mut defaults: Vec<_> = routes.iter().filter(|route| route["dst"] == "default").collect();
@@ -75,7 +75,7 @@ impl Booted {
         defaults.into_iter().map(|route| route["dev"].as_str().unwrap()).collect()
     }
 
-    /// One card is configured, and the other is as it was: down, without an address and without a route.
+    /// One interface is configured, and the other is as before: down, without an address and without a route.
     fn assert_only(&self, winner: &str, loser: &str) {
         assert_eq!(self.ended, Ended::Left, "{}", self.log);
         assert_eq!(self.addresses_of(winner).len(), 1, "{}\n{}", self.addresses, self.log);
@@ -86,18 +86,18 @@ impl Booted {
     }
 }
 
-/// Boots with the cards va and vb, and these networks behind them. The image is at 10.9.9.9.
+/// Boots with the interfaces va and vb, and these networks behind them. The image is at 10.9.9.9.
 fn booted(words: &str, networks: [Network; 2]) -> Booted {
     booted_under(words, networks, || ())
 }
 
-/// The same, with something that starts when the networks are there.
+/// The same, with `attack` running once the networks exist.
 fn booted_under(words: &str, networks: [Network; 2], attack: impl FnOnce() + Send) -> Booted {
     let words = format!(
         "root=live:http://10.9.9.9/os.squashfs dayfly.image.connect=2 dayfly.config.device=none rd.retry=30 {words}"
     );
     apart(move |_, scratch| {
-        unshare(CloneFlags::CLONE_NEWUTS).expect("a host name of its own");
+        unshare(CloneFlags::CLONE_NEWUTS).expect("a namespace for the host name");
         run("mount", &["-t", "tmpfs", "run", "/run"]);
         let image = image(scratch);
         let servers: Vec<Vec<Server>> = networks
@@ -123,7 +123,7 @@ fn booted_under(words: &str, networks: [Network; 2], attack: impl FnOnce() + Sen
     })
 }
 
-/// An OS of one file, which nobody starts.
+/// An OS of one file, which is never started.
 fn image(scratch: &Path) -> PathBuf {
     shell(&format!(
         "cd {}; mkdir -p www tree/sbin tree/usr/bin tree/etc tree/var tree/home tree/opt tree/root tree/proc tree/sys tree/dev tree/run tree/tmp
@@ -133,7 +133,7 @@ fn image(scratch: &Path) -> PathBuf {
     scratch.join("www")
 }
 
-/// A cable, and a network behind it.
+/// Makes a cable with a network behind it.
 fn serve(scratch: &Path, www: &Path, card: &str, network: Network) -> Vec<Server> {
     let (name, last) = (format!("net-{card}"), if card == "va" { 1 } else { 2 });
     let forward = u8::from(network.refuses);
@@ -206,7 +206,7 @@ fn serve(scratch: &Path, www: &Path, card: &str, network: Network) -> Vec<Server
     servers
 }
 
-/// A root that is the machine's, with everything that is written to it in memory.
+/// Enters a copy of the machine's root, with all writes in memory.
 fn enter_root(scratch: &Path, words: &str) {
     shell(&format!(
         "cd {}; mkdir u w root; mount -t overlay -o lowerdir=/,upperdir=u,workdir=w root root
@@ -241,7 +241,7 @@ fn the_image_is_found_behind_whichever_card_leads_to_it() {
         }));
         let settled = booted.attempts("settle");
         assert_eq!(settled.len(), 1);
-        // Where the wrong one was first, its story says so.
+        // If the wrong interface was first, the boot log says so.
         let went_back = booted.attempts("network").len() > 1;
         let told = settled[0]["detail"].as_str().unwrap();
         assert_eq!(told.contains("which led nowhere: GET http://10.9.9.9/os.squashfs"), went_back, "{told}");
@@ -253,7 +253,7 @@ fn the_image_is_found_behind_whichever_card_leads_to_it() {
 fn the_wrong_card_first_is_given_up_for_the_other() {
     let networks = |refuses| [Network { has_image: false, refuses, ..GOOD }, GOOD];
     for refuses in [true, false] {
-        // The one that the firmware booted from is first.
+        // The interface from which the firmware booted is first.
         let booted = booted("BOOTIF=01-02-00-00-00-00-01", networks(refuses));
         booted.assert_only("vb", "va");
         let networks = booted.attempts("network");
@@ -263,7 +263,7 @@ fn the_wrong_card_first_is_given_up_for_the_other() {
         let told = booted.attempts("settle")[0]["detail"].as_str().unwrap();
         assert!(told.contains(words) && told.contains("which led nowhere: GET http://10.9.9.9"), "{told}");
     }
-    // Both are named, so both are configured; the routes of the one that leads to the image come first.
+    // Both are named, so both are configured; the routes of the one that leads to the image have precedence.
     let booted = booted("ip=va:dhcp ip=vb:dhcp", networks(true));
     assert_eq!(booted.ended, Ended::Left, "{}", booted.log);
     assert_eq!(booted.defaults(), ["vb", "va"], "{}\n{}", booted.routes, booted.log);
@@ -287,11 +287,11 @@ fn of_two_good_cards_one_is_configured() {
     assert_eq!(booted.attempts("network").len(), 1);
 }
 
-/// What a real server can say that no card and no kernel takes.
+/// Options of a real server that no interface and no kernel accepts.
 #[test]
 fn nonsense_of_a_real_server_does_not_keep_the_node_from_its_image() {
     let odd: &[&str] = &[
-        // 65535 is what veth takes at most.
+        // 65535 is the most that veth accepts.
         "--dhcp-option-force=option:mtu,65535",
         "--dhcp-option-force=option:classless-static-route,127.0.0.0/8,10.9.1.9,224.0.0.0/4,10.9.1.9,192.168.7.0/24,10.9.1.9,0.0.0.0/0,10.9.1.1,0.0.0.0/0,10.9.1.7,198.51.100.0/24,172.16.0.9",
         "--dhcp-option-force=option:dns-server,255.255.255.255,10.9.1.1",
@@ -333,7 +333,7 @@ fn a_host_alone_in_its_net_reaches_its_router() {
 
 #[test]
 fn a_card_keeps_to_the_mtu_that_it_can_do() {
-    // The driver of veth takes 68 to 65535; DHCP's messages do not fit into 68.
+    // The driver of veth accepts 68 to 65535; DHCP's messages do not fit into 68.
     for (words, mtu) in [("ip=va:dhcp:65535", 65535), ("ip=va:dhcp:68", 576), ("ip=va:dhcp:9000", 9000)] {
         let booted = booted(words, [GOOD, GOOD]);
         booted.assert_only("va", "vb");
@@ -341,7 +341,7 @@ fn a_card_keeps_to_the_mtu_that_it_can_do() {
     }
 }
 
-/// A neighbour that sends packets to the DHCP client's port as quickly as it can. Each was a line in a queue without end:
+/// A neighbour that sends packets to the DHCP client's port as quickly as it can. Once each was a line in an unlimited queue:
 /// 300 MB, and neither a failure screen nor boot.json.
 #[test]
 fn a_flood_of_dhcp_packets_leaves_memory_and_the_record_alone() {
@@ -362,7 +362,7 @@ fn a_flood_of_dhcp_packets_leaves_memory_and_the_record_alone() {
             socket.set_broadcast(true).unwrap();
             let started = Instant::now();
             while started.elapsed() < Duration::from_secs(30) {
-                // Before the card is up there is nowhere to send it.
+                // Before the interface is up, sending fails.
                 if socket.send_to(&[2; 300], "10.9.1.255:68").is_ok() {
                     counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 }

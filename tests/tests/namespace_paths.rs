@@ -1,4 +1,4 @@
-//! Paths of a tree under attack: whatever lies in it, nothing outside is read, written, mounted on or removed.
+//! Paths of a tree under attack: whatever the tree contains, nothing outside is read, written, mounted on or removed.
 
 mod namespace;
 
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use dayfly_sys::{Devices, Files, Kernel, Mount, MountFlags, Result, Tree, TreePath};
 use namespace::{apart, leaked, shell};
 
-/// How a tree was prepared: the path `trap` leads out of it, seen from this process.
+/// How a tree was prepared: the path `trap` leads out of it, as this process sees it.
 const HOSTILE: [(&str, &str); 6] = [
     ("absolute", "ln -s $OUT trap"),
     ("relative", "ln -s ../../../../../../../../../..$OUT trap"),
@@ -20,7 +20,7 @@ const HOSTILE: [(&str, &str); 6] = [
 
 type Operation = fn(&Kernel, &TreePath) -> Result<()>;
 
-/// Everything that is done with a path, through the trap and with what it is itself.
+/// Every operation with a path, through the trap and on the trap itself.
 const OPERATIONS: [(&str, Operation); 13] = [
     ("read", |kernel, trap| kernel.read(&trap.join("victim")).map(drop)),
     ("read_at", |kernel, trap| kernel.read_at(&trap.join("victim"), 0, 4).map(drop)),
@@ -43,7 +43,7 @@ const OPERATIONS: [(&str, Operation); 13] = [
     }),
 ];
 
-/// The kernel's side of a tree is the folder `root`, and beside it is what must stay as it is.
+/// Makes the folder `root` of a tree, and beside it files that must not change.
 fn prepare(scratch: &Path, name: &str, script: &str) -> (PathBuf, PathBuf) {
     let (root, outside) = (scratch.join(name).join("root"), scratch.join(name).join("outside"));
     fs::create_dir_all(&root).unwrap();
@@ -63,7 +63,7 @@ fn memory_on(target: &TreePath) -> Mount {
     }
 }
 
-/// What a tree looks like: names, owners, contents, mounts.
+/// A list of a tree: names, owners, contents, mounts.
 fn state(dir: &Path) -> String {
     let shown = dir.display();
     shell(&format!(
@@ -83,7 +83,7 @@ fn nothing_in_a_tree_leads_out_of_it() {
                 let before = state(&outside);
                 for tree in [Tree::os(leaked(&root)), Tree::image(leaked(&root)), Tree::plain(leaked(&root))]
                 {
-                    // It may work, inside; what counts is what is outside.
+                    // It may succeed inside the tree; only the outside is checked.
                     let done = operation(kernel, &tree.at("trap"));
                     assert_eq!(state(&outside), before, "{name} through {trap}: {done:?}");
                     if tree == Tree::plain(tree.root()) || trap == "of another user" {
@@ -100,7 +100,7 @@ fn nothing_in_a_tree_leads_out_of_it() {
     });
 }
 
-/// What looks like configuration may be a pipe that keeps its reader for ever, or a device.
+/// A configuration file may be a FIFO that blocks its reader for ever, or a device.
 #[test]
 fn only_plain_files_are_read() {
     apart(|kernel, scratch| {
@@ -112,7 +112,7 @@ fn only_plain_files_are_read() {
     });
 }
 
-/// A layout as ostree has it: the mount goes where the link leads.
+/// A layout as of ostree: the mount goes to the link's target.
 #[test]
 fn a_link_of_the_image_leads_a_mount_inside_the_os() {
     apart(|kernel, scratch| {

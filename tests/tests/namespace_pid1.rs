@@ -1,5 +1,5 @@
-//! The real init as process 1 of a pid namespace, attacked: whatever happens to it, the machine restarts in bounded time and
-//! has said why. reboot(2) ends such a namespace, and its process 1 shows as ended by SIGHUP then (SIGINT for switched off).
+//! The real init as process 1 of a pid namespace, attacked: whatever happens to it, the machine restarts in bounded time after a
+//! message. reboot(2) ends such a namespace; its process 1 then seems to be ended by SIGHUP (SIGINT for power off).
 
 mod namespace;
 
@@ -16,21 +16,21 @@ use dayfly_qemu::product::Product;
 use namespace::{apart, run};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-/// Much longer than any of them takes, and much shorter than for ever.
+/// Much longer than any of the tests takes.
 const LIMIT: Duration = Duration::from_secs(90);
 const SIGHUP: i32 = 1;
 
-/// The init that takes `dayfly.fault=`, as it is released.
+/// The init that supports `dayfly.fault=`, with the release profile.
 fn init() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| Product::of_checkout().unwrap().init("fault").expect("the init for fault tests"))
 }
 
-/// A terminal: what is written to it is read here, or by nobody.
+/// A terminal: this reads its output, or nothing does.
 struct Terminal {
     path: String,
     text: Arc<Mutex<String>>,
-    /// Keeps it open: the reader would see its end when the last writer leaves.
+    /// Keeps it open: the reader would get an end of file when the last writer closes.
     _writer: File,
     _reader: Option<rustix::fd::OwnedFd>,
 }
@@ -45,7 +45,7 @@ impl Terminal {
         let mut writer = OpenOptions::new().write(true).custom_flags(flags).open(&path).unwrap();
         let text = Arc::new(Mutex::new(String::new()));
         if !is_read {
-            // Full: the next writer waits for ever, or is told so.
+            // Fill it: the next writer waits for ever, or gets an error.
             while writer.write(&[b'x'; 1024]).is_ok() {}
             return Self { path, text, _writer: writer, _reader: Some(master) };
         }
@@ -69,7 +69,7 @@ fn libc_flags() -> i32 {
     (rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::NONBLOCK).bits() as i32
 }
 
-/// What the node is started with. Of the machine's own /proc, /sys and /dev it can change nothing.
+/// The node's environment. It cannot change the machine's own /proc, /sys and /dev.
 const SETUP: &str = r#"
 root=$1 init=$2 console=$3 kmsg=$4 fakes=$5 limit=$6
 mount -t tmpfs -o mode=755 tmpfs "$root" && cd "$root"
@@ -98,9 +98,9 @@ struct Options<'a> {
     cmdline: &'a str,
     /// The kernel's panic timeout before the boot.
     panic: &'a str,
-    /// Somebody reads what it says.
+    /// The test reads the output.
     is_read: bool,
-    /// A command that limits what it may have.
+    /// A command that limits its resources.
     limit: &'a str,
 }
 
@@ -145,25 +145,25 @@ impl Node {
         Self { child, console, kmsg, fakes }
     }
 
-    /// How it ended, in time.
+    /// Waits for the end, in time, and returns the status.
     fn end(&mut self) -> ExitStatus {
         let until = Instant::now() + LIMIT;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(Instant::now() < until, "it goes on: {}\n{}", self.console.text(), self.kmsg.text());
+            assert!(Instant::now() < until, "it does not end: {}\n{}", self.console.text(), self.kmsg.text());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// The machine restarts.
+    /// Asserts that the machine restarts.
     fn restarts(&mut self) {
         let status = self.end();
         assert_eq!(status.signal(), Some(SIGHUP), "{status}: {}\n{}", self.console.text(), self.kmsg.text());
     }
 
-    /// Waits for words, in the kernel log or on the console.
+    /// Waits for a text, in the kernel log or on the console.
     fn says(&self, words: &str) {
         let until = Instant::now() + LIMIT;
         while !self.kmsg.text().contains(words) && !self.console.text().contains(words) {
@@ -176,7 +176,7 @@ impl Node {
         fs::read_to_string(self.fakes.path().join("panic")).unwrap()
     }
 
-    /// Its process 1, in our numbers.
+    /// Its process 1, as a pid of this namespace.
     fn pid(&self) -> u32 {
         let path = format!("/proc/{0}/task/{0}/children", self.child.id());
         fs::read_to_string(path).unwrap().split_whitespace().next().unwrap().parse().unwrap()
@@ -185,7 +185,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // It has ended, where the test was good; its process 1 ends with it (--kill-child).
+        // If the test passed, it has ended; its process 1 ends with it (--kill-child).
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -215,7 +215,7 @@ fn the_kernel_restarts_the_machine_over_the_death_of_process_1() {
     apart(|_, scratch| {
         for (cmdline, before, after) in [
             ("quiet", "0\n", "10\n"),
-            // Somebody has decided.
+            // A timeout that the administrator has set.
             ("panic=0", "0\n", "0\n"),
             ("sysctl.kernel.panic=0", "0\n", "0\n"),
             ("quiet", "-1\n", "-1\n"),
@@ -245,7 +245,7 @@ fn a_signal_from_inside_changes_nothing_unless_it_asks_for_a_restart() {
         ] {
             signal(&format!("-{name}"));
         }
-        // Each was taken before this one, which every thread but one blocks.
+        // Each was accepted before SIGTERM, which every thread but one blocks.
         signal("-TERM");
         node.restarts();
         let (console, log) = (node.console.text(), node.kmsg.text());
@@ -262,15 +262,15 @@ fn a_console_and_a_log_that_nobody_drains_hold_no_restart_up() {
         let mut failed = stuck("panic=1");
         let mut fault = stuck("dayfly.fault=overflow:modules root=live:http://192.0.2.1/os ip=dhcp");
         let mut keys = stuck("dayfly.fault=hang:modules root=live:http://192.0.2.1/os ip=dhcp");
-        // It can say nothing, but it takes Ctrl-Alt-Del once its signals are watched.
+        // It cannot print anything, but accepts Ctrl-Alt-Del once its signals are watched.
         let until = Instant::now() + LIMIT;
         while keys.child.try_wait().unwrap().is_none() {
-            assert!(Instant::now() < until, "it goes on");
+            assert!(Instant::now() < until, "it does not end");
             if let Ok(pids) = fs::read_to_string(format!("/proc/{0}/task/{0}/children", keys.child.id()))
                 && let Some(pid) = pids.split_whitespace().next()
                 && fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "init\n")
             {
-                // It is no longer the shell that sets it up, and may end meanwhile.
+                // By now it is no longer the shell that sets it up. It may end meanwhile.
                 let _ = Command::new("nsenter")
                     .args(["--target", pid, "--pid", "--", "kill", "-INT", "1"])
                     .stderr(Stdio::null())
@@ -287,7 +287,7 @@ fn a_console_and_a_log_that_nobody_drains_hold_no_restart_up() {
 #[test]
 fn a_machine_without_room_for_a_thread_says_so_and_restarts() {
     apart(|_, scratch| {
-        // Enough for the program, and not for one more stack.
+        // Enough for the program, but not for one more stack.
         let limit = "prlimit --as=6000000:6000000";
         let mut node = Node::start(scratch, &Options { cmdline: "panic=1 root=/dev/vda", limit, ..PLAIN });
         node.restarts();
@@ -297,8 +297,8 @@ fn a_machine_without_room_for_a_thread_says_so_and_restarts() {
     });
 }
 
-/// A disk that does not answer: a file system on a file of another one that is frozen. What is written to it waits for ever,
-/// and sync(2) and fsync(2) with it.
+/// A disk that does not answer: a file system on a file of another file system that is frozen. Writes to it wait for ever, and so do
+/// sync(2) and fsync(2).
 struct DeadDisk {
     outer: PathBuf,
     inner: PathBuf,
@@ -317,7 +317,7 @@ impl DeadDisk {
             fs::create_dir_all(folder).unwrap();
             run("mount", &["-o", "loop", image, folder]);
         }
-        // Should this test be killed: a frozen file system holds every sync(2) of the machine up.
+        // If this test is killed: a frozen file system blocks every sync(2) of the machine.
         let thaw = format!("sleep 120; fsfreeze -u {}", outer.display());
         let net = Command::new("setsid").args(["sh", "-c", &thaw]).spawn().unwrap();
         run("fsfreeze", &["--freeze", outer.to_str().unwrap()]);
@@ -329,14 +329,14 @@ impl DeadDisk {
 
 impl Drop for DeadDisk {
     fn drop(&mut self) {
-        // Also after a test that failed: the whole machine's sync(2) waits for this one.
+        // Also after a failed test: the whole machine's sync(2) waits for this disk.
         let _ = Command::new("fsfreeze").arg("--unfreeze").arg(&self.outer).status();
         let _ = self.net.kill();
         let _ = self.net.wait();
     }
 }
 
-/// Whether a process is being killed: what hangs in the kernel dies of it when it comes back.
+/// Whether a process is being killed: a process that hangs in the kernel dies when the call returns.
 fn is_killed(pid: u32) -> bool {
     let Ok(status) = fs::read_to_string(format!("/proc/{pid}/status")) else { return true };
     let has_kill = |line: &str| {
@@ -351,7 +351,7 @@ fn is_killed(pid: u32) -> bool {
 #[test]
 fn a_disk_that_does_not_answer_holds_no_restart_up() {
     apart(|_, scratch| {
-        // Built before the disk is dead: what is written to others waits as well where somebody syncs.
+        // Build before the disk hangs: if another process syncs, writes to other disks wait too.
         init();
         let mut node = {
             let disk = DeadDisk::attach(scratch);
@@ -359,10 +359,10 @@ fn a_disk_that_does_not_answer_holds_no_restart_up() {
             node.says("DAYFLY COULD NOT BOOT THIS NODE");
             let (pid, said) = (node.pid(), Instant::now());
             while !is_killed(pid) {
-                assert!(said.elapsed() < LIMIT, "sync(2) holds it up: {}", node.console.text());
+                assert!(said.elapsed() < LIMIT, "sync(2) blocks it: {}", node.console.text());
                 std::thread::sleep(Duration::from_millis(50));
             }
-            assert!(said.elapsed() > Duration::from_secs(8), "sync(2) did not hang: this shows nothing");
+            assert!(said.elapsed() > Duration::from_secs(8), "sync(2) did not hang, so this tests nothing");
             drop(disk);
             node
         };

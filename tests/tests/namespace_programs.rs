@@ -12,14 +12,14 @@ use namespace::{apart, leaked, run};
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// A root with a shell and the folders that an OS has.
+/// A root with a shell and the folders of an OS.
 fn root(scratch: &Path) -> PathBuf {
     let root = scratch.join("root");
     for dir in ["bin", "dev", "proc", "sys", "tmp"] {
         fs::create_dir_all(root.join(dir)).unwrap();
     }
-    // By a process of its own: what another test starts meanwhile would inherit the file open for writing, and a file
-    // that somebody can write to is not executed (ETXTBSY, execve(2)).
+    // Copy with another process: a program that another test starts meanwhile would inherit the file open for writing, and a file
+    // that is open for writing is not executed (ETXTBSY, execve(2)).
     run("cp", &["/bin/busybox", root.join("bin/busybox").to_str().unwrap()]);
     std::os::unix::fs::symlink("busybox", root.join("bin/sh")).unwrap();
     root
@@ -44,10 +44,10 @@ fn it_finds_itself_in_the_os() {
         for words in ["yes/\n", "/dev/null", "/proc/self/status", "/root\n0022"] {
             assert!(output.text.contains(words), "{words:?} is not in {output:?}");
         }
-        // A program that asks a question gets no answer, and no terminal either.
+        // A program that asks a question gets neither an answer nor a terminal.
         let output = sh(kernel, &root, "read answer || echo nothing; exec 3<>/dev/tty");
         assert!(output.status != 0 && output.text.starts_with("nothing"), "{output:?}");
-        // Its view of the mounts went with it.
+        // Its mount namespace ended with it.
         assert_eq!(run("cat", &["/proc/self/mountinfo"]), before);
 
         fs::remove_dir(root.join("sys")).unwrap();
@@ -57,7 +57,7 @@ fn it_finds_itself_in_the_os() {
     });
 }
 
-/// /usr/local is kept on the state disk: what lay there ran as root before the OS was up.
+/// /usr/local persists on the state disk: its programs ran as root before the OS was up.
 #[test]
 fn programs_are_the_images_and_not_those_of_the_state_disk() {
     apart(|kernel, scratch| {
@@ -80,13 +80,13 @@ fn its_last_words_and_its_status_come_back() {
             Output { status: 7, text: "one\ntwo".to_owned() }
         );
         assert_eq!(sh(kernel, &root, "kill -KILL $$").status, 128 + 9);
-        // Far more than a pipe holds.
+        // Far more than a pipe can buffer.
         let output = sh(kernel, &root, "busybox yes line | busybox head -n 300000; echo the end");
         assert!(output.text.ends_with("line\nthe end") && output.text.len() <= 4096, "{}", output.text.len());
     });
 }
 
-/// Only process 1 has orphans: in any other process, a child that is not ours has somebody who waits for it.
+/// Only process 1 has orphans. In any other process, another child has a thread that waits for it.
 #[test]
 fn a_child_of_somebody_else_is_left_to_them() {
     apart(|kernel, scratch| {
@@ -95,11 +95,11 @@ fn a_child_of_somebody_else_is_left_to_them() {
         let is_dead = || fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap().contains(") Z ");
         let until = Instant::now() + LONG;
         while !is_dead() {
-            assert!(Instant::now() < until, "it goes on");
+            assert!(Instant::now() < until, "it does not end");
             std::thread::sleep(Duration::from_millis(5));
         }
         assert_eq!(sh(kernel, &root, "true").status, 0);
-        assert!(child.wait().expect("its status is ours to take").success());
+        assert!(child.wait().expect("its status is still there").success());
     });
 }
 
@@ -115,7 +115,7 @@ fn one_that_does_not_end_is_ended() {
         assert!(started.elapsed() < Duration::from_secs(30));
         assert_eq!(error.cause, Cause::TimedOut);
         assert!(error.words.contains("within 1 s and was killed; it said: started"), "{error}");
-        // What it leaves behind holds the pipe open, and ends with it.
+        // A process that it leaves behind keeps the pipe open, and is ended with it.
         let started = Instant::now();
         let output = sh(kernel, &root, "busybox sleep 300 & echo $!");
         assert!(started.elapsed() < Duration::from_secs(30));
@@ -126,6 +126,6 @@ fn one_that_does_not_end_is_ended() {
         while runs() && Instant::now() < left {
             std::thread::sleep(Duration::from_millis(10));
         }
-        assert!(!runs(), "process {pid} goes on");
+        assert!(!runs(), "process {pid} still runs");
     });
 }

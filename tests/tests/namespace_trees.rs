@@ -1,4 +1,4 @@
-//! Tree copies against `cp -a`.
+//! Compares copies of trees with `cp -a`.
 
 mod namespace;
 
@@ -10,7 +10,7 @@ use std::path::Path;
 use dayfly_sys::{Devices, Files, Mount, MountFlags, own};
 use namespace::{apart, run, shell, tmpfs};
 
-/// Everything that cp(1) keeps, one of a kind.
+/// One of everything that cp(1) preserves.
 const TREE: &str = r"
     cd $TREE
     mkdir -p deep/er/est plain sockets mount
@@ -52,7 +52,7 @@ fn a_copy_is_what_cp_makes() {
         fs::set_permissions(&tree, std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
         run("cp", &["-a", "--one-file-system", &format!("{}/.", tree.display()), theirs.to_str().unwrap()]);
 
-        // From a tmpfs, and from a squashfs, whose files other calls of the kernel copy.
+        // From a tmpfs, and from a squashfs, for which the kernel uses other calls.
         let file = scratch.join("tree.squashfs");
         run("mksquashfs", &[tree.to_str().unwrap(), file.to_str().unwrap(), "-quiet", "-no-progress"]);
         let device = kernel.attach_loop(&dayfly_sys::Backing::Path(own(file))).unwrap();
@@ -64,7 +64,7 @@ fn a_copy_is_what_cp_makes() {
 
         let expected = listing(&theirs);
         for from in [&tree, &image] {
-            // Twice: the second copy goes over the first.
+            // Twice: the second copy overwrites the first.
             for round in 1..=2 {
                 let copied = kernel.copy_tree(&own(from), &own(&ours), &[]).unwrap();
                 let actual = listing(&ours);
@@ -115,7 +115,7 @@ fn a_single_file_is_copied_with_everything_and_bound() {
             ))
         };
         assert_eq!(look("to"), look("from"));
-        assert!(kernel.copy_file(&own(&from), &own(&to)).is_err(), "what is there is not overwritten");
+        assert!(kernel.copy_file(&own(&from), &own(&to)).is_err(), "an existing file was overwritten");
         kernel
             .mount(&Mount::Bind {
                 source: own(&to),
@@ -142,7 +142,7 @@ fn mounts_and_sockets_stay_behind() {
         kernel.write(&own(tree.join("source/file")), b"x", 0o644).unwrap();
         kernel.mount(&tmpfs(&tree.join("mount"))).unwrap();
         kernel.write(&own(tree.join("mount/file")), b"x", 0o644).unwrap();
-        // The same file system, so that device numbers do not tell.
+        // The same file system, so that device numbers do not differ.
         let flags = MountFlags::default();
         let (source, target) = (tree.join("source"), tree.join("bound"));
         kernel
@@ -154,17 +154,17 @@ fn mounts_and_sockets_stay_behind() {
         assert_eq!(found, ".\n./bound\n./mount\n./source\n./source/file\n");
         assert_eq!((copied.entries, copied.bytes), (4, 1));
 
-        // Nor does a removal enter them.
+        // A removal does not enter them, either.
         let error = kernel.remove_tree(&own(&tree)).unwrap_err();
         assert!(error.to_string().contains("busy"), "{error}");
         assert!(tree.join("mount/file").exists() && tree.join("bound").exists());
-        // What the bind shows went through its other name, which is on this mount.
+        // The files in the bind mount were removed by their other path, which is on this mount.
         assert!(!tree.join("source").exists() || !tree.join("source/file").exists());
     });
 }
 
-/// A process may have 1024 descriptors open, and a path 4096 bytes: trees have neither limit. Copying one of 510 levels failed
-/// with EMFILE.
+/// A process may have 1024 descriptors open, and a path 4096 bytes; trees have neither limit. Copying a tree of 510 levels once
+/// failed with EMFILE.
 #[test]
 fn trees_of_any_depth_are_copied_and_removed() {
     apart(|kernel, scratch| {

@@ -11,7 +11,7 @@ use namespace::{apart, run, shell};
 
 const PAGE: &str = "docs/how-to/packages.md";
 
-/// What is installed, beside what dpkg itself sees to.
+/// The installed files, beside those that dpkg itself manages.
 const EXPECTED: [(&str, &[&str]); 3] = [
     (
         "dayfly_",
@@ -104,7 +104,7 @@ fn packages_install_work_and_go() {
             inside("dayfly explain --cmdline root=live:http://boot/os.squashfs")
                 .contains("exec the OS's init")
         );
-        // The init is found where the package put it.
+        // The init is found at the package's path.
         inside(&format!(
             "dayfly initramfs --kernel {kernel} --profile virtio --ca-bundle none -o /tmp/own.img"
         ));

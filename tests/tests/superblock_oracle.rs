@@ -1,4 +1,4 @@
-//! What we recognize on a disk against blkid and sgdisk, on file systems made by their own tools.
+//! Compares Dayfly's disk recognition with blkid and sgdisk, on file systems made by their own tools.
 
 use std::fs;
 use std::io::Read;
@@ -39,7 +39,7 @@ fn blkid(path: &Path) -> (String, Option<String>, Option<String>) {
 
 const UUID: &str = "1b4e28ba-2fa1-41d2-883f-b9a761bde3fb";
 
-/// What, package, program, size of the device in MiB, arguments; `@` stands for the device.
+/// What, package, program, size of the device in MiB, arguments; `@` is the device.
 const MADE: &[(&str, &str, &str, u64, &[&str])] = &[
     ("ext4", "e2fsprogs", "mkfs.ext4", 8, &["-q", "-L", "state", "-U", UUID, "@"]),
     (
@@ -113,7 +113,7 @@ fn exfat_is_recognized_and_its_label_only_where_it_is_within_reach() {
     let found = superblock::probe(&start(&path, superblock::PROBE_LEN)).unwrap();
     assert_eq!((found.kind.as_str(), found.uuid), (kind.as_str(), uuid));
     assert!(found.label.is_none() || found.label == label);
-    // With the whole device in sight the label is found, wherever the root folder is.
+    // With the whole device available the label is found, wherever the root folder is.
     assert_eq!(superblock::probe(&start(&path, 16 << 20)).unwrap().label, label);
 }
 
@@ -131,7 +131,7 @@ fn images_are_recognized_with_their_length_and_compression() {
         let head = start(&path, 4096);
         let needs: Vec<&str> = superblock::kernel_needs(&head).iter().map(|need| need.what).collect();
         assert_eq!(needs, [compression]);
-        // mksquashfs pads to 4 KiB behind what it counts.
+        // mksquashfs pads to 4 KiB behind the length that it stores.
         let len = superblock::image_len(&head).unwrap();
         assert_eq!(len.next_multiple_of(4096), fs::metadata(&path).unwrap().len(), "{compression}");
         assert_eq!(superblock::probe(&head).unwrap().kind.as_str(), blkid(&path).0);

@@ -1,4 +1,4 @@
-//! The settings files of docs/examples, by the commands that stand in them.
+//! The settings files of docs/examples, checked by the commands in their comments.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -13,7 +13,7 @@ fn explain(cmdline: &str) -> (bool, String, String) {
     (output.status.success(), text(&output.stdout), text(&output.stderr))
 }
 
-/// A place that is new in the table of sources needs an argument that stands for it.
+/// A new kind in the table of sources needs an argument of `explain`.
 #[test]
 fn every_place_of_settings_has_an_argument() {
     let help = Command::new(env!("CARGO_BIN_EXE_dayfly")).args(["explain", "--help"]).output().unwrap();

@@ -1,4 +1,4 @@
-//! What `--help` says and what docs/reference/commands.md says are the same options.
+//! `--help` and docs/reference/commands.md have the same options.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// The folder of the page docs/how-to/ipxe.md, with files that have no more than their first bytes.
+/// The folder of the page docs/how-to/ipxe.md, with files that have only their first bytes.
 fn folder() -> TempDir {
     let dir = tempfile::tempdir().expect("a folder");
     let kernel = [&[0; 0x202][..], b"HdrS"].concat();
@@ -42,7 +42,7 @@ fn refused(dir: &Path, args: &[&str]) -> String {
 
 const URL: [&str; 2] = ["--url", "http://192.0.2.1:8080/"];
 
-/// The page shows what the command prints.
+/// The page has the output of the command.
 #[test]
 fn the_script_is_the_one_of_the_docs() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/how-to/ipxe.md");
@@ -95,7 +95,7 @@ fn what_is_missing_or_ambiguous_is_named() {
     assert!(chosen("notes").contains("neither a squashfs nor an erofs"));
     let image = fs::read(path("os.squashfs")).expect("was there");
     fs::write(path("half.squashfs"), &image[..95]).expect("a file");
-    assert!(chosen("half.squashfs").contains("95 bytes of the 96"));
+    assert!(chosen("half.squashfs").contains("95 bytes, but its superblock says 96"));
 
     fs::remove_file(path("half.squashfs")).expect("was there");
     fs::remove_file(path("os.squashfs")).expect("was there");
@@ -111,7 +111,7 @@ fn what_is_missing_or_ambiguous_is_named() {
     assert!(elsewhere.0 && elsewhere.1.contains("/${mac}.toml || goto"), "{elsewhere:?}");
 }
 
-/// A slip of the pen shows here, not at the node's console.
+/// An error in the command line is found here, not at the node's console.
 #[test]
 fn what_a_node_would_refuse_is_refused() {
     let dir = folder();
@@ -119,7 +119,7 @@ fn what_a_node_would_refuse_is_refused() {
     assert!(error.contains("refuse") && error.contains("config.value"), "{error}");
     let (ok, _, err) = dayfly(dir.path(), &[&URL[..], &["--cmdline", "dayfly.hostnam=x"]].concat());
     assert!(ok && err.contains("warning: ") && err.contains("hostname"), "{err}");
-    // What iPXE will fill in is not judged.
+    // Values that iPXE fills in are not checked.
     let (ok, _, err) = dayfly(dir.path(), &[&URL[..], &["--cmdline", "nameserver=${dns}"]].concat());
     assert!(ok && err == "hashing ./os.squashfs\n", "{err}");
 }

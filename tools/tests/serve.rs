@@ -1,4 +1,4 @@
-//! `dayfly serve` as a user runs it: the real program, asked over real connections.
+//! `dayfly serve` as a user runs it: the real program, over real connections.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,7 +13,7 @@ use dayfly_qemu::server::HttpServer;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Long enough for any host; nothing waits for it when all is well.
+/// Long enough for any host; a test that passes does not wait for it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Server {
@@ -69,7 +69,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // A test may have ended it.
+        // The test may have ended it.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -81,7 +81,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// The whole of what comes back to one request on a connection of its own.
+/// The complete answer to one request on its own connection.
 fn ask(address: SocketAddr, request: &str) -> String {
     let mut stream = connect(address);
     stream.write_all(format!("{request}\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes()).expect("sent");
@@ -169,7 +169,7 @@ fn requests_follow_each_other_on_one_connection() {
     let outer = site();
     let server = Server::local(&outer.path().join("www"));
     let mut stream = server.connect();
-    // Two at once, the second one in pieces; a 304 has no body to get out of step with.
+    // Two requests at once, the second one in pieces; a 304 has no body that could be misread as the next answer.
     let first = "GET /a%20b HTTP/1.1\r\nHost: x\r\n\r\nGET /a%20b HTTP/1.1\r\nHost: x\r\nIf-None-";
     stream.write_all(first.as_bytes()).expect("sent");
     stream.write_all(b"Match: *\r\n\r\nGET /nothing HTTP/1.0\r\n\r\n").expect("sent");
@@ -180,7 +180,7 @@ fn requests_follow_each_other_on_one_connection() {
     assert_eq!(statuses, ["200", "304", "404"], "{answers}");
 }
 
-/// A client that leaves in the middle is told of with how far it came, and holds nobody up.
+/// The log shows how far a client came that leaves in the middle; other clients are not delayed.
 #[test]
 fn a_cut_transfer_shows() {
     const SIZE: u64 = 64 << 20;
@@ -198,7 +198,7 @@ fn a_cut_transfer_shows() {
     assert!(cut.contains(&format!(" of {SIZE} ")) && cut.contains(" cut: "), "{cut}");
 }
 
-/// Somebody else's HTTP client, the one of the init: the whole file, and the rest of it after half.
+/// An independent HTTP client, the one of the init: the whole file, and its second half.
 #[test]
 fn another_client_agrees() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -220,8 +220,8 @@ fn another_client_agrees() {
     assert!(rest(&etag) == (200, bytes), "the rest of another file");
 }
 
-/// nginx gets the same requests. Left out is where it does otherwise: it sends several ranges as parts, and answers
-/// malformed ones with 416; RFC 9110 (section 14.2) lets both be ignored.
+/// nginx gets the same requests, except where it differs: it sends several ranges as parts, and answers malformed ones with 416.
+/// RFC 9110 (section 14.2) allows a server to ignore both.
 #[test]
 fn nginx_agrees() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -273,7 +273,7 @@ fn nginx_agrees() {
         let seen = |address: SocketAddr| {
             let answer = ask(address, &request);
             let is_file = status(&answer).starts_with('2');
-            // What an error says is each server's own.
+            // The text of an error is each server's own.
             let own = |text: &str| if is_file { text.to_owned() } else { String::new() };
             let length = field(&answer, "Content-Length").map(own);
             let range = field(&answer, "Content-Range").map(str::to_owned);

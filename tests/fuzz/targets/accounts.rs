@@ -1,4 +1,4 @@
-//! passwd, group and shadow: a password lands in its user's line, and no other line changes.
+//! passwd, group and shadow: a password goes into its user's line, and no other line changes.
 #![no_main]
 
 use dayfly_formats::accounts;
@@ -10,7 +10,7 @@ fuzz_target!(|input: (&str, &str)| {
     if let Some(user) = accounts::user(text, name) {
         assert!(user.name == name || name.parse() == Ok(user.uid));
     }
-    // The settings take no other names and hashes.
+    // The settings accept no other names and hashes.
     if name.is_empty() || name.contains([':', '\n', '\r']) {
         return;
     }

@@ -1,4 +1,4 @@
-//! Any text is a command line; what it says about one key is consistent.
+//! Any text is a command line; all queries about one key agree.
 #![no_main]
 
 use dayfly_formats::cmdline::{Cmdline, same_key};
@@ -9,7 +9,7 @@ fuzz_target!(|text: &str| {
     for word in line.words() {
         assert!(!word.key.is_empty() || word.value.is_some(), "an empty word");
         assert!(same_key(&word.key, &word.key.replace('-', "_")));
-        let last = line.last(&word.key).expect("a word that is there is found");
+        let last = line.last(&word.key).expect("an existing word is found");
         assert!(same_key(&last.key, &word.key));
     }
 });

@@ -1,11 +1,11 @@
-//! Credentials in OEM strings: what is taken has a name that systemd takes, and an error has no part of the value in it.
+//! Credentials in OEM strings: an accepted one has a name that systemd accepts, and an error contains no part of the value.
 #![no_main]
 
 use dayfly_formats::credential::{Credential, check_name};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|string: &[u8]| {
-    // Without the prefix the fuzzer would have to find it; with it every input reaches the parser.
+    // With the prefix every input reaches the parser; without it the fuzzer would have to find the prefix.
     for prefix in ["", "io.systemd.credential:", "io.systemd.credential.binary:"] {
         let string = [prefix.as_bytes(), string].concat();
         match Credential::from_oem_string(&string) {

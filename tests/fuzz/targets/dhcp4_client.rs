@@ -1,7 +1,7 @@
-//! The DHCP client among servers that do anything: it never sends twice at once, never stops before it has a lease, and
-//! never takes one that it did not ask for.
+//! The DHCP client with servers that answer anything: it never sends twice at once, never stops before it has a lease, and
+//! never accepts a lease that it did not request.
 //!
-//! The input is a list of events: a wait in units of 100 ms, what to answer, how many bytes of options follow, and those.
+//! The input is a list of events: a wait in units of 100 ms, the kind of answer, the number of bytes of options, and these bytes.
 #![no_main]
 
 use std::net::Ipv4Addr;
@@ -39,7 +39,7 @@ fuzz_target!(|input: &[u8]| {
         answer.options.set(54, [10, 0, 0, 1 + (what >> 6)]);
         answer.options.set(51, [0, 0, 14, what]);
         let mut payload = answer.encode();
-        // The fuzzer's options come after ours, in place of the end: a code that is there already is prolonged.
+        // The fuzzer's options follow the test's, in place of the end option; an option code that exists already gets longer.
         let end = payload.iter().rposition(|byte| *byte == 255).expect("an end option");
         payload.splice(end.., options.iter().copied());
         let received = client.receive(now, &payload);

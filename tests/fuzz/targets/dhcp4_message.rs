@@ -1,4 +1,4 @@
-//! DHCP messages: one that is read can be written and read again, and a lease holds only text fit for files.
+//! DHCP messages: a message that can be read can be written and read again, and a lease has only text that is safe in files.
 #![no_main]
 
 use dayfly_formats::dhcp4::{Lease, Message};

@@ -1,4 +1,4 @@
-//! Answers of name servers, and the files that name them: whatever comes, an address is one of the family that was asked for.
+//! Answers of name servers, and the files that name servers are read from: any address has the requested family.
 #![no_main]
 
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! fstab files: a rewritten one has the same entries, but for those that were told to go, and what is told to be read-only is.
+//! fstab files: a rewritten one has the same entries, except for the removed ones, and entries to be read-only are read-only.
 #![no_main]
 
 use dayfly_formats::fstab::{Fate, entries, rewrite};

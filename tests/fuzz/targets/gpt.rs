@@ -1,4 +1,4 @@
-//! GUID partition tables, as they are and with the checksums put right, which a fuzzer would never guess.
+//! GUID partition tables, as they are and with corrected checksums, which a fuzzer would never guess.
 #![no_main]
 
 use dayfly_formats::gpt::parse;
@@ -14,7 +14,7 @@ fn number(disk: &[u8], at: usize) -> usize {
     u32::from_le_bytes(disk[at..at + 4].try_into().expect("four bytes")) as usize
 }
 
-/// Puts both checksums right for sectors of 512 bytes, where the table lies within the bytes.
+/// Corrects both checksums for sectors of 512 bytes, if the table is within the bytes.
 fn seal(disk: &mut [u8]) {
     if disk.len() < 1024 {
         return;

@@ -1,4 +1,4 @@
-//! ifupdown's file: a method that comes out is a word of the text, and a comment changes nothing.
+//! ifupdown's file: a method that the parser returns is a word of the text, and a comment changes nothing.
 #![no_main]
 
 use dayfly_formats::interfaces_file::methods;

@@ -1,4 +1,4 @@
-//! `ip=`: what is accepted prints as something that means the same, and keeps the promises of its fields.
+//! `ip=`: an accepted value prints as text with the same meaning, and each field keeps its invariants.
 #![no_main]
 
 use dayfly_formats::ip::{IpArg, Method};

@@ -1,4 +1,4 @@
-//! kubeconfigs, what is in them, and tokens that hold them: any text has an answer.
+//! kubeconfigs, their contents, and tokens that contain them: every text gives a result or an error, never a panic.
 #![no_main]
 
 use dayfly_formats::{k0s_token, kubeconfig, pem};

@@ -1,5 +1,5 @@
-//! `Location` fields of redirects: what is followed is an absolute http URL of printable ASCII, and stays what it is when it
-//! is followed again.
+//! `Location` fields of redirects: an accepted one is an absolute http URL of printable ASCII, and is unchanged when it is
+//! followed again.
 #![no_main]
 
 use dayfly_formats::location::follow;

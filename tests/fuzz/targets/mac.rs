@@ -1,4 +1,4 @@
-//! MAC addresses and `BOOTIF=`: what is accepted prints as the same address.
+//! MAC addresses and `BOOTIF=`: an accepted text prints as the same address.
 #![no_main]
 
 use dayfly_formats::mac::Mac;

@@ -1,6 +1,6 @@
-//! depmod's and modprobe's files, as any image may hold them: the table is built, asked and written without a panic.
+//! depmod's and modprobe's files, with any contents: the table is built, queried and written without a panic.
 //!
-//! The input is parts separated by a line `%%`: dep, alias, softdep, builtin, builtin.modinfo, a modprobe.d file, a name or
+//! The input has parts that are separated by a line `%%`: dep, alias, softdep, builtin, builtin.modinfo, a modprobe.d file, a name or
 //! modalias to look up, and an index as the table writes it.
 #![no_main]
 
@@ -22,11 +22,11 @@ fuzz_target!(|text: &str| {
     let query = part();
     let table = Table::from_kernel(&files, &conf);
     for name in table.lookup(query) {
-        // An error names a loop or a missing module; it must only not be a panic.
+        // An error names a loop or a missing module. It must only not panic.
         let _ = table.load_order(&name);
     }
-    // What depmod never writes (blanks in an alias, an empty name) may be lost on the first way through the index, and
-    // nothing more on the second. Control characters other than line ends, tabs and NUL are held to no law but "no panic".
+    // Input that depmod never writes (blanks in an alias, an empty name) may be lost on the first way through the index, but
+    // nothing more on the second. With control characters other than line ends, tabs and NUL, only the absence of panics is checked.
     let once = Table::decode(&table.encode()).expect("the table's own index is read");
     let written = once.encode();
     let twice = Table::decode(&written).expect("the index of an index is read");

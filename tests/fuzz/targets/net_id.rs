@@ -1,7 +1,7 @@
-//! Names of network cards: whatever sysfs, drivers and firmware say, a name is one that an interface can have.
+//! Names of network interfaces: whatever sysfs, drivers and firmware contain, a name is valid for an interface.
 //!
 //! The input is the device's folder, then files as `\n%NAME CONTENT` and slots as `\n%slot NUMBER ADDRESS`. A NAME is the end
-//! of a path, so that one file can be there for every folder.
+//! of a path, so that one file can exist for every folder.
 #![no_main]
 
 use dayfly_formats::net_id::names;
@@ -39,7 +39,7 @@ fuzz_target!(|input: &[u8]| {
         }
     }
     let read = |path: &str| {
-        // Only the card's own files and those of what it hangs on.
+        // Only files of the interface itself and of its parent devices.
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
         let folder = folder.strip_suffix("/firmware_node").unwrap_or(folder);
         assert!(device.starts_with(folder), "{path} of {device}");
@@ -65,13 +65,13 @@ fuzz_target!(|input: &[u8]| {
         let rest = ["en", "wl", "ww"].iter().find_map(|prefix| name.strip_prefix(prefix));
         assert!(rest.is_some_and(|rest| letters.iter().any(|letter| rest.starts_with(letter))), "{name:?}");
     }
-    // A firmware's number is told only where it says something else, and no card is called by it alone.
+    // The firmware's number is returned only if it differs, and it is never an interface's only name.
     assert!(found.firmware_slot.is_none() || found.firmware_slot != found.slot && found.path.is_some());
     if let Some(mac) = &found.mac {
         assert!(mac.len() == 15 && mac[3..].bytes().all(|byte| byte.is_ascii_hexdigit()), "{mac:?}");
         assert_eq!(if found.is_usb { all.first() } else { all.last() }, Some(&mac.as_str()));
     }
-    // No Ethernet, no name.
+    // An interface that is not Ethernet gets no name.
     if read(&format!("{device}/type")).is_none_or(|kind| String::from_utf8_lossy(&kind).trim() != "1") {
         assert!(all.is_empty(), "{all:?}");
     }

@@ -1,4 +1,4 @@
-//! Network files: a comment changes nothing, and what names a card by its address is for named cards or for none of ours.
+//! Network files: a comment changes nothing, and a file that matches by MAC address matches named interfaces only, or none.
 #![no_main]
 
 use dayfly_formats::mac::Mac;

@@ -1,4 +1,4 @@
-//! Any command line and any settings file give settings that can be shown; without a refusal they give a plan that can be run
+//! Any command line and any settings file give settings that can be printed; if none is refused, they give a plan that can be run
 //! and printed.
 //!
 //! The input is the command line and, after a line `%%`, the settings file.
@@ -11,7 +11,7 @@ use dayfly_formats::mac::Mac;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    // As the init reads /proc/cmdline and the file.
+    // Decoded as the init reads /proc/cmdline and the file.
     let text = String::from_utf8_lossy(bytes);
     let mut facts = match text.split_once("\n%%\n") {
         Some((cmdline, file)) => Facts::from_cmdline(cmdline).with_file(file),
@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(
         (settings.clone(), problems.clone()),
         settings::gather(&facts),
-        "the same facts gave other settings"
+        "the same facts gave different settings"
     );
     for problem in &problems {
         assert!(!problem.to_string().is_empty());
@@ -47,7 +47,7 @@ fuzz_target!(|bytes: &[u8]| {
         for need in &step.needs {
             assert!(earlier.contains(need), "{} needs {need}, which is not before it", step.id);
         }
-        assert!(earlier.insert(step.id), "two steps are called {}", step.id);
+        assert!(earlier.insert(step.id), "two steps have the name {}", step.id);
     }
     assert!(!plan.steps.is_empty() && plan.rows().len() >= plan.steps.len() && !plan.lines().is_empty());
 });

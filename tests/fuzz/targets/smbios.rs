@@ -1,4 +1,4 @@
-//! SMBIOS tables: whatever the firmware says, strings are parts of the table and identifiers are printable.
+//! SMBIOS tables: whatever the firmware contains, strings are parts of the table and identifiers are printable.
 //!
 //! The input is the entry point's first 32 bytes, then the table.
 #![no_main]

@@ -1,7 +1,7 @@
-//! Superblocks, a member's marks and what is blank: any device is recognized or not.
+//! Superblocks, the marks of members of RAID or LVM, and blank disks: every device is recognized or not, without a panic.
 //!
-//! The first byte of the input chooses where on an empty device the rest lies, so that the fuzzer reaches what is kept
-//! 64 KiB inside with short inputs.
+//! The first byte of the input chooses where on an empty device the rest is, so that short inputs reach structures that
+//! are 64 KiB inside.
 #![no_main]
 
 use std::convert::Infallible;
@@ -36,7 +36,7 @@ fuzz_target!(|input: &[u8]| {
         btrfs_devices(device);
         xfs_has_ftype(device);
         mbr::part_uuid(device, u32::from(place));
-        // The same as the end of a disk, and as its middle.
+        // The same bytes as the end of a disk, and in its middle.
         let len = device.len() as u64;
         let read = |offset: u64, count: usize| {
             let bytes = usize::try_from(offset).ok().and_then(|from| device.get(from..)).unwrap_or_default();
@@ -44,7 +44,7 @@ fuzz_target!(|input: &[u8]| {
         };
         let member = member_of(len, read);
         assert!(member.is_ok_and(|name| name.is_none_or(|name| !name.is_empty())));
-        // A device that short is looked at from end to end: it is blank if all of it is zero, and only then.
+        // A device this short is read completely: it is blank if and only if all of it is zero.
         let is_zero = device.iter().all(|byte| *byte == 0);
         assert_eq!(check(len, u64::from(place), read).is_ok(), is_zero);
         assert_eq!(judge::<Infallible>(u64::MAX, 1 << 40, device).is_none(), is_zero);

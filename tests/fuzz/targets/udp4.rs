@@ -1,10 +1,10 @@
-//! IPv4 and UDP packets: what passes the checks passes without them, and can be written and read again.
+//! IPv4 and UDP packets: a packet that passes the checks also passes without them, and can be written and read again.
 #![no_main]
 
 use dayfly_formats::udp4::{Checksum, encode, parse};
 use libfuzzer_sys::fuzz_target;
 
-/// Makes the header's checksum right, which a fuzzer rarely guesses.
+/// Corrects the header's checksum, which a fuzzer rarely guesses.
 fn seal(packet: &mut [u8]) {
     let length = packet.first().map_or(0, |first| usize::from(first & 15) * 4);
     if length < 20 || packet.len() < length {

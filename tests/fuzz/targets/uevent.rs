@@ -1,4 +1,4 @@
-//! Uevents from netlink and from /sys: what is read agrees with its own fields.
+//! Uevents from netlink and from /sys: a parsed event agrees with its own fields.
 #![no_main]
 
 use dayfly_formats::uevent::{parse, parse_file};

@@ -1,4 +1,4 @@
-//! Units: every name that comes out is a word of the text, and a comment changes nothing.
+//! Units: every name that the parser returns is a word of the text, and a comment changes nothing.
 #![no_main]
 
 use dayfly_formats::unit_file::Install;

@@ -1,4 +1,4 @@
-//! X.509 certificates: whatever is on the disk, a certificate's parts are parts of it.
+//! X.509 certificates: for any bytes of a disk, the parts of a certificate are parts of its bytes.
 #![no_main]
 
 use dayfly_formats::x509::Certificate;
@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
     ] {
         assert!(within(part));
     }
-    // One that names itself as its issuer does so by name.
+    // A self-issued certificate names itself as its issuer.
     if certificate.names_issuer(&certificate) == Some(true) {
         assert_eq!(certificate.issuer, certificate.subject);
     }

@@ -1,4 +1,4 @@
-//! Requests to the API server as a node makes them, and as nobody should.
+//! Requests to the API server, as a node makes them and as an attacker might.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,16 +14,16 @@ use dayfly_qemu::{
 };
 use serde_json::{Value, json};
 
-/// What a node asks for; the kubelet's own list.
+/// The usages that a node requests; the kubelet's own list.
 pub const USAGES: &[&str] = &["digital signature", "key encipherment", "client auth"];
 const REQUESTS: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
-/// How long a certificate may take: 0.2 s, 5 s after the controllers were started.
+/// How long a certificate may take. It takes 0.2 s, or 5 s directly after the start of the controllers.
 const SIGNING: Duration = Duration::from_secs(60);
 
-/// Who asks.
+/// The sender of a request.
 #[derive(Clone)]
 pub enum Who {
-    /// Somebody without a credential.
+    /// A client without a credential.
     Nobody,
     /// A bootstrap token.
     Token(String),
@@ -47,15 +47,15 @@ impl From<&Token> for Who {
 pub struct Answer {
     /// The status.
     pub status: u16,
-    /// The body, null where it is not JSON.
+    /// The body, null if it is not JSON.
     pub body: Value,
 }
 
-/// Asks the API server; an error is one of the connection.
+/// Sends a request to the API server. An error is one of the connection.
 pub fn ask(ca: &Path, who: &Who, method: &str, path: &str, body: Option<&Value>) -> Result<Answer> {
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--show-error", "--max-time", "60", "--write-out", "\n%{http_code}"]);
-    // Over HTTP/2, a refusal that comes before the body was read is an error of the stream to curl 7.88.
+    // Over HTTP/2, curl 7.88 reports a refusal before the body was read as a stream error.
     curl.arg("--http1.1").arg("--cacert").arg(ca).args(["--request", method]);
     match who {
         Who::Nobody => {}
@@ -78,7 +78,7 @@ pub fn ask(ca: &Path, who: &Who, method: &str, path: &str, body: Option<&Value>)
     Ok(Answer { status: status.parse()?, body: serde_json::from_str(body).unwrap_or_default() })
 }
 
-/// Makes a key in `folder` and a request for a certificate of `node` with it; gives the key and what is posted.
+/// Makes a key in `folder` and a certificate request for `node` with it; returns the key and the object to POST.
 pub fn signing_request(folder: &Path, name: &str, node: &str, usages: &[&str]) -> Result<(PathBuf, Value)> {
     let key = folder.join(format!("{name}.key"));
     let mut openssl = Command::new("openssl");
@@ -101,7 +101,7 @@ pub fn signing_request(folder: &Path, name: &str, node: &str, usages: &[&str]) -
     Ok((key, object))
 }
 
-/// Has a certificate for `node` made, and gives who one is with it.
+/// Gets a certificate for `node`, and returns the sender that has it.
 pub fn join(
     cluster: &ControlPlane,
     folder: &Path,

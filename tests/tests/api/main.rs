@@ -1,7 +1,7 @@
-//! What a real API server lets a node do that joins, reboots and joins again: the rules that the init's Kubernetes step is built on,
-//! asked with plain requests of a control plane without nodes. `tests/run api`, half a minute.
+//! What a real API server allows a node to do that joins, reboots and joins again. The init's Kubernetes step relies on these rules.
+//! They are checked with plain requests to a control plane without nodes. `tests/run api`, half a minute.
 //!
-//! A rule that a newer Kubernetes changes fails here by name, long before a node that was built on it does.
+//! If a newer Kubernetes changes a rule, it fails here by name, long before a node that relies on it does.
 
 mod client;
 mod rules;
@@ -20,12 +20,12 @@ use dayfly_qemu::{
 };
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 
-/// A rule: its name and how it is asked.
+/// A rule: its name and its check.
 type Rule = (&'static str, fn(&mut ControlPlane) -> Result<()>);
 
 fn main() -> Result<()> {
     let mut arguments = Arguments::from_args();
-    // One control plane for all, in the network of one thread.
+    // One control plane for all rules, in the network of one thread.
     arguments.test_threads = Some(1);
     let Some(parts) = Parts::cached()? else {
         eprintln!(
@@ -36,7 +36,7 @@ fn main() -> Result<()> {
         libtest_mimic::run(&arguments, skipped.collect()).exit();
     };
     if !rustix::process::geteuid().is_root() {
-        // Root of a user namespace may have networks of its own.
+        // Root of a user namespace may create networks.
         let mut again = Command::new("unshare");
         again
             .args(["--user", "--map-root-user"])

@@ -33,10 +33,10 @@ pub const RULES: &[Rule] = &[
 
 const TWO_USAGES: &[&str] = &["digital signature", "client auth"];
 
-/// Somebody asks for something, and the status is…
+/// What is requested, by whom, method, path, body, and the expected status.
 type Row<'a> = (&'a str, &'a Who, &'a str, &'a str, Option<Value>, u16);
 
-/// Asks for each row; the error lists all that were answered otherwise.
+/// Sends the request of each row; the error lists all with another status.
 fn table(cluster: &ControlPlane, rows: &[Row<'_>]) -> Result<()> {
     let mut wrong = Vec::new();
     for (what, who, method, path, body, expected) in rows {
@@ -50,7 +50,7 @@ fn table(cluster: &ControlPlane, rows: &[Row<'_>]) -> Result<()> {
     Ok(())
 }
 
-/// A node of that name that has joined and registered itself; with the token it joined by.
+/// A node of that name that has joined and registered itself, and the token by which it joined.
 fn joined(cluster: &ControlPlane, folder: &Path, name: &str) -> Result<(Who, Who)> {
     let token = Who::from(&cluster.token(Validity::Hour)?);
     let who = join(cluster, folder, &format!("{name}-first"), name, &token, USAGES)?;
@@ -76,7 +76,7 @@ fn joining_again_keeps_the_node(cluster: &mut ControlPlane) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (_, token) = joined(cluster, folder.path(), "again")?;
     let before = uid(cluster, "again")?;
-    // A reboot that lost /var: a new key, a new request, the Node still there.
+    // A reboot that lost /var: a new key, a new request, and the Node still exists.
     let who = join(cluster, folder.path(), "again-second", "again", &token, USAGES)?;
     table(
         cluster,
@@ -85,8 +85,8 @@ fn joining_again_keeps_the_node(cluster: &mut ControlPlane) -> Result<()> {
             ("reading the own Node", &who, "GET", "/api/v1/nodes/again", None, 200),
         ],
     )?;
-    ensure!(uid(cluster, "again")? == before, "another uid");
-    // A renewal is asked for with the certificate that ends.
+    ensure!(uid(cluster, "again")? == before, "the uid has changed");
+    // A node renews its certificate with the one that expires.
     join(cluster, folder.path(), "again-third", "again", &who, USAGES)?;
     Ok(())
 }
@@ -166,7 +166,7 @@ fn names(cluster: &mut ControlPlane) -> Result<()> {
             ("a token deleting a Node", &token, "DELETE", "/api/v1/nodes/one", None, 403),
         ],
     )?;
-    // Whoever holds a token can become any node: it is a secret of the whole cluster.
+    // The holder of a token can become any node: the token is a secret of the whole cluster.
     join(cluster, folder.path(), "impostor", "two", &token, USAGES).map(|_| ())
 }
 
@@ -188,7 +188,7 @@ fn credentials(cluster: &mut ControlPlane) -> Result<()> {
     )
 }
 
-/// A node's certificate of a CA that the cluster does not know.
+/// A node's certificate from a CA that the cluster does not know.
 fn stranger(folder: &Path) -> Result<Who> {
     let (certificate, key) = (folder.join("stranger.crt"), folder.join("stranger.key"));
     let mut openssl = Command::new("openssl");
@@ -208,7 +208,7 @@ fn stranger(folder: &Path) -> Result<Who> {
     Ok(Who::Node { certificate, key })
 }
 
-/// For ten seconds after its last use, says the server's source. How long it was is printed, not asserted.
+/// According to the server's source, for ten seconds after the last use. The measured time is printed, not asserted.
 fn a_revoked_token_is_remembered(cluster: &mut ControlPlane) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let token = cluster.token(Validity::Hour)?;
@@ -228,7 +228,7 @@ fn a_revoked_token_is_remembered(cluster: &mut ControlPlane) -> Result<()> {
             201 if revoked.elapsed() < Duration::from_secs(60) => {
                 std::thread::sleep(Duration::from_millis(500));
             }
-            other => bail!("{other} {:.1} s after the token was taken back", revoked.elapsed().as_secs_f32()),
+            other => bail!("{other} {:.1} s after the token was revoked", revoked.elapsed().as_secs_f32()),
         }
     }
     eprintln!("    a_revoked_token_is_remembered: refused after {:.1} s", revoked.elapsed().as_secs_f32());
@@ -243,11 +243,11 @@ fn the_server_restarts(cluster: &mut ControlPlane) -> Result<()> {
     let refused = ask(&cluster.ca(), &who, "GET", "/healthz", None);
     ensure!(refused.is_err(), "a server that was stopped answers {refused:?}");
     cluster.start_api()?;
-    ensure!(uid(cluster, "patient")? == before, "another uid");
+    ensure!(uid(cluster, "patient")? == before, "the uid has changed");
     table(cluster, &[("the certificate is still good", &who, "GET", "/api/v1/nodes/patient", None, 200)])
 }
 
-/// The last one: after it, nothing of the others is left.
+/// This rule is the last one: it removes everything of the others.
 fn another_ca_at_the_same_address(cluster: &mut ControlPlane) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (who, token) = joined(cluster, folder.path(), "orphan")?;
@@ -255,7 +255,7 @@ fn another_ca_at_the_same_address(cluster: &mut ControlPlane) -> Result<()> {
     fs::copy(cluster.ca(), &old)?;
     cluster.found_anew()?;
     let distrust = ask(&old, &who, "GET", "/healthz", None);
-    ensure!(distrust.is_err(), "the old CA still vouches for the server: {distrust:?}");
+    ensure!(distrust.is_err(), "the old CA still verifies the server: {distrust:?}");
     table(
         cluster,
         &[
@@ -264,10 +264,10 @@ fn another_ca_at_the_same_address(cluster: &mut ControlPlane) -> Result<()> {
         ],
     )?;
     ensure!(cluster.node("orphan")?.is_none(), "the new cluster knows the old one's node");
-    // Both CAs are called the same; only their keys tell them apart.
+    // Both CAs have the same name; only their keys differ.
     let subject =
         |ca: &Path| output(Command::new("openssl").args(["x509", "-noout", "-subject", "-in"]).arg(ca), b"");
-    ensure!(subject(&old)? == subject(&cluster.ca())?, "the CAs have names of their own");
+    ensure!(subject(&old)? == subject(&cluster.ca())?, "the CAs have different names");
     joined(cluster, folder.path(), "orphan")?;
     Ok(())
 }

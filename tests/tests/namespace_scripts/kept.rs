@@ -1,4 +1,4 @@
-//! What an enemy left in /var.
+//! Files that an attacker left in /var.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::namespace::{apart, run, shell};
 use crate::node::{Node, TREE, enemy, git, outcome, reboot, run_script, said};
 
-/// The tree of yesterday with a configuration that has Git run commands, in every way that it knows.
+/// The tree of an earlier boot with a configuration that has Git run commands, in every way that Git has.
 #[test]
 fn a_kept_configuration_runs_nothing() {
     for attack in [
@@ -33,7 +33,7 @@ fn a_kept_configuration_runs_nothing() {
             let node = Node::new(scratch);
             outcome(&run_script(), "ran", "");
             reboot();
-            // As an older Dayfly kept it, and where this one does.
+            // Where an older Dayfly stored it, and where this one does.
             let real = format!("{TREE}.git");
             for folder in [real.clone(), format!("{TREE}/.git")] {
                 if Path::new(&folder).is_file() {
@@ -67,7 +67,7 @@ fn a_kept_configuration_runs_nothing() {
     }
 }
 
-/// Files of the kept tree that Git is told not to look at: its index, its excludes, its objects.
+/// Files of the persistent tree that Git is told to ignore: its index, its excludes, its objects.
 #[test]
 fn a_kept_program_that_is_not_the_repositorys_does_not_run() {
     apart(|_, scratch| {
@@ -77,7 +77,7 @@ fn a_kept_program_that_is_not_the_repositorys_does_not_run() {
         enemy(&format!("{TREE}/run.sh"));
         reboot();
         outcome(&run_script(), "diverged", "changes that are in no commit");
-        // The record of its commit is the enemy's too: it may keep the node from running, not make it run.
+        // The attacker also controls the record of the commit: that may keep the node from running the script, but not make it run.
         let record = format!("{TREE}.commit");
         for text in
             ["", "main", "--help", "$(touch /run/pwned)", "\0\u{7f}\n", &"f".repeat(40), &"0".repeat(64)]
@@ -89,7 +89,7 @@ fn a_kept_program_that_is_not_the_repositorys_does_not_run() {
         }
         run("rm", &["-rf", TREE, &record]);
         outcome(&run_script(), "ran", "");
-        // Ignored files are no part of the new tree.
+        // Ignored files are not part of the new tree.
         fs::write(node.work.join(".gitignore"), "local\n").unwrap();
         node.commit("#!/bin/sh\nif [ -e local ]; then . ./local; fi\necho clean >>/run/said\n");
         outcome(&run_script(), "ran", "");
@@ -124,7 +124,7 @@ fn a_kept_link_leads_nowhere() {
             assert_eq!(fs::read_dir("/etc/precious/node").unwrap().count(), 1, "{path:?}");
             assert_eq!(fs::read_dir("/etc/precious").unwrap().count(), 1, "{path:?}");
         }
-        // Folders of somebody else's are root's again before anything is put there.
+        // Folders of another user are root's again before anything is written there.
         run("rm", &["-rf", "/var/lib/dayfly"]);
         shell(
             "mkdir -p /var/lib/dayfly/scripts; chown -R 65534 /var/lib/dayfly; chmod -R 777 /var/lib/dayfly",

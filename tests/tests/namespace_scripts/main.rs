@@ -1,5 +1,5 @@
-//! The script that a node runs programs from Git repositories with, by real git and a real server with TLS. What it finds in
-//! /var was written by an enemy who had the disk before; what it fetches is what its owner wants to run.
+//! The script with which a node runs programs from Git repositories, with real git and a real TLS server. An attacker who had the
+//! disk before wrote the files in /var; the server's commits are what its owner wants to run.
 
 mod kept;
 #[path = "../namespace/mod.rs"]
@@ -29,20 +29,23 @@ fn it_clones_runs_pulls_and_refuses() {
         reboot();
         outcome(&run_script(), "ran", "");
         assert_eq!(said(), "better\n");
-        // What people do by hand in the tree works as in any other.
+        // Manual git commands in the tree work as in any other.
         git(Path::new(TREE), &["status"]);
-        // Changes that are in no commit, in this boot and in the next.
+        // Uncommitted changes, in this boot and in the next.
         fs::write(format!("{TREE}/run.sh"), "#!/bin/sh\ntouch /run/pwned\n").unwrap();
         outcome(&run_script(), "diverged", "changes that are in no commit");
         reboot();
         outcome(&run_script(), "diverged", "changes that are in no commit");
-        assert!(fs::read_to_string(format!("{TREE}/run.sh")).unwrap().contains("pwned"), "it is left alone");
+        assert!(
+            fs::read_to_string(format!("{TREE}/run.sh")).unwrap().contains("pwned"),
+            "the tree was changed"
+        );
         git(Path::new(TREE), &["checkout", "--quiet", "run.sh"]);
         fs::write(format!("{TREE}/more"), "").unwrap();
         reboot();
         outcome(&run_script(), "diverged", "changes that are in no commit");
         fs::remove_file(format!("{TREE}/more")).unwrap();
-        // A history that does not follow, in the next boot and in this one.
+        // A history that was rewritten, in the next boot and in this one.
         git(&node.work, &["reset", "--quiet", "--hard", "HEAD~1"]);
         node.commit("#!/bin/sh\necho other >>/run/said\n");
         reboot();
@@ -111,7 +114,7 @@ fn only_https_and_ssh_are_spoken() {
             let result = run_script();
             outcome(&result, "unreachable", "");
         }
-        // Nor does a branch become an option, a refspec that writes elsewhere, or a command.
+        // A branch does not become an option, a refspec that writes elsewhere, or a command, either.
         for branch in
             ["--upload-pack=touch /run/pwned", "-o touch", "main:refs/heads/x", "$(touch /run/pwned)", "a b"]
         {
@@ -123,7 +126,7 @@ fn only_https_and_ssh_are_spoken() {
     });
 }
 
-/// A submodule and a `.gitmodules` of the repository are data: nothing of them is fetched or run.
+/// A submodule and a `.gitmodules` of the repository are data: none of it is fetched or run.
 #[test]
 fn submodules_are_not_entered() {
     apart(|_, scratch| {
@@ -140,7 +143,7 @@ fn submodules_are_not_entered() {
         git(&node.work, &["commit", "--quiet", "-m", "a submodule"]);
         node.serve();
         outcome(&run_script(), "ran", "");
-        // In the kept tree, a repository of the enemy's stands in its place.
+        // In the persistent tree, the attacker's repository is in its place.
         run("git", &["init", "--quiet", &format!("{TREE}/x")]);
         run("git", &["-C", &format!("{TREE}/x"), "config", "core.fsmonitor", "touch /run/pwned"]);
         outcome(&run_script(), "current", "");
@@ -183,13 +186,13 @@ fn a_lock_ends_with_its_owner() {
         let mut first = start().stdout(Stdio::null()).spawn().unwrap();
         let end = Instant::now() + Duration::from_secs(60);
         while said().is_empty() {
-            assert!(Instant::now() < end, "it never began");
+            assert!(Instant::now() < end, "the program did not start");
             std::thread::sleep(Duration::from_millis(50));
         }
-        // While it lives, nobody else runs.
+        // While it runs, no second run starts.
         let second = start().output().unwrap();
         assert!(String::from_utf8_lossy(&second.stdout).contains("another run is under way"), "{second:?}");
-        // It is killed; its program lives on, and so might somebody else by its number.
+        // Kill it; its program lives on, and its pid may be reused.
         first.kill().unwrap();
         first.wait().unwrap();
         fs::remove_file("/run/wait").unwrap();

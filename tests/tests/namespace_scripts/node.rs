@@ -1,4 +1,4 @@
-//! A node with one script, and what it does.
+//! A node with one script, and its actions.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +13,7 @@ use crate::namespace::run;
 pub const RUN: &str = include_str!("../../../init/src/steps/node/scripts/run.sh");
 pub const TREE: &str = "/var/lib/dayfly/scripts/node";
 pub const CONFIGURATION: &str = "/etc/dayfly/scripts/node.conf";
-/// What an enemy's command leaves behind.
+/// The file that an attacker's command creates.
 pub const PWNED: &str = "/run/pwned";
 
 /// A node with one script, and the server with its repository.
@@ -51,7 +51,7 @@ impl Node {
         node
     }
 
-    /// A commit with this program, served.
+    /// Makes a commit with this program, and serves it.
     pub fn commit(&self, program: &str) {
         let path = self.work.join("run.sh");
         fs::write(&path, program).unwrap();
@@ -75,13 +75,13 @@ pub fn configure(url: &str, branch: &str) {
     fs::write(CONFIGURATION, text).unwrap();
 }
 
-/// Runs the script once; the words of its result.
+/// Runs the script once and returns its result.
 pub fn run_script() -> Value {
     let output = start().output().unwrap();
     result(&output)
 }
 
-/// The machine starts again: /run is new, /var is kept.
+/// Simulates a reboot: /run is new, /var persists.
 pub fn reboot() {
     run("mount", &["-t", "tmpfs", "tmpfs", "/run"]);
 }
@@ -112,10 +112,10 @@ pub fn said() -> String {
 pub fn outcome(result: &Value, expected: &str, words: &str) {
     assert_eq!(result["outcome"], expected, "{result}");
     assert!(result["words"].as_str().unwrap().contains(words), "{result}");
-    assert!(!Path::new(PWNED).exists(), "an enemy's command ran: {result}");
+    assert!(!Path::new(PWNED).exists(), "an attacker's command ran: {result}");
 }
 
-/// A program that leaves its mark.
+/// Writes a program that creates the file [`PWNED`].
 pub fn enemy(path: &str) {
     fs::create_dir_all(Path::new(path).parent().unwrap()).unwrap();
     fs::write(path, "#!/bin/sh\ntouch /run/pwned\n").unwrap();

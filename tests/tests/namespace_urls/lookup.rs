@@ -1,4 +1,4 @@
-//! The names of servers: a real dnsmasq, and name servers that misbehave.
+//! Names of servers: a real dnsmasq, and name servers that misbehave.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ use dayfly_sys::{Cause, Http, SysError};
 use crate::namespace::{apart, run, shell};
 use crate::servers::{Nginx, body, drip, get, nginx};
 
-/// Answers each question as told.
+/// A name server that answers each question with `answer`.
 fn fake_name_server(address: &str, answer: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + 'static) {
     let socket = std::net::UdpSocket::bind((address, 53)).unwrap();
     std::thread::spawn(move || {
@@ -32,7 +32,7 @@ fn says(query: &[u8], code: u8) -> Vec<u8> {
     answer
 }
 
-/// Name servers in a row, each with its own idea: a real dnsmasq that knows the name, and fakes that answer as told.
+/// Several name servers, each with another behaviour: a real dnsmasq that knows the name, and fakes.
 #[test]
 fn one_good_answer_of_one_name_server_is_enough() {
     apart(|kernel, scratch| {
@@ -53,7 +53,7 @@ fn one_good_answer_of_one_name_server_is_enough() {
         fake_name_server("127.0.0.3", |query| Some(says(query, 2)));
         fake_name_server("127.0.0.4", |query| Some(says(query, 3)));
         fake_name_server("127.0.0.5", |_| None);
-        // Good for IPv4, and has no idea of anything else.
+        // Answers for IPv4, and fails for anything else.
         fake_name_server("127.0.0.6", |query| {
             if query[query.len() - 4..] != [0, 1, 0, 1] {
                 return Some(says(query, 2));
@@ -69,7 +69,7 @@ fn one_good_answer_of_one_name_server_is_enough() {
             answer[5] = 0;
             Some(answer)
         });
-        // An answer with another number.
+        // An answer with another id.
         fake_name_server("127.0.0.8", |query| {
             let mut answer = says(query, 0);
             answer[0] ^= 0xff;
@@ -80,13 +80,13 @@ fn one_good_answer_of_one_name_server_is_enough() {
         run("mount", &["--bind", conf.to_str().unwrap(), "/etc/resolv.conf"]);
         let fetch =
             |name: &str| body(kernel, &get(&format!("http://{name}:8080/image"), PathBuf::new())).1.len();
-        // dnsmasq may need a moment.
+        // dnsmasq may not be ready yet.
         fs::write(&conf, "nameserver 127.0.0.2\n").unwrap();
         let start = Instant::now();
         while kernel.send(&get("http://boot.lan:8080/image", PathBuf::new())).is_err() {
             assert!(start.elapsed() < Duration::from_secs(10), "dnsmasq does not answer");
         }
-        // With IPv6 that leads somewhere, AAAA is asked for as well.
+        // With an IPv6 route, AAAA is queried as well.
         for with_ipv6 in [false, true] {
             if with_ipv6 {
                 shell(
@@ -137,7 +137,7 @@ fn one_good_answer_of_one_name_server_is_enough() {
     });
 }
 
-/// Answers over TCP too: each visitor's question, without the length before it, as told.
+/// A name server that answers over TCP too: `answer` gets each client's question, without the length before it.
 fn fake_name_server_over_tcp(
     address: &str,
     answer: impl Fn(&mut TcpStream, Vec<u8>) -> std::io::Result<()> + Send + 'static,
@@ -153,20 +153,20 @@ fn fake_name_server_over_tcp(
                 visitor.read_exact(&mut query)?;
                 answer(&mut visitor, query)
             };
-            // It goes on until the visitor leaves, who may have had an answer of another server.
+            // It runs until the client leaves, which may have got another server's answer.
             let _ = serve();
         }
     });
 }
 
-/// An answer that does not fit into a packet (TC).
+/// A truncated answer (TC), because it does not fit into a packet.
 fn cut(query: &[u8]) -> Vec<u8> {
     let mut answer = says(query, 0);
     answer[2] |= 2;
     answer
 }
 
-/// The loopback address for a question of IPv4, with the length before it.
+/// The loopback address as the answer to an IPv4 question, with the length before it.
 fn over_tcp(query: &[u8]) -> Vec<u8> {
     let mut answer = says(query, 0);
     answer[7] = 1;
@@ -174,7 +174,7 @@ fn over_tcp(query: &[u8]) -> Vec<u8> {
     [u16::try_from(answer.len()).unwrap().to_be_bytes().to_vec(), answer].concat()
 }
 
-/// A real dnsmasq with more addresses of one name than fit into 512 bytes, and fakes that cut every answer over UDP.
+/// A real dnsmasq with more addresses for one name than fit into 512 bytes, and fakes that truncate every answer over UDP.
 #[test]
 fn an_answer_that_does_not_fit_into_a_packet_comes_over_tcp() {
     apart(|kernel, scratch| {
@@ -193,7 +193,7 @@ fn an_answer_that_does_not_fit_into_a_packet_comes_over_tcp() {
         for last in 3..=10 {
             fake_name_server(&format!("127.0.0.{last}"), |query| Some(cut(query)));
         }
-        // In pieces, the first of them half of the length.
+        // In pieces; the first one is half of the length.
         fake_name_server_over_tcp("127.0.0.3", |visitor, query| {
             for byte in over_tcp(&query) {
                 visitor.write_all(&[byte])?;
@@ -201,12 +201,12 @@ fn an_answer_that_does_not_fit_into_a_packet_comes_over_tcp() {
             }
             Ok(())
         });
-        // No answer to this question.
+        // An answer to another question.
         fake_name_server_over_tcp("127.0.0.4", |visitor, mut query| {
             query[0] ^= 0xff;
             visitor.write_all(&over_tcp(&query))
         });
-        // Cut here as well.
+        // Truncated over TCP as well.
         fake_name_server_over_tcp("127.0.0.5", |visitor, query| {
             let mut answer = over_tcp(&query);
             answer[4] |= 2;
@@ -215,7 +215,7 @@ fn an_answer_that_does_not_fit_into_a_packet_comes_over_tcp() {
         fake_name_server_over_tcp("127.0.0.6", |visitor, query| visitor.write_all(&over_tcp(&query)[..20]));
         fake_name_server_over_tcp("127.0.0.7", |visitor, _| drip(visitor, "", b"", 50));
         fake_name_server_over_tcp("127.0.0.8", |visitor, _| drip(visitor, "\x7f\x7f", b"x", 50));
-        // Whoever connects waits in a queue that nobody serves.
+        // Connections wait in a queue that is never served.
         let _queue = TcpListener::bind("127.0.0.9:53").unwrap();
         let conf = scratch.join("resolv.conf");
         fs::write(&conf, "nameserver 127.0.0.2\n").unwrap();
@@ -227,15 +227,15 @@ fn an_answer_that_does_not_fit_into_a_packet_comes_over_tcp() {
             kernel.send(&request)?.body.read_to_end(&mut bytes).unwrap();
             Ok::<_, SysError>(bytes.len())
         };
-        // dnsmasq may need a moment.
+        // dnsmasq may not be ready yet.
         let start = Instant::now();
         while fetch("one.lan").is_err() {
             assert!(start.elapsed() < Duration::from_secs(10), "dnsmasq does not answer");
         }
         assert_eq!(fetch("boot.lan").unwrap(), 1_000_000);
         let log = fs::read_to_string(scratch.join("dnsmasq.log")).unwrap();
-        assert!(log.matches("query[A] boot.lan").count() >= 2, "its answer was not cut: {log}");
-        // Whoever gives none over TCP holds nobody up who does, or who needs no TCP.
+        assert!(log.matches("query[A] boot.lan").count() >= 2, "its answer was not truncated: {log}");
+        // A server without an answer over TCP does not delay one that has it, or one that needs no TCP.
         for servers in ["3", "4 3", "5 3", "6 3", "7 3", "8 3", "9 3", "10 3", "7 8 9 3", "7 8 9 2"] {
             let lines: Vec<String> =
                 servers.split(' ').map(|last| format!("nameserver 127.0.0.{last}\n")).collect();

@@ -1,4 +1,4 @@
-//! HTTP and HTTPS against a real nginx on loopback; servers that misbehave are ours, and named so.
+//! HTTP and HTTPS with a real nginx on loopback; the servers that misbehave are fakes of this test, and named so.
 
 mod lookup;
 #[path = "../namespace/mod.rs"]
@@ -35,7 +35,7 @@ fn nginx_gives_the_whole_a_part_and_its_refusals() {
 
         let resume = |tag: &str| Request { resume: Some((999_000, tag.to_owned())), ..whole.clone() };
         assert_eq!(body(kernel, &resume(&tag)), (206, image()[999_000..].to_vec()));
-        assert_eq!(body(kernel, &resume("\"another\"")), (200, image()), "another entity comes whole");
+        assert_eq!(body(kernel, &resume("\"another\"")), (200, image()), "another entity is sent completely");
 
         let missing = kernel.send(&get(&format!("http://{HTTP}/missing"), none.clone())).unwrap();
         assert_eq!((missing.status, missing.reason.as_str()), (404, "Not Found"));
@@ -79,7 +79,7 @@ fn https_trusts_the_bundle_and_the_clock_only() {
         let plain = kernel.send(&get(&format!("https://{HTTP}/image"), bundle("ca"))).unwrap_err();
         assert_eq!(plain.cause, Cause::Tls, "{plain}");
 
-        // A redirect from http to https is as any other https URL.
+        // A redirect from http to https is handled like any other https URL.
         let up = format!("http://{HTTP}/up");
         assert_eq!(body(kernel, &get(&up, bundle("ca"))), (200, image()));
         for (ca, words) in [("other", "UnknownIssuer"), ("gone", "gone.pem")] {
@@ -119,7 +119,7 @@ fn no_server_no_host_and_no_route_are_told_apart() {
     });
 }
 
-/// What a redirect's own body says does not matter, nor how its `Location` is written.
+/// The body of a redirect does not matter, nor how its `Location` is written.
 #[test]
 fn redirects_as_servers_write_them_are_followed() {
     apart(|kernel, _| {
@@ -182,7 +182,7 @@ fn interim_answers_before_one_with_a_body_are_passed_over() {
     });
 }
 
-/// A server that wants to know who asks: the certificate and its key are for the server that was named, and for no other.
+/// A server that requests a client certificate: the certificate and its key are for the named server, and for no other.
 #[test]
 fn a_client_shows_its_certificate_to_the_server_that_was_named() {
     apart(|kernel, scratch| {
@@ -198,7 +198,7 @@ fn a_client_shows_its_certificate_to_the_server_that_was_named() {
         let who = "https://127.0.0.1:8445/who";
         assert_eq!(body(kernel, &ask(who, known)), (200, b"CN=n1".to_vec()));
         assert_eq!(body(kernel, &ask("https://127.0.0.1:8445/again", known)), (200, b"CN=n1".to_vec()));
-        // Another server that would like to see it, named and as the end of a redirect.
+        // Another server that requests it, as the named server and as the end of a redirect.
         assert_eq!(body(kernel, &ask("https://127.0.0.1:8446/who", known)), (200, b"[CN=n1]".to_vec()));
         assert_eq!(body(kernel, &ask("https://127.0.0.1:8445/away", known)), (200, b"[]".to_vec()));
         for identity in [None, Some(("stranger.pem", "client.key"))] {
@@ -214,6 +214,6 @@ fn a_client_shows_its_certificate_to_the_server_that_was_named() {
             assert_eq!(error.cause, Cause::Tls, "{error}");
             assert!(error.words.contains(words), "{error}: {words}");
         }
-        assert!(!format!("{:?}", ask(who, known)).contains("PRIVATE"), "a key in a message");
+        assert!(!format!("{:?}", ask(who, known)).contains("PRIVATE"), "the debug output has a key");
     });
 }

@@ -1,4 +1,4 @@
-//! The servers, real and fake, and what is asked of them.
+//! The servers, real and fake, and helpers to send requests to them.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,12 +13,12 @@ use crate::namespace::shell;
 
 pub const HTTP: &str = "127.0.0.1:8080";
 
-/// Ends with the test, whichever way the test ends.
+/// Ends nginx when the test ends, for whatever reason.
 pub struct Nginx(pub Child);
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // By SIGTERM, or its worker would stay. Already gone is as good.
+        // By SIGTERM, since its worker would stay otherwise. An error means that it has ended already.
         let _ =
             nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.0.id() as i32), nix::sys::signal::SIGTERM);
         let _ = self.0.wait();
@@ -28,7 +28,7 @@ impl Drop for Nginx {
 pub fn nginx(scratch: &Path) -> Nginx {
     fs::create_dir(scratch.join("www")).unwrap();
     fs::write(scratch.join("www/image"), image()).unwrap();
-    // Two authorities; certificates of the first for 127.0.0.1: one good, one whose time is over.
+    // Two authorities; certificates of the first for 127.0.0.1: one valid, one expired.
     shell(&format!(
         "cd {}; exec 2>openssl.log
          for ca in ca other; do openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout $ca.key -out $ca.pem -days 30 -subj /CN=$ca; done
@@ -75,7 +75,7 @@ pub fn nginx(scratch: &Path) -> Nginx {
         Command::new("nginx").arg("-c").arg(scratch.join("nginx.conf")).spawn().expect("nginx is installed");
     let guard = Nginx(child);
     let start = Instant::now();
-    // It listens on one after the other.
+    // It opens its ports one after the other.
     for server in [HTTP, "127.0.0.1:8443", "127.0.0.1:8444", "127.0.0.1:8445", "127.0.0.1:8446"] {
         while TcpStream::connect(server).is_err() {
             assert!(start.elapsed() < Duration::from_secs(10), "nginx does not listen on {server}");
@@ -107,14 +107,14 @@ pub fn body(kernel: &Kernel, request: &Request) -> (u16, Vec<u8>) {
     (response.status, bytes)
 }
 
-/// A server that sends these bytes to its first visitor and then does as told.
+/// A server that sends these bytes to its first client and then calls `then`.
 pub fn fake_server(port: u16, says: &'static [u8], then: fn(TcpStream)) -> String {
     let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let url = format!("http://{}/x", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         let (mut visitor, _) = listener.accept().unwrap();
         let mut request = [0; 4096];
-        // Whatever it asks.
+        // Whatever the request is.
         let _ = visitor.read(&mut request).unwrap();
         visitor.write_all(says).unwrap();
         then(visitor);
@@ -127,7 +127,7 @@ pub fn fall_silent(visitor: TcpStream) {
     drop(visitor);
 }
 
-/// A server that does this to each visitor, who has sent the head of a request by then.
+/// A server that calls this for each client, after the client has sent the head of a request.
 pub fn fake_servers(
     port: u16,
     serve: impl Fn(&mut TcpStream, &str) -> std::io::Result<()> + Send + Sync + 'static,
@@ -140,7 +140,7 @@ pub fn fake_servers(
             std::thread::spawn(move || {
                 let mut request = [0; 4096];
                 let count = visitor.read(&mut request).unwrap();
-                // It goes on until the visitor leaves.
+                // It runs until the client leaves.
                 let _ = serve(&mut visitor, &String::from_utf8_lossy(&request[..count]));
             });
         }
@@ -148,7 +148,7 @@ pub fn fake_servers(
     format!("127.0.0.1:{port}")
 }
 
-/// Says something again and again, with pauses, for ever.
+/// Sends the same bytes again and again, with pauses, for ever.
 pub fn drip(visitor: &mut TcpStream, first: &str, drop: &[u8], pause: u64) -> std::io::Result<()> {
     visitor.write_all(first.as_bytes())?;
     loop {

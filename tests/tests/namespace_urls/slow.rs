@@ -1,4 +1,4 @@
-//! Servers that fall silent, hang up, or drip for ever.
+//! Servers that fall silent, close the connection, or drip for ever.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -82,7 +82,7 @@ fn a_slow_body_outlives_the_stall_limit_while_it_moves() {
     });
 }
 
-/// None of these ended before there was one clock for all of an exchange. By it, a head is due after 1.3 s.
+/// None of these ended before one clock limited the whole exchange. By it, a head is due after 1.3 s.
 #[test]
 fn an_answer_that_drips_for_ever_ends() {
     apart(|kernel, scratch| {
@@ -175,7 +175,7 @@ fn an_answer_that_drips_for_ever_ends() {
     });
 }
 
-/// With the least rate of 1000 bytes a second, over 0.8 s.
+/// With a minimum rate of 1000 bytes per second, measured over 0.8 s.
 #[test]
 fn a_body_that_drips_for_ever_ends() {
     const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n";

@@ -1,4 +1,4 @@
-//! What is in a cpio archive: by GNU cpio, and by the rules of the format alone.
+//! The contents of a cpio archive: read with GNU cpio, and by the rules of the format alone.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -16,7 +16,7 @@ pub fn listed(archive: &[u8]) -> Vec<(String, String)> {
     let archive = archive.to_vec();
     let feeder = std::thread::spawn(move || stdin.write_all(&archive));
     let output = cpio.wait_with_output().expect("cpio ends");
-    assert!(output.status.success(), "cpio does not like the archive");
+    assert!(output.status.success(), "cpio refuses the archive");
     feeder.join().expect("no panic").expect("cpio reads it all");
     String::from_utf8(output.stdout)
         .expect("UTF-8")

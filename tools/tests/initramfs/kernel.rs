@@ -1,4 +1,4 @@
-//! A made-up kernel, and the program over it.
+//! A fake kernel, and `dayfly` run with it.
 
 use std::fs;
 use std::io::Write;
@@ -86,7 +86,7 @@ impl Bench {
         self.path(name).to_str().expect("UTF-8").to_owned()
     }
 
-    /// `dayfly initramfs` with the made-up kernel, and more arguments.
+    /// Runs `dayfly initramfs` with the fake kernel, and more arguments.
     pub fn build(&self, output: &str, more: &[&str]) -> Run {
         let (modules, conf) = (self.text(&format!("modules/{RELEASE}")), self.text("conf"));
         let (init, output) = (self.text("init"), self.text(output));

@@ -92,7 +92,7 @@ fn the_image_holds_what_the_node_needs() {
         "initramfs for kernel 6.99.0-test, profile virtio\n",
         "  modules: network                1        10 B\n",
         "note: a.conf: \"what is this\" is not a statement of modprobe.d(5); it is ignored\n",
-        "has built in: ext4; does not have: af_packet ",
+        "of the profile built in: ext4; it lacks: af_packet ",
     ] {
         assert!(run.out.contains(expected), "{expected:?} is missing in:\n{}", run.out);
     }
@@ -123,7 +123,7 @@ fn compressed_images_unpack_to_the_plain_one() {
     let mut unpacked = Vec::new();
     frame.read_to_end(&mut unpacked).expect("zstd");
     assert!(unpacked == plain);
-    // Zeros to where the kernel looks for the next archive, and no more.
+    // Only zeros up to the alignment at which the kernel looks for the next archive.
     let rest = frame.finish();
     assert!(zstd.len().is_multiple_of(4) && rest.len() < 4 && rest.iter().all(|byte| *byte == 0), "{rest:?}");
     let lz4 = fs::read(bench.path("lz4")).expect("it was written");
@@ -134,7 +134,7 @@ fn compressed_images_unpack_to_the_plain_one() {
         lz4::block::decompress(&lz4[8..8 + len], Some(size)).expect("lz4") == plain,
         "one block holds it all"
     );
-    // The mark at which the kernel stops, whatever stands behind it.
+    // The end mark at which the kernel stops, whatever follows.
     let rest = &lz4[8 + len..];
     assert!(
         lz4.len().is_multiple_of(4) && (4..8).contains(&rest.len()) && rest.iter().all(|byte| *byte == 0),
@@ -262,7 +262,7 @@ fn the_resolver_shows_its_answers() {
     assert!(!run.ok && run.err.contains("has no module for nosuch"), "{}", run.err);
 }
 
-/// The image of Debian's kernel: the drivers that a virtual machine boots with are there, and the budget is kept.
+/// The image of Debian's kernel has the drivers for booting a virtual machine, and its size is within the budget.
 #[test]
 fn a_distribution_kernel_fits_the_budget() {
     let installed = fs::read_dir("/lib/modules").into_iter().flatten().flatten().map(|entry| entry.path());
@@ -290,7 +290,7 @@ fn a_distribution_kernel_fits_the_budget() {
             "{name} is neither packed nor built in"
         );
     }
-    // The init has 3 MiB of the 5; lz4 is the larger of the compressions in use.
+    // The init takes 3 MiB of the 5 MiB; lz4 is the larger of the compressions in use.
     build(&[]);
     let size = fs::metadata(&output).expect("it was written").len();
     assert!(size < 2 * 1024 * 1024 + 512 * 1024, "all but the init takes {size} bytes");
