@@ -1,4 +1,4 @@
-//! The node's address when the OS runs: the OS's network service goes on with it, and asks for no second one.
+//! The node's address when the OS runs: the OS's network service keeps it, and requests no second one.
 
 use std::{
     fs,
@@ -28,12 +28,12 @@ pub const SCENARIOS: &[Scenario] = &[
 pub const RARE: &[Scenario] =
     &[("address_ifupdown_static", ifupdown_static), ("address_ifupdown_systemd", ifupdown_systemd)];
 
-/// Longer than a boot takes on a busy host: nobody renews a lease before the OS does.
+/// Longer than a boot takes on a busy host: nothing renews a lease before the OS does.
 const LEASE: Duration = Duration::from_secs(240);
-/// Leases of that time from the LAN's own range, to be renewed early.
+/// Leases of that time from the LAN's own range, with early renewal.
 const SHORT_LEASES: [&str; 2] =
     ["--dhcp-range=10.0.2.11,10.0.2.19,255.255.255.0,4m", "--dhcp-option=option:T1,30"];
-/// How many IPv4 addresses and default routes there are, and which.
+/// The IPv4 addresses and default routes.
 const ADDRESSES: &str = "ip -4 -o address show scope global | awk '{ print $4 }'";
 const DEFAULT_ROUTES: &str = "ip -4 route show default | awk '{ print $3 }'";
 
@@ -49,10 +49,10 @@ fn networkd_static(lab: &Lab) -> Result<()> {
     asks_for_nothing(lab, Image::Server, "systemd-networkd keeps 10.0.2.50/24 by 00-dayfly-", is_online)
 }
 
-/// What the step says when ifupdown has the lease.
+/// The step's result when ifupdown has the lease.
 const IFUPDOWN: &str = "ifupdown and dhclient renew 10.0.2.11/24 (leased for 240 s)";
 
-/// How many there are.
+/// The number of DHCP clients.
 const CLIENTS: &str = "cat /proc/[0-9]*/comm | grep -cx dhclient";
 
 /// With Debian's OpenRC.
@@ -72,15 +72,15 @@ fn ifupdown_systemd(lab: &Lab) -> Result<()> {
     })
 }
 
-/// What the page for users says to look at, and what is to be seen.
+/// Runs the commands that the user's page recommends, and checks their output.
 fn documented(vm: &Vm, title: &str, shows: &str) -> Result<()> {
     let commands = block("docs/how-to/network-handover.md", title).text;
     let said = vm.check(&format!("export PAGER=cat\nset -e\n{commands}"))?;
-    ensure!(said.contains(shows), "{shows:?} is not in what these print: {commands}\n{said}");
+    ensure!(said.contains(shows), "{shows:?} is not in the output of: {commands}\n{said}");
     Ok(())
 }
 
-/// ifupdown has the card by our stanza, and one dhclient runs.
+/// ifupdown has the interface by Dayfly's stanza, and one dhclient runs.
 fn is_renewed(vm: &Vm) -> Result<()> {
     same!(vm.check("ifquery --state eth0")?, "eth0=dayfly");
     same!(vm.check(CLIENTS)?, "1");
@@ -96,7 +96,7 @@ fn ifupdown_static(lab: &Lab) -> Result<()> {
     })
 }
 
-/// No lease, so nobody may ask for one.
+/// Without a lease, no program may request one.
 fn asks_for_nothing(lab: &Lab, image: Image, by: &str, healthy: fn(&Vm) -> Result<()>) -> Result<()> {
     image_path(image)?;
     initramfs()?;
@@ -116,12 +116,12 @@ fn asks_for_nothing(lab: &Lab, image: Image, by: &str, healthy: fn(&Vm) -> Resul
         same!(vm.check(DEFAULT_ROUTES)?, "10.0.2.2");
         vm.check("bash -c '</dev/tcp/10.0.2.2/53'")?;
         let asked: Vec<String> = messages(&log)?;
-        same!(asked, Vec::<String>::new(), "what was asked of the DHCP server");
+        same!(asked, Vec::<String>::new(), "requests to the DHCP server");
         Ok(())
     })
 }
 
-/// The step says who has the address now.
+/// The step reports which service has the address now.
 fn handed_over(vm: &Vm, by: &str) -> Result<()> {
     let report = vm.boot_json()?;
     let row = step(&report, "address")?;
@@ -130,7 +130,7 @@ fn handed_over(vm: &Vm, by: &str) -> Result<()> {
     Ok(())
 }
 
-/// networkd has the card, says so at once, and has nothing to complain of.
+/// networkd has the interface, is online at once, and logs no complaints.
 fn is_online(vm: &Vm) -> Result<()> {
     same!(vm.check("systemctl is-system-running --wait")?, "running");
     vm.check("/lib/systemd/systemd-networkd-wait-online --timeout=10")?;
@@ -141,10 +141,10 @@ fn is_online(vm: &Vm) -> Result<()> {
     Ok(())
 }
 
-/// A node keeps its address without a gap, by one lease, for longer than the lease that the boot had; and does not give it
-/// back when it goes down.
+/// A node keeps its address without a gap, by one lease, for longer than the lease of the boot, and does not release it when it
+/// goes down.
 fn outlives_its_lease(lab: &Lab, image: Image, by: &str, healthy: fn(&Vm) -> Result<()>) -> Result<()> {
-    // What must be built comes before the network of its own.
+    // Build everything before the scenario enters its own network.
     image_path(image)?;
     initramfs()?;
     let log = lab.log()?.with_extension("dhcp");
@@ -153,7 +153,7 @@ fn outlives_its_lease(lab: &Lab, image: Image, by: &str, healthy: fn(&Vm) -> Res
         let site = Site::start(image)?;
         let mut vm = boot(lab.bare_node(initramfs()?)?.nic(lan.plug(1)?).cmdline(&site.parameters()))?;
         let booted = Instant::now();
-        // Every change of an address from here on.
+        // Record every change of an address from here on.
         vm.check("ip -o monitor address >/run/changes 2>&1 & disown")?;
         handed_over(&vm, by)?;
         healthy(&vm)?;

@@ -1,4 +1,4 @@
-//! A node that boots from a server: what the booted system finds.
+//! A node that boots from a server: the state of the booted system.
 
 use std::fs;
 
@@ -35,18 +35,18 @@ fn http_dhcp(lab: &Lab) -> Result<()> {
     for row in report["steps"].as_array().into_iter().flatten() {
         let is_fine =
             ["done", "tolerated"].contains(&row["outcome"].as_str().unwrap_or("")) || row["step"] == "exec";
-        ensure!(is_fine, "a step did not go well: {row}");
+        ensure!(is_fine, "a step failed: {row}");
     }
     ensure!(
         vm.check("cat /run/dayfly/boot.log")?.contains("verify"),
-        "boot.log does not tell of the verification"
+        "boot.log does not have the verification"
     );
     let requests = site.server.requests()?;
     same!(requests.len(), 1, "requests to the server: {requests:?}");
 
     same!(vm.check("systemctl is-system-running --wait")?, "running");
     same!(vm.check("cat /proc/1/comm")?, "systemd");
-    // What the kernel makes of words that it does not know is the OS's init's, as if nothing had come before it.
+    // The kernel passes parameters that it does not know to its init; the OS's init gets them as if Dayfly had not been started before.
     same!(vm.check("tr '\\0' ' ' </proc/1/cmdline")?, "/sbin/init splash last");
     same!(vm.check("tr '\\0' '\\n' </proc/1/environ | grep flavour")?, "flavour=mayfly");
     same!(vm.check("findmnt -no FSTYPE,PROPAGATION / | tr -s ' '")?, "overlay shared");
@@ -74,11 +74,11 @@ fn http_dhcp(lab: &Lab) -> Result<()> {
         "the address did not survive"
     );
     ensure!(vm.check("ip route show default")?.contains("via 10.0.2.2"), "the default route did not survive");
-    // The image starts no network service by itself, but has one.
+    // The image has a network service that does not start by itself.
     same!(vm.check("systemctl is-active systemd-networkd")?, "active");
     let card = vm.check("networkctl list --no-legend --no-pager | awk '$3 == \"ether\" { print $4, $5 }'")?;
     same!(card, "routable configured");
-    // The password's place is the image, not us; but a getty must be there to ask for it.
+    // The password is part of the image; but a getty must ask for it.
     shows(&vm, "worker7 login: ")
 }
 
@@ -89,7 +89,7 @@ fn http_erofs(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// Image and settings over TLS: who can be trusted that far may send a secret, too.
+/// Image and settings over TLS: a server that is trusted this far may also send a secret.
 fn https(lab: &Lab) -> Result<()> {
     let site = Site::start_tls(Image::Debian)?;
     let ca = site.server.ca().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
@@ -138,7 +138,7 @@ fn kubelet_is_started(lab: &Lab) -> Result<()> {
         ),
         "the kubelet did not get its arguments"
     );
-    // In systemd's first transaction: nothing reloaded or started it later.
+    // Started in systemd's first transaction: it was not reloaded or started again later.
     same!(vm.check("systemctl show -p NRestarts --value kubelet")?, "0");
     Ok(())
 }

@@ -15,16 +15,16 @@ pub const SCENARIOS: &[Scenario] =
     &[("budgets_wire_and_ram", wire_and_ram), ("budgets_instructions", instructions)];
 pub const RARE: &[Scenario] = &[("budgets_kubernetes", kubernetes)];
 
-/// What a booted node may hold in memory besides the image, in KiB: the journal and what else lies in /run, /etc and /var, and up
-/// to 2 MiB by which the image's last huge page is not full. Measured: 7724 KiB, twice. An initramfs that was not freed (6.7 MB, and
-/// what is added to it here) goes over it, as a second copy of the image does.
+/// The memory that a booted node may hold besides the image, in KiB: the journal and other files in /run, /etc and /var, and up to
+/// 2 MiB of the image's last huge page that are unused. Measured: 7724 KiB, twice. An initramfs that was not freed (6.7 MB, and the
+/// padding that is added here) exceeds it, and so does a second copy of the image.
 const BESIDE_THE_IMAGE: u64 = 10 << 10;
 
 /// A file that is added to the initramfs, in bytes.
 const PAD: u64 = 48 << 20;
 
-/// Instructions from the first step to the hand-over, the kernel's for us (loading modules, mounting) among them. Measured: 265, 265
-/// and 266 million, of which 240 million are the drivers; the budget is a tenth above.
+/// Instructions from the first step to the handover, including the kernel's work for Dayfly (loading modules, mounting). Measured: 265,
+/// 265 and 266 million, of which 240 million are the drivers; the budget is a tenth above.
 const INSTRUCTIONS: f64 = 292e6;
 
 /// Instructions of the Kubernetes steps, with modules to load and a certificate of an earlier boot to check.
@@ -32,7 +32,7 @@ const KUBERNETES_INSTRUCTIONS: f64 = 100e6;
 
 fn wire_and_ram(lab: &Lab) -> Result<()> {
     let pad = tempfile::NamedTempFile::new()?;
-    // Zeros compress well, but lie in memory as they are.
+    // Zeros compress well, but take their full size in memory.
     pad.as_file().set_len(PAD)?;
     let initramfs = lab.own_initramfs(&["--add-file", &format!("{}:/pad", pad.path().display())])?;
     let site = Site::start(Image::Debian)?;
@@ -43,7 +43,7 @@ fn wire_and_ram(lab: &Lab) -> Result<()> {
     same!(requests.len(), 1, "requests to the server: {requests:?}");
     let request = requests.first().context("no request")?;
     same!((request.method.as_str(), request.status, request.range.as_str()), ("GET", 200, "-"));
-    same!(request.bytes, bytes, "bytes sent for an image of so many");
+    same!(request.bytes, bytes, "bytes sent for the image");
 
     // Pages of a tmpfs are shared memory; those of a ramfs (the kernel's rootfs, if it was left there) and locked ones are unevictable.
     let held: u64 =
@@ -52,7 +52,7 @@ fn wire_and_ram(lab: &Lab) -> Result<()> {
     eprintln!("    {}: {held} KiB held, {beside} KiB beside the image", lab.name());
     ensure!(
         held >= bytes >> 10,
-        "{held} KiB are held, less than the image of {bytes} bytes: this measures something else"
+        "{held} KiB are held, less than the image of {bytes} bytes: the measurement is wrong"
     );
     ensure!(
         beside <= BESIDE_THE_IMAGE,
@@ -61,8 +61,8 @@ fn wire_and_ram(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// The image lies in the initramfs and is not hashed. Hashing it would be most of the sum, and hide what the init does; and while the
-/// guest waits for a server, its clock jumps to the next timer (two boots over HTTP: 631 and 790 million).
+/// The image is in the initramfs and is not hashed. Hashing would be most of the sum and hide the init's part. While a guest waits for
+/// a server, its clock jumps to the next timer (two boots over HTTP: 631 and 790 million).
 fn instructions(lab: &Lab) -> Result<()> {
     let image = format!("{}:/os.squashfs", image_path(Image::Debian)?.display());
     let initramfs = lab.own_initramfs(&["--compress", "none", "--add-file", &image])?;
@@ -83,8 +83,8 @@ fn instructions(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// The steps of a node of a cluster, at their longest: it has a certificate, and its signature is checked. What other steps do
-/// meanwhile counts as well.
+/// The steps of a cluster's node in the longest case: it has a certificate whose signature is checked. Other steps that run at the same
+/// time count too.
 fn kubernetes(lab: &Lab) -> Result<()> {
     const CA: &str = include_str!("../../../init/formats/src/x509/ca.pem");
     const CERTIFICATE: &str = include_str!("../../../init/formats/src/x509/node.pem");
@@ -108,7 +108,7 @@ fn kubernetes(lab: &Lab) -> Result<()> {
         spent += instructions;
     }
     let log = vm.check("cat /run/dayfly/boot.log")?;
-    // The fixture's year may be over, which is looked at last.
+    // The fixture's certificate may have expired; the step checks that last.
     ensure!(
         log.contains("the certificate of an earlier boot is kept") || log.contains("it ended at"),
         "no certificate was checked: {log}"

@@ -1,4 +1,4 @@
-//! Machines with more than one console: nobody knows at which of them the person sits.
+//! Machines with several consoles: each must show a failure, since the administrator may be at any of them.
 
 use std::{fs, time::Duration};
 
@@ -21,8 +21,8 @@ fn failure_on_every_console(lab: &Lab) -> Result<()> {
     let url = site.server.guest_url("missing.squashfs");
     let folder = tempfile::tempdir()?;
     let other = folder.path().join("hvc0");
-    // Of all serial ports the kernel makes only one a console (Documentation/admin-guide/serial-console.rst), so the second one
-    // is of another kind; it comes with a module.
+    // The kernel makes only one serial port a console (Documentation/admin-guide/serial-console.rst), so the second console is of
+    // another kind; its driver is a module.
     let initramfs = lab.own_initramfs(&["--add-module", "virtio_console"])?;
     let chardev = format!("file,id=other,path={}", other.display());
     let node = lab.bare_node(&initramfs)?.nic(Nic::user());

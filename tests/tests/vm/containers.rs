@@ -1,4 +1,4 @@
-//! An image in the shape that containers have, in an ISO: from the network, and from a stick.
+//! An image like a container's, in an ISO: from the network, and from a USB stick.
 
 use std::{fs, path::Path, process::Command};
 
@@ -19,7 +19,7 @@ use crate::{
 pub const SCENARIOS: &[Scenario] = &[("container_in_an_iso", container_in_an_iso)];
 pub const RARE: &[Scenario] = &[("iso_on_a_stick", iso_on_a_stick)];
 
-/// The name is only in the settings that lie in a second archive, behind ours and its compression.
+/// Only the settings in the second archive, after Dayfly's and its compression, have the name.
 fn container_in_an_iso(lab: &Lab) -> Result<()> {
     image_path(Image::Container)?;
     let folder = tempfile::tempdir()?;
@@ -38,15 +38,15 @@ fn container_in_an_iso(lab: &Lab) -> Result<()> {
         same!(vm.check("hostname")?, "from-second-archive");
         is_a_machine(&vm)?;
 
-        // resolv.conf led to a service that is not there.
+        // The image's resolv.conf linked to a service that is not installed.
         same!(
             vm.check("getent ahostsv4 registry | awk '{ print $1 }' | sort -u")?,
             "10.9.8.7",
-            "a name by DNS"
+            "the address of a name by DNS"
         );
         let hosts = "getent -s hosts:files ahostsv4 localhost; getent -s hosts:files ahostsv4 $(hostname)";
         let found = vm.check(&format!("({hosts}) | awk '{{ print $1 }}' | uniq"))?;
-        same!(found, "127.0.0.1\n10.0.2.11", "the names in /etc/hosts");
+        same!(found, "127.0.0.1\n10.0.2.11", "the addresses in /etc/hosts");
         image_is_from_iso(&vm, "image")
     })
 }
@@ -62,7 +62,7 @@ fn iso_on_a_stick(lab: &Lab) -> Result<()> {
     image_is_from_iso(&vm, "find")
 }
 
-/// An initramfs with a second archive behind it, compressed in another way, which has settings; and those.
+/// An initramfs followed by a second archive with settings, compressed in another way; returns the settings and the initramfs.
 fn with_settings(folder: &Path, ours: &Path) -> Result<(String, std::path::PathBuf)> {
     let etc = folder.join("etc");
     fs::create_dir(&etc)?;
@@ -75,7 +75,7 @@ fn with_settings(folder: &Path, ours: &Path) -> Result<(String, std::path::PathB
     Ok((settings.to_string_lossy().into_owned(), initrd))
 }
 
-/// The OS takes itself for a machine, and for this one.
+/// The OS recognizes a machine, not a container, with this node's identity.
 fn is_a_machine(vm: &Vm) -> Result<()> {
     same!(vm.run("systemd-detect-virt --container")?.text, "none\n");
     same!(vm.check("systemctl is-active systemd-udevd serial-getty@ttyS0 | uniq")?, "active");
@@ -83,7 +83,7 @@ fn is_a_machine(vm: &Vm) -> Result<()> {
     same!(vm.check("cat /proc/1/comm")?, "systemd");
     same!(vm.check("wc -c </etc/machine-id")?, "33");
     same!(vm.check("findmnt -nro TARGET /")?, "/");
-    // systemd would have waited 90 s for the disk, and then given up.
+    // systemd would have waited 90 s for the disk and then failed.
     let order = "until systemctl -q is-active multi-user.target; do sleep 0.2; done
         journalctl -b -o cat | grep -m1 -e 'Timed out waiting' -e 'Reached target multi-user.target'";
     let first = vm.check(order)?;
@@ -93,17 +93,17 @@ fn is_a_machine(vm: &Vm) -> Result<()> {
     ensure!(vm.check("cat /run/dayfly/boot.log")?.contains(&told), "the log does not name the disk");
     // The node's own /run covers the image's; Debian empties /tmp at boot.
     let stale = LEFT.map(|file| format!("/{file}")).join(" ");
-    same!(vm.check(&format!("ls {stale} 2>/dev/null || true"))?, "", "what a container left");
+    same!(vm.check(&format!("ls {stale} 2>/dev/null || true"))?, "", "files of the container");
     Ok(())
 }
 
-/// The step that found the image in the ISO says so.
+/// The step that found the image in the ISO reports it.
 fn image_is_from_iso(vm: &Vm, name: &str) -> Result<()> {
     let report = vm.boot_json()?;
     let row = step(&report, name)?;
     let detail = row["detail"].as_str().context("no detail")?;
     ensure!(detail.contains(IMAGE_IN_ISO), "the image: {row}");
-    // The loop device takes whole sectors only, so this image is a copy; the memory of the ISO it was in is free again.
+    // The loop device has whole sectors only, so this image is a copy; the memory of its ISO is freed.
     same!(vm.check("losetup --list --noheadings | wc -l")?, "1", "the loop devices");
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::{
 
 pub const SCENARIOS: &[Scenario] = &[("debian13", debian13)];
 
-/// The first card, as systemd 257 calls it: `ip=` says so, and no driver of the initramfs does.
+/// The first interface, by systemd 257's name: only `ip=` has that name, no driver of the initramfs gives it.
 const FIRST: &str = "ens3";
 
 /// More cards, for their names: one on the same bus, one behind a bridge.
@@ -58,13 +58,17 @@ fn debian13(lab: &Lab) -> Result<()> {
     same!(vm.check("findmnt -no FSTYPE,PROPAGATION / | tr -s ' '")?, "overlay shared");
     ensure!(vm.run("touch /usr/bin/x")?.text.contains("Read-only file system"), "/usr can be written");
     vm.check("touch /etc/x /var/x /home/x /opt/x /usr/local/x /root/x")?;
-    // networkd of this release reads what was written for it.
+    // networkd of this release reads the files that Dayfly wrote for it.
     same!(vm.check("systemctl is-active systemd-networkd")?, "active");
     let card = format!("networkctl list --no-legend --no-pager | awk '$2 == \"{FIRST}\" {{ print $4, $5 }}'");
-    // It waits for routers of IPv6 first.
+    // It waits for IPv6 routers first.
     let end = std::time::Instant::now() + BOOT;
     while vm.check(&card)? != "routable configured" {
-        ensure!(std::time::Instant::now() < end, "networkd did not take the card over: {}", vm.check(&card)?);
+        ensure!(
+            std::time::Instant::now() < end,
+            "networkd did not take over the interface: {}",
+            vm.check(&card)?
+        );
         std::thread::sleep(std::time::Duration::from_secs(2));
     }
     ensure!(vm.check(&format!("ip -4 -o address show {FIRST}"))?.contains("10.0.2.15/24"), "no address");
@@ -75,7 +79,7 @@ fn debian13(lab: &Lab) -> Result<()> {
     names.iter().try_for_each(|name| is_called_what_udev_calls_it(&vm, name))
 }
 
-/// Dayfly's names over the guest's sysfs beside those of the guest's own udev.
+/// Compares Dayfly's names over the guest's sysfs with those of the guest's own udev.
 fn is_called_what_udev_calls_it(vm: &Vm, card: &str) -> Result<()> {
     let udev = vm.check(&format!("udevadm test-builtin net_id /sys/class/net/{card} 2>/dev/null"))?;
     let theirs: BTreeMap<&str, &str> = udev.lines().filter_map(|line| line.split_once('=')).collect();
@@ -100,7 +104,7 @@ fn is_called_what_udev_calls_it(vm: &Vm, card: &str) -> Result<()> {
     ] {
         same!(own.as_deref(), theirs.get(key).copied(), "{card}: {key}");
     }
-    // What it has in the end is the first of them.
+    // The interface's final name is the first of them.
     same!(ours.all().first().copied(), Some(card), "{device}");
     Ok(())
 }

@@ -24,7 +24,7 @@ pub const SCENARIOS: &[Scenario] = &[
     ("disk_reads_fail", disk_reads_fail),
 ];
 
-/// What /var is.
+/// The device and file system of /var.
 const VAR: &str = "awk '$2 == \"/var\" { print $1, $3 }' /proc/mounts";
 
 fn image_on_raw_disk(lab: &Lab) -> Result<()> {
@@ -33,7 +33,7 @@ fn image_on_raw_disk(lab: &Lab) -> Result<()> {
     let report = vm.boot_json()?;
     same!(step(&report, "find")?["outcome"], "done");
     ensure!(step(&report, "network").is_err(), "an image on a disk needs no network");
-    // A disk is mounted where it is: not copied into memory, and no loop device between.
+    // A disk is mounted directly: not copied into memory, and without a loop device.
     same!(vm.check("ls /sys/block/loop*/loop 2>/dev/null | wc -l")?, "0", "loop devices in use");
     Ok(())
 }
@@ -63,14 +63,14 @@ fn state_survives_a_reboot(lab: &Lab) -> Result<()> {
     let vm = boot(node.cmdline(files).smbios("type=1,uuid=3fa85f64-5717-4562-b3fc-2c963f66afa6"))?;
     same!(vm.check(VAR)?, "/dev/vda ext4");
     vm.check("for d in var home opt usr/local etc root; do echo kept >/$d/mark; done; sync")?;
-    // Single files out of the ephemeral /etc: one that the image has, one that nobody has yet.
+    // Single files of the ephemeral /etc: one that the image has, and one that does not exist yet.
     same!(vm.check("stat -c '%a %s' /etc/own/keytab")?, "600 0");
     vm.check("cmp /etc/issue /run/dayfly/l/etc/issue && echo kept >>/etc/issue && echo kept >/etc/own/keytab && sync")?;
     let id = vm.check("cat /etc/machine-id")?;
     vm.run_unattended("reboot")?;
     ready(&vm)?;
     same!(vm.check("cat /var/mark /home/mark /opt/mark /usr/local/mark")?, "kept\nkept\nkept\nkept");
-    same!(vm.check("ls /etc/mark /root/mark 2>&1 | grep -c 'No such file'")?, "2", "paths that forgot");
+    same!(vm.check("ls /etc/mark /root/mark 2>&1 | grep -c 'No such file'")?, "2", "files that are gone");
     same!(
         vm.check("tail -n 1 /etc/issue; cat /etc/own/keytab; stat -c '%a %U' /etc/issue")?,
         "kept\nkept\n644 root"
@@ -80,7 +80,7 @@ fn state_survives_a_reboot(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// A disk that is blank becomes the state disk once, and is found as such at the next boot.
+/// A blank disk becomes the state disk once, and the next boot finds it as such.
 fn blank_disk_becomes_the_state_disk(lab: &Lab) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let blank = folder.path().join("blank.img");
@@ -105,7 +105,7 @@ fn blank_disk_becomes_the_state_disk(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// Somebody's disk stays theirs to the last byte; the node boots without a state disk and says why.
+/// A disk with foreign data is not changed; the node boots without a state disk and says why.
 fn foreign_disk_is_not_touched(lab: &Lab) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let theirs = folder.path().join("theirs.ext4");
@@ -120,11 +120,11 @@ fn foreign_disk_is_not_touched(lab: &Lab) -> Result<()> {
     let console = vm.console();
     ensure!(
         console.contains("vda has ext4 with the label theirs on it"),
-        "the console does not say whose disk it is"
+        "the console does not say what is on the disk"
     );
     same!(vm.check("findmnt -no FSTYPE /var")?, "tmpfs");
     drop(vm);
-    ensure!(fs::read(&theirs)? == before, "somebody's disk was changed");
+    ensure!(fs::read(&theirs)? == before, "the foreign disk was changed");
     Ok(())
 }
 

@@ -1,5 +1,5 @@
-//! dracut's initramfs images with our module in them: Dayfly makes the root, dracut enters it, and dracut's own ways to stop
-//! and to fail go on working.
+//! dracut's initramfs images with Dayfly's module: Dayfly makes the root, dracut enters it, and dracut's own breakpoints and
+//! emergency shell still work.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub const RARE: &[Scenario] = &[
     ("dracut_host_only_without_systemd", host_only_without_systemd),
 ];
 
-/// dracut takes some seconds from a message to its shell.
+/// dracut takes some seconds from its message to its shell.
 const SHELL: Duration = Duration::from_secs(60);
 
 fn node(lab: &Lab, kind: Dracut) -> Result<Builder> {
@@ -30,7 +30,7 @@ fn node(lab: &Lab, kind: Dracut) -> Result<Builder> {
     Ok(lab.bare_node(&built.initramfs)?.kernel(&built.kernel).nic(Nic::user()))
 }
 
-/// What holds for every node that dracut has booted.
+/// Checks that hold for every node that dracut has booted.
 fn check(vm: &Vm, site: &Site) -> Result<()> {
     let report = vm.boot_json()?;
     same!(report["outcome"], "handover");
@@ -50,18 +50,21 @@ fn check(vm: &Vm, site: &Site) -> Result<()> {
     );
     same!(vm.check("findmnt -rno TARGET | grep -e ^/sysroot -e ^/run/dayfly/o || true")?, "", "left over");
     same!(vm.check("grep -rl -e Dayfly -e sysroot /run/systemd/generator* || true")?, "", "units left over");
-    // The card had its name before it was used, so the OS finds it by that name and with its address.
+    // The interface had its final name before it was used, so the OS finds it by that name and with its address.
     let has = vm.check("ip -4 -o address show scope global | awk '{ print $2 }'")?;
     let detail = step(&report, "network")?["detail"].as_str().unwrap_or_default().to_owned();
-    ensure!(detail.starts_with(&format!("{has} has 10.0.2.15/24")), "the OS's card is {has}, but {detail}");
+    ensure!(
+        detail.starts_with(&format!("{has} has 10.0.2.15/24")),
+        "the OS's interface is {has}, but {detail}"
+    );
     ensure!(has.starts_with("en"), "{has} is not the name that udev gives");
     let fetched = site.server.requests()?.iter().filter(|request| request.status == 200).count();
     same!(fetched, 1, "images fetched");
     Ok(())
 }
 
-/// Debian 12, dracut 059 with systemd. The image is missing at first: dracut's shell opens, the image is put into its place, and leaving the
-/// shell is enough. A stop before the switch is dracut's as well.
+/// Debian 12, dracut 059 with systemd. The image is missing at first. dracut's shell opens, the image is added, and the boot continues
+/// after the shell's exit. The stop before the switch is dracut's too.
 fn fails_is_mended_and_boots(lab: &Lab) -> Result<()> {
     let site = Site::start(Image::Debian)?;
     let parameters = site.parameters_for(&site.server.guest_url("late.squashfs"));
@@ -73,7 +76,7 @@ fn fails_is_mended_and_boots(lab: &Lab) -> Result<()> {
     }
     vm.expect("Code: +image\\.http-status$", SHELL)?;
     vm.expect("What happens now: dracut goes on: a shell", SHELL)?;
-    // Nothing is left of the failed boot but its record.
+    // Only the record of the failed boot is left.
     let look = "cat /run/dayfly/boot.json; echo; set -- /sysroot/*; echo \"there is $1\"";
     answer_in_shell(&vm, look, &["\"outcome\": \"failed\"", "^there is /sysroot/\\*$"])?;
     site.serve_as("late.squashfs")?;
@@ -84,7 +87,7 @@ fn fails_is_mended_and_boots(lab: &Lab) -> Result<()> {
     vm.send("exit\n")?;
     ready(&vm)?;
     check(&vm, &site)?;
-    // The record is that of the boot that went well.
+    // The record is that of the successful boot.
     same!(attempts(&vm.boot_json()?, "fetch").len(), 1, "attempts to fetch");
     Ok(())
 }
@@ -92,7 +95,7 @@ fn fails_is_mended_and_boots(lab: &Lab) -> Result<()> {
 /// Opens the maintenance shell of sulogin(8) and has it execute a command.
 fn answer_in_shell(vm: &Vm, command: &str, answers: &[&str]) -> Result<()> {
     const PROMPT: &str = "sh-[0-9.]+# |:/# ";
-    // It drops what was typed before it had said all of this.
+    // sulogin drops input that arrives before it has printed all of this.
     vm.expect("Press Enter for (system )?maintenance\n\\(or press Control-D to continue\\): ", SHELL)?;
     std::thread::sleep(Duration::from_secs(1));
     vm.send("\n")?;
@@ -104,11 +107,11 @@ fn answer_in_shell(vm: &Vm, command: &str, answers: &[&str]) -> Result<()> {
     vm.expect(PROMPT, SHELL).map(drop)
 }
 
-/// Debian 13, dracut 106 or newer with systemd, and a boot entry as livenet has it: livenet, dmsquash-live and networkd are there too, but the
-/// initramfs has `rd.dayfly=1`.
+/// Debian 13, dracut 106 or newer with systemd, and livenet's boot entry: livenet, dmsquash-live and networkd are in the initramfs too,
+/// but it has `rd.dayfly=1`.
 fn beside_livenet(lab: &Lab) -> Result<()> {
     let site = Site::start(Image::Debian)?;
-    // Without the handover the image starts no networkd: what there is of one would be the initramfs's.
+    // Without the handover the image starts no networkd, so any traces of networkd would be the initramfs's.
     let node = node(lab, Dracut::Debian13BesideLivenet)?.cmdline(&site.parameters());
     let vm = node.cmdline("dayfly.network.handover=none").start()?;
     ready(&vm)?;

@@ -1,4 +1,4 @@
-//! Servers and images that are wrong, and defects of our own.
+//! Servers and images that are wrong, and defects of the init itself.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::{
     same, turns,
 };
 
-/// A place well inside the test image, which has twice as many bytes.
+/// An offset well inside the test image, which has twice as many bytes.
 const MIDDLE: u64 = 500_000;
 
 pub const SCENARIOS: &[Scenario] = &[
@@ -43,7 +43,10 @@ fn wrong_hash(lab: &Lab) -> Result<()> {
         lab.node()?.cmdline(&format!("root=live:{url} ip=dhcp dayfly.image.sha256={wrong} panic=2")),
         "image.hash-mismatch",
     )?;
-    ensure!(console.contains(&site.sha256) && console.contains(&wrong), "both hashes are to be named");
+    ensure!(
+        console.contains(&site.sha256) && console.contains(&wrong),
+        "the console does not have both hashes"
+    );
     Ok(())
 }
 
@@ -62,7 +65,10 @@ fn http_404(lab: &Lab) -> Result<()> {
         lab.node()?.cmdline(&format!("root=live:{url} ip=dhcp rd.retry=5 panic=2")),
         "image.http-status",
     )?;
-    ensure!(console.contains("404") && console.contains(&url), "the status and the URL are to be named");
+    ensure!(
+        console.contains("404") && console.contains(&url),
+        "the console does not have the status and the URL"
+    );
     ensure!(
         site.server.requests()?.iter().all(|request| request.status == 404),
         "another request than expected"
@@ -74,7 +80,7 @@ fn nobody_listens(lab: &Lab) -> Result<()> {
     let site = Site::prepare(Image::NoInit)?;
     let console =
         fails(lab.node()?.cmdline(&site.parameters()).cmdline("rd.retry=8 panic=2"), "image.connect")?;
-    ensure!(console.contains("trying again in"), "it did not say that it tries again");
+    ensure!(console.contains("trying again in"), "the console does not announce a retry");
     Ok(())
 }
 
@@ -133,14 +139,14 @@ fn image_larger_than_ram(lab: &Lab) -> Result<()> {
 fn no_init_in_the_image(lab: &Lab) -> Result<()> {
     let site = Site::start(Image::NoInit)?;
     let console = fails(lab.node()?.cmdline(&site.parameters()).cmdline("panic=2"), "handover.no-init")?;
-    ensure!(console.contains("/sbin/init"), "what was looked for is not named");
+    ensure!(console.contains("/sbin/init"), "the console does not name the missing init");
     Ok(())
 }
 
 fn untrusted_https(lab: &Lab) -> Result<()> {
     let site = Site::start_tls(Image::NoInit)?;
     fails(lab.node()?.cmdline(&site.parameters()).cmdline("rd.retry=5 panic=2"), "image.tls")?;
-    same!(site.server.requests()?.len(), 0, "requests to a server that nobody vouches for");
+    same!(site.server.requests()?.len(), 0, "requests to a server without a trusted certificate");
     Ok(())
 }
 
@@ -148,7 +154,7 @@ fn panic_inside_a_step(lab: &Lab) -> Result<()> {
     let site = Site::start(Image::NoInit)?;
     let node = lab.bare_node(fault_initramfs()?)?.nic(Nic::user()).cmdline(&site.parameters());
     let console = fails(node.cmdline("dayfly.fault=panic:fetch rd.retry=5 panic=2"), "init.panic")?;
-    ensure!(console.contains("a fault on purpose"), "the panic's own words are not shown");
+    ensure!(console.contains("a fault on purpose"), "the panic's message is not shown");
     Ok(())
 }
 
@@ -159,7 +165,7 @@ fn hang_inside_a_step(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// Even where process 1 itself is gone, the node comes back: the kernel's panic has a timeout before anything else is done.
+/// Even if process 1 itself ends, the node restarts: the init sets the kernel's panic timeout before anything else.
 fn process_1_ends(lab: &Lab) -> Result<()> {
     let node = lab.bare_node(fault_initramfs()?)?.cmdline("root=LABEL=os dayfly.fault=exit:drivers");
     let mut vm = node.start()?;

@@ -1,4 +1,4 @@
-//! The init in an initramfs that somebody else made, with depmod's files in place of our index: a dracut image, say.
+//! The init in an initramfs of another tool, with depmod's files instead of Dayfly's index, such as a dracut image.
 
 use std::{
     fs,
@@ -28,7 +28,7 @@ fn foreign_initramfs(lab: &Lab) -> Result<()> {
     let vm = boot(lab.bare_node(&initramfs)?.nic(Nic::user()).cmdline(&site.parameters()))?;
     let report = vm.boot_json()?;
     same!(step(&report, "drivers")?["outcome"], "done");
-    ensure!(vm.check("cat /proc/modules")?.contains("virtio_net "), "another driver than virtio_net");
+    ensure!(vm.check("cat /proc/modules")?.contains("virtio_net "), "virtio_net is not loaded");
     Ok(())
 }
 
@@ -55,7 +55,7 @@ fn foreign_initramfs_compressed(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// An initramfs of ours, taken apart, without what only `dayfly initramfs` writes.
+/// Dayfly's initramfs, unpacked, without the files that only `dayfly initramfs` writes.
 struct Foreign {
     folder: TempDir,
 }
@@ -66,10 +66,10 @@ impl Foreign {
         let foreign = Self { folder: tempfile::tempdir()? };
         let tree = foreign.tree();
         fs::create_dir(&tree)?;
-        // Device nodes are root's to make; the kernel's built-in rootfs has /dev/console.
+        // Only root can make device nodes; the kernel's built-in rootfs has /dev/console.
         let script = "cd \"$1\" && cpio --extract --make-directories --quiet --nonmatching 'dev/*' <\"$2\"";
         run("foreign: unpack", Command::new("sh").args(["-c", script, "sh"]).arg(&tree).arg(&ours))?;
-        fs::remove_file(tree.join("lib/dayfly/modules.index")).context("our initramfs has no index")?;
+        fs::remove_file(tree.join("lib/dayfly/modules.index")).context("the initramfs has no index")?;
         Ok(foreign)
     }
 
@@ -81,7 +81,7 @@ impl Foreign {
         Ok(self.tree().join("lib/modules").join(&kernel()?.version))
     }
 
-    /// Writes the lists of the modules that are there, as dracut does, and packs the tree.
+    /// Writes the lists of the existing modules, as dracut does, and packs the tree.
     fn pack(&self) -> Result<PathBuf> {
         let kernel = kernel()?;
         for list in ["modules.builtin", "modules.builtin.modinfo", "modules.order"] {

@@ -1,4 +1,4 @@
-//! The harness and the test image by themselves, booted by a bare busybox initramfs: when these fail, nothing else tells anything.
+//! The harness and the test image alone, booted by a bare busybox initramfs: if these fail, no other result counts.
 
 use std::time::Duration;
 
@@ -36,7 +36,11 @@ fn boots(lab: &Lab, image: Image) -> Result<()> {
     same!(vm.check("cat /sys/class/dmi/id/product_serial")?, "S123");
     let echo = vm.run("echo out; echo err >&2; exit 3")?;
     same!((echo.status, echo.text.as_str()), (3, "out\nerr\n"));
-    same!(vm.check("head -c 220000 /dev/zero | tr '\\0' x")?.len(), 220_000, "the agent's line loses bytes");
+    same!(
+        vm.check("head -c 220000 /dev/zero | tr '\\0' x")?.len(),
+        220_000,
+        "the connection to the agent loses bytes"
+    );
     vm.power_button()?;
     same!(vm.wait_end(Duration::from_secs(90))?, Ending::PowerOff);
     Ok(())

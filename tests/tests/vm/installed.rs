@@ -1,4 +1,4 @@
-//! An ordinary Debian on a disk, started by its own initramfs: with `init=` naming Dayfly it is ephemeral, without it is itself.
+//! An ordinary Debian on a disk, started by its own initramfs: with `init=` for Dayfly it is ephemeral, without it it is unchanged.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -23,13 +23,13 @@ pub const RARE: &[Scenario] = &[
     ("installed_disk_with_var_apart", var_apart),
 ];
 
-/// What systemd says of fstab and of its mounts.
+/// systemd's warnings about fstab and its mounts.
 const COMPLAINTS: &str = "journalctl -q -b -o cat -p warning -u systemd-remount-fs -u '*.mount' -u 'systemd-fsck*' -t systemd-fstab-generator";
 /// Where the partitions of root and `/usr` are mounted, and whether their file systems themselves are read-only (proc_pid_mountinfo(5)).
 const FILE_SYSTEMS: &str = "sed -nE 's#^[^ ]+ [^ ]+ [^ ]+ [^ ]+ ([^ ]+) .* - ext4 (/dev/vda[13]) (r[ow]).*#\\1 \\2 \\3#p' /proc/self/mountinfo | sort";
-/// Everywhere on the disk, as its owner has it.
+/// Writes the owner's files to every part of the disk.
 const MARK: &str = "for dir in /etc /root /srv /var /home /opt /usr/local; do echo own >$dir/mark; done";
-/// What a day leaves behind.
+/// Makes the changes of normal use.
 const CHANGE: &str =
     "for dir in /etc /root /srv /var /home /opt /usr/local /boot; do echo new >$dir/new; done
     for dir in /etc /root /srv; do echo changed >$dir/mark; done
@@ -42,14 +42,14 @@ fn installed_disk(lab: &Lab) -> Result<()> {
     installed.disk(&disk, &init()?)?;
     image::ext4(&state, STATE_LABEL, 512)?;
 
-    // As it was installed.
+    // As installed.
     let vm = node(lab, &installed, &disk, "ro")?.start()?;
     let etc = untouched(&vm)?;
     vm.check(MARK)?;
     end(vm)?;
     let before = sha256_file(&disk)?;
 
-    // With a disk for what is kept, over a reboot. `ro`, as every installer has it: not a byte changes.
+    // With a state disk, over a reboot. With `ro`, like every installer's entry: no byte of the disk changes.
     let with_state =
         node(lab, &installed, &disk, &format!("ro init={DAYFLY_INIT}"))?.drive(Drive::read_write(&state));
     let vm = with_state.reboots().start()?;
@@ -59,12 +59,12 @@ fn installed_disk(lab: &Lab) -> Result<()> {
     vm.check(CHANGE)?;
     vm.run_unattended("reboot")?;
     ephemeral(&vm)?;
-    same!(vm.check("cat /var/new /home/new /opt/new /usr/local/new | sort -u")?, "new", "what is kept");
+    same!(vm.check("cat /var/new /home/new /opt/new /usr/local/new | sort -u")?, "new", "persistent files");
     forgotten(&vm)?;
     end(vm)?;
-    same!(sha256_file(&disk)?, before, "the disk after two boots by which it should not change");
+    same!(sha256_file(&disk)?, before, "the disk after two boots that must not change it");
 
-    // Without such a disk, and with a root that the initramfs mounted writable.
+    // Without a state disk, and with a root that the initramfs mounted writable.
     let vm = node(lab, &installed, &disk, &format!("rw init={DAYFLY_INIT}"))?.start()?;
     ephemeral(&vm)?;
     ensure!(vm.console().contains("LABEL=state"), "nothing on the console says that there is no state disk");
@@ -74,18 +74,18 @@ fn installed_disk(lab: &Lab) -> Result<()> {
     end(vm)?;
     is_clean(&disk)?;
 
-    // And as if nothing had been.
+    // And again without Dayfly, as before.
     let vm = node(lab, &installed, &disk, "ro")?.start()?;
     let again = untouched(&vm)?;
-    ensure!(etc == again, "/etc is not as it was: {}", kept::difference(&etc, &again));
+    ensure!(etc == again, "/etc has changed: {}", kept::difference(&etc, &again));
     forgotten(&vm)?;
     same!(vm.check("ls -d /var/new /home/new /opt/new /usr/local/new 2>&1 | grep -c 'No such file'")?, "4");
     same!(vm.check("cat /var/mark /home/mark /usr/local/mark | sort -u")?, "own");
     end(vm)
 }
 
-/// `/usr` is a file system of its own, which the initramfs mounts, and `/home` one that the OS's fstab has: without a state disk, that is
-/// where homes stay.
+/// `/usr` is a separate file system, which the initramfs mounts, and `/home` another one, in the OS's fstab: without a state disk, homes
+/// stay there.
 fn usr_and_home_apart(lab: &Lab) -> Result<()> {
     let installed = lab::installed()?;
     let folder = tempfile::tempdir()?;
@@ -102,16 +102,16 @@ fn usr_and_home_apart(lab: &Lab) -> Result<()> {
         same!(
             vm.check(FILE_SYSTEMS)?,
             "/run/dayfly/l /dev/vda1 ro\n/run/dayfly/l/usr /dev/vda3 ro\n/usr /dev/vda3 ro",
-            "file systems of the system, which nothing may write to"
+            "the read-only file systems"
         );
         same!(vm.check("findmnt -rno TARGET | sort | uniq -d | grep -v binfmt_misc || true")?, "", "covered");
-        // An overlay's own folder is as new as the overlay.
+        // Leave out the overlay's own folder, which is as new as the overlay.
         let compare = "cd /usr/lib/dayfly-test; list() { ./manifest $1 | grep -av $'^\\.\t'; }; \
              diff -a <(list /run/dayfly/l/usr/local) <(list /usr/local)";
         same!(vm.check(compare)?, "", "/usr/local is not as on the disk");
         ensure!(
             vm.check("cat /run/dayfly/boot.log")?.contains("/home is left to the OS"),
-            "nobody says it of /home"
+            "the log does not say it of /home"
         );
         Ok(())
     };
@@ -125,7 +125,7 @@ fn usr_and_home_apart(lab: &Lab) -> Result<()> {
     is_clean(&disk)
 }
 
-/// `/var` is a file system of its own: Kubernetes finds it in its place, what it keeps stays, and the OS has nothing to mount there.
+/// `/var` is a separate file system: Kubernetes finds it there, its data stays, and the OS does not have to mount it.
 fn var_apart(lab: &Lab) -> Result<()> {
     let installed = lab::installed()?;
     let folder = tempfile::tempdir()?;
@@ -159,10 +159,13 @@ fn var_apart(lab: &Lab) -> Result<()> {
             "lines of fstab that are comments"
         );
         same!(vm.check("systemctl is-active k0scontroller")?, "active");
-        ensure!(vm.check("ls /var/lib/dpkg")?.contains("status"), "the packages of /var are out of sight");
+        ensure!(vm.check("ls /var/lib/dpkg")?.contains("status"), "dpkg's database is missing");
         let log = vm.check("cat /run/dayfly/boot.log")?;
-        ensure!(log.contains("/var is where the OS has it: on /dev/vda3 (ext4)"), "nobody says it of /var");
-        ensure!(log.contains("/dev/vda3: clean"), "nobody has checked /var");
+        ensure!(
+            log.contains("/var is where the OS has it: on /dev/vda3 (ext4)"),
+            "the log does not say it of /var"
+        );
+        ensure!(log.contains("/dev/vda3: clean"), "the log does not have fsck's result");
         Ok(())
     };
     fits()?;
@@ -178,7 +181,7 @@ fn var_apart(lab: &Lab) -> Result<()> {
     is_clean(&disk)
 }
 
-/// What goes wrong before and after the handover is told, there is a shell, and the disk stays as it is.
+/// Errors before and after the handover are shown, there is a shell, and the disk does not change.
 fn fails_untouched(lab: &Lab) -> Result<()> {
     let installed = lab::installed()?;
     let folder = tempfile::tempdir()?;
@@ -192,7 +195,7 @@ fn fails_untouched(lab: &Lab) -> Result<()> {
     vm.expect("Code: +handover\\.no-init$", BOOT)?;
     vm.expect("What happens now: A shell \\(/bin/sh\\)", BOOT)?;
     vm.send("cat /run/dayfly/l/etc/machine-id; cp /bin/true /run/dayfly/l/etc; exit\n")?;
-    // Behind the shell's prompt, or before it.
+    // After the shell's prompt, or before it.
     vm.expect(&format!("(^|# ){MACHINE_ID}$"), BOOT)?;
     vm.expect("Read-only file system", BOOT)?;
     same!(vm.wait_end(BOOT)?, Ending::Reset);
@@ -200,7 +203,7 @@ fn fails_untouched(lab: &Lab) -> Result<()> {
 
     let words = format!("ro quiet init={DAYFLY_INIT} dayfly.init={DAYFLY_INIT} panic=2");
     let console = lab::fails(node(lab, &installed, &disk, &words)?, "image.root")?;
-    ensure!(console.contains("is Dayfly again"), "the reason is not told");
+    ensure!(console.contains("is Dayfly again"), "the reason is not shown");
     same!(sha256_file(&disk)?, before, "the disk after two boots that failed");
     Ok(())
 }
@@ -211,7 +214,7 @@ fn node(lab: &Lab, installed: &Installed, disk: &Path, words: &str) -> Result<Bu
     Ok(node.cmdline(&format!("root=UUID={ROOT_UUID} {words}")))
 }
 
-/// The OS is itself, and nobody else was there. Gives the list of what is in its /etc.
+/// The OS is as installed, without traces of Dayfly. Returns the list of its /etc.
 fn untouched(vm: &Vm) -> Result<String> {
     same!(vm.wait_ready(BOOT)?.failed, "none", "failed services");
     healthy(vm)?;
@@ -220,7 +223,7 @@ fn untouched(vm: &Vm) -> Result<String> {
     vm.check("/usr/lib/dayfly-test/manifest --no-times /etc mark")
 }
 
-/// What holds on every boot by which nothing is kept on the disk.
+/// Checks that hold on every boot that stores nothing on the disk.
 fn ephemeral(vm: &Vm) -> Result<()> {
     ready(vm)?;
     let report = vm.boot_json()?;
@@ -236,7 +239,7 @@ fn ephemeral(vm: &Vm) -> Result<()> {
     same!(
         vm.check("grep ' /run/dayfly/l ' /proc/self/mountinfo | grep -c ' - ext4 /dev/vda1 ro'")?,
         "1",
-        "a root that only its mount protects"
+        "a root that is read-only by its mount only"
     );
     let protected = vm.run("touch /usr/bin/x")?;
     ensure!(protected.text.contains("Read-only file system"), "/usr can be written: {protected:?}");
@@ -253,7 +256,7 @@ fn healthy(vm: &Vm) -> Result<()> {
     Ok(())
 }
 
-/// What was new or changed in an ephemeral place is as its owner has it.
+/// New or changed files in ephemeral paths are as on the owner's disk.
 fn forgotten(vm: &Vm) -> Result<()> {
     same!(vm.check("cat /etc/mark /root/mark /srv/mark | sort -u")?, "own", "changed files");
     same!(
@@ -271,11 +274,14 @@ fn end(mut vm: Vm) -> Result<()> {
     Ok(())
 }
 
-/// The root's file system was left in order.
+/// The root's file system is clean.
 fn is_clean(disk: &Path) -> Result<()> {
     let place = Installed::root_on(disk);
     let header = call("installed disk: header", "/sbin/dumpe2fs", &["-h", &place])?;
-    ensure!(!header.contains("needs_recovery"), "the root was not left in order: its journal is not empty");
+    ensure!(
+        !header.contains("needs_recovery"),
+        "the root was not unmounted cleanly: its journal is not empty"
+    );
     call("installed disk: check", "/sbin/e2fsck", &["-fn", &place])?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Nodes that boot as users' nodes do: DHCP, a real iPXE, the script of `dayfly ipxe`, the files from `dayfly serve`.
+//! Nodes that boot like users' nodes: DHCP, a real iPXE, the script of `dayfly ipxe`, the files from `dayfly serve`.
 
 use std::{fs, path::Path};
 
@@ -24,16 +24,16 @@ pub const SCENARIOS: &[Scenario] = &[
 ];
 pub const RARE: &[Scenario] = &[("ipxe_after_uefi_http_boot", after_uefi_http_boot)];
 
-/// The image's name: nothing of it may be read by iPXE, by the kernel or by a shell.
+/// The image's name, with characters that have a meaning for iPXE, the kernel and shells.
 const IMAGE: &str = "os image #1 ${x}.squashfs";
 
 /// Its path in a URL.
 const IMAGE_PATH: &str = "/os%20image%20%231%20%24%7Bx%7D.squashfs";
 
-/// Where Debian's package ipxe has the programs that firmware loads.
+/// The folder of Debian's package ipxe with the programs that firmware loads.
 const PROGRAMS: &str = "/usr/lib/ipxe";
 
-/// A boot server with all that a node needs, for a user network.
+/// A boot server with all files of a node, for a user network.
 fn site(lab: &Lab) -> Result<BootServer> {
     filled(BootServer::start(dayfly()?, &lab.log()?.with_extension("http"))?)
 }
@@ -66,7 +66,7 @@ fn bios(lab: &Lab) -> Result<()> {
     same!(vm.check("hostname")?, format!("n-{hyphened}"));
     same!(step(&vm.boot_json()?, "verify")?["outcome"], "done");
 
-    // Each file once: the three that iPXE loads, and the image, which iPXE does not.
+    // Each file is requested once: three by iPXE, and the image by Dayfly.
     let requests: Vec<(String, u16, u64, bool)> = server
         .served()?
         .into_iter()
@@ -84,7 +84,7 @@ fn bios(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// The initramfs is not there at first: the script does not give up, and the node starts by itself when it is.
+/// The initramfs is missing at first: the script does not give up, and the node boots when the file appears.
 fn uefi_tries_again(lab: &Lab) -> Result<()> {
     let server = site(lab)?;
     let script = server.write_script(console_parameters()?)?;
@@ -115,7 +115,7 @@ fn after_uefi_pxe(lab: &Lab) -> Result<()> {
     after_firmware(lab, &[], "NBP filename is snponly\\.efi")
 }
 
-/// The firmware's HTTP boot loads iPXE from our server.
+/// The firmware's HTTP boot loads iPXE from the test's server.
 fn after_uefi_http_boot(lab: &Lab) -> Result<()> {
     // OVMF would try PXE first, and takes 80 s for each of IPv4 and IPv6 to give up.
     let without =
@@ -124,9 +124,9 @@ fn after_uefi_http_boot(lab: &Lab) -> Result<()> {
     after_firmware(lab, &["-fw_cfg", v4, "-fw_cfg", v6], "URI: http://.*/snponly\\.efi")
 }
 
-/// A card without iPXE, and dnsmasq set up as the page for users says it.
+/// A card without iPXE, and dnsmasq with the configuration of the users' page.
 fn after_firmware(lab: &Lab, qemu: &[&str], shows: &str) -> Result<()> {
-    // What is to be built is built outside.
+    // Build everything before the scenario enters its own network.
     initramfs()?;
     image_path(Image::Small)?;
     Lan::apart(|lan| {
@@ -144,7 +144,7 @@ fn after_firmware(lab: &Lab, qemu: &[&str], shows: &str) -> Result<()> {
     })
 }
 
-/// The options of dnsmasq on the page, for a server elsewhere than on the page; the network has its interface and range already.
+/// The options of dnsmasq on the page, for another server than the page's; the network sets interface and range itself.
 fn documented_dnsmasq(url: &str) -> Result<Vec<String>> {
     let page = fs::read_to_string(root()?.join("docs/how-to/ipxe.md")).context("cannot read the page")?;
     let block = page.split_once("```ini\n").and_then(|(_, rest)| rest.split_once("```"));

@@ -1,5 +1,5 @@
-//! k0s with a stand-in for its program, which says what it was started with: what Dayfly writes is what a service manager
-//! starts. The stand-in is no k0s and joins nothing.
+//! k0s with a stand-in for its program, which reports how it was started: the service manager starts the service that Dayfly wrote.
+//! The stand-in is no k0s and joins nothing.
 
 use std::{fs, path::Path};
 
@@ -21,7 +21,7 @@ pub const SCENARIOS: &[Scenario] =
 
 const TOKEN: &str = include_str!("../../../init/tests/tokens/worker");
 const NAME: &str = "k0s-node";
-/// Says its arguments, the mode of its token's file and what is in it, and what of its environment is k0s's.
+/// Reports its arguments, mode and contents of its token's file, and k0s's part of its environment.
 pub const STAND_IN: &str = include_str!("k0s-stand-in");
 
 fn worker_by_systemd(lab: &Lab) -> Result<()> {
@@ -33,7 +33,7 @@ fn worker_by_systemd(lab: &Lab) -> Result<()> {
              word --kubelet-extra-args=--volume-plugin-dir=/var/lib/k0s/kubelet-plugins/volume/exec\n\
              word --token-file=/run/dayfly/secrets/k0s-token\ntoken 600 root\n";
         same!(vm.check("cat /run/k0s-said")?, format!("{said}{}\nword --labels=a=b c", TOKEN.trim()));
-        // Of the first transaction: its job is older than the end of the start.
+        // In the first transaction: its job is older than the end of the start.
         let order = "systemctl show -P InactiveExitTimestampMonotonic k0sworker; systemctl show -P ActiveEnterTimestampMonotonic multi-user.target";
         let times: Vec<u64> = vm.check(order)?.lines().filter_map(|line| line.parse().ok()).collect();
         ensure!(matches!(times[..], [one, two] if 0 < one && one <= two), "it was started later: {times:?}");
@@ -65,7 +65,7 @@ fn single_by_openrc(lab: &Lab) -> Result<()> {
     })
 }
 
-/// A node with a state disk, and its settings on a disk of their own.
+/// Boots a node with a state disk, and its settings on a separate disk, twice.
 fn over_a_reboot(lab: &Lab, image: Image, k0s: &str, check: impl Fn(&Vm) -> Result<()>) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (state, disk, file) = (

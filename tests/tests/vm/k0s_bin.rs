@@ -1,7 +1,7 @@
-//! A real k0s, of whoever runs the tests: `K0S_BIN` names it. No package brings one, so this runs when it is asked for: `tests/run k0s`.
+//! A real k0s of the user, named by `K0S_BIN`. No package has k0s, so this runs only on request: `tests/run k0s`.
 //!
-//! The node is a cluster by itself and reaches no registry: nothing that comes as a container runs in it. Ready it is all the same, since
-//! that is the kubelet's, containerd's and the control plane's matter, which are all in the one program.
+//! The node is a cluster by itself and reaches no registry, so no containers run in it. It is Ready all the same, because that needs only
+//! the kubelet, containerd and the control plane, which are all in the one program.
 
 use std::{
     env, fs,
@@ -27,9 +27,9 @@ use crate::{
 pub const ON_DEMAND: &[Scenario] = &[("k0s_bin_is_ready_twice", ready_twice)];
 
 const NAME: &str = "k0s-node";
-/// How many minutes a node may take from the power button to Ready, unless `K0S_MINUTES` says so: without KVM everything takes ten times its time.
+/// How many minutes a node may take from power-on to Ready, unless `K0S_MINUTES` is set. Without KVM everything takes ten times as long.
 const MINUTES: u64 = 45;
-/// A k0s that ends so often, ten seconds apart, does so for a reason.
+/// A k0s that ends this often, ten seconds apart, has a permanent error.
 const RESTARTS: u32 = 6;
 /// Without a network add-on of the cluster, containerd waits for such a file (CNI, network configuration lists).
 const SETTINGS: &str = r#"version = 1
@@ -66,13 +66,13 @@ fn ready_twice(lab: &Lab) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let file = |name: &str| folder.path().join(name);
     let (state, config, settings) = (file("state.ext4"), file("config.vfat"), file("dayfly.toml"));
-    // k0s unpacks itself into /var, and wants 15 % of it free.
+    // k0s unpacks itself into /var, and requires 15 % of it free.
     image::ext4(&state, STATE_LABEL, 8192)?;
     fs::write(&settings, SETTINGS)?;
     image::vfat_with(&config, "CONFIG", &[("dayfly.toml", Path::new(&settings))])?;
     let image = image_with_k0s(&program)?;
 
-    // The image stays on its disk, so the node's memory is k0s's.
+    // The image stays on its disk, so that k0s has the node's memory.
     let node = lab.node()?.memory(3072).cpus(2).cmdline("root=live:/dev/vda ip=dhcp rd.neednet=1");
     let node =
         node.drive(Drive::read_only(&image)).drive(Drive::read_write(&state)).drive(Drive::snapshot(&config));
@@ -101,12 +101,12 @@ fn starts(lab: &Lab, vm: &Vm, limit: Duration) -> Result<NodeStatus> {
         };
         let restarts: u32 = vm.check("systemctl show -P NRestarts k0scontroller")?.parse()?;
         if Instant::now() > end || restarts >= RESTARTS || vm.has_ended() {
-            // What k0s and its parts do well fills the log, and the reason stands before the last start.
+            // Messages at level info fill the log, and the reason is before the last start.
             let log = vm.check(
                 "journalctl -b -o short-monotonic --no-pager -u k0scontroller | grep -v level=info | cut -c -400 | tail -n 40",
             )?;
             bail!(
-                "the node is not ready: {why}; k0s was restarted {restarts} times. What its log has of troubles:\n{log}"
+                "the node is not ready: {why}; k0s was restarted {restarts} times. Its log without level info:\n{log}"
             );
         }
         sleep(Duration::from_secs(5));
@@ -123,7 +123,7 @@ fn starts(lab: &Lab, vm: &Vm, limit: Duration) -> Result<NodeStatus> {
     Ok(node)
 }
 
-/// What k0s answers, which is JSON; its words go elsewhere.
+/// k0s's answer, which is JSON; its messages go to another file.
 fn ask(vm: &Vm, words: &str) -> Result<Value> {
     let answer = vm.check(&format!(
         "timeout 60 k0s {words} 2>/run/k0s-words || {{ tail -n 3 /run/k0s-words; exit 1; }}"
@@ -131,7 +131,7 @@ fn ask(vm: &Vm, words: &str) -> Result<Value> {
     serde_json::from_str(&answer).with_context(|| format!("k0s {words} answers no JSON: {answer}"))
 }
 
-/// The one Node, where it is ready, and was when this boot's kubelet said so: one of the boot before stays Ready for a while.
+/// The only Node, if it is ready by this boot's kubelet: the previous boot's state stays Ready for a while.
 fn ready_node(nodes: &Value, boot_id: &str) -> Result<NodeStatus> {
     let items = nodes["items"].as_array().context("there is no list of nodes")?;
     let [node] = items.as_slice() else { bail!("there are {} nodes", items.len()) };

@@ -1,4 +1,4 @@
-//! A node with a state disk over a reboot: what must stay stays to the byte, what must go is gone, whatever the service manager.
+//! A node with a state disk over a reboot: persistent files are the same to the byte, ephemeral ones are gone, with each service manager.
 
 use std::{path::Path, time::Duration};
 
@@ -14,24 +14,24 @@ use crate::{
     same,
 };
 
-/// An OS, and what is its own.
+/// An OS, and its specifics.
 pub struct Os {
     /// The image.
     pub image: Image,
     /// Checks of the service manager, for each boot.
     pub healthy: fn(&Vm) -> Result<()>,
-    /// What is not the image's in /etc: the OS itself changes it at each boot, or we do it for this OS.
+    /// The files in /etc that are not the image's: the OS itself changes them at each boot, or Dayfly does for this OS.
     pub own: &'static [&'static str],
 }
 
-/// What persists, and in each a folder with files that a copy easily spoils (qemu/recipe/keepsakes).
+/// The persistent folders, each with files that a wrong copy most easily spoils (qemu/recipe/keepsakes).
 const PERSISTENT: [&str; 4] = ["/home", "/opt", "/usr/local", "/var/lib"];
-/// What the product writes into /etc.
+/// The files in /etc that Dayfly writes.
 const IDENTITY: [&str; 5] = ["hostname", "hosts", "machine-id", "resolv.conf", "ssh/ssh_host_*"];
-/// What must be the same at each boot.
+/// The identity, which must be the same at each boot.
 const WHO: &str = "hostname; cat /etc/machine-id /etc/ssh/ssh_host_*_key.pub";
 
-/// New files, changed files and removed files: in what persists, then in what does not.
+/// New, changed and removed files: in persistent paths, then in ephemeral ones.
 const CHANGE: &str = r"
 set -e
 for dir in /home /opt /usr/local /var/lib; do
@@ -61,7 +61,7 @@ chmod 0600 /etc/profile
 sync
 ";
 
-/// The rich scenario: fills a state disk, changes everything, reboots, compares, and ends the machine in order.
+/// The main scenario: fills a state disk, changes everything, reboots, compares, and shuts the machine down.
 pub fn over_a_reboot(lab: &Lab, os: &Os) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let state = folder.path().join("state.ext4");
@@ -85,12 +85,12 @@ pub fn over_a_reboot(lab: &Lab, os: &Os) -> Result<()> {
     fits(&vm, os)?;
     same!(vm.check(WHO)?, name, "name, id and host keys after the reboot");
     for (path, (before, after)) in PERSISTENT.iter().zip(before.iter().zip(manifests(&vm)?)) {
-        ensure!(*before == after, "{path} is not as it was: {}", difference(before, &after));
+        ensure!(*before == after, "{path} has changed: {}", difference(before, &after));
     }
     let written = "find / -xdev -name 'written-by-the-test' -o -xdev -path /srv/deep";
-    same!(vm.check(written)?, "", "what should be gone");
+    same!(vm.check(written)?, "", "files that should be gone");
     let databases = "cd /var && ls {lib/dpkg,lib/pam,cache/debconf,cache/ldconfig}/written-by-the-test 2>&1";
-    same!(vm.check(&format!("{databases} | grep -c 'No such file'"))?, "4", "what packages write");
+    same!(vm.check(&format!("{databases} | grep -c 'No such file'"))?, "4", "files in package databases");
     same!(vm.check("cmp /var/lib/shells.state /run/dayfly/l/var/lib/shells.state && echo same")?, "same");
     same_etc(&vm, os)?;
 
@@ -99,7 +99,7 @@ pub fn over_a_reboot(lab: &Lab, os: &Os) -> Result<()> {
     was_unmounted(&state)
 }
 
-/// What holds after each boot.
+/// Checks that hold after each boot.
 fn fits(vm: &Vm, os: &Os) -> Result<()> {
     let report = vm.boot_json()?;
     same!(report["outcome"], "handover");
@@ -112,10 +112,10 @@ fn fits(vm: &Vm, os: &Os) -> Result<()> {
     nothing_twice(vm)
 }
 
-/// No place has two mounts, and no part of a file system is in two places. (An automount point is meant to be covered.)
+/// No path has two mounts, and no part of a file system is mounted twice. (An automount point is meant to be covered.)
 pub fn nothing_twice(vm: &Vm) -> Result<()> {
     let places = "awk '!/ - autofs /{ print $5 }' /proc/self/mountinfo | sort | uniq -d";
-    same!(vm.check(places)?, "", "places with two mounts");
+    same!(vm.check(places)?, "", "paths with two mounts");
     let parts = "awk '!/ - autofs /{ print $3, $4 }' /proc/self/mountinfo | sort | uniq -d";
     same!(vm.check(parts)?, "", "file systems that are mounted twice");
     Ok(())
@@ -130,7 +130,7 @@ fn same_trees(vm: &Vm, one: &str, other: &str, leave_out: &str) -> Result<()> {
     Ok(())
 }
 
-/// /etc is the image's, but for what we and the OS itself write at each boot.
+/// /etc is the image's, except for the files that Dayfly and the OS itself write at each boot.
 fn same_etc(vm: &Vm, os: &Os) -> Result<()> {
     let own: Vec<String> = IDENTITY.iter().chain(os.own).map(|name| format!("'{name}'")).collect();
     let compare = format!(
@@ -144,7 +144,7 @@ fn same_etc(vm: &Vm, os: &Os) -> Result<()> {
 
 fn manifests(vm: &Vm) -> Result<Vec<String>> {
     let folders = |path: &str| match path {
-        // The OS works in the rest of it.
+        // The OS writes to the rest of it.
         "/var/lib" => "keepsakes written".to_owned(),
         _ => ".".to_owned(),
     };
@@ -169,7 +169,7 @@ pub fn difference(before: &str, after: &str) -> String {
     missing(before, after, '<') + &missing(after, before, '>')
 }
 
-/// The OS could unmount the state disk: its file system is clean, with nothing in the journal, and free of errors.
+/// The OS has unmounted the state disk: its file system is clean, with an empty journal and without errors.
 fn was_unmounted(disk: &Path) -> Result<()> {
     let shown = disk.to_string_lossy();
     let header = call("state disk: header", "/sbin/dumpe2fs", &["-h", &shown])?;

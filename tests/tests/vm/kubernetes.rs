@@ -1,7 +1,7 @@
-//! Nodes that join a real cluster with a real kubelet, and join it again. Each has a control plane and a network of its own; no image,
-//! no disk and no boot server knows the node or holds a secret.
+//! Nodes that join a real cluster with a real kubelet, and rejoin it. Each scenario has its own control plane and network. No image, no
+//! disk and no boot server knows the node or holds a secret.
 //!
-//! They need the Kubernetes parts, so they run when they are asked for: `tests/run kubernetes`.
+//! They need the Kubernetes parts, so they run only on request: `tests/run kubernetes`.
 
 use std::{
     fs,
@@ -38,10 +38,10 @@ const NODE: &str = "node1";
 const POD: &str = "greeter";
 /// How long a booted node may take to be ready: fifteen seconds on a quiet host without KVM.
 const JOIN: Duration = Duration::from_secs(300);
-/// How long a pod may take to run on it; as long.
+/// How long a pod may take to run on it; it takes as long.
 const RUN: Duration = Duration::from_secs(300);
 
-/// A cluster and its network, and what one node of it is made of.
+/// A cluster and its network, and the parts of its one node.
 struct Cluster<'a> {
     lab: &'a Lab,
     lan: &'a mut Lan,
@@ -51,9 +51,9 @@ struct Cluster<'a> {
     files: TempDir,
 }
 
-/// Runs a scenario with a cluster of its own.
+/// Runs a scenario with a new cluster.
 fn in_cluster(lab: &Lab, scenario: fn(&mut Cluster<'_>) -> Result<()>) -> Result<()> {
-    // Whatever may have to be downloaded comes first: from the cluster's network nothing can be reached.
+    // Download and build everything first: the cluster's network has no way out.
     let (parts, image, initramfs) = (Parts::build()?, image_path(Image::Kubernetes)?, initramfs()?.clone());
     dayfly()?;
     let logs = lab.log()?.with_extension("cluster");
@@ -66,7 +66,7 @@ fn in_cluster(lab: &Lab, scenario: fn(&mut Cluster<'_>) -> Result<()>) -> Result
 }
 
 impl Cluster<'_> {
-    /// A node that may join with this token. The image stays on its disk, so the node's memory is the kubelet's.
+    /// A node that may join with this token. The image stays on its disk, so that the kubelet has the node's memory.
     fn node(&mut self, token: &Token) -> Result<Builder> {
         let (file, ca) = (self.files.path().join("token"), self.files.path().join("ca.pem"));
         fs::write(&file, token.to_string())?;
@@ -90,9 +90,9 @@ impl Cluster<'_> {
         self.plane.wait_ready(NODE, after.map(|status| status.boot_id.as_str()), JOIN)
     }
 
-    /// Has the pod made, and waits until it runs; gives when it started.
+    /// Creates the pod, waits until it runs, and returns its start time.
     fn run_pod(&self) -> Result<String> {
-        // The controllers make it soon after the cluster's start.
+        // The controllers create it soon after the cluster's start.
         self.plane.wait("the default service account", JOIN, || {
             self.plane.kubectl(&["get", "serviceaccount", "default"]).map(Some)
         })?;
@@ -100,7 +100,7 @@ impl Cluster<'_> {
         self.plane.wait_running(POD, None, RUN)
     }
 
-    /// How many certificates were asked for so far.
+    /// The number of certificate requests so far.
     fn requests(&self) -> Result<usize> {
         Ok(self.plane.kubectl(&["get", "csr", "-o", "name"])?.lines().count())
     }
@@ -115,12 +115,12 @@ fn joins(lab: &Lab) -> Result<()> {
         same!(node.object["metadata"]["labels"]["role"], "test");
         same!(node.object["status"]["addresses"][0]["address"], dayfly_qemu::lan::address(1));
         same!(node.object["status"]["nodeInfo"]["machineID"], vm.check("cat /etc/machine-id")?);
-        // In systemd's first transaction, and at the first try.
+        // Started in systemd's first transaction, and at the first try.
         same!(vm.check("systemctl show -p NRestarts --value kubelet")?, "0");
         same!(vm.check("systemctl is-system-running --wait")?, "running");
 
         cluster.run_pod()?;
-        let logs = cluster.plane.wait("the pod's words", RUN, || {
+        let logs = cluster.plane.wait("the pod's log", RUN, || {
             Ok(Some(cluster.plane.kubectl(&["logs", POD])?).filter(|text| !text.is_empty()))
         })?;
         same!(logs, "hello from greeter\n");
@@ -131,11 +131,11 @@ fn joins(lab: &Lab) -> Result<()> {
     })
 }
 
-/// The token's secret part is in no file that everybody may read, in no log, and not on the console.
+/// The token's secret part is in no file that other users can read, in no log, and not on the console.
 fn no_secret_shows(vm: &Vm, token: &Token) -> Result<()> {
     let secret = &token.secret;
     ensure!(!vm.console().contains(secret), "the token is on the console");
-    // The scripts themselves must not be found: the secret comes in two pieces.
+    // The search scripts must not match themselves: the secret comes in two pieces.
     let (head, tail) = secret.split_at(8);
     let readable = vm.check(&format!(
         "s={head}; s=${{s}}{tail}; grep -rlsF -- $s /etc /run /var /home /root /opt /proc/cmdline --exclude-dir=proc | \
@@ -161,7 +161,7 @@ fn rejoins(lab: &Lab) -> Result<()> {
         let started = cluster.run_pod()?;
         let requests = cluster.requests()?;
 
-        // With /var kept: the same certificate.
+        // With a persistent /var: the same certificate.
         vm.run_unattended("systemctl reboot")?;
         ready(&vm)?;
         let second = cluster.wait_ready(Some(&first))?;
@@ -170,7 +170,7 @@ fn rejoins(lab: &Lab) -> Result<()> {
         let again = cluster.plane.wait_running(POD, Some(&started), RUN)?;
         drop(vm);
 
-        // With /var lost: another certificate, the same Node, and nobody helps.
+        // With an empty /var: another certificate for the same Node, without help.
         let state = cluster.blank_state()?;
         let vm = boot(cluster.node(&token)?.drive(Drive::read_write(&state)))?;
         let third = cluster.wait_ready(Some(&second))?;
@@ -182,7 +182,7 @@ fn rejoins(lab: &Lab) -> Result<()> {
     })
 }
 
-/// The cluster was built anew at the same address, and the node's state is of the old one. A kubelet by itself never notices.
+/// A new cluster runs at the same address, and the node's state is of the old one. A kubelet by itself never notices.
 fn another_ca(lab: &Lab) -> Result<()> {
     in_cluster(lab, |cluster| {
         let token = cluster.plane.token(Validity::Hour)?;
@@ -201,14 +201,17 @@ fn another_ca(lab: &Lab) -> Result<()> {
         let report = vm.boot_json()?;
         let kubelet = step(&report, "kubelet")?;
         same!(kubelet["outcome"], "done");
-        // Why its certificate went, for who wonders.
+        // The log has the reason why its certificate was dropped.
         let log = vm.check("cat /run/dayfly/boot.log")?;
-        ensure!(log.contains("it was signed by another CA than the cluster's"), "nobody says why: {log}");
+        ensure!(
+            log.contains("it was signed by another CA than the cluster's"),
+            "the log does not have the reason: {log}"
+        );
         Ok(())
     })
 }
 
-/// The node boots, says why it cannot join, and joins when it is given a good token: nothing has to be cleaned.
+/// The node boots, reports why it cannot join, and joins with a valid token, without any cleanup.
 fn expired_token(lab: &Lab) -> Result<()> {
     in_cluster(lab, |cluster| {
         let over = cluster.plane.token(Validity::Over)?;
@@ -218,8 +221,8 @@ fn expired_token(lab: &Lab) -> Result<()> {
             "until journalctl --boot --unit kubelet --no-pager | grep -m1 Unauthorized; do sleep 1; done";
         let words = vm.check(refused)?;
         eprintln!("    {}: {words}", cluster.lab.name());
-        ensure!(words.contains("Unauthorized"), "the kubelet does not say that it is refused");
-        ensure!(cluster.plane.node(NODE)?.is_none(), "the node has joined with a token whose time is over");
+        ensure!(words.contains("Unauthorized"), "the kubelet does not log the refusal");
+        ensure!(cluster.plane.node(NODE)?.is_none(), "the node has joined with an expired token");
         vm.run_unattended("systemctl poweroff")?;
         same!(vm.wait_end(Duration::from_secs(120))?, Ending::PowerOff);
 

@@ -1,4 +1,4 @@
-//! What the scenarios share: builds, images and servers, made only when a scenario asks for them, and questions to a node.
+//! Helpers of the scenarios: builds, images and servers, made only when a scenario needs them, and queries to a node.
 
 use std::{
     fs,
@@ -25,7 +25,7 @@ use crate::same;
 /// How long a boot to multi-user may take: about 25 s under TCG on a quiet host, and CI hosts are not quiet.
 pub const BOOT: Duration = Duration::from_secs(240);
 
-/// A place to work for one scenario.
+/// The environment of one scenario.
 pub struct Lab {
     name: &'static str,
 }
@@ -36,7 +36,7 @@ pub struct Site {
     pub server: HttpServer,
     /// The SHA-256 of the image.
     pub sha256: String,
-    /// The folder that is served, which goes with the site.
+    /// The folder of the server, removed with the site.
     folder: TempDir,
 }
 
@@ -69,12 +69,12 @@ impl Site {
         Ok(Self { server: HttpServer::start_tls(folder.path())?, sha256, folder })
     }
 
-    /// What is served.
+    /// The folder of the server.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Serves the image under another name as well.
+    /// Serves the image under another name too.
     pub fn serve_as(&self, name: &str) -> Result<()> {
         let folder = self.folder.path();
         fs::hard_link(folder.join("os.squashfs"), folder.join(name))
@@ -86,14 +86,14 @@ impl Site {
         self.parameters_for(&self.server.guest_url("os.squashfs"))
     }
 
-    /// The same for another way to the image.
+    /// The same with another URL of the image.
     pub fn parameters_for(&self, url: &str) -> String {
         format!("root=live:{url} ip=dhcp rd.neednet=1 dayfly.image.sha256={}", self.sha256)
     }
 }
 
 impl Lab {
-    /// The place for the scenario of that name.
+    /// The environment of the scenario with that name.
     pub fn new(name: &'static str) -> Self {
         Self { name }
     }
@@ -103,17 +103,17 @@ impl Lab {
         self.name
     }
 
-    /// Where the console's log goes.
+    /// The file for the console's log.
     pub fn log(&self) -> Result<PathBuf> {
         Ok(product()?.folder("logs")?.join(format!("{}.log", self.name)))
     }
 
-    /// An initramfs of this scenario's own, with more arguments of `dayfly initramfs`.
+    /// An initramfs for this scenario alone, with more arguments of `dayfly initramfs`.
     pub fn own_initramfs(&self, more: &[&str]) -> Result<PathBuf> {
         build(self.name, "", more)
     }
 
-    /// A node with the default initramfs, one card on the user network, and its log in its place.
+    /// A node with the default initramfs, one card on the user network, and its log in the usual folder.
     pub fn node(&self) -> Result<Builder> {
         Ok(self.bare_node(initramfs()?)?.nic(Nic::user()))
     }
@@ -161,7 +161,7 @@ pub fn installed() -> Result<Installed> {
     images()?.installed()
 }
 
-/// The init by itself.
+/// The init alone.
 pub fn init() -> Result<PathBuf> {
     build_init("")
 }
@@ -172,13 +172,13 @@ pub fn initramfs() -> Result<&'static PathBuf> {
     once(&BUILT, || build("default", "", &[]))
 }
 
-/// The initramfs whose init takes `dayfly.fault=`.
+/// The initramfs with the init that supports `dayfly.fault=`.
 pub fn fault_initramfs() -> Result<&'static PathBuf> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     once(&BUILT, || build("fault", "fault", &[]))
 }
 
-/// An initramfs that dracut made of our module, with the default init, and its kernel.
+/// An initramfs that dracut built with Dayfly's module, with the default init, and its kernel.
 pub fn dracut(kind: Dracut) -> Result<Built> {
     kind.build(product()?, &build_init("")?)
 }
@@ -200,7 +200,7 @@ fn build(name: &str, features: &str, more: &[&str]) -> Result<PathBuf> {
 }
 
 fn build_init(features: &str) -> Result<PathBuf> {
-    // Cargo gives the init the same path whatever its features.
+    // Cargo writes the init to the same path with any features.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     product()?.init(features)
@@ -213,19 +213,19 @@ pub fn boot(node: Builder) -> Result<Vm> {
     Ok(vm)
 }
 
-/// Waits for the node's services; none may have failed, and the plan that ran must be the one that `dayfly explain` makes.
+/// Waits for the node's services. None may have failed, and the plan that ran must be that of `dayfly explain`.
 pub fn ready(vm: &Vm) -> Result<()> {
     let ready = vm.wait_ready(BOOT)?;
     same!(ready.failed, "none", "failed services");
     vm.boot_json().map(drop)
 }
 
-/// Waits for words on the console, which may have come before what was waited for last.
+/// Waits for a text on the console, which may be before the last match.
 pub fn shows(vm: &Vm, words: &str) -> Result<()> {
     if vm.console().contains(words) { Ok(()) } else { vm.expect(words, BOOT).map(drop) }
 }
 
-/// Boots a node that must fail: the console shows the four parts with this code, then the machine restarts. Gives the console.
+/// Boots a node that must fail: the console shows the four parts with this code, then the machine restarts. Returns the console.
 pub fn fails(node: Builder, code: &str) -> Result<String> {
     let mut vm = node.start()?;
     for part in ["What was tried: ", "What went wrong: ", "How to fix it: "] {
@@ -272,7 +272,7 @@ fn product() -> Result<&'static Product> {
     once(&PRODUCT, Product::of_checkout)
 }
 
-/// The value in `cell`, made by the first who asks; a failure is told to everybody who asks.
+/// The value in `cell`; the first caller makes it. All callers get its error.
 fn once<T>(
     cell: &'static OnceLock<Result<T, String>>,
     make: impl FnOnce() -> Result<T>,

@@ -1,4 +1,4 @@
-//! Cards, cables and DHCP servers that do not do what they should.
+//! Network cards, cables and DHCP servers that do not work as they should.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ fn first_nic_is_dead(lab: &Lab) -> Result<()> {
     with_dead_nic(lab, Nic::silent(), Nic::user())
 }
 
-/// A card that nobody answers must not cost the time of its time-out.
+/// A card without answers must not cost its time-out.
 fn with_dead_nic(lab: &Lab, first: Nic, second: Nic) -> Result<()> {
     let site = Site::start(Image::Small)?;
     let vm = boot(lab.bare_node(initramfs()?)?.nic(first).nic(second).cmdline(&site.parameters()))?;
@@ -51,7 +51,7 @@ fn with_dead_nic(lab: &Lab, first: Nic, second: Nic) -> Result<()> {
     Ok(())
 }
 
-/// The card that the firmware booted from gets a lease, but no way to the image.
+/// The card that the firmware booted from gets a lease, but has no route to the image.
 fn image_behind_the_second_nic(lab: &Lab) -> Result<()> {
     let site = Site::start(Image::Small)?;
     let first = Nic::user_with("restrict=on,net=10.0.9.0/24,host=10.0.9.2,dhcpstart=10.0.9.15");

@@ -1,9 +1,9 @@
-//! Boot scenarios in virtual machines. Every one is a function that gets the [`lab::Lab`] and asserts what a person at the console or
-//! a program in the booted system would see.
+//! Boot scenarios in virtual machines. Each is a function with a [`lab::Lab`] that asserts what a user at the console or a program in the
+//! booted system would see.
 //!
 //! `cargo test --workspace --test vm -- [NAME,NAME…]` (parts of names); two run at a time (`--test-threads N`). The consoles' logs stay in
-//! `target/dayfly/logs/NAME.log`. Groups of `tests/run` that run only when they are named are skipped without `--ignored`; with it, the
-//! name of such a group stands for all its scenarios.
+//! `target/dayfly/logs/NAME.log`. Groups that `tests/run` runs only on request are skipped without `--ignored`; with it, the name of such
+//! a group selects all its scenarios.
 
 mod address;
 mod boot;
@@ -42,11 +42,11 @@ use lab::Lab;
 use libtest_mimic::{Arguments, Failed, Trial};
 use turns::Turn;
 
-/// An error unless both are equal; it shows both, and the words after them.
+/// An error unless both are equal; it shows both, and the text after them.
 macro_rules! same {
     ($left:expr, $right:expr) => { $crate::same!($left, $right, stringify!($left)) };
     ($left:expr, $right:expr, $($words:tt)+) => {
-        // A match keeps temporaries alive as long as they are looked at.
+        // A match keeps temporaries alive as long as they are used.
         match (&$left, &$right) {
             (left, right) => anyhow::ensure!(left == right, "{}: {left:?}, but expected {right:?}", format!($($words)+)),
         }
@@ -54,7 +54,7 @@ macro_rules! same {
 }
 pub(crate) use same;
 
-/// A scenario: its name and what it does.
+/// A scenario: its name and its function.
 type Scenario = (&'static str, fn(&Lab) -> Result<()>);
 
 fn main() {
@@ -69,7 +69,7 @@ fn main() {
             .split(',')
             .any(|part| trial.name().contains(part) || (!part.is_empty() && trial.kind() == part))
     };
-    // The harness itself, then those that wait or build for long, so that they overlap with the others.
+    // The harness itself, then the scenarios that wait or build for long, so that they overlap with the others.
     let scenarios = [
         harness::SCENARIOS,
         address::SCENARIOS,

@@ -1,4 +1,4 @@
-//! What makes a node the one it is, from a settings disk into the OS: files, users, kernel parameters, units, host keys.
+//! A node's own settings, from a settings disk into the OS: files, users, kernel parameters, units, host keys.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ use crate::{
 pub const SCENARIOS: &[Scenario] = &[("node_is_as_its_settings_say", node_is_as_its_settings_say)];
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHd3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3 me";
-/// A hash of no password.
+/// The hash is of no password.
 const SETTINGS: &str = r#"version = 1
 os.modules = ["br_netfilter", "dummy"]
 
@@ -86,21 +86,25 @@ fn node_is_as_its_settings_say(lab: &Lab) -> Result<()> {
     same!(vm.check("cat /etc/app/token")?, "SESAME-OPEN");
     same!(vm.check("grep -c SESAME /etc/shadow")?, "1");
     same!(vm.check("grep -v ^# /root/.ssh/authorized_keys")?, KEY);
-    // Before the OS ran, and once more by the OS.
+    // Set before the OS ran, and set again by the OS.
     same!(vm.check("cat /proc/sys/net/bridge/bridge-nf-call-iptables /proc/sys/kernel/panic")?, "1\n7");
     vm.check("grep -q '^br_netfilter ' /proc/modules && grep -q '^dummy ' /proc/modules")?;
     same!(vm.check("systemctl is-active systemd-sysctl systemd-modules-load | sort -u")?, "active");
     same!(vm.check("systemctl is-active thing; cat /run/thing")?, "active\nin the run folder");
     same!(vm.run("systemctl is-active cron")?.text, "inactive\n");
     same!(vm.run("systemctl is-enabled thing cron")?.text, "enabled\ndisabled\n");
-    // The secret is nowhere that others can read, and nothing told it.
+    // The secret is in no file that other users can read, and in no log.
     let told = "grep -rIlsE 'SESAME-OPEN|SESAMESESAME' /run /etc /var /proc/cmdline /root | while read -r f; do stat -c '%a %n' $f; done | \
                 grep -v '^[0-7]*0 '; journalctl -q | grep -c SESAME; dmesg | grep -c SESAME";
     same!(vm.run(told)?.text, "0\n0\n");
-    same!(vm.check("grep -rlF SESAME-OPEN /etc")?, "/etc/app/token", "what the search finds where it must");
-    ensure!(!vm.console().contains("SESAME"), "the console tells the secret");
+    same!(
+        vm.check("grep -rlF SESAME-OPEN /etc")?,
+        "/etc/app/token",
+        "the search does not find the known copy"
+    );
+    ensure!(!vm.console().contains("SESAME"), "the secret is on the console");
 
-    // What sshd shows is what the disk keeps, at this boot and at the next.
+    // sshd has the keys of the disk, at this boot and at the next.
     let shown = "ssh-keyscan -t ed25519,ecdsa 127.0.0.1 2>/dev/null | cut -d' ' -f2- | sort";
     let keys = vm.check(shown)?;
     same!(keys.lines().count(), 2, "host keys: {keys}");

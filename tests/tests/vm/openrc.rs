@@ -1,4 +1,4 @@
-//! A Debian with OpenRC below sysvinit: its services find a node that is ready for them, boot after boot.
+//! A Debian with OpenRC and sysvinit: its services find a node that is ready for them, at each boot.
 
 use std::{fs, time::Duration};
 
@@ -66,24 +66,24 @@ mode = "0755"
 interval = 60
 "##;
 
-/// What ifupdown and dhclient find of ours, so that they go on with the boot's lease.
+/// Dayfly's files for ifupdown and dhclient, so that they keep the boot's lease.
 const ADDRESS: [&str; 3] = ["network/interfaces", "dhcp/dhclient.conf", "dhcp/dhclient-enter-hooks.d/dayfly"];
 
 fn keeps_and_forgets(lab: &Lab) -> Result<()> {
     kept::over_a_reboot(lab, &Os { image: Image::OpenRc, healthy, own: &ADDRESS })
 }
 
-/// sysvinit takes `single` from its arguments alone: it must be handed on as the kernel would have done it.
+/// sysvinit gets `single` from its arguments alone: Dayfly must pass it on as the kernel would.
 fn single_user(lab: &Lab) -> Result<()> {
     let site = Site::start(Image::OpenRc)?;
     let vm = lab.node()?.cmdline(&site.parameters()).cmdline("single").start()?;
     vm.expect("(Give root password|Press Enter) for maintenance", BOOT)?;
     let console = vm.console();
-    ensure!(!console.contains("Entering runlevel: 2"), "it went on to the default runlevel");
+    ensure!(!console.contains("Entering runlevel: 2"), "it entered the default runlevel");
     Ok(())
 }
 
-/// OpenRC has started all its services, and none complains.
+/// OpenRC has started all its services, and none reports a problem.
 pub fn healthy(vm: &Vm) -> Result<()> {
     same!(vm.check("cat /proc/1/comm")?, "init");
     same!(vm.check("rc-status --runlevel")?, "default");
@@ -92,7 +92,7 @@ pub fn healthy(vm: &Vm) -> Result<()> {
     let not_started =
         "rc-status --nocolor sysinit default | grep -v Runlevel: | grep -v '\\[  started  \\]' || true";
     same!(vm.check(not_started)?, "", "services that did not start");
-    // Its services talk to the console alone. What comes before the first one is the kernel's and ours, of this boot.
+    // Its services print to the console only. The output before the first one is the kernel's and Dayfly's, of this boot.
     let console = vm.console();
     let boot = console.rsplit("OpenRC 0.").next().unwrap_or_default();
     let is_complaint = |line: &str| {
@@ -105,7 +105,7 @@ pub fn healthy(vm: &Vm) -> Result<()> {
     Ok(())
 }
 
-/// The same settings file as a node with systemd has, but for the script in place of a unit's text; and a Git script by cron.
+/// The settings file of the node with systemd, but with a script in place of the unit's text; and a Git script by cron.
 fn node_is_as_its_settings_say(lab: &Lab) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (config, text) = (folder.path().join("config"), folder.path().join("dayfly.toml"));
@@ -134,18 +134,22 @@ fn node_is_as_its_settings_say(lab: &Lab) -> Result<()> {
     vm.check("grep -q '^br_netfilter ' /proc/modules && grep -q '^dummy ' /proc/modules")?;
     same!(vm.check("rc-service --quiet thing status && cat /run/thing")?, "in the run folder");
     vm.check("rc-service --quiet cron status && pgrep -x cron")?;
-    same!(vm.run("rc-status --all | grep -w ssh; pgrep -x sshd")?.text, "", "a service that nobody wants");
+    same!(vm.run("rc-status --all | grep -w ssh; pgrep -x sshd")?.text, "", "a disabled service");
     let told = "grep -rIlsE 'SESAME-OPEN|SESAMESESAME' /run /etc /var /proc/cmdline /root | while read -r f; do stat -c '%a %n' $f; done | \
                 grep -v '^[0-7]*0 '; dmesg | grep -c SESAME";
     same!(vm.run(told)?.text, "0\n");
-    same!(vm.check("grep -rlF SESAME-OPEN /etc")?, "/etc/app/token", "what the search finds where it must");
-    ensure!(!vm.console().contains("SESAME"), "the console tells the secret");
+    same!(
+        vm.check("grep -rlF SESAME-OPEN /etc")?,
+        "/etc/app/token",
+        "the search does not find the known copy"
+    );
+    ensure!(!vm.console().contains("SESAME"), "the secret is on the console");
 
-    // Its result says so for a minute only: then cron finds nothing new.
+    // Its result has this for a minute only: then cron's next run finds nothing new.
     wait_for_script(&vm, "first")?;
     same!(vm.check("cat /run/script-said")?, "first");
     repository.commit("second", false)?;
-    // cron looks once a minute.
+    // cron runs it once a minute.
     turns::pause(Duration::from_secs(60));
     wait_for_script(&vm, "second")?;
     wait_for(&vm, "node", "\"current\"")?;

@@ -1,4 +1,4 @@
-//! What a node tells of its boots: to a server, and to those who look into its /var/log.
+//! The reports of a node about its boots: to a server, and in its /var/log.
 
 use anyhow::{Context, Result, ensure};
 use dayfly_qemu::{
@@ -58,7 +58,10 @@ fn a_failed_boot_is_reported(lab: &Lab) -> Result<()> {
     let words =
         format!("root=live:{url} ip=dhcp rd.retry=2 dayfly.report={}", site.server.guest_url("report"));
     let console = fails(lab.node()?.cmdline(&words), "image.http-status")?;
-    ensure!(console.contains("this failure is on record"), "the console does not say that it was reported");
+    ensure!(
+        console.contains("this failure is on record"),
+        "the console does not have the server's confirmation"
+    );
     let sent = reports(&site)?;
     same!(sent.len(), 1, "reports");
     same!(sent[0]["outcome"], "failed");

@@ -1,4 +1,4 @@
-//! Programs out of Git repositories, by real git over HTTP and over ssh.
+//! Programs from Git repositories, with real git over HTTP and over ssh.
 
 use std::{
     fs,
@@ -26,7 +26,7 @@ use crate::{
 
 pub const SCENARIOS: &[Scenario] = &[("git_scripts_run_and_are_kept_current", git_scripts)];
 
-/// A repository with a `run.sh`, and its bare copy that is served.
+/// A repository with a `run.sh`, and its bare copy for the server.
 pub struct Repository {
     work: PathBuf,
     bare: PathBuf,
@@ -42,7 +42,7 @@ impl Repository {
         Ok(repository)
     }
 
-    /// A commit whose program says its name; with `rewrite`, in place of the last one.
+    /// Commits a program that writes `says`; with `rewrite`, replaces the last commit.
     pub fn commit(&self, says: &str, rewrite: bool) -> Result<()> {
         let program = self.work.join("run.sh");
         fs::write(&program, format!("#!/bin/sh\necho {says} >>/run/script-said\n"))?;
@@ -67,7 +67,7 @@ impl Repository {
         }
         let (work, bare) = (self.work.to_string_lossy(), self.bare.to_string_lossy());
         call("git: serve", "git", &["clone", "--quiet", "--bare", &work, &bare])?;
-        // What the plain HTTP transport reads.
+        // The files that git's plain HTTP transport reads.
         git(&self.bare, &["update-server-info"])
     }
 }
@@ -77,7 +77,7 @@ fn git(folder: &Path, args: &[&str]) -> Result<()> {
     call("git", "git", &[&["-C", &folder], args].concat()).map(drop)
 }
 
-/// Settings by which the node's git trusts the CA of a server.
+/// Settings with which the node's git trusts the CA of a server.
 pub fn git_trusts(server: &HttpServer) -> Result<String> {
     let ca = server.ca().context("the server has no TLS")?;
     let ca = fs::read_to_string(ca).context("cannot read the CA's certificate")?;
@@ -152,7 +152,7 @@ impl Drop for SshServer {
     }
 }
 
-/// Waits until a script's result has these words.
+/// Waits until a script's result has this text.
 pub fn wait_for(vm: &Vm, script: &str, words: &str) -> Result<String> {
     let end = Instant::now() + Duration::from_secs(180);
     loop {
@@ -201,13 +201,13 @@ fn git_scripts(lab: &Lab) -> Result<()> {
     wait_for(&vm, "node", "\"ran\"")?;
     wait_for(&vm, "closed", "\"ran\"")?;
     same!(vm.check("sort -u /run/script-said")?, "by-ssh\nfirst");
-    // Nothing new: it is not run again.
+    // No new commit: it does not run again.
     wait_for(&vm, "node", "\"current\"")?;
     same!(vm.check("grep -c first /run/script-said")?, "1");
     open.commit("second", false)?;
     wait_for(&vm, "node", "\"ran\"")?;
     same!(vm.check("grep -c second /run/script-said")?, "1");
-    // A history that does not follow from the node's is refused, and the tree stays as it is.
+    // A rewritten history is refused, and the tree stays as it is.
     open.commit("rewritten", true)?;
     let said = wait_for(&vm, "node", "\"diverged\"")?;
     ensure!(said.contains("different ways"), "{said}");
@@ -217,7 +217,7 @@ fn git_scripts(lab: &Lab) -> Result<()> {
         )?,
         "0\nsecond"
     );
-    // The key is root's alone, and nowhere else.
+    // Only root can read the key, and it has no other copy.
     same!(vm.check("stat -c '%a %U' /run/dayfly/secrets/script-closed")?, "600 root");
     let line = ssh.text("client")?.lines().nth(2).unwrap_or_default().to_owned();
     let search = format!("grep -rlF -- '{line}' /run/dayfly /etc /var/log /proc/cmdline 2>/dev/null");

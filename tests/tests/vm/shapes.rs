@@ -1,5 +1,5 @@
-//! Images in the shape of other distributions', of Debian's parts: where a boot meets their paths, their process 1 and their package
-//! database. No boot of one is a test of that distribution. Each begins with a state disk that an older image has filled.
+//! Images with the layout of other distributions, made of Debian's parts: how a boot handles their paths, their process 1 and their
+//! package database. No boot of one is a test of that distribution. Each begins with a state disk that an older image has filled.
 
 use std::{
     fs,
@@ -35,7 +35,7 @@ pub const SCENARIOS: &[Scenario] = &[
 const SETTINGS: &str = "version = 1\nhostname = \"shaped\"\nunit.\"thing.service\".enable = true\n\
                         user.backup.authorized_keys = [\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHd3 me\"]\n";
 
-/// A state disk of a node that had an older image: what that image's packages wrote there, and what is the node's own.
+/// A state disk of a node with an older image: the files of that image's packages, and the node's own files.
 fn state(folder: &TempDir, records: &[&str]) -> Result<PathBuf> {
     let (of_image, of_node) = (folder.path().join("of-image"), folder.path().join("of-node"));
     fs::write(&of_image, "of the old image\n")?;
@@ -47,7 +47,7 @@ fn state(folder: &TempDir, records: &[&str]) -> Result<PathBuf> {
     Ok(disk)
 }
 
-/// Boots with that disk and the settings on another.
+/// Boots with that disk, and with the settings on another disk.
 fn boot_with(lab: &Lab, site: &Site, folder: &TempDir, records: &[&str]) -> Result<Vm> {
     let (config, text) = (folder.path().join("config"), folder.path().join("dayfly.toml"));
     fs::write(&text, SETTINGS)?;
@@ -57,7 +57,7 @@ fn boot_with(lab: &Lab, site: &Site, folder: &TempDir, records: &[&str]) -> Resu
     boot(node.explain(&["--config", &text.to_string_lossy()]))
 }
 
-/// The files that every node gets, whatever its OS.
+/// The files that every node gets, with any OS.
 fn is_this_node(vm: &Vm, name: &str) -> Result<()> {
     same!(vm.check("hostname; cat /etc/hostname")?, format!("{name}\n{name}"));
     same!(vm.check("tr -dc 0-9a-f </etc/machine-id | wc -c")?, "32");
@@ -68,7 +68,7 @@ fn is_this_node(vm: &Vm, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// What the node has of its own is on the disk; what packages wrote is the new image's.
+/// The node's own files are on the disk; the package databases are the new image's.
 fn follows_the_image(vm: &Vm, records: &[&str]) -> Result<()> {
     same!(vm.check("cat /var/lib/thing/own /home/own")?, "of the node\nof the node");
     for path in records {
@@ -101,13 +101,13 @@ fn alpine(lab: &Lab) -> Result<()> {
     openrc_is_up(&vm)?;
     follows_the_image(&vm, &["/lib/apk/db/installed", "/etc/apk/world"])?;
     same!(vm.check("cat /var/cache/apk/index")?, "of the old image", "apk's cache is no database");
-    // A service called networking, but not Debian's ifupdown.
+    // The service has the name networking, but is not Debian's ifupdown.
     let address = detail(&report, "address")?;
     ensure!(address.starts_with("networking of the image is not told of 10.0.2.15/24"), "{address}");
     shows(&vm, "shaped login: ")
 }
 
-/// openrc-init, which is found without a /sbin/init, and Portage's records below /var.
+/// openrc-init, which is found although /sbin/init is missing, and Portage's records below /var.
 fn gentoo(lab: &Lab) -> Result<()> {
     let (folder, site) = (tempfile::tempdir()?, Site::start(Image::ShapeGentoo)?);
     let old = ["var/db/pkg/sys-apps/openrc-1/CONTENTS", "var/lib/portage/world", "var/db/repos/gentoo/x"];
@@ -119,14 +119,14 @@ fn gentoo(lab: &Lab) -> Result<()> {
     openrc_is_up(&vm)?;
     follows_the_image(&vm, &["/var/db/pkg/sys-apps/openrc-2/CONTENTS", "/var/lib/portage/world"])?;
     same!(vm.check("ls /var/db/pkg/sys-apps; cat /var/db/repos/gentoo/x")?, "openrc-2\nof the old image");
-    // Nobody renews the lease, and the log says so.
+    // No program renews the lease, and the log says so.
     same!(step(&report, "address")?["outcome"], "tolerated");
     let told = step(&report, "address")?.to_string();
     ensure!(told.contains("no network service that would renew 10.0.2.15/24"), "{told}");
     Ok(())
 }
 
-/// Labels, and rpm's database in /usr where the older image had it in /var. No service manager that Dayfly knows.
+/// Labels, and rpm's database in /usr, where the older image had it in /var. No service manager that Dayfly knows.
 fn fedora(lab: &Lab) -> Result<()> {
     let (folder, site) = (tempfile::tempdir()?, Site::start(Image::ShapeFedora)?);
     let disk = state(&folder, &["var/lib/rpm/rpmdb.sqlite", "var/lib/alternatives/ld"])?;
@@ -154,7 +154,7 @@ fn fedora(lab: &Lab) -> Result<()> {
         ("/usr/lib/sysimage/rpm/rpmdb.sqlite", "rpm_var_lib_t"),
         ("/etc", "etc_t"),
         ("/etc/shadow", "shadow_t"),
-        // What was written at boot has the label of what it replaces, or the folder's.
+        // A file that the boot writes has the label of the file that it replaces, or the folder's.
         ("/etc/hostname", "hostname_etc_t"),
         ("/etc/hosts", "net_conf_t"),
         ("/etc/machine-id", "etc_t"),
@@ -165,7 +165,7 @@ fn fedora(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// The step that needs a service manager says why it cannot; the node is up without.
+/// The step that needs a service manager reports why it fails; the node boots without a kubelet.
 fn has_no_kubelet(report: &Value, init: &str) -> Result<()> {
     let row = step(report, "kubelet")?;
     same!(row["outcome"], "tolerated");
@@ -174,7 +174,7 @@ fn has_no_kubelet(report: &Value, init: &str) -> Result<()> {
     Ok(())
 }
 
-/// A store, and nothing else: the init is named by the boot entry, and makes what it needs.
+/// Only a store: the boot entry names the init, which creates the paths that it needs.
 fn nixos(lab: &Lab) -> Result<()> {
     let (folder, site) = (tempfile::tempdir()?, Site::start(Image::ShapeNixos)?);
     let node = lab.node()?.memory(512).drive(Drive::read_write(&state(&folder, &[])?));
@@ -184,15 +184,15 @@ fn nixos(lab: &Lab) -> Result<()> {
     let report = vm.boot_json()?;
     same!(detail(&report, "init")?, format!("{NIXOS_INIT}, no service manager that Dayfly knows"));
     has_no_kubelet(&report, NIXOS_INIT)?;
-    ensure!(vm.console().contains("in the shape of NixOS, stage 2"), "its stage 2 said nothing");
+    ensure!(vm.console().contains("in the shape of NixOS, stage 2"), "its stage 2 did not run");
     is_this_node(&vm, "shaped")?;
     follows_the_image(&vm, &[])?;
-    // What its activation makes outside the store.
+    // The paths that its activation creates outside the store.
     same!(vm.check("/usr/bin/env echo made; readlink /etc/passwd")?, "made\n/etc/static/passwd");
     Ok(())
 }
 
-/// Debian 13 in a bootc tree's order, with the kernel that lies in the image.
+/// Debian 13 with the layout of a bootc tree, and the image's own kernel.
 fn bootc(lab: &Lab) -> Result<()> {
     let (folder, site) = (tempfile::tempdir()?, Site::start(Image::ShapeBootc)?);
     let kernel = kernel_in(&image_path(Image::ShapeBootc)?, folder.path())?;
@@ -209,7 +209,7 @@ fn bootc(lab: &Lab) -> Result<()> {
     same!(vm.check("uname -r")?, kernel.version);
     is_this_node(&vm, "shaped")?;
     same!(vm.check("cat /var/lib/thing/own")?, "of the node");
-    // All that is not /usr leads to /var.
+    // All paths outside /usr lead to /var.
     same!(
         vm.check("readlink -f /home /opt /usr/local /root")?,
         "/var/home\n/var/opt\n/var/usrlocal\n/var/roothome"
@@ -223,7 +223,7 @@ fn bootc(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// The kernel and modules of a bootc tree, out of its image.
+/// The kernel and modules of a bootc tree, extracted from its image.
 fn kernel_in(image: &Path, folder: &Path) -> Result<Kernel> {
     let tree = folder.join("tree");
     let mut unsquashfs = Command::new("unsquashfs");

@@ -1,4 +1,4 @@
-//! Settings from every place, real ones: the image, the initramfs, nginx, disks, SMBIOS, fw_cfg, the kernel command line.
+//! Settings from every source, all real: the image, the initramfs, nginx, disks, SMBIOS, fw_cfg, the kernel command line.
 
 use std::{fs, path::Path};
 
@@ -22,13 +22,13 @@ pub const SCENARIOS: &[Scenario] = &[
     ("settings_url_is_a_must", settings_url_is_a_must),
 ];
 
-/// From the lowest to the highest.
+/// From the lowest precedence to the highest.
 const PLACES: [&str; 7] = ["image", "initramfs", "url", "config", "smbios", "fw_cfg", "cmdline"];
 const UUID: &str = "4c4c4544-0051-4410-8052-b4c04f4e4d32";
-/// Is a secret, or stands in the files beside the settings: nobody may find it in the OS.
+/// A secret, or a comment in the settings files: no search in the OS may find it.
 pub const TOKEN: &str = "t0ken-of-nobody";
 
-/// A settings file that sets, for its place and all higher ones, the size of a tmpfs: as many MiB as the place is high.
+/// A settings file that sets the size of a tmpfs for its source and all higher ones: as many MiB as the source's rank.
 fn layer(place: usize) -> String {
     let entries = PLACES[place..].iter().map(|name| format!("\"/srv/{name}\" = \"tmpfs({}M)\"\n", place + 1));
     format!("version = 1\n# {TOKEN}\n[layout]\n{}", entries.collect::<String>())
@@ -65,7 +65,7 @@ fn settings_from_every_place(lab: &Lab) -> Result<()> {
     let rules = "[[match]]\nwhen = { mac = \"52:54:00:12:34:56\" }\nfailure.pause = 7\n\
         [[match]]\nwhen = { mac = \"52:54:00:12:34:57\" }\nfailure.pause = 8\n\
         [[match]]\nwhen = { uuid = \"4C4C4544-0051-4410-8052-B4C04F4E4D32\", hostname = \"worker-[a-z]*\" }\nreport_wait = 9\n";
-    // Over plain HTTP a layout may come only where the initramfs says so.
+    // Over plain HTTP a layout is accepted only if the initramfs allows it.
     let free = layer(1).replace("[layout]", "settings.trust = \"any\"\n[layout]");
     let own = files.write("initramfs.toml", &format!("{free}{rules}"))?;
     let site = Site::start(Image::WithSettings)?;
@@ -104,7 +104,7 @@ fn settings_from_every_place(lab: &Lab) -> Result<()> {
     let table = files.path("DMI");
     fs::write(&table, decode(&vm.check("base64 -w0 /sys/firmware/dmi/tables/DMI")?)?)?;
     vm.explain(&["--smbios", &table]);
-    // The plan and every setting are those that `dayfly explain` makes of the same texts.
+    // The plan and every setting are those that `dayfly explain` makes from the same inputs.
     let report = vm.boot_json()?;
     same!(report["problems"].as_array().map(Vec::len), Some(0), "{}", report["problems"]);
     for (place, name) in (1..).zip(PLACES) {
@@ -127,7 +127,7 @@ fn settings_from_every_place(lab: &Lab) -> Result<()> {
     same!(vm.check("hostname")?, "worker-smbios");
     let asked: Vec<String> = site.server.requests()?.into_iter().map(|request| request.uri).collect();
     same!(asked, [format!("/{page}"), "/os.squashfs".to_owned()]);
-    // What SMBIOS says is what the kernel makes of it.
+    // Dayfly reads the same values from SMBIOS as the kernel.
     same!(
         vm.check("cat /sys/class/dmi/id/product_uuid /sys/class/dmi/id/product_serial")?,
         format!("{UUID}\nSN 42")
@@ -137,7 +137,7 @@ fn settings_from_every_place(lab: &Lab) -> Result<()> {
     nobody_finds(&vm, TOKEN, "worker-smbios")
 }
 
-/// The settings disk is in no mount table, no process has it open, and it can be opened for oneself alone.
+/// The settings disk is in no mount table, no process has it open, and it can be opened exclusively.
 fn out_of_reach(vm: &Vm, disk: &str) -> Result<()> {
     same!(vm.run(&format!("grep -e {disk} -e /run/dayfly/config /proc/*/mountinfo"))?.status, 1, "a mount");
     same!(vm.run("ls -d /run/dayfly/config")?.status, 2, "the folder of the settings disk");
@@ -146,19 +146,19 @@ fn out_of_reach(vm: &Vm, disk: &str) -> Result<()> {
         "0",
         "open files"
     );
-    // O_EXCL on a block device fails where the device is in use (open(2)): that it does, too.
+    // O_EXCL on a block device fails if the device is in use (open(2)). Check that it really does.
     let alone = format!("perl -e 'use Fcntl; sysopen(F, \"{disk}\", O_RDONLY | O_EXCL) or die $!'");
     let busy = vm.run(&format!("mount -o ro {disk} /mnt && {{ {alone}; umount /mnt; }}"))?;
     ensure!(
         busy.text.contains("Device or resource busy"),
-        "a mounted disk, opened for oneself: {}",
+        "a mounted disk, opened exclusively: {}",
         busy.text
     );
     vm.check(&alone)?;
     Ok(())
 }
 
-/// Neither a user finds the secret anywhere, nor root in a log; the node's name is found by both.
+/// A user does not find the secret anywhere, and root does not find it in a log; both find the node's name.
 pub fn nobody_finds(vm: &Vm, secret: &str, name: &str) -> Result<()> {
     const PLACES: &str = "/run /etc /var /tmp /home /root /srv /opt /dev/shm /proc/cmdline";
     let search = |text: &str| {
@@ -169,7 +169,7 @@ pub fn nobody_finds(vm: &Vm, secret: &str, name: &str) -> Result<()> {
         found.contains("/etc/hostname") && found.contains("/run/dayfly/boot.json"),
         "the search: {found}"
     );
-    same!(vm.check(&search(secret))?, "", "the secret, as nobody");
+    same!(vm.check(&search(secret))?, "", "the secret, found by an unprivileged user");
     let logs = "cat /proc/cmdline /run/dayfly/boot.json /run/dayfly/boot.log; dmesg; journalctl --no-pager --output=export";
     same!(vm.check(&format!("({logs}) | grep -c -e {name}"))?.parse::<u32>()? > 2, true, "the logs");
     same!(vm.check(&format!("({logs}) | grep -c -e {secret} || true"))?, "0", "the secret in a log");
@@ -177,7 +177,7 @@ pub fn nobody_finds(vm: &Vm, secret: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// No root= at all: an ISO 9660 in a CD drive names the image, and this node's name by its serial number.
+/// No root= at all: an ISO 9660 in a CD drive names the image, and gives this node's name by its serial number.
 fn settings_on_a_cd_name_the_image(lab: &Lab) -> Result<()> {
     let files = Files::new()?;
     let site = Site::start(Image::Debian)?;
@@ -206,14 +206,14 @@ fn settings_on_a_cd_name_the_image(lab: &Lab) -> Result<()> {
     out_of_reach(&vm, "/dev/sr0")
 }
 
-/// A server without the node's settings: tried for its time, then the boot fails; where they are not required, it goes on.
+/// A server without the node's settings: retried for the set time, then the boot fails. If they are not required, the boot continues.
 fn settings_url_is_a_must(lab: &Lab) -> Result<()> {
     let site = Site::start(Image::NoInit)?;
     let url = site.server.guest_url("nodes/${mac:hexhyp}.toml");
     let words = format!("{} panic=1 dayfly.settings.url={url} dayfly.settings.wait=6", site.parameters());
     let console = fails(lab.node()?.cmdline(&words), "config.answer")?;
     ensure!(console.contains("/nodes/52-54-00-12-34-56.toml"), "the message has the URL:\n{console}");
-    ensure!(console.contains("HTTP 404 Not Found"), "the message has the server's words:\n{console}");
+    ensure!(console.contains("HTTP 404 Not Found"), "the message has the server's status:\n{console}");
     same!(
         site.server.requests()?.iter().filter(|request| request.uri == "/os.squashfs").count(),
         0,
@@ -221,7 +221,7 @@ fn settings_url_is_a_must(lab: &Lab) -> Result<()> {
     );
     let optional = format!("{words} dayfly.settings.required=no");
     fails(lab.node()?.cmdline(&optional), "handover.no-init")?;
-    // Over plain HTTP a secret is known to everybody on the way: refused by its name, and not repeated.
+    // Over plain HTTP anyone on the path can read a secret: it is refused by its name, and the message does not repeat it.
     site.write(
         "nodes/52-54-00-12-34-56.toml",
         &format!("version = 1\nfile.\"/etc/token\".secret = \"{TOKEN}\"\n"),

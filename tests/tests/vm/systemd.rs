@@ -1,4 +1,4 @@
-//! A Debian server with systemd: its units find a node that is ready for them, boot after boot.
+//! A Debian server with systemd: its units find a node that is ready for them, at each boot.
 
 use anyhow::Result;
 use dayfly_qemu::{image::Image, vm::Vm};
@@ -21,7 +21,7 @@ fn healthy(vm: &Vm) -> Result<()> {
     same!(vm.check("systemctl is-system-running --wait")?, "running");
     same!(vm.check("systemctl --failed --no-legend --plain")?, "");
     same!(vm.check("systemctl is-active ssh cron systemd-networkd | sort -u")?, "active");
-    // Not the first boot: units and presets are not gone over again.
+    // Not a first boot: systemd does not apply the presets again.
     same!(vm.run("systemctl is-active first-boot-complete.target")?.text, "inactive\n");
     let mounting = "journalctl -q -b -o cat -p warning -u systemd-remount-fs -u '*.mount' -u 'systemd-fsck*' \
                     -u systemd-fstab-generator -t systemd-fstab-generator";

@@ -1,4 +1,4 @@
-//! `dayfly try`, as a CI would run it.
+//! `dayfly try`, as a CI job would run it.
 
 use std::{fs, process::Command};
 
@@ -14,7 +14,7 @@ use crate::{
 pub const SCENARIOS: &[Scenario] = &[("try_image_of_a_file", of_a_file)];
 pub const RARE: &[Scenario] = &[("try_image_of_an_archive", of_an_archive)];
 
-/// What a try came to.
+/// The outcome of a try.
 struct Outcome {
     status: Option<i32>,
     said: String,
@@ -34,7 +34,7 @@ fn attempt(lab: &Lab, image: &str, more: &[&str]) -> Result<Outcome> {
     })
 }
 
-/// The cached image, with settings, parameters and a state disk that is made; the check ends with a status of its own.
+/// The cached image, with settings, parameters and a new state disk; the check ends with its own status.
 fn of_a_file(lab: &Lab) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let path = |name: &str| folder.path().join(name).display().to_string();
@@ -73,7 +73,7 @@ fn of_a_file(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// A container's archive of one layer over another, with a check that succeeds; and what cannot be tried.
+/// A container's archive of two layers, with a check that succeeds; and an image that does not exist.
 fn of_an_archive(lab: &Lab) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let script = "set -e; cd \"$1\"

@@ -1,9 +1,9 @@
-//! How many scenarios work at a time: emulated CPUs want real ones. One that only waits lets another one in.
+//! Limits how many scenarios work at a time, because emulated CPUs need real ones. A scenario that only waits gives its turn to another.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// As many may wait beside those that work.
+/// As many more may wait.
 pub const WAITING: usize = 3;
 
 static FREE: Mutex<usize> = Mutex::new(0);
@@ -12,7 +12,7 @@ static CHANGED: Condvar = Condvar::new();
 /// The right to work, until it is dropped.
 pub struct Turn(());
 
-/// How many turns there are; said once, before the first one is taken.
+/// Sets the number of turns; called once, before the first one is taken.
 pub fn allow(turns: usize) {
     *FREE.lock().unwrap_or_else(PoisonError::into_inner) = turns;
 }
@@ -31,7 +31,7 @@ impl Drop for Turn {
     }
 }
 
-/// For a scenario, which has a turn: does nothing for this time while others work, and goes on at its next turn.
+/// For a scenario with a turn: waits for this time while others work, then continues at its next turn.
 pub fn pause(time: Duration) {
     release();
     std::thread::sleep(time);

@@ -33,7 +33,7 @@ use crate::{
 pub const SCENARIOS: &[Scenario] = &[("tutorial_as_it_is_written", as_it_is_written)];
 
 const PAGE: &str = "docs/tutorial/first-node.md";
-/// Of a command at the console.
+/// How long a command at the console may take to answer.
 const ANSWER: Duration = Duration::from_secs(60);
 
 fn as_it_is_written(lab: &Lab) -> Result<()> {
@@ -42,7 +42,7 @@ fn as_it_is_written(lab: &Lab) -> Result<()> {
     same!(host.len(), 6, "blocks for the host");
     let image = host.iter().find(|block| block.text.contains("mksquashfs")).context("no image is made")?;
     let squashfs = image_of(image)?;
-    // The page builds the same; there is no network where it runs.
+    // The page builds the same; but its shell has no network.
     init()?;
     let target = dayfly()?.parent().and_then(Path::parent).context("no target folder")?;
 
@@ -76,7 +76,7 @@ fn as_it_is_written(lab: &Lab) -> Result<()> {
     })
 }
 
-/// Types the commands of the last block; the last of them ends the machine.
+/// Types the commands of the last block; its last command ends the machine.
 fn look_around(session: &mut Session, block: &Block) -> Result<()> {
     let console = session.console.clone();
     for line in block.text.lines() {
@@ -89,7 +89,7 @@ fn look_around(session: &mut Session, block: &Block) -> Result<()> {
             "tail" => &["exec"],
             "head" => &["\"version\"|\"dayfly\"|\\{"],
             "touch" => &["^refused$"],
-            other => anyhow::bail!("{PAGE}: nobody knows what {other} is to show"),
+            other => anyhow::bail!("{PAGE}: the test has no expected output for {other}"),
         };
         for pattern in shows {
             console.expect(pattern, ANSWER).with_context(|| line.to_owned())?;
@@ -100,25 +100,25 @@ fn look_around(session: &mut Session, block: &Block) -> Result<()> {
     Ok(())
 }
 
-/// The image that the block makes, once for each text of the block.
+/// The image that the block makes, built once for each text of the block.
 fn image_of(block: &Block) -> Result<PathBuf> {
     Cache::open()?.get("tutorial.squashfs", Key::new().with(&block.text), |path| {
         let desk = desk()?;
-        // mmdebstrap wants the real one.
+        // mmdebstrap needs the real apt-get.
         fs::remove_file(desk.path().join("bin/apt-get"))?;
         let mut bash = Command::new("bash");
         bash.args(["-euo", "pipefail", "-c", &block.text]).current_dir(desk.path());
         bash.env("PATH", path_of(desk.path()));
-        run("image: the tutorial's, as it says (two minutes)", &mut bash)?;
+        run("image: the tutorial's, by its commands (two minutes)", &mut bash)?;
         fs::copy(desk.path().join("www/os.squashfs"), path)?;
         Ok(())
     })
 }
 
-/// A folder to work in, with programs that stand before this machine's.
+/// A folder to work in, with programs that precede this machine's in the path.
 fn desk() -> Result<tempfile::TempDir> {
     let desk = tempfile::Builder::new().prefix("dayfly-tutorial.").tempdir()?;
-    // The web server's workers are another user.
+    // The web server's workers run as another user.
     fs::set_permissions(desk.path(), fs::Permissions::from_mode(0o755))?;
     let bin = desk.path().join("bin");
     fs::create_dir(&bin)?;
@@ -127,7 +127,7 @@ fn desk() -> Result<tempfile::TempDir> {
     for (name, text) in [
         // The tests are root already.
         ("sudo", "exec \"$@\"".to_owned()),
-        // qemu/provision installs; whether it could be installed is enough.
+        // Simulate only; qemu/provision installs the packages.
         ("apt-get", "exec /usr/bin/apt-get --simulate \"$@\"".to_owned()),
         ("cargo", format!("cd '{}' && exec '{cargo}' \"$@\"", checkout.display())),
     ] {
@@ -142,7 +142,7 @@ fn path_of(desk: &Path) -> String {
     format!("{}:{}", desk.join("bin").display(), std::env::var("PATH").unwrap_or_default())
 }
 
-/// The reader's shell, and all that it starts.
+/// The reader's shell, and all processes that it starts.
 struct Session {
     child: Child,
     console: Console,
@@ -151,7 +151,7 @@ struct Session {
 impl Session {
     fn start(desk: &Path, script: &str, log: &Path) -> Result<Self> {
         let mut child = Command::new("bash")
-            // What goes wrong is seen where its output is.
+            // Errors go to the same output.
             .args(["-euo", "pipefail", "-c", &format!("exec 2>&1\n{script}")])
             .current_dir(desk)
             .env("PATH", path_of(desk))
@@ -185,7 +185,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // Where all has ended by itself there is no such group.
+        // If all processes have ended, there is no such group.
         let _ = killpg(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGKILL);
         let _ = self.child.wait();
     }
