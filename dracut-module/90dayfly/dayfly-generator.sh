@@ -1,17 +1,17 @@
 #!/bin/sh
-# systemd generator (systemd.generator(7)): the root is what Dayfly mounts, not what systemd reads out of root=.
+# systemd generator (systemd.generator(7)): Dayfly mounts the root, so systemd must not mount it by root=.
 
 command -v getarg >/dev/null || . /lib/dracut-lib.sh
 . /lib/dayfly-lib.sh
 
 dayfly_has_root || exit 0
 
-# Before units of any other origin; the generators of dmsquash-live and livenet write here as well.
+# The folder with precedence over all other units; the generators of dmsquash-live and livenet write here too.
 early=$2
 [ -n "$early" ] || exit 1
 mkdir -p "$early/sysroot.mount.d" "$early/initrd-root-fs.target.requires"
 
-# It is mounted by the time dracut's initqueue ends. Where it is not, this fails and systemd's emergency.target follows.
+# Dayfly has mounted it when dracut's initqueue ends. Otherwise this unit fails, and systemd starts emergency.target.
 mount='[Mount]
 Where=/sysroot
 What=dayfly
@@ -21,12 +21,12 @@ printf '[Unit]\nDescription=Root by Dayfly\nBefore=initrd-root-fs.target\n\n%s\n
 printf '[Unit]\nAfter=dracut-initqueue.service\n\n%s\n' "$mount" >"$early/sysroot.mount.d/50-dayfly.conf"
 ln -s ../sysroot.mount "$early/initrd-root-fs.target.requires/sysroot.mount"
 
-# The name under which systemd's generators have the boot wait for the disk that root= names, or for any that looks like a root
-# (src/shared/generator.c). That name in this folder wins.
+# By this name systemd's generators make the boot wait for the disk of root=, or for any disk that may be a root
+# (src/shared/generator.c). A file of this name in this folder overrides theirs.
 mkdir -p "$early/initrd-root-device.target.d"
 echo '# Dayfly looks for the disk itself, if it needs one.' >"$early/initrd-root-device.target.d/50-root-device.conf"
 
-# Dayfly brings the network up itself; a second DHCP client on the same card would take its address away.
+# Dayfly brings the network up itself; a second DHCP client on the same interface would remove its address.
 for unit in systemd-networkd.service systemd-networkd.socket systemd-networkd-wait-online.service \
 	systemd-network-generator.service nm-initrd.service nm-wait-online-initrd.service NetworkManager.service; do
 	ln -s /dev/null "$early/$unit"

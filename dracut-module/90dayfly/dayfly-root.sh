@@ -1,5 +1,5 @@
 #!/bin/sh
-# Hook initqueue/settled: runs Dayfly beside dracut's own loop, which goes on to assemble disks. Sourced in each round, in one shell.
+# Hook initqueue/settled: runs Dayfly in parallel with dracut's own loop, which assembles disks. Sourced in each round, in one shell.
 
 dayfly_start() {
 	rm -f /run/NetworkManager/initrd/neednet /run/networkd/initrd/neednet
@@ -14,7 +14,7 @@ dayfly_look() {
 		return 0
 	fi
 	if kill -0 "$dayfly_pid" 2>/dev/null; then
-		# Each of its steps has a deadline of its own, so dracut's (rd.retry=) would only cut a long transfer short.
+		# Each of Dayfly's steps has a deadline, so dracut's time-out (rd.retry=) would only interrupt a long transfer.
 		# shellcheck disable=SC2034
 		main_loop=0
 		return 0
@@ -25,7 +25,7 @@ dayfly_look() {
 	fi
 	dayfly_pid=
 	emergency_shell 'Dayfly could not boot this node; the reason is above and in /run/dayfly/boot.log.'
-	# Whoever mounted a root by hand wants it; else it is tried once more.
+	# Use a root that was mounted in the shell; otherwise try once more.
 	if ismounted "$NEWROOT"; then
 		dayfly_leave
 	fi
@@ -33,7 +33,7 @@ dayfly_look() {
 
 dayfly_leave() {
 	: >/tmp/dayfly.left
-	# What dmsquash-live waits for where it is in the same initramfs and rd.live.image is on the command line.
+	# If dmsquash-live is in the same initramfs and rd.live.image is set, it waits for /dev/root.
 	[ -e /dev/root ] || ln -s null /dev/root
 }
 
