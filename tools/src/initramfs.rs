@@ -1,4 +1,4 @@
-//! `dayfly initramfs`: builds the image that the boot loader hands to the kernel.
+//! `dayfly initramfs`: builds the image that the boot loader passes to the kernel.
 
 mod archive;
 mod compress;

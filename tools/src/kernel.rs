@@ -11,7 +11,7 @@ use dayfly_formats::modules::{ConfFile, KernelFiles, Table};
 /// Where installed kernels keep their modules.
 const MODULES: &str = "/lib/modules";
 
-/// The folders of modprobe.d(5), in order of precedence; `none` on the command line stands for no folder.
+/// The folders of modprobe.d(5), in order of precedence; `none` on the command line means no folder.
 const MODPROBE_FOLDERS: &[&str] =
     &["/etc/modprobe.d", "/run/modprobe.d", "/usr/local/lib/modprobe.d", "/lib/modprobe.d"];
 
@@ -46,7 +46,7 @@ pub struct Kernel {
     pub release: String,
     /// The folder of its modules.
     pub folder: PathBuf,
-    /// What is known about its modules.
+    /// The table of its modules.
     pub table: Table,
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-/// Writes beside the target and renames, so that a boot server never hands out half an image.
+/// Writes a temporary file beside the target and renames it, so that a boot server never sends half an image.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = || format!("cannot write {}", path.display());
     if path.is_dir() {

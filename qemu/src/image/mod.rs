@@ -226,7 +226,7 @@ impl Images {
             let settings = folder.path().join("settings.toml");
             fs::write(&settings, IMAGE_SETTINGS)?;
             let file = format!("/usr/lib/dayfly/settings.toml f 644 0 0 cat {}", settings.display());
-            squash_with("debian with settings of its own", &tree, path, &["/usr/lib/dayfly d 755 0 0", &file])
+            squash_with("debian with a settings file", &tree, path, &["/usr/lib/dayfly d 755 0 0", &file])
         })
     }
 

@@ -72,7 +72,7 @@ impl Agent {
         Ok(Output { status, text: String::from_utf8_lossy(&text).into_owned() })
     }
 
-    /// Hands over a script whose end the guest may not live to see (a reboot, say).
+    /// Sends a script whose end the guest may not live to see, such as a reboot.
     pub fn send(&mut self, script: &str) -> Result<()> {
         self.next += 1;
         let line = format!("{} {}\n", self.next, BASE64_STANDARD.encode(script));

@@ -49,14 +49,14 @@ fn wire_and_ram(lab: &Lab) -> Result<()> {
     let held: u64 =
         vm.check("awk '/^(Unevictable|Shmem):/ { sum += $2 } END { print sum }' /proc/meminfo")?.parse()?;
     let beside = held.saturating_sub(bytes >> 10);
-    eprintln!("    {}: {held} KiB held, {beside} KiB beside the image", lab.name());
+    eprintln!("    {}: {held} KiB held, {beside} KiB in addition to the image", lab.name());
     ensure!(
         held >= bytes >> 10,
         "{held} KiB are held, less than the image of {bytes} bytes: the measurement is wrong"
     );
     ensure!(
         beside <= BESIDE_THE_IMAGE,
-        "{beside} KiB are held beside the image of {bytes} bytes, and {BESIDE_THE_IMAGE} KiB are allowed"
+        "{beside} KiB are held in addition to the image of {bytes} bytes; {BESIDE_THE_IMAGE} KiB are allowed"
     );
     Ok(())
 }
@@ -76,7 +76,7 @@ fn instructions(lab: &Lab) -> Result<()> {
     ensure!(spent > 0.0, "no instruction from {first} s to {last} s");
     ensure!(
         spent <= INSTRUCTIONS,
-        "{:.0} million instructions, and {:.0} million are allowed",
+        "{:.0} million instructions; {:.0} million are allowed",
         spent / 1e6,
         INSTRUCTIONS / 1e6
     );
@@ -116,7 +116,7 @@ fn kubernetes(lab: &Lab) -> Result<()> {
     ensure!(spent > 0.0, "no instruction");
     ensure!(
         spent <= KUBERNETES_INSTRUCTIONS,
-        "{:.0} million instructions for Kubernetes, and {:.0} million are allowed",
+        "{:.0} million instructions for Kubernetes; {:.0} million are allowed",
         spent / 1e6,
         KUBERNETES_INSTRUCTIONS / 1e6
     );

@@ -1,4 +1,4 @@
-//! Debian 13 with its own kernel and systemd, beside the Debian 12 of the other scenarios.
+//! Debian 13 with its own kernel and systemd; the other scenarios boot Debian 12.
 
 use std::collections::BTreeMap;
 
@@ -75,7 +75,7 @@ fn debian13(lab: &Lab) -> Result<()> {
 
     let cards = vm.check("ls /sys/class/net | grep -v '^lo$'")?;
     let names: Vec<&str> = cards.lines().collect();
-    same!(names.len(), 3, "cards: {names:?}");
+    same!(names.len(), 3, "interfaces: {names:?}");
     names.iter().try_for_each(|name| is_called_what_udev_calls_it(&vm, name))
 }
 

@@ -101,7 +101,7 @@ fn blank_disk_becomes_the_state_disk(lab: &Lab) -> Result<()> {
     ready(&vm)?;
     same!(vm.check("cat /var/mark; blkid -o value -s UUID /dev/vdb")?, format!("kept\n{uuid}"));
     drop(vm);
-    ensure!(fs::read(&other)? == before, "the disk beside it was changed");
+    ensure!(fs::read(&other)? == before, "the other disk was changed");
     Ok(())
 }
 

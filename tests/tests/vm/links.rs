@@ -47,7 +47,7 @@ fn with_dead_nic(lab: &Lab, first: Nic, second: Nic) -> Result<()> {
     let report = vm.boot_json()?;
     same!(step(&report, "network")?["attempt"], 1);
     let seconds = took(&report, "network")?;
-    ensure!(seconds < 10.0, "the network took {seconds} s beside a dead card");
+    ensure!(seconds < 10.0, "the network took {seconds} s with a dead second card");
     Ok(())
 }
 

@@ -22,7 +22,7 @@ pub struct Parts<K = String> {
     pub image: Option<String>,
 }
 
-/// What a file is, by its first bytes.
+/// The kind of a file, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Kernel,

@@ -1,7 +1,7 @@
 //! The script's text, and how iPXE interprets text.
 //!
 //! iPXE splits a line at white space, ends a command at a word `||`, `&&` or `;` and a line at a word that begins with `#`, then
-//! replaces `${…}` in each word, and hands the kernel the words joined by one space each. There is no quoting (iPXE's `core/exec.c`).
+//! replaces `${…}` in each word, and passes the words to the kernel, joined by single spaces. There is no quoting (iPXE's `core/exec.c`).
 
 use std::fmt;
 use std::path::Path;
@@ -95,8 +95,8 @@ impl fmt::Display for Script {
         write!(
             f,
             "#!ipxe\n\
-             # Written by dayfly ipxe {version}. The SHA-256 is that of the image: write it anew with every new image.\n\
-             # netX is the card that got here.\n\
+             # Written by dayfly ipxe {version}. It has the SHA-256 of the image: write it again for every new image.\n\
+             # netX is the interface that iPXE booted from.\n\
              set base {base}\n\
              \n\
              :start\n\
@@ -146,7 +146,7 @@ pub fn names_an_image(cmdline: &str) -> bool {
         .any(|wanted| Cmdline::parse(cmdline).words().iter().any(|word| same_key(&word.key, wanted)))
 }
 
-/// `text` with an example for each `${…}`: a MAC address in the format that is asked for, else a word.
+/// `text` with an example for each `${…}`: a MAC address in the requested format, else a word.
 fn expanded(text: &str) -> String {
     let mut rest = text;
     let mut done = String::new();

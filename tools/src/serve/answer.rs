@@ -77,7 +77,7 @@ pub fn answer(request: &Request, folder: &Folder) -> Answer {
         }
         Err(Refusal::Outside) => Answer::text(
             403,
-            "this file lies outside of the folder",
+            "this file is outside of the folder",
             "a symbolic link is absolute or leads out of the folder; --follow-links allows that",
         ),
         Err(Refusal::Failed(error)) => failed(&error),

@@ -27,7 +27,7 @@ type Name = Vec<u8>;
 /// A layer, and an entry of it.
 type Place = (usize, usize);
 
-/// What is at a path of the tree.
+/// The entry at a path of the tree.
 #[derive(Debug)]
 enum Node {
     /// A folder: its header and its attributes.
