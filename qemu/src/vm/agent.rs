@@ -79,7 +79,7 @@ impl Agent {
         self.socket.write_all(line.as_bytes()).context("cannot write to the agent in the guest")
     }
 
-    /// The rest of the first line that begins with `prefix`; nothing where none came within `deadline`.
+    /// The rest of the first line that begins with `prefix`; `None` if none arrives within `deadline`.
     fn wait(&mut self, prefix: &str, deadline: Duration) -> Result<Option<String>> {
         let end = Instant::now() + deadline;
         loop {
