@@ -56,13 +56,13 @@ fn code(text: &str) -> String {
 fn errors_page() {
     let mut text = format!("{MADE}# Error codes\n\n");
     text.push_str(
-        "A failed step shows what was tried, what went wrong in the words of the kernel or the server, how to fix it, and one of
-these codes. The codes are stable: scripts and alerts may rely on them. They stand on the failure screen, in the log and in
-[boot.json](boot-json.md). What to do with a node that shows one: [a failed boot](../how-to/failed-boot.md).
+        "A failed step shows what was tried, what went wrong with the message of the kernel or the server, how to fix it, and one of
+these codes. The codes are stable: scripts and alerts may rely on them. They are on the failure screen, in the log and in
+[boot.json](boot-json.md). How to handle a node that shows one: [a failed boot](../how-to/failed-boot.md).
 
-Each code has a class, which says what may mend the failure; what follows is in the plan's column *on failure*. A step that
-is tried again is so after a *transient* failure and after one of *this source*, which also sends the boot back to a step
-with another choice (the network's next interface) where the plan says so; after a *permanent* one the boot gives up at once.
+Each code has a class, which says what may correct the failure. The plan's column *on failure* says what the boot does next.
+A step with retries is tried again after a *transient* failure and after one of *this source*. The latter also restarts an
+earlier step with another choice (the network's next interface) if the plan says so. A *permanent* failure ends the retries.
 ",
     );
     let mut area = "";
