@@ -1,27 +1,24 @@
-//! A text that may hold secrets.
+//! A text that may contain secrets.
 
 use std::fmt;
 
-/// A text that may hold secrets: how long it is is all that it shows.
+/// A text that may contain secrets. `Debug` and `Display` show only its length.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Document(pub String);
 
 impl Document {
-    /// A settings file is text of a few KiB; what is larger is something else.
+    /// Size limit. A settings file has a few KiB; a larger file is something else.
     pub const MOST: usize = 1 << 20;
 
-    /// What is wrong with a settings file of this length, if something is.
+    /// Checks the length of a settings file. Returns the reason if it is too long.
     pub fn check_length(bytes: u64) -> Result<(), String> {
         if bytes > Self::MOST as u64 {
-            return Err(format!(
-                "it has more than {} bytes, the most that a settings file may have",
-                Self::MOST
-            ));
+            return Err(format!("it has more than {} bytes, the limit for a settings file", Self::MOST));
         }
         Ok(())
     }
 
-    /// A settings file by its bytes, or what is wrong with them.
+    /// A settings file from its bytes, or the reason why they are not one.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, String> {
         Self::check_length(bytes.len() as u64)?;
         String::from_utf8(bytes)

@@ -1,4 +1,4 @@
-//! What the machine was told, before anything is understood of it.
+//! The inputs of a boot, before they are interpreted.
 
 use dayfly_formats::mac::Mac;
 
@@ -13,7 +13,7 @@ pub enum Way {
     Initramfs,
     /// By dracut's module: udev has loaded the drivers, and dracut switches root.
     Dracut,
-    /// As `init=` on a root that is mounted already: that root is the image.
+    /// As `init=` on a root that is already mounted: that root is the image.
     Root,
 }
 
@@ -35,56 +35,56 @@ impl Way {
 /// (<https://systemd.io/CREDENTIALS/>, smbios-type-11(7)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
-    /// Its name, `dayfly.toml` or `dayfly.NAME-OF-A-SETTING`; all others are the OS's.
+    /// Its name: `dayfly.toml` or `dayfly.NAME-OF-A-SETTING`. All others belong to the OS.
     pub name: String,
     /// Its value.
     pub value: Secret,
 }
 
-/// A settings file from one place.
+/// A settings file from one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsFile {
-    /// The place.
+    /// The source.
     pub source: Source,
     /// TOML.
     pub document: Document,
 }
 
-/// Which machine this is, as far as the boot knows it by now.
+/// The identity of the machine, as far as the boot knows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Machine {
     /// The firmware's UUID of the system, in lower case.
     pub uuid: Option<String>,
     /// The firmware's serial number of the system.
     pub serial: Option<String>,
-    /// The addresses of its interfaces; known when the drivers are loaded.
+    /// The MAC addresses of its interfaces. Known after the drivers are loaded.
     pub macs: Vec<Mac>,
-    /// The name that the network gives it; known when the network is up.
+    /// The host name that the network gives it. Known after the network is up.
     pub network_name: Option<HostName>,
 }
 
-/// What the boot finds out of itself and that its plan depends on: the other input of [`plan`](crate::plan), beside the settings. A
-/// step hands in what it finds as a [`Fact`], and the boot is planned again; what is no fact (a disk, what the kernel can do) is for
-/// the steps alone and never changes the plan.
+/// What the boot itself finds out and what changes its plan. This is the other input of [`plan`](crate::plan), besides
+/// the settings. A step reports a finding as a [`Fact`], and the boot is planned again. Everything else that a step
+/// finds (a disk, a kernel feature) stays within the steps and never changes the plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Discovered {
     /// How Dayfly was started.
     pub way: Way,
-    /// The machine that it starts on.
+    /// The machine.
     pub machine: Machine,
 }
 
-/// What a boot starts from and learns on its way before it is planned to the end: texts, of which the settings are gathered, and what
-/// was discovered. The same facts give the same plan, on the machine as under `dayfly explain`.
+/// All inputs of a boot: the texts that the settings are gathered from, and what was discovered. The same facts give
+/// the same plan, on the machine and in `dayfly explain`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// What was found out.
+    /// What the boot found out.
     pub discovered: Discovered,
     /// The kernel command line, `/proc/cmdline`.
     pub cmdline: String,
-    /// Settings files, in any order; at most one from each place.
+    /// Settings files in any order, at most one per source.
     pub files: Vec<SettingsFile>,
-    /// Credentials of the firmware, by where they were found.
+    /// Credentials of the firmware, each with the store where it was found.
     pub credentials: Vec<(Store, Credential)>,
 }
 
@@ -93,47 +93,47 @@ pub struct Facts {
 pub enum Store {
     /// SMBIOS OEM strings (type 11), readable from the start.
     Smbios,
-    /// QEMU's fw_cfg, readable once its driver is there.
+    /// QEMU's fw_cfg, readable once its driver is loaded.
     FwCfg,
 }
 
-/// Something that a step finds and that the rest of the boot is planned by.
+/// Something that a step found and that changes the rest of the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     /// A settings file.
     Settings(SettingsFile),
     /// A credential.
     Credential(Store, Credential),
-    /// The addresses of the machine's interfaces.
+    /// The MAC addresses of the machine's interfaces.
     Macs(Vec<Mac>),
     /// The name that the network gives the machine.
     NetworkName(HostName),
 }
 
 impl Facts {
-    /// A command line alone.
+    /// Only a command line.
     pub fn from_cmdline(cmdline: impl Into<String>) -> Self {
         Self { cmdline: cmdline.into(), ..Self::default() }
     }
 
-    /// With a settings file in the initramfs.
+    /// Adds a settings file in the initramfs.
     pub fn with_file(self, text: impl Into<String>) -> Self {
         self.with_settings(Source::Initramfs, text)
     }
 
-    /// With a settings file from somewhere.
+    /// Adds a settings file from the given source.
     pub fn with_settings(mut self, source: Source, text: impl Into<String>) -> Self {
         self.learn(Fact::Settings(SettingsFile { source, document: Document(text.into()) }));
         self
     }
 
-    /// Started in that way.
+    /// Sets how Dayfly was started.
     pub fn on_way(mut self, way: Way) -> Self {
         self.discovered.way = way;
         self
     }
 
-    /// Takes a new fact in; a settings file replaces an earlier one from the same place.
+    /// Adds a fact. A settings file replaces an earlier one from the same source.
     pub fn learn(&mut self, fact: Fact) {
         match fact {
             Fact::Settings(file) => {

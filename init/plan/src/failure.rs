@@ -1,18 +1,18 @@
-//! What follows a failure. An error code has a [`Class`], a step has an [`OnFailure`]; the two together say what is next,
-//! here and nowhere else. The runner only carries it out.
+//! What happens after a failure. An error code has a [`Class`], a step has an [`OnFailure`]. Only this module combines
+//! the two; the runner carries out the result.
 
 use std::time::Duration;
 
 use crate::StepId;
 
-/// What may mend a failure. Each [`crate::Code`] has one.
+/// What can help after a failure. Each [`crate::Code`] has one class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
-    /// The same again: a server that is still starting, a cable that is plugged in late.
+    /// A retry can help: a server that is still starting, a cable that is plugged in late.
     Transient,
-    /// The same again, or another source, or another way to it: this one was not reached, or gives what was not asked for.
+    /// A retry, another source or another network path can help: this source was not reached, or delivered wrong data.
     Source,
-    /// Nothing: what was asked for is wrong, or the machine cannot do it.
+    /// Nothing can help: the request is wrong, or the machine cannot do it.
     Permanent,
 }
 
@@ -27,67 +27,67 @@ impl Class {
     }
 }
 
-/// What happens when a step fails.
+/// What the boot does when a step fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OnFailure {
-    /// The boot has failed: it says so and follows the failure policy.
+    /// The boot fails. It reports the failure and follows the failure policy.
     Abort,
-    /// The step is tried again.
+    /// The step is retried.
     Retry(Retry),
-    /// The boot goes on, because…
+    /// The boot continues. The text is the reason.
     Continue(&'static str),
 }
 
-/// How a step is tried again. A permanent failure is not.
+/// How a step is retried. A permanent failure is never retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
-    /// No attempt starts later than this after the first one did; then as [`OnFailure::Abort`].
+    /// No attempt starts later than this after the start of the first one. After that, as [`OnFailure::Abort`].
     pub within: Duration,
     /// The pauses between attempts.
     pub pauses: Pauses,
-    /// Where the failure is of [`Class::Source`], the boot goes back to this step, which takes its next choice. It is one
-    /// that this step waits for.
+    /// After a failure of [`Class::Source`], the boot returns to this step, which takes its next choice. The failed
+    /// step must depend on it.
     pub back: Option<StepId>,
 }
 
-/// Pauses between attempts: each is twice the one before, up to the longest, and up to 30 % longer by chance, so that a rack
-/// that lost its power does not ask its server in step.
+/// Pauses between attempts. Each is twice the one before, up to the longest, plus a random 0 to 30 %. Without the
+/// random part, all machines of a rack would ask their server at the same moments after a power failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pauses {
     /// The first.
     pub first: Duration,
-    /// The longest, before what chance adds.
+    /// The longest, without the random part.
     pub longest: Duration,
 }
 
-/// What is next.
+/// What the runner does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// The boot has failed.
     GiveUp,
-    /// The boot goes on without what the step was for, because…
+    /// The boot continues without the result of the step. The text is the reason.
     GoOn(&'static str),
-    /// The step is tried again after this pause.
+    /// The step is retried after this pause.
     Again(Duration),
-    /// An earlier step takes its next choice, then this one is tried again. Where that step has no other choice, or only
-    /// ones that were tried as often, after this pause.
+    /// An earlier step takes its next choice, then this one is retried. If that step has no other choice, or has tried
+    /// all of them equally often, this one is retried after this pause.
     Back(StepId, Duration),
 }
 
-/// How often a step was tried, and since when.
+/// How often a step was tried, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempts {
-    /// How many attempts have failed: at least one.
+    /// Number of failed attempts, at least one.
     pub count: u32,
-    /// Since the start of the first.
+    /// Time since the start of the first attempt.
     pub since: Duration,
 }
 
 impl Pauses {
-    /// What all steps have that are tried again.
+    /// The pauses of all steps that are retried.
     pub const USUAL: Pauses = Pauses { first: Duration::from_secs(1), longest: Duration::from_secs(16) };
 
-    /// The pause after so many attempts; `chance` is a random number.
+    /// The pause after this number of attempts. `chance` is a random number.
     fn after(&self, attempts: u32, chance: u16) -> Duration {
         let doublings = attempts.saturating_sub(1).min(16);
         let pause = self.first.saturating_mul(1 << doublings).min(self.longest);
@@ -96,17 +96,17 @@ impl Pauses {
 }
 
 impl OnFailure {
-    /// Tried again for some time, with the usual pauses.
+    /// Retries for this time, with the usual pauses.
     pub const fn retry(within: Duration) -> Self {
         Self::Retry(Retry { within, pauses: Pauses::USUAL, back: None })
     }
 
-    /// The same, and back to an earlier step where the source was not reached.
+    /// The same, and returns to an earlier step if the source was not reached.
     pub const fn retry_from(back: StepId, within: Duration) -> Self {
         Self::Retry(Retry { within, pauses: Pauses::USUAL, back: Some(back) })
     }
 
-    /// What follows a failure of a class after so many attempts; `chance` is a random number.
+    /// What to do after a failure of this class and this number of attempts. `chance` is a random number.
     pub fn next(&self, class: Class, attempts: Attempts, chance: u16) -> Next {
         let retry = match self {
             Self::Continue(reason) => return Next::GoOn(reason),

@@ -1,58 +1,58 @@
-//! The OS image: a list of layers, each with where its bytes are, what decides that they are the right ones, and where they stay.
+//! The OS image: a list of layers. Each has a source, an integrity check and a placement.
 
 use std::time::Duration;
 
 use crate::settings::value::{DeviceRef, Sha256, Url};
 
-/// A file system of the image. The first one is the lowest; the OS sees the overlay of all.
+/// A file system of the image. The first one is the lowest. The OS sees the overlay of all layers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
-    /// Where its bytes are.
+    /// Where its bytes come from.
     pub source: LayerSource,
-    /// What decides that they are the right ones.
+    /// How its bytes are checked.
     pub integrity: Integrity,
 }
 
-/// Where the bytes of a layer are.
+/// Where the bytes of a layer come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LayerSource {
-    /// On servers that have the same bytes: the first one that gives them counts.
+    /// Servers with the same bytes. The first one that delivers them is used.
     Servers(Vec<Url>),
-    /// On a disk.
+    /// A disk.
     Disk {
         /// The disk.
         device: DeviceRef,
-        /// The file on it, where the disk itself is not the layer.
+        /// The file on the disk. `None`: the disk itself is the layer.
         file: Option<String>,
-        /// How long the disk is waited for.
+        /// How long to wait for the disk.
         wait: Duration,
     },
-    /// In this file of the initramfs.
+    /// This file in the initramfs.
     File(String),
-    /// No place has named it yet; the boot fails unless a later one does.
+    /// No source has named the image yet. The boot fails unless a later source does.
     Awaited,
 }
 
-/// Where the bytes of a layer stay while the OS runs.
+/// Where the bytes of a layer are while the OS runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placement {
-    /// They are fetched into memory.
+    /// In memory, after the fetch.
     Memory,
-    /// They stay where they are: on a disk, or in the memory that the initramfs has filled.
+    /// At their source: on a disk, or in the memory of the initramfs.
     InPlace,
 }
 
-/// What decides whether a layer is the right one. Nothing of it is mounted before that is decided.
+/// How a layer is checked. No layer is mounted before its check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Integrity {
-    /// The whole of it has this SHA-256.
+    /// The complete layer must have this SHA-256.
     Sha256(Sha256),
-    /// Nothing does; a note of the plan says so.
+    /// It is not checked. A note of the plan says so.
     Unchecked,
 }
 
 impl Layer {
-    /// Where its bytes stay.
+    /// Where its bytes are while the OS runs.
     pub fn placement(&self) -> Placement {
         match self.source {
             LayerSource::Servers(_) => Placement::Memory,

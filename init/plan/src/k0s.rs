@@ -1,20 +1,20 @@
-//! A node of k0s.
+//! A k0s node.
 
 use std::fmt;
 
 use crate::settings::value::{Value, choice};
 use crate::{Document, Secret};
 
-/// What a node of k0s is.
+/// The role of a k0s node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The control plane alone.
+    /// Only the control plane.
     Controller,
-    /// The control plane, and pods beside it.
+    /// The control plane and pods.
     ControllerWorker,
     /// A cluster of one node.
     Single,
-    /// Pods.
+    /// Only pods.
     Worker,
 }
 
@@ -47,22 +47,22 @@ impl fmt::Display for Role {
     }
 }
 
-/// k0s, ready to start.
+/// How to prepare k0s.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct K0sPlan {
-    /// What the node is.
+    /// The role of the node.
     pub role: Role,
-    /// Its program; else the first of the usual places.
+    /// The path of k0s. `None`: the first of the usual paths that exists.
     pub program: Option<String>,
-    /// Further arguments.
+    /// Additional arguments.
     pub args: Vec<String>,
     /// k0s.yaml.
     pub config: Option<Document>,
     /// The join token.
     pub token: Option<Secret>,
-    /// Where it keeps its state.
+    /// The directory for its state.
     pub data_dir: String,
-    /// The folder of the image that has bundles of container images.
+    /// The directory in the image with bundles of container images.
     pub images: Option<String>,
 }
 

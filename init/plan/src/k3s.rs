@@ -1,16 +1,16 @@
-//! A node of k3s.
+//! A k3s node.
 
 use std::fmt;
 
 use crate::settings::value::{ApiServer, Value, choice};
 use crate::{Document, Secret};
 
-/// What a node of k3s is.
+/// The role of a k3s node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The control plane, and pods beside it.
+    /// The control plane and pods.
     Server,
-    /// Pods.
+    /// Only pods.
     Agent,
 }
 
@@ -29,22 +29,22 @@ impl fmt::Display for Role {
     }
 }
 
-/// k3s, ready to start.
+/// How to prepare k3s.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct K3sPlan {
-    /// What the node is.
+    /// The role of the node.
     pub role: Role,
-    /// Its program; else the first of the usual places.
+    /// The path of k3s. `None`: the first of the usual paths that exists.
     pub program: Option<String>,
-    /// Further arguments.
+    /// Additional arguments.
     pub args: Vec<String>,
-    /// Its configuration, beside what the other settings say.
+    /// Its configuration, in addition to the other settings.
     pub config: Option<Document>,
     /// The server to join.
     pub server: Option<ApiServer>,
     /// The cluster's token.
     pub token: Option<Secret>,
-    /// The folder of the image that has bundles of container images.
+    /// The directory in the image with bundles of container images.
     pub images: Option<String>,
 }
 

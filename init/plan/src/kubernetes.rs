@@ -1,4 +1,4 @@
-//! What a Kubernetes node is prepared with.
+//! How a Kubernetes node is prepared.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,9 +7,10 @@ use crate::node::SysctlPlan;
 use crate::settings::value::{ApiServer, CaBundle, Label, Taint};
 use crate::{Document, Secret};
 
-/// Modules that pods and services need: their layers, bridges that the packet filter sees, and its memory of connections.
+/// Modules that pods and services need: for container layers, for packet filtering on bridges, and for connection
+/// tracking.
 const MODULES: [&str; 3] = ["overlay", "br_netfilter", "nf_conntrack"];
-/// The last six are the kubelet's own: with protectKernelDefaults it does not start where they differ.
+/// The kubelet checks the last six: with protectKernelDefaults it does not start if one differs.
 const SYSCTLS: [(&str, &str); 9] = [
     ("net.ipv4.ip_forward", "1"),
     ("net.bridge.bridge-nf-call-iptables", "1"),
@@ -22,19 +23,19 @@ const SYSCTLS: [(&str, &str); 9] = [
     ("kernel.keys.root_maxbytes", "25000000"),
 ];
 
-/// What any Kubernetes node needs of its kernel.
+/// What a Kubernetes node needs from its kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KernelNeeds {
     /// Modules.
     pub modules: Vec<String>,
-    /// Kernel parameters.
+    /// Sysctls.
     pub sysctls: Vec<SysctlPlan>,
-    /// The word of the kernel command line that has systemd use version 1 of the control groups, if one does.
+    /// The kernel parameter that makes systemd use cgroup v1, if there is one.
     pub cgroup_v1: Option<String>,
 }
 
 impl KernelNeeds {
-    /// All but the parameters that the settings set themselves.
+    /// All needs except the sysctls that the settings set themselves.
     pub fn besides(own: &[SysctlPlan], cgroup_v1: Option<String>) -> Self {
         let sysctls = SYSCTLS
             .iter()
@@ -52,18 +53,18 @@ impl fmt::Display for KernelNeeds {
     }
 }
 
-/// A kubelet, ready to start.
+/// How to prepare a kubelet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KubeletPlan {
-    /// Its program in the image.
+    /// The path of the kubelet in the image.
     pub program: String,
-    /// Further arguments.
+    /// Additional arguments.
     pub args: Vec<String>,
-    /// How it joins its cluster.
+    /// How it joins the cluster.
     pub credentials: Credentials,
     /// The cluster's CA.
     pub ca: Option<CaBundle>,
-    /// Its configuration, in place of ours.
+    /// Its configuration. It replaces the one that Dayfly would write.
     pub config: Option<Document>,
     /// The node's labels.
     pub labels: Vec<Label>,
@@ -77,14 +78,14 @@ pub struct KubeletPlan {
     pub cluster_domain: String,
 }
 
-/// What a kubelet asks for its certificate with.
+/// The credentials that a kubelet uses to request its certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credentials {
-    /// Nothing of ours: the arguments or the image have what it needs.
+    /// None from Dayfly: the arguments or the image provide them.
     None,
-    /// A server and, unless an earlier boot's certificate is to do, a bootstrap token.
+    /// A server and a bootstrap token. Without the token, the kubelet uses the certificate from an earlier boot.
     Server(ApiServer, Option<Secret>),
-    /// A whole kubeconfig.
+    /// A complete kubeconfig.
     Kubeconfig(Secret),
 }
 

@@ -1,4 +1,4 @@
-//! Which path of the OS is kept, thrown away or protected.
+//! Which paths of the OS are persistent, ephemeral or read-only.
 
 mod defaults;
 
@@ -11,18 +11,18 @@ pub use defaults::{DEFAULTS, Owned, Writer, default_layout, is_database};
 use crate::settings::value::{Bytes, Value, own_values, pattern};
 use crate::{Source, Sourced};
 
-/// What happens to a path of the OS.
+/// The policy for a path of the OS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
-    /// The image's, and nobody writes to it.
+    /// From the image, read-only.
     ReadOnly,
-    /// Writable, and gone at the next boot: it lies in the root's overlay.
+    /// Writable and lost at the next boot: the path is in the root's overlay.
     Ephemeral,
-    /// On the state disk, filled from the image the first time; a tmpfs, filled likewise, where there is no such disk.
+    /// On the state disk, filled from the image the first time. Without a state disk: a tmpfs, filled the same way.
     Persistent,
-    /// As [`Policy::Persistent`], and a file even where neither state disk nor image has one yet: it starts empty.
+    /// As [`Policy::Persistent`], for a file. If neither the state disk nor the image has it yet, it starts empty.
     PersistentFile,
-    /// A tmpfs of its own, empty; bytes, or `None` for the kernel's half of the memory.
+    /// A separate empty tmpfs with this size in bytes. `None`: the kernel's default, half of the memory.
     Tmpfs(Option<u64>),
 }
 
@@ -64,17 +64,17 @@ own_values! {
     );
 }
 
-/// The policies by path. A path below another one is set up after it.
+/// The policies by path. A parent is set up before the paths below it.
 pub type Layout = BTreeMap<String, Sourced<Policy>>;
 
 impl Policy {
-    /// Whether it keeps something over a reboot.
+    /// Whether the data survives a reboot.
     pub const fn persists(self) -> bool {
         matches!(self, Policy::Persistent | Policy::PersistentFile)
     }
 }
 
-/// A layout path: absolute, normal, and not one that would shadow the machinery.
+/// Checks a layout path: it must be absolute and normalized, and must not shadow a path of the kernel or the boot.
 pub fn check_path(path: &str) -> Result<(), String> {
     let normal = path.starts_with('/')
         && path.len() > 1
@@ -89,7 +89,7 @@ pub fn check_path(path: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Sets one path's policy, with precedence.
+/// Sets the policy of one path. The source decides the precedence.
 pub fn set(layout: &mut Layout, path: &str, text: &str, source: &Source) -> Result<(), String> {
     check_path(path)?;
     let policy = Policy::from_str(text)?;

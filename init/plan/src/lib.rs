@@ -1,8 +1,8 @@
 //! The boot as a value.
 //!
-//! From the [`Facts`] come the [`Settings`], which say what is wanted and where each wish came from; [`plan`] turns them
-//! into a [`Plan`]: phases of steps that are plain data. The same function runs in PID 1, behind `dayfly explain` and in the tests; nothing here
-//! touches the machine.
+//! The [`Settings`] are gathered from the [`Facts`]: the wishes, each with its source. [`plan`] turns them into a
+//! [`Plan`]: phases of steps that are plain data. The same function runs in PID 1, in `dayfly explain` and in the
+//! tests. Nothing in this crate touches the machine.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod action;
@@ -56,21 +56,21 @@ use std::time::Duration;
 /// A stage of the boot, in the order in which the plan prints them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
-    /// Kernel modules for what the buses show.
+    /// Kernel modules for the devices on the buses.
     Devices,
     /// Links, addresses, routes, resolver.
     Network,
     /// The OS image: found or fetched, checked, attached.
     Image,
-    /// The disk that keeps what must outlive a boot.
+    /// The disk for data that survives a reboot.
     State,
     /// The OS's root: overlay and layout.
     Root,
     /// Name, machine-id and files of this node.
     Node,
-    /// What makes it a member of its cluster.
+    /// The software that joins the cluster.
     Kubernetes,
-    /// Into the new root and on to its init.
+    /// Switch to the new root and start its init.
     Handover,
 }
 
@@ -105,27 +105,28 @@ impl Phase {
 /// How long a step may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deadline {
-    /// From its start; the runner gives a step up that takes longer.
+    /// This long from its start. The runner aborts a step that takes longer.
     Within(Duration),
-    /// As long as something moves. A step sees to this itself and says why it fails; the runner gives it up if it has not.
+    /// As long as there is progress. The step checks this itself and reports why it fails. The runner aborts it if it
+    /// does not.
     Stall {
-        /// How long it may take until something moves.
+        /// Limit until the first progress.
         first: Duration,
-        /// The longest silence from then on.
+        /// Longest time without progress after that.
         then: Duration,
     },
 }
 
-/// One thing to do.
+/// One step of the boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// Its name.
     pub id: StepId,
     /// The stage it belongs to.
     pub phase: Phase,
-    /// Steps that must have ended (well, or badly with [`OnFailure::Continue`]) before it starts.
+    /// Steps that must have ended before this one starts: successfully, or failed with [`OnFailure::Continue`].
     pub needs: Vec<StepId>,
-    /// What is done.
+    /// What the step does.
     pub action: Action,
     /// How long it may take.
     pub deadline: Deadline,
@@ -133,26 +134,26 @@ pub struct Step {
     pub on_failure: OnFailure,
 }
 
-/// A whole boot. Steps stand in an order in which they could run one after another.
+/// A complete boot. The steps are in an order in which they could run one after another.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// What is done.
+    /// The steps.
     pub steps: Vec<Step>,
-    /// What the reader should know: an image that nobody checks, a state disk that may be missing.
+    /// Notes for the reader of the plan, for example an unchecked image or an optional state disk.
     pub notes: Vec<String>,
     /// Stop for a shell before this phase (`rd.break`).
     pub break_before: Option<Phase>,
-    /// Steps that others could wait for and this boot does not have, each with the reason.
+    /// Steps that others may depend on but that this boot does not have, each with the reason.
     pub absent: BTreeMap<StepId, &'static str>,
 }
 
 impl Plan {
-    /// The step of this name.
+    /// The step with this name.
     pub fn step(&self, id: StepId) -> Option<&Step> {
         self.steps.iter().find(|step| step.id == id)
     }
 
-    /// A step that could never start, and the need that the plan does not have: a defect of the planner.
+    /// A step that can never start, and the dependency that the plan lacks: a bug of the planner.
     pub fn unmet(&self) -> Option<(&Step, StepId)> {
         let unmet = |step: &Step| step.needs.iter().copied().find(|need| self.step(*need).is_none());
         self.steps.iter().find_map(|step| Some((step, unmet(step)?)))

@@ -1,4 +1,5 @@
-//! What makes a node the one it is, beside its name: files, users, sysctls, units, host keys, and who keeps its address.
+//! The configuration of a node besides its name: files, users, sysctls, units, host keys, and the service that keeps
+//! its address.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,25 +12,25 @@ use crate::settings::value::{self, Form, choice, number, own_values, values};
 pub struct FilePlan {
     /// Absolute, in the OS.
     pub path: String,
-    /// What is in it; nothing was said where a mode or an owner was.
+    /// Its content. `None` if the settings only give a mode or an owner.
     pub content: Option<Content>,
     /// Its mode.
     pub mode: u32,
-    /// Whose it is; root's where nothing is said.
+    /// Its owner. `None`: root.
     pub owner: Option<OwnerName>,
 }
 
-/// What is in a file.
+/// The content of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// Everybody may know it.
+    /// Not secret.
     Open(String),
-    /// Nobody may see it on the way.
+    /// Secret: it never appears in a log or a plan.
     Secret(Secret),
 }
 
 impl FilePlan {
-    /// Whether nobody may see what is in it.
+    /// Whether the content is secret.
     pub fn is_secret(&self) -> bool {
         self.content.as_ref().is_some_and(Content::is_secret)
     }
@@ -55,22 +56,22 @@ impl Content {
 pub struct OwnerName {
     /// The user.
     pub user: String,
-    /// The group; the user's own where nothing is said.
+    /// The group. `None`: the user's own group.
     pub group: Option<String>,
 }
 
 /// A user of the OS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserPlan {
-    /// The name that the image knows.
+    /// Its name in the image.
     pub name: String,
-    /// The lines of `~/.ssh/authorized_keys`; none leaves the file as it is.
+    /// The lines of `~/.ssh/authorized_keys`. If empty, the file stays unchanged.
     pub authorized_keys: Vec<String>,
     /// The hash of the password, as crypt(5) writes it.
     pub password_hash: Option<Secret>,
 }
 
-/// A kernel parameter.
+/// A sysctl.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SysctlPlan {
     /// As sysctl.d(5) writes it: `net.ipv4.ip_forward`.
@@ -80,8 +81,8 @@ pub struct SysctlPlan {
 }
 
 impl SysctlPlan {
-    /// The file below /proc/sys. Where a slash comes first in the name, slashes separate and dots belong to the names
-    /// (sysctl.d(5)): `net/ipv4/conf/eth0.5/forwarding`.
+    /// The file below /proc/sys. If the first separator in the name is a slash, slashes separate and dots belong to the
+    /// names (sysctl.d(5)): `net/ipv4/conf/eth0.5/forwarding`.
     pub fn file(&self) -> String {
         match self.name.find(['.', '/']).and_then(|at| self.name.get(at..)) {
             Some(rest) if rest.starts_with('.') => {
@@ -97,40 +98,40 @@ impl SysctlPlan {
     }
 }
 
-/// A unit of systemd.
+/// A systemd unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnitPlan {
     /// Its name: `thing.service`.
     pub name: String,
-    /// Its text; none where the image has the unit.
+    /// Its text. `None` if the image has the unit.
     pub content: Option<String>,
-    /// Whether it is started at boot, where something is said about that.
+    /// Whether it starts at boot. `None`: as the image has it.
     pub enable: Option<bool>,
 }
 
-/// What becomes of the ssh host keys.
+/// What Dayfly does with the ssh host keys.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum HostKeys {
-    /// Made once and kept on the state disk.
+    /// Generated once and stored on the state disk.
     #[default]
     Persistent,
     /// New at each boot.
     Ephemeral,
-    /// The image's, whatever it has.
+    /// Those of the image, unchanged.
     Image,
 }
 
-/// Who keeps the node's address when the OS runs.
+/// The service that keeps the node's address while the OS runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum NetworkKeeper {
-    /// The network service that the image starts, else one that it has.
+    /// The network service that the image starts. If it starts none, one that is installed.
     #[default]
     Auto,
-    /// Nobody is asked: the image sees to it.
+    /// None: Dayfly leaves the address to the image.
     None,
     /// systemd-networkd(8).
     Networkd,
-    /// ifup(8), Debian's.
+    /// ifup(8) of Debian.
     Ifupdown,
 }
 
@@ -148,9 +149,9 @@ choice! { NetworkKeeper =
 }
 
 values! {
-    /// What is in a file.
+    /// The content of a file.
     FileContent(Content) = "text", Form::Text, |text| Ok(Content::Open(text.to_owned())), shown;
-    /// What is in a file that nobody else may read.
+    /// The content of a file that only its owner may read.
     FileSecret(Content, secret) = "text", Form::Text, |text| Ok(Content::Secret(Secret::new(text))), shown;
 }
 
@@ -188,7 +189,7 @@ impl fmt::Display for OwnerName {
     }
 }
 
-/// The first few of many, for a line of the plan.
+/// The first few names and the number of the others, for a line of the plan.
 pub fn some(names: impl ExactSizeIterator<Item = String>) -> String {
     const SHOWN: usize = 3;
     let count = names.len();

@@ -20,9 +20,9 @@ use crate::settings::value::{DeviceRef, HostName, Size, Url, UrlTemplate};
 /// How the network comes up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkPlan {
-    /// `ip=` words; empty is DHCP on every interface.
+    /// `ip=` parameters. If empty: DHCP on every interface.
     pub ip: Vec<IpArg>,
-    /// The interface that the firmware booted from, preferred.
+    /// The interface that the firmware booted from. It is preferred.
     pub bootif: Option<Mac>,
     /// Name servers from the settings, before those from DHCP.
     pub dns: Vec<IpAddr>,
@@ -30,75 +30,77 @@ pub struct NetworkPlan {
     pub hostname: Option<HostName>,
 }
 
-/// How long a server is borne with.
+/// The time limits for a transfer from a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// For resolving its name, connecting and TLS, in sum.
+    /// Limit for name resolution, connection and TLS handshake together.
     pub connect: Duration,
-    /// The longest silence.
+    /// Longest time without received data.
     pub stall: Duration,
-    /// The least rate, in bytes a second, over twice the longest silence.
+    /// Minimum rate in bytes per second, measured over twice the `stall` time.
     pub min_rate: u64,
 }
 
-/// Which disk has the settings file.
+/// The disk with the settings file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigSearch {
     /// The disk.
     pub device: DeviceRef,
-    /// It was asked for by name: it is waited for so long, and must have the file. Else what is there by now counts.
+    /// How long to wait for the disk if the settings name it; the settings file is then required. `None`: use the disk
+    /// only if it is present already.
     pub wait: Option<Duration>,
 }
 
-/// Which disk keeps the state.
+/// The disk for persistent state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateSearch {
     /// The disk.
     pub device: DeviceRef,
-    /// It was asked for by name: a boot without it is not what was asked for.
+    /// The settings name the disk. The boot fails without it.
     pub wanted: bool,
-    /// How long it is waited for. Else what is there by now counts.
+    /// How long to wait for the disk. `None`: use it only if it is present already.
     pub wait: Option<Duration>,
-    /// Where there is none, one is made.
+    /// How to create a state disk if there is none.
     pub create: Option<StateCreation>,
 }
 
-/// How a state disk is made. Only a disk that is blank from end to end, as far as it is looked at, becomes one.
+/// How to create a state disk. Dayfly only uses a blank disk: it checks for data and signatures first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateCreation {
-    /// The disk; else the only one that is blank.
+    /// The disk. `None`: the only blank disk of the machine.
     pub disk: Option<DeviceRef>,
-    /// The file system, made by the image's own `mkfs.NAME`.
+    /// The file system type. The image's own `mkfs.NAME` creates it.
     pub fstype: String,
 }
 
-/// Who this node is.
+/// Host name and machine-id of the node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdentityPlan {
-    /// From the settings; else from DHCP, else from the MAC address.
+    /// From the settings. `None`: from DHCP, or derived from the MAC address.
     pub hostname: Option<HostName>,
-    /// The root is that of one machine: what it calls itself comes before DHCP, and its machine-id stays.
+    /// The root is an installed system of one machine. Its own host name takes precedence over DHCP, and its machine-id
+    /// stays.
     pub is_installed: bool,
-    /// The firmware's UUID of the machine, which the machine-id is derived from.
+    /// The machine's UUID from the firmware. The machine-id is derived from it.
     pub uuid: Option<String>,
 }
 
-/// A Git repository whose program runs when the OS is up.
+/// A Git repository with a program that runs after the OS has started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScriptPlan {
     /// Its name.
     pub name: String,
     /// The repository.
     pub url: String,
-    /// The branch; the repository's own choice where there is none.
+    /// The branch. `None`: the repository's default branch.
     pub branch: Option<String>,
-    /// The program in it.
+    /// The program in the repository.
     pub program: String,
-    /// Between two pulls.
+    /// Time between two pulls.
     pub interval: Duration,
     /// A private key for ssh.
     pub ssh_key: Option<Secret>,
-    /// The server's keys, lines of known_hosts.
+    /// The server's keys, as lines of known_hosts.
     pub known_hosts: Option<String>,
 }
 
@@ -107,19 +109,20 @@ pub struct ScriptPlan {
 pub struct LayoutEntry {
     /// Absolute, in the OS.
     pub path: String,
-    /// What happens to it.
+    /// What Dayfly does with the path.
     pub policy: Policy,
-    /// Nobody asked for it: it is passed over where the image has no such folder and none can be made.
+    /// The path is from the default layout. It is skipped if the image has no such directory and Dayfly cannot create
+    /// it.
     pub is_default: bool,
 }
 
 impl ScriptPlan {
-    /// The time between two pulls where the settings say nothing.
+    /// Default time between two pulls.
     pub const INTERVAL: Duration = Duration::from_secs(300);
 }
 
 impl LayoutEntry {
-    /// Whether it is one of the package databases: forty paths that nobody has asked about are one thing for a reader
+    /// Whether this is one of the default paths of package databases. A plan shows all of them as one entry
     /// (docs/reference/layout.md).
     pub fn is_database(&self) -> bool {
         self.is_default && layout::is_database(&self.path)
@@ -129,81 +132,81 @@ impl LayoutEntry {
 /// What a step does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Loads modules for every device that the buses show, and for those that appear later.
+    /// Loads modules for every device on the buses, and for devices that appear later.
     LoadDrivers {
-        /// Never load these (`modprobe.blacklist=`, `rd.driver.blacklist=`).
+        /// Modules that must not be loaded (`modprobe.blacklist=`, `rd.driver.blacklist=`).
         blacklist: Vec<String>,
     },
-    /// Loads modules by name; one that is built in or not in the image is no failure here.
+    /// Loads modules by name. A module that is built in or missing in the image is not an error here.
     LoadModules {
         /// Their names.
         names: Vec<String>,
     },
-    /// Reads the credentials that the machine's host hands in.
+    /// Reads the credentials that the hypervisor or firmware passes to the machine.
     ReadCredentials,
-    /// Reads the MAC addresses that rules ask for.
+    /// Reads the MAC addresses, for rules with a `mac` condition.
     ReadLinks {
-        /// The interface that the firmware booted from, which the machine has whatever is seen of it.
+        /// The interface that the firmware booted from. It counts as present even if the kernel does not show it yet.
         bootif: Option<Mac>,
-        /// How long the first interface is waited for.
+        /// How long to wait for the first interface.
         wait: Duration,
     },
     /// Reads the settings file on a disk.
     ReadConfig(ConfigSearch),
-    /// Brings the network up: all interfaces claim what they get, and the first claim is what is configured.
+    /// Brings the network up: all interfaces try in parallel, and the first one that succeeds is configured.
     RaceNetwork(NetworkPlan),
-    /// Leaves the network that has won, and the interfaces that `ip=` names, and takes the others back.
+    /// Keeps the interface that was configured first and those that `ip=` names. Restores all other interfaces.
     SettleNetwork,
-    /// Takes the network's name for the machine, for the rules that ask for it.
+    /// Reads the host name that the network gives the machine, for rules with a `hostname` condition.
     ReadName,
     /// Fetches the settings file.
     FetchSettings {
-        /// From where, with what is not known yet still as variables.
+        /// The URL. Values that are not known yet are still variables.
         url: UrlTemplate,
-        /// How long the server is borne with.
+        /// The time limits for the transfer.
         patience: Patience,
     },
-    /// Fetches those layers of the image into memory that are placed there, and hashes on the way those that have a SHA-256.
+    /// Fetches the layers of the image that are placed in memory. Hashes those that have a SHA-256 during the transfer.
     Fetch {
         /// All layers of the image.
         layers: Vec<Layer>,
-        /// How long a server is borne with.
+        /// The time limits for a transfer from a server.
         patience: Patience,
     },
-    /// Finds those layers of the image that stay in place; fails where one is not named by then.
+    /// Finds the layers of the image that stay in place. Fails if no source has named a layer by then.
     FindImage {
         /// All layers of the image.
         layers: Vec<Layer>,
     },
-    /// Compares the layers that have a SHA-256 with it.
+    /// Compares each layer that has a SHA-256 with that hash.
     Verify {
         /// All layers of the image.
         layers: Vec<Layer>,
     },
-    /// Takes the root that is mounted already as the image, and goes on from a root in memory.
+    /// Uses the root that is already mounted as the image, and continues from a root in memory.
     UseRoot,
     /// Attaches each layer of the image (loop device, unless it is a disk) and mounts all of them read-only.
     MountImage {
-        /// The layers, and what must have been decided of each by then.
+        /// The layers. Each must have been checked by then as its integrity requires.
         layers: Vec<Layer>,
-        /// The image's file where what was found is a disc with an image on it (an ISO).
+        /// The path of the image file, if the device is a disc with an image file on it (an ISO).
         file: String,
     },
-    /// Reads the settings that the image brings along.
+    /// Reads the settings file in the image.
     ReadDefaults,
     /// Finds the OS's init and its service manager in the image.
     FindInit {
-        /// The program from `init=`, else the usual places.
+        /// The program from `init=`. `None`: the usual paths.
         init: Option<String>,
     },
     /// Mounts the state disk.
     OpenState(StateSearch),
-    /// Makes the OS's root: the image below a tmpfs.
+    /// Mounts the OS's root: an overlay of the image and a tmpfs.
     MountRoot {
-        /// The tmpfs's limit in bytes; `None` is half of the memory.
+        /// The size limit of the tmpfs. `None`: half of the memory.
         size: Option<Size>,
     },
-    /// Sets the paths up.
+    /// Sets up the paths of the layout.
     ApplyLayout {
         /// Parents first.
         entries: Vec<LayoutEntry>,
@@ -215,19 +218,19 @@ pub enum Action {
         /// Their names.
         names: Vec<String>,
     },
-    /// Sets kernel parameters, now and for the OS.
+    /// Sets sysctls now, and writes them for the OS.
     SetSysctls(Vec<SysctlPlan>),
     /// Writes files into the OS.
     WriteFiles(Vec<FilePlan>),
-    /// Gives users of the OS their keys and passwords.
+    /// Sets ssh keys and passwords of users of the OS.
     SetUpUsers(Vec<UserPlan>),
-    /// Writes and enables units of systemd.
+    /// Writes and enables systemd units.
     WriteUnits(Vec<UnitPlan>),
     /// Gives the node ssh host keys.
     MakeHostKeys(HostKeys),
-    /// Hands address, lease and name servers to the OS's network service.
+    /// Passes address, lease and name servers to the OS's network service.
     HandNetworkOver(NetworkKeeper),
-    /// Gives pods and services what they need of the kernel.
+    /// Loads the modules and sets the sysctls that pods and services need.
     PrepareKernel(KernelNeeds),
     /// Prepares the node for a kubelet and enables its service.
     StageKubelet(Box<KubeletPlan>),
@@ -235,30 +238,30 @@ pub enum Action {
     StageK0s(Box<K0sPlan>),
     /// Prepares the node for k3s and enables its service.
     StageK3s(Box<K3sPlan>),
-    /// Writes what runs programs out of Git repositories when the OS is up.
+    /// Writes the services that run programs from Git repositories after the OS has started.
     StageScripts(Vec<ScriptPlan>),
-    /// Keeps the boot's record in the OS's /var/log.
+    /// Stores the boot record in the OS's /var/log.
     KeepRecord,
-    /// Sends the boot's record to a server.
+    /// Sends the boot record to a server.
     Report {
         /// Where to.
         url: Url,
     },
     /// Moves into the new root.
     SwitchRoot {
-        /// What was the root is an initramfs, memory that nobody needs any more.
+        /// The old root is an initramfs. Its files are deleted to free the memory.
         empties: bool,
     },
-    /// Leaves the new root to dracut, which enters it.
+    /// Leaves the new root to dracut, which switches to it.
     LeaveToDracut,
-    /// Goes on as the OS's init.
+    /// Executes the OS's init in this process.
     Exec {
         /// Its arguments.
         args: Vec<String>,
     },
 }
 
-/// Where a service manager lives, in the order in which they are tried.
+/// Paths of service managers, in the order in which they are tried.
 pub const INIT_CANDIDATES: [&str; 7] = [
     "/sbin/init",
     "/usr/sbin/init",

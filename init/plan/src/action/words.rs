@@ -1,4 +1,4 @@
-//! Each action in one line for a person, as the table of a plan shows it.
+//! One line of text for each action, for the table of a plan.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,26 +10,28 @@ use crate::node::{NetworkKeeper, some};
 use crate::paths;
 use crate::settings::value::Size;
 
-/// One line for a person: what happens, and on what.
+/// One line: what the step does, and on what.
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Action::LoadDrivers { blacklist } => {
-                f.write_str("load drivers for what the buses show")?;
+                f.write_str("load drivers for the devices on the buses")?;
                 if blacklist.is_empty() { Ok(()) } else { write!(f, ", never {}", blacklist.join(" ")) }
             }
             Action::LoadModules { names } => write!(f, "load {}", names.join(" ")),
-            Action::ReadCredentials => f.write_str("read credentials of the machine's host, if it has any"),
-            Action::ReadLinks { .. } => f.write_str("read the MAC addresses for the rules that ask for them"),
+            Action::ReadCredentials => f.write_str("read credentials of the hypervisor or firmware, if any"),
+            Action::ReadLinks { .. } => f.write_str("read the MAC addresses for rules with a mac condition"),
             Action::ReadConfig(search) => match search.wait {
                 Some(wait) => {
                     write!(f, "wait {} s for {} and read its dayfly.toml", wait.as_secs(), search.device)
                 }
-                None => write!(f, "read dayfly.toml of {} if it is there", search.device),
+                None => write!(f, "read dayfly.toml on {} if it is present", search.device),
             },
             Action::RaceNetwork(network) => network.fmt(f),
             Action::SettleNetwork => f.write_str("keep the network as it is, restore the other interfaces"),
-            Action::ReadName => f.write_str("take the network's name for the rules that ask for it"),
+            Action::ReadName => {
+                f.write_str("read the network's host name for rules with a hostname condition")
+            }
             Action::FetchSettings { url, .. } => write!(f, "fetch settings from {url}"),
             Action::Fetch { layers, .. } => f.write_str(&each(layers, fetched)),
             Action::FindImage { layers } => f.write_str(&each(layers, found)),
@@ -37,7 +39,7 @@ impl fmt::Display for Action {
                 let digests = layers.iter().filter_map(|layer| Some(format!("{}…", layer.sha256()?.short())));
                 write!(f, "compare SHA-256 with {}", digests.collect::<Vec<_>>().join(", "))
             }
-            Action::UseRoot => f.write_str("take the mounted root as the image, read-only"),
+            Action::UseRoot => f.write_str("use the mounted root as the image, read-only"),
             Action::ReadDefaults => write!(f, "read the image's {}", paths::IMAGE_SETTINGS),
             Action::MountImage { layers, .. } => match layers.len() {
                 1 => f.write_str("mount image read-only"),
@@ -47,9 +49,9 @@ impl fmt::Display for Action {
             Action::FindInit { init: None } => f.write_str("find the OS's init in the image"),
             Action::OpenState(StateSearch { device, wait, create: Some(create), .. }) => {
                 let wait = wait.unwrap_or_default().as_secs();
-                write!(f, "mount {device}; if it is not there in {wait} s, make it, {} on ", create.fstype)?;
+                write!(f, "mount {device}; if it does not appear in {wait} s, create {} on ", create.fstype)?;
                 match &create.disk {
-                    Some(disk) => write!(f, "{disk} if that is blank"),
+                    Some(disk) => write!(f, "{disk} if it is blank"),
                     None => f.write_str("the one blank disk"),
                 }
             }
@@ -57,7 +59,7 @@ impl fmt::Display for Action {
                 write!(f, "wait {} s for {device} and mount it", wait.as_secs())
             }
             Action::OpenState(StateSearch { device, wait: None, .. }) => {
-                write!(f, "mount {device} if it is there")
+                write!(f, "mount {device} if it is present")
             }
             Action::MountRoot { size: None } => f.write_str("overlay of image and tmpfs"),
             Action::MountRoot { size: Some(size) } => {
@@ -68,11 +70,11 @@ impl fmt::Display for Action {
             Action::WriteIdentity(identity) => match &identity.hostname {
                 Some(name) => write!(f, "name {name}, hosts, machine-id, resolver"),
                 None if identity.is_installed => {
-                    f.write_str("name and machine-id of the root, else by DHCP or MAC, hosts, resolver")
+                    f.write_str("name and machine-id of the root, else from DHCP or MAC, hosts, resolver")
                 }
-                None => f.write_str("name by DHCP or MAC, hosts, machine-id, resolver"),
+                None => f.write_str("name from DHCP or MAC, hosts, machine-id, resolver"),
             },
-            Action::LoadOsModules { names } => write!(f, "load {} of the image", names.join(" ")),
+            Action::LoadOsModules { names } => write!(f, "load {} from the image", names.join(" ")),
             Action::SetSysctls(sysctls) => {
                 let pairs = sysctls.iter().map(|sysctl| format!("{}={}", sysctl.name, sysctl.value));
                 write!(f, "set {}", some(pairs))
@@ -110,9 +112,9 @@ impl fmt::Display for Action {
             }
             Action::MakeHostKeys(policy) => write!(f, "{policy} ssh host keys"),
             Action::HandNetworkOver(NetworkKeeper::Auto) => {
-                f.write_str("hand address and lease to the image's network service")
+                f.write_str("pass address and lease to the image's network service")
             }
-            Action::HandNetworkOver(keeper) => write!(f, "hand address and lease to {keeper}"),
+            Action::HandNetworkOver(keeper) => write!(f, "pass address and lease to {keeper}"),
             Action::PrepareKernel(needs) => needs.fmt(f),
             Action::StageKubelet(kubelet) => kubelet.fmt(f),
             Action::StageK0s(k0s) => k0s.fmt(f),
@@ -142,7 +144,7 @@ impl fmt::Display for Action {
     }
 }
 
-/// What is done with each layer that it is done with.
+/// The texts of all layers that have one, joined.
 fn each(layers: &[Layer], done: impl Fn(&Layer) -> Option<String>) -> String {
     layers.iter().filter_map(done).collect::<Vec<_>>().join("; ")
 }
@@ -161,12 +163,12 @@ fn found(layer: &Layer) -> Option<String> {
             let file = file.as_ref().map_or_else(String::new, |file| format!(" {file}"));
             Some(format!("wait {} s for {device} and find image{file} on it", wait.as_secs()))
         }
-        LayerSource::File(path) => Some(format!("take {path} of the initramfs as the image")),
-        LayerSource::Awaited => Some("take the image that the settings name by then".to_owned()),
+        LayerSource::File(path) => Some(format!("use {path} of the initramfs as the image")),
+        LayerSource::Awaited => Some("use the image that later settings name".to_owned()),
     }
 }
 
-/// The paths by what becomes of them.
+/// The paths, grouped by policy.
 fn layout_in_words(entries: &[LayoutEntry]) -> String {
     let mut groups: Vec<(Policy, Vec<&str>)> = Vec::new();
     let mut places = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! The machine: its modules and drivers, and what it says before the network is up.
+//! The machine: its modules and drivers, and the settings that are available before the network is up.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use super::draft::{Draft, behind, values, within};
 use crate::settings::Gathered;
 use crate::{Action, ConfigSearch, Discovered, OnFailure, Phase, Source, Stage, StepId, Way};
 
-/// Modules without which no image boots, and the file system that nearly every image is: it is at hand before the image
-/// is. Another one is loaded when its superblock has been seen.
+/// Modules that every image needs, and the file system of nearly every image, so that it is loaded before the image
+/// arrives. Any other file system is loaded once its superblock has been read.
 const ESSENTIAL_MODULES: [&str; 3] = ["loop", "overlay", "squashfs"];
 
-/// How long a rule's MAC address may take to appear: its card's driver may still be at work.
+/// How long to wait for the MAC address of a rule: the driver of the interface may still be loading.
 const LINK_WAIT: Duration = Duration::from_secs(10);
 
-/// The modules and drivers.
+/// Loads modules and drivers.
 pub(super) fn load(draft: &mut Draft, settings: &Gathered, discovered: &Discovered) {
     let essential: &[&str] = if discovered.way == Way::Root { &["overlay"] } else { &ESSENTIAL_MODULES };
     let mut names: Vec<String> = essential.iter().map(|&name| name.to_owned()).collect();
@@ -27,12 +27,12 @@ pub(super) fn load(draft: &mut Draft, settings: &Gathered, discovered: &Discover
         OnFailure::Continue("a missing module is reported where it is needed"),
     );
     if discovered.way == Way::Root {
-        // Before anything else: /proc, /sys and /run move into the new root, and nothing may be written to the old one.
+        // This comes first: /proc, /sys and /run move into the new root, and nothing may write to the old one.
         let needs = [StepId::Modules];
         draft.add(Phase::Devices, StepId::Image, &needs, Action::UseRoot, within(30), OnFailure::Abort);
     }
     if discovered.way != Way::Initramfs {
-        draft.without(&[StepId::Drivers], "the initramfs before has loaded the drivers");
+        draft.without(&[StepId::Drivers], "the previous initramfs has loaded the drivers");
         return;
     }
     draft.add(
@@ -45,12 +45,12 @@ pub(super) fn load(draft: &mut Draft, settings: &Gathered, discovered: &Discover
     );
 }
 
-/// What all else waits for on a mounted root: it is covered first.
+/// On a mounted root, all other steps wait until the new root covers it.
 fn covered(discovered: &Discovered) -> Vec<StepId> {
     if discovered.way == Way::Root { vec![StepId::Image] } else { Vec::new() }
 }
 
-/// What is known of the machine and from its disks before the network is.
+/// Reads the settings that are available before the network: from the machine and from its disks.
 pub(super) fn early_settings(draft: &mut Draft, settings: &Gathered, discovered: &Discovered) {
     draft.add(
         Phase::Devices,
@@ -74,7 +74,7 @@ pub(super) fn early_settings(draft: &mut Draft, settings: &Gathered, discovered:
         draft.without(&[StepId::Config], "config.device is none");
     }
     if settings.asked.macs {
-        // What /config says of it may come too late for this step.
+        // Only sources that are read before this step count. The settings disk may be read too late for it.
         let bootif = settings.bootif.as_ref().filter(|mac| mac.source.stage() == Stage::Devices);
         let read = Action::ReadLinks { bootif: bootif.map(|mac| mac.value), wait: LINK_WAIT };
         let needs = [vec![StepId::Drivers], covered(discovered)].concat();

@@ -1,14 +1,14 @@
-//! A plan that is being made.
+//! A plan under construction.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::{Action, Deadline, OnFailure, Phase, Sourced, Step, StepId};
 
-/// So many notes of a kind are told in full: who has more has not read the first ones yet.
+/// Limit for notes of one kind. The others are only counted: a longer list is not readable.
 const MOST_NOTES: usize = 10;
 
-/// What is planned so far.
+/// The steps and notes so far.
 #[derive(Default)]
 pub(super) struct Draft {
     pub steps: Vec<Step>,
@@ -17,8 +17,8 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Adds a step. What it needs is planned before it or is absent by name: another need stays in the plan, and the boot
-    /// fails over it instead of taking it for met.
+    /// Adds a step. Each of its dependencies must have been planned before, or recorded as absent. Any other dependency
+    /// stays in the plan, and the boot fails because of it instead of ignoring it.
     pub fn add(
         &mut self,
         phase: Phase,
@@ -32,12 +32,12 @@ impl Draft {
         self.steps.push(Step { id, phase, needs, action, deadline, on_failure });
     }
 
-    /// This boot does not have these steps, for this reason.
+    /// Records that this boot does not have these steps, with the reason.
     pub fn without(&mut self, steps: &[StepId], reason: &'static str) {
         self.absent.extend(steps.iter().map(|step| (*step, reason)));
     }
 
-    /// Adds the notes of one kind; those beyond a number that can be read are counted.
+    /// Adds the notes of one kind. Those beyond [`MOST_NOTES`] are only counted.
     pub fn note_all(&mut self, notes: impl IntoIterator<Item = String>) {
         let mut notes = notes.into_iter();
         self.notes.extend(notes.by_ref().take(MOST_NOTES));
@@ -58,12 +58,12 @@ pub(super) const fn within(seconds: u64) -> Deadline {
     Deadline::Within(Duration::from_secs(seconds))
 }
 
-/// A deadline for a step that waits: what it does behind the wait has so many seconds.
+/// A deadline for a step that waits first: the wait, plus this many seconds for the work after it.
 pub(super) const fn behind(wait: Duration, seconds: u64) -> Deadline {
     Deadline::Within(wait.saturating_add(Duration::from_secs(seconds)))
 }
 
-/// The values without the places that they are from.
+/// The values without their sources.
 pub(super) fn values<T: Clone>(list: &[Sourced<T>]) -> Vec<T> {
     list.iter().map(|item| item.value.clone()).collect()
 }

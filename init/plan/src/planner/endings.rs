@@ -1,5 +1,6 @@
-//! Which failures end the boot: of every step behind the image, what may fail in it without an end, and what ends the boot and why. The question is
-//! always the same: is the node better off restarting for ever?
+//! Which failures end the boot. For every step after the image, this lists errors that do not fail the step, errors
+//! that do, and whether that ends the boot and why. The criterion is always the same: is a node that keeps restarting
+//! better than a node with this error?
 
 use crate::{OnFailure, Phase, Step, StepId, in_reference};
 
@@ -8,29 +9,29 @@ use crate::{OnFailure, Phase, Step, StepId, in_reference};
 pub enum Ends {
     /// In every plan.
     Always,
-    /// Where the settings ask for what the step is about.
+    /// Only if the settings request what the step does.
     WhereAskedFor,
-    /// In none.
+    /// In no plan.
     Never,
 }
 
-/// What is decided for one step.
+/// The decision for one step.
 #[derive(Debug)]
 pub struct Ending {
     /// The step.
     pub step: StepId,
     /// When its failure ends the boot.
     pub ends: Ends,
-    /// What may fail in it and is told, with code and advice, while the step goes on.
+    /// Errors that are logged, with code and advice, while the step continues.
     pub told: &'static str,
-    /// What fails the step.
+    /// Errors that fail the step.
     pub fails: &'static str,
-    /// Why that ends the boot, or does not.
+    /// Why a failure of the step ends the boot, or does not.
     pub why: &'static str,
 }
 
 impl Ending {
-    /// Whether a step of a plan is as this says.
+    /// Whether a step of a plan matches this decision.
     pub fn fits(&self, step: &Step) -> bool {
         let goes_on = matches!(step.on_failure, OnFailure::Continue(_));
         self.step == step.id
@@ -42,7 +43,7 @@ impl Ending {
     }
 }
 
-/// The phases whose steps write into the OS or read what its users left.
+/// The phases whose steps write into the OS or read data that its users may have changed.
 pub const DECIDED: [Phase; 4] = [Phase::State, Phase::Root, Phase::Node, Phase::Kubernetes];
 
 const fn row(step: StepId, ends: Ends, told: &'static str, fails: &'static str, why: &'static str) -> Ending {
@@ -55,36 +56,36 @@ pub const ENDINGS: [Ending; 16] = [
         StepId::State,
         Ends::WhereAskedFor,
         "a write-protected disk, which is mounted read-only",
-        "no such disk, two of that name, a file system that cannot be mounted or made",
-        "who names a disk with `state.device` gets no node that forgets in silence; without it, what should persist lies in memory",
+        "the disk does not exist, two disks have the name, the file system cannot be mounted or created",
+        "a node must not lose its data unnoticed if `state.device` names a disk; without `state.device`, persistent paths are in memory",
     ),
     row(
         StepId::Root,
         Ends::Always,
         "-",
         "the tmpfs or the overlay cannot be mounted",
-        "there is no OS to go on with",
+        "there is no OS to boot",
     ),
     row(
         StepId::Layout,
         Ends::Always,
-        "a path below a kept one, on a disk that is full, read-only or broken; `/etc/fstab`; what a container's tools left; on a disk that was only found, every path that cannot be kept, which lies in memory then. Of a path that was kept before, nothing is written",
-        "a path cannot be kept on a disk that `state.device` names: its first copy does not fit, or what was kept cannot be read; a mount of the kernel's fails",
-        "a node that forgets in silence, or one whose `/usr` can be written, is not the node that was asked for",
+        "a path below a persistent one, on a disk that is full, read-only or broken; `/etc/fstab`; files that container tools left; without `state.device`, every path that cannot be made persistent: it is in memory then. Nothing is written to a path that was persistent before",
+        "a path cannot be made persistent on a disk that `state.device` names: its first copy does not fit, or its data cannot be read; the kernel refuses a mount",
+        "a node must not lose its data unnoticed, and its `/usr` must not be writable",
     ),
     row(
         StepId::Identity,
         Ends::Always,
         "each of `/etc/hosts`, `/etc/hostname`, `/etc/machine-id`, `/etc/resolv.conf`",
-        "the kernel does not take the host name; nothing gives one that a node can have",
-        "a node without its name joins a cluster as another one",
+        "the kernel refuses the host name; no source gives a valid one",
+        "a node with a wrong name would join the cluster as a different node",
     ),
     row(
         StepId::OsModules,
         Ends::Never,
         "each module, and the file for `modules-load.d`",
         "the first of them",
-        "the OS tries again, and what needs the module says so",
+        "the OS tries again, and a program that needs the module reports it",
     ),
     row(
         StepId::Sysctls,
@@ -96,37 +97,37 @@ pub const ENDINGS: [Ending; 16] = [
     row(
         StepId::Files,
         Ends::Always,
-        "each file that cannot be written: a folder in its place, a full disk, a link of a user's",
-        "an owner that the image does not have; a path that is the boot's own; `/etc/passwd` or `/etc/group` cannot be read",
-        "the settings and the image do not fit: it is so at every boot of every node, and shows at the first try",
+        "each file that cannot be written: a directory at its path, a full disk, a symbolic link of a user",
+        "an owner that the image does not have; a path that belongs to the boot itself; `/etc/passwd` or `/etc/group` cannot be read",
+        "the settings and the image do not match: the error occurs at every boot of every node, so it shows at the first test",
     ),
     row(
         StepId::Users,
         Ends::Always,
-        "each user's keys and each password: what is in a home is its user's",
+        "each user's keys and each password: the contents of a home directory are under the user's control",
         "a user that the image does not have; `/etc/passwd` or `/etc/group` cannot be read",
-        "the settings and the image do not fit: it is so at every boot of every node, and shows at the first try",
+        "the settings and the image do not match: the error occurs at every boot of every node, so it shows at the first test",
     ),
     row(
         StepId::Units,
         Ends::Always,
         "each unit that cannot be written or linked, or whose file on the state disk cannot be enabled",
-        "a unit that the image does not have, or cannot be enabled as the image or the settings have it; an image without a service manager",
-        "the settings and the image do not fit: it is so at every boot of every node, and shows at the first try",
+        "a unit that the image does not have, or that has no usable `[Install]` section in the image or the settings; an image without a service manager",
+        "the settings and the image do not match: the error occurs at every boot of every node, so it shows at the first test",
     ),
     row(
         StepId::Address,
         Ends::Never,
         "-",
         "a file cannot be written, or the image has no network service",
-        "the node has its address all the same, until its lease ends",
+        "the node still has its address until the lease ends",
     ),
     row(
         StepId::HostKeys,
         Ends::Never,
-        "keys of the state disk that are damaged or cannot be read, which are made anew; new ones that cannot be kept",
+        "keys on the state disk that are damaged or cannot be read (new ones are generated); new keys that cannot be stored",
         "the image's ssh-keygen, or the files in `/etc/ssh`",
-        "sshd has the image's keys or makes its own; a node without sshd still does its work",
+        "sshd has the image's keys or makes its own; a node without sshd still works",
     ),
     row(
         StepId::Scripts,
@@ -140,14 +141,14 @@ pub const ENDINGS: [Ending; 16] = [
         Ends::Never,
         "each module, each parameter, the control groups, and the files for the OS",
         "the first of them",
-        "the OS tries again, and the kubelet says what it misses",
+        "the OS tries again, and the kubelet reports what is missing",
     ),
     row(
         StepId::Kubelet,
         Ends::Never,
-        "a certificate that cannot be read or is of no use: the kubelet asks for a new one",
+        "a certificate that cannot be read or used: the kubelet requests a new one",
         "no kubelet, no service manager, no credentials, a `/var` that cannot hold containers or be written",
-        "a node that is up without its kubelet can be looked at and mended; its cluster sees that it is not ready",
+        "a node that runs without its kubelet can be inspected and repaired; the cluster sees that it is not ready",
     ),
     row(
         StepId::K0s,
