@@ -83,7 +83,7 @@ fn a_stick_does_not_replace_the_hash() {
                 errors.contains("image.sha256 is not used") && errors.contains("(from /config"),
                 "{errors}"
             );
-            let belongs = format!("image.sha256 belongs to {owner}: no later place can replace it.");
+            let belongs = format!("image.sha256 belongs to {owner}: no later source can replace it.");
             assert!(log(&machine).contains(&belongs), "{}", log(&machine));
         }
         // With an image of its own: the hash still decides.
@@ -170,7 +170,7 @@ fn the_images_defaults_do_not_replace_the_clusters_ca() {
     });
     assert_eq!(end, End::Exec("/sbin/init".to_owned()), "{}", log(&machine));
     let errors = errors(&machine);
-    assert!(errors.contains("kubelet.ca is not used: it would replace what initramfs has set"), "{errors}");
+    assert!(errors.contains("kubelet.ca is not used: it would replace the value from initramfs"), "{errors}");
     let report = machine.report();
     let rows = report["settings"].as_array().unwrap();
     let row = rows.iter().find(|row| row["name"] == "kubelet.ca").unwrap();

@@ -1,28 +1,28 @@
-//! What is wrong with what the user wrote.
+//! Problems in the user's settings.
 
 use std::fmt;
 
 use crate::{Code, Source};
 
-/// Whether the boot can go on with a problem.
+/// Whether the boot can continue with a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// It is said and the value is ignored.
+    /// The problem is logged and the value is ignored.
     Warn,
-    /// No plan is made: what was asked for is unclear.
+    /// No plan is made, because the request is unclear.
     Refuse,
 }
 
 /// A value that could not be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Whether the boot can go on.
+    /// Whether the boot can continue.
     pub severity: Severity,
     /// The stable code.
     pub code: Code,
-    /// Where it stands.
+    /// The source of the value.
     pub source: Source,
-    /// The whole sentence: the key, the value, what is wrong and what is expected.
+    /// The complete sentence: the key, the value, what is wrong and what is expected.
     pub text: String,
 }
 

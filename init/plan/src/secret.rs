@@ -1,14 +1,14 @@
-//! A text that nobody may see.
+//! Text that must not be shown.
 
 use std::fmt;
 
-/// A token, a key, a password. Neither `Debug` nor `Display` shows it, so it cannot reach a log, a plan or boot.json by
-/// accident; whoever writes it into the one file where it belongs says so by [`Secret::expose`].
+/// A token, a key or a password. Neither `Debug` nor `Display` shows it, so it cannot reach a log, a plan or boot.json
+/// by accident. Code that writes it to its file must call [`Secret::expose`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Hides a text.
+    /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }

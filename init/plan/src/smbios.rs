@@ -1,16 +1,16 @@
-//! What the firmware says of the machine, and the credentials that it hands in.
+//! SMBIOS data: the identity of the machine, and credentials.
 
 use dayfly_formats::credential;
 use dayfly_formats::smbios::{self, Version};
 
 use crate::{Credential, Fact, Facts, Secret, Store};
 
-/// Credentials of this prefix are settings; all others are for the OS, which reads them itself.
+/// Credentials with this prefix are settings. All others are for the OS, which reads them itself.
 const OURS: &str = "dayfly.";
 
 impl Facts {
-    /// Takes in what SMBIOS says: the table and, where there is one, its entry point, as the kernel shows them in
-    /// `/sys/firmware/dmi/tables`. Returns what is wrong with it, a sentence each.
+    /// Adds the facts of SMBIOS from the table and, if present, its entry point, as the kernel shows them in
+    /// `/sys/firmware/dmi/tables`. Returns the problems, one sentence each.
     pub fn learn_smbios(&mut self, table: &[u8], entry_point: Option<&[u8]>) -> Vec<String> {
         let found = smbios::parse(table, entry_point.and_then(Version::of_entry_point));
         self.discovered.machine.uuid = found.uuid;
@@ -20,7 +20,7 @@ impl Facts {
         for (position, string) in (1..).zip(&found.oem_strings) {
             match credential::Credential::from_oem_string(string) {
                 None => {}
-                // As in systemd, the first of a name counts.
+                // As in systemd, the first credential with a name counts.
                 Some(Ok(credential)) if names.contains(&credential.name) => {}
                 Some(Ok(credential)) => {
                     names.push(credential.name.clone());

@@ -1,33 +1,34 @@
-//! Where a value came from. One table, [`Kind`], holds what is to be known of each place of settings: its precedence, its
-//! standing in trust, from when on it is there, whether it is private, and its words.
+//! The source of a value. The table of [`Kind`] has the properties of each source: its precedence, its position in the
+//! order of trust, the stage from which it is known, whether it is private, and its names.
 
 use std::fmt;
 
 use crate::{Store, in_reference};
 
-/// The credential that is a whole settings file.
+/// The credential that contains a complete settings file.
 pub const CREDENTIAL_FILE: &str = "dayfly.toml";
 
-/// A standing in the order of trust, which is not that of precedence: what decides trust belongs to the first place that
-/// sets it, before anybody can have put anything in between.
+/// A position in the order of trust, which differs from the order of precedence: a setting that decides trust belongs
+/// to the first source that sets it, so that no later source can replace it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    /// The file in the initramfs: whoever builds that has the first word.
+    /// The file in the initramfs: its builder comes first.
     Initramfs,
     /// The kernel command line.
     Cmdline,
-    /// Credentials of the machine's firmware. What counts up to here was chosen for this machine by who starts it.
+    /// Credentials of the machine's firmware. The sources up to here were chosen for this machine by the person who
+    /// starts it.
     Firmware,
-    /// Found on the way: the lower number was there first.
+    /// Found during the boot. A lower number was found earlier.
     Found(u8),
     /// Built in.
     Default,
 }
 
-/// A moment in the boot at which settings are used up: what is found later cannot change them any more.
+/// A point in the boot at which settings are used. Sources that are found later cannot change them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// The kernel hands over: command line, initramfs and SMBIOS are known.
+    /// The kernel starts init: command line, initramfs and SMBIOS are known.
     Devices,
     /// The drivers are loaded: `/config` and fw_cfg are known.
     Network,
@@ -38,7 +39,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// What happens then, to end the sentence "it is used before …".
+    /// The event at this point, to end the sentence "it is needed before …".
     pub const fn moment(self) -> &'static str {
         match self {
             Stage::Devices => "the first driver is loaded",
@@ -49,54 +50,54 @@ impl Stage {
     }
 }
 
-/// Whether nobody else can read what stands in a place: only then may a secret stand there. The text is what the place is
-/// called where a message lists such places.
+/// Whether a source is private, so that it may contain secrets. The text is the name of the source in messages that
+/// list private sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Private {
-    /// Others can.
+    /// Others can read it.
     No,
-    /// Nobody can.
+    /// Private.
     Yes(&'static str),
-    /// Nobody can, where it came over TLS.
+    /// Private if it came over TLS.
     OverTls(&'static str),
 }
 
-/// The policy that may keep a place from all that runs as root or decides trust.
+/// The policy that may forbid a source to set anything that runs as root or decides trust.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// None: it may set what its standing lets it set.
+    /// No policy: only its position in the order of trust limits it.
     None,
-    /// `settings.trust`, where it came without TLS: anybody on the way can have written it.
+    /// `settings.trust`, if it came without TLS: anyone on the network path may have written it.
     WithoutTls,
-    /// `config.trust`: anybody can have put the disk into the machine.
+    /// `config.trust`: anyone may have put the disk into the machine.
     Disk,
 }
 
-/// What is to be known of a place of settings.
+/// The properties of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
-    /// Its word in messages, in `dayfly explain` and in boot.json.
+    /// Its name in messages, in `dayfly explain` and in boot.json.
     pub word: &'static str,
-    /// Its standing in trust.
+    /// Its position in the order of trust.
     pub place: Place,
-    /// From when on it is known.
+    /// The stage from which it is known.
     pub stage: Stage,
-    /// Whether secrets may stand there.
+    /// Whether it may contain secrets.
     pub private: Private,
     /// The policy that may limit it.
     pub limit: Limit,
-    /// The documentation of it.
+    /// Its documentation.
     pub doc: Doc,
 }
 
-/// What the documentation says of a place.
+/// The documentation of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Doc {
     /// Its name in the orders of precedence and trust.
     pub name: &'static str,
-    /// Its name in the table of places.
+    /// Its name in the table of sources.
     pub title: &'static str,
-    /// How a setting is written there.
+    /// How a setting is written in it.
     pub written: &'static str,
     /// When it is read.
     pub read: &'static str,
@@ -111,11 +112,11 @@ const fn doc(name: &'static str, title: &'static str, written: &'static str, rea
     }
 }
 
-/// A source with what it has beside its kind, `SOURCE [FIELDS] { KIND PATTERN => ROW; }`; one whose fields decide the kind has
-/// several rows.
+/// A source with its fields besides the kind: `SOURCE [FIELDS] { KIND PATTERN => ROW; }`. If the fields decide the
+/// kind, the source has several rows.
 macro_rules! sources {
     ($($(#[$text:meta])* $source:ident [$($fields:tt)*] { $($kind:ident $pattern:tt => $row:expr;)+ })*) => {
-        /// Where a value came from.
+        /// The source of a value.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Source {
             $($(#[$text])* $source $($fields)*,)*
@@ -123,16 +124,16 @@ macro_rules! sources {
             Rule {
                 /// The file.
                 file: Box<Source>,
-                /// The rule's position in it, from 1.
+                /// The position of the rule in the file, from 1.
                 position: usize,
-                /// From when on it is known whether the rule holds.
+                /// The stage from which it is known whether the rule holds.
                 stage: Stage,
             },
         }
 
-        /// The places of settings, in the order of precedence: a later one replaces an earlier one.
+        /// The kinds of sources, in the order of precedence: a later one replaces an earlier one.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-        #[expect(missing_docs, reason = "each has a row that says it")]
+        #[expect(missing_docs, reason = "each has a row that describes it")]
         pub enum Kind {
             $($($kind,)+)*
         }
@@ -141,7 +142,7 @@ macro_rules! sources {
             /// All of them.
             pub const ALL: &[Kind] = &[$($(Kind::$kind,)+)*];
 
-            /// What is to be known of it.
+            /// Its properties.
             pub const fn row(self) -> Row {
                 match self {
                     $($(Kind::$kind => $row,)+)*
@@ -150,7 +151,7 @@ macro_rules! sources {
         }
 
         impl Source {
-            /// The place; of a rule, that of its file.
+            /// The kind. For a rule, that of its file.
             pub fn kind(&self) -> Kind {
                 match self {
                     $($(Source::$source $pattern => Kind::$kind,)+)*
@@ -161,8 +162,8 @@ macro_rules! sources {
     };
 }
 
-// A new source is a row here, where it stands in the order of precedence, and what hands its text over: a step that finds a
-// settings file there, or a translator beside those in `gather`.
+// To add a source, add a row here at its position in the order of precedence, and the code that passes its text on: a
+// step that finds a settings file there, or a module besides those in `gather`.
 sources! {
     /// Built in.
     Default [] { Default {} => Row {
@@ -198,7 +199,7 @@ sources! {
     }; }
     /// The settings file behind `settings.url`.
     Url [{
-        /// It came over TLS, so nobody could read or change it on the way.
+        /// It came over TLS, so nobody on the network path could read or change it.
         secure: bool,
     }] { Url { .. } => Row {
         word: "url",
@@ -206,7 +207,7 @@ sources! {
         stage: Stage::Image,
         private: Private::OverTls("a settings URL with https"),
         limit: Limit::WithoutTls,
-        doc: doc("settings URL", "a server", "TOML behind `settings.url`", "when the network is up"),
+        doc: doc("settings URL", "a server", "TOML at `settings.url`", "when the network is up"),
     }; }
     /// The settings file on the `/config` partition.
     Config [] { Config {} => Row {
@@ -269,12 +270,12 @@ impl fmt::Display for Source {
     }
 }
 
-/// A value and where it came from.
+/// A value and its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sourced<T> {
     /// The value.
     pub value: T,
-    /// Its origin.
+    /// Its source.
     pub source: Source,
 }
 
@@ -284,9 +285,9 @@ impl<T> Sourced<T> {
         Self { value, source: Source::Default }
     }
 
-    /// Replaces the value unless what is there has precedence.
+    /// Replaces the value unless the current one has precedence.
     pub fn set(&mut self, value: T, source: Source) {
-        // Within one source the later word wins, as on the kernel command line.
+        // Within one source, the later value wins, as on the kernel command line.
         if source.rank() >= self.source.rank() {
             *self = Self { value, source };
         }
@@ -294,19 +295,19 @@ impl<T> Sourced<T> {
 }
 
 impl Source {
-    /// Precedence, higher wins: first by the place, then by the rule in it, so that a rule is like a file of its own
-    /// right behind the one that it stands in.
+    /// The precedence; higher wins. It is ordered by the kind, then by the rule, so that a rule is like a separate file
+    /// directly after the file that contains it.
     pub fn rank(&self) -> (Kind, usize) {
         let within = match self {
             Source::Rule { position, .. } => *position,
-            // Of one store, a credential for one setting wins over the file and its rules.
+            // In one store, a credential for one setting takes precedence over the file and its rules.
             Source::Credential(_, name) if name != CREDENTIAL_FILE => usize::MAX,
             _ => 0,
         };
         (self.kind(), within)
     }
 
-    /// The file that a rule stands in; else itself.
+    /// The file that contains a rule. For other sources, the source itself.
     pub fn file(&self) -> &Source {
         match self {
             Source::Rule { file, .. } => file.file(),
@@ -314,12 +315,12 @@ impl Source {
         }
     }
 
-    /// Its standing in trust.
+    /// Its position in the order of trust.
     pub fn place(&self) -> Place {
         self.kind().row().place
     }
 
-    /// From when on it is known.
+    /// The stage from which it is known.
     pub fn stage(&self) -> Stage {
         match self {
             Source::Rule { file, stage, .. } => file.stage().max(*stage),
@@ -327,7 +328,7 @@ impl Source {
         }
     }
 
-    /// Whether a secret may come from there: only from where nobody else can read it.
+    /// Whether a secret may come from this source: only if nobody else can read it.
     pub fn is_private(&self) -> bool {
         match self.kind().row().private {
             Private::No => false,
@@ -349,7 +350,7 @@ impl Source {
     }
 }
 
-/// Where secrets may stand, for a message: the last to be read in the order of precedence first.
+/// The names of the private sources, for a message, with the highest precedence first.
 pub fn private_places() -> String {
     let mut names: Vec<&str> = Vec::new();
     for kind in Kind::ALL.iter().rev() {

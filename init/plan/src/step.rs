@@ -9,7 +9,7 @@ macro_rules! steps {
         pub enum StepId { $(#[doc = $what] $variant,)* }
 
         impl StepId {
-            /// All of them, in the order in which they stand in a plan.
+            /// All of them, in the order of a plan.
             pub const ALL: &'static [StepId] = &[$(StepId::$variant,)*];
 
             /// The name in tables, logs and boot.json.
@@ -23,17 +23,17 @@ macro_rules! steps {
 steps! {
     Modules "modules" "Loads the modules that every boot needs.";
     Drivers "drivers" "Loads the drivers of the machine's devices.";
-    Credentials "credentials" "Reads the credentials of the machine's host.";
+    Credentials "credentials" "Reads the credentials of the hypervisor or firmware.";
     Config "config" "Reads the settings disk.";
-    Links "links" "Reads the MAC addresses that rules ask for.";
+    Links "links" "Reads the MAC addresses, for rules with a `mac` condition.";
     Network "network" "Configures the network.";
-    Name "name" "Reads the host name that rules ask for.";
+    Name "name" "Reads the host name, for rules with a `hostname` condition.";
     Settings "settings" "Fetches the settings behind a URL.";
-    Find "find" "Finds the image on a disk, or waits for its name.";
+    Find "find" "Finds the image on a disk, or uses the image that later settings name.";
     Fetch "fetch" "Fetches the image.";
     Verify "verify" "Compares the image's hash.";
     Image "image" "Mounts the image.";
-    Settle "settle" "Gives up the network configurations that have lost.";
+    Settle "settle" "Removes the network configurations of the other interfaces.";
     Defaults "defaults" "Reads the image's own settings.";
     Init "init" "Finds the OS's init in the image.";
     State "state" "Mounts the state disk.";
@@ -45,17 +45,17 @@ steps! {
     Files "files" "Writes the files of the settings.";
     Users "users" "Sets up users.";
     Units "units" "Writes and enables units.";
-    Address "address" "Hands the address to the OS's network service.";
-    HostKeys "host-keys" "Keeps or makes the ssh host keys.";
+    Address "address" "Passes the address to the OS's network service.";
+    HostKeys "host-keys" "Restores or generates the ssh host keys.";
     Scripts "scripts" "Prepares scripts from Git.";
     Kernel "kernel" "Prepares the kernel for a kubelet.";
     Kubelet "kubelet" "Prepares the kubelet.";
     K0s "k0s" "Prepares k0s.";
     K3s "k3s" "Prepares k3s.";
-    History "history" "Keeps the boot's record.";
-    Report "report" "Sends the boot's record.";
+    History "history" "Stores the boot record.";
+    Report "report" "Sends the boot record.";
     Leave "leave" "Leaves the rest to dracut.";
-    Switch "switch" "Enters the new root.";
+    Switch "switch" "Switches to the new root.";
     Exec "exec" "Starts the OS's init.";
 }
 

@@ -1,12 +1,12 @@
-//! The plan as a table: the same at boot, by `dayfly explain`, in boot.json and in the tests.
+//! The plan as a table. It is the same at boot, in `dayfly explain`, in boot.json and in the tests.
 
 use std::fmt;
 
 use crate::{Deadline, OnFailure, Plan, Retry, Step};
 
-/// The widest that a column is made; what is longer sticks out. (A width above 65535 would be a panic of the formatter.)
+/// Limit for the width of a column. Longer texts exceed it. (The formatter would panic for a width above 65535.)
 const WIDEST: usize = 240;
-/// The longest text of an action in a line: a layout may have ten thousand paths.
+/// Limit for the text of an action in a line: a layout may have ten thousand paths.
 const LONGEST: usize = 1000;
 
 /// The width of a serial console.
@@ -21,7 +21,7 @@ pub struct Row {
     pub step: &'static str,
     /// What it does.
     pub action: String,
-    /// The steps it waits for.
+    /// The steps that it waits for.
     pub needs: Vec<&'static str>,
     /// How long it may take.
     pub deadline: String,
@@ -34,7 +34,7 @@ pub struct Row {
 pub struct Absent {
     /// The step's name.
     pub step: &'static str,
-    /// Why it is not there.
+    /// Why the boot does not have it.
     pub reason: &'static str,
 }
 
@@ -86,7 +86,7 @@ impl Plan {
         self.absent.iter().map(|(step, reason)| Absent { step: step.name(), reason }).collect()
     }
 
-    /// The same in lines for a console, by their reasons.
+    /// The absent steps as lines for a console, grouped by reason.
     pub fn absent_lines(&self) -> Vec<String> {
         let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
         for Absent { step, reason } in self.absences() {
@@ -141,7 +141,7 @@ impl Plan {
     }
 }
 
-/// The text in lines of at most so many characters, broken at blanks; those behind the first are indented.
+/// Breaks a text at spaces into lines of at most `width` characters. All lines after the first are indented.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
@@ -165,7 +165,7 @@ fn shorten(text: &mut String) {
     }
 }
 
-/// The table, and what is not in it.
+/// The table, and the absent steps.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.lines().iter().chain(&self.absent_lines()).try_for_each(|line| writeln!(f, "{line}"))

@@ -38,14 +38,17 @@ fn every_word_is_named_once_without_its_value() {
 #[test]
 fn the_words_that_people_write_are_known() {
     for (cmdline, words) in [
-        ("bond=bond0:eth0,eth1:mode=802.3ad", "bond= asks for a bond of several cards (dracut, systemd)"),
+        (
+            "bond=bond0:eth0,eth1:mode=802.3ad",
+            "bond= asks for a bond of several interfaces (dracut, systemd)",
+        ),
         ("vlan=eth0.5:eth0", "vlan= asks for a VLAN"),
         ("rd.route=10.0.0.0/8:10.0.2.2", "rd.route= asks for a static route"),
         ("rd.luks.uuid=luks-1 rd.luks.name=1=x", "rd.luks.uuid= asks for an encrypted disk"),
         ("rd.lvm.lv=vg/root", "rd.lvm.lv= asks for LVM volumes"),
         ("netroot=iscsi:user:SESAME@10.0.0.1::::iqn", "netroot= asks for a root over the network"),
-        ("fetch=http://boot/fs.squashfs", "write root=live:http://SERVER/IMAGE"),
-        ("boot=live", "boot= asks for another program's way to boot"),
+        ("fetch=http://boot/fs.squashfs", "use root=live:http://SERVER/IMAGE"),
+        ("boot=live", "boot= asks for the boot method of another program"),
         ("toram", "toram asks for a copy of the image"),
         ("systemd.pull=raw,machine:x:http://boot/x", "systemd.pull= asks for"),
         ("rd.systemd.pull=raw,machine:x:http://boot/x", "rd.systemd.pull= asks for"),
@@ -121,9 +124,9 @@ fn blanks_in_a_url_are_encoded_and_that_is_said() {
     let plan = plan(&settings, &facts.discovered).to_string();
     for words in [
         "fetch http://boot/my%20os.squashfs into memory",
-        "The URL was written with blanks; it is fetched as http://boot/my%20os.squashfs.",
-        "The URL was written with blanks; it is fetched as http://boot/all%20boots.",
-        "The URL https://boot/a b/${mac} was written with blanks; %20 is asked for in their place.",
+        "The URL contains spaces; it is fetched as http://boot/my%20os.squashfs.",
+        "The URL contains spaces; it is fetched as http://boot/all%20boots.",
+        "The URL https://boot/a b/${mac} contains spaces; they are sent as %20.",
     ] {
         assert!(plan.contains(words), "{words:?} is not in {plan}");
     }
@@ -134,5 +137,5 @@ fn blanks_in_a_url_are_encoded_and_that_is_said() {
     }
     let facts = Facts::from_cmdline("dayfly.k3s.server=\"https://boot/a b\"");
     let (_, problems) = gather(&facts);
-    assert!(problems[0].text.contains("has a blank in it"), "{problems:?}");
+    assert!(problems[0].text.contains("contains a space"), "{problems:?}");
 }

@@ -14,20 +14,20 @@ fn notes(words: &str) -> Vec<String> {
 fn what_is_not_done_is_said_once_with_what_to_write() {
     let method = |word: &str, method: &str| {
         format!(
-            "ip={word}: the method {method} is not carried out yet, DHCPv4 is used; write dhcp, or a static IPv6 address \
-             in brackets."
+            "ip={word}: the method {method} is not supported yet, DHCPv4 is used; use dhcp, or a static IPv6 \
+             address in brackets."
         )
     };
     let second = |word: &str, first: &str, of: &str| {
         format!(
-            "ip={word}: it is not used, because ip={first} stands before it and is for {of} as well; leave one of them out."
+            "ip={word}: it is not used, because ip={first} comes first and is also for {of}; remove one of them."
         )
     };
-    let mac = "ip=eth0:dhcp::52:54:00:12:34:56: the MAC address 52:54:00:12:34:56 is not set, the card keeps its own; have \
-        the OS set it (MACAddress= in a .link file), and leave it out here.";
-    let peer = "the peer 10.0.0.1 is not used; give the address the prefix that holds both ends, or name the peer as the \
-        gateway.";
-    let ntp = "the time server 10.0.0.9 is not asked; have the OS ask it (NTP= in a file below \
+    let mac = "ip=eth0:dhcp::52:54:00:12:34:56: the MAC address 52:54:00:12:34:56 is not set, the interface keeps its own; let \
+        the OS set it (MACAddress= in a .link file), and remove it here.";
+    let peer = "the peer 10.0.0.1 is not used; use a prefix that contains both addresses, or give the peer as \
+        the gateway.";
+    let ntp = "the time server 10.0.0.9 is not used; let the OS use it (NTP= in a file below \
         /etc/systemd/timesyncd.conf.d).";
     let full = "10.0.0.2:10.0.0.1::24::eth0:none:10.0.0.3::10.0.0.9";
     for (words, expected) in [

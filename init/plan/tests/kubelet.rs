@@ -30,12 +30,12 @@ fn bad_values_are_named_with_what_is_expected() {
     for (word, words) in [
         ("enabled=maybe", "\"maybe\" is not one of 1, yes, on, true, 0, no, off, false."),
         ("program=kubelet", "\"kubelet\" is not an absolute path without . and ..."),
-        ("args=", "\"\" is empty or has a control character."),
-        ("server=http://10.0.0.1:6443", "\"http://10.0.0.1:6443\" is not https, and a token is a secret."),
+        ("args=", "\"\" is empty or contains a control character."),
+        ("server=http://10.0.0.1:6443", "\"http://10.0.0.1:6443\" is not https, but the token is a secret."),
         ("server=10.0.0.1:6443", "\"10.0.0.1:6443\" is not a URL: http://HOST/PATH is expected."),
         (
             "server=https://me:pw@10.0.0.1",
-            "a URL with a user name or password is refused: everybody can read the command line.",
+            "a URL with a user name or password is refused: all users can read the command line.",
         ),
         (
             "ca=/etc/kubernetes/pki/ca.crt",
@@ -50,7 +50,7 @@ fn bad_values_are_named_with_what_is_expected() {
         ("labels=-rack=r1", "\"-rack\" is not the key of a label: name or domain/name is expected."),
         (
             "labels=node-role.kubernetes.io/worker=",
-            "\"node-role.kubernetes.io/worker\" is a label that a kubelet must not give its node, and it would not start with it.",
+            "\"node-role.kubernetes.io/worker\" is a label that a kubelet must not set on its node, and the kubelet would not start with it.",
         ),
         (
             "taints=dedicated=gpu",
@@ -70,7 +70,7 @@ fn bad_values_are_named_with_what_is_expected() {
             "\"unix://run/x.sock\" is not the URL of a socket: unix:///run/… is expected.",
         ),
         ("cluster_dns=dns.cluster.local", "\"dns.cluster.local\" is not an IP address."),
-        ("cluster_domain=", "\"\" is empty or has a control character."),
+        ("cluster_domain=", "\"\" is empty or contains a control character."),
     ] {
         let found = problem(&Facts::from_cmdline(format!("root=/dev/vda dayfly.kubelet.{word}").as_str()));
         // A password is not repeated.
@@ -100,14 +100,14 @@ fn secrets_come_from_private_places_and_bad_ones_are_not_shown() {
     for (text, words) in [
         ("token = 'SESAME open'", "kubelet.token: a token is one word."),
         ("token = ''", "kubelet.token: a token is one word."),
-        ("kubeconfig = 'SESAME'", "kubelet.kubeconfig: it is no kubeconfig: it names no server."),
+        ("kubeconfig = 'SESAME'", "kubelet.kubeconfig: it is not a kubeconfig: it names no server."),
         (
             "kubeconfig = '''\nclusters:\n- cluster:\n    server: http://10.0.0.1\nusers: SESAME'''",
             "kubelet.kubeconfig: its server is not https.",
         ),
         (
             "kubeconfig = '''\nclusters:\n- cluster:\n    server: https://10.0.0.1\nSESAME'''",
-            "kubelet.kubeconfig: it is no kubeconfig: it names no server.",
+            "kubelet.kubeconfig: it is not a kubeconfig: it names no server.",
         ),
     ] {
         let bad = problem(&facts(Source::Config, &format!("[kubelet]\n{text}\n")));
@@ -132,7 +132,7 @@ fn the_plan_says_how_a_node_joins_and_shows_no_secret() {
         ),
         (
             &format!("token = '{TOKEN}'"),
-            "note: kubelet.token is of no use without kubelet.server and kubelet.ca.",
+            "note: kubelet.token is not used without kubelet.server and kubelet.ca.",
         ),
         (
             "kubeconfig = '''\nclusters:\n- cluster:\n    server: https://10.0.0.1\ntoken: SESAME'''",

@@ -45,7 +45,7 @@ fn the_word_of_the_oss_systemd_wins_in_any_order() {
         assert_eq!(
             said,
             [
-                "systemd.hostname=a: it wins over dayfly.hostname=b, because the OS's systemd takes its name from it; give one name."
+                "systemd.hostname=a: it takes precedence over dayfly.hostname=b, because the OS's systemd takes its host name from it; give only one name."
             ]
         );
     }

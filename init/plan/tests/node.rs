@@ -113,7 +113,7 @@ fn what_is_wrong_is_refused_in_these_words() {
         ("file.\"/proc/a\".content = \"x\"", "\"/proc/a\" belongs to the kernel"),
         (
             "file.\"/a\" = {content = \"x\", mode = 0o640}",
-            "file./a.mode: a text in quotes is expected, and this is a number",
+            "file./a.mode: a text in quotes is expected, but this is a number",
         ),
         (
             "file.\"/a\" = {content = \"x\", mode = \"4755\"}",
@@ -134,7 +134,7 @@ fn what_is_wrong_is_refused_in_these_words() {
         ("user.\"../a\".authorized_keys = \"x\"", "\"../a\" is not the name of a user"),
         ("sysctl.\"net..core\" = 1", "\"net..core\" is not the name of a kernel parameter"),
         ("sysctl.\"net.*.x\" = 1", "is not the name of a kernel parameter"),
-        ("sysctl.a = \"1\\n2\"", "a value of one line is expected"),
+        ("sysctl.a = \"1\\n2\"", "a single line of text is expected"),
         ("unit.thing.enable = true", "\"thing\" is not the name of a unit, like \"thing.service\""),
         ("unit.\"../a.service\".enable = true", "is not the name of a unit"),
         ("unit.\"a.service\".enable = \"maybe\"", "\"maybe\" is not one of"),

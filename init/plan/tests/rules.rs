@@ -120,9 +120,9 @@ fn an_empty_list_drops_what_lower_places_have() {
     assert_eq!(
         texts(&problems),
         [
-            "Refuse init: it takes one value, and this is a list. (image)",
+            "Refuse init: it takes one value, not a list. (image)",
             "Warn kubelet.argz is not a setting of Dayfly; did you mean kubelet.args? (image)",
-            "Refuse layout./srv: it takes one value, and this is a list. (image)",
+            "Refuse layout./srv: it takes one value, not a list. (image)",
             "Warn network.dns comes too late to be used: it is needed before the network comes up, and image is read after \
              that. (image)",
         ]
@@ -162,14 +162,14 @@ fn mistakes_are_named_by_the_rule_that_has_them() {
     for (rule, expected) in [
         (
             "[match]\nwhen.mac = 'x'",
-            "Refuse \"match\" is a list of rules: each starts with [[match]], in two brackets.",
+            "Refuse \"match\" is a list of rules: each starts with [[match]], in double brackets.",
         ),
         ("match = [5]", "Refuse match 1: it is not a table: a rule starts with [[match]]."),
         ("[[match]]\nretry = 5", "Refuse match 1: it has no \"when\": "),
         ("[[match]]\nwhen.uuid = 'x'", "Refuse match 1: when.uuid: \"x\" is not a UUID"),
         (
             "[[match]]\nwhen.hostname = 'a*'\nhostname = 'b'",
-            "Refuse match 1: it asks for the host name, so it cannot set it.",
+            "Refuse match 1: it has a hostname condition, so it cannot set hostname.",
         ),
         // In a rule for this machine a mistake refuses the boot, in one for others it does not.
         (

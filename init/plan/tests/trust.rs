@@ -47,7 +47,7 @@ fn hash_holds(facts: &Facts, owner: &str, severity: Severity) {
     let plan = plan(&settings, &facts.discovered);
     let words = plan.step(StepId::Verify).unwrap().action.to_string();
     assert_eq!(words, "compare SHA-256 with aaaaaaaaaaaa…");
-    let note = format!("image.sha256 belongs to {owner}: no later place can replace it.");
+    let note = format!("image.sha256 belongs to {owner}: no later source can replace it.");
     assert!(plan.notes.contains(&note), "{:?}", plan.notes);
 }
 

@@ -65,13 +65,16 @@ fn a_rule_that_asks_for_a_mac_address_waits_within_its_step() {
     }
 }
 
-/// Sentences of the pages that tell a default: each tells the one that holds.
+/// Sentences of the pages that name a default: each names the actual one.
 #[test]
 fn the_pages_tell_the_defaults_that_hold() {
     let defaults = Settings::default();
     let (retry, disk) = (defaults.retry.value.as_secs(), defaults.device_wait.value.as_secs());
     for (page, sentence) in [
-        ("../reference/settings.md", format!("Between two pulls; {}.", ScriptPlan::INTERVAL.as_secs())),
+        (
+            "../reference/settings.md",
+            format!("The time between two pulls. The default is {}.", ScriptPlan::INTERVAL.as_secs()),
+        ),
         ("image-on-disk.md", format!("Dayfly waits {disk} s for the disk;")),
         ("state-disk.md", format!("Dayfly waits {disk} s for it;")),
         ("state-disk.md", format!("within `device_wait` ({disk} s,")),

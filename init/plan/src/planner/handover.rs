@@ -1,12 +1,12 @@
-//! The end of the boot: its record, and the way into the OS.
+//! The end of the boot: storing its record, and the start of the OS.
 
 use super::{Draft, within};
 use crate::settings::Gathered;
 use crate::{Action, Deadline, Discovered, OnFailure, Phase, StepId, Way};
 
-/// The record, then the OS.
+/// Plans the boot record, then the start of the OS.
 pub(super) fn leave(draft: &mut Draft, settings: &Gathered, discovered: &Discovered) {
-    // What these two say is as complete as it can be where they come last; neither waits for the other.
+    // The record is most complete after all other steps. The two steps do not wait for each other.
     let done: Vec<StepId> = draft.steps.iter().map(|step| step.id).collect();
     draft.add(
         Phase::Handover,
@@ -14,7 +14,7 @@ pub(super) fn leave(draft: &mut Draft, settings: &Gathered, discovered: &Discove
         &done,
         Action::KeepRecord,
         within(10),
-        OnFailure::Continue("the record of this boot is in /run/dayfly all the same"),
+        OnFailure::Continue("the boot record is still in /run/dayfly"),
     );
     if let Some(url) = &settings.report {
         draft.notes.extend(url.value.note());
@@ -25,10 +25,10 @@ pub(super) fn leave(draft: &mut Draft, settings: &Gathered, discovered: &Discove
             &done,
             report,
             Deadline::Within(settings.report_wait.value),
-            OnFailure::Continue("the record of this boot is in /run/dayfly all the same"),
+            OnFailure::Continue("the boot record is still in /run/dayfly"),
         );
     }
-    // The last wait for everything: nothing else may run while the root changes.
+    // These steps wait for all others: nothing else may run while the root changes.
     let all: Vec<StepId> = draft.steps.iter().map(|step| step.id).collect();
     if discovered.way == Way::Dracut {
         draft.add(Phase::Handover, StepId::Leave, &all, Action::LeaveToDracut, within(60), OnFailure::Abort);

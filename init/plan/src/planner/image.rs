@@ -1,4 +1,4 @@
-//! The image: found or fetched, checked, mounted, and what it says of itself.
+//! The image: finding or fetching it, its check, its mount, and the settings in it.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use crate::{
     Action, Deadline, Discovered, Integrity, Layer, LayerSource, OnFailure, Phase, Placement, StepId, Way,
 };
 
-/// The image, from where it is to where it is mounted.
+/// Plans all steps from the source of the image to its mount.
 pub(super) fn find(draft: &mut Draft, settings: &Gathered, discovered: &Discovered) {
     if discovered.way == Way::Root {
-        // The step that takes the mounted root is the first one of all.
+        // The step that uses the mounted root is the first of all.
         draft.without(&[StepId::Find, StepId::Fetch, StepId::Verify], "the mounted root is the image");
         return;
     }
@@ -22,7 +22,7 @@ pub(super) fn find(draft: &mut Draft, settings: &Gathered, discovered: &Discover
         Some(_) => {}
         None => draft.notes.push(
             "No OS image is named yet: neither root= on the kernel command line nor image.url in the settings so far. \
-             The boot fails unless a later place names one."
+             The boot fails unless a later source names one."
                 .to_owned(),
         ),
     }
@@ -52,7 +52,7 @@ pub(super) fn find(draft: &mut Draft, settings: &Gathered, discovered: &Discover
     mount(draft, layers, file);
 }
 
-/// The layers of the image. Settings name an image of one.
+/// The layers of the image. The settings can only name an image with one layer.
 fn layers(settings: &Settings, file: &str) -> Vec<Layer> {
     let source = match settings.image.as_ref().map(|image| &image.value) {
         None => LayerSource::Awaited,
@@ -68,12 +68,12 @@ fn layers(settings: &Settings, file: &str) -> Vec<Layer> {
     vec![Layer { source, integrity }]
 }
 
-/// Decides on each layer, and mounts all.
+/// Plans the checks of the layers and the mount.
 fn mount(draft: &mut Draft, layers: Vec<Layer>, file: String) {
     let had = [StepId::Find, StepId::Fetch];
     if layers.iter().any(|layer| layer.sha256().is_some()) {
         let verify = Action::Verify { layers: layers.clone() };
-        // A whole disk may have to be read: ten minutes is 8 GiB at 14 MB/s.
+        // The step may have to read a whole disk: in ten minutes, 8 GiB at 14 MB/s.
         draft.add(Phase::Image, StepId::Verify, &had, verify, within(600), OnFailure::Abort);
     } else {
         draft.without(&[StepId::Verify], "the image is booted unchecked");
@@ -88,11 +88,11 @@ fn mount(draft: &mut Draft, layers: Vec<Layer>, file: String) {
     draft.add(Phase::Image, StepId::Image, &needs, mount, within(30), OnFailure::Abort);
 }
 
-/// What the image says of itself.
+/// Plans the steps that read the image's settings and find its init.
 pub(super) fn contents(draft: &mut Draft, settings: &Gathered, discovered: &Discovered) {
     let mut needs = vec![StepId::Image];
     if discovered.way == Way::Root {
-        // That image was there before anything was known of what is wanted of it.
+        // This image is mounted before the settings are known.
         needs.extend(EARLY_SETTINGS);
         needs.extend(LATE_SETTINGS);
     }
@@ -104,9 +104,9 @@ pub(super) fn contents(draft: &mut Draft, settings: &Gathered, discovered: &Disc
         within(10),
         OnFailure::Continue("the image is booted without settings of its own"),
     );
-    // Before anything of the image is copied to a disk: without an init it is no OS.
+    // This comes before anything of the image is copied to a disk: without an init the image is not an OS.
     let find = Action::FindInit { init: settings.init.as_ref().map(|init| init.value.clone()) };
-    // Rules of the image's own settings may ask for what nobody asked for before.
+    // Rules in the image's own settings may need values that no earlier source needed.
     let needs = [StepId::Defaults, StepId::Links, StepId::Name];
     draft.add(Phase::Image, StepId::Init, &needs, find, within(10), OnFailure::Abort);
 }

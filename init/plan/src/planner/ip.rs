@@ -1,14 +1,14 @@
-//! What the plan says of `ip=` words.
+//! Notes of the plan about `ip=` parameters.
 
 use dayfly_formats::hostname;
 use dayfly_formats::ip::{IpArg, Method};
 
-/// What is not as the words say; their names count where no setting gives one.
+/// Lists what Dayfly does differently from the parameters. Their host names only count if no setting gives one.
 pub(super) fn notes(words: &[IpArg], is_named: bool) -> Vec<String> {
     let mut notes = Vec::new();
     for (position, ip) in words.iter().enumerate() {
         let before = words.get(..position).unwrap_or_default();
-        // The same word twice is one matter.
+        // Report identical parameters only once.
         if before.contains(ip) {
             continue;
         }
@@ -22,37 +22,35 @@ pub(super) fn notes(words: &[IpArg], is_named: bool) -> Vec<String> {
     notes
 }
 
-/// An interface is configured by the first word that is for it.
+/// The first parameter for an interface configures it.
 fn second(ip: &IpArg, first: &IpArg) -> String {
     let interface = ip.iface.as_deref().unwrap_or("every interface");
-    format!(
-        "it is not used, because ip={first} stands before it and is for {interface} as well; leave one of them out"
-    )
+    format!("it is not used, because ip={first} comes first and is also for {interface}; remove one of them")
 }
 
-/// What is understood of an `ip=` word but not done, and what does it.
+/// The parts of an `ip=` parameter that Dayfly parses but does not carry out, with an alternative for each.
 fn not_done(ip: &IpArg) -> Vec<String> {
     let mut list = Vec::new();
     if !matches!(ip.method, Method::Dhcp | Method::SingleDhcp | Method::Off) {
-        let instead = "write dhcp, or a static IPv6 address in brackets";
-        list.push(format!("the method {} is not carried out yet, DHCPv4 is used; {instead}", ip.method));
+        let instead = "use dhcp, or a static IPv6 address in brackets";
+        list.push(format!("the method {} is not supported yet, DHCPv4 is used; {instead}", ip.method));
     }
     if let Some(mac) = ip.mac {
-        let instead = "have the OS set it (MACAddress= in a .link file), and leave it out here";
-        list.push(format!("the MAC address {mac} is not set, the card keeps its own; {instead}"));
+        let instead = "let the OS set it (MACAddress= in a .link file), and remove it here";
+        list.push(format!("the MAC address {mac} is not set, the interface keeps its own; {instead}"));
     }
     if let Some(peer) = ip.peer {
-        let instead = "give the address the prefix that holds both ends, or name the peer as the gateway";
+        let instead = "use a prefix that contains both addresses, or give the peer as the gateway";
         list.push(format!("the peer {peer} is not used; {instead}"));
     }
     for server in &ip.ntp {
-        let instead = "have the OS ask it (NTP= in a file below /etc/systemd/timesyncd.conf.d)";
-        list.push(format!("the time server {server} is not asked; {instead}"));
+        let instead = "let the OS use it (NTP= in a file below /etc/systemd/timesyncd.conf.d)";
+        list.push(format!("the time server {server} is not used; {instead}"));
     }
     list
 }
 
-/// What becomes of a name in an `ip=` word that a node cannot have.
+/// What happens to an invalid host name in an `ip=` parameter.
 fn other_name(ip: &IpArg) -> Option<String> {
     let name = ip.hostname.as_ref()?;
     match hostname::given(name) {

@@ -1,4 +1,4 @@
-//! What starts Kubernetes on the node.
+//! The steps that start Kubernetes on the node.
 
 use super::draft::{Draft, values, within};
 use crate::settings::{Gathered, Settings};
@@ -7,7 +7,7 @@ use crate::{
     k3s,
 };
 
-/// The kernel and what joins the cluster.
+/// Plans the kernel's preparation and the software that joins the cluster.
 pub(super) fn prepare(draft: &mut Draft, settings: &Gathered) {
     let (k0s_role, k3s_role) = (settings.k0s.role.value, settings.k3s.role.value);
     if settings.kubelet.enabled.value || k0s_role.is_some() || k3s_role.is_some() {
@@ -32,7 +32,7 @@ fn prepare_kernel(draft: &mut Draft, settings: &Gathered) {
         &[StepId::Layout, StepId::OsModules],
         Action::PrepareKernel(needs),
         within(30),
-        OnFailure::Continue("the OS tries again when it starts, and the kubelet says what it misses"),
+        OnFailure::Continue("the OS tries again when it starts, and the kubelet reports what is missing"),
     );
 }
 
@@ -45,7 +45,7 @@ fn kubelet(draft: &mut Draft, settings: &Settings) {
         (None, None) => Credentials::None,
     };
     if credentials == Credentials::None && kubelet.token.is_some() {
-        draft.notes.push("kubelet.token is of no use without kubelet.server and kubelet.ca.".to_owned());
+        draft.notes.push("kubelet.token is not used without kubelet.server and kubelet.ca.".to_owned());
     }
     let plan = KubeletPlan {
         program: kubelet.program.value.clone(),
@@ -62,7 +62,7 @@ fn kubelet(draft: &mut Draft, settings: &Settings) {
     draft.add(
         Phase::Kubernetes,
         StepId::Kubelet,
-        // It looks at the container runtime's configuration, which may be one of the files.
+        // This step reads the container runtime's configuration, which may be one of the files.
         &[StepId::Identity, StepId::Files, StepId::Kernel],
         Action::StageKubelet(Box::new(plan)),
         within(30),
@@ -73,10 +73,10 @@ fn kubelet(draft: &mut Draft, settings: &Settings) {
 fn k0s(draft: &mut Draft, settings: &Settings, role: k0s::Role) {
     let k0s = &settings.k0s;
     if role.is_controller() && settings.state_device.source == Source::Default {
-        draft.notes.push("k0s.role makes this node a controller: without a state disk its cluster is gone at the next boot.".to_owned());
+        draft.notes.push("k0s.role makes this node a controller: without a state disk, the cluster is lost at the next boot.".to_owned());
     }
     if k0s.config.is_some() && !role.is_controller() {
-        draft.notes.push("k0s.config is for controllers, and of no use for a worker.".to_owned());
+        draft.notes.push("k0s.config is for controllers and is not used on a worker.".to_owned());
     }
     let plan = K0sPlan {
         role,
@@ -90,7 +90,7 @@ fn k0s(draft: &mut Draft, settings: &Settings, role: k0s::Role) {
     draft.add(
         Phase::Kubernetes,
         StepId::K0s,
-        // Its program may be one of the files, and its users are beside those of the settings.
+        // Its program may be one of the files. Its users are created in addition to those of the settings.
         &[StepId::Identity, StepId::Files, StepId::Users, StepId::Kernel],
         Action::StageK0s(Box::new(plan)),
         within(30),
@@ -102,7 +102,7 @@ fn k3s(draft: &mut Draft, settings: &Settings, role: k3s::Role) {
     let k3s = &settings.k3s;
     if role == k3s::Role::Server && k3s.server.is_none() && settings.state_device.source == Source::Default {
         draft.notes.push(
-            "k3s.role makes this node a server: without a state disk its cluster is gone at the next boot."
+            "k3s.role makes this node a server: without a state disk, the cluster is lost at the next boot."
                 .to_owned(),
         );
     }

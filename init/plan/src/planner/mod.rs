@@ -1,4 +1,4 @@
-//! From settings to plan. The sequence of a boot is readable here, from top to bottom.
+//! From settings to plan. This module shows the sequence of a boot from top to bottom.
 
 mod devices;
 mod draft;
@@ -17,15 +17,15 @@ pub use self::endings::{DECIDED, ENDINGS, Ending, Ends};
 use crate::settings::{Gathered, Settings};
 use crate::{Discovered, Patience, Plan, StepId};
 
-/// The steps that find settings which the network and all after it may depend on.
+/// Steps that find settings for the network and all later steps.
 const EARLY_SETTINGS: [StepId; 3] = [StepId::Credentials, StepId::Config, StepId::Links];
-/// Those that find settings when the network is up.
+/// Steps that find settings after the network is up.
 const LATE_SETTINGS: [StepId; 2] = [StepId::Name, StepId::Settings];
 
-/// Makes the plan, of what is wanted and of what was found out.
+/// Makes the plan from the settings and the discovered facts.
 ///
-/// Steps that find facts (`credentials`, `config`, `links`, `name`, `settings`, `defaults`) are seams: the boot is planned again with
-/// what they found. What does not wait for such a step is the same in both plans.
+/// Some steps find facts (`credentials`, `config`, `links`, `name`, `settings`, `defaults`). After such a step, the
+/// boot is planned again with the new facts. Steps that do not wait for it are the same in both plans.
 pub fn plan(settings: &Gathered, discovered: &Discovered) -> Plan {
     let mut draft = Draft::default();
     draft.note_all(settings.floor.owned());

@@ -1,11 +1,11 @@
-//! Names of servers that nobody will resolve.
+//! Server names that cannot be resolved.
 
 use std::net::IpAddr;
 
 use crate::settings::{ImageSource, Settings};
 
-/// What to say where a URL has a name, and nothing that is known by now will tell a name server: with addresses that are given,
-/// no DHCP names one.
+/// A note, if a URL contains a host name and no known source gives a name server. With static addresses, there is no
+/// DHCP server that could give one.
 pub(super) fn unresolvable(settings: &Settings) -> Option<String> {
     let ip = &settings.ip;
     let is_told = ip.is_empty()
@@ -24,12 +24,12 @@ pub(super) fn unresolvable(settings: &Settings) -> Option<String> {
         [image, url, report].into_iter().flatten().filter_map(|url| name(&url)).collect();
     let first = names.first()?;
     Some(format!(
-        "The server {first} has a name, and no name server is known: ip= gives the address, so no DHCP tells one. Add \
-         nameserver=ADDRESS (network.dns), or write the server's address in the URL."
+        "The server name {first} cannot be resolved: no name server is known, because ip= sets a static address \
+         and DHCP is not used. Add nameserver=ADDRESS (network.dns), or use the server's IP address in the URL."
     ))
 }
 
-/// A URL's host, where it is no address.
+/// The host of a URL, if it is a name and not an address.
 fn name(url: &str) -> Option<String> {
     let (_, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;

@@ -1,4 +1,4 @@
-//! The network, from the probes to the interfaces that are left as they were.
+//! The network: from the first attempts on all interfaces to the restored ones.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::settings::value::Variables;
 use crate::settings::{Gathered, ImageSource};
 use crate::{Action, Deadline, Discovered, NetworkPlan, OnFailure, Phase, Sourced, StepId, Way};
 
-/// The network, where something needs it.
+/// Plans the network if something needs it.
 pub(super) fn configure(draft: &mut Draft, settings: &Gathered, discovered: &Discovered) {
     let is_fetched = |image: &Sourced<ImageSource>| matches!(image.value, ImageSource::Url(_));
     let fetched = discovered.way != Way::Root && settings.image.as_ref().is_some_and(is_fetched);
@@ -23,21 +23,21 @@ pub(super) fn configure(draft: &mut Draft, settings: &Gathered, discovered: &Dis
         dns: values(&settings.dns),
         hostname: settings.hostname.as_ref().map(|name| name.value.clone()),
     };
-    // An image that nobody has named yet can only be named by what comes over the network.
+    // If no image is named yet, only settings from the network can name one.
     let awaited = discovered.way != Way::Root && settings.image.is_none();
     let needed = fetched || awaited || settings.settings_url.is_some() && settings.settings_required.value;
     let on_failure = if needed {
         OnFailure::retry(settings.retry.value)
     } else {
-        OnFailure::Continue("the image is on a disk; the OS can bring the network up itself")
+        OnFailure::Continue("the image is on a disk; the OS can bring up the network itself")
     };
-    // It waits for interfaces itself: nothing says when the last one has appeared.
+    // The step itself waits for interfaces: the kernel does not announce that the last one has appeared.
     let deadline = Deadline::Within(settings.retry.value.min(Duration::from_secs(60)));
     let race = Action::RaceNetwork(network);
     draft.add(Phase::Network, StepId::Network, &EARLY_SETTINGS, race, deadline, on_failure);
 }
 
-/// What is known when the network is up.
+/// Plans the steps that read settings from the network.
 pub(super) fn late_settings(draft: &mut Draft, settings: &Gathered, discovered: &Discovered) {
     if !draft.has(StepId::Network) {
         draft.without(&LATE_SETTINGS, "there is no network");
@@ -50,7 +50,7 @@ pub(super) fn late_settings(draft: &mut Draft, settings: &Gathered, discovered: 
             &[StepId::Network],
             Action::ReadName,
             within(5),
-            OnFailure::Continue("rules with a host name do not match"),
+            OnFailure::Continue("rules with a hostname condition do not match"),
         );
     } else {
         draft.without(&[StepId::Name], "no rule asks for the network's host name");
@@ -67,7 +67,7 @@ pub(super) fn late_settings(draft: &mut Draft, settings: &Gathered, discovered: 
         hostname: settings.hostname.as_ref().map(|name| name.value.to_string()),
     };
     let fetch = Action::FetchSettings { url: template.value.fill(&known), patience: patience(settings) };
-    // Of the time for all attempts, the last one must have its share.
+    // The last attempt must have its share of the time for all attempts.
     let all = settings.settings_wait.value;
     let attempt = (all / 3).max(Duration::from_secs(1));
     let (attempt, on_failure) = if settings.settings_required.value {
@@ -85,13 +85,13 @@ pub(super) fn late_settings(draft: &mut Draft, settings: &Gathered, discovered: 
     );
 }
 
-/// From here on nothing asks for another way: what the OS finds is the network that has won, and no other.
+/// Plans the step after which no other interface is tried: the OS finds only the interface that succeeded.
 pub(super) fn settle(draft: &mut Draft) {
     if !draft.has(StepId::Network) {
         draft.without(&[StepId::Settle], "there is no network");
         return;
     }
-    // `find` may stand for an image that settings over the network name, and then fetch.
+    // `find` may still become `fetch`, if settings from the network name an image on a server.
     let needs = [StepId::Network, StepId::Name, StepId::Settings, StepId::Fetch, StepId::Find];
     let reason = "the other interfaces may stay up";
     draft.add(

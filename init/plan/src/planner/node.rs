@@ -1,4 +1,4 @@
-//! The node: who it is, its files, users, services and scripts.
+//! The node: its identity, files, users, services and scripts.
 
 use super::draft::{Draft, values, within};
 use crate::settings::{Gathered, Settings};
@@ -6,10 +6,10 @@ use crate::{
     Action, Discovered, HostKeys, IdentityPlan, NetworkKeeper, OnFailure, Phase, ScriptPlan, StepId, Way,
 };
 
-/// Why a step is not there whose settings are empty.
+/// The reason for the absence of a step whose settings are empty.
 const NOT_ASKED_FOR: &str = "the settings have none";
 
-/// The node's files, in the order in which later ones replace earlier ones.
+/// Plans the node's files. Later steps replace files of earlier ones.
 pub(super) fn prepare(draft: &mut Draft, settings: &Gathered, discovered: &Discovered) {
     let identity = IdentityPlan {
         hostname: settings.hostname.as_ref().map(|name| name.value.clone()),
@@ -49,9 +49,9 @@ pub(super) fn prepare(draft: &mut Draft, settings: &Gathered, discovered: &Disco
             OnFailure::Continue("the OS tries again with /etc/sysctl.d"),
         );
     }
-    // What was asked for by its path comes last and replaces what the steps before have made.
+    // The files of the settings come last and replace those that earlier steps wrote.
     let files = settings.node.files();
-    // Keys that stand in the settings are the node's own.
+    // Host keys in the settings replace generated ones.
     let has_keys = files.iter().any(|file| file.path.starts_with("/etc/ssh/ssh_host_"));
     if files.is_empty() {
         draft.without(&[StepId::Files], NOT_ASKED_FOR);
@@ -95,7 +95,7 @@ pub(super) fn prepare(draft: &mut Draft, settings: &Gathered, discovered: &Disco
     }
     let is_networked = draft.has(StepId::Network);
     if is_networked && settings.network_handover.value != NetworkKeeper::None {
-        // What the settings write and enable counts as the image's.
+        // Services that the settings write and enable count as the image's.
         draft.add(
             Phase::Node,
             StepId::Address,
@@ -122,17 +122,17 @@ fn scripts(draft: &mut Draft, settings: &Settings) {
     let (mut scripts, mut notes) = (Vec::new(), Vec::new());
     for (name, script) in &settings.scripts {
         let Some(git) = &script.git else {
-            notes.push(format!("script.{name} has no git: it is left out."));
+            notes.push(format!("script.{name} has no git: it is ignored."));
             continue;
         };
         let is_ssh = !git.value.contains("://") || git.value.starts_with("ssh://");
         if is_ssh && (script.known_hosts.is_none() || script.ssh_key.is_none()) {
             notes.push(format!(
-                "script.{name} comes over ssh, which needs script.{name}.ssh_key and script.{name}.known_hosts: it will not be reached."
+                "script.{name} uses ssh, which needs script.{name}.ssh_key and script.{name}.known_hosts: its repository will not be reached."
             ));
         }
         if git.value.starts_with("http://") {
-            notes.push(format!("script.{name} comes without protection (http): whoever is on the way can run programs on this node."));
+            notes.push(format!("script.{name} is fetched over plain http: anyone between the node and the server can run programs on this node."));
         }
         scripts.push(ScriptPlan {
             name: name.clone(),

@@ -1,10 +1,10 @@
-//! The root of the OS and what is kept of it.
+//! The root of the OS and its persistent paths.
 
 use super::{Draft, EARLY_SETTINGS, LATE_SETTINGS, behind, within};
 use crate::settings::Settings;
 use crate::{Action, LayoutEntry, OnFailure, Phase, Source, StateCreation, StateSearch, StepId};
 
-/// The disk that keeps the state, where something persists.
+/// Plans the state disk, if any path is persistent.
 pub(super) fn state(draft: &mut Draft, settings: &Settings) {
     let wanted = settings.state_device.source != Source::Default;
     if !wanted && !settings.layout.values().any(|policy| policy.value.persists()) {
@@ -18,15 +18,12 @@ pub(super) fn state(draft: &mut Draft, settings: &Settings) {
     let makes = create.is_some();
     let wait = (wanted || makes).then_some(settings.device_wait.value);
     let search = StateSearch { device: settings.state_device.value.clone(), wanted, wait, create };
-    // The file system of a large disk takes its time.
+    // Creating the file system of a large disk takes long.
     let deadline = behind(wait.unwrap_or_default(), if makes { 300 } else { 30 });
-    let on_failure = if wanted {
-        OnFailure::Abort
-    } else {
-        OnFailure::Continue("data that should persist is in memory only")
-    };
-    // A disk that was not asked for is looked for last, when the image is here: no boot waits for it.
-    // Who makes one needs the image's programs for it.
+    let on_failure =
+        if wanted { OnFailure::Abort } else { OnFailure::Continue("persistent paths are in memory only") };
+    // A disk that the settings do not name is searched last, after the image is mounted, so no boot waits for it.
+    // Creating a state disk also needs the image's programs.
     let needs = if wanted && !makes {
         [&[StepId::Modules], EARLY_SETTINGS.as_slice(), &LATE_SETTINGS].concat()
     } else {
@@ -35,7 +32,7 @@ pub(super) fn state(draft: &mut Draft, settings: &Settings) {
     draft.add(Phase::State, StepId::State, &needs, Action::OpenState(search), deadline, on_failure);
 }
 
-/// The root and its layout.
+/// Plans the root and its layout.
 pub(super) fn mount(draft: &mut Draft, settings: &Settings) {
     let size = settings.root_size.as_ref().map(|size| size.value);
     draft.add(
@@ -46,7 +43,7 @@ pub(super) fn mount(draft: &mut Draft, settings: &Settings) {
         within(30),
         OnFailure::Abort,
     );
-    // A BTreeMap sorts parents before what is below them.
+    // A BTreeMap sorts parents before the paths below them.
     let entries = settings
         .layout
         .iter()

@@ -1,6 +1,6 @@
-//! What is wanted, gathered from defaults, settings files, credentials and the kernel command line.
+//! The settings, gathered from defaults, settings files, credentials and the kernel command line.
 //!
-//! One folder for each stage, and each uses only those above it:
+//! One module for each stage. Each uses only those above it:
 //!
 //! | folder | what it has |
 //! |---|---|

@@ -13,7 +13,7 @@ use crate::context::{Context, Done};
 use crate::events::{Event, FLUSH};
 use crate::trees::OS;
 
-/// Enters the new root.
+/// Switches to the new root.
 pub fn switch(cx: &Context) -> Result<Done, Failure> {
     // Only the mounts below it still need the disk that an image file came from.
     cx.sys

@@ -1,9 +1,10 @@
-//! How deep a text of TOML nests, before a parser that goes down as deep reads it.
+//! The nesting depth of a TOML text. It is checked before the parser reads the text, because the parser recurses to
+//! this depth.
 
-/// By its brackets and the dots between names. Strings and comments have none.
+/// Counts brackets and the dots between names. Strings and comments do not count.
 pub(super) fn depth(text: &str) -> usize {
     let mut deepest = 0;
-    // The dots since each bracket that is open, or since its last comma.
+    // The number of dots since each open bracket, or since its last comma.
     let mut open: Vec<usize> = vec![0];
     let mut sum = 0;
     let mut rest = text.as_bytes();
@@ -35,10 +36,10 @@ pub(super) fn depth(text: &str) -> usize {
     deepest
 }
 
-/// What stands behind a string that has just begun.
+/// The rest after a string whose first quote was just read.
 fn skip_string(quote: u8, rest: &[u8]) -> &[u8] {
     let three = [quote; 3];
-    // Three quotes start one that has lines; two are an empty one.
+    // Three quotes start a multi-line string. Two quotes are an empty string.
     if let Some(mut rest) = rest.strip_prefix(&[quote; 2]) {
         loop {
             match rest {

@@ -1,4 +1,4 @@
-//! The settings file: TOML with `version = 1`, flattened to the dotted names of the key table; then its rules.
+//! The settings file: TOML with `version = 1`, flattened to the dotted names of the key table. Then its rules.
 
 use toml::{Table, Value};
 
@@ -12,14 +12,14 @@ use crate::settings::table::{groups, keys};
 use crate::settings::value::Form;
 use crate::{Code, Document, Problem, SettingsFile, Severity, Source};
 
-/// The deepest that tables and lists may stand in one another: no setting needs a tenth of it. What reads them goes down
-/// as deep, and so does the stack of process 1.
+/// Limit for nested tables and lists. No setting needs a tenth of it. The reader recurses to this depth, on the stack
+/// of process 1.
 const DEEPEST: usize = 64;
 /// The table of rules.
 const RULES: &str = "match";
 
-/// Reads a settings file into `gathered`. The message of a file that is not TOML has its position, never its text: it
-/// may be a secret's.
+/// Reads a settings file into `gathered`. The message for a file that is not TOML gives the position but not the text,
+/// because the text may be a secret.
 pub fn apply(gathered: &mut Gathered, file: &SettingsFile, subject: &Subject<'_>, problems: &mut Problems) {
     let (text, source) = (file.document.0.as_str(), &file.source);
     let refuse = |text: String| Problem {
@@ -33,9 +33,8 @@ pub fn apply(gathered: &mut Gathered, file: &SettingsFile, subject: &Subject<'_>
         return;
     }
     if depth(text) > DEEPEST {
-        problems.push(refuse(format!(
-            "The settings file has tables or lists in one another deeper than {DEEPEST}."
-        )));
+        problems
+            .push(refuse(format!("The settings file nests tables or lists deeper than {DEEPEST} levels.")));
         return;
     }
     let table: Table = match text.parse() {
@@ -53,14 +52,14 @@ pub fn apply(gathered: &mut Gathered, file: &SettingsFile, subject: &Subject<'_>
         Some(Value::Integer(VERSION)) => {}
         Some(other) => {
             problems.push(refuse(format!(
-                "The settings file has version {}, this Dayfly reads version {VERSION}.",
+                "The settings file has version {}, but this Dayfly only reads version {VERSION}.",
                 plain(other)
             )));
             return;
         }
         None => {
             problems.push(refuse(format!(
-                "The settings file has no version: put \"version = {VERSION}\" on top."
+                "The settings file has no version: add \"version = {VERSION}\" at the top."
             )));
             return;
         }
@@ -69,22 +68,23 @@ pub fn apply(gathered: &mut Gathered, file: &SettingsFile, subject: &Subject<'_>
     match table.get(RULES) {
         None => {}
         Some(Value::Array(rules)) => {
-            // What rules for other machines say is tried on this, not on what this machine has: it may be much.
+            // Rules for other machines are tried on a separate value, not on this machine's settings. A copy of those
+            // may be large.
             let mut others = Gathered { floor: gathered.floor.clone(), ..Gathered::default() };
-            // What is on both floors is here already.
+            // The entries that both floors have are in this one already.
             gathered.floor.take_by_name(&mut others.floor);
             for (position, rule) in (1..).zip(rules) {
                 apply_rule(gathered, &mut others, position, rule, source, subject, problems);
             }
         }
         Some(_) => problems.push(refuse(format!(
-            "\"{RULES}\" is a list of rules: each starts with [[{RULES}]], in two brackets."
+            "\"{RULES}\" is a list of rules: each starts with [[{RULES}]], in double brackets."
         ))),
     }
 }
 
-/// A rule's settings, if its conditions hold. A mistake in a rule for other machines is said, and does not keep this one
-/// from booting.
+/// Applies a rule's settings if its conditions hold. A mistake in a rule for other machines is logged and does not stop
+/// this machine.
 fn apply_rule(
     gathered: &mut Gathered,
     others: &mut Gathered,
@@ -112,7 +112,7 @@ fn apply_rule(
         }
     };
     if conditions.ask_for_name() && rule.contains_key("hostname") {
-        problems.push(refuse("it asks for the host name, so it cannot set it".to_owned()));
+        problems.push(refuse("it has a hostname condition, so it cannot set hostname".to_owned()));
         return;
     }
     let holds = conditions.hold(subject, &mut gathered.asked);
@@ -125,14 +125,14 @@ fn apply_rule(
         others.floor.begin_rule(conditions.ask_for_name());
         let mut found = Problems::default();
         flatten(others, "", rule, &["when"], &source, &mut found);
-        // Too late for what, is only a question where it holds.
+        // The time of a source only matters if the rule holds.
         let found = found.into_vec().into_iter().filter(|problem| problem.code != Code::ConfigTooLate);
         problems.extend(found.map(|problem| Problem { severity: Severity::Warn, ..problem }));
         gathered.floor.take_by_name(&mut others.floor);
     }
 }
 
-/// Applies a table's settings, but for the names in `except`.
+/// Applies a table's settings, except the names in `except`.
 fn flatten(
     gathered: &mut Gathered,
     prefix: &str,
@@ -158,10 +158,10 @@ fn flatten(
     }
 }
 
-/// The values that a key is set to, one after the other: those of a list where it gathers several. What is of a type that it
-/// cannot have is said, and is none of them.
+/// The values that a key is set to: one value, or those of a list if the key takes several. A value of a wrong type is
+/// reported and left out.
 fn items<'a>(name: &str, value: &'a Value, source: &Source, problems: &mut Problems) -> Vec<&'a Value> {
-    // What it should have been is said by the one who looks it up.
+    // `apply_key` reports an unknown name.
     let Some((form, many)) = written(name) else { return vec![value] };
     let items: Vec<&Value> = match value {
         Value::Array(_) if !many => {
@@ -181,7 +181,7 @@ fn items<'a>(name: &str, value: &'a Value, source: &Source, problems: &mut Probl
     items.into_iter().filter(fits).collect()
 }
 
-/// How a setting's value is written, and whether it gathers several.
+/// The form of a setting's value, and whether it takes several values.
 fn written(name: &str) -> Option<(Form, bool)> {
     match groups::find(name) {
         Some((group, rest)) => group.entry(rest).ok().map(|(_, field)| (field.form, field.many())),
@@ -189,7 +189,7 @@ fn written(name: &str) -> Option<(Form, bool)> {
     }
 }
 
-/// A scalar as its text; a list is none, and only its name is used.
+/// A scalar as its text. For a list or a table, the text is empty: only the name is used.
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

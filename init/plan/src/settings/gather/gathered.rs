@@ -1,4 +1,4 @@
-//! What gathering comes to.
+//! The result of gathering.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -8,24 +8,24 @@ use super::trust::Floor;
 use crate::Source;
 use crate::settings::wanted::Settings;
 
-/// What the facts come to: the settings, and what gathering them has found beside.
+/// The settings that the facts give, and what gathering has found besides.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Gathered {
-    /// What is wanted.
+    /// The settings.
     pub settings: Settings,
-    /// What rules ask for.
+    /// The conditions that rules use.
     pub asked: Asked,
-    /// Settings of several values that an empty list has emptied, by name, and the place of that list.
+    /// Settings with several values that an empty list has cleared, by name, with the source of that list.
     pub emptied: BTreeMap<&'static str, Source>,
-    /// Who owns what decides trust.
+    /// The owners of the settings that decide trust.
     pub floor: Floor,
-    /// Arguments for the OS's init: those that the kernel hands to init.
+    /// Arguments for the OS's init: those that the kernel passes to init.
     pub init_args: Vec<String>,
-    /// The word that has the OS's systemd use version 1 of the control groups, where the command line has one.
+    /// The kernel parameter that makes the OS's systemd use cgroup v1, if there is one.
     pub cgroup_v1: Option<String>,
 }
 
-/// Whoever plans by it reads settings most of the time. What changes them names them.
+/// The planner mostly reads settings. Code that changes them uses the field explicitly.
 impl Deref for Gathered {
     type Target = Settings;
 

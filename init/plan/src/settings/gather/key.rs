@@ -1,4 +1,4 @@
-//! A setting and its text: whether it may be set from there, and what is wrong with it.
+//! Sets one setting from its text: checks whether the source may set it, and reports what is wrong with the value.
 
 use super::gathered::Gathered;
 use super::problems::{Problems, refuse};
@@ -9,11 +9,11 @@ use crate::settings::value::nearest;
 use crate::source::private_places;
 use crate::{Code, Problem, Severity, Source, Stage};
 
-/// What is wrong with a list for a setting that gathers nothing.
-pub(super) const ONE_VALUE: &str = "it takes one value, and this is a list";
+/// The message for a list, if the setting takes one value.
+pub(super) const ONE_VALUE: &str = "it takes one value, not a list";
 
-/// Sets one key from its text, or says what is wrong with it. Without a text it is an empty list, which drops the values of
-/// lower places.
+/// Sets one key from its text, or reports what is wrong with it. No text means an empty list, which removes the values
+/// of lower sources.
 pub(super) fn apply_key(
     gathered: &mut Gathered,
     name: &str,
@@ -38,7 +38,7 @@ pub(super) fn apply_key(
                 })
             },
         );
-        // What is refused of a whole list is said once.
+        // A refused list is reported once, not once per item.
         problems.extend(taken.err().filter(|problem| {
             problem.code != Code::ConfigTrust || problems.last().is_none_or(|last| last.text != problem.text)
         }));
@@ -71,7 +71,7 @@ pub(super) fn apply_key(
         });
         return;
     }
-    // What is only counted needs no hint.
+    // A problem that is only counted needs no hint.
     let meant = (!problems.is_full(source)).then(|| nearest(name, keys::names().chain(groups::names())));
     let hint = match meant.flatten() {
         Some(meant) => format!("did you mean {}?", shown.replace(name, meant)),
@@ -85,7 +85,8 @@ pub(super) fn apply_key(
     });
 }
 
-/// A setting and its value for a message; a secret's value never is in one, and a whole text is not for one.
+/// A setting and its value for a message. The value of a secret is left out, and a text of several lines is shown as
+/// its length.
 fn written(shown: &str, text: Option<&str>, secret: bool) -> String {
     let Some(text) = text.filter(|_| !secret) else { return shown.to_owned() };
     match shown {
@@ -95,7 +96,7 @@ fn written(shown: &str, text: Option<&str>, secret: bool) -> String {
     }
 }
 
-/// Whether this source may set a setting of that stage.
+/// Checks whether this source may set a setting of that stage.
 fn admit(shown: &str, stage: Stage, secret: bool, source: &Source) -> Result<(), Problem> {
     if secret && !source.is_private() {
         return Err(Problem {
@@ -103,7 +104,7 @@ fn admit(shown: &str, stage: Stage, secret: bool, source: &Source) -> Result<(),
             code: Code::ConfigSecret,
             source: source.clone(),
             text: format!(
-                "{shown} is a secret, but others can read it where it stands ({source}); it is taken from {} only.",
+                "{shown} is a secret, but others can read it in its source ({source}); it is only accepted from {}.",
                 private_places()
             ),
         });

@@ -1,4 +1,4 @@
-//! From the facts to the settings: every source in its turn, the weakest first.
+//! From the facts to the settings: all sources in order, the weakest first.
 
 mod depth;
 mod file;
@@ -24,13 +24,14 @@ use super::wanted::Settings;
 use crate::source::CREDENTIAL_FILE;
 use crate::{Credential, Document, Facts, Place, Problem, SettingsFile, Source, Sourced, Stage, Store};
 
-/// Gathers the settings. Problems do not stop it: what can be used is used, and the rest is said.
+/// Gathers the settings. Problems do not stop it: usable values are used, and the others are reported.
 pub fn gather(facts: &Facts) -> (Gathered, Vec<Problem>) {
     let nameless = gather_for(facts, None);
     if !nameless.0.asked.name {
         return nameless;
     }
-    // Rules that ask for the name cannot set it: what the others make of it is what they are asked with.
+    // Rules with a `hostname` condition cannot set the name. They are matched with the name that the other settings
+    // give.
     match (&nameless.0.hostname, &facts.discovered.machine.network_name) {
         (Some(name), _) => gather_for(facts, Some((name.value.as_str(), Stage::Network))),
         (None, Some(name)) => gather_for(facts, Some((name.as_str(), Stage::Image))),
@@ -38,7 +39,7 @@ pub fn gather(facts: &Facts) -> (Gathered, Vec<Problem>) {
     }
 }
 
-/// The places that come first in trust settle what decides it; then all places are taken in, on that floor.
+/// The most trusted sources decide trust in a first pass. The second pass applies all sources with that result.
 fn gather_for(facts: &Facts, name: Option<(&str, Stage)>) -> (Gathered, Vec<Problem>) {
     let (first, _) = collect(facts, name, Place::Firmware, Floor::default());
     let policy = |trust: &Sourced<Trust>| (trust.value, trust.source.clone());
@@ -46,7 +47,7 @@ fn gather_for(facts: &Facts, name: Option<(&str, Stage)>) -> (Gathered, Vec<Prob
     collect(facts, name, Place::Default, floor)
 }
 
-/// What the places up to `last` in the order of trust say.
+/// Gathers the settings of all sources up to `last` in the order of trust.
 fn collect(
     facts: &Facts,
     name: Option<(&str, Stage)>,
@@ -71,7 +72,7 @@ fn collect(
         let source = Source::Cmdline(format!("{}=", word.key));
         let value = word.value.as_deref();
         if let Some(name) = ours(&word.key) {
-            // A bare `dayfly.debug` is a yes.
+            // `dayfly.debug` without a value means yes.
             apply_key(&mut gathered, &name, Some(value.unwrap_or("1")), &source, &mut problems);
         } else {
             words::apply(&mut gathered, facts.discovered.way, &word.key, value, &source, &mut problems);
@@ -84,7 +85,7 @@ fn collect(
     (gathered, problems.into_vec())
 }
 
-/// A node runs one of them: they would fight for the same ports, folders and control groups.
+/// A node runs only one of them: two would compete for the same ports, directories and control groups.
 fn rivals(settings: &Settings) -> Option<Problem> {
     let (kubelet, k0s, k3s) = (&settings.kubelet.enabled, &settings.k0s.role, &settings.k3s.role);
     let wanted: Vec<(&str, &Source)> = [
@@ -100,7 +101,7 @@ fn rivals(settings: &Settings) -> Option<Problem> {
     Some(refuse(source, format!("{}: a node runs only one of kubelet, k0s and k3s.", names.join(" and "))))
 }
 
-/// `dayfly.toml` is a whole settings file, `dayfly.NAME` one setting; all others are the OS's.
+/// `dayfly.toml` is a complete settings file, `dayfly.NAME` is one setting. All others belong to the OS.
 fn apply_credential(
     gathered: &mut Gathered,
     store: Store,
@@ -114,14 +115,14 @@ fn apply_credential(
         let file = SettingsFile { source, document: Document(text.to_owned()) };
         file::apply(gathered, &file, subject, problems);
     } else if let Some(name) = ours(&credential.name) {
-        // A value that was a file of one line ends with that line's end.
+        // A value that comes from a file with one line ends with a newline.
         let line = text.strip_suffix('\n').filter(|line| !line.contains('\n'));
         apply_key(gathered, &name, Some(line.unwrap_or(text)), &source, problems);
     }
 }
 
-/// The setting's name in a `dayfly.NAME` parameter; `-` and `_` are one to the kernel, but not in the names that a
-/// group's entries have.
+/// The setting's name in a `dayfly.NAME` parameter. The kernel treats `-` and `_` as equal, but in the entry names of a
+/// group they differ.
 fn ours(key: &str) -> Option<String> {
     key.strip_prefix("dayfly.").map(|name| match groups::find(name) {
         Some(_) => name.to_owned(),

@@ -1,4 +1,4 @@
-//! The node's name in words of systemd's, which count beside `hostname`.
+//! The node's name from systemd's parameter and credential, which count besides `hostname`.
 
 use dayfly_formats::cmdline::{Cmdline, same_key};
 
@@ -9,11 +9,11 @@ use crate::settings::value::HostName;
 use crate::settings::wanted::Settings;
 use crate::{Code, Facts, Problem, Severity, Source};
 
-/// The word that the OS's systemd takes its name from, before `/etc/hostname` (systemd(1)).
+/// The parameter from which the OS's systemd takes its host name, before `/etc/hostname` (systemd(1)).
 const WORD: &str = "systemd.hostname";
 
-/// `system.hostname` is systemd's credential for the same thing, which counts where ours is not there. What is wrong with
-/// it is only said: it may not have been meant for us.
+/// `system.hostname` is systemd's credential for the host name. It counts if there is no `dayfly.hostname`. A problem
+/// with its value is only a warning, because it may not be meant for Dayfly.
 pub(super) fn by_credential(settings: &mut Settings, facts: &Facts, problems: &mut Problems) {
     let named = |name: &str| facts.credentials.iter().rev().find(|(_, one)| one.name == name);
     if let (Some((store, credential)), None) = (named("system.hostname"), named("dayfly.hostname")) {
@@ -29,8 +29,8 @@ pub(super) fn by_credential(settings: &mut Settings, facts: &Facts, problems: &m
     }
 }
 
-/// `systemd.hostname=` wins over every other word: the OS's systemd goes by it whatever is in /etc, and two names would be
-/// two nodes. What is wrong with its value was said with the parameter.
+/// `systemd.hostname=` takes precedence over every other parameter: the OS's systemd uses it regardless of /etc, and
+/// the node must not have two names. A problem with its value was reported when the parameter was read.
 pub(super) fn by_word(settings: &mut Settings, cmdline: &Cmdline, problems: &mut Problems) {
     let mut words = cmdline.words().iter().rev().filter(|word| same_key(&word.key, WORD));
     let Some(name) = words.find_map(|word| word.value.as_deref()?.parse::<HostName>().ok()) else { return };
@@ -40,7 +40,7 @@ pub(super) fn by_word(settings: &mut Settings, cmdline: &Cmdline, problems: &mut
         && other.value != name
     {
         let text = format!(
-            "{WORD}={name}: it wins over {key}{}, because the OS's systemd takes its name from it; give one name.",
+            "{WORD}={name}: it takes precedence over {key}{}, because the OS's systemd takes its host name from it; give only one name.",
             other.value
         );
         problems.push(warning(Code::ConfigValue, source.clone(), text));

@@ -1,26 +1,26 @@
-//! What is wrong with the settings, as it is gathered: whatever a file has in it, this stays readable, and small.
+//! Collects the problems of the settings. The list stays short and readable whatever a file contains.
 
 use std::fmt::Write;
 
 use crate::{Code, Problem, Severity, Source};
 
-/// Each place may have so many said about it in full. Who has more has not read the first ones yet.
+/// Limit for problems of one source. The others are only counted: a longer list is not readable.
 const MOST: usize = 100;
-/// The longest text, in bytes: a value that is quoted may be a whole file.
+/// Limit for a text in bytes: a quoted value may be a whole file.
 const LONGEST: usize = 1000;
 
 /// The problems so far.
 #[derive(Debug, Default)]
 pub struct Problems {
     said: Vec<Problem>,
-    /// How many more there were, from which place, and how bad the worst of them is.
+    /// The number of further problems for each source, and the severity of the worst.
     more: Vec<(Source, Severity, usize)>,
 }
 
 impl Problems {
-    /// One more.
+    /// Adds a problem.
     pub fn push(&mut self, mut problem: Problem) {
-        // Places that only rules have are those of their file.
+        // The problems of a rule count for the source of its file.
         let rank = problem.source.rank().0;
         if self.is_full(&problem.source) {
             match self.more.iter_mut().find(|(source, ..)| source.rank().0 == rank) {
@@ -36,40 +36,41 @@ impl Problems {
         self.said.push(problem);
     }
 
-    /// Several more.
+    /// Adds several problems.
     pub fn extend(&mut self, problems: impl IntoIterator<Item = Problem>) {
         problems.into_iter().for_each(|problem| self.push(problem));
     }
 
-    /// The one that was said last.
+    /// The last problem.
     pub fn last(&self) -> Option<&Problem> {
         self.said.last()
     }
 
-    /// Whether one ends like this.
+    /// Whether the text of a problem ends like this.
     pub fn has_ending(&self, end: &str) -> bool {
         self.said.iter().any(|problem| problem.text.ends_with(end))
     }
 
-    /// Whether what a place has beyond this is only counted: nobody will read more about it.
+    /// Whether further problems of a source are only counted.
     pub fn is_full(&self, source: &Source) -> bool {
         let rank = source.rank().0;
         self.said.len() >= MOST
             && self.said.iter().filter(|said| said.source.rank().0 == rank).count() >= MOST
     }
 
-    /// Those that are said, and one for those that are not. It refuses if one of them did.
+    /// All collected problems, and one for each source with further ones. That one refuses the boot if any of them
+    /// does.
     pub fn into_vec(self) -> Vec<Problem> {
         let mut all = self.said;
         all.extend(self.more.into_iter().map(|(source, severity, count)| {
-            let text = format!("{count} more like these; they are not shown.");
+            let text = format!("{count} more problems like these are not shown.");
             Problem { severity, code: Code::ConfigValue, source, text }
         }));
         all
     }
 }
 
-/// What refuses the boot: a value that cannot be used.
+/// A problem that refuses the boot: a value that cannot be used.
 pub(super) fn refuse(source: &Source, text: String) -> Problem {
     Problem { severity: Severity::Refuse, code: Code::ConfigValue, source: source.clone(), text }
 }

@@ -1,4 +1,4 @@
-//! Rules of a settings file: settings for some machines only, so that one file serves a fleet.
+//! Rules of a settings file: settings for some machines only, so that one file works for many machines.
 //!
 //! ```toml
 //! [[match]]
@@ -13,29 +13,30 @@ use toml::{Table, Value};
 use crate::settings::value::nearest;
 use crate::{Machine, Stage};
 
-/// What a rule may ask for, in the order of the documentation.
+/// The conditions of a rule, in the order of the documentation.
 pub const CONDITIONS: [(&str, &str); 4] = [
     (
         "mac",
-        "the MAC address of one of the machine's interfaces; known when the drivers are loaded, so such a rule cannot set what is needed by the start",
+        "the MAC address of one of the machine's interfaces; it is known after the drivers are loaded, so such a rule cannot set anything that is needed before that",
     ),
     ("uuid", "the system's UUID in SMBIOS (`/sys/class/dmi/id/product_uuid`)"),
     ("serial", "the system's serial number in SMBIOS (`/sys/class/dmi/id/product_serial`)"),
     (
         "hostname",
-        "the host name, with `*`, `?` and `[…]` as in a shell: the one that other settings give, else the network's; such a rule cannot set `hostname`, nor what is needed before the name is known",
+        "the host name, with `*`, `?` and `[…]` as in a shell: the one from other settings, else the network's; such a rule cannot set `hostname`, nor anything that is needed before the name is known",
     ),
 ];
 
-/// The machine that rules are matched with, as far as it is known.
+/// The machine that rules are matched with, as far as the boot knows it.
 pub struct Subject<'a> {
-    /// What the boot starts from.
+    /// Its identity.
     pub machine: &'a Machine,
-    /// Its name, once that is known, and from when on it is.
+    /// Its host name, if known, and the stage from which it is known.
     pub name: Option<(&'a str, Stage)>,
 }
 
-/// What the rules of all files ask for. What another condition has ruled out is not asked for.
+/// The conditions that the rules of all files use. A condition does not count if another one of the same rule already
+/// fails.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Asked {
     /// The UUID.
@@ -48,7 +49,7 @@ pub struct Asked {
     pub name: bool,
 }
 
-/// The conditions of a rule: each lists what it takes, and all must hold.
+/// The conditions of a rule. Each lists the accepted values, and all must hold.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Conditions {
     macs: Vec<Mac>,
@@ -60,12 +61,12 @@ pub struct Conditions {
 impl Conditions {
     /// Reads a rule's `when`.
     pub fn read(rule: &Table) -> Result<Self, String> {
-        const HOW: &str = "when = { mac = \"52:54:00:12:34:56\" } says for whom it is";
+        const HOW: &str = "when = { mac = \"52:54:00:12:34:56\" } selects the machines";
         let when = match rule.get("when") {
             Some(Value::Table(when)) if !when.is_empty() => when,
             Some(Value::Table(_)) => {
                 return Err(format!(
-                    "it has no condition: {HOW}; what is for all stands above the first match"
+                    "it has no condition: {HOW}; put settings for all machines above the first match"
                 ));
             }
             Some(_) => return Err(format!("its \"when\" is not a table: {HOW}")),
@@ -98,7 +99,7 @@ impl Conditions {
         Ok(())
     }
 
-    /// Whether all conditions hold. What is not known yet does not hold, and is added to `asked`.
+    /// Whether all conditions hold. A condition on an unknown value does not hold, and is added to `asked`.
     pub fn hold(&self, subject: &Subject<'_>, asked: &mut Asked) -> bool {
         let machine = subject.machine;
         asked.uuid |= !self.uuids.is_empty();
@@ -120,7 +121,7 @@ impl Conditions {
         mac && name
     }
 
-    /// From when on it is known whether they hold.
+    /// The stage from which it is known whether they hold.
     pub fn stage(&self, subject: &Subject<'_>) -> Stage {
         let macs = if self.macs.is_empty() { Stage::Devices } else { Stage::Network };
         let name = if self.names.is_empty() {
@@ -131,7 +132,7 @@ impl Conditions {
         macs.max(name)
     }
 
-    /// Whether the host name is asked for: then it cannot be set.
+    /// Whether there is a host name condition. Such a rule cannot set the host name.
     pub fn ask_for_name(&self) -> bool {
         !self.names.is_empty()
     }
@@ -142,13 +143,15 @@ fn texts(value: &Value) -> Result<Vec<&str>, String> {
     let wrong = || "is neither a text nor a list of texts".to_owned();
     match value {
         Value::String(text) => Ok(vec![text]),
-        Value::Array(items) if items.is_empty() => Err("is an empty list, which no machine fits".to_owned()),
+        Value::Array(items) if items.is_empty() => {
+            Err("is an empty list, which matches no machine".to_owned())
+        }
         Value::Array(items) => items.iter().map(|item| item.as_str().ok_or_else(wrong)).collect(),
         _ => Err(wrong()),
     }
 }
 
-/// In lower case, as the machine's is.
+/// A UUID in lower case, like the machine's.
 fn uuid(text: &str) -> Result<String, String> {
     let parts: Vec<&str> = text.split('-').collect();
     let fits = parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12])
@@ -236,7 +239,7 @@ mod tests {
             ("when.hostname = 'a'", false, asks(false, true)),
             ("when = { mac = '02:00:00:00:00:01', hostname = 'a' }", false, asks(true, true)),
             ("when.uuid = '4c4c4544-0051-4410-8052-b4c04f4e4d32'", false, asks(false, false)),
-            // What is ruled out needs no answer.
+            // If one condition fails, the others are not needed.
             ("when = { mac = '02:00:00:00:00:01', serial = 'x' }", false, asks(false, false)),
             ("when = { mac = '00:00:00:00:00:01', hostname = 'a' }", true, asks(true, false)),
             ("when = { mac = '02:00:00:00:00:01', hostname = 'a' }", true, asks(true, true)),
@@ -261,7 +264,7 @@ mod tests {
             ("when.mac = '52:54'", "when.mac: MAC address \"52:54\" has 2 parts"),
             ("when.mac = 5", "when.mac is neither a text nor a list of texts"),
             ("when.mac = ['52:54:00:12:34:56', 5]", "when.mac is neither a text nor a list of texts"),
-            ("when.mac = []", "when.mac is an empty list, which no machine fits"),
+            ("when.mac = []", "when.mac is an empty list, which matches no machine"),
             ("when.uuid = '4c4c4544'", "when.uuid: \"4c4c4544\" is not a UUID"),
             ("when.hostname = 'a b'", "when.hostname: \"a b\" is not a pattern of host names"),
             ("when.hostname = ''", "when.hostname: \"\" is not a pattern of host names"),

@@ -1,8 +1,8 @@
-//! The floor that the first places lay.
+//! The trust floor: what the most trusted sources have set.
 //!
-//! What decides trust (an anchor: the image's hash, the cluster's CA) belongs to the first place that sets it, in the order
-//! of [`Place`]: later places cannot replace it. What a place that anybody may have written says (a settings file over
-//! plain http) is taken for settings of the class [`Class::Plain`] only.
+//! A setting that decides trust is an anchor: the image's hash, the cluster's CA. It belongs to the first source that
+//! sets it, in the order of [`Place`], and later sources cannot replace it. From a source that anybody may have written
+//! (a settings file over plain http), only settings of the class [`Class::Plain`] are accepted.
 
 use std::collections::BTreeMap;
 
@@ -10,38 +10,38 @@ use crate::settings::table::class::{Class, IMAGE_HASH};
 use crate::settings::value::Trust;
 use crate::{Code, Limit, Place, Problem, Secret, Severity, Source};
 
-/// A setting as it is asked for: what the class decides on.
+/// A request to set a setting. Its class decides whether it is accepted.
 pub(super) struct Wish<'a> {
-    /// The name for messages: as it is written there.
+    /// The name for messages, as written in the source.
     pub shown: &'a str,
-    /// The entry of its group, where it has one.
+    /// The entry of its group, if it has one.
     pub entry: Option<&'a str>,
     /// Its class.
     pub class: Class,
-    /// Its value; none is an empty list.
+    /// Its value. `None`: an empty list.
     pub text: Option<&'a str>,
-    /// Who asks.
+    /// The source of the request.
     pub source: &'a Source,
 }
 
-/// Who owns an anchor.
+/// The owner of an anchor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Owner {
     source: Source,
     value: Secret,
 }
 
-/// What the first places have settled.
+/// What the most trusted sources have set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Floor {
     owners: BTreeMap<String, Owner>,
-    /// Anchors that a rule sets for some host names only, and that rule.
+    /// Anchors that a rule sets only for some host names, with that rule.
     by_name: BTreeMap<String, Source>,
-    /// What is taken in now is of such a rule.
+    /// The settings that are applied now are from such a rule.
     in_rule_by_name: bool,
-    /// How far settings over plain http are trusted.
+    /// The trust in settings over plain http, with the source of this policy.
     url: (Trust, Source),
-    /// How far the settings disk is trusted.
+    /// The trust in the settings disk, with the source of this policy.
     config: (Trust, Source),
 }
 
@@ -55,13 +55,13 @@ impl Default for Floor {
 }
 
 impl Floor {
-    /// With the policies that the first places have set.
+    /// Sets the policies that the most trusted sources gave.
     pub(super) fn with(mut self, url: (Trust, Source), config: (Trust, Source)) -> Self {
         (self.url, self.config) = (url, config);
         self
     }
 
-    /// Whether a wish is taken: `Ok(false)` where its owner has said the same already.
+    /// Whether a request is accepted. `Ok(false)`: its owner has already set the same value.
     pub(super) fn admit(&self, wish: &Wish<'_>) -> Result<bool, Problem> {
         let owner = wish.anchor().and_then(|anchor| self.owners.get(&anchor));
         if let Some(owner) = owner
@@ -73,8 +73,8 @@ impl Floor {
         if wish.class == Class::Builder && wish.source.place() != Place::Initramfs {
             return Err(wish.problem(
                 Severity::Refuse,
-                "counts only in the settings file of the initramfs, because whoever builds that decides how far others are \
-                 trusted; `dayfly initramfs --settings FILE` puts it there",
+                "is only accepted from the settings file of the initramfs, because the builder of the initramfs \
+                 decides how far other sources are trusted; `dayfly initramfs --settings FILE` puts it there",
             ));
         }
         self.admit_place(wish)?;
@@ -84,7 +84,7 @@ impl Floor {
         }
     }
 
-    /// Whether the place may set settings of the class at all.
+    /// Whether the source may set settings of this class at all.
     fn admit_place(&self, wish: &Wish<'_>) -> Result<(), Problem> {
         let is_harmless = match wish.class {
             Class::Plain => true,
@@ -94,22 +94,24 @@ impl Floor {
         if is_harmless {
             return Ok(());
         }
-        let more = if wish.class == Class::Image { " without a hash that an earlier place owns" } else { "" };
+        let more =
+            if wish.class == Class::Image { " without a hash that an earlier source owns" } else { "" };
         match wish.source.limit() {
-            // A server on the way must not make half a node of it: the boot says so and does not go on.
+            // An attacker on the network must not produce a partly configured node. So the boot reports this and stops.
             Limit::WithoutTls if self.url.0 == Trust::Limited => Err(wish.problem(
                 Severity::Refuse,
                 &format!(
-                    "decides what runs as root or who is trusted{more}, and anybody on the way can write what comes over plain \
-                     http: use https, or let the initramfs's settings file say settings.trust = \"any\""
+                    "decides what runs as root or who is trusted{more}, but anyone on the network path can \
+                     change data that comes over plain http: use https, or set settings.trust = \"any\" in the \
+                     settings file of the initramfs"
                 ),
             )),
-            // Who puts a disk into a node does not get to stop it.
+            // Only a warning: inserting a disk must not be enough to stop a node.
             Limit::Disk if self.config.0 == Trust::Limited => Err(wish.problem(
                 Severity::Warn,
                 &format!(
-                    "is not used: it decides what runs as root or who is trusted{more}, and config.trust = \"limited\" ({}) lets \
-                     the settings disk set nothing of the kind; \"any\" there would",
+                    "is not used: it decides what runs as root or who is trusted{more}, and config.trust = \
+                     \"limited\" ({}) does not let the settings disk set it; config.trust = \"any\" allows it",
                     self.config.1
                 ),
             )),
@@ -117,7 +119,7 @@ impl Floor {
         }
     }
 
-    /// Remembers who set an anchor.
+    /// Records the owner of an anchor.
     pub(super) fn own(&mut self, wish: &Wish<'_>) {
         let (Some(anchor), Some(text)) = (wish.anchor(), wish.text) else { return };
         if self.owners.get(&anchor).is_some_and(|there| wish.source.rank() < there.source.rank()) {
@@ -129,39 +131,40 @@ impl Floor {
         self.owners.insert(anchor, Owner { source: wish.source.clone(), value: Secret::new(text.trim()) });
     }
 
-    /// Whether what is taken in from here on is of a rule that asks for the host name.
+    /// Sets whether the following settings are from a rule with a host name condition.
     pub(super) fn begin_rule(&mut self, is_by_name: bool) {
         self.in_rule_by_name = is_by_name;
     }
 
-    /// Takes over what rules by host name have set on another floor, which forgets it. A file may have many rules, so this looks
-    /// at nothing that was taken over before.
+    /// Moves the anchors that rules by host name have set from another floor to this one. A file may have many rules,
+    /// so this must not visit those that were moved before.
     pub(super) fn take_by_name(&mut self, other: &mut Floor) {
         self.by_name.extend(std::mem::take(&mut other.by_name));
     }
 
-    /// Who owns what, for the reader of a plan.
+    /// The owner of each anchor, as notes for a plan.
     pub fn owned(&self) -> impl Iterator<Item = String> {
         self.owners.iter().map(|(anchor, owner)| {
-            format!("{anchor} belongs to {}: no later place can replace it.", owner.source)
+            format!("{anchor} belongs to {}: no later source can replace it.", owner.source)
         })
     }
 
-    /// What depends on the host name, where no setting gives that.
+    /// The anchors that depend on the host name, as notes for a plan. They matter if no setting gives the host name.
     pub fn by_name(&self) -> impl Iterator<Item = String> {
         self.by_name.iter().map(|(anchor, rule)| {
             format!(
-                "{anchor} depends on the host name ({rule}), and that comes from the network: a server there that gives another \
-                 name decides that it does not count. Let the rule ask for mac, uuid or serial, or set hostname."
+                "{anchor} depends on the host name ({rule}), which comes from the network: a server there can \
+                 turn the rule off by giving another name. Use a mac, uuid or serial condition in the rule, or \
+                 set hostname."
             )
         })
     }
 
-    /// How far places are trusted that anybody may write to, where that is not as usual.
+    /// Trust policies that differ from the default, as notes for a plan.
     pub fn policies(&self) -> impl Iterator<Item = String> {
         let url = (self.url.0 == Trust::Any).then(|| {
             format!(
-                "Settings that come over plain http may set anything (settings.trust, {}): who is on the way there is root.",
+                "Settings that come over plain http may set anything (settings.trust, {}): anyone on the network path can become root.",
                 self.url.1
             )
         });
@@ -176,7 +179,7 @@ impl Floor {
 }
 
 impl Wish<'_> {
-    /// The name of what it anchors.
+    /// The name of the anchor.
     fn anchor(&self) -> Option<String> {
         let Class::Anchor(anchor) = self.class else { return None };
         Some(match (self.entry, anchor.split_once('.')) {
@@ -194,22 +197,22 @@ impl Wish<'_> {
         }
     }
 
-    /// Two that somebody chose for this machine contradict each other: the boot does not guess. A disk or a server that tries
-    /// it does not stop the node.
+    /// If two sources that the operator chose for this machine contradict each other, the boot refuses to guess. A disk
+    /// or a server with a different value only causes a warning, so that it cannot stop the node.
     fn is_owned(&self, owner: &Owner) -> Problem {
         let chosen = [Place::Cmdline, Place::Firmware].contains(&self.source.place());
         let refuses = chosen && owner.source.place() == Place::Initramfs;
         let severity = if refuses { Severity::Refuse } else { Severity::Warn };
         let what = format!(
-            "is not used: it would replace what {} has set, and what decides trust belongs to the first place that sets it \
-             (initramfs, command line, firmware); change it there",
+            "is not used: it would replace the value from {}, and a setting that decides trust belongs to the \
+             first source that sets it (initramfs, command line, firmware); change it there",
             owner.source
         );
         self.problem(severity, &what)
     }
 }
 
-/// Whether two texts are the same value; a hash may be written in capitals.
+/// Whether two texts are the same value. The case of a hash does not matter.
 fn same(one: &str, other: &str) -> bool {
     let (one, other) = (one.trim(), other.trim());
     one == other || one.len() == 64 && one.eq_ignore_ascii_case(other)

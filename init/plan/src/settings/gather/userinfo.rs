@@ -1,10 +1,10 @@
-//! What may be a password in a URL that is refused: it is in no message.
+//! Hides a possible password of a refused URL in messages.
 
-/// The message with what stands before the `@` of the value's URL left out, with or without a scheme. A password that nobody
-/// encoded may have any character, so this goes up to the last `@`.
+/// Removes the text before the `@` of the value's URL from the message, with or without a scheme. An unencoded password
+/// may contain any character, so the text up to the last `@` is removed.
 pub(super) fn hide(message: &str, value: &str) -> String {
     let Some(secret) = find(value) else { return message.to_owned() };
-    // Some reasons show odd characters escaped.
+    // Some messages show special characters escaped.
     let escaped = secret.escape_debug().to_string();
     let message = message.replace(&format!("{secret}@"), "…@");
     if escaped == secret { message } else { message.replace(&format!("{escaped}@"), "…@") }

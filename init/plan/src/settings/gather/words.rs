@@ -1,4 +1,4 @@
-//! Words of the kernel command line that others document.
+//! Kernel parameters that other projects document.
 
 use dayfly_formats::cmdline::{Cmdline, same_key};
 
@@ -10,7 +10,7 @@ use crate::settings::table::parameters::{PARAMETERS, Weight};
 use crate::settings::value::{Value, YesNo};
 use crate::{Code, Problem, Severity, Source, Way};
 
-/// Applies a parameter if it is one that we know.
+/// Applies a parameter if Dayfly knows it.
 pub(super) fn apply(
     gathered: &mut Gathered,
     way: Way,
@@ -45,17 +45,19 @@ pub(super) fn apply(
     }
 }
 
-/// Names a word, unless one of its row has been. Its value is never in the message: some hold passwords.
+/// Reports an unsupported parameter, once per table row. The message never contains its value, because some parameters
+/// hold passwords.
 fn name(way: Way, key: &str, value: Option<&str>, source: &Source, problems: &mut Problems) {
     let Some(row) = foreign::find(key) else { return };
     let is_here = way == Way::Initramfs || way == Way::Dracut && row.named == Where::Both;
-    // What is switched off is not missed; where a word means "off" by itself, `1` does.
+    // A feature that is switched off is not missing. If the parameter itself means "off", the value `1` switches it
+    // off.
     let is_off = YesNo::read(value.unwrap_or("1")) == Ok(foreign::ON_BY_ITSELF.contains(&key));
     if !is_here || is_off {
         return;
     }
     let (what, whose, instead) = (row.what, row.whose, row.instead);
-    let said = format!(" asks for {what} ({whose}), which Dayfly does not do: {instead}.");
+    let said = format!(" requests {what} ({whose}), which Dayfly does not support: {instead}.");
     if problems.has_ending(&said) {
         return;
     }
@@ -69,7 +71,7 @@ fn name(way: Way, key: &str, value: Option<&str>, source: &Source, problems: &mu
     });
 }
 
-/// systemd's parameter for the version of the control groups (systemd(1)), where it asks for the old one; the last one counts.
+/// systemd's parameter for the cgroup version (systemd(1)), if it requests v1. The last one counts.
 pub(super) fn cgroup_v1(cmdline: &Cmdline) -> Option<String> {
     let word = cmdline.last("systemd.unified_cgroup_hierarchy")?;
     let value = word.value.as_deref()?;

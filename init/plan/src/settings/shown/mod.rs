@@ -1,4 +1,4 @@
-//! What is shown of the settings: each as it stands, and the JSON schema of a settings file.
+//! Output of the settings: their values, and the JSON schema of a settings file.
 
 #[cfg(feature = "reference")]
 mod schema;
@@ -12,8 +12,8 @@ use crate::Source;
 pub use schema::schema;
 
 impl Gathered {
-    /// Every setting with its origin, in the order of the documentation. Of a secret, that there is one and where it
-    /// came from is all.
+    /// Every setting with its source, in the order of the documentation. For a secret, only its presence and its source
+    /// are shown.
     pub fn shown(&self) -> Vec<Shown> {
         let mut rows: Vec<Shown> = KEYS.iter().flat_map(|key| (key.show)(&self.settings, key.name)).collect();
         for row in rows.iter_mut().filter(|row| row.source == Source::Default) {

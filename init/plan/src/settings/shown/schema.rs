@@ -1,5 +1,5 @@
-//! The JSON schema of a settings file, made of the tables of settings: for editors, and for checks before a file is
-//! served. Draft 7, which editors of TOML know.
+//! The JSON schema of a settings file, generated from the tables of settings. It is for editors, and for checks before
+//! a file is served. It uses draft 7, which TOML editors support.
 
 use serde_json::{Map, Value, json};
 
@@ -13,7 +13,8 @@ use crate::settings::table::slot::Shown;
 use crate::settings::value::{Form, Value as _};
 use crate::settings::wanted::Settings;
 
-/// The whole schema. A setting that it refuses is refused, or warned of, by a boot; a boot looks closer at values.
+/// The complete schema. A setting that it rejects causes an error or a warning in a boot. A boot checks values more
+/// closely.
 pub fn schema() -> Value {
     let mut tables = Map::new();
     let mut properties = Map::new();
@@ -54,7 +55,7 @@ pub fn schema() -> Value {
     );
     properties.insert(
         "match".to_owned(),
-        json!({ "type": "array", "items": rule, "description": "Settings for the machines that fit." }),
+        json!({ "type": "array", "items": rule, "description": "Settings for matching machines only." }),
     );
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -75,7 +76,7 @@ fn reference(table: &str) -> Value {
     json!({ "$ref": format!("#/definitions/{table}") })
 }
 
-/// What may be written for a setting.
+/// The schema of a setting's value.
 fn value(form: Form, doc: &str, secret: bool, many: bool, default: Option<&Shown>) -> Value {
     let one = of_form(form);
     let mut schema = if many { json!({ "anyOf": [one, { "type": "array", "items": one }] }) } else { one };
@@ -127,7 +128,7 @@ fn of_group(group: &Group) -> Value {
     let entry = match group.fields {
         [field] if field.name.is_empty() => {
             let value = value(field.form, field.doc, field.secret, field.many(), None);
-            // Names with dots need no quotes: TOML makes tables of them, and the parser puts them together again.
+            // Names with dots need no quotes: TOML makes nested tables of them, and the parser joins them again.
             if group.name == "sysctl" { json!({ "anyOf": [value, reference(group.name)] }) } else { value }
         }
         fields => {
@@ -146,7 +147,7 @@ fn of_group(group: &Group) -> Value {
     })
 }
 
-/// What an entry's name looks like.
+/// The pattern for an entry's name.
 fn entry_pattern(group: &Group) -> &'static str {
     match group.name {
         "layout" => r"^(?!/(proc|sys|dev|run)(/|$))(/(?!\.{1,2}(/|$))[^/]+)+$",
@@ -176,7 +177,7 @@ fn when() -> Value {
     let properties: Map<String, Value> = CONDITIONS.iter().map(condition).collect();
     json!({
         "type": "object",
-        "description": "Which machines it is for; all conditions must hold.",
+        "description": "The conditions that select machines; all must hold.",
         "properties": properties,
         "minProperties": 1,
         "additionalProperties": false,

@@ -1,15 +1,15 @@
-//! Who is trusted with what: the class of a setting, which its row says.
+//! The class of a setting decides which sources may set it. Each row of the table names one.
 
-/// What somebody gains who may choose a setting's value.
+/// What control over a setting's value gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// Neither root nor trust: names, waits, addresses.
+    /// Neither root nor trust: names, times, addresses.
     Plain,
-    /// Something that runs as root, opens a door, discloses, or says where data lies.
+    /// Control over what runs as root, over access to the node, over disclosure of data, or over the location of data.
     Privileged,
-    /// The choice of the image: as `Privileged`, unless a hash that is owned decides which image it can be.
+    /// The choice of the image. As `Privileged`, unless an owned hash already decides the image.
     Image,
-    /// It decides trust. Settings of the same anchor stand for one another: who owns one owns all.
+    /// It decides trust. Settings with the same anchor are equivalent: the owner of one owns all.
     Anchor(&'static str),
     /// Only the file in the initramfs may set it.
     Builder,

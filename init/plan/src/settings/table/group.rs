@@ -1,5 +1,5 @@
-//! What a group of settings is: one for each of something, a policy per path, a value per sysctl, a file per path. The entry's
-//! name stands in the setting's: `layout./var = "ephemeral"`.
+//! A group of settings has one entry for each object: a policy per path, a value per sysctl, a file per path. The
+//! entry's name is part of the setting's name: `layout./var = "ephemeral"`.
 
 use super::class::Class;
 use super::slot::Shown;
@@ -11,43 +11,44 @@ use crate::{Source, Sourced, Stage};
 pub struct Group {
     /// Its name, the first part of its settings' names.
     pub name: &'static str,
-    /// What an entry's name is, for people: `PATH`.
+    /// What an entry's name is, for the documentation: `PATH`.
     pub entry: &'static str,
-    /// What it does, a sentence or two.
+    /// What it does, in one or two sentences.
     pub doc: &'static str,
-    /// What an entry has. A single field without a name is the entry's value itself.
+    /// The fields of an entry. A single field without a name is the entry's value itself.
     pub fields: &'static [Field],
-    /// All its settings as they stand.
+    /// All its settings with their values.
     pub show: fn(&Settings) -> Vec<Shown>,
 }
 
-/// Drops the values that an entry has gathered.
+/// Removes all values from a list field of an entry.
 pub type Clear = fn(&mut Settings, &str) -> Result<(), String>;
 
 /// A setting of a group's entry.
 pub struct Field {
-    /// Its name, the last part: `content`. Empty where the entry has but one value.
+    /// Its name, the last part: `content`. Empty if the entry has only one value.
     pub name: &'static str,
-    /// What its value is, for people.
+    /// What its value is, for the documentation.
     pub kind: &'static str,
     /// How its value is written in a settings file.
     pub form: Form,
     /// What it does.
     pub doc: &'static str,
-    /// When it is used: a source that is known only later cannot set it.
+    /// When it is used. A source that is read later cannot set it.
     pub stage: Stage,
-    /// What somebody gains who may choose its value.
+    /// What control over its value gives.
     pub class: Class,
-    /// It is taken from private sources only and shown by nobody.
+    /// It is only accepted from private sources and is never shown.
     pub secret: bool,
-    /// It gathers several values; this drops all of the entry of this name.
+    /// If it takes several values: removes all values of the entry with this name.
     pub clear: Option<Clear>,
-    /// Sets it, for the entry of this name, from its text.
+    /// Sets it from its text, for the entry with this name.
     pub set: fn(&mut Settings, &str, &str, &Source) -> Result<(), String>,
 }
 
-/// Name, class, type of the value, field of the entry, documentation; the entry is found by the function that the field is
-/// written behind. A field in brackets gathers values; in braces stands how to set what is no field.
+/// Arguments: name, class, type of the value, field of the entry, documentation. The function before the field finds
+/// the entry. A field in brackets takes several values. If there is no field, braces contain the code that sets the
+/// value.
 macro_rules! field {
     (@clear [$entry:ident.$list:ident]) => {
         Some(|settings, name| $entry(settings, name).map(|entry| entry.$list.clear()))
@@ -70,7 +71,7 @@ macro_rules! field {
             kind: <$value as $crate::settings::value::Value>::KIND,
             form: <$value as $crate::settings::value::Value>::FORM,
             doc: $crate::in_reference($doc),
-            // Whoever has an entry of a group uses it in the OS.
+            // Entries of groups are only used in the OS.
             stage: $crate::Stage::Root,
             class: $crate::settings::table::class::Class::$class $(($anchor))?,
             secret: <$value as $crate::settings::value::Value>::SECRET,
@@ -82,15 +83,15 @@ macro_rules! field {
 pub(super) use field;
 
 impl Field {
-    /// Whether it gathers several values.
+    /// Whether it takes several values.
     pub const fn many(&self) -> bool {
         self.clear.is_some()
     }
 }
 
 impl Group {
-    /// An entry's name and the field, from what follows the group's name. The entry's name may have dots in it: the
-    /// field is what follows the last one.
+    /// Splits the text after the group's name into the entry's name and the field. The entry's name may contain dots:
+    /// the field is the part after the last one.
     pub fn entry<'a>(&self, rest: &'a str) -> Result<(&'a str, &'static Field), String> {
         if let [field] = self.fields
             && field.name.is_empty()
@@ -99,7 +100,7 @@ impl Group {
         }
         let known = || self.fields.iter().map(|field| field.name).collect::<Vec<_>>().join(", ");
         let Some((entry, last)) = rest.rsplit_once('.') else {
-            return Err(format!("{} is followed by {} and one of {}", self.name, self.entry, known()));
+            return Err(format!("{} must be followed by {} and one of {}", self.name, self.entry, known()));
         };
         let wanted = last.replace('-', "_");
         match self.fields.iter().find(|field| field.name == wanted) {
@@ -109,16 +110,16 @@ impl Group {
     }
 }
 
-/// Rows of one entry.
+/// Adds the rows of one entry.
 pub(super) struct Rows<'a> {
-    /// All of the group.
+    /// All rows of the group.
     pub rows: &'a mut Vec<Shown>,
     /// The group's and the entry's name.
     pub prefix: String,
 }
 
 impl Rows<'_> {
-    /// One field's, where it is set.
+    /// Adds the row of a field if it is set.
     pub fn add<V: Value>(&mut self, field: &str, value: Option<&Sourced<V::Kept>>) {
         self.rows.extend(value.map(|value| Shown {
             name: format!("{}.{field}", self.prefix),

@@ -11,7 +11,7 @@ pub static GROUPS: &[&Group] =
 static LAYOUT: Group = Group {
     name: "layout",
     entry: "PATH",
-    doc: in_reference("What happens to a path of the OS; see Layout below."),
+    doc: in_reference("The policy for a path of the OS; see Layout below."),
     fields: &[field!(
         "", Privileged, Policy => { |settings, path, text, source| layout::set(&mut settings.layout, path, text, source) },
         "`read-only`, `ephemeral`, `persistent`, `persistent-file`, `tmpfs` or `tmpfs(SIZE)`."
@@ -31,7 +31,7 @@ pub fn find(name: &str) -> Option<(&'static Group, &str)> {
     GROUPS.iter().find(|group| group.name == first).map(|group| (*group, rest))
 }
 
-/// All names, as they are proposed for a misspelt one.
+/// All names, as suggestions for a misspelled one.
 pub fn names() -> impl Iterator<Item = &'static str> {
     GROUPS.iter().map(|group| group.name)
 }

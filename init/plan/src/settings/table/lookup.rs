@@ -1,10 +1,10 @@
-//! A setting by its name, whether it is one of a group or not.
+//! Finds a setting by its name, inside or outside a group.
 
 use super::class::Class;
 use super::groups::GROUPS;
 use super::keys;
 
-/// The class of a setting, by its name, or by those of its group and field; what is none is privileged.
+/// The class of a setting, by its name or by the names of its group and field. An unknown setting is privileged.
 pub fn class(name: &str) -> Class {
     if let Some(key) = keys::find(name) {
         return key.class;

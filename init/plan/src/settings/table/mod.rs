@@ -1,4 +1,4 @@
-//! The tables: every setting, and every word of the kernel command line that is one of them or is named.
+//! The tables: every setting, and every kernel parameter that sets one or is reported.
 
 pub mod class;
 pub mod foreign;

@@ -1,4 +1,4 @@
-//! The groups of the node's own things: files, users, sysctls, units.
+//! The groups for the node's files, users, sysctls and units.
 
 use super::group::{Group, Rows, field};
 use crate::node::{FileContent, FileSecret};
@@ -6,18 +6,18 @@ use crate::settings::value::{Mode, OneLine, PasswordHash, Path, PublicKey, Text,
 use crate::settings::wanted::{FileSettings, Settings, UnitSettings, UserSettings};
 use crate::{Content, OwnerName, Sourced, in_reference};
 
-/// A file's content may be anything, so its place is what can be wrong with it.
+/// A file's content may be anything, so only its path is checked.
 pub(super) static FILE: Group = Group {
     name: "file",
     entry: "PATH",
     doc: in_reference(
-        "A file that is written before the OS starts, with the folders above it. It replaces what the image has.",
+        "A file that is written before the OS starts, with its parent directories. It replaces the image's file.",
     ),
     fields: &[
-        field!("content", Privileged, FileContent => (file.content), "What is in it."),
+        field!("content", Privileged, FileContent => (file.content), "Its content."),
         field!(
             "secret", Privileged, FileSecret => (file.content),
-            "What is in it, where nobody else may know it. Of this and `content`, the later one counts."
+            "Its content, if that is a secret. If both this and `content` are set, the later one counts."
         ),
         field!(
             "mode", Privileged, Mode => (file.mode),
@@ -25,7 +25,7 @@ pub(super) static FILE: Group = Group {
         ),
         field!(
             "owner", Privileged, OwnerName => (file.owner),
-            "Whose it is, by names that the image knows or by numbers; root's where nothing is said. A user without a group stands for the user's own."
+            "Its owner, by names from the image or by numbers. The default is root. A user without a group means the user's own group."
         ),
     ],
     show: |settings| {
@@ -44,7 +44,7 @@ pub(super) static FILE: Group = Group {
 pub(super) static USER: Group = Group {
     name: "user",
     entry: "NAME",
-    doc: in_reference("A user that the image has."),
+    doc: in_reference("A user that exists in the image."),
     fields: &[
         field!(
             "authorized_keys", Privileged, PublicKey => [user.authorized_keys],
@@ -72,7 +72,7 @@ pub(super) static SYSCTL: Group = Group {
     name: "sysctl",
     entry: "NAME",
     doc: in_reference(
-        "A kernel parameter. It is set before the OS starts, and written to /etc/sysctl.d for the OS, which may load what it belongs to later.",
+        "A sysctl. It is set before the OS starts, and written to /etc/sysctl.d because the OS may load its module later.",
     ),
     fields: &[field!(
         "", Privileged, OneLine => { |settings, name, text, source| {
@@ -95,16 +95,16 @@ pub(super) static SYSCTL: Group = Group {
 pub(super) static UNIT: Group = Group {
     name: "unit",
     entry: "NAME",
-    doc: "A unit of systemd, by its whole name: `unit.\"thing.service\".enable`. A drop-in is a file. In an image with OpenRC, `thing.service` is the \
-          service `thing`, and only `enable` can be said of it; its script is a file.",
+    doc: "A systemd unit, by its full name: `unit.\"thing.service\".enable`. A drop-in is a file. In an image with OpenRC, `thing.service` is \
+          the service `thing`, and only `enable` can be set; its script is a file.",
     fields: &[
         field!(
             "content", Privileged, Text => (unit.content),
-            "Its text, written to /etc/systemd/system; without it, the unit is one of the image."
+            "Its text, written to /etc/systemd/system. Without it, the unit must exist in the image."
         ),
         field!(
             "enable", Privileged, YesNo => (unit.enable),
-            "Start it at boot, as the unit's own `[Install]` says (OpenRC: in the runlevel `default`), or do not."
+            "Whether it starts at boot, as the unit's own `[Install]` says (OpenRC: in the runlevel `default`)."
         ),
     ],
     show: |settings| {

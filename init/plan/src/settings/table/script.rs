@@ -12,26 +12,26 @@ pub(super) static GROUP: Group = Group {
     name: "script",
     entry: "NAME",
     doc: in_reference(
-        "A Git repository whose program runs when the OS is up, and again when it has something new: by a systemd timer, or by an OpenRC service and cron.",
+        "A Git repository with a program that runs after the OS has started, and again after each change: by a systemd timer, or by an OpenRC service and cron.",
     ),
     fields: &[
         field!(
             "git", Privileged, Repository => (script.git),
-            "The repository, on a server that proves who it is. Its tree is /var/lib/dayfly/scripts/NAME, cloned anew at each boot; one that was changed there, or whose history does not follow from it, is refused and left alone."
+            "The repository, on a server that authenticates itself. Its working tree is /var/lib/dayfly/scripts/NAME, cloned again at each boot. An update is refused if the tree was changed locally, or if the new history does not continue the old one."
         ),
         field!(
             "branch", Privileged, Branch => (script.branch),
-            "The branch; the repository's own choice where nothing is said."
+            "The branch. The default is the repository's default branch."
         ),
-        field!("program", Privileged, BelowRepository => (script.program), "What is run, in the tree; `run.sh`."),
+        field!("program", Privileged, BelowRepository => (script.program), "The program to run, in the tree. The default is `run.sh`."),
         field!(
             "interval", Privileged, Seconds => (script.interval),
-            "Between two pulls; 300. cron rounds up to minutes or hours."
+            "The time between two pulls. The default is 300. cron rounds up to minutes or hours."
         ),
-        field!("ssh_key", Privileged, PrivateKey => (script.ssh_key), "For ssh; it is written to /run, 0600."),
+        field!("ssh_key", Privileged, PrivateKey => (script.ssh_key), "The private key for ssh; it is written to /run, 0600."),
         field!(
             "known_hosts", Anchor(KNOWN_HOSTS), KnownHosts => (script.known_hosts),
-            "The keys by which the ssh server is known, sshd(8); without them no ssh server is trusted."
+            "The public keys of the ssh server, sshd(8). Without them, no ssh server is trusted."
         ),
     ],
     show,

@@ -1,22 +1,22 @@
-//! Fields of the settings, as places that values of a type are put into and shown from.
+//! Fields of the settings: how a value is set from text and shown.
 
 use crate::settings::value::Value;
 use crate::{Source, Sourced};
 
-/// One setting as it stands: name, value, origin. For boot.json and `explain`.
+/// One setting for boot.json and `explain`: name, value and source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown {
     /// The dotted name.
     pub name: String,
-    /// The value in the form in which it is written, `-` where there is none.
+    /// The value in its written form. `-` if there is none.
     pub value: String,
-    /// Its origin.
+    /// Its source.
     pub source: Source,
 }
 
 /// A field that has a value, or may have one.
 pub trait Slot<V: Value> {
-    /// Puts a value in from its text, unless what is there has precedence.
+    /// Sets the value from its text, unless the current value has precedence.
     fn take(&mut self, text: &str, source: &Source) -> Result<(), String>;
 
     /// The value as it stands.
@@ -45,9 +45,9 @@ impl<V: Value> Slot<V> for Option<Sourced<V::Kept>> {
     }
 }
 
-/// A field that gathers values.
+/// A field that takes several values.
 pub trait List<V: Value> {
-    /// Adds what a text has.
+    /// Adds the values of a text.
     fn take(&mut self, text: &str, source: &Source) -> Result<(), String>;
 
     /// The values as they stand.
@@ -74,7 +74,7 @@ impl<V: Value> List<V> for Vec<Sourced<V::Kept>> {
     }
 }
 
-/// Sets what may have been set before.
+/// Sets an optional value, unless the current value has precedence.
 pub fn put<T>(slot: &mut Option<Sourced<T>>, value: T, source: &Source) {
     match slot {
         Some(there) => there.set(value, source.clone()),
@@ -82,7 +82,7 @@ pub fn put<T>(slot: &mut Option<Sourced<T>>, value: T, source: &Source) {
     }
 }
 
-/// Values of a higher source replace the list, those of the same source add to it.
+/// Values from a higher source replace the list. Values from the same source are added to it.
 fn add<T>(list: &mut Vec<Sourced<T>>, value: T, source: &Source) {
     match list.first().map(|first| first.source.rank()) {
         Some(rank) if rank > source.rank() => return,
@@ -92,7 +92,7 @@ fn add<T>(list: &mut Vec<Sourced<T>>, value: T, source: &Source) {
     list.push(Sourced { value, source: source.clone() });
 }
 
-/// The row of what may be there.
+/// The row of an optional value.
 pub(super) fn maybe<T>(value: Option<&Sourced<T>>, name: &str, show: impl Fn(&T) -> String) -> Vec<Shown> {
     let (value, source) = match value {
         Some(value) => (show(&value.value), value.source.clone()),

@@ -1,4 +1,4 @@
-//! Addresses of the network.
+//! Network addresses.
 
 use std::net::IpAddr;
 

@@ -1,7 +1,8 @@
 //! Values that are one of a few words.
 
-/// `TYPE(KEPT) = "one" => VALUE, "another" => VALUE; or "the last" => VALUE` says each word once: how it is read, how it is
-/// shown, the documentation and the form follow. With `TYPE` alone, the type itself is kept, and can be written.
+/// `TYPE, kept as KEPT = "one" => VALUE, "another" => VALUE, or "the last" => VALUE` lists each word once. Reading,
+/// showing, documentation and form follow from it. With `TYPE` alone, the type itself is stored and also implements
+/// `Display`.
 macro_rules! choice {
     ($type:ty = $($rest:tt)*) => {
         $crate::settings::value::choice! { $type, kept as $type = $($rest)* }

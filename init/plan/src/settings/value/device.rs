@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::{own_values, pattern, values};
 
-/// How a disk or partition is named.
+/// A reference to a disk or partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeviceRef {
     /// `/dev/…`
@@ -31,7 +31,7 @@ impl FromStr for DeviceRef {
             if !plain {
                 return Err(format!("\"{text}\" is not the path of a device"));
             }
-            // udev's links, which an initramfs without udev does not have.
+            // udev's symbolic links. They do not exist in an initramfs without udev, so they are translated.
             let link = rest.strip_prefix("disk/by-").and_then(|rest| rest.split_once('/'));
             return Ok(match link {
                 Some(("label", name)) => DeviceRef::Label(unescape(name)),
@@ -63,7 +63,8 @@ impl FromStr for DeviceRef {
     }
 }
 
-/// Takes udev's escapes back, `\x20` for a blank: the command line has no other way to say it that all programs share.
+/// Decodes udev's escapes, `\x20` for a space. There is no other notation for a space on the command line that all
+/// programs understand.
 fn unescape(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -71,7 +72,7 @@ fn unescape(text: &str) -> String {
         let code = after.get(..2).filter(|code| code.bytes().all(|byte| byte.is_ascii_hexdigit()));
         bytes.extend_from_slice(before.as_bytes());
         match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
-            // No label has a NUL.
+            // A label cannot contain NUL.
             Some(byte) if byte != 0 => {
                 bytes.push(byte);
                 rest = after.get(2..).unwrap_or_default();
@@ -111,7 +112,7 @@ macro_rules! device {
 own_values! { DeviceRef = "device", pattern(device!()); }
 
 values! {
-    /// A disk, or the word that says that there is none.
+    /// A disk, or `none`.
     DeviceOrNone(Option<DeviceRef>) = "device or none", pattern(device!("none")),
         |text| if text == "none" { Ok(None) } else { text.parse().map(Some) },
         |device| device.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
@@ -132,7 +133,7 @@ mod tests {
             ("/dev/disk/by-partuuid/0bcd1234-01", "PARTUUID=0bcd1234-01"),
             ("CDLABEL=Fedora-WS\\x2d38\\x2fx", "LABEL=Fedora-WS-38/x"),
             ("LABEL=A B", "LABEL=A B"),
-            // No escapes: they stay what they are.
+            // These are not escapes and stay unchanged.
             ("LABEL=\\x2", "LABEL=\\x2"),
             ("LABEL=a\\x+1\\x00\\xz\\", "LABEL=a\\x+1\\x00\\xz\\"),
             ("LABEL=\\xff", "LABEL=\\xff"),

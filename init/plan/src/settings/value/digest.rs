@@ -24,7 +24,7 @@ impl FromStr for Sha256 {
             return Err(format!("\"{text}\" has the character {odd:?}, which is not a hexadecimal digit"));
         }
         if text.len() != 64 {
-            return Err(format!("\"{text}\" has {} hexadecimal digits, a SHA-256 has 64", text.len()));
+            return Err(format!("\"{text}\" has {} hexadecimal digits, but a SHA-256 has 64", text.len()));
         }
         let mut bytes = [0; 32];
         base16ct::mixed::decode(text, &mut bytes).map_err(|error| error.to_string())?;

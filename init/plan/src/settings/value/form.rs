@@ -1,5 +1,5 @@
-//! How a value is written in a settings file: which of TOML's types it may have, and what its text looks like. The JSON
-//! schema is made of it; the last word on a value has what reads it.
+//! How a value is written in a settings file: its TOML types and the pattern of its text. The JSON schema is generated
+//! from it. The final check is in the code that reads the value.
 
 use toml::Value;
 
@@ -10,28 +10,29 @@ use crate::in_reference;
 pub enum Form {
     /// Any text.
     Text,
-    /// A text that this expression (ECMA 262) fits. It fits all that is taken, and may fit what is not.
+    /// A text that matches this regular expression (ECMA 262). The expression matches all valid texts, and may match
+    /// invalid ones.
     Pattern(&'static str),
     /// One of these texts.
     OneOf(&'static [&'static str]),
-    /// `true` or `false`, or dracut's words for it.
+    /// `true` or `false`, or dracut's words for them.
     Bool,
-    /// A whole number in these bounds, or a text that this expression fits.
+    /// An integer within these bounds, or a text that matches this expression.
     Number(i64, i64, &'static str),
 }
 
-/// A text that fits an expression, which only the schema has.
+/// A text that matches an expression. Only the schema uses the expression.
 pub(crate) const fn pattern(expression: &'static str) -> Form {
     Form::Pattern(in_reference(expression))
 }
 
-/// A number, or a text that fits an expression, which only the schema has.
+/// A number, or a text that matches an expression. Only the schema uses the expression.
 pub(crate) const fn number(least: i64, most: i64, expression: &'static str) -> Form {
     Form::Number(least, most, in_reference(expression))
 }
 
 impl Form {
-    /// Whether a value of this type can be one; what it should be, if not.
+    /// Checks the TOML type of a value. Returns what is expected if it is wrong.
     pub(in crate::settings) fn check(self, value: &Value) -> Result<(), String> {
         use Form::{Bool, Number, OneOf, Pattern, Text};
         let expected = match (self, value) {
@@ -44,7 +45,7 @@ impl Form {
             (Number(..), _) => "a whole number, or a text in quotes, is expected",
             (Text | Pattern(_) | OneOf(_), _) => "a text in quotes is expected",
         };
-        Err(format!("{expected}, and this is {}", type_name(value)))
+        Err(format!("{expected}, but this is {}", type_name(value)))
     }
 }
 

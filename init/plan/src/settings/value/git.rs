@@ -1,4 +1,4 @@
-//! What Git is told.
+//! Values for Git.
 
 use super::{pattern, values};
 
@@ -17,7 +17,7 @@ fn word(text: &str) -> Result<String, String> {
         || text.contains(|c: char| c.is_whitespace() || c.is_control())
     {
         return Err(format!(
-            "{text:?} is not a word that Git takes: it is empty, starts with \"-\", or has a space"
+            "{text:?} is not a valid argument for Git: it is empty, starts with \"-\", or contains a space"
         ));
     }
     Ok(text.to_owned())
@@ -34,8 +34,9 @@ fn branch(text: &str) -> Result<String, String> {
     if is_odd { Err(format!("\"{name}\" is not the name of a branch or tag")) } else { Ok(name) }
 }
 
-/// What git(1) clones from, as far as it is somebody else's machine that proves who it is: what comes from there runs as
-/// root. Options, other transports (`ext::`, `file://`) and what a shell or ssh(1) would take for an option are kept out.
+/// A repository that git(1) can clone, on a remote server that authenticates itself, because its contents run as root.
+/// Options, other transports (`ext::`, `file://`) and texts that a shell or ssh(1) would treat as an option are
+/// refused.
 fn repository(text: &str) -> Result<String, String> {
     let text = word(text)?;
     let refuse = |what: &str| {
@@ -54,22 +55,22 @@ fn repository(text: &str) -> Result<String, String> {
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let scheme = scheme.to_ascii_lowercase();
-    // The user of ssh is no secret; in https, what stands there is a password or a token.
+    // The user name of ssh is not a secret. In an https URL, this part is a password or a token.
     if let Some((user, _)) = authority.rsplit_once('@')
         && (scheme != "ssh" || user.contains(':'))
     {
-        return Err("a URL with a password is refused: everybody can read it".to_owned());
+        return Err("a URL with a password is refused: others can read it".to_owned());
     }
     match scheme.as_str() {
         "https" | "ssh" if is_peer(authority.split_once('@').unwrap_or(("git", authority))) => Ok(text),
         "http" | "git" => refuse(&format!(
-            "\"{text}\" is fetched without protection, so anybody on the way could have anything run as root"
+            "\"{text}\" is fetched without encryption, so anyone on the network path could run any program as root"
         )),
         _ => not_one(),
     }
 }
 
-/// A user and a host that cannot be taken for an option (CVE-2017-1000117).
+/// Whether neither user nor host can be mistaken for an option (CVE-2017-1000117).
 fn is_peer((user, host): (&str, &str)) -> bool {
     let is_word = |word: &str| !word.is_empty() && !word.starts_with('-') && !word.contains('@');
     is_word(user) && is_word(host)

@@ -7,18 +7,19 @@ use dayfly_formats::ip::IpArg;
 
 use super::{own_values, pattern};
 
-/// A host name: labels of letters, digits and `-` (RFC 1123 §2.1), at most 63 bytes, in lower case: one that a Node of
-/// Kubernetes can have.
+/// A host name: labels of letters, digits and `-` (RFC 1123 §2.1), at most 63 bytes, in lower case. Such a name is
+/// valid for a Kubernetes Node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostName(String);
 
 impl HostName {
-    /// The name of last resort.
+    /// The fallback name.
     pub fn localhost() -> Self {
         HostName("localhost".to_owned())
     }
 
-    /// The name that a DHCP server, an `ip=` word or an installed OS gives, as a node can have it; the reason where it is none.
+    /// The name from a DHCP server, an `ip=` parameter or an installed OS, adapted to a valid name, or the reason why
+    /// that is not possible.
     pub fn given(text: &str) -> Result<Self, String> {
         match dayfly_formats::hostname::given(text) {
             Ok(given) => Ok(HostName(given.name)),
@@ -26,13 +27,13 @@ impl HostName {
         }
     }
 
-    /// The name in an `ip=` word, if a node can have it.
+    /// The name in an `ip=` parameter, if it is valid.
     pub fn of_ip(ip: &IpArg) -> Option<Self> {
-        // What becomes of another one, the plan says.
+        // The plan reports an invalid name.
         ip.hostname.as_deref().and_then(|name| Self::given(name).ok())
     }
 
-    /// Whether it is what a machine without a name is called.
+    /// Whether it is a placeholder for a machine without a name, such as localhost.
     pub fn is_placeholder(&self) -> bool {
         dayfly_formats::hostname::is_placeholder(&self.0)
     }

@@ -7,42 +7,42 @@ use super::{DeviceRef, Path, Url, Value};
 /// Where the OS image is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImageSource {
-    /// On a server.
+    /// A URL on a server.
     Url(Url),
-    /// On a disk: the disk itself, or with `live` a file on it.
+    /// A disk: the disk itself, or with `live` a file on it.
     Device {
         /// The disk.
         device: DeviceRef,
-        /// dracut's `live:`: the image is a file in the disk's file system, unless the disk itself is one.
+        /// dracut's `live:`: the image is a file in the disk's file system, unless the disk itself is an image.
         live: bool,
     },
     /// A file in the initramfs itself.
     File(String),
 }
 
-/// Roots of other boot programs, and what to write instead.
+/// Root schemes of other boot programs, with the alternative in Dayfly.
 const OTHER_SCHEMES: &[(&[&str], &str)] = &[
     (
         &["nfs", "nfs4", "cifs", "virtiofs"],
-        "make a squashfs of that folder (mksquashfs FOLDER os.squashfs -comp zstd) and write root=live:http://SERVER/os.squashfs",
+        "make a squashfs of that directory (mksquashfs DIRECTORY os.squashfs -comp zstd) and use root=live:http://SERVER/os.squashfs",
     ),
     (
         &["iscsi", "nbd", "fcoe"],
-        "boot from a local disk, or serve the image as a file and write root=live:http://SERVER/IMAGE",
+        "boot from a local disk, or serve the image as a file and use root=live:http://SERVER/IMAGE",
     ),
-    (&["tftp", "ftp"], "serve the image over http or https and write root=live:http://SERVER/IMAGE"),
+    (&["tftp", "ftp"], "serve the image over http or https and use root=live:http://SERVER/IMAGE"),
     (
         &["zfs"],
         "put a squashfs or erofs image on a web server or a plain disk: root=live:http://SERVER/IMAGE, root=LABEL=NAME",
     ),
     (
         &["wwinit"],
-        "serve the node image as squashfs or erofs and write root=live:http://SERVER/IMAGE; overlays of Warewulf have no place here, settings have",
+        "serve the node image as squashfs or erofs and use root=live:http://SERVER/IMAGE; use settings instead of Warewulf overlays",
     ),
 ];
 
 impl ImageSource {
-    /// Reads the value of `root=`, in the spellings of dracut and of the kernel: dracut.cmdline(7).
+    /// Reads the value of `root=` in the syntax of dracut and the kernel: dracut.cmdline(7).
     pub fn of_root(text: &str) -> Result<Self, String> {
         let (live, rest) = match text.strip_prefix("live:").or_else(|| text.strip_prefix("squashfs:")) {
             Some(rest) => (true, rest),
@@ -50,7 +50,7 @@ impl ImageSource {
         };
         if rest.is_empty() {
             return Err(
-                "it names no image: a URL, LABEL=, UUID=, PARTLABEL=, PARTUUID= or /dev/NAME is expected"
+                "it does not name an image: a URL, LABEL=, UUID=, PARTLABEL=, PARTUUID= or /dev/NAME is expected"
                     .to_owned(),
             );
         }

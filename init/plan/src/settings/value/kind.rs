@@ -1,29 +1,29 @@
-//! What every type of values has.
+//! The trait of all value types.
 
 use super::form::Form;
 
-/// A type of values.
+/// A type of setting values.
 pub trait Value {
-    /// What is kept of one.
+    /// The type in which a value is stored.
     type Kept;
     /// What the documentation calls it.
     const KIND: &'static str;
     /// How it is written in a settings file.
     const FORM: Form;
-    /// It is taken from private places only and shown by nobody.
+    /// It is only accepted from private sources and is never shown.
     const SECRET: bool = false;
-    /// Where a text may have several, what stands between them.
+    /// The separator, if a text may contain several values.
     const SEPARATOR: Option<char> = None;
 
-    /// Reads one; what is wrong with it, to end a sentence, if it is none.
+    /// Reads a value. The error is the end of a sentence.
     fn read(text: &str) -> Result<Self::Kept, String>;
 
-    /// Writes one, as it can be read again, but for secrets and what is too long to be shown.
+    /// Writes a value so that it can be read again, except secrets and long texts.
     fn show(kept: &Self::Kept) -> String;
 }
 
-/// `TYPE(KEPT) = KIND, FORM, READ, SHOW;` is a type of values that are kept as something more general: seconds as a
-/// duration. `TYPE(KEPT, secret)` is one of secrets.
+/// `TYPE(KEPT) = KIND, FORM, READ, SHOW;` defines a type of values that are stored as a more general type, for example
+/// seconds as a duration. `TYPE(KEPT, secret)` defines a type of secrets.
 macro_rules! values {
     (@secret secret) => { true };
     (@secret) => { false };
@@ -51,7 +51,7 @@ macro_rules! values {
 }
 pub(crate) use values;
 
-/// `TYPE = KIND, FORM;` is a type that reads its own text (`FromStr`) and writes it (`Display`).
+/// `TYPE = KIND, FORM;` implements [`Value`] for a type that reads its own text (`FromStr`) and writes it (`Display`).
 macro_rules! own_values {
     ($($name:ty = $kind:expr, $form:expr;)*) => { $(
         impl $crate::settings::value::Value for $name {

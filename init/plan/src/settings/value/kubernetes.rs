@@ -1,4 +1,4 @@
-//! Values of Kubernetes and its distributions.
+//! Values for Kubernetes and its distributions.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,17 +10,17 @@ use super::{Form, Path, Url, Value, own_values, pattern, values};
 use crate::{Document, Secret};
 
 values! {
-    /// A token of Kubernetes.
+    /// A Kubernetes token.
     Token(Secret, secret) = "text", Form::Text, token, ToString::to_string;
-    /// A join token of k0s.
+    /// A k0s join token.
     K0sToken(Secret, secret) = "text", Form::Text, k0s_token, ToString::to_string;
-    /// A whole kubeconfig.
+    /// A complete kubeconfig.
     Kubeconfig(Secret, secret) = "kubeconfig", Form::Text, whole_kubeconfig, ToString::to_string;
     /// The kubelet's configuration.
     KubeletConfiguration(Document) = "KubeletConfiguration", Form::Text, document, ToString::to_string;
-    /// The configuration of a cluster of k0s.
+    /// The configuration of a k0s cluster.
     K0sYaml(Document) = "k0s.yaml", Form::Text, document, ToString::to_string;
-    /// Configuration of k3s.
+    /// The configuration of k3s.
     ConfigYaml(Document) = "config.yaml", Form::Text, document, ToString::to_string;
     /// The socket of a container runtime.
     CriSocket(String) = "unix:// URL", pattern("^unix:///"), cri_socket, Clone::clone;
@@ -35,7 +35,7 @@ own_values! {
     Taint = "key=value:effect", pattern(r"^[^\s:]+(=[^\s:]*)?:(NoSchedule|PreferNoSchedule|NoExecute)$");
 }
 
-/// An API server's URL: https, because a token goes there.
+/// An API server's URL. It must be https, because a token is sent there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiServer(Url);
 
@@ -45,12 +45,12 @@ impl FromStr for ApiServer {
     fn from_str(text: &str) -> Result<Self, String> {
         let url: Url = text.parse()?;
         if url.note().is_some() {
-            return Err(format!("\"{text}\" has a blank in it"));
+            return Err(format!("\"{text}\" contains a space"));
         }
         if url.as_str().starts_with("https://") {
             Ok(Self(url))
         } else {
-            Err(format!("\"{text}\" is not https, and a token is a secret"))
+            Err(format!("\"{text}\" is not https, but the token is a secret"))
         }
     }
 }
@@ -83,7 +83,7 @@ impl FromStr for CaBundle {
         let mut names = Vec::new();
         for bytes in &certificates {
             let certificate = x509::Certificate::parse(bytes)
-                .map_err(|error| format!("its certificate {} cannot be read: {error}", names.len() + 1))?;
+                .map_err(|error| format!("its certificate {} cannot be parsed: {error}", names.len() + 1))?;
             names.push(certificate.common_name.unwrap_or("without a name").to_owned());
         }
         if names.is_empty() {
@@ -101,7 +101,7 @@ impl fmt::Display for CaBundle {
     }
 }
 
-/// A token; what surrounds it in its file is none of it.
+/// A token, without the surrounding whitespace.
 fn token(text: &str) -> Result<Secret, String> {
     let text = text.trim();
     if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
@@ -110,16 +110,16 @@ fn token(text: &str) -> Result<Secret, String> {
     Ok(Secret::new(text))
 }
 
-/// A kubeconfig: what it names is judged, not what its cluster thinks of it.
+/// A kubeconfig. Only its server is checked.
 fn whole_kubeconfig(text: &str) -> Result<Secret, String> {
     match kubeconfig::server(text) {
         Some(server) if server.starts_with("https://") => Ok(Secret::new(text)),
         Some(_) => Err("its server is not https".to_owned()),
-        None => Err("it is no kubeconfig: it names no server".to_owned()),
+        None => Err("it is not a kubeconfig: it names no server".to_owned()),
     }
 }
 
-/// A text of another program's configuration: not empty, so that nobody wonders why nothing happens.
+/// The configuration of another program. It must not be empty, because an empty one would have no visible effect.
 fn document(text: &str) -> Result<Document, String> {
     if text.trim().is_empty() { Err("it is empty".to_owned()) } else { Ok(Document(text.to_owned())) }
 }
@@ -133,16 +133,17 @@ fn cri_socket(text: &str) -> Result<String, String> {
     }
 }
 
-/// A join token, as `k0s token create` prints it: looked into now, because k0s would say the same only when it runs.
+/// A join token, as `k0s token create` prints it. It is decoded here, because k0s would only report an error when it
+/// runs.
 fn k0s_token(text: &str) -> Result<Secret, String> {
     let secret = token(text)?;
     let Some(config) = dayfly_formats::k0s_token::decode(secret.expose()) else {
-        return Err("it is no join token of k0s: what `k0s token create` prints is expected".to_owned());
+        return Err("it is not a k0s join token: the output of `k0s token create` is expected".to_owned());
     };
     match kubeconfig::server(&config) {
         Some(server) if server.starts_with("https://") => Ok(secret),
         Some(_) => Err("its server is not https".to_owned()),
-        None => Err("there is no server in it".to_owned()),
+        None => Err("it names no server".to_owned()),
     }
 }
 
@@ -161,7 +162,7 @@ impl FromStr for Label {
         check_value(value)?;
         if !may_set(key) {
             return Err(format!(
-                "\"{key}\" is a label that a kubelet must not give its node, and it would not start with it"
+                "\"{key}\" is a label that a kubelet must not set on its node, and the kubelet would not start with it"
             ));
         }
         Ok(Self(text.to_owned()))
@@ -193,7 +194,7 @@ impl FromStr for Taint {
         let (key, value) = rest.split_once('=').unwrap_or((rest, ""));
         check_key(key)?;
         check_value(value)?;
-        // The kubelet's own flag wants the sign.
+        // The kubelet's flag requires the equals sign.
         Ok(Self(format!("{key}={value}:{effect}")))
     }
 }
@@ -235,7 +236,7 @@ fn is_label_word(text: &str) -> bool {
     is_word(text, 63, |b| b.is_ascii_alphanumeric(), b"-_.")
 }
 
-/// Letters at both ends, and more kinds of them between.
+/// A word with letters at both ends, and additional characters in between.
 fn is_word(text: &str, longest: usize, is_letter: fn(u8) -> bool, inside: &[u8]) -> bool {
     let bytes = text.as_bytes();
     let ends_well = |end: Option<&u8>| end.is_some_and(|b| is_letter(*b));
@@ -245,8 +246,8 @@ fn is_word(text: &str, longest: usize, is_letter: fn(u8) -> bool, inside: &[u8])
         && bytes.iter().all(|b| is_letter(*b) || inside.contains(b))
 }
 
-/// Kubernetes' IsKubeletLabel (staging/src/k8s.io/kubelet/pkg/apis/well_known_labels.go): with any other label of its own
-/// domains the kubelet does not start.
+/// Kubernetes' IsKubeletLabel (staging/src/k8s.io/kubelet/pkg/apis/well_known_labels.go): the kubelet does not start
+/// with any other label of these domains.
 fn may_set(key: &str) -> bool {
     const ALLOWED: [&str; 11] = [
         "kubernetes.io/hostname",

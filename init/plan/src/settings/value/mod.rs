@@ -1,5 +1,5 @@
-//! Types of values. Each owns how its text is read and shown, what the documentation calls it, and its form in a settings
-//! file, from which the JSON schema follows.
+//! Types of values. Each defines how its text is read and shown, its name in the documentation, and its form in a
+//! settings file. The JSON schema follows from that form.
 
 mod address;
 mod choice;

@@ -1,16 +1,17 @@
-//! The name that somebody probably meant.
+//! Suggestions for misspelled names.
 
-/// Nobody means one of our names with a longer one, and comparing costs time for each letter.
+/// Longer names are not compared: they cannot be a typo of a setting, and the comparison takes time for each letter.
 const LONGEST: usize = 64;
 
-/// The candidate with the fewest edits (restricted Damerau–Levenshtein) to `name`, if there are few enough for a slip of the fingers.
+/// The candidate with the smallest edit distance (restricted Damerau–Levenshtein) to `name`, if it is small enough for
+/// a typo.
 pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > LONGEST {
         return None;
     }
     let limit = (name.len() / 4).max(2);
     let candidates: Vec<&str> = candidates.collect();
-    // A group's name stands for its first setting: `kubelet` for `kubelet.enabled`.
+    // A group's name suggests its first setting: `kubelet` suggests `kubelet.enabled`.
     let group = candidates
         .iter()
         .find(|candidate| candidate.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')));
@@ -19,7 +20,7 @@ pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
     }
     candidates
         .into_iter()
-        // A difference in length is as many edits.
+        // The distance is at least the difference in length.
         .filter(|candidate| candidate.len().abs_diff(name.len()) <= limit)
         .map(|candidate| (strsim::osa_distance(name, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)

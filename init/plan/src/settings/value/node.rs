@@ -1,4 +1,4 @@
-//! What is said of files, users and kernel parameters.
+//! Values for files, users and sysctls.
 
 use super::{number, pattern, values};
 use crate::Secret;
@@ -12,7 +12,7 @@ values! {
         public_key, Clone::clone;
     /// The hash of a password.
     PasswordHash(Secret, secret) = "hash", pattern(r"^\s*([!*]|[$_][!-~]{8,})\s*$"), hash, ToString::to_string;
-    /// The value of a kernel parameter.
+    /// The value of a sysctl.
     OneLine(String) = "one line, or a number", number(i64::MIN, i64::MAX, r"^\s*\S[^\n\r]*\s*$"), one_line, Clone::clone;
 }
 
@@ -24,7 +24,7 @@ fn mode(text: &str) -> Result<u32, String> {
     })
 }
 
-/// The name or number of a user or group (useradd(8): what shadow-utils and systemd can read).
+/// The name or number of a user or group. The limits are those of shadow-utils (useradd(8)) and systemd.
 pub(crate) fn account(text: &str) -> Result<String, String> {
     let fits = !text.is_empty()
         && text.len() <= 32
@@ -38,7 +38,7 @@ fn public_key(text: &str) -> Result<String, String> {
     let refuse =
         |what: &str| Err(format!("it {what}; a public key is one line, like \"ssh-ed25519 AAAA… name\""));
     if text.contains("PRIVATE KEY") {
-        return refuse("is a private key, which must stay where it is");
+        return refuse("is a private key, which must not be copied to the node");
     }
     let line = text.trim();
     if line.contains(char::is_control) {
@@ -66,13 +66,13 @@ fn hash(text: &str) -> Result<Secret, String> {
     if is_locked || is_hash {
         return Ok(Secret::new(text));
     }
-    Err("it is not the hash of a password, as `openssl passwd -6` makes it".to_owned())
+    Err("it is not a password hash as `openssl passwd -6` prints it".to_owned())
 }
 
 fn one_line(text: &str) -> Result<String, String> {
     let text = text.trim();
     if text.is_empty() || text.contains(|c: char| c.is_control() && c != '\t') {
-        return Err("a value of one line is expected".to_owned());
+        return Err("a single line of text is expected".to_owned());
     }
     Ok(text.to_owned())
 }

@@ -1,4 +1,4 @@
-//! Numbers with and without a unit, and the smallest of all: yes or no.
+//! Numbers with and without a unit, and booleans.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,11 +7,11 @@ use std::time::Duration;
 use super::{Form, number, own_values, values};
 
 values! {
-    /// Whole seconds, 1 to a day: no wait is endless.
+    /// Whole seconds, from 1 to one day: no wait is endless.
     Seconds(Duration) = "seconds",
         number(1, 86400, r"^0*([1-9][0-9]{0,3}|[1-7][0-9]{4}|8[0-5][0-9]{3}|86[0-3][0-9]{2}|86400)s?$"),
         seconds, |time| time.as_secs().to_string();
-    /// Any whole number of seconds; what a negative one means has who asks for it.
+    /// Any whole number of seconds. The setting defines the meaning of a negative one.
     WholeSeconds(i64) = "whole number of seconds", number(i64::MIN, i64::MAX, r"^[+-]?[0-9]+$"),
         |text| text.parse().map_err(|_| format!("\"{text}\" is not a whole number of seconds")),
         ToString::to_string;
@@ -34,12 +34,12 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// The limit of a tmpfs, as tmpfs(5) takes it.
+/// The size limit of a tmpfs, as in tmpfs(5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Size {
-    /// So many bytes.
+    /// A number of bytes.
     Bytes(u64),
-    /// Of the memory, 1 to 100.
+    /// A percentage of the memory, 1 to 100.
     Percent(u8),
 }
 
@@ -51,13 +51,13 @@ impl FromStr for Size {
             None => bytes(text).map(Self::Bytes),
             Some(digits) => match digits.parse() {
                 Ok(percent @ 1..=100) if !digits.starts_with('+') => Ok(Self::Percent(percent)),
-                _ => Err(format!("\"{text}\" is not a part of the memory: 1% to 100% are possible")),
+                _ => Err(format!("\"{text}\" is not a percentage of the memory: 1% to 100% is expected")),
             },
         }
     }
 }
 
-/// As the file system takes it.
+/// In the syntax of the tmpfs mount option.
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -67,7 +67,7 @@ impl fmt::Display for Size {
     }
 }
 
-/// A size in bytes, or with K, M or G, KiB, MiB or GiB (1024 each); a fraction may have up to nine digits.
+/// A size in bytes, or with K, M, G, KiB, MiB or GiB (powers of 1024). A fraction may have up to nine digits.
 fn bytes(text: &str) -> Result<u64, String> {
     let refuse = || format!("\"{text}\" is not a size: a number with an optional K, M or G is expected");
     let body = text.strip_suffix("iB").filter(|body| body.ends_with(['K', 'M', 'G', 'k', 'm', 'g']));

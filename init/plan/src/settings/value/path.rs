@@ -7,11 +7,11 @@ const BELOW: Form = pattern(r"^/*(?!\.{1,2}(/|$))[^/]+(/(?!\.{1,2}(/|$))[^/]+)*/
 values! {
     /// An absolute path inside the OS.
     Path(String) = "path", pattern(r"^(/(?!\.{1,2}(/|$))[^/\n\u0000]+)+$"), absolute, Clone::clone;
-    /// A path below a disk's top folder.
+    /// A path below the top directory of a disk.
     BelowDisk(String) = "path on the disk", BELOW, relative, Clone::clone;
-    /// As [`BelowDisk`], of a file.
+    /// As [`BelowDisk`], for a file.
     FileName(String) = "file name", BELOW, relative, Clone::clone;
-    /// A path below a repository's top folder.
+    /// A path below the top directory of a repository.
     BelowRepository(String) = "path in the repository", BELOW, relative, Clone::clone;
 }
 
@@ -34,6 +34,6 @@ fn relative(text: &str) -> Result<String, String> {
     if normal {
         Ok(text.to_owned())
     } else {
-        Err(format!("\"{text}\" is not a path below the disk's top folder"))
+        Err(format!("\"{text}\" is not a path below the top directory"))
     }
 }

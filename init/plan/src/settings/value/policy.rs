@@ -1,15 +1,15 @@
-//! Values that say what is done, in a word.
+//! Values that choose a policy by a word.
 
 use super::choice;
 
-/// What `rd.emergency=` asks for after a failure.
+/// The action after a failure (`rd.emergency=`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Emergency {
-    /// Start again.
+    /// Restart the machine.
     Reboot,
-    /// Switch off.
+    /// Power the machine off.
     PowerOff,
-    /// Stop.
+    /// Halt the machine.
     Halt,
 }
 
@@ -19,7 +19,7 @@ choice! { Emergency =
     or "halt" => Emergency::Halt
 }
 
-/// What a place may set that others may have written.
+/// What a source may set if others may have written it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
     /// Anything.

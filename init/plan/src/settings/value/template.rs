@@ -1,4 +1,4 @@
-//! A URL with `${mac}`, `${uuid}`, `${serial}` and `${hostname}` in it.
+//! A URL with the variables `${mac}`, `${uuid}`, `${serial}` and `${hostname}`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,13 +12,13 @@ use super::{Url, nearest, own_values, pattern};
 pub const VARIABLES: [(&str, &str); 6] = [
     ("mac", "the MAC address of the interface that the network came up on, `52:54:00:12:34:56`"),
     ("mac:hexhyp", "the same with hyphens, `52-54-00-12-34-56`"),
-    ("mac:hexraw", "the same without, `525400123456`"),
+    ("mac:hexraw", "the same without separators, `525400123456`"),
     ("uuid", "the system's UUID in SMBIOS, in lower case"),
     ("serial", "the system's serial number in SMBIOS"),
-    ("hostname", "the host name: the one that the settings give, else the network's"),
+    ("hostname", "the host name: from the settings, else from the network"),
 ];
 
-/// What the variables stand for, as far as it is known.
+/// The values of the variables, as far as they are known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Variables {
     /// `${mac}` and its forms.
@@ -45,12 +45,12 @@ impl Variables {
     }
 }
 
-/// A URL with variables in its path or query; each is one that there is.
+/// A URL with variables in its path or query. All of them exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UrlTemplate(String);
 
 impl UrlTemplate {
-    /// With the values that are known put in; the rest stays as it is.
+    /// Replaces the variables that are known. The others stay unchanged.
     pub fn fill(&self, variables: &Variables) -> Self {
         let put = |part| match part {
             Part::Text(plain) => plain.to_owned(),
@@ -62,13 +62,13 @@ impl UrlTemplate {
         Self(parts(&self.0).into_iter().map(put).collect())
     }
 
-    /// The URL with every value put in, or what is missing for it.
+    /// The URL with all variables replaced, or the reason why that is not possible.
     pub fn expand(&self, variables: &Variables) -> Result<Url, String> {
         let put = |part| match part {
             Part::Text(plain) => Ok(plain.to_owned()),
             Part::Variable(name) => match variables.value(name) {
                 Some(value) => encode(&value).map_err(|wrong| format!("${{{name}}} {wrong}")),
-                None => Err(format!("this machine has nothing for ${{{name}}}")),
+                None => Err(format!("this machine has no value for ${{{name}}}")),
             },
         };
         parts(&self.0).into_iter().map(put).collect::<Result<String, String>>()?.parse()
@@ -77,7 +77,7 @@ impl UrlTemplate {
     /// As [`Url::note`].
     pub fn note(&self) -> Option<String> {
         let blank = self.0.contains(' ');
-        blank.then(|| format!("The URL {self} was written with blanks; %20 is asked for in their place."))
+        blank.then(|| format!("The URL {self} contains spaces; they are sent as %20."))
     }
 
     /// Whether it is fetched over TLS.
@@ -94,14 +94,14 @@ impl FromStr for UrlTemplate {
         let server = rest.split(['/', '?', '#']).next().unwrap_or_default();
         if server.contains("${") {
             return Err(format!(
-                "\"{text}\" has a variable in the server's name or port; they may stand in the path and behind it"
+                "\"{text}\" has a variable in the server's name or port; variables are only allowed after that"
             ));
         }
         let mut plain = String::new();
         for part in parts(text) {
             match part {
                 Part::Text(words) if words.contains("${") => {
-                    return Err(format!("\"{text}\" has a \"${{\" without its \"}}\""));
+                    return Err(format!("\"{text}\" has a \"${{\" without a closing \"}}\""));
                 }
                 Part::Text(words) => plain.push_str(words),
                 Part::Variable(name) => {
@@ -109,10 +109,10 @@ impl FromStr for UrlTemplate {
                     if !names.contains(&name) {
                         let hint = match nearest(name, names.into_iter()) {
                             Some(meant) => format!("did you mean ${{{meant}}}?"),
-                            None => format!("${{{}}} are possible", names.join("}, ${")),
+                            None => format!("${{{}}} are supported", names.join("}, ${")),
                         };
                         return Err(format!(
-                            "\"{text}\" has the variable ${{{name}}}, which there is not; {hint}"
+                            "\"{text}\" has the variable ${{{name}}}, which does not exist; {hint}"
                         ));
                     }
                     plain.push('x');
@@ -142,7 +142,7 @@ enum Part<'a> {
     Variable(&'a str),
 }
 
-/// A text without an end to its `${` is the last part.
+/// Splits a text at its variables. A `${` without an end belongs to the last part.
 fn parts(text: &str) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     let mut rest = text;
@@ -156,11 +156,11 @@ fn parts(text: &str) -> Vec<Part<'_>> {
     parts
 }
 
-/// A value as a part of a path or query: all but unreserved characters and `:` as `%XX` (RFC 3986 §2.3, §3.3), so that
-/// no value can end the part that it stands in.
+/// Encodes a value for a path or query: all characters except unreserved ones and `:` become `%XX` (RFC 3986 §2.3,
+/// §3.3), so that a value cannot change the structure of the URL.
 fn encode(value: &str) -> Result<String, String> {
     if value.is_empty() || value.bytes().all(|byte| byte == b'.') {
-        return Err(format!("is \"{value}\", which would name another path"));
+        return Err(format!("is \"{value}\", which would change the path"));
     }
     let put = |byte: u8| {
         let is_plain = byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte);
@@ -217,7 +217,7 @@ mod tests {
             let odd = Variables { uuid: Some(value.to_owned()), ..Variables::default() };
             assert_eq!(
                 template.expand(&odd).unwrap_err(),
-                format!("${{uuid}} is \"{value}\", which would name another path")
+                format!("${{uuid}} is \"{value}\", which would change the path")
             );
             assert_eq!(template.fill(&odd), template);
         }

@@ -1,4 +1,4 @@
-//! Texts of the node and the OS.
+//! Texts for the node and the OS.
 
 use super::{Form, Value, pattern, values};
 use crate::Secret;
@@ -8,13 +8,13 @@ values! {
     Text(String) = "text", Form::Text, |text| Ok(text.to_owned()), |text| size(text);
     /// An argument of a program.
     Argument(String) = "text", Form::Text, argument, Clone::clone;
-    /// A private key of ssh.
+    /// An ssh private key.
     PrivateKey(Secret, secret) = "private key", Form::Text, |text| Ok(Secret::new(text)), ToString::to_string;
     /// The keys of ssh servers, sshd(8).
     KnownHosts(String) = "lines of known_hosts", Form::Text, |text| Ok(text.to_owned()), |text| size(text);
 }
 
-/// A name of a kernel module, or several with commas.
+/// The name of a kernel module, or several separated by commas.
 pub struct ModuleName;
 
 impl Value for ModuleName {
@@ -35,14 +35,14 @@ impl Value for ModuleName {
     }
 }
 
-/// A text may be long and have many lines: how much it is shows that it has arrived.
+/// Shows a text, which may be long, by its size.
 pub(crate) fn size(text: &str) -> String {
     format!("{} bytes", text.len())
 }
 
 pub(super) fn argument(text: &str) -> Result<String, String> {
     if text.chars().any(char::is_control) || text.is_empty() {
-        return Err(format!("{text:?} is empty or has a control character"));
+        return Err(format!("{text:?} is empty or contains a control character"));
     }
     Ok(text.to_owned())
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::{own_values, pattern};
 
-/// An `http://` or `https://` URL with a host. The rest is the server's business.
+/// An `http://` or `https://` URL with a host. The rest is not checked: the server interprets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
     text: String,
@@ -13,18 +13,18 @@ pub struct Url {
 }
 
 impl Url {
-    /// As it was written, but for blanks, which are `%20`.
+    /// The URL as written, with spaces encoded as `%20`.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// What is to be said of it: a server knows no URL with blanks.
+    /// A note if the URL was written with spaces, which a request cannot contain.
     pub fn note(&self) -> Option<String> {
-        self.had_blanks.then(|| format!("The URL was written with blanks; it is fetched as {self}."))
+        self.had_blanks.then(|| format!("The URL contains spaces; it is fetched as {self}."))
     }
 }
 
-/// Host and port parts are checked by hand: the guest's HTTP library does the rest when it connects.
+/// Only host and port are checked here. The HTTP library checks the rest when it connects.
 impl FromStr for Url {
     type Err = String;
 
@@ -42,12 +42,12 @@ impl FromStr for Url {
         let is_odd = |c: &char| c.is_control() || c.is_whitespace() && (*c != ' ' || authority.contains(' '));
         if let Some(odd) = text.chars().find(is_odd) {
             return Err(format!(
-                "\"{}\" has the character {odd:?}, which a URL cannot have",
+                "\"{}\" has the character {odd:?}, which is not allowed in a URL",
                 text.escape_debug()
             ));
         }
         if authority.contains('@') {
-            return Err("a URL with a user name or password is refused: everybody can read the command line"
+            return Err("a URL with a user name or password is refused: all users can read the command line"
                 .to_owned());
         }
         let (host, port) = match authority.strip_prefix('[').and_then(|v6| v6.split_once(']')) {
@@ -67,11 +67,11 @@ impl FromStr for Url {
         }
         match port {
             Some("") if !authority.ends_with(':') => {}
-            // A parser of numbers takes a sign.
+            // `parse` would accept a plus sign.
             Some(port) if !port.starts_with('+') && port.parse::<u16>().is_ok_and(|number| number > 0) => {}
             _ => return Err(format!("\"{text}\" has no port number from 1 to 65535 after the host's colon")),
         }
-        // Schemes have no case (RFC 3986 §3.1), and everything that looks for one expects it in small letters.
+        // Schemes are case-insensitive (RFC 3986 §3.1). All later code expects lower case.
         Ok(Url { text: format!("{scheme}://{}", rest.replace(' ', "%20")), had_blanks: rest.contains(' ') })
     }
 }
@@ -82,7 +82,7 @@ impl fmt::Display for Url {
     }
 }
 
-/// The start of a URL; the end of its authority is added.
+/// The pattern for the start of a URL. The argument is the pattern for the rest.
 macro_rules! url_pattern {
     ($authority_end:literal) => {
         concat!(

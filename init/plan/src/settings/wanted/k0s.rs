@@ -2,22 +2,22 @@
 
 use crate::{Document, Secret, Sourced, k0s::Role};
 
-/// k0s of the image.
+/// Settings of k0s.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct K0sSettings {
-    /// What the node is; `None` is no k0s.
+    /// The role of the node. `None`: no k0s.
     pub role: Sourced<Option<Role>>,
-    /// Its program; else the first of the usual places.
+    /// The path of k0s. `None`: the first of the usual paths that exists.
     pub program: Option<Sourced<String>>,
-    /// Its further arguments.
+    /// Additional arguments.
     pub args: Vec<Sourced<String>>,
     /// k0s.yaml.
     pub config: Option<Sourced<Document>>,
     /// The join token.
     pub token: Option<Sourced<Secret>>,
-    /// Where it keeps its state.
+    /// The directory for its state.
     pub data_dir: Sourced<String>,
-    /// The folder of the image that has bundles of container images.
+    /// The directory in the image with bundles of container images.
     pub images: Option<Sourced<String>>,
 }
 

@@ -3,22 +3,22 @@
 use crate::settings::value::ApiServer;
 use crate::{Document, Secret, Sourced, k3s::Role};
 
-/// k3s of the image.
+/// Settings of k3s.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct K3sSettings {
-    /// What the node is; `None` is no k3s.
+    /// The role of the node. `None`: no k3s.
     pub role: Sourced<Option<Role>>,
-    /// Its program; else the first of the usual places.
+    /// The path of k3s. `None`: the first of the usual paths that exists.
     pub program: Option<Sourced<String>>,
-    /// Its further arguments.
+    /// Additional arguments.
     pub args: Vec<Sourced<String>>,
-    /// Its configuration, beside what the other settings say.
+    /// Its configuration, in addition to the other settings.
     pub config: Option<Sourced<Document>>,
     /// The server to join.
     pub server: Option<Sourced<ApiServer>>,
     /// The cluster's token.
     pub token: Option<Sourced<Secret>>,
-    /// The folder of the image that has bundles of container images.
+    /// The directory in the image with bundles of container images.
     pub images: Option<Sourced<String>>,
 }
 

@@ -5,24 +5,24 @@ use std::net::IpAddr;
 use crate::settings::value::{ApiServer, CaBundle, Label, Taint};
 use crate::{Document, Secret, Sourced};
 
-/// A kubelet of the image.
+/// Settings of the kubelet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KubeletSettings {
     /// Whether it is started.
     pub enabled: Sourced<bool>,
-    /// Its program.
+    /// The path of the kubelet.
     pub program: Sourced<String>,
-    /// Its further arguments.
+    /// Additional arguments.
     pub args: Vec<Sourced<String>>,
     /// The API server.
     pub server: Option<Sourced<ApiServer>>,
     /// The cluster's CA.
     pub ca: Option<Sourced<CaBundle>>,
-    /// What it asks for its certificate with.
+    /// The bootstrap token for its certificate request.
     pub token: Option<Sourced<Secret>>,
     /// Server, CA and token in one file.
     pub kubeconfig: Option<Sourced<Secret>>,
-    /// Its configuration, instead of ours.
+    /// Its configuration. It replaces Dayfly's.
     pub config: Option<Sourced<Document>>,
     /// The node's labels.
     pub labels: Vec<Sourced<Label>>,

@@ -1,4 +1,4 @@
-//! What is wanted: the settings themselves.
+//! The settings and their defaults.
 
 mod k0s;
 mod k3s;
@@ -22,42 +22,42 @@ use super::value::{DeviceRef, Emergency, HostName, ImageSource, Sha256, Size, Tr
 use crate::layout::{self, Layout};
 use crate::{HostKeys, NetworkKeeper, Phase, Sourced, Stage};
 
-/// What is wanted.
+/// All settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The OS image.
     pub image: Option<Sourced<ImageSource>>,
     /// Its SHA-256.
     pub image_sha256: Option<Sourced<Sha256>>,
-    /// For resolving, connecting and TLS, in sum.
+    /// Limit for name resolution, connection and TLS handshake together.
     pub image_connect: Sourced<Duration>,
-    /// The longest silence of the server.
+    /// Longest time without data from the server.
     pub image_stall: Sourced<Duration>,
-    /// The least rate of a transfer, in bytes a second.
+    /// Minimum rate of a transfer, in bytes per second.
     pub image_min_rate: Sourced<u64>,
-    /// `rd.live.dir`/`rd.live.squashimg`: where the image is on a disk.
+    /// `rd.live.dir`: the directory of the image on a disk.
     pub live_dir: Sourced<String>,
-    /// The image's file name there.
+    /// `rd.live.squashimg`: the image's file name.
     pub live_file: Sourced<String>,
-    /// How long network and image are tried again before the boot has failed.
+    /// How long network and image are retried before the boot fails.
     pub retry: Sourced<Duration>,
-    /// How long a disk is waited for.
+    /// How long to wait for a disk.
     pub device_wait: Sourced<Duration>,
-    /// The disk with the settings file; `None` where none is looked for.
+    /// The disk with the settings file. `None`: no search.
     pub config_device: Sourced<Option<DeviceRef>>,
-    /// How long it is waited for where somebody asked for it.
+    /// How long to wait for that disk if the settings name it.
     pub config_wait: Sourced<Duration>,
-    /// How far it is trusted.
+    /// The trust in that disk.
     pub config_trust: Sourced<Trust>,
     /// The settings file on a server.
     pub settings_url: Option<Sourced<UrlTemplate>>,
-    /// How long that is tried, in all.
+    /// The limit for all attempts to fetch it.
     pub settings_wait: Sourced<Duration>,
     /// Whether the boot fails without it.
     pub settings_required: Sourced<bool>,
-    /// How far it is trusted where it comes over plain http.
+    /// The trust in it if it comes over plain http.
     pub settings_trust: Sourced<Trust>,
-    /// `ip=` words in order.
+    /// `ip=` parameters in order.
     pub ip: Vec<Sourced<IpArg>>,
     /// The interface that the firmware booted from.
     pub bootif: Option<Sourced<Mac>>,
@@ -65,19 +65,19 @@ pub struct Settings {
     pub dns: Vec<Sourced<IpAddr>>,
     /// The network is wanted even if the image is local.
     pub network_wanted: Sourced<bool>,
-    /// Who keeps the address when the OS runs.
+    /// The service that keeps the address in the OS.
     pub network_handover: Sourced<NetworkKeeper>,
     /// Modules that are never loaded.
     pub modules_blacklist: Vec<Sourced<String>>,
-    /// Modules that are loaded whatever the buses show.
+    /// Modules that are always loaded.
     pub modules_load: Vec<Sourced<String>>,
-    /// The disk that keeps the state.
+    /// The disk for persistent state.
     pub state_device: Sourced<DeviceRef>,
-    /// Whether a blank disk becomes the state disk where there is none.
+    /// Whether a blank disk becomes the state disk if there is none.
     pub state_create: Sourced<bool>,
-    /// Which one.
+    /// The blank disk to use.
     pub state_disk: Option<Sourced<DeviceRef>>,
-    /// With which file system.
+    /// The file system to create.
     pub state_fstype: Sourced<String>,
     /// Scripts from Git repositories, by name.
     pub scripts: BTreeMap<String, Script>,
@@ -91,7 +91,7 @@ pub struct Settings {
     pub node: NodeSettings,
     /// Modules of the image that are loaded for the OS.
     pub os_modules: Vec<Sourced<String>>,
-    /// What becomes of the ssh host keys.
+    /// What Dayfly does with the ssh host keys.
     pub host_keys: Sourced<HostKeys>,
     /// The kubelet.
     pub kubelet: KubeletSettings,
@@ -103,17 +103,17 @@ pub struct Settings {
     pub init: Option<Sourced<String>>,
     /// A shell on failure.
     pub shell: Sourced<bool>,
-    /// What follows a failure.
+    /// The action after a failure.
     pub emergency: Option<Sourced<Emergency>>,
-    /// `panic=`: seconds until the reboot after a failure; 0 waits for ever, below 0 does not wait.
+    /// `panic=`: seconds until the reboot after a failure. 0 waits forever, a negative number does not wait.
     pub panic: Option<Sourced<i64>>,
     /// Stop for a shell before this phase.
     pub break_before: Option<Sourced<Phase>>,
     /// Where boot.json is sent.
     pub report: Option<Sourced<Url>>,
-    /// How long that may take.
+    /// The time limit for sending it.
     pub report_wait: Sourced<Duration>,
-    /// Log everything to the console.
+    /// Whether all details are logged to the console.
     pub debug: Sourced<bool>,
 }
 
@@ -171,8 +171,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Whether the network is wanted for something else than the image. A report that is asked for only by what comes
-    /// over the network, or with the image, has to take what is there.
+    /// Whether something other than the image needs the network. A report URL that comes from the network or the image
+    /// does not count: it can only use a network that is already up.
     pub fn needs_network(&self) -> bool {
         self.network_wanted.value
             || self.settings_url.is_some()

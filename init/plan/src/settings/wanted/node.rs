@@ -1,46 +1,46 @@
-//! The node's own things: files, users, sysctls, units.
+//! Settings of the node's files, users, sysctls and units.
 
 use std::collections::BTreeMap;
 
 use crate::{Content, FilePlan, OwnerName, Secret, Sourced, SysctlPlan, UnitPlan, UserPlan};
 
-/// What the settings say of one file.
+/// Settings of one file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FileSettings {
-    /// What is in it.
+    /// Its content.
     pub content: Option<Sourced<Content>>,
     /// Its mode.
     pub mode: Option<Sourced<u32>>,
-    /// Whose it is.
+    /// Its owner.
     pub owner: Option<Sourced<OwnerName>>,
 }
 
-/// What the settings say of one user.
+/// Settings of one user.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserSettings {
-    /// Who may log in as it.
+    /// The ssh keys that may log in as this user.
     pub authorized_keys: Vec<Sourced<String>>,
     /// The hash of its password.
     pub password_hash: Option<Sourced<Secret>>,
 }
 
-/// What the settings say of one unit.
+/// Settings of one unit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnitSettings {
-    /// What is in it.
+    /// Its content.
     pub content: Option<Sourced<String>>,
-    /// Whether it is started.
+    /// Whether it starts at boot.
     pub enable: Option<Sourced<bool>>,
 }
 
-/// All of them, by path or name.
+/// All of these settings, by path or name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NodeSettings {
     /// Files by path.
     pub files: BTreeMap<String, FileSettings>,
     /// Users by name.
     pub users: BTreeMap<String, UserSettings>,
-    /// Kernel parameters by name.
+    /// Sysctls by name.
     pub sysctls: BTreeMap<String, Sourced<String>>,
     /// Units by name.
     pub units: BTreeMap<String, UnitSettings>,
@@ -62,7 +62,7 @@ impl NodeSettings {
         self.users.iter().map(plan).collect()
     }
 
-    /// The kernel parameters.
+    /// The sysctls.
     pub fn sysctls(&self) -> Vec<SysctlPlan> {
         let plan = |(name, value): (&String, &Sourced<String>)| SysctlPlan {
             name: name.clone(),

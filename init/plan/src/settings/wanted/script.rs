@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use crate::{Secret, Sourced};
 
-/// One of them.
+/// Settings of one script.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Script {
     /// The repository.
     pub git: Option<Sourced<String>>,
-    /// The branch; the repository's own choice where there is none.
+    /// The branch. `None`: the repository's default branch.
     pub branch: Option<Sourced<String>>,
-    /// The program in it; `run.sh`.
+    /// The program in the repository. Default: `run.sh`.
     pub program: Option<Sourced<String>>,
-    /// Between two pulls; 300 s.
+    /// Time between two pulls. Default: 300 s.
     pub interval: Option<Sourced<Duration>>,
     /// A private key for ssh.
     pub ssh_key: Option<Sourced<Secret>>,
