@@ -198,7 +198,7 @@ fn each_failure_says_what_went_wrong() {
     );
     let state = format!("{good} rd.timeout=3 dayfly.state.device=LABEL=state");
     fails_with(&state, "devices.not-found", "it did not appear within 3 s", |_| {});
-    fails_with("root=/dev/vdb", "image.format", "it is nothing but zeros where it should begin", |state| {
+    fails_with("root=/dev/vdb", "image.format", "it is only zeros at its start", |state| {
         state.disks.insert(PathBuf::from("/dev/vdb"), vec![0; 4096]);
         state.put(Path::new("/dev/vdb"), Node::Block);
     });

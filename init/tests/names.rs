@@ -47,14 +47,18 @@ fn a_name_of_the_network_is_one_that_a_node_can_have() {
         (
             "Worker_7",
             "worker-7",
-            "host name \"Worker_7\" holds \"_\", which no Node's name has: worker-7 is used",
+            "host name \"Worker_7\" contains \"_\", which is not allowed in a Node's name: worker-7 is used",
         ),
-        ("localhost", by_mac, "host name \"localhost\" is what a machine without a name is called, ignored"),
+        (
+            "localhost",
+            by_mac,
+            "host name \"localhost\" is the placeholder for a machine without a name, ignored",
+        ),
         ("localhost.localdomain", by_mac, "without a name is called, ignored"),
         ("(none)", by_mac, "without a name is called, ignored"),
         ("10.0.2.15", by_mac, "host name \"10.0.2.15\" is an address, ignored"),
         ("no name", by_mac, "host name \"no name\" holds ' '"),
-        (&long, "rack-7", "bytes, and a Node's name 63 at most: rack-7 is used"),
+        (&long, "rack-7", "bytes, but a Node's name has at most 63: rack-7 is used"),
         ("WORKER7.Example.org", "worker7.example.org", "worker7.example.org"),
     ] {
         let machine = boots(Way::Initramfs, IMAGE, |state| state.dhcp_name = given.to_owned());
@@ -66,7 +70,11 @@ fn a_name_of_the_network_is_one_that_a_node_can_have() {
 fn a_name_in_ip_is_taken_likewise_and_the_plan_says_so() {
     for (given, name, words) in [
         ("Worker_7", "worker-7", "Node's name has: worker-7 is used."),
-        ("localhost", "node-525400123402", "is what a machine without a name is called; it is not used."),
+        (
+            "localhost",
+            "node-525400123402",
+            "is the placeholder for a machine without a name; it is not used.",
+        ),
     ] {
         let ip = format!("ip=10.0.2.50::10.0.2.2:24:{given}:eth0:none");
         let machine = boots(Way::Initramfs, &format!("root=live:http://10.0.2.2/os.squashfs {ip}"), |_| {});

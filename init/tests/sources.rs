@@ -301,7 +301,7 @@ fn the_settings_url_is_tried_for_its_time() {
     fails(&cmdline, "config.file", "it has more than 1048576 bytes", page(&vec![b'#'; 2 << 20]));
     fails(&cmdline, "config.file", "has no version", page(b"<html>"[..0].as_ref()));
     let no_serial = format!("{IMAGE} dayfly.settings.url=http://10.0.2.2/${{serial}}");
-    fails(&no_serial, "config.url", "this machine has nothing for ${serial}", |_| {});
+    fails(&no_serial, "config.url", "this machine has no value for ${serial}", |_| {});
 
     let optional = format!("{cmdline} dayfly.settings.required=no");
     let (_, report) = boots(&optional, |state| state.fault = Some(lost(99)));

@@ -141,7 +141,7 @@ fn what_is_not_blank_is_not_touched() {
         ),
         (
             "",
-            "vdb cannot be read at byte 1048576, so what is there is not known: read_at /dev/vdb 1048576: Input/output error",
+            "vdb cannot be read at byte 1048576, so its contents are unknown: read_at /dev/vdb 1048576: Input/output error",
             Box::new(|state| {
                 state.attach_disk("vdb", blank());
                 state.fault =
@@ -150,7 +150,7 @@ fn what_is_not_blank_is_not_touched() {
         ),
         (
             "",
-            "vdb ends at byte 33554432, before the size that it has by its own account",
+            "vdb ends at byte 33554432, before its reported size",
             Box::new(|state| {
                 state.attach_disk("vdb", vec![0; 32 << 20]);
                 state.put_sys("vdb", "size", "131072");

@@ -1,19 +1,19 @@
-//! Users and groups of an OS as its files have them: passwd(5), group(5), shadow(5).
+//! Users and groups of an OS, from its files: passwd(5), group(5), shadow(5).
 
 /// A user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// The name to log in with.
+    /// The login name.
     pub name: String,
     /// The number.
     pub uid: u32,
     /// The group's number.
     pub gid: u32,
-    /// The home folder.
+    /// The home directory.
     pub home: String,
 }
 
-/// The user of this name, or of this number where no user has it as a name. Lines that are none are passed over.
+/// The user with this name. If there is none, the user with this number. Invalid lines are ignored.
 pub fn user(passwd: &str, wanted: &str) -> Option<User> {
     let users = || passwd.lines().filter_map(read_user);
     let number = wanted.parse::<u32>().ok();
@@ -30,7 +30,7 @@ fn read_user(line: &str) -> Option<User> {
     Some(User { name: name.to_owned(), uid, gid, home: home.to_owned() }).filter(|_| !name.is_empty())
 }
 
-/// The number of the group of this name.
+/// The number of the group with this name.
 pub fn group(groups: &str, wanted: &str) -> Option<u32> {
     groups.lines().find_map(|line| {
         let mut fields = line.split(':');
@@ -39,7 +39,7 @@ pub fn group(groups: &str, wanted: &str) -> Option<u32> {
     })
 }
 
-/// shadow(5) with another password hash for a user. A user without a line gets one, in which no date limits anything.
+/// shadow(5) with a new password hash for a user. A user without a line gets one, without any date limits.
 pub fn with_password(shadow: &str, name: &str, hash: &str) -> String {
     let mut found = false;
     let mut text: String = shadow
@@ -59,7 +59,7 @@ pub fn with_password(shadow: &str, name: &str, hash: &str) -> String {
     text
 }
 
-/// passwd(5) with a user's password in shadow(5); `None` where it is there already.
+/// passwd(5) with a user's password moved to shadow(5). `None` if it is there already.
 pub fn with_shadow(passwd: &str, name: &str) -> Option<String> {
     let mut changed = false;
     let text = passwd

@@ -1,11 +1,12 @@
-//! Whether a disk is blank: nothing that anybody may still want lies on it, as far as a bounded look can tell.
+//! Checks whether a disk is blank, so that it can be formatted without loss of data, as far as a limited number of
+//! reads can tell.
 //!
-//! A disk is read where every kind of file system, partition table, volume manager and RAID keeps its superblocks and their
-//! copies ([`places`]), and at samples all over it. One byte that is not zero, or one that cannot be read, and it is not
-//! blank. What is recognized there only gives the refusal its words: the decision does not depend on it.
+//! The check reads all locations where file systems, partition tables, volume managers and RAIDs store superblocks and
+//! their copies ([`places`]), and samples of the whole disk. If one byte is not zero or cannot be read, the disk is not
+//! blank. Recognized signatures only make the message more precise; the decision does not depend on them.
 //!
-//! What a look at samples can miss: data without any structure that is known, in less than the distance of two samples, on
-//! a disk whose beginning, end and copies of superblocks are all zero.
+//! Samples can miss data without any known structure that is shorter than the distance of two samples, on a disk whose
+//! beginning, end and copies of superblocks are all zero.
 
 mod places;
 mod remains;
@@ -14,51 +15,51 @@ use std::fmt;
 
 pub use places::{Place, places};
 
-/// The most that is read of a disk, in bytes; see the test of the places.
+/// Limit for the bytes read from a disk. A test checks it for [`places`].
 pub const MOST_BYTES: u64 = 64 << 20;
-/// The most reads.
+/// Limit for the number of reads.
 pub const MOST_READS: usize = 1600;
 
-/// Why a disk is not blank, or not known to be.
+/// Why a disk is not blank, or why that is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotBlank<E> {
-    /// It was not read there.
+    /// A read failed.
     Unreadable {
         /// Where.
         offset: u64,
         /// Why.
         error: E,
     },
-    /// It has less than it says.
+    /// The disk is shorter than its size says.
     Short {
-        /// Where it ended.
+        /// The offset of its end.
         offset: u64,
     },
-    /// Something that is known.
+    /// A known signature.
     Holds {
         /// Where.
         offset: u64,
-        /// What, with an article; a label, where it has one.
+        /// What it is, with an article, and its label if there is one.
         what: String,
     },
     /// Bytes that are not zero.
     Data {
-        /// Where the first of them is.
+        /// The offset of the first one.
         offset: u64,
-        /// It, and up to seven after it.
+        /// This byte, and up to seven after it.
         bytes: Vec<u8>,
     },
 }
 
 impl<E: fmt::Display> fmt::Display for NotBlank<E> {
-    /// Follows the disk's name in a sentence.
+    /// The rest of a sentence after the name of the disk.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable { offset, error } => {
-                write!(f, "cannot be read at byte {offset}, so what is there is not known: {error}")
+                write!(f, "cannot be read at byte {offset}, so its contents are unknown: {error}")
             }
             Self::Short { offset } => {
-                write!(f, "ends at byte {offset}, before the size that it has by its own account")
+                write!(f, "ends at byte {offset}, before its reported size")
             }
             Self::Holds { offset, what } => write!(f, "has {what} on it, at byte {offset}"),
             Self::Data { offset, bytes } => {
@@ -69,8 +70,8 @@ impl<E: fmt::Display> fmt::Display for NotBlank<E> {
     }
 }
 
-/// Looks at a disk of `len` bytes. `read` gives so many bytes at an offset, fewer only at the disk's end; `seed` is where
-/// some of the samples come from, and should be another one each time.
+/// Checks a disk of `len` bytes. `read` returns the requested number of bytes at an offset, or fewer at the end of the
+/// disk. `seed` selects the random samples and should differ for each call.
 pub fn check<E>(
     len: u64,
     seed: u64,
@@ -89,7 +90,7 @@ pub fn check<E>(
     Ok(())
 }
 
-/// What speaks against a disk of `len` bytes by the bytes that it has at an offset.
+/// Checks the bytes at an offset of a disk of `len` bytes. Returns why the disk is not blank.
 pub fn judge<E>(len: u64, offset: u64, bytes: &[u8]) -> Option<NotBlank<E>> {
     let first = bytes.iter().position(|byte| *byte != 0)?;
     if let Some(found) = remains::find(len, offset, bytes) {

@@ -1,19 +1,19 @@
 //! The kernel command line, split as the kernel splits it.
 //!
-//! Source: `next_arg()` in the kernel's `lib/cmdline.c` and `parse_args()` in `kernel/params.c`. Two things differ on
-//! purpose: only ASCII white space separates words (the kernel also takes the byte 0xA0, which would cut UTF-8 letters
-//! in two), and words without any text (`""`) are left out.
+//! Source: `next_arg()` in the kernel's `lib/cmdline.c` and `parse_args()` in `kernel/params.c`. There are two intended
+//! differences. Only ASCII white space separates words (the kernel also accepts the byte 0xA0, which would cut UTF-8
+//! characters). Words without any text (`""`) are left out.
 
 /// One word of the command line before `--`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
-    /// What stands before the first `=`, spelt as given; compare it with [`same_key`].
+    /// The text before the first `=`, as written. Compare it with [`same_key`].
     pub key: String,
-    /// What stands after the first `=`, without quotes; `None` when there is no `=`, `Some("")` for `key=`.
+    /// The text after the first `=`, without quotes; `None` when there is no `=`, `Some("")` for `key=`.
     pub value: Option<String>,
 }
 
-/// A parsed command line: every word in order, repeated keys kept.
+/// A parsed command line: every word in order, including repeated keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cmdline {
     words: Vec<Word>,
@@ -56,10 +56,10 @@ impl Cmdline {
         &self.words
     }
 
-    /// What init gets as its arguments, as far as the line alone tells (`init/main.c`): words that inits know, unless `init=`
-    /// or `rdinit=` comes after them, then the words after `--`. The kernel hands over every other word without a value and
-    /// without a dot too that none of its parts takes; which these are is known to the kernel that runs, and
-    /// [`arguments`] reads what it did.
+    /// The arguments of init, as far as the command line determines them (`init/main.c`): words that inits know, unless
+    /// `init=` or `rdinit=` comes after them, then the words after `--`. The kernel also passes every other word
+    /// without a value and without a dot that no part of the kernel uses. Only the running kernel knows which these
+    /// are; [`arguments`] reads the result.
     pub fn handed_to_init(&self) -> Vec<String> {
         let mut args: Vec<String> = Vec::new();
         for word in &self.words {
@@ -73,27 +73,27 @@ impl Cmdline {
         args
     }
 
-    /// The last word with this key: for a key that holds one value, the one that counts.
+    /// The last word with this key. It is the effective one for a key with one value.
     pub fn last(&self, key: &str) -> Option<&Word> {
         self.words.iter().rev().find(|word| same_key(&word.key, key))
     }
 }
 
-/// Whether two keys are the same to the kernel: `-` and `_` are equal (`parameq()` in `kernel/params.c`), case counts.
+/// Whether the kernel treats two keys as equal: `-` and `_` are equal (`parameq()` in `kernel/params.c`), case matters.
 pub fn same_key(a: &str, b: &str) -> bool {
     let fold = |byte: u8| if byte == b'-' { b'_' } else { byte };
     a.len() == b.len() && a.bytes().zip(b.bytes()).all(|(a, b)| fold(a) == fold(b))
 }
 
-/// Runlevels and modes of sysvinit's init(8), busybox's and systemd(1), which no part of the kernel takes.
+/// Runlevels and modes of sysvinit's init(8), busybox's init and systemd(1) that no part of the kernel uses.
 fn is_for_init(word: &str) -> bool {
     let is_option = word.starts_with('-') && !word.contains('.');
     let is_level = matches!(word.as_bytes(), [b'0'..=b'9' | b's' | b'S']);
     is_option || is_level || ["single", "emergency", "rescue", "auto"].contains(&word)
 }
 
-/// The arguments of a process but for its name, as `/proc/PID/cmdline` has them (proc_pid_cmdline(5)). Of process 1 they are
-/// what the kernel handed to init.
+/// The arguments of a process without its name, from `/proc/PID/cmdline` (proc_pid_cmdline(5)). For process 1, these
+/// are the arguments that the kernel passed to init.
 pub fn arguments(bytes: &[u8]) -> Vec<String> {
     let ended = bytes.strip_suffix(b"\0").unwrap_or(bytes);
     ended.split(|byte| *byte == 0).skip(1).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
@@ -119,7 +119,7 @@ fn next_word(text: &str) -> (Word, &str) {
             break;
         }
         match c {
-            // The kernel keeps the place of `=` in a number where 0 means "none yet": a leading `=` is part of the key.
+            // The kernel stores the offset of `=`, and 0 means "none yet". So a leading `=` is part of the key.
             '=' if equals.is_none() && at > 0 => equals = Some(at),
             '"' => in_quote = !in_quote,
             _ => {}

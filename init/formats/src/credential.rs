@@ -1,23 +1,24 @@
-//! Credentials in systemd's sense: named values that the firmware hands in, as SMBIOS OEM strings (smbios-type-11(7)) or
-//! through QEMU's fw_cfg, under the rules for names and sizes of systemd.exec(5).
+//! Credentials in systemd's sense: named values from the firmware, as SMBIOS OEM strings (smbios-type-11(7)) or through
+//! QEMU's fw_cfg. Names and sizes follow systemd.exec(5).
 
 use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// The most that one credential may hold, and all of them together, bytes (systemd.exec(5)).
+/// Limit in bytes for one credential, and for all together (systemd.exec(5)).
 pub const SIZE_MAX: usize = 1 << 20;
 
-/// Where fw_cfg's credentials are below `/sys/firmware/qemu_fw_cfg/by_name`: a folder for each name, with the value in `raw`.
+/// The directory of fw_cfg's credentials below `/sys/firmware/qemu_fw_cfg/by_name`. It has a directory for each name,
+/// with the value in `raw`.
 pub const FW_CFG_FOLDER: &str = "opt/io.systemd.credentials";
 
-/// One credential. Its value may be a secret: `Debug` shows only how long it is.
+/// One credential. Its value may be a secret: `Debug` shows only its length.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
-    /// Its name, which [`check_name`] has passed.
+    /// Its name, checked by [`check_name`].
     pub name: String,
-    /// Its value, byte for byte.
+    /// Its value, unchanged.
     pub value: Vec<u8>,
 }
 
@@ -27,13 +28,13 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// Why something that was meant to be a credential is none. It never has a part of the value in it, nor a name that is
-/// not one: that may be a value in the wrong place.
+/// Why a credential is invalid. The error never contains a part of the value, nor an invalid name, because that may be
+/// a misplaced value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialError {
     /// There is no `=` between name and value.
     NoValue,
-    /// The name is not one that systemd takes.
+    /// systemd does not accept the name.
     Name(&'static str),
     /// The value of the credential with this name is not Base64.
     Base64(String),
@@ -57,7 +58,7 @@ impl fmt::Display for CredentialError {
 impl std::error::Error for CredentialError {}
 
 impl Credential {
-    /// A credential from its parts, as fw_cfg has them.
+    /// A credential from its parts, as in fw_cfg.
     pub fn new(name: &str, value: Vec<u8>) -> Result<Self, CredentialError> {
         check_name(name)?;
         if value.len() > SIZE_MAX {
@@ -88,21 +89,21 @@ fn assignment(text: &[u8]) -> Result<(&str, &[u8]), CredentialError> {
     Ok((name, value.get(1..).unwrap_or_default()))
 }
 
-/// systemd passes over white space in Base64.
+/// systemd ignores white space in Base64.
 fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let text: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
     STANDARD.decode(text).ok()
 }
 
-/// Whether systemd takes a credential of this name: a file's name and a file descriptor's name at once, 1 to 255
-/// printable ASCII characters without `/` and `:`.
+/// Whether systemd accepts this name for a credential: it must be valid as a file name and as a file descriptor name, 1
+/// to 255 printable ASCII characters without `/` and `:`.
 pub fn check_name(name: &str) -> Result<(), CredentialError> {
     let wrong = if name.is_empty() {
         "is empty"
     } else if name.len() > 255 {
         "has more than 255 characters"
     } else if name == "." || name == ".." {
-        "is that of a folder"
+        "is that of a directory"
     } else if name.bytes().any(|byte| !(b' '..=b'~').contains(&byte)) {
         "has a character that is not printable ASCII"
     } else if name.contains(['/', ':']) {
@@ -160,7 +161,7 @@ mod tests {
         let table: &[(&[u8], &str)] = &[
             (b"io.systemd.credential:tok3n", "the credential has no \"=\" between its name and its value"),
             (b"io.systemd.credential:=tok3n", "the credential's name is empty"),
-            (b"io.systemd.credential:..=tok3n", "the credential's name is that of a folder"),
+            (b"io.systemd.credential:..=tok3n", "the credential's name is that of a directory"),
             (b"io.systemd.credential:tok3n/a=", "the credential's name has a \"/\" or \":\" in it"),
             (b"io.systemd.credential:tok3n:a=", "the credential's name has a \"/\" or \":\" in it"),
             (

@@ -3,8 +3,8 @@
 //! Sources: RFC 2131 (protocol), RFC 2132 (options), RFC 3396 (long options), RFC 3397 (search list), RFC 3442 (classless
 //! routes), RFC 6842 (client identifier in replies).
 //!
-//! [`Message`] is the packet, [`Lease`] what an answer grants after everything in it has been checked, and
-//! [`client::Client`] the exchange on one interface. What goes around a payload is [`crate::udp4`]'s.
+//! [`Message`] is the packet, [`Lease`] is the checked content of an answer, and [`client::Client`] is the exchange on
+//! one interface. [`crate::udp4`] handles the headers around a payload.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 pub mod client;

@@ -1,17 +1,17 @@
-//! DNS as far as an address of a name needs it (RFC 1035, RFC 3596): a query, and what an answer says to it.
+//! The part of DNS that is needed to resolve a name to an address (RFC 1035, RFC 3596): queries and answers.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// The longest name in an answer, without the last dot (RFC 1035 §2.3.4).
+/// The longest name in an answer, without the final dot (RFC 1035 §2.3.4).
 const NAME_MAX: usize = 253;
-/// An answer over UDP without EDNS (RFC 1035 §2.3.4); some servers send more all the same.
+/// Limit for an answer over UDP. Without EDNS it should be smaller (RFC 1035 §2.3.4), but some servers send more.
 pub const UDP_MAX: usize = 4096;
-/// Aliases that are followed.
+/// Limit for followed aliases.
 const ALIASES: usize = 16;
 const HEADER: usize = 12;
 
-/// What is asked for.
+/// The requested record type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     /// A records.
@@ -29,27 +29,27 @@ impl Family {
     }
 }
 
-/// What a server says.
+/// The content of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
     /// The name has these addresses, at least one.
     Addresses(Vec<IpAddr>),
-    /// The name is there and has no address of this family.
+    /// The name exists but has no address of this family.
     Nothing,
-    /// There is no such name (NXDOMAIN).
+    /// The name does not exist (NXDOMAIN).
     NoName,
-    /// It does not say: SERVFAIL, REFUSED, FORMERR and the like, by their number.
+    /// The server did not answer the question: SERVFAIL, REFUSED, FORMERR and others, by their number.
     Refused(u8),
-    /// The whole answer does not fit; over TCP it does.
+    /// The answer is truncated. TCP gives the complete one.
     Cut,
 }
 
-/// What is wrong with a message.
+/// Why a message is unusable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Odd {
-    /// It ends in the middle, or points to where nothing is.
+    /// It is truncated, or a pointer is invalid.
     Broken,
-    /// It is no answer to this question.
+    /// It does not answer this question.
     Other,
 }
 
@@ -76,7 +76,7 @@ pub fn code_name(code: u8) -> String {
     }
 }
 
-/// A question for a name without its last dot; `None` where that is no name that can be asked for.
+/// A query for a name without its final dot. `None` if the name is invalid.
 pub fn query(id: u16, name: &str, family: Family) -> Option<Vec<u8>> {
     let mut message = Vec::with_capacity(HEADER + name.len() + 6);
     message.extend(id.to_be_bytes());
@@ -102,7 +102,7 @@ fn encode(name: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// What an answer to this question says.
+/// Reads the answer to this question.
 pub fn parse(message: &[u8], id: u16, name: &str, family: Family) -> Result<Said, Odd> {
     let half = |at: usize| Some(u16::from_be_bytes([*message.get(at)?, *message.get(at + 1)?]));
     let head = || Some((half(0)?, half(2)?, half(4)?, half(6)?));
@@ -115,7 +115,8 @@ pub fn parse(message: &[u8], id: u16, name: &str, family: Family) -> Result<Said
         return Err(Odd::Other);
     }
     let code = u8::try_from(flags & 15).unwrap_or_default();
-    // A server that cannot read a question need not repeat it (FORMERR, and others that refuse everybody).
+    // A server that cannot read a question need not repeat it (FORMERR, and other codes of servers that refuse all
+    // clients).
     if questions == 0 && !matches!(code, 0 | 3) {
         return Ok(Said::Refused(code));
     }
@@ -159,7 +160,7 @@ pub fn parse(message: &[u8], id: u16, name: &str, family: Family) -> Result<Said
         }
         at = data + length;
     }
-    // Aliases stand in any order; a ring of them ends here.
+    // Aliases can be in any order. The limit also ends a loop of them.
     let mut wanted = name.to_owned();
     for _ in 0..ALIASES {
         match aliases.iter().find(|(owner, _)| owner.eq_ignore_ascii_case(&wanted)) {
@@ -175,8 +176,8 @@ pub fn parse(message: &[u8], id: u16, name: &str, family: Family) -> Result<Said
     Ok(if found.is_empty() { Said::Nothing } else { Said::Addresses(found) })
 }
 
-/// A name at a place, which moves behind it. A pointer leads back to what stands before it (RFC 1035 §4.1.4), so that there
-/// is an end.
+/// Reads the name at an offset and moves the offset behind it. A pointer must lead to an earlier offset (RFC 1035
+/// §4.1.4), so the loop ends.
 fn read_name(message: &[u8], at: &mut usize) -> Result<String, Odd> {
     let mut name = Vec::new();
     let mut place = *at;
@@ -210,7 +211,7 @@ fn read_name(message: &[u8], at: &mut usize) -> Result<String, Odd> {
         }
     }
     *at = end.unwrap_or(place + 1);
-    // Whatever bytes a label has: it is compared, and a name with others is not the one that was asked for.
+    // The name is only compared. A name with other bytes cannot equal the requested one.
     Ok(String::from_utf8_lossy(&name).into_owned())
 }
 
@@ -227,7 +228,7 @@ mod tests {
         message[3] = 0x80 | code;
         message[7] = records.len() as u8;
         for (owner, kind, data) in records {
-            // The name that was asked for is a pointer, as servers write it.
+            // The requested name is a pointer, as servers write it.
             message.extend(if *owner == NAME { vec![0xc0, 12] } else { encode(owner).unwrap() });
             message.extend(kind.to_be_bytes());
             message.extend([0, 1, 0, 0, 0, 60]);

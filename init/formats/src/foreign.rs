@@ -1,67 +1,61 @@
-//! What people give in the place of an image: archives, compressed files, disks of virtual machines, pages of a server that
-//! knows no better. Each is known by its first bytes and comes with the command that makes an image of it.
+//! Files that users sometimes give instead of an image: archives, compressed files, virtual disks, web pages. Each is
+//! recognized by its first bytes and comes with the command that makes an image of it.
 //!
 //! Sources: the magic numbers of file(1), the formats' own specifications where they are public.
 
-/// Something that is no image.
+/// A file that is not an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Foreign {
     /// What it is, to end the sentence "it is …".
     pub name: &'static str,
-    /// What makes an image of it, or finds the image behind it.
+    /// How to make an image of it, or how to find the right file.
     pub help: &'static str,
 }
 
-/// A mark: where it stands, and its bytes.
+/// A signature: its offset and its bytes.
 type Mark = (usize, &'static [u8]);
 
-/// By mark. The first that fits wins, so that what may stand inside another comes after it.
+/// Formats by signature. The first match wins, so a format that can be inside another one comes after it.
 const MARKS: &[(Mark, Foreign)] = &[
-    (
-        (0, &[0x1f, 0x8b]),
-        is("a file compressed with gzip", "Unpack it where it is served: `gunzip IMAGE.gz`."),
-    ),
-    ((0, b"\xfd7zXZ\0"), is("a file compressed with xz", "Unpack it where it is served: `unxz IMAGE.xz`.")),
+    ((0, &[0x1f, 0x8b]), is("a file compressed with gzip", "Unpack it on the server: `gunzip IMAGE.gz`.")),
+    ((0, b"\xfd7zXZ\0"), is("a file compressed with xz", "Unpack it on the server: `unxz IMAGE.xz`.")),
     (
         (0, &[0x28, 0xb5, 0x2f, 0xfd]),
-        is("a file compressed with zstd", "Unpack it where it is served: `unzstd IMAGE.zst`."),
+        is("a file compressed with zstd", "Unpack it on the server: `unzstd IMAGE.zst`."),
     ),
-    ((0, b"BZh"), is("a file compressed with bzip2", "Unpack it where it is served: `bunzip2 IMAGE.bz2`.")),
+    ((0, b"BZh"), is("a file compressed with bzip2", "Unpack it on the server: `bunzip2 IMAGE.bz2`.")),
     (
         (0, &[0x04, 0x22, 0x4d, 0x18]),
-        is("a file compressed with lz4", "Unpack it where it is served: `unlz4 IMAGE.lz4`."),
+        is("a file compressed with lz4", "Unpack it on the server: `unlz4 IMAGE.lz4`."),
     ),
     (
         (0, &[0x02, 0x21, 0x4c, 0x18]),
         is(
             "a file compressed with lz4 (an initramfs, most likely)",
-            "Name the image of the OS here; an initramfs goes to the boot loader.",
+            "Give the image of the OS here; an initramfs goes to the boot loader.",
         ),
     ),
-    (
-        (0, b"\x5d\0\0"),
-        is("a file compressed with lzma", "Unpack it where it is served: `unlzma IMAGE.lzma`."),
-    ),
+    ((0, b"\x5d\0\0"), is("a file compressed with lzma", "Unpack it on the server: `unlzma IMAGE.lzma`.")),
     ((0, b"7z\xbc\xaf\x27\x1c"), is("a 7z archive", "Unpack it: `7z x IMAGE`.")),
     (
         (257, b"ustar"),
         is(
             "a tar archive",
-            "Make an image of it: `sqfstar os.squashfs -comp zstd <IMAGE.tar`, or `mkfs.erofs --tar=f os.erofs IMAGE.tar`. Of an archive that `docker save` made, export a container instead: `docker export`.",
+            "Make an image of it: `sqfstar os.squashfs -comp zstd <IMAGE.tar`, or `mkfs.erofs --tar=f os.erofs IMAGE.tar`. For an archive from `docker save`, export a container instead: `docker export`.",
         ),
     ),
     ((0, b"07070"), CPIO),
     ((0, &[0xc7, 0x71]), CPIO),
     (
         (0, b"!<arch>\n"),
-        is("a Debian package or another ar archive", "Install it into the tree that the image is made of."),
+        is("a Debian package or another ar archive", "Install it into the tree that the image is made from."),
     ),
     ((0, b"PK\x03\x04"), is("a zip archive", "Unpack it: `unzip IMAGE.zip`.")),
     (
         (0, b"QFI\xfb"),
         is(
             "a disk of QEMU (qcow2)",
-            "Convert it where it is served: `qemu-img convert -O raw IMAGE.qcow2 os.img`. Its root partition is found by itself.",
+            "Convert it on the server: `qemu-img convert -O raw IMAGE.qcow2 os.img`. Dayfly finds its root partition automatically.",
         ),
     ),
     ((0, b"KDMV"), VMDK),
@@ -70,35 +64,35 @@ const MARKS: &[(Mark, Foreign)] = &[
         (0, b"vhdxfile"),
         is(
             "a disk of Hyper-V (vhdx)",
-            "Convert it where it is served: `qemu-img convert -O raw IMAGE.vhdx os.img`.",
+            "Convert it on the server: `qemu-img convert -O raw IMAGE.vhdx os.img`.",
         ),
     ),
     (
         (0, b"conectix"),
         is(
             "a disk of Hyper-V (vhd)",
-            "Convert it where it is served: `qemu-img convert -f vpc -O raw IMAGE.vhd os.img`.",
+            "Convert it on the server: `qemu-img convert -f vpc -O raw IMAGE.vhd os.img`.",
         ),
     ),
     (
         (64, &[0x7f, 0x10, 0xda, 0xbe]),
         is(
             "a disk of VirtualBox (vdi)",
-            "Convert it where it is served: `qemu-img convert -O raw IMAGE.vdi os.img`.",
+            "Convert it on the server: `qemu-img convert -O raw IMAGE.vdi os.img`.",
         ),
     ),
     (
         (0, b"sqsh"),
         is(
-            "a squashfs of the other byte order, from before 2009",
-            "Make it again with today's mksquashfs: `unsquashfs IMAGE && mksquashfs squashfs-root os.squashfs -comp zstd`.",
+            "a big-endian squashfs from before 2009",
+            "Make it again with a current mksquashfs: `unsquashfs IMAGE && mksquashfs squashfs-root os.squashfs -comp zstd`.",
         ),
     ),
     (
         (0, b"hsqs"),
         is(
-            "a squashfs of a version that no kernel since 2009 reads",
-            "Make it again with today's mksquashfs.",
+            "a squashfs of a version that kernels since 2009 do not support",
+            "Make it again with a current mksquashfs.",
         ),
     ),
     (
@@ -107,14 +101,14 @@ const MARKS: &[(Mark, Foreign)] = &[
     ),
     (
         (0, b"version https://git-lfs"),
-        is("a pointer of Git LFS, not the file itself", "Fetch the file where it is served: `git lfs pull`."),
+        is("a Git LFS pointer, not the file itself", "Fetch the file on the server: `git lfs pull`."),
     ),
     (
         (0x202, b"HdrS"),
-        is("a Linux kernel", "The kernel goes to the boot loader; name the image of the OS here."),
+        is("a Linux kernel", "The kernel goes to the boot loader; give the image of the OS here."),
     ),
-    ((0, b"\x7fELF"), is("a program (ELF)", "Name the image of the OS here.")),
-    ((0, b"MZ"), is("a program for EFI or Windows", "Name the image of the OS here.")),
+    ((0, b"\x7fELF"), is("a program (ELF)", "Give the image of the OS here.")),
+    ((0, b"MZ"), is("a program for EFI or Windows", "Give the image of the OS here.")),
 ];
 
 const CPIO: Foreign = is(
@@ -123,14 +117,14 @@ const CPIO: Foreign = is(
 );
 const VMDK: Foreign = is(
     "a disk of VMware (vmdk)",
-    "Convert it where it is served: `qemu-img convert -O raw IMAGE.vmdk os.img`. Its root partition is found by itself.",
+    "Convert it on the server: `qemu-img convert -O raw IMAGE.vmdk os.img`. Dayfly finds its root partition automatically.",
 );
 
 const fn is(name: &'static str, help: &'static str) -> Foreign {
     Foreign { name, help }
 }
 
-/// Names what is no image, by its first bytes; [`super::superblock::PROBE_LEN`] of them are plenty.
+/// Recognizes a file that is not an image by its first bytes. [`super::superblock::PROBE_LEN`] of them are enough.
 pub fn recognize(head: &[u8]) -> Option<Foreign> {
     let has = |(at, bytes): &Mark| head.get(*at..).is_some_and(|rest| rest.starts_with(bytes));
     if let Some((_, foreign)) = MARKS.iter().find(|(mark, _)| has(mark)) {
@@ -139,17 +133,17 @@ pub fn recognize(head: &[u8]) -> Option<Foreign> {
     page(head).or_else(|| empty(head))
 }
 
-/// What a web server says instead of the file: with 200, as captive portals and some object stores do.
+/// A page that a web server sends with status 200 instead of the file, as captive portals and some object stores do.
 fn page(head: &[u8]) -> Option<Foreign> {
     let text = head.get(..head.len().min(512))?.trim_ascii_start();
     let starts = |word: &[u8]| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
     if [&b"<!doctype"[..], b"<html", b"<head", b"<body"].iter().any(|word| starts(word)) {
-        let help = "Open the URL with `curl -v`: the server sends a page (an error, a login, a listing of a folder) where the image should be.";
+        let help = "Open the URL with `curl -v`: the server sends a page (an error, a login, a directory listing) where the image should be.";
         return Some(Foreign { name: "a web page", help });
     }
     if starts(b"<?xml") || starts(b"<error") || starts(b"{\"") {
         let help = "Open the URL with `curl -v`: the server sends a message where the image should be.";
-        return Some(Foreign { name: "a message of a server", help });
+        return Some(Foreign { name: "a message from a server", help });
     }
     None
 }
@@ -160,8 +154,8 @@ fn empty(head: &[u8]) -> Option<Foreign> {
         return Some(Foreign { name: "empty", help });
     }
     head.iter().all(|byte| *byte == 0).then_some(Foreign {
-        name: "nothing but zeros where it should begin",
-        help: "Copy the image again: this is a file or disk that was made but never filled, or an image that does not begin at its first byte.",
+        name: "only zeros at its start",
+        help: "Copy the image again: the file or disk was created but never written, or the image does not start at its first byte.",
     })
 }
 
@@ -184,7 +178,7 @@ mod tests {
             (0, b"070701", "a cpio archive (an initramfs, most likely)"),
             (0, b"  \n<!DOCTYPE html>", "a web page"),
             (0, b"<HTML>", "a web page"),
-            (0, b"<?xml version=\"1.0\"?><Error>", "a message of a server"),
+            (0, b"<?xml version=\"1.0\"?><Error>", "a message from a server"),
             (0x202, b"HdrS", "a Linux kernel"),
         ] {
             assert_eq!(at(offset, mark), Some(name), "{mark:?}");

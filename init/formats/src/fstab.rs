@@ -1,4 +1,4 @@
-//! fstab(5): which file systems an OS mounts by itself, and the file without some of them.
+//! fstab(5): the file systems that an OS mounts at boot, and the file without some of them.
 
 use std::borrow::Cow;
 
@@ -7,37 +7,38 @@ use std::borrow::Cow;
 pub struct Entry<'a> {
     /// The device, in one of its spellings.
     pub device: Cow<'a, str>,
-    /// Where it is mounted, without a slash at its end; `none` for swap.
+    /// The mount point, without a slash at its end; `none` for swap.
     pub place: Cow<'a, str>,
     /// Its file system.
     pub fstype: &'a str,
-    /// Its options, with commas between.
+    /// Its options, separated by commas.
     pub options: &'a str,
-    /// Whether it is to be checked before.
+    /// Whether fsck checks it before the mount.
     pub is_checked: bool,
 }
 
-/// What is to become of an entry.
+/// What to do with an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// As it is.
+    /// Leave it unchanged.
     Stay,
-    /// A comment, after one that gives this reason.
+    /// Comment it out, after a comment with this reason.
     Leave(&'static str),
-    /// Mounted read-only, after a comment that gives this reason.
+    /// Mount it read-only, after a comment with this reason.
     ReadOnly(&'static str),
-    /// Nothing waits for its device, after a comment that gives this reason: `nofail`, and `noauto` for swap, for which systemd holds
-    /// its swap.target, and with it the whole boot, all the same (systemd.swap(5), default dependencies).
+    /// Do not wait for its device, after a comment with this reason. This adds `nofail`, and for swap also `noauto`:
+    /// systemd's swap.target, and so the whole boot, waits for the swap device even with `nofail` (systemd.swap(5),
+    /// default dependencies).
     Optional(&'static str),
 }
 
-/// The entries, in order. A line that is none (too few fields, not UTF-8) is passed over, as mount(8) does it.
+/// The entries, in order. Invalid lines (too few fields, not UTF-8) are ignored, as in mount(8).
 pub fn entries(text: &[u8]) -> impl Iterator<Item = Entry<'_>> {
     text.split(|byte| *byte == b'\n').filter_map(parse)
 }
 
-/// The file with the fate of each entry come true; `None` where every one stays. Comments and what is no entry stay as
-/// they are, byte for byte.
+/// The file with each entry changed as `fate` says. `None` if nothing changes. Comments and invalid lines stay
+/// unchanged, byte for byte.
 pub fn rewrite(text: &[u8], fate: impl Fn(&Entry<'_>) -> Fate) -> Option<Vec<u8>> {
     let mut new = Vec::with_capacity(text.len());
     let mut changed = false;
@@ -66,7 +67,7 @@ pub fn rewrite(text: &[u8], fate: impl Fn(&Entry<'_>) -> Fate) -> Option<Vec<u8>
     changed.then_some(new)
 }
 
-/// The line with one more option at the end, where it wins (mount(8)).
+/// The line with one more option at the end, where it takes precedence (mount(8)).
 fn with_option(line: &[u8], entry: &Entry<'_>, option: &str) -> String {
     let text = String::from_utf8_lossy(line);
     let options = format!("{},{option}", entry.options);
@@ -84,7 +85,7 @@ fn parse(line: &[u8]) -> Option<Entry<'_>> {
     let device = fields.next().filter(|field| !field.starts_with('#'))?;
     let (place, fstype) = (fields.next()?, fields.next()?);
     let options = fields.next().unwrap_or("defaults");
-    // The field before it is dump(8)'s.
+    // The skipped field is for dump(8).
     let is_checked = fields.nth(1).is_some_and(|pass| pass.parse::<u32>().is_ok_and(|pass| pass > 0));
     let place = match unescape(place) {
         Cow::Borrowed(place) => Cow::Borrowed(without_slash(place)),
@@ -104,7 +105,7 @@ fn without_slash(place: &str) -> &str {
     }
 }
 
-/// Blanks and backslashes are written as three octal digits (getmntent(3)). What is no such escape stays.
+/// Spaces and backslashes are written as three octal digits (getmntent(3)). Other backslashes stay unchanged.
 fn unescape(field: &str) -> Cow<'_, str> {
     if !field.contains('\\') {
         return Cow::Borrowed(field);

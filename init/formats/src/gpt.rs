@@ -1,11 +1,11 @@
-//! GUID partition tables (UEFI Specification 2.10, section 5.3), with both checksums verified.
+//! GUID partition tables (UEFI Specification 2.10, section 5.3). Both checksums are verified.
 
 use std::fmt::{self, Write};
 
 /// One partition in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Partition {
-    /// The number that the kernel gives it: 1 for the first entry of the table.
+    /// Its number in the kernel: 1 for the first entry of the table.
     pub number: u32,
     /// PARTUUID, in lower case.
     pub uuid: String,
@@ -15,30 +15,30 @@ pub struct Partition {
     pub type_uuid: String,
     /// The first sector.
     pub first_lba: u64,
-    /// The last sector; it belongs to the partition.
+    /// The last sector, inclusive.
     pub last_lba: u64,
 }
 
 /// Why bytes are not a partition table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GptError {
-    /// No table here: the signature is missing.
+    /// There is no table: the signature is missing.
     NotGpt,
-    /// The table does not fit into the bytes given.
+    /// The table is longer than the given bytes.
     TooShort {
-        /// How many bytes from the start of the disk are needed.
+        /// The number of bytes that are needed from the start of the disk.
         needed: u64,
     },
-    /// The header makes no sense or its checksum is wrong.
+    /// The header is invalid or its checksum is wrong.
     Header {
         /// What is wrong.
         what: &'static str,
     },
     /// The checksum over the entries is wrong.
     Entries {
-        /// The checksum that the header names.
+        /// The checksum in the header.
         expected: u32,
-        /// The checksum of the entries as they are.
+        /// The actual checksum of the entries.
         found: u32,
     },
 }
@@ -47,22 +47,25 @@ impl fmt::Display for GptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotGpt => {
-                write!(f, "there is no GUID partition table: the second sector does not say \"EFI PART\"")
+                write!(
+                    f,
+                    "there is no GUID partition table: the second sector does not start with \"EFI PART\""
+                )
             }
             Self::TooShort { needed } => {
                 write!(
                     f,
-                    "the GUID partition table needs the first {needed} bytes of the disk, fewer were given"
+                    "the GUID partition table needs the first {needed} bytes of the disk, but fewer were given"
                 )
             }
             Self::Header { what } => write!(
                 f,
-                "the header of the GUID partition table is damaged: {what}; sgdisk --verify tells more"
+                "the header of the GUID partition table is damaged: {what}; sgdisk --verify gives details"
             ),
             Self::Entries { expected, found } => write!(
                 f,
                 "the entries of the GUID partition table are damaged: checksum {found:08x}, the header says \
-                 {expected:08x}; sgdisk --verify tells more"
+                 {expected:08x}; sgdisk --verify gives details"
             ),
         }
     }
@@ -90,7 +93,7 @@ pub fn parse(first_sectors: &[u8], sector_size: u32) -> Result<Vec<Partition>, G
         .filter(|body| body.len() >= 92)
         .ok_or(damaged("its length is not 92 bytes or more"))?;
     let mut crc = Crc32::default();
-    // The checksum is made with its own field as zero.
+    // The checksum is computed with its own field set to zero.
     crc.add(body.get(..16).unwrap_or_default());
     crc.add(&[0; 4]);
     crc.add(body.get(20..).unwrap_or_default());
@@ -101,7 +104,7 @@ pub fn parse(first_sectors: &[u8], sector_size: u32) -> Result<Vec<Partition>, G
         return Err(damaged("it is not meant for sector 1"));
     }
     let (count, entry_size) = (field32(header, 80), field32(header, 84));
-    // The specification's sizes are 128 times a power of two; the bound keeps the sum below 4 MiB.
+    // The specification allows 128 times a power of two. The limits keep the product at or below 4 MiB.
     if entry_size < 128 || !entry_size.is_power_of_two() || entry_size > 4096 || count > 1024 {
         return Err(damaged("its entries have an impossible size or number"));
     }
@@ -122,7 +125,7 @@ pub fn parse(first_sectors: &[u8], sector_size: u32) -> Result<Vec<Partition>, G
     Ok(numbered.filter_map(|(number, entry)| partition(number, entry)).collect())
 }
 
-/// `None`: the entry is unused.
+/// The partition of an entry. `None` if the entry is unused.
 fn partition(number: u32, entry: &[u8]) -> Option<Partition> {
     let type_guid: [u8; 16] = entry.get(..16)?.try_into().ok()?;
     if type_guid == [0; 16] {
@@ -160,7 +163,7 @@ fn guid(mut bytes: [u8; 16]) -> String {
     text
 }
 
-/// The callers have checked the length; a field beyond it would read as 0.
+/// The callers check the length. A field beyond it would read as 0.
 fn field32(bytes: &[u8], offset: usize) -> u32 {
     bytes.get(offset..).and_then(<[u8]>::first_chunk).map_or(0, |field| u32::from_le_bytes(*field))
 }
@@ -181,7 +184,7 @@ impl Default for Crc32 {
 }
 
 impl Crc32 {
-    /// The remainders of the sixteen values of four bits, for the polynomial 0xEDB88320.
+    /// The remainders of the sixteen 4-bit values, for the polynomial 0xEDB88320.
     const TABLE: [u32; 16] = [
         0x0000_0000,
         0x1DB7_1064,
@@ -226,7 +229,7 @@ mod tests {
         crc.finish()
     }
 
-    /// A disk with one partition, checksums made right.
+    /// A disk with one partition and correct checksums.
     fn disk(sector: usize) -> Vec<u8> {
         // The protective MBR, the header, and 128 entries.
         let mut disk = vec![0; 2 * sector + (16 << 10)];

@@ -1,23 +1,24 @@
-//! Host and domain names from outside, which end up in `/etc/hosts`, `/etc/hostname` and `resolv.conf`.
+//! Host and domain names from other systems. They are written to `/etc/hosts`, `/etc/hostname` and `resolv.conf`.
 
 use std::fmt;
 use std::net::Ipv4Addr;
 
-/// The longest name of a node, in bytes: it becomes the value of the label `kubernetes.io/hostname`, where 63 are the most
-/// (Kubernetes, "Labels and Selectors"), one fewer than the kernel keeps (`__NEW_UTS_LEN`, `sethostname(2)`).
+/// The longest name of a node, in bytes. The name becomes the value of the label `kubernetes.io/hostname`, which has at
+/// most 63 bytes (Kubernetes, "Labels and Selectors"). This is one byte less than the kernel's limit (`__NEW_UTS_LEN`,
+/// `sethostname(2)`).
 pub const HOSTNAME_MAX: usize = 63;
 
-/// The longest domain name in text form, in bytes (RFC 1035 2.3.4 less length bytes and root).
+/// The longest domain name in text form, in bytes (RFC 1035 2.3.4 without length bytes and root).
 pub const DOMAIN_MAX: usize = 253;
 
-/// Checks a host name, with or without a domain: at most [`HOSTNAME_MAX`] bytes and no IPv4 address (RFC 1123 2.1), else as
-/// [`check_domain`].
+/// Checks a host name, with or without a domain: at most [`HOSTNAME_MAX`] bytes and not an IPv4 address (RFC 1123 2.1).
+/// Otherwise as [`check_domain`].
 pub fn check(name: &str) -> Result<(), NameError> {
     check_within(name, HOSTNAME_MAX)?;
     if name.parse::<Ipv4Addr>().is_ok() { Err(NameError::Address) } else { Ok(()) }
 }
 
-/// Whether this is what a machine is called that nobody gave a name: `localhost` in all its forms (RFC 6761 6.3, and the
+/// Whether this is a placeholder for a machine without a name: `localhost` in all its forms (RFC 6761 6.3, and the
 /// lines of a distribution's `/etc/hosts`), and the kernel's `(none)`.
 pub fn is_placeholder(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
@@ -26,18 +27,19 @@ pub fn is_placeholder(name: &str) -> bool {
         || name.ends_with(".localhost")
 }
 
-/// A name from a place that knows nothing of Kubernetes, a DHCP server or an `ip=` word, as a node can have it.
+/// A name from a source that does not know Kubernetes' rules (a DHCP server or an `ip=` parameter), adapted to a valid
+/// name for a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Given {
     /// The name, in lower case; it passes [`check`].
     pub name: String,
-    /// What was changed for that beside the case, as the end of a sentence that starts with the name as it came.
+    /// The changes besides the case, as the end of a sentence that starts with the original name.
     pub change: Option<String>,
 }
 
-/// Takes a name as it is where that is possible. Else `_` becomes `-`, which is what a Node's name has for it, and a name
-/// that is too long ends at its first dot: both give the same name at each boot. A name is never cut inside a label, as
-/// two machines of a rack could end as one Node.
+/// Uses a name unchanged if possible. Otherwise `_` becomes `-`, because a Node's name cannot contain `_`, and a name
+/// that is too long is cut at its first dot. Both give the same name at each boot. A name is never cut inside a label,
+/// because then two machines of a rack could become the same Node.
 pub fn given(text: &str) -> Result<Given, NameError> {
     let text = text.trim().trim_end_matches('.');
     if is_placeholder(text) {
@@ -47,12 +49,12 @@ pub fn given(text: &str) -> Result<Given, NameError> {
     let mut reasons = Vec::new();
     if name.contains('_') {
         name = name.replace('_', "-");
-        reasons.push("holds \"_\", which no Node's name has".to_owned());
+        reasons.push("contains \"_\", which is not allowed in a Node's name".to_owned());
     }
     if name.len() > HOSTNAME_MAX
         && let Some(host) = name.find('.')
     {
-        reasons.push(format!("has {} bytes, and a Node's name {HOSTNAME_MAX} at most", name.len()));
+        reasons.push(format!("has {} bytes, but a Node's name has at most {HOSTNAME_MAX}", name.len()));
         name.truncate(host);
     }
     check(&name)?;
@@ -90,12 +92,12 @@ fn check_within(name: &str, most: usize) -> Result<(), NameError> {
     Ok(())
 }
 
-/// What is wrong with a name; reads as the end of a sentence that starts with the name.
+/// What is wrong with a name, as the end of a sentence that starts with the name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NameError {
-    /// There is no text.
+    /// The name is empty.
     Empty,
-    /// The whole name is longer than what can be kept.
+    /// The name is too long.
     TooLong {
         /// Its length.
         bytes: usize,
@@ -104,15 +106,15 @@ pub enum NameError {
     },
     /// Two dots in a row, or a dot at either end.
     EmptyLabel,
-    /// A label of this many bytes.
+    /// A label is too long; its length in bytes.
     LongLabel(usize),
-    /// A character that no name may hold.
+    /// A character that is not allowed in a name.
     Character(char),
     /// A label starts or ends with a hyphen.
     Hyphen,
     /// It is an IPv4 address.
     Address,
-    /// It is what a machine without a name is called.
+    /// It is a placeholder for a machine without a name.
     Placeholder,
 }
 
@@ -128,7 +130,7 @@ impl fmt::Display for NameError {
             }
             NameError::Hyphen => f.write_str("has a part that starts or ends with \"-\""),
             NameError::Address => f.write_str("is an address"),
-            NameError::Placeholder => f.write_str("is what a machine without a name is called"),
+            NameError::Placeholder => f.write_str("is the placeholder for a machine without a name"),
         }
     }
 }
@@ -162,7 +164,7 @@ mod tests {
             assert_eq!(check(name).unwrap_err().to_string(), error, "{name:?}");
         }
         for name in ["10.0.2", "10.0.2.256", "ip-10-0-2-15", "10.0.2.15.example.org"] {
-            assert_eq!(check(name), Ok(()), "{name} is no address");
+            assert_eq!(check(name), Ok(()), "{name} is not an address");
         }
         assert_eq!(check_domain(&["a"; 100].join(".")), Ok(()));
         assert_eq!(check_domain(&["a"; 128].join(".")), Err(NameError::TooLong { bytes: 255, most: 253 }));
@@ -171,12 +173,16 @@ mod tests {
     #[test]
     fn a_name_that_is_given_becomes_one_that_a_node_can_have() {
         let long = format!("rack-7.{}.example.org", "b".repeat(50));
-        let cut = "has 69 bytes, and a Node's name 63 at most: rack-7 is used";
+        let cut = "has 69 bytes, but a Node's name has at most 63: rack-7 is used";
         for (text, name, change) in [
             ("worker7", "worker7", None),
             ("Worker7.Example.org.", "worker7.example.org", None),
             (" worker7\n", "worker7", None),
-            ("node_1", "node-1", Some("holds \"_\", which no Node's name has: node-1 is used")),
+            (
+                "node_1",
+                "node-1",
+                Some("contains \"_\", which is not allowed in a Node's name: node-1 is used"),
+            ),
             (&*long, "rack-7", Some(cut)),
             (&"a".repeat(63), &"a".repeat(63), None),
             ("localhost7", "localhost7", None),

@@ -1,11 +1,11 @@
-//! What Debian's `/etc/network/interfaces` says of a card (interfaces(5)).
+//! The configuration of an interface in Debian's `/etc/network/interfaces` (interfaces(5)).
 
-/// The methods by which IPv4 comes to the interface of this name: `static`, `dhcp`, `manual` …; one per stanza.
+/// The IPv4 methods of the interface with this name: `static`, `dhcp`, `manual` …; one per stanza.
 pub fn methods<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
     let mut found = Vec::new();
     let mut goes_on = false;
     for line in text.lines() {
-        // A line that ends with a backslash goes on in the next one. A comment line cannot.
+        // A line that ends with a backslash continues in the next one. A comment line cannot continue.
         let is_part = std::mem::take(&mut goes_on);
         if !is_part && line.trim_start().starts_with('#') {
             continue;

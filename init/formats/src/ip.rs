@@ -1,7 +1,7 @@
 //! The `ip=` kernel parameter.
 //!
-//! Sources: dracut.cmdline(7), the kernel's `Documentation/admin-guide/nfs/nfsroot.rst`, and what both programs really
-//! accept. The forms:
+//! Sources: dracut.cmdline(7), the kernel's `Documentation/admin-guide/nfs/nfsroot.rst`, and the actual behaviour of
+//! both programs. The forms:
 //!
 //! ```text
 //! ip=<method>
@@ -10,9 +10,9 @@
 //! ip=<client>:[<peer>]:[<gateway>]:<netmask|prefix>:[<hostname>]:[<iface>]:[<method>][:[<dns1>][:[<dns2>][:<ntp>]]]
 //! ```
 //!
-//! An IPv6 address stands in `[]`. As in the kernel, `0.0.0.0` is the same as an empty field and fields may be missing at
-//! the end. `<client>` and `<peer>` may carry their prefix (`10.0.0.2/24`). The second field is dracut's peer; in the
-//! kernel's own `ip=` the same field is the NFS server, so nothing is demanded of it but its family.
+//! An IPv6 address is written in `[]`. As in the kernel, `0.0.0.0` is the same as an empty field, and fields may be
+//! missing at the end. `<client>` and `<peer>` may include their prefix (`10.0.0.2/24`). The second field is dracut's
+//! peer. In the kernel's own `ip=` the same field is the NFS server, so only its address family is checked.
 
 mod error;
 mod parse;
@@ -30,17 +30,17 @@ use crate::mac::Mac;
 /// One `ip=` parameter. `to_string()` writes it back in one of the forms above, without `ip=`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IpArg {
-    /// The address to set; a static configuration has one, no other method may.
+    /// The address to set. A static configuration has one; other methods must not have one.
     pub client: Option<IpAddr>,
     /// The other end of a point-to-point link (dracut) or the NFS server (kernel).
     pub peer: Option<IpAddr>,
-    /// The default router; see [`IpArg::gateway_is_on_link`].
+    /// The default router. See [`IpArg::gateway_is_on_link`].
     pub gateway: Option<IpAddr>,
-    /// Prefix length that goes with `client`: 1 to 32, or to 128 for IPv6. Always there when `client` is.
+    /// Prefix length of `client`: 1 to 32, or to 128 for IPv6. Always set if `client` is.
     pub prefix: Option<u8>,
-    /// The host's name as it is written; [`crate::hostname::given`] makes a node's of it, or knows it for none.
+    /// The host name as written. [`crate::hostname::given`] adapts it to a valid name for a node, or rejects it.
     pub hostname: Option<String>,
-    /// The interface meant; `None` is every one.
+    /// The interface. `None`: every interface.
     pub iface: Option<String>,
     /// How the interface gets its addresses.
     pub method: Method,
@@ -66,25 +66,25 @@ pub enum Method {
     Auto6,
     /// `either6`: `auto6`, and `dhcp6` when that fails.
     Either6,
-    /// `link6`: up, with the IPv6 link-local address alone.
+    /// `link6`: up, only with the IPv6 link-local address.
     Link6,
     /// `link-local`: up, with link-local addresses of both families (systemd-network-generator(8)).
     LinkLocal,
     /// `single-dhcp`: DHCPv4 on every interface at once, the first lease wins.
     SingleDhcp,
-    /// `auto`: DHCPv4 and IPv6 by router advertisements, with DHCPv6 where they ask for it; dracut's lists
-    /// `dhcp,dhcp6` and `dhcp,auto6` mean the same.
+    /// `auto`: DHCPv4, and IPv6 by router advertisements with DHCPv6 if they request it. dracut's lists `dhcp,dhcp6`
+    /// and `dhcp,auto6` mean the same.
     Auto,
-    /// `none`, `off`: the static configuration of the other fields; without a client address, none at all.
+    /// `none`, `off`: the static configuration of the other fields. Without a client address, no configuration.
     Off,
 }
 
 impl Method {
-    /// The methods as they are written in `ip=`.
+    /// The methods as written in `ip=`.
     pub const NAMES: &str =
         "dhcp, on, any, dhcp6, auto6, either6, link6, link-local, single-dhcp, auto, none or off";
 
-    /// The method of this name; `None` when there is none of it.
+    /// The method with this name. `None` if the name is unknown.
     pub fn from_name(name: &str) -> Option<Method> {
         Some(match name {
             "dhcp" | "on" | "any" => Method::Dhcp,
@@ -118,9 +118,9 @@ impl fmt::Display for Method {
 }
 
 impl IpArg {
-    /// Whether the gateway lies outside the client's own net, so that the default route needs a route to the gateway
-    /// itself first (`ip route add GATEWAY dev IFACE`). That is no error: hosters do it, dracut copes.
-    /// False without a gateway or a client, and for an IPv6 link-local gateway, which is on every link.
+    /// Whether the gateway is outside the client's own network, so that the default route first needs a route to the
+    /// gateway itself (`ip route add GATEWAY dev IFACE`). This is not an error: hosting providers do it, and dracut
+    /// supports it. False without a gateway or a client, and for an IPv6 link-local gateway, which is on every link.
     pub fn gateway_is_on_link(&self) -> bool {
         let (Some(client), Some(prefix), Some(gateway)) = (self.client, self.prefix, self.gateway) else {
             return false;
@@ -135,7 +135,7 @@ impl IpArg {
 impl FromStr for IpArg {
     type Err = IpArgError;
 
-    /// Parses what stands after `ip=`.
+    /// Parses the text after `ip=`.
     fn from_str(text: &str) -> Result<IpArg, IpArgError> {
         parse::parse(text)
     }
@@ -181,7 +181,8 @@ impl fmt::Display for IpArg {
     }
 }
 
-/// The net part of an address, all host bits zero, as a number; tagged by family so that families never compare equal.
+/// The network part of an address as a number, with all host bits zero. The flag for the family ensures that IPv4 and
+/// IPv6 never compare equal.
 fn network(address: IpAddr, prefix: u8) -> (bool, u128) {
     let (v6, bits, number) = match address {
         IpAddr::V4(address) => (false, 32, u128::from(address.to_bits())),

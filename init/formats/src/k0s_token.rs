@@ -1,14 +1,15 @@
-//! Join tokens of k0s: a bootstrap kubeconfig, compressed by gzip (RFC 1952), in base64 (k0s's pkg/token/joinencode.go).
+//! Join tokens of k0s: a bootstrap kubeconfig, compressed with gzip (RFC 1952) and encoded in base64 (k0s's
+//! pkg/token/joinencode.go).
 
 use base64::Engine;
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
 
 use crate::pem::BASE64;
 
-/// A kubeconfig has a few KiB; a token that grows beyond this is none.
+/// A kubeconfig has a few KiB. A token that decompresses to more than this is invalid.
 const LIMIT: usize = 1 << 20;
 
-/// The kubeconfig in a token. `None` where it is no token.
+/// The kubeconfig in a token. `None` if the token is invalid.
 pub fn decode(token: &str) -> Option<String> {
     let compact: String = token.split_whitespace().collect();
     let bytes = BASE64.decode(compact).ok()?;
@@ -16,9 +17,9 @@ pub fn decode(token: &str) -> Option<String> {
     String::from_utf8(inflated).ok()
 }
 
-/// What follows gzip's header; the sum and the length at the end are not looked at.
+/// The data after gzip's header. The checksum and the length at the end are not verified.
 fn deflated(bytes: &[u8]) -> Option<&[u8]> {
-    /// Flags of RFC 1952 §2.3.1: what else is in the header.
+    /// Flags of RFC 1952 §2.3.1 for optional fields in the header.
     const CRC: u8 = 2;
     const EXTRA: u8 = 4;
     const NAME: u8 = 8;

@@ -1,13 +1,13 @@
-//! What a kubeconfig says about its clusters. Its YAML, or JSON, is read as a stream of events: no tree is built, no alias is
-//! followed, and a text that nests without end costs no stack.
+//! The clusters of a kubeconfig. Its YAML or JSON is read as a stream of events: no tree is built and no alias is
+//! followed, so deep nesting does not use the stack.
 
 use base64::Engine;
 use saphyr_parser::{Event, Parser};
 
 use crate::pem::BASE64;
 
-/// The certificates of the cluster's CA, in PEM: what `certificate-authority-data` holds, of every cluster in it. `None`
-/// where there is none, or where it cannot be read.
+/// The certificates of the cluster's CA in PEM, from `certificate-authority-data` of every cluster. `None` if there is
+/// none, or if one cannot be read.
 pub fn authority(text: &str) -> Option<String> {
     let mut pem = String::new();
     for value in values(text, "certificate-authority-data")? {
@@ -18,19 +18,19 @@ pub fn authority(text: &str) -> Option<String> {
     (!pem.is_empty()).then_some(pem)
 }
 
-/// The API server's URL, of the first cluster in it.
+/// The API server's URL of the first cluster.
 pub fn server(text: &str) -> Option<String> {
     values(text, "server")?.into_iter().next()
 }
 
-/// A list, or a map with the key whose value comes next.
+/// A list, or a map with the key of the next value.
 enum Level {
     List,
     Map(Option<String>),
 }
 
-/// The scalars that a key has in the clusters (client-go's clientcmd/api/v1: `clusters[].cluster`), in their order. `None` where
-/// the text is no YAML.
+/// The scalar values of a key in the clusters (client-go's clientcmd/api/v1: `clusters[].cluster`), in order. `None` if
+/// the text is not YAML.
 fn values(text: &str, key: &str) -> Option<Vec<String>> {
     let mut levels: Vec<Level> = Vec::new();
     let mut values = Vec::new();
@@ -42,7 +42,7 @@ fn values(text: &str, key: &str) -> Option<Vec<String>> {
                 }
             }
             Event::Scalar(value, ..) => {
-                // The parser's word for a key without a value is a tilde.
+                // The parser returns a tilde for a key without a value.
                 if is_in_cluster(&levels, key) && !matches!(&*value, "" | "~") {
                     values.push(value.into_owned());
                 }
@@ -63,7 +63,7 @@ fn values(text: &str, key: &str) -> Option<Vec<String>> {
     Some(values)
 }
 
-/// A value has ended: in a map, what comes next is a key. A list or a map that stands in a key's place is one without a name.
+/// Called at the end of a value: in a map, the next event is a key. A list or a map used as a key becomes an empty key.
 fn end_value(levels: &mut [Level]) {
     if let Some(Level::Map(key)) = levels.last_mut() {
         *key = if key.is_some() { None } else { Some(String::new()) };
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(authority(&two).as_deref(), Some("A\nB\n"));
     }
 
-    /// As large as a settings file can be; what reads it must neither fall nor take for ever.
+    /// The text is as large as a settings file can be. Reading it must neither crash nor take forever.
     #[test]
     fn what_nests_or_repeats_without_end_is_read() {
         for part in ["[", "{", "- ", "? ", "a: ", "- &a x\n", "- *a\n", "---\n", "# x\n", "\"", "|\n "] {

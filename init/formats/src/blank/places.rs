@@ -1,4 +1,4 @@
-//! Where on a disk superblocks, their copies and partition tables are kept.
+//! The locations of superblocks, their copies and partition tables on a disk.
 
 use crate::superblock;
 
@@ -7,31 +7,32 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const TIB: u64 = 1 << 40;
 
-/// What is read in one go.
+/// The size of one read.
 const READ: u64 = MIB;
-/// Beginning and end are read whole. In them are: every primary superblock (the last one to begin is LUKS2's second header at
-/// 4 MiB), partition tables and GPT's copy, the copies of FAT, exFAT, NTFS, HFS+, nilfs2, UDF, ZFS, bcachefs, LVM2, and all that
-/// RAIDs of firmware and of md keep at the end.
+/// The beginning and the end are read completely. They contain every primary superblock (the last one to begin is
+/// LUKS2's second header at 4 MiB), partition tables and GPT's copy, the copies of FAT, exFAT, NTFS, HFS+, nilfs2, UDF,
+/// ZFS, bcachefs and LVM2, and all metadata that firmware RAIDs and md store at the end.
 const EDGE: u64 = 8 * MIB + 64 * KIB;
-/// Enough for a superblock that begins a group, with the 1 KiB that ext leaves before it on blocks of that size.
+/// Enough for a superblock at the start of a group, including the 1 KiB that ext leaves before it with blocks of that
+/// size.
 const COPY: u64 = 4 * KIB;
-/// Samples at the same distance from each other.
+/// Samples at equal distances.
 const SAMPLES: u64 = 256;
 const SAMPLE: u64 = 64 * KIB;
-/// Samples where chance puts them: what was written at regular distances can hide from the regular ones.
+/// Samples at random offsets: data at regular distances could fall between the regular samples.
 const CHANCES: u64 = 128;
 const CHANCE: u64 = 16 * KIB;
 
 /// A piece of a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
-    /// Where it begins.
+    /// Its offset.
     pub offset: u64,
-    /// How many bytes, at most 1 MiB.
+    /// Its length, at most 1 MiB.
     pub len: usize,
 }
 
-/// All places of a disk of `len` bytes that [`super::check`] looks at, by offset, none twice.
+/// All pieces of a disk of `len` bytes that [`super::check`] reads, ordered by offset, without duplicates.
 pub fn places(len: u64, seed: u64) -> Vec<Place> {
     let mut spans = vec![(0, EDGE), (len.saturating_sub(EDGE), EDGE)];
     ext(len, &mut spans);
@@ -43,10 +44,10 @@ pub fn places(len: u64, seed: u64) -> Vec<Place> {
     merge(len, spans)
 }
 
-/// ext2, ext3, ext4 keep a copy at the beginning of a group: of the groups 1 and the powers of 3, 5 and 7, with sparse_super2
-/// of the first and the last. A group has 8 blocks for each byte of a block, or as many clusters: powers of two from 8 MiB
-/// (1 KiB blocks) over 128 MiB (4 KiB) to 2 GiB (bigalloc) and more. reiserfs, OCFS2, HAMMER2 and btrfs (64 MiB, 256 GiB) keep
-/// things at such powers, too.
+/// ext2, ext3 and ext4 store copies of the superblock at the start of block groups: of group 1 and of the powers of 3,
+/// 5 and 7, or with sparse_super2 of the first and the last. A group has 8 blocks (or clusters) per byte of a block.
+/// Group sizes are powers of two: 8 MiB (1 KiB blocks), 128 MiB (4 KiB), 2 GiB (bigalloc) and more. reiserfs, OCFS2,
+/// HAMMER2 and btrfs (64 MiB, 256 GiB) also store data at such offsets.
 fn ext(len: u64, spans: &mut Vec<(u64, u64)>) {
     for bits in 23..=38 {
         let group = 1_u64 << bits;
@@ -55,7 +56,7 @@ fn ext(len: u64, spans: &mut Vec<(u64, u64)>) {
         }
         spans.push(((len.saturating_sub(1) >> bits) << bits, COPY));
     }
-    // Blocks of 8 KiB and more have no more than 65528 of them in a group.
+    // With blocks of 8 KiB and more, a group has at most 65528 blocks.
     for bits in 13..=16 {
         for number in [1, 3, 5, 7] {
             spans.push((number * (65528 << bits), COPY));
@@ -76,9 +77,9 @@ fn sparse(most: u64) -> Vec<u64> {
     numbers
 }
 
-/// xfs divides a disk into allocation groups of the same size, each with a superblock: four for most disks, more on a RAID or
-/// where the tool counts processors, 1 TiB each on very large disks. Where exactly depends on the size of a block and of a
-/// stripe: the usual numbers are looked for in a window.
+/// xfs divides a disk into allocation groups of equal size, each with a superblock: four on most disks, more on a RAID
+/// or if the tool counts processors, 1 TiB each on very large disks. The exact offset depends on the block size and the
+/// stripe size, so the usual numbers are searched in a window.
 fn xfs(len: u64, spans: &mut Vec<(u64, u64)>) {
     let window = |at: u64, before: u64, len: u64| (at.saturating_sub(before) & !(4 * KIB - 1), len);
     spans.push(window(len / 4, MIB, 2 * MIB));
@@ -94,35 +95,35 @@ fn xfs(len: u64, spans: &mut Vec<(u64, u64)>) {
     }
 }
 
-/// The second FAT, and where the heap of exFAT begins, which marks itself as used there: both follow from the size and the
-/// clusters.
+/// The second FAT, and the start of exFAT's cluster heap, which is marked as used there. Both offsets follow from the
+/// disk size and the cluster size.
 fn fat(len: u64, spans: &mut Vec<(u64, u64)>) {
     for bits in 9..=17 {
         let fat = (len >> bits).saturating_mul(4);
         spans.push((fat.saturating_sub(32 * KIB) & !511, 96 * KIB));
-        // exFAT's heap, behind a FAT that begins at 1 MiB, and aligned as that.
+        // exFAT's heap, after a FAT that begins at 1 MiB, with the same alignment.
         let heap = fat.saturating_add(MIB).checked_next_multiple_of(MIB).unwrap_or(u64::MAX);
         spans.push((heap, COPY));
         spans.push((heap.saturating_add(MIB), COPY));
     }
 }
 
-/// What is at the same place on every disk.
+/// Structures at fixed offsets.
 fn fixed(len: u64, spans: &mut Vec<(u64, u64)>) {
-    // Ceph's BlueStore has a label there; it keeps five.
+    // Copies of the label of Ceph's BlueStore, which has five.
     spans.extend([10, 100, 1000].map(|number| (number * GIB, COPY)));
-    // BitLocker's first description of itself, where nothing was moved.
+    // BitLocker's first metadata block, at its default offset.
     spans.push((0x0210_0000, 64 * KIB));
     // DRBD's old fixed metadata at the end.
     spans.push((len.saturating_sub(128 * MIB) & !(4 * KIB - 1), COPY));
-    // NTFS's copy of its first records, of old in the middle; the log of xfs as well.
+    // Old versions of NTFS store a copy of its first records in the middle. The log of xfs is also there.
     spans.push(((len / 2) & !(4 * KIB - 1), 64 * KIB));
 }
 
 fn samples(len: u64, seed: u64, spans: &mut Vec<(u64, u64)>) {
     let step = len / SAMPLES;
     spans.extend((1..SAMPLES).map(|number| (number.saturating_mul(step) & !511, SAMPLE)));
-    // SplitMix64, by Sebastiano Vigna: good enough to be unforeseen.
+    // SplitMix64, by Sebastiano Vigna: good enough for unpredictable offsets.
     let mut state = seed;
     for _ in 0..CHANCES {
         state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -134,7 +135,7 @@ fn samples(len: u64, seed: u64, spans: &mut Vec<(u64, u64)>) {
     }
 }
 
-/// Sorts, joins what touches, cuts what is beyond the end, and cuts into pieces.
+/// Sorts the spans, joins adjacent ones, cuts them at the end of the disk, and splits them into pieces.
 fn merge(len: u64, mut spans: Vec<(u64, u64)>) -> Vec<Place> {
     spans.sort_unstable();
     let mut joined: Vec<(u64, u64)> = Vec::with_capacity(spans.len());

@@ -1,10 +1,10 @@
-//! Names for what is found on a disk that is not blank.
+//! Names for the structures on a disk that is not blank.
 
 use crate::superblock;
 
-/// Something that is known.
+/// A known structure.
 pub(super) struct Found {
-    /// Where in the bytes its block begins.
+    /// The offset of its block in the bytes.
     pub at: usize,
     /// What it is, with an article.
     pub what: String,
@@ -12,7 +12,8 @@ pub(super) struct Found {
 
 const BLOCK: usize = 512;
 
-/// What it is, where in its block of 512 bytes the mark is, and the mark. All of four bytes and more: chance makes none.
+/// Name, offset of the signature in its block of 512 bytes, signature. All signatures have at least four bytes, so
+/// random data does not match.
 const MARKS: &[(&str, usize, &[u8])] = &[
     ("a GUID partition table", 0, b"EFI PART"),
     ("a superblock of xfs", 0, b"XFSB"),
@@ -61,7 +62,7 @@ const MARKS: &[(&str, usize, &[u8])] = &[
     ("a superblock of APFS", 32, b"NXSB"),
 ];
 
-/// The first thing that is known in what was read of a disk of `len` bytes, at an offset.
+/// The first known structure in the bytes at an offset of a disk of `len` bytes.
 pub(super) fn find(len: u64, offset: u64, bytes: &[u8]) -> Option<Found> {
     if offset == 0
         && let Some(found) = superblock::probe(bytes)
@@ -82,7 +83,7 @@ pub(super) fn find(len: u64, offset: u64, bytes: &[u8]) -> Option<Found> {
         Some(Found { at: number * BLOCK, what })
     });
     known.or_else(|| {
-        // The marks of a member's end that are too weak to be known anywhere else.
+        // Signatures at the end of a RAID member that are too short to be recognized at other offsets.
         superblock::member_places(len).into_iter().find_map(|place| {
             let at = usize::try_from(place.offset.checked_sub(offset)?).ok()?;
             let what = superblock::member_at(len, place.offset, bytes.get(at..)?)?;
@@ -91,13 +92,13 @@ pub(super) fn find(len: u64, offset: u64, bytes: &[u8]) -> Option<Found> {
     })
 }
 
-/// A copy of ext's superblock: the mark has two bytes only, so the fields must make sense, too.
+/// A copy of ext's superblock. The signature has only two bytes, so other fields must be plausible, too.
 fn ext(block: &[u8]) -> Option<String> {
     let word = |at: usize| block.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
     let is_it = block.get(0x38..)?.starts_with(&[0x53, 0xEF])
         && word(0)? > 0
         && word(4)? > 0
-        // The logarithm of the blocks' size, the revision.
+        // The logarithm of the block size, and the revision.
         && word(0x18)? <= 6
         && word(0x4C)? <= 1;
     is_it.then(|| {

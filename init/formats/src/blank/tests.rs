@@ -117,10 +117,10 @@ fn what_is_not_certain_is_not_blank() {
         },
     );
     let said = broken.expect_err("an error").to_string();
-    assert_eq!(said, "cannot be read at byte 1048576, so what is there is not known: Input/output error");
+    assert_eq!(said, "cannot be read at byte 1048576, so its contents are unknown: Input/output error");
     let short = check(64 << 20, 7, |_, len| Ok::<_, Infallible>(vec![0; len.min(4096)]));
     let said = short.expect_err("too short").to_string();
-    assert_eq!(said, "ends at byte 4096, before the size that it has by its own account");
+    assert_eq!(said, "ends at byte 4096, before its reported size");
 }
 
 /// Each seed looks elsewhere, and the same seed at the same places.

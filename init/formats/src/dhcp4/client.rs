@@ -1,12 +1,13 @@
 //! A DHCPv4 client for one interface, from INIT to BOUND, without sockets or clock.
 //!
-//! The caller owns the socket and the clock and does three things: it sends what [`Client::poll`] gives (broadcast, from
-//! 0.0.0.0:68 to 255.255.255.255:67), hands in what arrives with [`Client::receive`], and calls `poll` again right after
-//! an arrival and at [`Client::next_wakeup`]. `now` is the time since any fixed start, and never goes backwards.
+//! The caller owns the socket and the clock and does three things: it sends the packets of [`Client::poll`] (broadcast,
+//! from 0.0.0.0:68 to 255.255.255.255:67), passes received packets to [`Client::receive`], and calls `poll` again
+//! directly after each of them and at [`Client::next_wakeup`]. `now` is the time since any fixed start, and never goes
+//! backwards.
 //!
-//! Differences from RFC 2131 4.1: the first packet goes out at once (the RFC waits 1 to 10 s against a power-on storm, and a
-//! boot has no ten seconds), retransmission starts at 1 s instead of 4, and the first acceptable offer is taken. The
-//! address is not probed by ARP and the lease is not renewed: both belong to the network manager of the OS that follows.
+//! Differences from RFC 2131 4.1: the first packet is sent at once (the RFC waits 1 to 10 s against a power-on storm,
+//! which is too long for a boot), retransmission starts at 1 s instead of 4 s, and the first acceptable offer is used.
+//! The client does not probe the address by ARP and does not renew the lease: the network manager of the OS does both.
 
 mod retry;
 #[cfg(test)]
@@ -22,16 +23,16 @@ use crate::hostname;
 use crate::mac::Mac;
 use retry::{Random, Retry};
 
-/// REQUESTs sent for one offer before another is looked for.
+/// REQUESTs sent for one offer before the client looks for another.
 const MOST_REQUESTS: u32 = 3;
-/// DISCOVERs without any answer before answers are asked for by broadcast (RFC 2131 4.1: some stacks and switches drop
-/// unicast to an address that is not yet set).
+/// DISCOVERs without any answer before the client requests broadcast answers (RFC 2131 4.1: some stacks and switches
+/// drop unicast to an address that is not yet set).
 const SILENT_TRIES: u32 = 3;
 /// Vendor class sent, for servers that answer by class.
 const VENDOR_CLASS: &[u8] = b"dayfly";
-/// The largest message taken: a full Ethernet frame less IP and UDP headers.
+/// The largest accepted message: a full Ethernet frame without IP and UDP headers.
 const MAX_MESSAGE_SIZE: u16 = 1472;
-/// What is asked for. RFC 3442: 121 stands before 3.
+/// The requested options. RFC 3442 requires 121 before 3.
 const WANTED: [u8; 13] = [
     code::SUBNET_MASK,
     code::CLASSLESS_ROUTES,
@@ -48,14 +49,14 @@ const WANTED: [u8; 13] = [
     code::MESSAGE,
 ];
 
-/// What became of a payload handed in.
+/// The result of a received payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
-// A lease is returned once per boot; a box would spare nothing.
+// A lease is returned once per boot; a box would save nothing.
 #[allow(clippy::large_enum_variant)]
 pub enum Received {
-    /// It changed nothing, for this reason.
+    /// It was ignored, for this reason.
     Ignored(String),
-    /// An offer was taken; the next `poll` gives the REQUEST, at once.
+    /// An offer was accepted. The next `poll` returns the REQUEST at once.
     Offer {
         /// The server.
         server: Ipv4Addr,
@@ -64,7 +65,7 @@ pub enum Received {
     },
     /// The lease is granted and the exchange is over.
     Lease(Lease),
-    /// The server refused what it had offered, in these words; the search starts again.
+    /// The server refused its own offer, with this message. The search starts again.
     Nak(String),
 }
 
@@ -82,11 +83,11 @@ impl From<&Lease> for Offer {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
-    /// DISCOVERs go out. `spare` is an offer of the server that let us down before: taken when no other comes.
+    /// DISCOVERs are sent. `spare` is an offer of a server that failed before. It is used if no other server answers.
     Selecting { discovers: u32, spare: Option<Offer> },
-    /// REQUESTs for this offer go out.
+    /// REQUESTs for this offer are sent.
     Requesting { offer: Offer, requests: u32 },
-    /// Done.
+    /// The lease is granted.
     Bound(Offer),
 }
 
@@ -107,7 +108,7 @@ pub struct Client {
     random: Random,
     retry: Retry,
     state: State,
-    /// When this attempt's first DISCOVER went out.
+    /// When the first DISCOVER of this attempt was sent.
     began: Option<Duration>,
     /// `secs` of the last DISCOVER, which its REQUEST repeats (RFC 2131 3.1 point 3).
     secs: u16,
@@ -117,8 +118,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that has sent nothing yet. `xid` and `jitter_seed` should be random: they tell the hosts of a rack that
-    /// power on together apart. `hostname` is sent (option 12) when it is a valid name.
+    /// A client that has sent nothing yet. `xid` and `jitter_seed` should be random, so that the hosts of a rack that
+    /// power on together differ. `hostname` is sent (option 12) if it is a valid name.
     pub fn new(mac: Mac, xid: u32, hostname: Option<String>, jitter_seed: u64) -> Client {
         Client {
             mac,
@@ -136,12 +137,12 @@ impl Client {
         }
     }
 
-    /// The payload to send now; `None` when nothing is due.
+    /// The payload to send now. `None` if nothing is due.
     pub fn poll(&mut self, now: Duration) -> Option<Vec<u8>> {
         if now < self.retry.due {
             return None;
         }
-        // What the last packet asked for did not come in time.
+        // There was no answer to the last packet in time.
         match &self.state {
             State::Bound(_) => return None,
             State::Selecting { spare: Some(offer), .. } => {
@@ -178,13 +179,13 @@ impl Client {
         Some(message.encode())
     }
 
-    /// When `poll` has something to do next, on the clock of `now`, if nothing arrives before; zero at the beginning,
-    /// `Duration::MAX` when the lease is there.
+    /// When `poll` must be called next, on the clock of `now`, if nothing arrives before. Zero at the beginning,
+    /// `Duration::MAX` once there is a lease.
     pub fn next_wakeup(&self) -> Duration {
         if matches!(self.state, State::Bound(_)) { Duration::MAX } else { self.retry.due }
     }
 
-    /// Takes the payload of a UDP datagram for port 68.
+    /// Handles the payload of a UDP datagram for port 68.
     pub fn receive(&mut self, now: Duration, payload: &[u8]) -> Received {
         let message = match Message::parse(payload) {
             Ok(message) => message,
@@ -194,7 +195,7 @@ impl Client {
             return Received::Ignored(reason);
         }
         match (self.state.clone(), message.options.message_type()) {
-            (State::Bound(_), _) => Received::Ignored("the lease is there already".to_owned()),
+            (State::Bound(_), _) => Received::Ignored("the lease is already granted".to_owned()),
             (State::Selecting { discovers, .. }, Some(MessageType::Offer)) => {
                 self.receive_offer(now, discovers, &message)
             }
@@ -203,7 +204,7 @@ impl Client {
                 self.receive_nak(now, &offer, &message)
             }
             (State::Requesting { offer, .. }, Some(MessageType::Offer)) => {
-                Received::Ignored(format!("an OFFER, but {} was asked already", offer.server))
+                Received::Ignored(format!("an OFFER, but {} has already been asked", offer.server))
             }
             (State::Selecting { .. }, Some(kind @ (MessageType::Ack | MessageType::Nak))) => {
                 Received::Ignored(format!("{} {kind}, but nothing was requested", article(kind)))
@@ -213,7 +214,7 @@ impl Client {
         }
     }
 
-    /// How far the exchange came, in plain words, for a screen that tells why there is no network.
+    /// The state of the exchange as text, for a screen that explains why there is no network.
     pub fn status(&self) -> String {
         let before = match (&self.failure, &self.state) {
             (_, State::Bound(_)) | (None, _) => String::new(),
@@ -229,7 +230,7 @@ impl Client {
             State::Selecting { discovers: 0, .. } => "nothing sent yet".to_owned(),
             State::Selecting { discovers, spare: None } => format!("sent {discovers} DISCOVER, no OFFER"),
             State::Selecting { discovers, spare: Some(offer) } => {
-                format!("sent {discovers} DISCOVER, no OFFER but from {} again", offer.server)
+                format!("sent {discovers} DISCOVER, no OFFER except again from {}", offer.server)
             }
             State::Requesting { offer, requests } => {
                 format!("OFFER from {}, no ACK after {}", offer.server, count(*requests, "REQUEST"))
@@ -259,7 +260,8 @@ impl Client {
         message
     }
 
-    /// Hardware type Ethernet and the address (RFC 2132 9.14): what most clients send, so that the OS gets the same lease.
+    /// Hardware type Ethernet and the address (RFC 2132 9.14). Most clients send this identifier, so the OS gets the
+    /// same lease.
     fn client_id(&self) -> [u8; 7] {
         let mut id = [1; 7];
         id.iter_mut().skip(1).zip(self.mac.0).for_each(|(slot, byte)| *slot = byte);
@@ -276,7 +278,7 @@ impl Client {
         if message.chaddr != self.mac {
             return Some(format!("for {}, this is {}", message.chaddr, self.mac));
         }
-        // RFC 6842: a server that sends the identifier back sends the one it got.
+        // RFC 6842: a server that returns an identifier returns the one from the request.
         let other = message.options.get(code::CLIENT_ID).is_some_and(|id| id != self.client_id());
         other.then(|| "for another client identifier".to_owned())
     }
@@ -326,7 +328,7 @@ impl Client {
     }
 
     fn receive_nak(&mut self, now: Duration, offer: &Offer, message: &Message) -> Received {
-        // The identifier is mandatory in a NAK, but its absence leaves no doubt about who refuses.
+        // The server identifier is mandatory in a NAK. If it is missing, the sender is still clear.
         if let Some(server) =
             message.options.address(code::SERVER_ID).filter(|server| *server != offer.server)
         {
@@ -338,12 +340,12 @@ impl Client {
         };
         self.failure = Some(Failure::Nak { server: offer.server, words: words.clone() });
         self.restart(now);
-        // A server that refuses whatever it offers would otherwise be asked as fast as it answers.
+        // Without this pause, a server that refuses all its own offers would be asked as fast as it answers.
         self.retry.postpone(now, &mut self.random);
         Received::Nak(words)
     }
 
-    /// Back to INIT, as a new attempt with its own number and seconds.
+    /// Returns to INIT as a new attempt with a new xid and a new start time.
     fn restart(&mut self, now: Duration) {
         self.state = State::Selecting { discovers: 0, spare: None };
         self.xid = self.random.next() as u32;

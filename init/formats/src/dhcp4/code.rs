@@ -14,29 +14,29 @@ pub const HOST_NAME: u8 = 12;
 pub const DOMAIN_NAME: u8 = 15;
 /// MTU of the interface, 2 bytes.
 pub const INTERFACE_MTU: u8 = 26;
-/// Address the client asks for, 4 bytes.
+/// Address that the client requests, 4 bytes.
 pub const REQUESTED_ADDRESS: u8 = 50;
 /// Lease time in seconds, 4 bytes.
 pub const LEASE_TIME: u8 = 51;
-/// Options go on in `file` (1), `sname` (2) or both (3).
+/// Options continue in `file` (1), `sname` (2) or both (3).
 pub const OVERLOAD: u8 = 52;
 /// Kind of message, 1 byte.
 pub const MESSAGE_TYPE: u8 = 53;
 /// The server's address, 4 bytes.
 pub const SERVER_ID: u8 = 54;
-/// Options the client would like, 1 byte each.
+/// Options that the client requests, 1 byte each.
 pub const PARAMETER_REQUEST_LIST: u8 = 55;
-/// The server's words with a NAK.
+/// The server's message in a NAK.
 pub const MESSAGE: u8 = 56;
-/// Longest message the client takes, 2 bytes.
+/// Longest message that the client accepts, 2 bytes.
 pub const MAX_MESSAGE_SIZE: u8 = 57;
 /// T1 in seconds, 4 bytes.
 pub const RENEWAL_TIME: u8 = 58;
 /// T2 in seconds, 4 bytes.
 pub const REBINDING_TIME: u8 = 59;
-/// What kind of client this is.
+/// The vendor class of the client.
 pub const VENDOR_CLASS: u8 = 60;
-/// Who the client is: hardware type and address, or other bytes.
+/// The client identifier: hardware type and address, or other bytes.
 pub const CLIENT_ID: u8 = 61;
 /// Domain search list (RFC 3397).
 pub const DOMAIN_SEARCH: u8 = 119;

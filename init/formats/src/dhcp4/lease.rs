@@ -1,4 +1,4 @@
-//! What an OFFER or ACK grants, with everything in it checked.
+//! The content of an OFFER or ACK, completely checked.
 
 mod field;
 mod routes;
@@ -13,14 +13,14 @@ use super::{Message, Options, code, search};
 use field::{Notes, address_fault, host_name, mask_prefix, name, names, usable};
 use routes::Own;
 
-/// A lease in values that can be used as they are: strings are printable ASCII, names are valid DNS names, addresses are
-/// those of hosts. What a server sent and was not fit for use is left out and told in `notes`.
+/// A lease whose values can be used directly: strings are printable ASCII, names are valid DNS names, addresses are
+/// valid for hosts. Unusable values from the server are left out and reported in `notes`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     /// This host's address.
     pub address: Ipv4Addr,
-    /// Length of the net's prefix, 1 to 32. Without a usable mask (option 1) it is that of the address's class (A 8,
-    /// B 16, C 24): too wide a net still reaches a router inside it, a guessed /24 might not.
+    /// Prefix length of the network, 1 to 32. Without a usable mask (option 1) it is that of the address's class (A 8,
+    /// B 16, C 24): a network that is too large still contains its router, but a guessed /24 may not.
     pub prefix: u8,
     /// Default routers (3), best first; empty when there are classless routes, which replace them (RFC 3442).
     pub routers: Vec<Ipv4Addr>,
@@ -32,30 +32,30 @@ pub struct Lease {
     pub domain: Option<String>,
     /// Domains to search (119).
     pub search: Vec<String>,
-    /// Name of this host (12), with or without domain, as [`crate::hostname::given`] makes it.
+    /// Name of this host (12), with or without domain, adapted by [`crate::hostname::given`].
     pub hostname: Option<String>,
     /// MTU in bytes (26), at least 576.
     pub mtu: Option<u16>,
     /// The DHCP server (54).
     pub server: Ipv4Addr,
-    /// Seconds the lease holds (51); `None` is for ever.
+    /// Duration of the lease in seconds (51). `None`: forever.
     pub lease_seconds: Option<u32>,
-    /// Seconds until it is to be renewed, T1 (58, else half of the lease); `None` when it holds for ever.
+    /// Seconds until the lease must be renewed, T1 (58, else half of the lease). `None` if the lease is valid forever.
     pub renew_seconds: Option<u32>,
-    /// Seconds until any server may renew it, T2 (59, else 7/8 of the lease); `None` when it holds for ever.
+    /// Seconds until any server may renew it, T2 (59, else 7/8 of the lease). `None` if the lease is valid forever.
     pub rebind_seconds: Option<u32>,
-    /// What was left out or assumed, and why; one sentence each.
+    /// The values that were left out or assumed, with the reason, one sentence each.
     pub notes: Vec<String>,
 }
 
 /// A route of option 121.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
-    /// The net, host bits zero.
+    /// The network, with host bits zero.
     pub destination: Ipv4Addr,
     /// Length of its prefix, 0 to 32.
     pub prefix: u8,
-    /// The router; 0.0.0.0 when the net is on the link itself.
+    /// The router; 0.0.0.0 if the network is on the link itself.
     pub gateway: Ipv4Addr,
 }
 
@@ -70,18 +70,18 @@ impl fmt::Display for Route {
     }
 }
 
-/// Why an answer grants nothing.
+/// Why an answer is unusable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaseError {
-    /// No server identifier (54), which a REQUEST has to repeat.
+    /// There is no server identifier (54), which a REQUEST must repeat.
     NoServer,
-    /// The server identifier is no host's address.
+    /// The server identifier is not the address of a host.
     Server(Ipv4Addr, &'static str),
-    /// The address given is no host's.
+    /// The given address is not valid for a host.
     Address(Ipv4Addr, &'static str),
-    /// The address given is its net's own or broadcast address.
+    /// The given address is the network or broadcast address of its network.
     EndOfNet(Ipv4Addr, u8, &'static str),
-    /// The lease is over before it begins.
+    /// The lease time is zero.
     NoTime,
 }
 
@@ -102,7 +102,7 @@ impl fmt::Display for LeaseError {
 impl std::error::Error for LeaseError {}
 
 impl Lease {
-    /// Reads the lease out of an OFFER or ACK; does not look at the message type, xid or chaddr.
+    /// Reads the lease from an OFFER or ACK. It does not check the message type, xid or chaddr.
     #[allow(clippy::similar_names)] // routes and routers are the RFC's words
     pub fn from_message(message: &Message) -> Result<Lease, LeaseError> {
         let options = &message.options;
@@ -137,7 +137,7 @@ impl Lease {
         for router in routes.iter().map(|route| route.gateway).chain(routers.first().copied()) {
             if own.is_far(router, &routes) && !told.contains(&router) {
                 notes.add(format!(
-                    "router {router} lies outside the net of {address}/{prefix}, taken to be on the link"
+                    "router {router} is outside the network {address}/{prefix}, assumed to be on the link"
                 ));
                 told.push(router);
             }
@@ -160,8 +160,8 @@ impl Lease {
         })
     }
 
-    /// Every route the lease asks for besides the net of its own address: the classless ones, else the default route
-    /// by the first router.
+    /// Every route of the lease besides the network of its own address: the classless routes, or else the default route
+    /// through the first router.
     pub fn effective_routes(&self) -> Vec<Route> {
         let default =
             |gateway: &Ipv4Addr| Route { destination: Ipv4Addr::UNSPECIFIED, prefix: 0, gateway: *gateway };
@@ -173,7 +173,7 @@ impl Lease {
     }
 }
 
-/// The prefix length, with the class's in place of a missing or broken mask.
+/// The prefix length. For a missing or invalid mask, that of the address class.
 fn net(address: Ipv4Addr, options: &Options, notes: &mut Notes) -> Result<u8, LeaseError> {
     let [first, ..] = address.octets();
     let class = match first {
@@ -186,7 +186,7 @@ fn net(address: Ipv4Addr, options: &Options, notes: &mut Notes) -> Result<u8, Le
         notes.add(match sent {
             None => format!("no subnet mask, /{class} assumed for the class of {address}"),
             Some(sent) => {
-                format!("subnet mask {sent:?} is none, /{class} assumed for the class of {address}")
+                format!("subnet mask {sent:?} is invalid, /{class} assumed for the class of {address}")
             }
         });
         return Ok(class);
@@ -199,14 +199,14 @@ fn net(address: Ipv4Addr, options: &Options, notes: &mut Notes) -> Result<u8, Le
 
 type Times = (Option<u32>, Option<u32>, Option<u32>);
 
-/// Lease, T1 and T2 in seconds (RFC 2131 4.4.5); T1 < T2 < lease holds, or the defaults are taken.
+/// Lease, T1 and T2 in seconds (RFC 2131 4.4.5). If T1 < T2 < lease does not hold, the defaults are used.
 fn times(options: &Options, notes: &mut Notes) -> Result<Times, LeaseError> {
     let lease = match options.number(code::LEASE_TIME) {
         None => {
             let sent = options.get(code::LEASE_TIME);
             let wrong =
                 if sent.is_some() { "lease time is not a number of 4 bytes" } else { "no lease time" };
-            notes.add(format!("{wrong}, taken as for ever"));
+            notes.add(format!("{wrong}, assumed to be forever"));
             return Ok((None, None, None));
         }
         Some(u32::MAX) => return Ok((None, None, None)),
@@ -221,13 +221,13 @@ fn times(options: &Options, notes: &mut Notes) -> Result<Times, LeaseError> {
         return Ok((Some(lease), Some(renew), Some(rebind)));
     }
     notes.add(format!(
-        "renewal after {renew} s and rebinding after {rebind} s do not fit a lease of {lease} s, \
-         {half} s and {seven_eighths} s taken"
+        "renewal after {renew} s and rebinding after {rebind} s do not fit a lease of {lease} s, using {half} s \
+         and {seven_eighths} s"
     ));
     Ok((Some(lease), Some(half), Some(seven_eighths)))
 }
 
-/// RFC 2132 allows from 68; below 576, what every host has to take (RFC 1122 3.3.2), no boot gets anywhere.
+/// RFC 2132 allows an MTU from 68. Below 576, which every host must accept (RFC 1122 3.3.2), a boot cannot work.
 fn mtu(options: &Options, notes: &mut Notes) -> Option<u16> {
     options.get(code::INTERFACE_MTU)?;
     let mtu = options.short(code::INTERFACE_MTU);
@@ -239,7 +239,7 @@ fn mtu(options: &Options, notes: &mut Notes) -> Option<u16> {
         return None;
     }
     if let Some(mtu) = mtu.filter(|mtu| *mtu < 1280) {
-        notes.add(format!("MTU {mtu} is below 1280, which IPv6 needs: this interface speaks IPv4 only"));
+        notes.add(format!("MTU {mtu} is below 1280, which IPv6 requires: this interface only supports IPv4"));
     }
     mtu
 }

@@ -1,4 +1,4 @@
-//! The packet: a fixed header and options in up to three places.
+//! The packet: a fixed header and options in up to three fields.
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -14,7 +14,7 @@ const SHORTEST: usize = 300;
 /// ARP hardware type 1: Ethernet.
 const ETHERNET: u8 = 1;
 
-/// Who speaks.
+/// The sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
     /// The client (1).
@@ -28,17 +28,17 @@ pub enum Op {
 pub struct Message {
     /// Client or server.
     pub op: Op,
-    /// Relays passed so far.
+    /// Number of relays so far.
     pub hops: u8,
-    /// The exchange's number, chosen by the client.
+    /// The number of the exchange, chosen by the client.
     pub xid: u32,
     /// Seconds since the client began.
     pub secs: u16,
-    /// The client can't take unicast before it has its address.
+    /// The client cannot receive unicast before it has its address.
     pub broadcast: bool,
-    /// The address the client has already.
+    /// The address that the client already has.
     pub ciaddr: Ipv4Addr,
-    /// "Your" address: what the server gives.
+    /// "Your" address: the one from the server.
     pub yiaddr: Ipv4Addr,
     /// The server of the next boot step.
     pub siaddr: Ipv4Addr,
@@ -50,11 +50,11 @@ pub struct Message {
     pub sname: Vec<u8>,
     /// Boot file name, up to the first zero byte, at most 128 bytes; empty when the field carries options.
     pub file: Vec<u8>,
-    /// The options of all three places, without overload (52), which says nothing once they are read.
+    /// The options of all three fields, without overload (52), which is not needed after parsing.
     pub options: Options,
 }
 
-/// Why bytes are no DHCP message.
+/// Why bytes are not a DHCP message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MessageError {
     /// Shorter than header and cookie.
@@ -65,7 +65,7 @@ pub enum MessageError {
     Hardware(u8, u8),
     /// BOOTP without DHCP's magic cookie.
     Cookie([u8; 4]),
-    /// An option says it is longer than what is left of its field.
+    /// An option is longer than the rest of its field.
     Truncated {
         /// The option's code.
         code: u8,
@@ -122,8 +122,8 @@ impl Message {
         }
     }
 
-    /// Reads a UDP payload. A missing end option is tolerated, an option that is cut off is not: what follows a lie about
-    /// lengths can't be trusted.
+    /// Reads a UDP payload. A missing end option is accepted. A truncated option is an error, because the data after a
+    /// wrong length cannot be trusted.
     #[allow(clippy::similar_names)] // the fields' names are the RFC's
     pub fn parse(payload: &[u8]) -> Result<Message, MessageError> {
         let short = MessageError::Short(payload.len());
@@ -183,8 +183,8 @@ impl Message {
         Ok(message)
     }
 
-    /// Writes the message as a UDP payload of at least 300 bytes. Options longer than 255 bytes are split (RFC 3396);
-    /// all of them go into the options field. `sname` and `file` are cut to 64 and 128 bytes.
+    /// Writes the message as a UDP payload of at least 300 bytes. Options longer than 255 bytes are split (RFC 3396).
+    /// All options go into the options field. `sname` and `file` are cut to 64 and 128 bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(SHORTEST);
         let op = match self.op {
@@ -205,7 +205,7 @@ impl Message {
         for (code, bytes) in self.options.iter() {
             let mut piece = |bytes: &[u8]| {
                 out.push(code);
-                // Chunks of 255 at most: the conversion can't fail.
+                // A chunk has at most 255 bytes, so the conversion cannot fail.
                 out.push(u8::try_from(bytes.len()).unwrap_or(u8::MAX));
                 out.extend_from_slice(bytes);
             };
@@ -231,7 +231,8 @@ fn text(field: &[u8]) -> Vec<u8> {
     field.iter().copied().take_while(|byte| *byte != 0).collect()
 }
 
-/// Reads fixed-size pieces of a header of known size; past the end it gives zeros, which its one caller never reaches.
+/// Reads fixed-size pieces of a header of known size. Past the end it returns zeros, but its only caller never gets
+/// there.
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
@@ -242,7 +243,7 @@ impl Reader<'_> {
     }
 }
 
-/// Reads one field of options into `options`; gives the value of option 52 when there is one.
+/// Reads one field of options into `options`. Returns the value of option 52 if there is one.
 fn read_options(
     options: &mut Options,
     mut rest: &[u8],

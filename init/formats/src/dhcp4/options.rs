@@ -1,12 +1,12 @@
-//! The options of a message as code and bytes, and the readers for their types.
+//! The options of a message as code and bytes, with functions to read their types.
 
 use std::fmt;
 use std::net::Ipv4Addr;
 
 use super::code;
 
-/// The options of one message, in order of first appearance. An option that came in several pieces is one here
-/// (RFC 3396 section 7); pad and end are not kept.
+/// The options of one message, in order of first appearance. An option in several pieces is joined into one (RFC 3396
+/// section 7). Pad and end are not stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
     entries: Vec<(u8, Vec<u8>)>,
@@ -18,7 +18,7 @@ impl Options {
         Options::default()
     }
 
-    /// Sets an option, replacing what it held. Pad and end are no options and are ignored.
+    /// Sets an option and replaces its previous value. Pad and end are not options and are ignored.
     pub fn set(&mut self, code: u8, bytes: impl Into<Vec<u8>>) {
         if matches!(code, code::PAD | code::END) {
             return;
@@ -48,7 +48,7 @@ impl Options {
         self.entries.iter().map(|(code, bytes)| (*code, bytes.as_slice()))
     }
 
-    /// The kind of message (53); `None` when absent, of the wrong length or unknown.
+    /// The message type (53). `None` if it is missing, unknown or has a wrong length.
     pub fn message_type(&self) -> Option<MessageType> {
         match self.get(code::MESSAGE_TYPE)? {
             [kind] => MessageType::from_number(*kind),
@@ -56,13 +56,13 @@ impl Options {
         }
     }
 
-    /// An option of exactly one address.
+    /// An option with exactly one address.
     pub fn address(&self, code: u8) -> Option<Ipv4Addr> {
         let bytes: [u8; 4] = self.get(code)?.try_into().ok()?;
         Some(Ipv4Addr::from(bytes))
     }
 
-    /// An option of one or more addresses; none when absent or when the length is not a multiple of 4.
+    /// An option with one or more addresses. Empty if it is missing or its length is not a multiple of 4.
     pub fn addresses(&self, code: u8) -> Vec<Ipv4Addr> {
         match self.get(code).map(<[u8]>::as_chunks::<4>) {
             Some((chunks, [])) => chunks.iter().map(|bytes| Ipv4Addr::from(*bytes)).collect(),
@@ -70,12 +70,12 @@ impl Options {
         }
     }
 
-    /// An option of one 32-bit number.
+    /// An option with one 32-bit number.
     pub fn number(&self, code: u8) -> Option<u32> {
         Some(u32::from_be_bytes(self.get(code)?.try_into().ok()?))
     }
 
-    /// An option of one 16-bit number.
+    /// An option with one 16-bit number.
     pub fn short(&self, code: u8) -> Option<u16> {
         Some(u16::from_be_bytes(self.get(code)?.try_into().ok()?))
     }
@@ -96,9 +96,9 @@ pub enum MessageType {
     Ack,
     /// Server refuses.
     Nak,
-    /// Client gives the lease back.
+    /// Client releases the lease.
     Release,
-    /// Client has an address and asks for the rest.
+    /// Client has an address and asks for the other values.
     Inform,
 }
 

@@ -137,7 +137,7 @@ proptest! {
         prop_assert_eq!((message.op, message.xid, message.chaddr), (Op::Reply, 9, MAC));
         let mut read = Lease::from_message(&message).unwrap();
         // Random routers are mostly far, and random MTUs small, which is said.
-        read.notes.retain(|note| !note.contains("taken to be on the link") && !note.contains("below 1280"));
+        read.notes.retain(|note| !note.contains("assumed to be on the link") && !note.contains("below 1280"));
         prop_assert_eq!(read, lease);
     }
 

@@ -1,12 +1,12 @@
 //! The domain search list (RFC 3397): names in DNS form with compression pointers, over the joined bytes of option 119.
 
-/// Most names taken: what glibc searches (`resolv.conf(5)` had 6 for long, and musl has 256 bytes in all).
+/// Limit for names: what glibc searches (it was 6 for a long time, see `resolv.conf(5)`; musl has 256 bytes in total).
 const MOST_NAMES: usize = 32;
-/// The longest name, in text (RFC 1035).
+/// The longest name in text form (RFC 1035).
 const LONGEST: usize = 253;
 
-/// The names, or why there are none. Every pointer has to lead backwards, to before the piece it ends, so no chain of
-/// pointers is endless; a name over 253 bytes is refused.
+/// The names, or why the list is invalid. Every pointer must lead backwards, to before the piece that it ends, so no
+/// chain of pointers is endless. A name over 253 bytes is refused.
 pub(super) fn decode(bytes: &[u8]) -> Result<Vec<String>, &'static str> {
     let mut names = Vec::new();
     let mut at = 0;
@@ -21,11 +21,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<String>, &'static str> {
     Ok(names)
 }
 
-/// The name at `start`, and where the bytes after it begin.
+/// The name at `start`, and the offset after it.
 fn name(bytes: &[u8], start: usize) -> Result<(String, usize), &'static str> {
     const CUT: &str = "is cut off within a name";
     let mut name = String::new();
-    // Where the piece being read began: a pointer has to lead to before it.
+    // The start of the current piece: a pointer must lead to before it.
     let mut piece = start;
     let mut at = start;
     let mut after = None;

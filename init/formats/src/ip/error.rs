@@ -1,4 +1,4 @@
-//! What can be wrong with an `ip=` parameter, in words for whoever wrote it.
+//! Errors in an `ip=` parameter, as messages for the user.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 /// A field of `ip=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
-    /// The parameter as a whole.
+    /// The whole parameter.
     Whole,
     /// The address of this host.
     Client,
@@ -51,11 +51,11 @@ impl fmt::Display for Field {
     }
 }
 
-/// A fault in an `ip=` parameter. `Display` gives field, text and what is expected, in one line:
-/// `client address "10.0.0.300" is not an IP address`.
+/// An error in an `ip=` parameter. `Display` gives field, text and what is expected, in one line: `client address
+/// "10.0.0.300" is not an IP address`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IpArgError {
-    /// Where the fault is.
+    /// The field with the error.
     pub field: Field,
     /// The text of the field, as given.
     pub text: String,

@@ -8,7 +8,7 @@ use crate::mac::Mac;
 
 type Checked<T> = Result<T, IpArgError>;
 
-/// One field between colons. `bracketed` holds for `[…]`, whose brackets are gone.
+/// One field between colons. `bracketed` is true for `[…]`; the text does not include the brackets.
 #[derive(Clone, Copy, Default)]
 struct Part<'a> {
     text: &'a str,
@@ -20,7 +20,7 @@ impl Part<'_> {
         self.bracketed || self.text.parse::<IpAddr>().is_ok()
     }
 
-    /// An address, or an attempt at one: dots or brackets, which neither an MTU nor a MAC address has.
+    /// Whether this looks like an address: with dots or brackets, which neither an MTU nor a MAC address has.
     fn looks_like_address(self) -> bool {
         self.bracketed || self.text.contains('.')
     }
@@ -35,7 +35,8 @@ pub(super) fn parse(text: &str) -> Checked<IpArg> {
     if parts.len() == 1 && !part(0).looks_like_address() {
         return Ok(IpArg { method: method(part(0))?, ..IpArg::default() });
     }
-    // A method in second place, or two fields of which the first is no address, is the form that starts with the interface.
+    // If the second field is a method, or if there are two fields and the first is not an address, this is the form
+    // that starts with the interface.
     let second_is_method = Method::from_name(part(1).text).is_some() && !part(1).bracketed;
     if !part(0).is_address() && (second_is_method || (parts.len() == 2 && !part(0).looks_like_address())) {
         let mut arg = IpArg { iface: interface(part(0))?, method: method(part(1))?, ..IpArg::default() };
@@ -70,7 +71,7 @@ fn full(text: &str, parts: &[Part<'_>]) -> Checked<IpArg> {
     } else if method == Method::Off {
         for (field, at) in [(Field::Peer, 1), (Field::Gateway, 2), (Field::Netmask, 3)] {
             if !part(at).text.is_empty() {
-                let problem = "is given without a client address; write one, or a method like dhcp";
+                let problem = "is given without a client address; add one, or use a method like dhcp";
                 return Err(IpArgError::new(field, part(at).text, problem));
             }
         }
@@ -94,7 +95,7 @@ fn full(text: &str, parts: &[Part<'_>]) -> Checked<IpArg> {
     Ok(arg)
 }
 
-/// Cuts at colons outside brackets.
+/// Splits at colons outside brackets.
 fn split(text: &str) -> Checked<Vec<Part<'_>>> {
     let mut parts = Vec::new();
     let mut rest = text;
@@ -145,30 +146,32 @@ fn method(part: Part<'_>) -> Checked<Method> {
     }
 }
 
-/// An address field; empty and all-zero are both "none", as in the kernel.
+/// An address field. An empty field and an all-zero address both mean "none", as in the kernel.
 fn address(field: Field, part: Part<'_>) -> Checked<Option<IpAddr>> {
     if part.text.is_empty() && !part.bracketed {
         return Ok(None);
     }
     let fail = |problem: &'static str| Err(IpArgError::new(field, part.text, problem));
     let address = match part.text.parse::<IpAddr>() {
-        Ok(IpAddr::V4(_)) if part.bracketed => return fail("is an IPv4 address and stands without brackets"),
+        Ok(IpAddr::V4(_)) if part.bracketed => {
+            return fail("is an IPv4 address, which is written without brackets");
+        }
         Ok(address) => address,
         Err(_) if part.bracketed => return fail("is not an IPv6 address"),
         Err(_) if is_hex_group(part.text) => {
-            return fail("is not an IP address; an IPv6 address stands in brackets, like [2001:db8::2]");
+            return fail("is not an IP address; an IPv6 address is written in brackets, like [2001:db8::2]");
         }
         Err(_) => return fail("is not an IP address"),
     };
     match address {
         address if address.is_unspecified() => Ok(None),
-        address if address.is_multicast() => fail("is a multicast address; expected one of a host"),
-        IpAddr::V4(Ipv4Addr::BROADCAST) => fail("is the broadcast address; expected one of a host"),
+        address if address.is_multicast() => fail("is a multicast address; expected a host address"),
+        IpAddr::V4(Ipv4Addr::BROADCAST) => fail("is the broadcast address; expected a host address"),
         address => Ok(Some(address)),
     }
 }
 
-/// What is left over when the colons of a bare IPv6 address were taken for field separators.
+/// Whether the text can be a part of an IPv6 address without brackets, whose colons were treated as field separators.
 fn is_hex_group(text: &str) -> bool {
     text.len() <= 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -184,7 +187,7 @@ fn address_with_prefix(field: Field, part: Part<'_>) -> Checked<(Option<IpAddr>,
     }
 }
 
-/// The prefix length: the netmask field, which has to agree with one given at an address.
+/// The prefix length from the netmask field. It must agree with a prefix length at an address.
 fn prefix(arg: &IpArg, part: Part<'_>, at_address: Option<u8>) -> Checked<Option<u8>> {
     if part.text.is_empty() || part.text == "0.0.0.0" {
         return Ok(at_address);
@@ -199,7 +202,7 @@ fn prefix(arg: &IpArg, part: Part<'_>, at_address: Option<u8>) -> Checked<Option
         }
         let mask = mask.to_bits();
         if mask.leading_ones() != mask.count_ones() {
-            return fail("has holes; expected ones, then zeros, like 255.255.255.0".to_owned());
+            return fail("is not contiguous; expected ones, then zeros, like 255.255.255.0".to_owned());
         }
         mask.count_ones()
     } else {
@@ -234,7 +237,7 @@ fn prefix_range(address: Option<IpAddr>) -> &'static str {
     }
 }
 
-/// Digits only: `str::parse` would take a `+`.
+/// Digits only: `str::parse` would accept a `+`.
 fn decimal(text: &str) -> Option<u32> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
@@ -245,13 +248,13 @@ fn check_client(text: &str, client: IpAddr, method: Method) -> Checked<()> {
         return fail(format!("is given, but the method is {method}; use none for a static address"));
     }
     if client.is_loopback() {
-        return fail("is a loopback address; expected one of this host on the network".to_owned());
+        return fail("is a loopback address; expected an address of this host on the network".to_owned());
     }
     Ok(())
 }
 
-/// The client is a host in its net: neither the net itself nor its broadcast address (RFC 1122 3.2.1.3; nets of one or
-/// two addresses have neither, RFC 3021).
+/// Checks that the client is neither the network address nor the broadcast address (RFC 1122 3.2.1.3). Networks of one
+/// or two addresses have neither (RFC 3021).
 fn check_in_net(text: &str, client: IpAddr, prefix: u8) -> Checked<()> {
     let IpAddr::V4(address) = client else { return Ok(()) };
     let host_bits = 32u32.saturating_sub(u32::from(prefix));
@@ -268,11 +271,11 @@ fn check_in_net(text: &str, client: IpAddr, prefix: u8) -> Checked<()> {
     Err(IpArgError::new(
         Field::Client,
         text,
-        format!("is the {what} address of {net}/{prefix}; expected one of a host"),
+        format!("is the {what} address of {net}/{prefix}; expected a host address"),
     ))
 }
 
-/// Peer and gateway are of the client's family.
+/// Checks that peer and gateway have the client's address family.
 fn check_family(arg: &IpArg, parts: &[Part<'_>]) -> Checked<()> {
     let Some(client) = arg.client else { return Ok(()) };
     for (field, at, address) in [(Field::Peer, 1, arg.peer), (Field::Gateway, 2, arg.gateway)] {
@@ -298,7 +301,7 @@ fn host(part: Part<'_>) -> Checked<Option<String>> {
     if part.text.is_empty() {
         return Ok(None);
     }
-    // An address there is a field too few or too many before it; as a name it would be legal and useless.
+    // An address here means that a field is missing or too much before it. It would be a valid but useless name.
     if part.is_address() {
         return Err(IpArgError::new(
             Field::Hostname,
@@ -307,13 +310,13 @@ fn host(part: Part<'_>) -> Checked<Option<String>> {
         ));
     }
     match hostname::given(part.text) {
-        // Kept as it is written; whoever names the node by it asks for what it becomes.
+        // The name is stored as written. The code that names the node adapts it.
         Ok(_) | Err(NameError::Placeholder) => Ok(Some(part.text.to_owned())),
         Err(problem) => Err(IpArgError::new(Field::Hostname, part.text, problem.to_string())),
     }
 }
 
-/// An interface name as the kernel's `dev_valid_name()` allows it, and printable.
+/// An interface name that the kernel's `dev_valid_name()` allows and that is printable.
 fn interface(part: Part<'_>) -> Checked<Option<String>> {
     let name = part.text;
     if name.is_empty() && !part.bracketed {
@@ -335,8 +338,8 @@ fn interface(part: Part<'_>) -> Checked<Option<String>> {
     }
 }
 
-/// What follows the method in the long form: name and time servers when the first of them reads like an address, else
-/// MTU and MAC address.
+/// The fields after the method in the long form: name and time servers if the first one looks like an address, else MTU
+/// and MAC address.
 fn tail(text: &str, arg: &mut IpArg, parts: &[Part<'_>]) -> Checked<()> {
     let servers = parts.iter().find(|part| !part.text.is_empty() || part.bracketed);
     if !servers.is_some_and(|part| part.looks_like_address()) {
@@ -356,7 +359,7 @@ fn tail(text: &str, arg: &mut IpArg, parts: &[Part<'_>]) -> Checked<()> {
     Ok(())
 }
 
-/// `[<mtu>][:<mac>]`, the MAC address in one field (`-`) or in six (`:`).
+/// `[<mtu>][:<mac>]`, with the MAC address in one field (`-`) or in six (`:`).
 fn hardware(arg: &mut IpArg, parts: &[Part<'_>]) -> Checked<()> {
     let Some((mtu, mac)) = parts.split_first() else { return Ok(()) };
     if !mtu.text.is_empty() || mtu.bracketed {

@@ -207,11 +207,11 @@ fn bad_parameters_are_named() {
         ("eth0:dhcpx:1500", r#"client address "eth0" is not an IP address"#),
         (
             "2001:db8::2::fe80::1:64",
-            r#"client address "2001" is not an IP address; an IPv6 address stands in brackets, like [2001:db8::2]"#,
+            r#"client address "2001" is not an IP address; an IPv6 address is written in brackets, like [2001:db8::2]"#,
         ),
         (
             "[10.0.0.2]::10.0.0.1:24",
-            r#"client address "10.0.0.2" is an IPv4 address and stands without brackets"#,
+            r#"client address "10.0.0.2" is an IPv4 address, which is written without brackets"#,
         ),
         ("[2001:db8::g]::[fe80::1]:64", r#"client address "2001:db8::g" is not an IPv6 address"#),
         ("[]:::24", r#"client address "" is not an IPv6 address"#),
@@ -222,22 +222,22 @@ fn bad_parameters_are_named() {
         ("[2001:db8::2]x:::64", r#"ip= "[2001:db8::2]x:::64" has "x" after "]"; expected ":" or the end"#),
         ("[2001:db8::2]/64:::", r#"ip= "[2001:db8::2]/64:::" has "/64" after "]"; write "[2001:db8::2/64]""#),
         ("[:\n]/\t:", r#"ip= "[:\n]/\t:" has "/\t" after "]"; write "[:\n/\t]""#),
-        ("224.0.0.1:::24", r#"client address "224.0.0.1" is a multicast address; expected one of a host"#),
+        ("224.0.0.1:::24", r#"client address "224.0.0.1" is a multicast address; expected a host address"#),
         (
             "255.255.255.255:::24",
-            r#"client address "255.255.255.255" is the broadcast address; expected one of a host"#,
+            r#"client address "255.255.255.255" is the broadcast address; expected a host address"#,
         ),
         (
             "127.0.0.1:::8",
-            r#"client address "127.0.0.1" is a loopback address; expected one of this host on the network"#,
+            r#"client address "127.0.0.1" is a loopback address; expected an address of this host on the network"#,
         ),
         (
             "10.0.0.0:::24",
-            r#"client address "10.0.0.0" is the network address of 10.0.0.0/24; expected one of a host"#,
+            r#"client address "10.0.0.0" is the network address of 10.0.0.0/24; expected a host address"#,
         ),
         (
             "10.0.0.255:::24",
-            r#"client address "10.0.0.255" is the broadcast address of 10.0.0.0/24; expected one of a host"#,
+            r#"client address "10.0.0.255" is the broadcast address of 10.0.0.0/24; expected a host address"#,
         ),
         (
             "10.0.0.2::10.0.0.1:24::eth0:dhcp",
@@ -260,19 +260,19 @@ fn bad_parameters_are_named() {
         ("10.0.0.2::10.0.0.2:24", r#"gateway "10.0.0.2" is the client's own address"#),
         (
             "10.0.0.2::10.0.0.0:24",
-            r#"gateway "10.0.0.0" is the network address of 10.0.0.0/24; expected one of a host"#,
+            r#"gateway "10.0.0.0" is the network address of 10.0.0.0/24; expected a host address"#,
         ),
         (
             "::10.0.0.1::node1:eth0:none",
-            r#"gateway "10.0.0.1" is given without a client address; write one, or a method like dhcp"#,
+            r#"gateway "10.0.0.1" is given without a client address; add one, or use a method like dhcp"#,
         ),
         (
             ":::24::eth0:none",
-            r#"netmask "24" is given without a client address; write one, or a method like dhcp"#,
+            r#"netmask "24" is given without a client address; add one, or use a method like dhcp"#,
         ),
         (
             "10.0.0.2::10.0.0.1:255.0.255.0",
-            r#"netmask "255.0.255.0" has holes; expected ones, then zeros, like 255.255.255.0"#,
+            r#"netmask "255.0.255.0" is not contiguous; expected ones, then zeros, like 255.255.255.0"#,
         ),
         ("10.0.0.2::10.0.0.1:33", r#"netmask "33" has a prefix length out of range; expected 1 to 32"#),
         ("10.0.0.2::10.0.0.1:0", r#"netmask "0" has a prefix length out of range; expected 1 to 32"#),

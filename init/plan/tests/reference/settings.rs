@@ -152,7 +152,7 @@ list of texts, of which one must fit; of several conditions, all must hold.
     }
     text.push_str(
         "
-A rule that holds is like a file of its own right behind the one that it stands in: it wins over that file and the rules above
+A rule that holds is like a file of its own right behind the one that it stands in: it takes precedence over that file and the rules above
 it, and loses to every later place. Its settings are shown with the position of the rule: `initramfs, match 2`. A mistake in
 `when` refuses the boot on every machine; one in a rule's settings does so where the rule holds and is a warning elsewhere.
 

@@ -105,7 +105,7 @@ fn the_plain_exchange() {
     assert_eq!(wire.client.status(), "lease of 10.0.0.50 from 10.0.0.1");
     assert_eq!(wire.client.next_wakeup(), Duration::MAX);
     assert_eq!(wire.client.poll(seconds(1e6)), None);
-    assert_eq!(ignored(wire.hear(&answer(&request, MessageType::Nak, ONE))), "the lease is there already");
+    assert_eq!(ignored(wire.hear(&answer(&request, MessageType::Nak, ONE))), "the lease is already granted");
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn the_only_server_gets_another_chance() {
     }
     let again = wire.next_is(MessageType::Discover);
     ignored(wire.hear(&answer(&again, MessageType::Offer, ONE)));
-    assert!(wire.client.status().ends_with("sent 1 DISCOVER, no OFFER but from 10.0.0.1 again"));
+    assert!(wire.client.status().ends_with("sent 1 DISCOVER, no OFFER except again from 10.0.0.1"));
     let request = wire.next_is(MessageType::Request);
     assert_eq!(request.options.address(54), Some(ONE));
     assert!(matches!(wire.hear(&answer(&request, MessageType::Ack, ONE)), Received::Lease(_)));
@@ -212,7 +212,7 @@ fn of_two_servers_the_first_is_asked() {
     wire.hear(&answer(&discover, MessageType::Offer, TWO));
     assert_eq!(
         ignored(wire.hear(&answer(&discover, MessageType::Offer, ONE))),
-        "an OFFER, but 10.0.0.2 was asked already"
+        "an OFFER, but 10.0.0.2 has already been asked"
     );
     let request = wire.next_is(MessageType::Request);
     assert_eq!(request.options.address(54), Some(TWO));

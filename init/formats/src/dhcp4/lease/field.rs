@@ -1,14 +1,14 @@
-//! Checks of single fields. What fails is left out with a note; a boot should not end for a misspelt option.
+//! Checks of single fields. An invalid field is left out with a note: a boot should not fail because of a wrong option.
 
 use std::net::Ipv4Addr;
 
 use crate::dhcp4::Options;
 use crate::hostname::{self, NameError};
 
-/// Most notes kept: a hostile server may not fill memory or console.
+/// Limit for notes: a malicious server must not fill memory or console.
 const MOST_NOTES: usize = 16;
 
-/// Sentences about what was left out or assumed.
+/// Sentences about values that were left out or assumed.
 #[derive(Default)]
 pub(super) struct Notes {
     pub(super) list: Vec<String>,
@@ -22,31 +22,31 @@ impl Notes {
     }
 }
 
-/// Why an address can't be that of a host on the network, as the end of a sentence; `None` when it can.
+/// Why an address is not valid for a host on the network, as the end of a sentence. `None` if it is valid.
 pub(super) fn address_fault(address: Ipv4Addr) -> Option<&'static str> {
     let [first, ..] = address.octets();
     Some(match first {
-        _ if address.is_unspecified() => "is no address",
+        _ if address.is_unspecified() => "is not an address",
         _ if address.is_broadcast() => "is the broadcast address",
-        0 => "lies in 0.0.0.0/8, which no host has",
+        0 => "is in 0.0.0.0/8, which is not valid for a host",
         127 => "is a loopback address",
         224..240 => "is a multicast address",
-        240.. => "lies in 240.0.0.0/4, which is reserved",
+        240.. => "is in 240.0.0.0/4, which is reserved",
         _ => return None,
     })
 }
 
-/// The prefix length of a mask of ones, then zeros; `None` for any other and for 0.0.0.0.
+/// The prefix length of a mask of ones, then zeros. `None` for any other mask and for 0.0.0.0.
 pub(super) fn mask_prefix(mask: Ipv4Addr) -> Option<u8> {
     let bits = mask.to_bits();
     let ones = bits.leading_ones();
     if ones == 0 || ones != bits.count_ones() { None } else { u8::try_from(ones).ok() }
 }
 
-/// The addresses of an option that hosts can have, each once.
+/// The addresses of an option that are valid for hosts, without duplicates.
 pub(super) fn usable(options: &Options, code: u8, what: &str, notes: &mut Notes) -> Vec<Ipv4Addr> {
     if options.get(code).is_some_and(|bytes| bytes.is_empty() || !bytes.len().is_multiple_of(4)) {
-        notes.add(format!("{what} list has a length that is no multiple of 4, ignored"));
+        notes.add(format!("{what} list has a length that is not a multiple of 4, ignored"));
     }
     let mut list: Vec<Ipv4Addr> = Vec::new();
     for address in options.addresses(code) {
@@ -59,7 +59,7 @@ pub(super) fn usable(options: &Options, code: u8, what: &str, notes: &mut Notes)
     list
 }
 
-/// Text without the zero bytes and the dot that servers add at the end.
+/// The text without the zero bytes and the dot that some servers add at the end.
 fn trimmed(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let text = text.trim_end_matches('\0');
@@ -86,7 +86,7 @@ pub(super) fn name(
     }
 }
 
-/// The host's own name, as a node can have it.
+/// The host's own name, adapted to a valid name for a node.
 pub(super) fn host_name(bytes: Option<&[u8]>, notes: &mut Notes) -> Option<String> {
     let text = trimmed(bytes?);
     if text.is_empty() {
@@ -106,7 +106,7 @@ pub(super) fn host_name(bytes: Option<&[u8]>, notes: &mut Notes) -> Option<Strin
     }
 }
 
-/// The valid names of the search list, each once.
+/// The valid names of the search list, without duplicates.
 pub(super) fn names(
     bytes: Option<&[u8]>,
     notes: &mut Notes,

@@ -1,4 +1,4 @@
-//! Option 121 (RFC 3442), and which routes and routers make sense beside the lease's own address.
+//! Option 121 (RFC 3442), and checks of routes and routers against the lease's own address.
 
 use std::net::Ipv4Addr;
 
@@ -6,7 +6,7 @@ use super::Route;
 use super::field::{Notes, address_fault};
 use crate::dhcp4::{Options, code};
 
-/// This host's address, and the length of its net's prefix.
+/// This host's address and prefix length.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Own {
     pub(super) address: Ipv4Addr,
@@ -14,20 +14,20 @@ pub(super) struct Own {
 }
 
 impl Own {
-    /// Why an address, which may be that of a host, can't be that of a router of this one, as the end of a sentence.
+    /// Why a valid host address cannot be the router of this host, as the end of a sentence.
     pub(super) fn router_fault(self, router: Ipv4Addr) -> Option<&'static str> {
         if router == self.address {
             return Some("is this host's own address");
         }
         match end_of_net(router, self.prefix).filter(|_| is_in(router, self.address, self.prefix)) {
-            Some("network") => Some("is the address of this host's net"),
-            Some(_) => Some("is the broadcast address of this host's net"),
+            Some("network") => Some("is the network address of this host's network"),
+            Some(_) => Some("is the broadcast address of this host's network"),
             None => None,
         }
     }
 
-    /// Whether a router is neither in this host's net nor in one that a route says is on the link. A host that is alone
-    /// in its net has all its routers elsewhere, as clouds do it.
+    /// Whether a router is neither in this host's network nor in one that a route declares to be on the link. With a
+    /// prefix of 31 or 32, all routers are elsewhere; clouds use this.
     pub(super) fn is_far(self, router: Ipv4Addr, beside: &[Route]) -> bool {
         !router.is_unspecified()
             && self.prefix < 31
@@ -46,8 +46,8 @@ fn is_in(address: Ipv4Addr, net: Ipv4Addr, prefix: u8) -> bool {
     address.to_bits() & mask(prefix) == net.to_bits() & mask(prefix)
 }
 
-/// What an address is where it is the first or the last of its net, and no host's: nets of one or two addresses have
-/// neither (RFC 3021).
+/// Whether an address is the network or broadcast address of its network, and so not valid for a host. Networks of one
+/// or two addresses have neither (RFC 3021).
 pub(super) fn end_of_net(address: Ipv4Addr, prefix: u8) -> Option<&'static str> {
     let ones = !mask(prefix);
     let host = address.to_bits() & ones;
@@ -59,7 +59,7 @@ pub(super) fn end_of_net(address: Ipv4Addr, prefix: u8) -> Option<&'static str> 
     }
 }
 
-/// Prefix length, the bytes of the net that it covers, router; again and again.
+/// The format is a sequence of: prefix length, the significant bytes of the network, router.
 pub(super) fn classless(options: &Options, own: Own, notes: &mut Notes) -> Vec<Route> {
     let mut rest = options.get(code::CLASSLESS_ROUTES).unwrap_or_default();
     let mut routes: Vec<Route> = Vec::new();
@@ -69,14 +69,14 @@ pub(super) fn classless(options: &Options, own: Own, notes: &mut Notes) -> Vec<R
         let Some((net, (gateway, after))) =
             parts.and_then(|(net, after)| Some((net, after.split_first_chunk::<4>()?)))
         else {
-            // A default route may be missing from a list that is cut off: none of it beats half of it.
+            // A truncated list may lack the default route. So all of it is ignored.
             notes.add("classless routes are cut off or have a prefix over 32, ignored".to_owned());
             return Vec::new();
         };
         rest = after;
         let mut octets = [0; 4];
         octets.iter_mut().zip(net).for_each(|(octet, byte)| *octet = *byte);
-        // RFC 3442 has clients clear the host bits.
+        // RFC 3442 requires clients to clear the host bits.
         let destination = Ipv4Addr::from_bits(Ipv4Addr::from(octets).to_bits() & mask(prefix));
         let route = Route { destination, prefix, gateway: Ipv4Addr::from(*gateway) };
         match fault(&route, own, &routes) {
@@ -87,13 +87,13 @@ pub(super) fn classless(options: &Options, own: Own, notes: &mut Notes) -> Vec<R
     routes
 }
 
-/// Why a route makes no sense, after those before it.
+/// Why a route is invalid, given those before it.
 fn fault(route: &Route, own: Own, before: &[Route]) -> Option<String> {
     let [first, ..] = route.destination.octets();
     match first {
-        // The default route, and nets that have more in them than what no host has.
+        // The default route, and networks that are larger than the invalid range.
         0 | 127 if route.prefix < 8 => {}
-        0 => return Some("no host is in 0.0.0.0/8".to_owned()),
+        0 => return Some("0.0.0.0/8 is not valid for hosts".to_owned()),
         127 => return Some("127.0.0.0/8 is this host itself".to_owned()),
         224..240 => return Some("224.0.0.0/4 is multicast".to_owned()),
         240.. => return Some("240.0.0.0/4 is reserved".to_owned()),
@@ -101,7 +101,7 @@ fn fault(route: &Route, own: Own, before: &[Route]) -> Option<String> {
     }
     let same = |other: &&Route| (other.destination, other.prefix) == (route.destination, route.prefix);
     if let Some(other) = before.iter().find(same) {
-        return Some(format!("the same net has a route already, {other}"));
+        return Some(format!("the same network already has a route, {other}"));
     }
     if route.gateway.is_unspecified() {
         return None;

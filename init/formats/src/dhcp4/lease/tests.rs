@@ -121,7 +121,7 @@ fn routes_that_make_sense_stay() {
             &[0, 10, 0, 0, 1, 0, 10, 0, 0, 2][..],
             &["0.0.0.0/0 via 10.0.0.1"][..],
             Some(
-                "route 0.0.0.0/0 via 10.0.0.2 ignored: the same net has a route already, 0.0.0.0/0 via 10.0.0.1",
+                "route 0.0.0.0/0 via 10.0.0.2 ignored: the same network already has a route, 0.0.0.0/0 via 10.0.0.1",
             ),
         ),
         // Two halves of everything, as tunnels have them.
@@ -146,7 +146,7 @@ fn routes_that_make_sense_stay() {
             24,
             &[0, 172, 31, 1, 1],
             &["0.0.0.0/0 via 172.31.1.1"],
-            Some("router 172.31.1.1 lies outside the net of 10.0.0.5/24, taken to be on the link"),
+            Some("router 172.31.1.1 is outside the network 10.0.0.5/24, assumed to be on the link"),
         ),
         // One bad route among good ones.
         (
@@ -172,12 +172,15 @@ fn routes_that_make_sense_stay() {
 fn what_is_taken_with_a_word() {
     for (change, note) in [
         ((26, [5, 0].as_slice()), None),
-        ((26, &[4, 255]), Some("MTU 1279 is below 1280, which IPv6 needs: this interface speaks IPv4 only")),
+        (
+            (26, &[4, 255]),
+            Some("MTU 1279 is below 1280, which IPv6 requires: this interface only supports IPv4"),
+        ),
         ((26, &[255, 255]), None),
-        ((51, &[0, 60]), Some("lease time is not a number of 4 bytes, taken as for ever")),
+        ((51, &[0, 60]), Some("lease time is not a number of 4 bytes, assumed to be forever")),
         (
             (3, &[192, 168, 9, 1]),
-            Some("router 192.168.9.1 lies outside the net of 10.0.0.5/24, taken to be on the link"),
+            Some("router 192.168.9.1 is outside the network 10.0.0.5/24, assumed to be on the link"),
         ),
     ] {
         let lease = lease(&[(change.0, Some(change.1))]);

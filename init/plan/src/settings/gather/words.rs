@@ -57,7 +57,7 @@ fn name(way: Way, key: &str, value: Option<&str>, source: &Source, problems: &mu
         return;
     }
     let (what, whose, instead) = (row.what, row.whose, row.instead);
-    let said = format!(" requests {what} ({whose}), which Dayfly does not support: {instead}.");
+    let said = format!(" asks for {what} ({whose}), which Dayfly does not support: {instead}.");
     if problems.has_ending(&said) {
         return;
     }

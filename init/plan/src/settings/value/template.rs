@@ -211,7 +211,7 @@ mod tests {
         let template: UrlTemplate = "https://boot/${uuid}/${mac}".parse().unwrap();
         let known = Variables { uuid: Some("u".to_owned()), ..Variables::default() };
         assert_eq!(template.fill(&known).to_string(), "https://boot/u/${mac}");
-        assert_eq!(template.expand(&known).unwrap_err(), "this machine has nothing for ${mac}");
+        assert_eq!(template.expand(&known).unwrap_err(), "this machine has no value for ${mac}");
         assert!(template.is_secure());
         for value in ["", ".", ".."] {
             let odd = Variables { uuid: Some(value.to_owned()), ..Variables::default() };
@@ -226,13 +226,13 @@ mod tests {
     #[test]
     fn bad_templates_are_refused() {
         for (text, error) in [
-            ("http://boot/${mca}", "has the variable ${mca}, which there is not; did you mean ${mac}?"),
+            ("http://boot/${mca}", "has the variable ${mca}, which does not exist; did you mean ${mac}?"),
             (
                 "http://boot/${net0/mac}",
-                "${mac}, ${mac:hexhyp}, ${mac:hexraw}, ${uuid}, ${serial}, ${hostname} are possible",
+                "${mac}, ${mac:hexhyp}, ${mac:hexraw}, ${uuid}, ${serial}, ${hostname} are supported",
             ),
             ("http://boot/${}", "has the variable ${}"),
-            ("http://boot/${mac", "has a \"${\" without its \"}\""),
+            ("http://boot/${mac", "has a \"${\" without a closing \"}\""),
             ("http://${hostname}/x", "has a variable in the server's name or port"),
             ("http://boot:${serial}/x", "has a variable in the server's name or port"),
             ("ftp://boot/${mac}", "only http and https can be fetched"),

@@ -31,7 +31,7 @@ const FOREIGN: [&str; 5] = ["NetworkManager", "networkmanager", "connman", "wick
 /// Hands the address over.
 pub fn hand_over(cx: &Context, keeper: NetworkKeeper) -> Result<Done, Failure> {
     let Some(network) = &cx.known.network else {
-        return Ok(Done::with("there is no address"));
+        return Ok(Done::with("there is not an address"));
     };
     let manager = cx.known.init.as_ref().and_then(|init| init.manager);
     let tried = "hand the address to the image's network service";

@@ -11,18 +11,24 @@ fn what_is_unfit_is_left_out_and_told() {
         ((1, None), class(8, "10.0.0.5").as_str()),
         (
             (1, Some(&[255, 0, 255, 0][..])),
-            "subnet mask [255, 0, 255, 0] is none, /8 assumed for the class of 10.0.0.5",
+            "subnet mask [255, 0, 255, 0] is invalid, /8 assumed for the class of 10.0.0.5",
         ),
-        ((1, Some(&[0, 0, 0, 0])), "subnet mask [0, 0, 0, 0] is none, /8 assumed for the class of 10.0.0.5"),
-        ((1, Some(&[255])), "subnet mask [255] is none, /8 assumed for the class of 10.0.0.5"),
+        (
+            (1, Some(&[0, 0, 0, 0])),
+            "subnet mask [0, 0, 0, 0] is invalid, /8 assumed for the class of 10.0.0.5",
+        ),
+        ((1, Some(&[255])), "subnet mask [255] is invalid, /8 assumed for the class of 10.0.0.5"),
         ((3, Some(&[10, 0, 0, 5])), "router 10.0.0.5 is this host's own address, ignored"),
-        ((3, Some(&[0, 0, 0, 0])), "router 0.0.0.0 is no address, ignored"),
-        ((3, Some(&[10, 0, 0])), "router list has a length that is no multiple of 4, ignored"),
-        ((3, Some(&[])), "router list has a length that is no multiple of 4, ignored"),
+        ((3, Some(&[0, 0, 0, 0])), "router 0.0.0.0 is not an address, ignored"),
+        ((3, Some(&[10, 0, 0])), "router list has a length that is not a multiple of 4, ignored"),
+        ((3, Some(&[])), "router list has a length that is not a multiple of 4, ignored"),
         ((6, Some(&[127, 0, 0, 1])), "name server 127.0.0.1 is a loopback address, ignored"),
         ((6, Some(&[224, 0, 0, 1])), "name server 224.0.0.1 is a multicast address, ignored"),
-        ((6, Some(&[0, 0, 0, 1])), "name server 0.0.0.1 lies in 0.0.0.0/8, which no host has, ignored"),
-        ((6, Some(&[250; 4])), "name server 250.250.250.250 lies in 240.0.0.0/4, which is reserved, ignored"),
+        (
+            (6, Some(&[0, 0, 0, 1])),
+            "name server 0.0.0.1 is in 0.0.0.0/8, which is not valid for a host, ignored",
+        ),
+        ((6, Some(&[250; 4])), "name server 250.250.250.250 is in 240.0.0.0/4, which is reserved, ignored"),
         (
             (12, Some(b"a\nnameserver 6.6.6.6")),
             "host name \"a\\nnameserver 6.6.6.6\" holds '\\n'; letters, digits, \"-\" and \".\" are possible, ignored",
@@ -43,15 +49,15 @@ fn what_is_unfit_is_left_out_and_told() {
         ((26, Some(&[0, 68])), "MTU 68 is below 576, ignored"),
         ((26, Some(&[0, 0])), "MTU 0 is below 576, ignored"),
         ((26, Some(&[0, 0, 5, 220])), "MTU is not a number of 2 bytes, ignored"),
-        ((3, Some(&[10, 0, 0, 0])), "router 10.0.0.0 is the address of this host's net, ignored"),
+        ((3, Some(&[10, 0, 0, 0])), "router 10.0.0.0 is the network address of this host's network, ignored"),
         (
             (3, Some(&[10, 0, 0, 255])),
-            "router 10.0.0.255 is the broadcast address of this host's net, ignored",
+            "router 10.0.0.255 is the broadcast address of this host's network, ignored",
         ),
         ((3, Some(&[127, 0, 0, 1])), "router 127.0.0.1 is a loopback address, ignored"),
-        ((6, Some(&[0; 4])), "name server 0.0.0.0 is no address, ignored"),
+        ((6, Some(&[0; 4])), "name server 0.0.0.0 is not an address, ignored"),
         ((6, Some(&[255; 4])), "name server 255.255.255.255 is the broadcast address, ignored"),
-        ((6, Some(&[])), "name server list has a length that is no multiple of 4, ignored"),
+        ((6, Some(&[])), "name server list has a length that is not a multiple of 4, ignored"),
         (
             (121, Some(&[8, 127, 10, 0, 0, 1])),
             "route 127.0.0.0/8 via 10.0.0.1 ignored: 127.0.0.0/8 is this host itself",
@@ -72,14 +78,17 @@ fn what_is_unfit_is_left_out_and_told() {
             (121, Some(&[32, 255, 255, 255, 255, 0, 0, 0, 0])),
             "route 255.255.255.255/32 on the link ignored: 240.0.0.0/4 is reserved",
         ),
-        ((121, Some(&[8, 0, 10, 0, 0, 1])), "route 0.0.0.0/8 via 10.0.0.1 ignored: no host is in 0.0.0.0/8"),
+        (
+            (121, Some(&[8, 0, 10, 0, 0, 1])),
+            "route 0.0.0.0/8 via 10.0.0.1 ignored: 0.0.0.0/8 is not valid for hosts",
+        ),
         (
             (121, Some(&[0, 10, 0, 0, 5])),
             "route 0.0.0.0/0 via 10.0.0.5 ignored: its router is this host's own address",
         ),
         (
             (121, Some(&[0, 10, 0, 0, 255])),
-            "route 0.0.0.0/0 via 10.0.0.255 ignored: its router is the broadcast address of this host's net",
+            "route 0.0.0.0/0 via 10.0.0.255 ignored: its router is the broadcast address of this host's network",
         ),
         ((121, Some(&[0])), routes_cut),
         ((26, Some(&[2])), "MTU is not a number of 2 bytes, ignored"),
@@ -101,12 +110,12 @@ fn what_is_unfit_is_left_out_and_told() {
         (
             (58, Some(&[0, 0, 14, 17])),
             "renewal after 3601 s and rebinding after 3150 s do not fit a lease of 3600 s, \
-                                      1800 s and 3150 s taken",
+                                      using 1800 s and 3150 s",
         ),
         (
             (59, Some(&[0, 0, 14, 17])),
             "renewal after 1800 s and rebinding after 3601 s do not fit a lease of 3600 s, \
-                                      1800 s and 3150 s taken",
+                                      using 1800 s and 3150 s",
         ),
     ] {
         let prefix = if change.0 == 1 { 8 } else { 24 };
@@ -117,7 +126,7 @@ fn what_is_unfit_is_left_out_and_told() {
 #[test]
 fn servers_that_lie_are_refused() {
     for (address, server, mask, error) in [
-        ("0.0.0.0", Some("10.0.0.1"), 24, "the address given, 0.0.0.0, is no address"),
+        ("0.0.0.0", Some("10.0.0.1"), 24, "the address given, 0.0.0.0, is not an address"),
         (
             "255.255.255.255",
             Some("10.0.0.1"),
@@ -126,12 +135,17 @@ fn servers_that_lie_are_refused() {
         ),
         ("224.0.0.5", Some("10.0.0.1"), 24, "the address given, 224.0.0.5, is a multicast address"),
         ("127.0.0.1", Some("10.0.0.1"), 24, "the address given, 127.0.0.1, is a loopback address"),
-        ("0.1.2.3", Some("10.0.0.1"), 24, "the address given, 0.1.2.3, lies in 0.0.0.0/8, which no host has"),
+        (
+            "0.1.2.3",
+            Some("10.0.0.1"),
+            24,
+            "the address given, 0.1.2.3, is in 0.0.0.0/8, which is not valid for a host",
+        ),
         (
             "245.1.2.3",
             Some("10.0.0.1"),
             24,
-            "the address given, 245.1.2.3, lies in 240.0.0.0/4, which is reserved",
+            "the address given, 245.1.2.3, is in 240.0.0.0/4, which is reserved",
         ),
         (
             "10.0.0.0",
@@ -147,7 +161,7 @@ fn servers_that_lie_are_refused() {
         ),
         ("10.0.0.1", Some("10.0.0.1"), 24, "the address given, 10.0.0.1, is the server's own"),
         ("10.0.0.5", None, 24, "the server gives no server identifier (option 54)"),
-        ("10.0.0.5", Some("0.0.0.0"), 24, "the server identifier 0.0.0.0 is no address"),
+        ("10.0.0.5", Some("0.0.0.0"), 24, "the server identifier 0.0.0.0 is not an address"),
         (
             "10.0.0.5",
             Some("255.255.255.255"),
