@@ -1,4 +1,4 @@
-//! The sequence of a boot, in one place.
+//! The sequence of a boot.
 
 use std::sync::Arc;
 
@@ -12,15 +12,16 @@ use crate::modules::Modules;
 use crate::run::Ran;
 use crate::{Failure, Runner, failed_boot, smbios};
 
-/// Boots. On success this process is the OS's init and the call does not return (under dracut, it returns with the new
-/// root left to it: [`Ended::Left`]); after a failure it ends the machine.
-/// `early` is what went wrong before; nothing is logged before the log has a thread of its own, which a console can hold up.
-/// It returns after a failure only where the machine cannot be ended, under dracut, and in tests.
+/// Runs the boot. On success this process becomes the OS's init and the call does not return. Under dracut it returns
+/// with the new root ready for dracut to enter ([`Ended::Left`]). After a failure it restarts or stops the machine; it
+/// returns only under dracut, in tests, or if the kernel refuses to end the machine. `early` holds the errors that
+/// happened before the log started. They are logged only now, because the log needs its own thread: a slow console can
+/// block it.
 pub fn boot(sys: &Arc<dyn Sys>, way: Way, early: &[SysError]) -> Ended {
     let events = Events::start(sys);
     events.emit(Event::Begun(way));
     events.note(Level::Info, None, format!("Dayfly {}", env!("CARGO_PKG_VERSION")));
-    // None of these is worth a machine that does not boot: what really misses shows in the step that needs it.
+    // These errors alone must not stop the boot. If something needed is missing, the step that needs it reports it.
     for error in early {
         events.note(Level::Error, None, error.to_string());
     }
@@ -28,7 +29,7 @@ pub fn boot(sys: &Arc<dyn Sys>, way: Way, early: &[SysError]) -> Ended {
     let boot_id = read_text(&**sys, "/proc/sys/kernel/random/boot_id", &events).trim().to_owned();
     events.emit(Event::Node(NodeFact::BootId(boot_id)));
 
-    // dracut adds words of its initramfs to those of the kernel.
+    // dracut adds the kernel parameters of its initramfs to those of the kernel.
     let cmdline = if way == Way::Dracut { paths::DRACUT_CMDLINE } else { "/proc/cmdline" };
     let mut facts = Facts::from_cmdline(read_text(&**sys, cmdline, &events)).on_way(way);
     let unusable = match settings_file(&**sys) {
@@ -44,7 +45,7 @@ pub fn boot(sys: &Arc<dyn Sys>, way: Way, early: &[SysError]) -> Ended {
     let mut runner = Runner::new(Arc::clone(sys), events.clone(), modules);
     let mut listening = false;
     let mut stopped = false;
-    // Once for each step that finds new settings; most boots have none.
+    // One pass for each step that finds new settings. Most boots make only one pass.
     loop {
         let (settings, problems) = settings::gather(&facts);
         if !listening {
@@ -75,16 +76,16 @@ pub fn boot(sys: &Arc<dyn Sys>, way: Way, early: &[SysError]) -> Ended {
     }
 }
 
-/// How a boot ended that came back.
+/// How a boot ended, if [`boot`] returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// The new root is ready, and somebody else enters it.
+    /// The new root is ready; dracut enters it.
     Left,
-    /// It has failed.
+    /// The boot failed.
     Failed,
 }
 
-/// Runs the plan, with the one stop that `rd.break` asks for.
+/// Runs the plan, and stops where `rd.break` asks for it.
 fn execute(
     sys: &dyn Sys,
     events: &Events,
@@ -104,7 +105,7 @@ fn execute(
     runner.run(plan, None)
 }
 
-/// The plan, unless what was asked for is unclear: then the boot stops before anything is touched.
+/// Makes the plan. Unclear settings stop the boot here, before it changes anything.
 fn make_plan(settings: &Gathered, discovered: &Discovered, problems: &[Problem]) -> Result<Plan, Failure> {
     if let Some(problem) = problems.iter().find(|problem| problem.severity == Severity::Refuse) {
         let wrong = format!("{} (from {})", problem.text, problem.source);
@@ -123,21 +124,21 @@ fn read_text(sys: &dyn Sys, path: &str, events: &Events) -> String {
     }
 }
 
-/// The settings file of the initramfs, where it has one. What it says of trust is the first word, so no boot goes on without
-/// one that is there and cannot be used.
+/// Reads the settings file of the initramfs, if there is one. The trust rules in it apply to all other sources, so a
+/// file that exists but cannot be used stops the boot.
 fn settings_file(sys: &dyn Sys) -> Result<Option<Document>, Failure> {
     let tried = format!("read the settings file {}", paths::SETTINGS);
     let bytes = match sys.read(&own(paths::SETTINGS)) {
         Ok(bytes) => bytes,
-        // No settings file is the normal case.
+        // Most initramfs images have no settings file.
         Err(error) if error.is_not_found() => return Ok(None),
         Err(error) => return Err(Failure::from_sys(Code::ConfigFile, tried, &error)),
     };
     Document::from_bytes(bytes).map(Some).map_err(|wrong| Failure::new(Code::ConfigFile, tried, wrong))
 }
 
-/// A machine without a clock battery starts in 1970, where no certificate is valid. It is at least as late as the
-/// moment when its initramfs was built.
+/// A machine without a clock battery starts in 1970, where no certificate is valid. The current time cannot be before
+/// the time when the initramfs was built, so the clock is set to that time at least.
 fn raise_clock(sys: &dyn Sys, events: &Events) {
     let Ok(bytes) = sys.read(&own(paths::BUILD)) else { return };
     let text = String::from_utf8_lossy(&bytes);
@@ -147,7 +148,7 @@ fn raise_clock(sys: &dyn Sys, events: &Events) {
     {
         let said = match sys.set_clock(built) {
             Ok(()) => format!(
-                "the clock was before the initramfs was built; it is set to that moment, {built} s since 1970"
+                "the clock was set to a time before the initramfs was built; set it to the build time, {built} s since 1970"
             ),
             Err(error) => error.to_string(),
         };
@@ -155,7 +156,8 @@ fn raise_clock(sys: &dyn Sys, events: &Events) {
     }
 }
 
-/// `rd.debug`: every level to the console (kernel Documentation/admin-guide/sysctl/kernel.rst, printk).
+/// `rd.debug`: show messages of every level on the console (kernel Documentation/admin-guide/sysctl/kernel.rst,
+/// printk).
 fn show_everything(sys: &dyn Sys, events: &Events) {
     if let Err(error) = sys.write(&own("/proc/sys/kernel/printk"), b"8\n", 0o644) {
         events.note(Level::Warning, None, error.to_string());

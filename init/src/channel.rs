@@ -1,5 +1,5 @@
-//! A channel whose receiver waits by the machine's clock. std's waits by a clock of its own, beside the one that the deadlines are
-//! set by.
+//! A channel whose receiver waits with the machine's clock ([`Platform`]). std's channel waits with std's own clock,
+//! but the deadlines are set with the machine's clock, which tests replace.
 
 use std::marker::PhantomData;
 use std::sync::mpsc;
@@ -14,13 +14,13 @@ pub struct Sender<T> {
     receiver: Thread,
 }
 
-/// The receiving end, which stays with the thread that made it: that is the one to wake.
+/// The receiving end. It stays with the thread that made it, because the sender wakes that thread.
 pub struct Receiver<T> {
     receiver: mpsc::Receiver<T>,
     not_send: PhantomData<*const ()>,
 }
 
-/// Both ends of a new channel; the calling thread is the one that receives.
+/// Makes a channel. The calling thread is the receiver.
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let (sender, receiver) = mpsc::channel();
     (Sender { sender, receiver: thread::current() }, Receiver { receiver, not_send: PhantomData })
@@ -33,7 +33,7 @@ impl<T> Clone for Sender<T> {
 }
 
 impl<T> Sender<T> {
-    /// Sends, unless the receiver is gone: whoever waited may have stopped.
+    /// Sends a value. Does nothing if the receiver is gone, because its thread may have stopped waiting.
     pub fn send(&self, value: T) {
         if self.sender.send(value).is_ok() {
             self.receiver.unpark();
@@ -42,7 +42,7 @@ impl<T> Sender<T> {
 }
 
 impl<T> Receiver<T> {
-    /// What comes first, waited for until that moment at the latest.
+    /// Waits for the next value, at the latest until `until`.
     pub fn receive(&self, sys: &dyn Platform, until: Duration) -> Option<T> {
         loop {
             if let Ok(value) = self.receiver.try_recv() {
@@ -72,7 +72,7 @@ mod tests {
         threads::start("sends", |_| {}, send).unwrap();
         assert_eq!(receiver.receive(&Kernel::new(), Duration::MAX), Some(7));
         sender.send(8);
-        assert_eq!(receiver.receive(&Kernel::new(), Duration::ZERO), Some(8), "it was there already");
+        assert_eq!(receiver.receive(&Kernel::new(), Duration::ZERO), Some(8), "the value was sent before");
     }
 
     #[test]

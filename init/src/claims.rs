@@ -1,5 +1,5 @@
-//! What the machine's interfaces could be configured with, and which of them is. Probes claim, each for its interface, and
-//! one owner (the step `network`, then `settle`) decides and configures.
+//! What each network interface can be configured with, and which of them are configured. Each probe claims an address
+//! for its interface. One owner (the step `network`, then `settle`) decides and configures.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,14 +11,14 @@ use dayfly_formats::dhcp4::Lease;
 use dayfly_formats::ip::IpArg;
 use dayfly_sys::{Link, Platform, SysError};
 
-/// Why an interface has nothing to claim.
+/// Why an interface has no claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// Nobody is at the other end of its cable.
+    /// The interface has no carrier: its cable is unplugged or the other end is down.
     NoCarrier,
-    /// How far DHCP came.
+    /// No DHCP lease yet; the text says how far DHCP got.
     NoLease(String),
-    /// Somebody said no, in these words.
+    /// The kernel or a server refused, with this message.
     Refused(String),
 }
 
@@ -42,7 +42,7 @@ impl fmt::Display for Reason {
 pub enum Origin {
     /// `ip=`.
     Static(IpAddr),
-    /// A DHCP server, at that moment of the machine's clock.
+    /// A lease of a DHCP server, and when it was given on the machine's clock.
     Lease(Box<Lease>, Duration),
 }
 
@@ -56,35 +56,35 @@ impl Origin {
     }
 }
 
-/// How far an interface has come.
+/// The state of an interface's probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// Its probe goes on; this is what it lacks.
+    /// The probe is still running; the reason says what it waits for.
     Waiting(Reason),
-    /// Its probe has ended for this reason.
+    /// The probe failed for this reason.
     Failed(Reason),
-    /// It could be configured with this.
+    /// The interface can be configured with this address.
     Claims(Origin),
 }
 
-/// One interface.
+/// One interface that takes part in the race.
 #[derive(Debug, Clone)]
 pub struct Contender {
-    /// As it was found.
+    /// The interface as it was before the boot changed it.
     pub link: Link,
-    /// Its driver, where that is known.
+    /// The driver, if known.
     pub driver: Option<String>,
-    /// What it is to get.
+    /// The `ip=` parameter that applies to it.
     pub ip: IpArg,
-    /// `ip=` names it: it is configured whichever interface wins.
+    /// `ip=` names it, so it is configured even if another interface wins.
     pub is_named: bool,
-    /// How far it has come.
+    /// The state of its probe.
     pub state: State,
-    /// How often it has been the one.
+    /// How often it was the winner.
     pub turns: u32,
-    /// Why it no longer is.
+    /// Why it is no longer the winner.
     pub lost: Option<String>,
-    /// It is configured now.
+    /// Whether it is configured now.
     pub is_up: bool,
 }
 
@@ -102,9 +102,9 @@ impl fmt::Display for Contender {
             }
         }
         match &self.lost {
-            Some(lost) => write!(f, ", which led nowhere: {lost}"),
+            Some(lost) => write!(f, ", dropped after a failure: {lost}"),
             None if !self.is_up && matches!(self.state, State::Claims(_)) => {
-                f.write_str(", not taken: another was first")
+                f.write_str(", not used: another interface was first")
             }
             None => Ok(()),
         }
@@ -113,19 +113,19 @@ impl fmt::Display for Contender {
 
 #[derive(Default)]
 struct Field {
-    /// Probes of an earlier one have nothing to tell any more.
+    /// Results of probes of an earlier round are ignored.
     round: u64,
-    /// In the order in which they were found.
+    /// In the order in which the interfaces were found.
     contenders: Vec<Contender>,
-    /// In the order in which they claimed, by index.
+    /// The interface indexes, in the order in which their probes claimed.
     order: Vec<u32>,
-    /// The interface that the boot goes by.
+    /// The interface that the boot uses.
     winner: Option<u32>,
-    /// There are interfaces beside the winner, probed or not.
+    /// Whether there are interfaces other than the winner, probed or not.
     has_others: bool,
-    /// Every interface of this boot before anything was done to it.
+    /// Every interface of this boot, as it was before the boot changed it.
     found: Vec<Link>,
-    /// The owner's thread, once it has waited.
+    /// The thread of the owner, after its first wait.
     owner: Option<Thread>,
 }
 
@@ -137,11 +137,13 @@ pub struct Claims {
 
 impl Claims {
     fn field(&self) -> MutexGuard<'_, Field> {
-        // Nothing under this lock can leave it half changed.
+        // The code under this lock cannot panic between two writes, so the data is consistent even if the lock is
+        // poisoned.
         self.field.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins anew and gives back who was there: probes that still run end, and what they find is not listened to.
+    /// Starts a new round and returns the interfaces of the old one. Probes that still run stop, and their results are
+    /// ignored.
     pub fn restart(&self) -> Vec<Contender> {
         let mut field = self.field();
         let round = field.round + 1;
@@ -150,7 +152,7 @@ impl Claims {
         before.contenders
     }
 
-    /// Ends all probes; who was there stays.
+    /// Ends all probes. The interfaces stay in the list.
     pub fn close(&self) {
         self.field().round += 1;
     }
@@ -160,22 +162,22 @@ impl Claims {
         self.field().round
     }
 
-    /// Whether the owner goes on waiting for the probes of that round.
+    /// Whether `round` is the current one, that is, whether the owner still waits for its probes.
     pub fn is_open(&self, round: u64) -> bool {
         self.field().round == round
     }
 
-    /// Whether an interface has won, so that probes may take their time.
+    /// Whether an interface has won. If so, the other probes may poll less often.
     pub fn is_decided(&self) -> bool {
         self.field().winner.is_some()
     }
 
-    /// Adds an interface, unless it is there.
+    /// Adds an interface, unless it is in the list already.
     pub fn enter(&self, mut contender: Contender) {
         let mut field = self.field();
         let index = contender.link.index;
         match field.found.iter().find(|link| link.index == index) {
-            // It is up by our own hand, maybe.
+            // The boot itself may have set it up or changed its MTU. Use the values from before.
             Some(found) => (contender.link.up, contender.link.mtu) = (found.up, found.mtu),
             None => field.found.push(contender.link.clone()),
         }
@@ -184,17 +186,17 @@ impl Claims {
         }
     }
 
-    /// Every interface that was probed in this boot, before anything was done to it.
+    /// Every interface that was probed in this boot, as it was before the boot changed it.
     pub fn found(&self) -> Vec<Link> {
         self.field().found.clone()
     }
 
-    /// Whether an interface is there.
+    /// Whether an interface is in the list.
     pub fn has(&self, index: u32) -> bool {
         self.field().contenders.iter().any(|contender| contender.link.index == index)
     }
 
-    /// How far a probe has come.
+    /// Records the state of a probe, and wakes the owner when the probe ends.
     pub fn tell(&self, round: u64, index: u32, state: State) {
         let mut field = self.field();
         if field.round != round {
@@ -216,14 +218,14 @@ impl Claims {
         }
     }
 
-    /// Waits until a probe ends, at most for `limit`.
+    /// Waits until a probe ends, for `limit` at most.
     pub fn wait(&self, sys: &dyn Platform, limit: Duration) {
         self.field().owner = Some(thread::current());
-        // Woken or not, the owner looks.
+        // The owner checks all states after any wake-up, so a spurious one is harmless.
         sys.park(limit);
     }
 
-    /// The claim whose turn it is: of those that had the fewest turns, the first. Beside a winner, another one's.
+    /// The next claim to try: among those tried least often, the one that claimed first. Never the current winner.
     pub fn next(&self) -> Option<Contender> {
         let field = self.field();
         field
@@ -236,7 +238,8 @@ impl Claims {
             .cloned()
     }
 
-    /// The other interfaces that `ip=` names, claim something, and have it or not, in the order of their words.
+    /// The interfaces other than the winner that `ip=` names and that have a claim, filtered by whether they are
+    /// configured.
     pub fn named(&self, is_up: bool) -> Vec<Contender> {
         let field = self.field();
         let named = field.contenders.iter().filter(|contender| {
@@ -248,13 +251,13 @@ impl Claims {
         named.cloned().collect()
     }
 
-    /// Whether a probe of an interface that `ip=` names still runs.
+    /// Whether the probe of an interface named by `ip=` is still running.
     pub fn awaits_named(&self) -> bool {
         let field = self.field();
         field.contenders.iter().any(|one| one.is_named && matches!(one.state, State::Waiting(_)))
     }
 
-    /// An interface is configured, as the winner or beside it.
+    /// Records that an interface is configured, as the winner or in addition to it.
     pub fn is_configured(&self, index: u32, wins: bool) {
         let mut field = self.field();
         if let Some(contender) = field.contenders.iter_mut().find(|one| one.link.index == index) {
@@ -269,7 +272,7 @@ impl Claims {
         }
     }
 
-    /// An interface could not be configured with what it claims.
+    /// Records that an interface could not be configured with its claim.
     pub fn refused(&self, index: u32, words: String) {
         let mut field = self.field();
         if let Some(contender) = field.contenders.iter_mut().find(|one| one.link.index == index) {
@@ -277,7 +280,7 @@ impl Claims {
         }
     }
 
-    /// An interface is no longer configured.
+    /// Records that an interface is no longer configured.
     pub fn is_taken_back(&self, index: u32) {
         let mut field = self.field();
         if let Some(contender) = field.contenders.iter_mut().find(|one| one.link.index == index) {
@@ -285,13 +288,13 @@ impl Claims {
         }
     }
 
-    /// There are interfaces that could win instead.
+    /// Records whether there are other interfaces that could win instead.
     pub fn beside_winner(&self, has_others: bool) {
         self.field().has_others = has_others;
     }
 
-    /// The winner leads nowhere. Gives back whether another choice is possible, and whether there is one at once that had
-    /// fewer turns.
+    /// Records that a later step failed over the winner. Returns `None` if there is no other choice, else whether an
+    /// interface that was tried less often is ready now.
     pub fn lose(&self, why: &str, now: Duration) -> Option<bool> {
         let mut field = self.field();
         let winner = field.winner?;
@@ -305,7 +308,7 @@ impl Claims {
         (field.has_others || is_old).then_some(fresh)
     }
 
-    /// The winner, unless its lease should have been renewed by now.
+    /// The winner, unless its lease is due for renewal.
     pub fn winner(&self, now: Duration) -> Option<Contender> {
         let field = self.field();
         let winner = field.contenders.iter().find(|one| Some(one.link.index) == field.winner)?;
@@ -313,7 +316,7 @@ impl Claims {
         (!is_old).then(|| winner.clone())
     }
 
-    /// Forgets other claims whose lease should have been renewed by now: their interfaces are probed once more.
+    /// Removes the other claims whose lease is due for renewal, so that their interfaces are probed again.
     pub fn forget_old(&self, now: Duration) {
         let mut field = self.field();
         let winner = field.winner;
@@ -323,12 +326,12 @@ impl Claims {
         });
     }
 
-    /// Every interface, as far as it came.
+    /// All interfaces with their states.
     pub fn all(&self) -> Vec<Contender> {
         self.field().contenders.clone()
     }
 
-    /// What each interface has to tell.
+    /// One text that describes the state of every interface.
     pub fn stories(&self) -> String {
         let stories: Vec<String> = self.field().contenders.iter().map(ToString::to_string).collect();
         stories.join("; ")

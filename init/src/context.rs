@@ -1,4 +1,4 @@
-//! What a step gets, and what it gives back.
+//! The input and the result of a step.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,96 +14,97 @@ use crate::modules::Modules;
 use crate::steps::image::fetch::Fetched;
 use crate::{Known, Learned};
 
-/// When a step last moved something, for the runner that waits for it.
+/// When a step last made progress. The runner uses it to detect a stall.
 #[derive(Debug, Clone, Default)]
 pub struct Heartbeat(Arc<AtomicU64>);
 
 impl Heartbeat {
-    /// Something moves, at this moment of the machine's clock.
+    /// Records progress at this time of the machine's clock.
     fn beat(&self, now: Duration) {
         self.0.store(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// When it last did; `None` before the first time.
+    /// The time of the last progress; `None` before the first.
     pub fn last(&self) -> Option<Duration> {
         Some(self.0.load(Ordering::Relaxed)).filter(|last| *last > 0).map(Duration::from_nanos)
     }
 }
 
-/// What an attempt at a step leaves to the next one, if it comes back at all. Of all steps, only the fetch has such a thing.
+/// Data that a failed attempt passes to the next attempt of the same step. Only the fetch uses it.
 #[derive(Default)]
 pub struct Progress(Mutex<Fetched>);
 
 impl Progress {
-    /// What the attempt before has left.
+    /// Takes the data of the previous attempt.
     pub fn take(&self) -> Fetched {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Leaves it to the next attempt.
+    /// Stores the data for the next attempt.
     pub fn leave(&self, fetched: Fetched) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = fetched;
     }
 }
 
-/// What a step has at hand.
+/// What a step has access to.
 pub struct Context {
     /// The machine.
     pub sys: Arc<dyn Sys>,
-    /// Where it reports.
+    /// Where the step reports events.
     pub events: Events,
     /// The module loader.
     pub modules: Arc<Modules>,
-    /// What the interfaces claim.
+    /// The claims of the network interfaces.
     pub claims: Arc<Claims>,
     /// What the boot has learned so far.
     pub known: Known,
-    /// Its name.
+    /// The step's name.
     pub step: StepId,
-    /// When it must have ended, on the machine's clock.
+    /// The step's deadline on the machine's clock.
     pub until: Duration,
-    /// Where it shows that it moves.
+    /// Where the step reports progress.
     pub heartbeat: Heartbeat,
-    /// What the attempts before have left.
+    /// The data of earlier attempts.
     pub progress: Progress,
 }
 
 impl Context {
-    /// Says something.
+    /// Logs a line.
     pub fn note(&self, level: Level, text: impl Into<String>) {
         self.events.note(level, Some(self.step), text);
     }
 
-    /// Something moves: a step without a fixed end is given up where it has not said so for long.
+    /// Reports progress. A step without a fixed deadline fails if it reports none for too long.
     pub fn moves(&self) {
         self.heartbeat.beat(self.sys.now());
     }
 
-    /// Tells what failed and goes on: one file that cannot be written is not worth a node that restarts for ever.
+    /// Logs a failure as a warning and continues. For example, one file that cannot be written must not put the node
+    /// into an endless restart loop.
     pub fn tolerate(&self, failure: &Failure) {
         let Failure { code, tried, wrong, fix, .. } = failure;
         self.note(Level::Warning, format!("{tried}: {wrong} [{code}]; the boot goes on without it. {fix}"));
     }
 
-    /// The time that is left.
+    /// The time until the deadline.
     pub fn left(&self) -> Duration {
         self.until.saturating_sub(self.sys.now())
     }
 }
 
-/// What came of a step.
+/// The result of a step.
 #[derive(Debug, Default)]
 pub struct Done {
-    /// New facts.
+    /// What the step found out.
     pub learned: Vec<Learned>,
-    /// One line for people.
+    /// One line for the log.
     pub detail: String,
-    /// Bytes that were moved.
+    /// How many bytes the step transferred.
     pub bytes: Option<u64>,
 }
 
 impl Done {
-    /// Nothing but a line.
+    /// A result with only a log line.
     pub fn with(detail: impl Into<String>) -> Self {
         Self { detail: detail.into(), ..Self::default() }
     }

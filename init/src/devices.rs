@@ -15,13 +15,13 @@ use dayfly_sys::{SysError, Uevents, own};
 use crate::Failure;
 use crate::context::Context;
 
-/// How long nobody looks at the disks while the kernel says nothing new of them: a stick that comes without a word, or a
-/// message that was lost, is found all the same.
+/// How often the disks are checked even if the kernel sends no uevent. This finds a disk without a uevent, or one whose
+/// uevent was lost.
 const SILENCE: Duration = Duration::from_secs(2);
-/// Disks that appear while one is waited for come in groups, and a disk comes before its partitions: so long the kernel must say
-/// nothing of a disk before the one that was found counts.
+/// While the boot waits for a disk, disks appear in groups, and a disk appears before its partitions. A found disk
+/// counts only after the kernel sent no disk uevent for this time.
 const QUIET: Duration = Duration::from_millis(100);
-/// The longest wait for that.
+/// The longest wait for [`QUIET`].
 const SETTLED: Duration = Duration::from_secs(1);
 
 /// A disk or partition.
@@ -29,16 +29,16 @@ const SETTLED: Duration = Duration::from_secs(1);
 pub struct Device {
     /// `/dev/NAME`.
     pub path: PathBuf,
-    /// What is on it, where that is known.
+    /// The recognised contents, if any.
     pub superblock: Option<Superblock>,
-    /// The bytes of the image on it, where it is one.
+    /// The length of the image on it, if it contains one.
     pub image_len: Option<u64>,
-    /// How many devices its file system goes over.
+    /// The number of devices of its btrfs.
     btrfs_devices: u64,
 }
 
 impl Device {
-    /// Reads the start of a device. An unreadable one (an empty drive, a tray without a disc) has nothing on it.
+    /// Reads the start of a device. A device that cannot be read (for example a drive without a disc) counts as empty.
     pub fn read(cx: &Context, path: PathBuf) -> Self {
         let head = cx.sys.read_at(&own(&path), 0, superblock::PROBE_LEN).unwrap_or_default();
         Self {
@@ -55,11 +55,11 @@ impl Device {
     }
 }
 
-/// One look at all devices.
+/// The result of one search over all devices.
 struct Look {
-    /// Those that answer to the name and may be used.
+    /// Devices that match the name and may be used.
     found: Vec<Device>,
-    /// Those that answer to it and must not be used, with the reason.
+    /// Why devices that match the name must not be used.
     refused: Vec<String>,
 }
 
@@ -76,27 +76,27 @@ impl Look {
         look
     }
 
-    /// The one. Two are refused: which of them is meant is not ours to guess.
+    /// The only match. Two matches are an error, because the boot cannot know which one is meant.
     fn the_one(mut self, wanted: &DeviceRef) -> Result<Option<Device>, Failure> {
         if self.found.len() < 2 {
             return Ok(self.found.pop());
         }
         let names: Vec<String> = self.found.iter().map(|device| device.path.display().to_string()).collect();
-        let wrong = format!("{} disks have that name: {}", names.len(), names.join(", "));
+        let wrong = format!("{} disks match that name: {}", names.len(), names.join(", "));
         Err(Failure::new(Code::DevicesAmbiguous, format!("find {wanted}"), wrong))
     }
 
-    /// Why there is none, if one answered.
+    /// The error if devices matched the name but none may be used.
     fn refusal(&self, wanted: &DeviceRef) -> Option<Failure> {
         let wrong = self.refused.join("; ");
         (!wrong.is_empty()).then(|| Failure::new(Code::DevicesMember, format!("find {wanted}"), wrong))
     }
 }
 
-/// Waits for a disk, at most for `wait`. One that is there already costs no wait at all.
+/// Waits for a disk, for `wait` at most. Returns at once if the disk is there already.
 pub fn wait_for(cx: &Context, wanted: &DeviceRef, wait: Duration) -> Result<Device, Failure> {
     let until = cx.sys.now() + wait;
-    // Before the first look, so that nothing appears between the two unseen.
+    // Subscribe before the first search, so that no device is missed between the two.
     let mut news = cx.sys.uevents();
     let mut has_waited = false;
     loop {
@@ -110,7 +110,7 @@ pub fn wait_for(cx: &Context, wanted: &DeviceRef, wait: Duration) -> Result<Devi
             return Ok(device);
         }
         if cx.sys.now() >= until {
-            // It may have been on its way to become something larger until now.
+            // It may have been refused until now only because the kernel was still assembling a larger device from it.
             return Err(refusal.unwrap_or_else(|| not_found(cx, wanted, wait)));
         }
         await_disk(cx, &mut news, until.saturating_sub(cx.sys.now()).min(SILENCE));
@@ -120,16 +120,16 @@ pub fn wait_for(cx: &Context, wanted: &DeviceRef, wait: Duration) -> Result<Devi
 
 fn not_found(cx: &Context, wanted: &DeviceRef, wait: Duration) -> Failure {
     let there: Vec<String> = describe_all(cx);
-    let seen = if there.is_empty() { "no disk at all".to_owned() } else { there.join(", ") };
+    let seen = if there.is_empty() { "no disks".to_owned() } else { there.join(", ") };
     let wrong = format!(
-        "it did not appear within {} s; what is there: {seen}{}",
+        "it did not appear within {} s; available: {seen}{}",
         wait.as_secs(),
         cx.modules.troubles()
     );
     Failure::new(Code::DevicesNotFound, format!("find {wanted}"), wrong)
 }
 
-/// Until the kernel says nothing of a disk any more.
+/// Waits until the kernel sends no more disk uevents.
 fn settle(cx: &Context, news: &mut dayfly_sys::Result<Box<dyn Uevents>>) {
     let until = cx.sys.now() + SETTLED;
     while cx.sys.now() < until {
@@ -141,12 +141,12 @@ fn settle(cx: &Context, news: &mut dayfly_sys::Result<Box<dyn Uevents>>) {
     }
 }
 
-/// Until the kernel says something of a disk.
+/// Waits until the kernel sends a disk uevent.
 fn await_disk(cx: &Context, news: &mut dayfly_sys::Result<Box<dyn Uevents>>, limit: Duration) {
     let until = cx.sys.now() + limit;
     while let Some(left) = until.checked_sub(cx.sys.now()).filter(|left| !left.is_zero()) {
         let Ok(news) = news else {
-            // No subscription: looking now and then has to do.
+            // Without a subscription, poll.
             return cx.sys.sleep(left.min(Duration::from_millis(100)));
         };
         match news.next(left) {
@@ -156,13 +156,13 @@ fn await_disk(cx: &Context, news: &mut dayfly_sys::Result<Box<dyn Uevents>>, lim
                     return;
                 }
             }
-            // Nothing more, or messages were lost: time to look.
+            // No more messages, or some were lost: search again.
             Ok(None) | Err(_) => return,
         }
     }
 }
 
-/// Looks once.
+/// Searches once.
 pub fn find(cx: &Context, wanted: &DeviceRef) -> Result<Option<Device>, Failure> {
     let look = Look::at(cx, wanted);
     let refusal = look.refusal(wanted);
@@ -172,10 +172,10 @@ pub fn find(cx: &Context, wanted: &DeviceRef) -> Result<Option<Device>, Failure>
     }
 }
 
-/// Every device that has the name.
+/// All devices that match the name.
 fn answering(cx: &Context, wanted: &DeviceRef) -> Vec<Device> {
     if let DeviceRef::Path(path) = wanted {
-        // Where udev runs, disks have symlinks: /dev/mapper/…, /dev/disk/by-id/….
+        // If udev runs, disks also have symlinks: /dev/mapper/…, /dev/disk/by-id/….
         let Ok(path) = cx.sys.resolve(&own(path)) else { return Vec::new() };
         let is_block = matches!(cx.sys.inspect(&path), Ok(Some(dayfly_sys::FileKind::Block)));
         return is_block.then(|| Device::read(cx, path.outside())).into_iter().collect();
@@ -200,19 +200,20 @@ fn matches(cx: &Context, name: &str, wanted: &DeviceRef) -> Option<Device> {
     is_it.then_some(device)
 }
 
-/// Whether a file system has this label. Most tools write one of FAT in capitals only.
+/// Whether a file system has this label. Most tools write FAT labels in upper case only.
 fn has_label(found: &Superblock, wanted: &str) -> bool {
     found.label.as_ref().is_some_and(|label| {
         label == wanted || found.kind == Kind::Vfat && label.eq_ignore_ascii_case(wanted)
     })
 }
 
-/// Loads what mounting a file system needs; what is missing shows at the mount.
+/// Loads the modules for a file system. If one is missing, the mount fails and reports it.
 pub fn load_modules(cx: &Context, kind: Kind) -> Result<(), Failure> {
     kind.modules().iter().try_for_each(|module| cx.modules.load(module).map(drop))
 }
 
-/// Why a file system was not mounted. Where the kernel does not know it, the module has a name that is often another one.
+/// The error for a file system that could not be mounted. If the kernel does not know the file system, the fix names
+/// the module, whose name often differs.
 pub fn refused(code: Code, tried: impl Into<String>, kind: Kind, error: &SysError) -> Failure {
     /// fsopen(2), mount(2): the file system is not configured in the kernel.
     const ENODEV: i32 = 19;
@@ -227,9 +228,9 @@ pub fn refused(code: Code, tried: impl Into<String>, kind: Kind, error: &SysErro
     }
 }
 
-/// Disks and partitions by name, without what is never one.
+/// The names of disks and partitions, without device types that never hold an OS or state.
 pub fn block_devices(cx: &Context) -> Vec<String> {
-    // Before any driver is loaded the folder may be missing: then there is no disk.
+    // The directory may not exist before the first driver is loaded: then there are no disks.
     let entries = cx.sys.list(&own("/sys/class/block")).unwrap_or_default();
     let no_disks = ["loop", "ram", "zram", "fd"];
     entries
@@ -246,7 +247,7 @@ fn describe_all(cx: &Context) -> Vec<String> {
         .map(|name| {
             let found = Device::read(cx, PathBuf::from(format!("/dev/{name}"))).superblock;
             match found.map(|found| (found.kind.as_str(), found.label)) {
-                // Whoever made the disk wrote it: nothing in it reaches a terminal as it is.
+                // The label comes from the disk, so control characters in it must not reach the terminal.
                 Some((kind, Some(label))) => format!("{name} ({kind}, LABEL={})", label.escape_debug()),
                 Some((kind, None)) => format!("{name} ({kind})"),
                 None => name,

@@ -193,7 +193,7 @@ fn each_failure_says_what_went_wrong() {
     fails_with(
         "root=live:LABEL=images rd.timeout=2",
         "devices.not-found",
-        "it did not appear within 2 s; what is there: no disk at all",
+        "it did not appear within 2 s; available: no disks",
         |_| {},
     );
     let state = format!("{good} rd.timeout=3 dayfly.state.device=LABEL=state");

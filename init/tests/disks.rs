@@ -48,7 +48,7 @@ fn a_part_of_something_larger_is_never_mounted() {
     let table: &[(&str, Prepare)] = &[
         // md metadata 1.0 and 0.90, firmware's RAID, DRBD: the mark is at the end.
         (
-            "/dev/vdb is a part of something larger, by what is written at its end (linux_raid_member)",
+            "/dev/vdb is a member of a larger device, according to the metadata at its end (linux_raid_member)",
             |state| state.attach_disk("vdb", ending_in(8192, &MD)),
         ),
         ("(linux_raid_member)", |state| state.attach_disk("vdb", ending_in(0x1_0000, &MD[..4]))),
@@ -57,7 +57,7 @@ fn a_part_of_something_larger_is_never_mounted() {
         }),
         ("(ddf_raid_member)", |state| state.attach_disk("vdb", ending_in(512, &[0xDE, 0x11, 0xDE, 0x11]))),
         ("(drbd)", |state| state.attach_disk("vdb", ending_in(4096 - 60, &[0x83, 0x74, 2, 0x6D]))),
-        ("/dev/vdb1 is a part of something larger", |state| {
+        ("/dev/vdb1 is a member of a larger device", |state| {
             state.attach_disk("vdb", vec![0; MIB]);
             state.attach_partition("vdb", "vdb1", 2048, ending_in(8192, &MD));
         }),
@@ -73,7 +73,7 @@ fn a_part_of_something_larger_is_never_mounted() {
             luks[24..29].copy_from_slice(b"state");
             state.attach_disk("vdb", luks);
         }),
-        ("/dev/vdb is a part of something larger (linux_raid_member)", |state| {
+        ("/dev/vdb is a member of a larger device (linux_raid_member)", |state| {
             let mut raid = vec![0; MIB];
             raid[4096..4104].copy_from_slice(&MD);
             raid[4096 + 32..4096 + 37].copy_from_slice(b"state");
@@ -142,7 +142,7 @@ fn two_disks_of_one_name_are_refused_with_both_names() {
     for (cmdline, name) in table {
         let (step, mounts) = boot(cmdline, name, two);
         assert_eq!(step["failure"]["code"], "devices.ambiguous", "{cmdline}: {step:#}");
-        assert_eq!(step["failure"]["wrong"], "2 disks have that name: /dev/vdc, /dev/vdd");
+        assert_eq!(step["failure"]["wrong"], "2 disks match that name: /dev/vdc, /dev/vdd");
         assert!(!mounts.iter().any(|mount| mount.starts_with("ext4 ")), "{mounts:?}");
     }
 }
@@ -155,7 +155,7 @@ fn the_second_of_two_may_come_a_moment_later() {
     let (step, _) = boot(&cmdline(more), "state", |state| {
         state.appearing = [None, appears("vdb"), appears("vdc")].into();
     });
-    assert_eq!(step["failure"]["wrong"], "2 disks have that name: /dev/vdb, /dev/vdc", "{step:#}");
+    assert_eq!(step["failure"]["wrong"], "2 disks match that name: /dev/vdb, /dev/vdc", "{step:#}");
     let (step, _) = boot(&cmdline(more), "state", |state| {
         state.appearing = [None, appears("vdb")].into();
     });
@@ -200,7 +200,7 @@ fn an_iso_on_a_stick_is_one_disk_and_its_label_may_have_blanks() {
         state.attach_disk("sdc", iso());
         state.attach_partition("sdc", "sdc1", 0, iso());
     });
-    assert_eq!(step["failure"]["wrong"], "2 disks have that name: /dev/sdb, /dev/sdc", "{step:#}");
+    assert_eq!(step["failure"]["wrong"], "2 disks match that name: /dev/sdb, /dev/sdc", "{step:#}");
 }
 
 #[test]

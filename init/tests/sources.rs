@@ -226,7 +226,7 @@ fn a_disk_that_nobody_asked_for_stops_no_boot() {
         state.attach_settings("vdc", "config", text);
         state.attach_settings("vdd", "config", text);
     });
-    assert!(said.contains("2 disks have that name: /dev/vdc, /dev/vdd"), "{said}");
+    assert!(said.contains("2 disks match that name: /dev/vdc, /dev/vdd"), "{said}");
     let said = not_used(&|state: &mut State| {
         state.attach_settings("vdc", "config", text);
         state.fault = Some(Fault {

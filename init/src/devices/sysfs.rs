@@ -1,19 +1,19 @@
-//! What /sys/class/block says of disks and partitions.
+//! Reads the attributes of disks and partitions from /sys/class/block.
 
 use dayfly_formats::{gpt, mbr, uevent};
 use dayfly_sys::{TreePath, own};
 
 use crate::context::Context;
 
-/// Sectors in /sys have this size, whatever the disk's own is.
+/// /sys counts in sectors of this size, independent of the disk's own sector size.
 const SECTOR: u64 = 512;
 
 fn folder(name: &str) -> TreePath {
-    // Names of old drivers have a folder in /dev: cciss/c0d0.
+    // Some old drivers use subdirectories of /dev: cciss/c0d0.
     own("/sys/class/block").join(name.replace('/', "!"))
 }
 
-/// The text of a file in a device's folder; `None` where there is none.
+/// The contents of an attribute file of a device; `None` if it does not exist.
 pub(super) fn text(cx: &Context, name: &str, file: &str) -> Option<String> {
     let bytes = cx.sys.read(&folder(name).join(file)).ok()?;
     Some(String::from_utf8_lossy(&bytes).trim().to_owned())
@@ -23,24 +23,24 @@ fn number(cx: &Context, name: &str, file: &str) -> Option<u64> {
     text(cx, name, file)?.parse().ok()
 }
 
-/// How many bytes it has.
+/// The size of the device in bytes.
 pub(super) fn size(cx: &Context, name: &str) -> Option<u64> {
     number(cx, name, "size")?.checked_mul(SECTOR)
 }
 
-/// Where on its disk a partition begins, in sectors; 0 of a whole disk.
+/// The start of a partition on its disk, in sectors; 0 for a whole disk.
 pub(super) fn start(cx: &Context, name: &str) -> u64 {
     number(cx, name, "start").unwrap_or(0)
 }
 
-/// Its number, where it is a partition.
+/// The partition number, if it is a partition.
 pub(super) fn partition(cx: &Context, name: &str) -> Option<u32> {
     text(cx, name, "partition")?.parse().ok()
 }
 
-/// The device-mapper, md or bcache devices that are made of it.
+/// The device-mapper, md or bcache devices that use it.
 pub(super) fn holders(cx: &Context, name: &str) -> Vec<String> {
-    // Only what is made of others has none; an error means the device went away.
+    // Partitions and disks have this directory; an error means that the device went away.
     let entries = cx.sys.list(&folder(name).join("holders")).unwrap_or_default();
     entries.into_iter().map(|entry| entry.name).collect()
 }
@@ -52,30 +52,30 @@ pub(super) fn partitions(cx: &Context, name: &str) -> Vec<String> {
     entries.into_iter().map(|entry| entry.name).filter(|entry| entry.starts_with(&own)).collect()
 }
 
-/// The disk that a partition is on; a disk itself.
+/// The disk of a partition; for a disk, the disk itself.
 pub(super) fn disk_of(cx: &Context, name: &str) -> String {
     let Some(number) = partition(cx, name) else { return name.to_owned() };
     let stem = name.strip_suffix(&number.to_string()).unwrap_or(name);
-    // nvme0n1p2 and mmcblk0p2 have a p before the number, sda2 has not.
+    // nvme0n1p2 and mmcblk0p2 have a p before the number, sda2 does not.
     match stem.strip_suffix('p') {
         Some(disk) if disk.ends_with(|c: char| c.is_ascii_digit()) => disk.to_owned(),
         _ => stem.to_owned(),
     }
 }
 
-/// What the hardware calls itself, if that is unique in the world: by it the paths to one disk are known.
+/// The hardware's globally unique id. Two devices with the same id are two paths to one disk.
 pub(super) fn hardware_id(cx: &Context, disk: &str) -> Option<String> {
     let id = text(cx, disk, "wwid").or_else(|| text(cx, disk, "device/wwid"))?;
     ["naa.", "eui.", "uuid.", "nvme."].iter().any(|kind| id.starts_with(kind)).then_some(id)
 }
 
-/// A field of its uevent.
+/// A field of the device's uevent file.
 pub(super) fn field(cx: &Context, name: &str, key: &str) -> Option<String> {
     let fields = uevent::parse_file(&text(cx, name, "uevent")?);
     fields.into_iter().find_map(|(name, value)| (name == key).then_some(value))
 }
 
-/// A partition's UUID. The kernel names it since 6.14; before, the disk's table has it.
+/// The UUID of a partition. Since Linux 6.14 it is in the uevent file; before, read it from the disk's partition table.
 pub(super) fn part_uuid(cx: &Context, name: &str) -> Option<String> {
     if let Some(uuid) = field(cx, name, "PARTUUID") {
         return Some(uuid);

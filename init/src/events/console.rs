@@ -1,4 +1,4 @@
-//! Events as lines for the kernel log, and through it for the consoles.
+//! Formats events as lines for the kernel log, which also shows them on the consoles.
 
 use std::collections::BTreeSet;
 
@@ -6,18 +6,18 @@ use dayfly_plan::{Code, Severity, StepId};
 
 use super::{Event, Level, Outcome};
 
-/// What was said of plans so far: a boot that is planned again says only what has changed.
+/// The plan lines logged so far. When the boot is planned again, only changed lines are logged.
 #[derive(Default)]
 pub struct Said(BTreeSet<String>);
 
 impl Said {
-    /// Whether a line is new; columns grow with what is in them.
+    /// Whether a line is new. Ignores whitespace, because column widths depend on the contents.
     fn is_new(&mut self, line: &str) -> bool {
         self.0.insert(line.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 }
 
-/// The lines of an event, each short enough for one record of the kernel log.
+/// The log lines of an event, each short enough for one record of the kernel log.
 pub fn lines(event: &Event, said: &mut Said) -> Vec<(Level, String)> {
     match event {
         Event::Planned(plan, settings, problems) => {
@@ -29,7 +29,7 @@ pub fn lines(event: &Event, said: &mut Said) -> Vec<(Level, String)> {
                 }),
             );
             lines.extend(problems.iter().map(|problem| {
-                // Who tries what he is not trusted with is seen on a quiet console, too.
+                // A setting from an untrusted source is shown even with a quiet console.
                 let is_error = problem.severity == Severity::Refuse || problem.code == Code::ConfigTrust;
                 let level = if is_error { Level::Error } else { Level::Warning };
                 (level, format!("{problem} [{}] (from {})", problem.code, problem.source))
@@ -101,7 +101,7 @@ fn progress(step: StepId, done: u64, before: u64, total: Option<u64>, seconds: f
                 mib(total)
             )
         }
-        _ => format!("{step}: {:.0} MiB, {rate:.1} MiB/s, the server does not say how much it is", mib(done)),
+        _ => format!("{step}: {:.0} MiB, {rate:.1} MiB/s, total size unknown", mib(done)),
     }
 }
 
@@ -136,8 +136,8 @@ mod tests {
         for (done, before, total, seconds, line) in [
             (50 * mib, 0, Some(100 * mib), 2.0, "fetch: 50 %, 50 of 100 MiB, 25.0 MiB/s, 2 s to go"),
             (50 * mib, 40 * mib, Some(100 * mib), 2.0, "fetch: 50 %, 50 of 100 MiB, 5.0 MiB/s, 10 s to go"),
-            (50 * mib, 0, None, 2.0, "fetch: 50 MiB, 25.0 MiB/s, the server does not say how much it is"),
-            (0, 0, Some(0), 0.0, "fetch: 0 MiB, 0.0 MiB/s, the server does not say how much it is"),
+            (50 * mib, 0, None, 2.0, "fetch: 50 MiB, 25.0 MiB/s, total size unknown"),
+            (0, 0, Some(0), 0.0, "fetch: 0 MiB, 0.0 MiB/s, total size unknown"),
         ] {
             assert_eq!(progress(StepId::Fetch, done, before, total, seconds), line);
         }

@@ -1,7 +1,7 @@
-//! Keeps a flood of lines from anybody's log: whoever sends packets can have something said about each.
+//! Rate-limits log lines. Some lines are logged per received packet, so any host on the network could flood the log.
 //!
-//! Each step may say so many lines of a level in a while; the first are said, the rest is counted. A flood of details hides
-//! no warning.
+//! Each step may log a number of lines per level in a time window. The first lines are logged, the rest is only
+//! counted. Levels are counted separately, so debug lines cannot suppress a warning.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -12,14 +12,14 @@ use dayfly_plan::StepId;
 
 use super::Level;
 
-/// So many lines …
+/// The number of lines that are logged …
 const MOST: u32 = 200;
-/// … in this time. A busy step of a real boot says a tenth of it.
+/// … in this time. A busy step of a real boot logs a tenth of it.
 const WHILE: Duration = Duration::from_secs(10);
 /// The longest line, in bytes.
 const LONGEST: usize = 2000;
 
-/// Who says something, and how loud.
+/// The step that logs, and the level.
 pub type Speaker = (Option<StepId>, Level);
 
 #[derive(Debug, Default)]
@@ -29,12 +29,12 @@ struct Window {
     left_out: u64,
 }
 
-/// What was said lately.
+/// The state of the rate limit.
 #[derive(Debug, Default)]
 pub struct Gate(Mutex<BTreeMap<Speaker, Window>>);
 
 impl Gate {
-    /// Whether a line may be said now, and how many were left out before it.
+    /// Whether a line may be logged now, and how many lines were suppressed before it.
     pub fn admit(&self, speaker: Speaker, now: Duration) -> (bool, u64) {
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let window = windows.entry(speaker).or_insert_with(|| Window { since: now, ..Window::default() });
@@ -52,7 +52,7 @@ impl Gate {
         (fits, left_out)
     }
 
-    /// What is left out by now, which is said with this.
+    /// Returns the counts of the suppressed lines and resets them.
     pub fn settle(&self) -> Vec<(Speaker, u64)> {
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         windows
@@ -63,12 +63,12 @@ impl Gate {
     }
 }
 
-/// The line that stands for those that were left out.
+/// The line that reports suppressed lines.
 pub fn left_out(count: u64) -> String {
-    format!("{count} more lines of this kind were left out: there were too many")
+    format!("{count} more lines of this kind were suppressed by the rate limit")
 }
 
-/// A text that is no longer than a line may be.
+/// Shortens a text to the longest allowed line.
 pub fn cut(mut text: String) -> String {
     if text.len() > LONGEST {
         let bytes = text.len();
@@ -94,19 +94,19 @@ mod tests {
         assert_eq!(
             gate.admit((Some(StepId::Network), Level::Warning), second),
             (true, 0),
-            "a warning has its own"
+            "warnings have their own limit"
         );
         assert_eq!(
             gate.admit((Some(StepId::Fetch), Level::Debug), second),
             (true, 0),
-            "and so has another step"
+            "another step has its own limit"
         );
         assert_eq!(gate.admit(speaker, 10 * second), (false, 0));
         assert_eq!(gate.admit(speaker, 11 * second), (true, 99_801), "a window later");
         assert_eq!(gate.settle(), []);
         assert_eq!((0..300).filter(|_| gate.admit(speaker, 12 * second).0).count(), 199);
         assert_eq!(gate.settle(), [(speaker, 101)]);
-        assert_eq!(gate.settle(), [], "said once");
+        assert_eq!(gate.settle(), [], "reported once");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What libraries say through the `log` crate (ureq, rustls, netlink), as events: their warnings always, all of it with
+//! Turns log records of libraries (ureq, rustls, netlink) into events: always their warnings, and all levels with
 //! `rd.debug`.
 
 use log::{LevelFilter, Log, Metadata, Record};
@@ -7,10 +7,10 @@ use super::{Events, Level};
 
 struct Library(Events);
 
-/// Listens from now on.
+/// Installs the logger.
 pub fn listen(events: &Events, debug: bool) {
     log::set_max_level(if debug { LevelFilter::Debug } else { LevelFilter::Warn });
-    // A process has one logger for its life, and a boot is one process: only tests come here twice.
+    // A process can install only one logger. A boot calls this once; only tests call it again, so the error is ignored.
     drop(log::set_boxed_logger(Box::new(Library(events.clone()))));
 }
 

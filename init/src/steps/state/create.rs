@@ -82,7 +82,7 @@ fn the_only_one(cx: &Context) -> Result<String, String> {
     }
     match blank.as_slice() {
         [one] => Ok(one.clone()),
-        [] if others.is_empty() => Err("there is no disk at all".to_owned()),
+        [] if others.is_empty() => Err("there is no disks".to_owned()),
         [] => Err(format!("no disk is blank: {}", others.join("; "))),
         several => {
             Err(format!("{} disks are blank: {}; which one is meant?", several.len(), several.join(", ")))
