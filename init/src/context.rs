@@ -83,7 +83,7 @@ impl Context {
     /// into an endless restart loop.
     pub fn tolerate(&self, failure: &Failure) {
         let Failure { code, tried, wrong, fix, .. } = failure;
-        self.note(Level::Warning, format!("{tried}: {wrong} [{code}]; the boot goes on without it. {fix}"));
+        self.note(Level::Warning, format!("{tried}: {wrong} [{code}]; the boot continues without it. {fix}"));
     }
 
     /// The time until the deadline.

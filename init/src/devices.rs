@@ -121,11 +121,8 @@ pub fn wait_for(cx: &Context, wanted: &DeviceRef, wait: Duration) -> Result<Devi
 fn not_found(cx: &Context, wanted: &DeviceRef, wait: Duration) -> Failure {
     let there: Vec<String> = describe_all(cx);
     let seen = if there.is_empty() { "no disks".to_owned() } else { there.join(", ") };
-    let wrong = format!(
-        "it did not appear within {} s; available: {seen}{}",
-        wait.as_secs(),
-        cx.modules.troubles()
-    );
+    let wrong =
+        format!("it did not appear within {} s; available: {seen}{}", wait.as_secs(), cx.modules.troubles());
     Failure::new(Code::DevicesNotFound, format!("find {wanted}"), wrong)
 }
 

@@ -1,5 +1,5 @@
-//! What follows a failed boot: `rd.shell`, `rd.emergency=`, `panic=`, and the default of a restart. Under dracut, dracut's
-//! emergency path follows.
+//! The end of a failed boot: `rd.shell`, `rd.emergency=`, `panic=`, and by default a restart. Under dracut, dracut's
+//! emergency mode follows.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,20 +17,21 @@ use crate::{Failure, screen, threads};
 
 /// Long enough to read a screen, or to photograph it.
 pub const DEFAULT_PAUSE: Duration = Duration::from_secs(10);
-/// While a machine waits for ever, it says so this often.
+/// How often a machine that waits without a time limit repeats its message.
 const REMINDER: Duration = Duration::from_secs(60);
-/// How long the state disk, or what was mounted, may take: a disk that does not answer must not hold the restart up.
+/// Time limit for writing to the state disk and for unmounting: a disk that does not answer must not delay the restart.
 const LIMIT: Duration = Duration::from_secs(10);
-/// All that a failure's way to the restart may take beside its pause and its report.
+/// Time limit for everything between the failure and the restart, not counting the pause and the report.
 const LAST: Duration = Duration::from_secs(60);
-/// What follows a failure under dracut.
-pub const DRACUT_NEXT: &str = "dracut goes on: a shell, unless rd.shell=0, then what rd.emergency= says.";
-/// Invalid argument, errno(3): umount(2) on what is no mount.
+/// What happens next after a failure under dracut.
+pub const DRACUT_NEXT: &str =
+    "dracut continues: with a shell, unless rd.shell=0, then as rd.emergency= says.";
+/// Invalid argument, errno(3): umount(2) on a path that is not a mount point.
 const EINVAL: i32 = 22;
-/// Where an initramfs has its shell.
+/// Where an initramfs may have a shell.
 const SHELLS: [&str; 3] = ["/bin/sh", "/bin/bash", "/bin/busybox"];
 
-/// All mounts of a boot, the uppermost first.
+/// All mount points of a boot, in the order in which they are unmounted.
 fn mounts() -> impl Iterator<Item = Tree> {
     let outer = OUTER.into_iter().rev();
     [OVERLAY, OS, STATE, CONFIG, WRITABLE, IMAGE].into_iter().chain(LAYERS).chain(outer).chain([MEDIA])
@@ -39,9 +40,9 @@ fn mounts() -> impl Iterator<Item = Tree> {
 /// How a failed boot ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ending {
-    /// What the machine does.
+    /// Whether the machine restarts, powers off or halts.
     pub power: Power,
-    /// After how long; `None` is never.
+    /// The pause before that; `None` waits without a limit.
     pub pause: Option<Duration>,
 }
 
@@ -64,18 +65,19 @@ impl Ending {
     fn sentence(self) -> String {
         let what = match self.power {
             Power::Reboot => "The machine restarts",
-            Power::PowerOff => "The machine is switched off",
-            Power::Halt => "The machine is halted",
+            Power::PowerOff => "The machine powers off",
+            Power::Halt => "The machine halts",
         };
         match self.pause {
             Some(pause) if pause.is_zero() => format!("{what} now."),
             Some(pause) => format!("{what} in {} s.", pause.as_secs()),
-            None => "Nothing (panic=0): the machine waits for you; Ctrl-Alt-Del restarts it.".to_owned(),
+            None => "Nothing (panic=0): the machine waits. Press Ctrl-Alt-Del to restart it.".to_owned(),
         }
     }
 }
 
-/// Shows a failure and follows the policy. Returns only under dracut, or if the kernel refuses to end the machine.
+/// Shows the failure and ends the machine as the settings say. Returns only under dracut, or if the kernel refuses to
+/// end the machine.
 pub fn end(
     sys: &Arc<dyn Sys>,
     events: &Events,
@@ -89,7 +91,7 @@ pub fn end(
         tell(sys, events, settings);
         let (machine, told) = (Arc::clone(sys), events.clone());
         if let Err(wrong) = threads::within(&**sys, "unmount", LIMIT, move || take_away(&*machine, &told)) {
-            events.note(Level::Error, None, format!("take the mounts away: {wrong}"));
+            events.note(Level::Error, None, format!("unmount the boot's file systems: {wrong}"));
         }
         events.flush(FLUSH);
         return;
@@ -105,7 +107,7 @@ pub fn end(
     let next = match (settings.shell.value, shell) {
         (true, Some(shell)) => format!("A shell ({shell}); when it ends: {}", ending.sentence()),
         (true, None) => format!(
-            "No shell, though rd.shell asks for one: this initramfs has none (dayfly initramfs --shell). {}",
+            "rd.shell asks for a shell, but this initramfs has none (dayfly initramfs --shell). {}",
             ending.sentence()
         ),
         (false, _) => ending.sentence(),
@@ -114,7 +116,8 @@ pub fn end(
     tell(sys, events, settings);
     if let Some(shell) = shell {
         open_shell(&**sys, events, shell);
-        // Nobody ends a machine under the hands of a person.
+        // With a shell, the time limit starts only after the shell ends, so that a restart does not interrupt a person
+        // who works in it.
         if let Some(limit) = limit {
             sys.end_within(ending.power, limit);
         }
@@ -141,8 +144,8 @@ fn show(events: &Events, step: &str, failure: &Failure, next: &str) {
     events.flush(FLUSH);
 }
 
-/// Reports the failure to where reports go, and keeps it on the node's own disk: neither may keep the machine from
-/// starting again.
+/// Sends the report and writes the record to the state disk. Both have a time limit, so that they cannot prevent the
+/// restart.
 fn tell(sys: &Arc<dyn Sys>, events: &Events, settings: &Settings) {
     let Some(record) = events.report("failed", FLUSH) else { return };
     if let Some(url) = settings.report.as_ref().map(|url| url.value.clone()) {
@@ -150,11 +153,11 @@ fn tell(sys: &Arc<dyn Sys>, events: &Events, settings: &Settings) {
         let what = format!("POST boot.json to {url}");
         bounded(sys, events, &what, wait + LIMIT, move |sys| Some(report::post(sys, &url, &record, wait)));
     }
-    let what = "keep the record on the state disk";
+    let what = "write the record to the state disk";
     bounded(sys, events, what, LIMIT, move |sys| report::keep_failure(sys, &record));
 }
 
-/// Does it on a thread of its own, and says what came of it.
+/// Runs `work` on its own thread with a time limit, and logs the result.
 fn bounded(
     sys: &Arc<dyn Sys>,
     events: &Events,
@@ -165,7 +168,7 @@ fn bounded(
     let machine = Arc::clone(sys);
     let (level, text) = match threads::within(&**sys, "record", limit, move || work(&*machine)) {
         Ok(None) => return,
-        Ok(Some(Ok(done))) => (Level::Info, format!("this failure is on record: {}", done.detail)),
+        Ok(Some(Ok(done))) => (Level::Info, format!("the failure was recorded: {}", done.detail)),
         Ok(Some(Err(failure))) => {
             (Level::Warning, format!("{}: {} [{}]", failure.tried, failure.wrong, failure.code))
         }
@@ -174,12 +177,13 @@ fn bounded(
     events.note(level, None, text);
 }
 
-/// Takes every mount away: dracut takes whatever is on /sysroot for a whole root, and the next try starts from nothing.
+/// Unmounts everything. dracut takes anything mounted on /sysroot for a complete root, and the next attempt must start
+/// without old mounts.
 fn take_away(sys: &dyn Sys, events: &Events) {
     for tree in mounts() {
         match sys.mount(&Mount::Unmount { target: tree.place(), lazy: true }) {
             Ok(()) => {}
-            // It was not mounted yet.
+            // Not mounted.
             Err(error) if error.is_not_found() || error.errno() == Some(EINVAL) => {}
             Err(error) => events.note(Level::Error, None, error.to_string()),
         }
@@ -209,7 +213,7 @@ fn find_shell(sys: &dyn Sys) -> Option<&'static str> {
 fn open_shell(sys: &dyn Sys, events: &Events, shell: &str) {
     let args: &[&str] = if shell.ends_with("busybox") { &["sh"] } else { &[] };
     match sys.run(Path::new(shell), args, None) {
-        Ok(code) => events.note(Level::Info, None, format!("the shell has ended with {code}")),
+        Ok(code) => events.note(Level::Info, None, format!("the shell ended with status {code}")),
         Err(error) => events.note(Level::Error, None, error.to_string()),
     }
 }

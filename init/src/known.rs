@@ -1,4 +1,5 @@
-//! What the boot has learned so far. Each step gets a copy and returns what is new: nothing is shared.
+//! What the boot has found out so far. Each step gets a copy and returns only new facts, so no data is shared between
+//! threads.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,7 +13,7 @@ use dayfly_sys::Backing;
 use crate::services::Manager;
 use crate::steps::image::verify::Decided;
 
-/// The interface that won, as it is configured.
+/// The winning interface and its configuration.
 #[derive(Debug, Clone)]
 pub struct NetworkUp {
     /// Its name.
@@ -21,11 +22,11 @@ pub struct NetworkUp {
     pub mac: Option<Mac>,
     /// Its address.
     pub address: IpAddr,
-    /// Bits of its network.
+    /// The prefix length.
     pub prefix: u8,
     /// The default router.
     pub gateway: Option<IpAddr>,
-    /// The MTU that `ip=` asks for, whatever a lease says.
+    /// The MTU from `ip=`, which overrides that of a lease.
     pub mtu: Option<u32>,
     /// Name servers, best first.
     pub dns: Vec<IpAddr>,
@@ -33,79 +34,80 @@ pub struct NetworkUp {
     pub domain: Option<String>,
     /// Search domains.
     pub search: Vec<String>,
-    /// The name that the network, or an `ip=` word, gives this node.
+    /// The host name from `ip=` or from the network.
     pub hostname: Option<HostName>,
-    /// The lease, where DHCP gave one.
+    /// The DHCP lease, if any.
     pub lease: Option<Lease>,
 }
 
-/// The bytes of a layer of the OS image, found or fetched.
+/// A layer of the OS image, found on a disk or fetched.
 #[derive(Debug, Clone)]
 pub struct LayerFile {
-    /// Where its bytes are.
+    /// Where the bytes are stored.
     pub backing: Backing,
-    /// How many.
+    /// The number of bytes.
     pub bytes: u64,
-    /// Their SHA-256, where they went by on the way into memory.
+    /// The SHA-256, if it was computed while the bytes were written to memory.
     pub sha256: Option<[u8; 32]>,
-    /// Where it came from.
+    /// The source, for messages.
     pub origin: String,
 }
 
-/// What the OS goes on with.
+/// The init of the OS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OsInit {
     /// The program.
     pub program: String,
-    /// What starts its services, where it is one that we know.
+    /// Its service manager, if Dayfly knows it.
     pub manager: Option<Manager>,
 }
 
-/// The root that was mounted before the boot.
+/// The root that was mounted before Dayfly started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountedRoot {
-    /// Where in it other file systems are, which no overlay of it shows: `/usr`, say.
+    /// Mount points of other file systems below it, for example `/usr`. An overlay of the root does not show them.
     pub below: Vec<String>,
 }
 
-/// The disk that keeps the state, mounted.
+/// The mounted state disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateDisk {
     /// Its device.
     pub device: String,
-    /// The settings name it: a node that forgets is not what they ask for. Otherwise it was found by the default label.
+    /// True if the settings name it, so that the node must not run without persistent state. False if it was found by
+    /// the default label.
     pub is_wanted: bool,
 }
 
-/// All that is known.
+/// All facts known so far.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     /// The network, once it is up.
     pub network: Option<NetworkUp>,
-    /// The layers of the image that are here, by their place in the plan.
+    /// The layers of the image that are available, by their index in the plan.
     pub layers: BTreeMap<usize, LayerFile>,
-    /// Those that were compared with their SHA-256.
+    /// The layers that were verified.
     pub decided: BTreeMap<usize, Decided>,
-    /// The root that was there, where it is the image.
+    /// The mounted root, if it is used as the image.
     pub mounted_root: Option<MountedRoot>,
     /// The image keeps its /etc in /usr/etc.
     pub etc_in_usr: bool,
     /// The state disk, once it is mounted.
     pub state: Option<StateDisk>,
-    /// The init that the image has.
+    /// The init of the image.
     pub init: Option<OsInit>,
     /// The node's name, once it has one.
     pub name: Option<HostName>,
 }
 
-/// What a step adds.
+/// A fact that a step found out.
 #[derive(Debug, Clone)]
 pub enum Learned {
     /// The network is up.
     Network(Box<NetworkUp>),
-    /// A layer of the image is here.
+    /// A layer of the image is available.
     Layer(usize, LayerFile),
-    /// A layer of the image is the right one.
+    /// A layer of the image was verified.
     Decided(usize, Decided),
     /// The mounted root is the image.
     MountedRoot(MountedRoot),
@@ -113,25 +115,25 @@ pub enum Learned {
     EtcInUsr,
     /// The state disk is mounted.
     State(StateDisk),
-    /// The program to go on with.
+    /// The init of the OS.
     Init(OsInit),
     /// The node's name.
     Name(HostName),
-    /// Something that the rest of the boot is planned by.
+    /// A fact that changes the plan of the rest of the boot.
     Fact(Fact),
 }
 
 impl Known {
-    /// The node's name; empty while it has none.
+    /// The node's host name; empty while it has none.
     pub fn hostname(&self) -> &str {
         self.name.as_ref().map_or("", HostName::as_str)
     }
 
-    /// Takes over what a step has learned.
+    /// Adds a fact that a step found out.
     pub fn learn(&mut self, learned: Learned) {
         match learned {
             Learned::Network(network) => self.network = Some(*network),
-            // Another one is not decided by what was compared before.
+            // A new file for this layer was not verified yet.
             Learned::Layer(place, file) => {
                 self.layers.insert(place, file);
                 self.decided.remove(&place);
@@ -142,7 +144,7 @@ impl Known {
             Learned::State(disk) => self.state = Some(disk),
             Learned::Init(init) => self.init = Some(init),
             Learned::Name(name) => self.name = Some(name),
-            // The plan's, not a step's: see `Runner::run`.
+            // The runner handles these, because they change the plan: see `Runner::run`.
             Learned::Fact(_) => {}
         }
     }

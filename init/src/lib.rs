@@ -1,8 +1,8 @@
 //! The boot, from PID 1 to the exec of the OS's init.
 //!
-//! [`boot::boot`] is the sequence; [`run::Runner`] is the only place where a plan is executed, timed and reported;
-//! `steps` has a folder for each phase. Everything reaches the machine through [`dayfly_sys::Sys`], so the
-//! whole sequence runs in a test without root.
+//! [`boot::boot`] is the sequence; [`run::Runner`] is the only code that executes, times and reports a plan; `steps`
+//! has a directory for each phase. All access to the machine goes through [`dayfly_sys::Sys`], so the whole sequence
+//! runs in a test without root.
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,

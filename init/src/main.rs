@@ -1,4 +1,5 @@
-//! Becomes PID 1, in an initramfs or on a mounted root (`init=`), and hands over to the boot; or boots for dracut's module, which calls `dayfly-init dracut`.
+//! Runs as PID 1, in an initramfs or on a mounted root (`init=`), and boots. Or boots on behalf of dracut's module,
+//! which calls `dayfly-init dracut`.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,11 +11,11 @@ use dayfly_plan::Way;
 use dayfly_sys::pid1::{self, Signal};
 use dayfly_sys::{Kernel, Power, Sys};
 
-/// What cannot be allocated is in the last line then.
+/// This allocator prints the size of an allocation that failed before the process aborts.
 #[global_allocator]
 static ALLOCATOR: pid1::Allocator = pid1::Allocator;
 
-/// How long a restart that was asked for may take, whatever disk or console hangs.
+/// Time limit for a restart by signal, so that a disk or console that hangs cannot prevent it.
 const SIGNAL_LIMIT: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
@@ -32,8 +33,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// The boot up to the new root under /sysroot, in an initramfs that has a PID 1 of its own. The exit status says whether
-/// it is there; the reason for a failure is on the consoles.
+/// Boots up to the new root under /sysroot, in an initramfs with its own PID 1. The exit status says whether the root
+/// is ready; the error is on the consoles.
 fn under_dracut() -> ExitCode {
     let sys: Arc<dyn Sys> = Arc::new(Kernel::new());
     dayfly_init::panic::guard(Arc::clone(&sys), Way::Dracut);
@@ -48,7 +49,7 @@ fn as_pid1() -> ExitCode {
     let sys: Arc<dyn Sys> = Arc::new(Kernel::new());
     dayfly_init::panic::guard(Arc::clone(&sys), Way::Initramfs);
     let mut errors = pid1::early_mounts();
-    // Before anything else: whatever ends process 1 from here on, the kernel restarts the machine.
+    // This comes first: if process 1 ends for any reason from here on, the kernel restarts the machine.
     let pause = pid1::set_panic_timeout(DEFAULT_PAUSE).unwrap_or_else(|error| {
         errors.push(error);
         Some(DEFAULT_PAUSE)
@@ -74,13 +75,10 @@ fn as_pid1() -> ExitCode {
     }
     errors.extend(pid1::keep_power().err());
     boot(&sys, way, &errors);
-    // The kernel refused to end the machine. Process 1 must not end: the kernel would panic over it.
+    // The kernel refused to end the machine. Process 1 must not exit, because the kernel would panic.
     loop {
         sys.sleep(Duration::from_secs(60));
-        sys.log(
-            2,
-            "dayfly: the boot has failed and the kernel refuses to restart the machine; switch it off and on",
-        );
+        sys.log(2, "dayfly: the boot failed and the kernel refuses to restart the machine; power-cycle it");
     }
 }
 

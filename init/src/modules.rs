@@ -1,4 +1,4 @@
-//! Loads kernel modules, each once, whoever asks.
+//! Loads kernel modules, each at most once.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::once::Once;
 use crate::trees::OS;
 use crate::{Failure, panic};
 
-/// Where a foreign initramfs keeps its modprobe configuration, in modprobe.d(5)'s order.
+/// The modprobe configuration of a foreign initramfs, in the order of modprobe.d(5).
 const CONFIGURATION: [&str; 4] =
     ["/etc/modprobe.d", "/run/modprobe.d", "/usr/local/lib/modprobe.d", "/lib/modprobe.d"];
 
@@ -24,7 +24,7 @@ enum State {
     Ended { well: bool },
 }
 
-/// What became of each module, and the bell for those who wait for one.
+/// The state of each module, and a condition variable for threads that wait for one.
 #[derive(Default)]
 struct States {
     map: Mutex<HashMap<String, State>>,
@@ -33,7 +33,7 @@ struct States {
 
 impl States {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, State>> {
-        // Nothing that can panic runs under the lock.
+        // No code that can panic runs under the lock.
         self.map.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -51,19 +51,19 @@ impl States {
 pub struct Modules {
     sys: Arc<dyn Sys>,
     events: Events,
-    /// Where they are: the initramfs, or the OS before it is entered.
+    /// Where the modules are: in the initramfs, or in the OS before the switch to it.
     tree: Tree,
-    /// `module.parameter=` and `modprobe.blacklist=` words of the command line.
+    /// The kernel parameters `module.parameter=` and `modprobe.blacklist=`.
     parameters: Vec<(String, Option<String>)>,
     table: Once<Result<Table, Failure>>,
     states: Arc<States>,
     troubles: Mutex<Vec<String>>,
-    /// Those of the OS, once somebody has asked for them.
+    /// The modules of the OS, after the first use.
     os: OnceLock<Box<Self>>,
 }
 
 impl Modules {
-    /// Reads nothing yet.
+    /// Makes the loader. It reads no files until the first use.
     pub fn new(sys: Arc<dyn Sys>, events: Events, cmdline: &Cmdline) -> Self {
         let parameters = cmdline
             .words()
@@ -99,7 +99,7 @@ impl Modules {
         })
     }
 
-    /// The table: our index, or in a foreign initramfs what depmod wrote. Read at the first call.
+    /// The module table: Dayfly's index, or in a foreign initramfs the files of depmod. Read at the first call.
     pub fn table(&self) -> Result<&Table, Failure> {
         self.table.get_or_make(|| self.read_table()).as_ref().map_err(Clone::clone)
     }
@@ -112,7 +112,7 @@ impl Modules {
         let running = self.release();
         if !running.is_empty() && table.release() != running {
             let text = format!(
-                "the initramfs is for kernel {}, but {running} runs: modules will not load",
+                "the initramfs was built for kernel {}, but kernel {running} is running: modules will not load",
                 table.release()
             );
             self.events.note(Level::Error, None, text);
@@ -140,7 +140,7 @@ impl Modules {
         }
     }
 
-    /// The folder of this kernel's modules.
+    /// The directory of this kernel's modules.
     fn folder(&self, release: &str) -> TreePath {
         self.tree.at(format!("/lib/modules/{release}"))
     }
@@ -149,18 +149,18 @@ impl Modules {
         let release = self.release();
         let folder = self.folder(&release);
         let text = |name: &str| -> String {
-            // A kernel without modules, or an old one without some of the lists, is no failure.
+            // Missing files are not an error: the kernel may have no modules, or be too old for some of the lists.
             self.sys
                 .read(&folder.join(name))
                 .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
                 .unwrap_or_default()
         };
-        // Devices are udev's in the OS.
+        // In the OS, udev loads the modules for devices.
         let for_devices = |name: &str| if self.is_os() { String::new() } else { text(name) };
         let (dep, softdep, builtin) = (text("modules.dep"), text("modules.softdep"), text("modules.builtin"));
         let mut alias = text("modules.alias");
         if self.is_os() {
-            // What a soft dependency means by `crc32c`; names of devices have a colon.
+            // Keeps the names that soft dependencies use, such as `crc32c`. Device aliases contain a colon.
             alias = alias
                 .lines()
                 .filter(|line| !line.contains(':'))
@@ -169,9 +169,9 @@ impl Modules {
         let builtin_modinfo = for_devices("modules.builtin.modinfo");
         if dep.is_empty() && builtin.is_empty() {
             let wrong = if self.is_os() {
-                format!("the image has no modules for the kernel that runs, {release}")
+                format!("the image has no modules for the running kernel, {release}")
             } else {
-                format!("neither {} nor {}/modules.dep is there", paths::MODULE_INDEX, folder)
+                format!("neither {} nor {}/modules.dep exists", paths::MODULE_INDEX, folder)
             };
             return Err(Failure::new(Code::DevicesIndex, "find the kernel's modules", wrong));
         }
@@ -200,19 +200,20 @@ impl Modules {
         Ok(Table::from_kernel(&kernel, &files))
     }
 
-    /// The kernel that runs; empty where /proc does not say.
+    /// The release of the running kernel; empty if /proc is not mounted.
     pub fn release(&self) -> String {
-        // Without /proc the table cannot be checked against the kernel; loading a wrong module fails by itself.
+        // Without /proc the table cannot be checked against the kernel. The kernel itself refuses a module of another
+        // release.
         let bytes = self.sys.read(&own("/proc/sys/kernel/osrelease")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).trim().to_owned()
     }
 
-    /// Whether the image or the kernel has it.
+    /// Whether the image has the module or the kernel has it built in.
     pub fn has(&self, name: &str) -> Result<bool, Failure> {
         self.table().map(|table| table.has(name) || table.is_builtin(name))
     }
 
-    /// Loads a module and what it needs; `Ok(false)` where neither the image nor the kernel has it.
+    /// Loads a module and its dependencies; `Ok(false)` if neither the image nor the kernel has it.
     pub fn load(&self, name: &str) -> Result<bool, Failure> {
         let table = self.table()?;
         if !table.has(name) {
@@ -234,10 +235,14 @@ impl Modules {
         Ok(true)
     }
 
-    /// Loads one file unless somebody has done so or does so now; then waits for that.
+    /// Loads one file, unless it is loaded already. If another thread is loading it, waits for that.
     fn load_one(&self, table: &Table, load: &Load) -> Result<(), Failure> {
         let again = || {
-            Failure::new(Code::DevicesModule, format!("load {}", load.name), "it failed before, see above")
+            Failure::new(
+                Code::DevicesModule,
+                format!("load {}", load.name),
+                "it failed before; see the messages above",
+            )
         };
         let path = if load.path.starts_with('/') {
             self.tree.at(&load.path)
@@ -249,7 +254,7 @@ impl Modules {
             match states.get(&load.name) {
                 Some(State::Ended { well: true }) => return Ok(()),
                 Some(State::Ended { well: false }) => return Err(again()),
-                // finit_module(2) ends: the kernel bounds no module's init, but the runner bounds the step that waits.
+                // The kernel sets no time limit for a module's init, but the runner limits the step that waits here.
                 Some(State::Loading) => {
                     states = self.states.changed.wait(states).unwrap_or_else(PoisonError::into_inner);
                 }
@@ -260,7 +265,7 @@ impl Modules {
         drop(states);
         let on_panic = {
             let (states, name) = (Arc::clone(&self.states), load.name.clone());
-            // Whoever waits for it tries in its turn.
+            // If this thread panics, the next waiting thread tries.
             move |_| states.set(&name, None)
         };
         let result = panic::during(on_panic, || self.sys.load_module(&path, &load.params));
@@ -276,16 +281,16 @@ impl Modules {
         }
     }
 
-    /// Remembers a device without its driver, for whoever misses that device later.
+    /// Remembers a device without a driver, for the error message of a step that misses the device later.
     pub fn remember(&self, trouble: String) {
         let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-        // A machine has few devices; a bus that flaps must not fill the memory.
+        // Limited, because a device that appears and disappears repeatedly must not fill the memory.
         if troubles.len() < 32 && !troubles.contains(&trouble) {
             troubles.push(trouble);
         }
     }
 
-    /// What to add to an error about a device that is not there: the devices without a driver. Empty where there are none.
+    /// The text to append to an error about a missing device: the devices without a driver. Empty if there are none.
     pub fn troubles(&self) -> String {
         let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
         if troubles.is_empty() {
@@ -295,7 +300,7 @@ impl Modules {
         }
     }
 
-    /// How many modules were loaded.
+    /// The number of modules that were loaded.
     pub fn loaded(&self) -> usize {
         self.states.lock().values().filter(|state| **state == State::Ended { well: true }).count()
     }

@@ -1,7 +1,7 @@
-//! A value that is made once, by the first who asks for it; whoever asks meanwhile waits.
+//! A value that the first caller makes; other callers wait meanwhile.
 //!
-//! Unlike std's, it does not keep those who wait for ever when the maker panics: a thread that has panicked is parked, and never
-//! comes back to say that it failed.
+//! Unlike [`std::sync::OnceLock`], a panic of the maker does not block the waiting threads for ever. This matters
+//! because a panicked thread is parked here and never unwinds.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -23,7 +23,7 @@ impl<T> Default for Once<T> {
 }
 
 impl<T: Send + Sync + 'static> Once<T> {
-    /// The value, made now if it is not there. If its maker panics, the next who asks or waits makes it.
+    /// Returns the value, and makes it if necessary. If the maker panics, the next caller or waiting thread makes it.
     pub fn get_or_make(&self, make: impl FnOnce() -> T) -> &T {
         let inner = &*self.0;
         let mut making = inner.lock();
@@ -37,7 +37,7 @@ impl<T: Send + Sync + 'static> Once<T> {
             making = inner.made.wait(making).unwrap_or_else(PoisonError::into_inner);
         }
         *making = true;
-        // Nothing that can panic runs under the lock.
+        // No code that can panic runs under the lock.
         drop(making);
         let lost = Arc::clone(&self.0);
         let value = panic::during(move |_| lost.end(), make);

@@ -1,4 +1,4 @@
-//! The OS before it runs: its files below the root that is about to be entered.
+//! Access to the files of the OS before it runs, below the new root.
 
 use std::path::Path;
 
@@ -9,25 +9,25 @@ use dayfly_sys::{FileKind, Files, SysError, TreePath};
 use crate::Known;
 use crate::trees::{IMAGE, OS};
 
-/// The first line of what is written into the OS, for who thinks of changing it there.
-pub const WRITTEN: &str = "# Written by Dayfly at boot; changes are gone at the next one.\n";
+/// The first line of files written into the OS. It warns administrators that edits do not last.
+pub const WRITTEN: &str = "# Written by Dayfly at boot; the next boot overwrites changes.\n";
 
-/// Writes a file of the OS, with all its folders. A link of that name, a mask or an alias, makes room.
+/// Writes a file of the OS and creates its parent directories. Replaces a symlink of that name (a mask or an alias).
 pub fn write(sys: &dyn Files, path: &str, text: &str, mode: u32) -> Result<(), SysError> {
     sys.write(&OS.at(path), text.as_bytes(), mode)
 }
 
-/// Makes a symlink of the OS.
+/// Makes a symlink in the OS.
 pub fn link(sys: &dyn Files, target: &str, path: &str) -> Result<(), SysError> {
     sys.symlink(Path::new(target), &OS.at(path))
 }
 
-/// The text of a file of the OS; `None` where there is none.
+/// Reads a text file of the OS; `None` if it does not exist.
 pub fn read(sys: &dyn Files, path: &str) -> Result<Option<String>, SysError> {
     Ok(read_bytes(sys, path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// The bytes of a file of the OS; `None` where there is none.
+/// Reads a file of the OS; `None` if it does not exist.
 pub fn read_bytes(sys: &dyn Files, path: &str) -> Result<Option<Vec<u8>>, SysError> {
     match sys.read(&OS.at(path)) {
         Ok(bytes) => Ok(Some(bytes)),
@@ -36,7 +36,7 @@ pub fn read_bytes(sys: &dyn Files, path: &str) -> Result<Option<Vec<u8>>, SysErr
     }
 }
 
-/// Writes a file anew, with the mode and owner that it has; a new one is root's, with that mode.
+/// Replaces the contents of a file and keeps its mode and owner. A new file belongs to root and gets `new_mode`.
 pub fn replace(sys: &dyn Files, path: &str, text: &str, new_mode: u32) -> Result<(), SysError> {
     let place = sys.resolve(&OS.at(path))?;
     match sys.rights(&place) {
@@ -49,7 +49,7 @@ pub fn replace(sys: &dyn Files, path: &str, text: &str, new_mode: u32) -> Result
     }
 }
 
-/// Where the image has a path of the OS.
+/// The path in the image for a path of the OS.
 pub fn in_image(known: &Known, path: &str) -> TreePath {
     if known.etc_in_usr && Path::new(path).starts_with("/etc") {
         return IMAGE.at(format!("/usr{path}"));
@@ -65,13 +65,13 @@ pub fn is_etc_in_usr(sys: &dyn Files) -> Result<bool, SysError> {
     Ok(!has_own && is_dir("/usr/etc")?)
 }
 
-/// Whether the OS has something at a path, at the end of all symlinks.
+/// Whether a path exists in the OS; follows symlinks.
 pub fn has(sys: &dyn Files, path: &str) -> Result<bool, SysError> {
     let at = sys.resolve(&OS.at(path))?;
     Ok(sys.inspect(&at)?.is_some_and(|kind| kind != FileKind::Symlink))
 }
 
-/// Whether the OS has a program of this name in one of the usual folders.
+/// Whether the OS has a program of this name in one of the usual directories.
 pub fn has_program(sys: &dyn Files, name: &str) -> Result<bool, SysError> {
     for folder in ["/usr/sbin", "/usr/bin", "/sbin", "/bin"] {
         if has(sys, &format!("{folder}/{name}"))? {
@@ -81,34 +81,34 @@ pub fn has_program(sys: &dyn Files, name: &str) -> Result<bool, SysError> {
     Ok(false)
 }
 
-/// The users and groups that the OS has.
+/// The users and groups of the OS.
 pub struct Accounts {
     passwd: String,
     group: String,
 }
 
 impl Accounts {
-    /// As they are in its /etc now.
+    /// Reads them from the OS's /etc.
     pub fn read(sys: &dyn Files) -> Result<Self, SysError> {
         let text = |path| read(sys, path).map(Option::unwrap_or_default);
         Ok(Self { passwd: text("/etc/passwd")?, group: text("/etc/group")? })
     }
 
-    /// The user of this name or number.
+    /// The user with this name or number.
     pub fn user(&self, name: &str) -> Option<User> {
         accounts::user(&self.passwd, name)
     }
 
-    /// The number of the group of this name.
+    /// The number of the group with this name.
     pub fn group(&self, name: &str) -> Option<u32> {
         accounts::group(&self.group, name)
     }
 
-    /// The numbers of an owner, or which name the OS does not have.
+    /// The numeric user and group of an owner, or an error that names the missing user or group.
     pub fn numbers(&self, owner: &OwnerName) -> Result<(u32, u32), String> {
         let (uid, own) = match (self.user(&owner.user), owner.user.parse()) {
             (Some(user), _) => (user.uid, user.gid),
-            // A number without a name has no group of its own but the one of the same number.
+            // A number without a user entry has no primary group: use the group with the same number.
             (None, Ok(number)) => (number, number),
             (None, Err(_)) => return Err(format!("the image has no user {}", owner.user)),
         };

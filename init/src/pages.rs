@@ -1,8 +1,8 @@
-//! What the documentation says of a wait is what the code waits.
+//! Tests that the documentation states the wait times of the code.
 
 use std::path::Path;
 
-/// Fails where a page does not have this sentence.
+/// Fails if the page does not contain this sentence.
 pub fn tells(page: &str, sentence: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);
     let text = std::fs::read_to_string(&path).unwrap_or_default();

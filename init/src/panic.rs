@@ -1,12 +1,13 @@
-//! A panic must not end PID 1: the kernel would stop with it.
+//! A panic must not end PID 1, because then the kernel panics.
 //!
-//! The release profile aborts after a panic's hook, so the hook never returns: the thread is parked for ever, with every lock and
-//! handle that it holds, and whoever waits for it is told. A step's thread hands its panic to the runner, as the step's failure under
-//! the step's own ending; a thread that helps a step hands it to the step. The main thread shows the screen and restarts the machine;
-//! under dracut it ends the process instead, which is not PID 1 there.
+//! The release profile aborts after the panic hook, so the hook never returns: it parks the thread for ever, with every
+//! lock and handle that the thread holds. The threads that wait for it are notified. A panic in a step's thread becomes
+//! the step's failure in the runner. A panic in a helper thread goes to the step that started it. On the main thread,
+//! the hook shows the failure screen and restarts the machine; under dracut it ends the process instead, which is not
+//! PID 1 there.
 //!
-//! So nothing that can panic (a parser, a call to the machine) runs under a lock that another thread takes; what others wait for
-//! is done within [`during`], which tells them.
+//! Therefore no code that can panic (a parser, a call to the machine) may run under a lock that another thread takes.
+//! Work that other threads wait for runs inside [`during`], which notifies them of a panic.
 
 use std::cell::RefCell;
 use std::panic::PanicHookInfo;
@@ -19,22 +20,23 @@ use dayfly_sys::{Power, Sys};
 use crate::failed_boot::{self, DEFAULT_PAUSE};
 use crate::{Failure, screen};
 
-/// How long the screen may take on top: a console can be stuck.
+/// Extra time for the failure screen, because a console can be stuck.
 const SAY: Duration = Duration::from_secs(20);
 
-/// Whoever wants to know of a thread's panic.
+/// A callback that gets the failure of a panic.
 type Port = Box<dyn FnOnce(Failure)>;
 
 thread_local! {
     static PORTS: RefCell<Vec<Port>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Says who is told if this thread panics.
+/// Registers a callback for a panic of this thread.
 pub fn tell(port: impl FnOnce(Failure) + 'static) {
     PORTS.with(|ports| ports.borrow_mut().push(Box::new(port)));
 }
 
-/// Says who is told, before all others, if this thread panics in `work`.
+/// Registers a callback for a panic of this thread while `work` runs. It is called before the callbacks registered
+/// earlier.
 pub(crate) fn during<T>(port: impl FnOnce(Failure) + 'static, work: impl FnOnce() -> T) -> T {
     tell(port);
     let done = work();
@@ -42,10 +44,10 @@ pub(crate) fn during<T>(port: impl FnOnce(Failure) + 'static, work: impl FnOnce(
     done
 }
 
-/// Tells all who want to know of this thread's panic, the latest first; gives the failure back where nobody does.
+/// Calls the callbacks of this thread, the latest first. Returns the failure if there are none.
 pub fn deliver(info: &PanicHookInfo<'_>) -> Result<(), Failure> {
     let failure = describe(info);
-    // Nothing panics while the list is borrowed: it is borrowed for a push or a pop only.
+    // The list is borrowed only for a push or a pop, which cannot panic.
     let ports = PORTS.try_with(|ports| ports.try_borrow_mut().map(|mut ports| std::mem::take(&mut *ports)));
     let ports = ports.ok().and_then(Result::ok).unwrap_or_default();
     if ports.is_empty() {
@@ -57,7 +59,7 @@ pub fn deliver(info: &PanicHookInfo<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Installs the hook, and says what the panic of this thread, the main one, means.
+/// Installs the panic hook, and the callback for the calling thread, the main one.
 pub fn guard(sys: Arc<dyn Sys>, way: Way) {
     tell({
         let sys = Arc::clone(&sys);
@@ -71,7 +73,7 @@ pub fn guard(sys: Arc<dyn Sys>, way: Way) {
     });
     std::panic::set_hook(Box::new(move |info| {
         if let Err(failure) = deliver(info) {
-            // A library's thread: whoever waits for it does so with a deadline.
+            // A library's thread: threads that wait for it use a deadline.
             sys.log(2, &line(&failure));
         }
         loop {
@@ -80,7 +82,8 @@ pub fn guard(sys: Arc<dyn Sys>, way: Way) {
     }));
 }
 
-/// Shows the screen and restarts the machine: what a panic of the main thread comes to. Returns only if the kernel refuses.
+/// Handles a panic of the main thread: shows the failure screen and restarts the machine. Returns only if the kernel
+/// refuses.
 pub fn restart(sys: &dyn Sys, failure: &Failure) {
     sys.end_within(Power::Reboot, DEFAULT_PAUSE + SAY);
     show(sys, failure, &format!("The machine restarts in {} s.", DEFAULT_PAUSE.as_secs()));
@@ -94,7 +97,7 @@ fn show(sys: &dyn Sys, failure: &Failure, next: &str) {
     sys.log(2, &line(failure));
 }
 
-/// A failure as a line of the kernel log.
+/// Formats a failure as a line of the kernel log.
 pub(crate) fn line(failure: &Failure) -> String {
     format!("dayfly: {}: {} [{}]", failure.tried, failure.wrong, failure.code)
 }

@@ -1,8 +1,8 @@
-//! The runner: the only place where a plan is executed, timed and reported.
+//! The runner: the only code that executes, times and reports a plan.
 //!
-//! Each step runs on a thread of its own as soon as what it needs has ended. The runner itself only waits, and never
-//! longer than a step's deadline, or than its longest silence where it has none: a step that does not come back is given up,
-//! and its thread is left behind.
+//! Each step runs on its own thread and starts as soon as the steps it needs have ended. The runner waits only until a
+//! step's deadline. A step without a deadline must report progress; the runner waits for its longest allowed silence. A
+//! step that does not return in time fails, and its thread is abandoned.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::modules::Modules;
 use crate::steps::perform;
 use crate::{Failure, Known, Learned, threads};
 
-/// A step bounds itself and says why; the runner only steps in when it does not.
+/// Each step checks its own deadline and gives the reason. The runner only acts if a step exceeds it by this time.
 const GRACE: Duration = Duration::from_secs(5);
 
 struct Finished {
@@ -34,10 +34,10 @@ struct Running {
     limit: Limit,
 }
 
-/// When a step that has not come back is given up.
+/// When the runner gives up a step that has not returned.
 enum Limit {
     Until(Duration),
-    /// The first moment at which something must have moved, and the longest time between two from then on.
+    /// The deadline for the first progress, and the longest allowed time between two reports of progress after it.
     Moving {
         first: Duration,
         then: Duration,
@@ -46,7 +46,7 @@ enum Limit {
 }
 
 impl Limit {
-    /// When the step is late, as far as it has moved by now.
+    /// The time after which the step is late, given its progress so far.
     fn until(&self) -> Duration {
         match self {
             Limit::Until(until) => *until,
@@ -56,32 +56,32 @@ impl Limit {
         }
     }
 
-    /// What the step has not kept, if it is late by now.
+    /// The error message if the step is late.
     fn is_missed(&self, now: Duration) -> Option<String> {
         if now < self.until() {
             return None;
         }
         let Limit::Moving { heartbeat, .. } = self else {
-            return Some("it did not end in its time".to_owned());
+            return Some("it did not end before its deadline".to_owned());
         };
         let since = heartbeat.last().map_or("at all".to_owned(), |last| {
             format!("for {:.0} s", now.saturating_sub(last).as_secs_f64())
         });
-        Some(format!("it has shown no progress {since}, and did not end either"))
+        Some(format!("it made no progress {since}"))
     }
 }
 
-/// How far a plan was run.
+/// How far the runner executed a plan.
 #[derive(Debug)]
 pub enum Ran {
-    /// As far as was asked for.
+    /// All requested steps ended.
     All,
-    /// Up to a step that found new facts: the boot is to be planned again, and the runner goes on with that plan.
+    /// A step found new facts. Make a new plan with them; the runner then continues with that plan.
     UntilNews(Vec<Fact>),
 }
 
-/// Executes a plan. What has been done stays done, so a plan can be gone on with, or one that differs from it only in
-/// what has not begun.
+/// Executes a plan. It remembers which steps ended, so it can continue a plan, also with a new plan that differs only
+/// in steps that have not started.
 pub struct Runner {
     sys: Arc<dyn Sys>,
     events: Events,
@@ -99,7 +99,7 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// A runner that has done nothing yet.
+    /// Makes a runner for a new boot.
     pub fn new(sys: Arc<dyn Sys>, events: Events, modules: Arc<Modules>) -> Self {
         let (sender, receiver) = channel();
         Self {
@@ -119,11 +119,11 @@ impl Runner {
         }
     }
 
-    /// Runs all steps of the phases before `until` (all steps where there is none), or up to the first failure that
-    /// the plan does not tolerate, or until a step has found what changes the plan.
+    /// Runs all steps of the phases before `until` (`None`: all steps). Stops at the first failure that the plan does
+    /// not tolerate, or when a step found facts that change the plan.
     pub fn run(&mut self, plan: &Plan, until: Option<Phase>) -> Result<Ran, (StepId, Failure)> {
         if let Some((step, need)) = plan.unmet() {
-            let wrong = format!("it waits for {need}, which this plan does not have");
+            let wrong = format!("it needs the step {need}, which is not in this plan");
             return Err((
                 step.id,
                 Failure::new(Code::InitPanic, format!("plan the step {}", step.id), wrong),
@@ -175,7 +175,7 @@ impl Runner {
         let heartbeat = Heartbeat::default();
         let (until, limit) = match step.deadline {
             Deadline::Within(limit) => (now + limit, Limit::Until(now + limit + GRACE)),
-            // Too little counts as a stall after twice the time that nothing does.
+            // The step itself fails a transfer that is too slow after `then`. So the runner gives it twice that time.
             Deadline::Stall { first, then } => {
                 let (first, then) = (now + first + GRACE, then * 2 + GRACE);
                 (Duration::MAX, Limit::Moving { first, then, heartbeat: heartbeat.clone() })
@@ -211,14 +211,14 @@ impl Runner {
         }
     }
 
-    /// The next step that ended or ran out of time, or `None` when it is time to look again at which can start; that was looked at
-    /// for `now`.
+    /// Waits for the next step that ends or exceeds its deadline. Returns `None` when a pause is over, so that the
+    /// caller checks again which steps can start. `now` is the time of the caller's last check.
     fn wait(&mut self, now: Duration) -> Option<(StepId, Result<Done, Failure>)> {
         let pauses = self.paused.values().copied().filter(|until| *until > now);
         let until = self.running.iter().map(|running| running.limit.until()).chain(pauses).min();
         let ended = self.receiver.receive(&*self.sys, until.unwrap_or(Duration::MAX));
         if let Some(Finished { ticket, result, progress }) = ended {
-            // A step that was given up may still come back: its ticket is gone.
+            // A step that was given up may still return. Its ticket is no longer in the list, so the result is ignored.
             let index = self.running.iter().position(|running| running.ticket == ticket)?;
             let step = self.running.remove(index).step;
             if result.is_err() {
@@ -237,7 +237,7 @@ impl Runner {
         Some((late.step, Err(Failure::new(Code::StepDeadline, tried, wrong))))
     }
 
-    /// Takes a step's end in, and gives back the facts that it found.
+    /// Handles the end of a step and returns the new facts.
     fn settle(&mut self, step: &Step, result: Result<Done, Failure>) -> Result<Vec<Fact>, (StepId, Failure)> {
         let ended = |outcome: Outcome, detail: String, bytes: Option<u64>| Event::Ended {
             step: step.id,
@@ -288,8 +288,9 @@ impl Runner {
         Ok(Vec::new())
     }
 
-    /// Has an earlier step take its next choice: at once if that was tried less often, else after the pause. The step that
-    /// failed waits for it, as it did before. Where there is no other choice, it is tried again after the pause.
+    /// Runs an earlier step again with its next choice: at once if that choice was tried less often, else after the
+    /// pause. The failed step starts again after it. If there is no other choice, only the failed step is tried again
+    /// after the pause.
     fn go_back(&mut self, step: &Step, back: StepId, failure: &Failure, pause: Duration) -> Duration {
         let now = self.sys.now();
         let Some(at_once) = self.claims.lose(&format!("{}: {}", failure.tried, failure.wrong), now) else {
@@ -302,7 +303,7 @@ impl Runner {
         pause
     }
 
-    /// A server that was not reached is a matter of all interfaces that led nowhere.
+    /// Adds the state of all interfaces to the message, because any of them could have reached the server.
     fn with_claims(&self, step: &Step, mut failure: Failure) -> Failure {
         let goes_back = matches!(step.on_failure, OnFailure::Retry(Retry { back: Some(_), .. }));
         let stories = self.claims.all();

@@ -6,7 +6,7 @@ use crate::Failure;
 
 const WIDTH: usize = 78;
 
-/// The screen for a failed step: what a person at a serial console needs, in that order.
+/// The screen for a failed step. It shows what a person at a serial console needs, in this order.
 pub fn failure(step: &str, failure: &Failure, next: &str) -> String {
     let rule = "=".repeat(WIDTH);
     let mut text = format!("\n{rule}\nDAYFLY COULD NOT BOOT THIS NODE (step: {step})\n\n");
@@ -25,7 +25,7 @@ pub fn failure(step: &str, failure: &Failure, next: &str) -> String {
     text
 }
 
-/// Words after a head, wrapped and indented; a word that is too long stands as it is.
+/// Wraps and indents a text after a heading. A word that is too long is not split.
 fn wrap(body: &str, head: usize) -> String {
     const INDENT: usize = 18;
     let mut text = " ".repeat(INDENT.saturating_sub(head));

@@ -1,4 +1,4 @@
-//! What the firmware says of the machine and hands in, before any driver is there.
+//! Reads the SMBIOS tables of the firmware, which are available before any driver is loaded.
 
 use dayfly_plan::Facts;
 use dayfly_sys::{Files, own};
@@ -9,18 +9,18 @@ use crate::events::{Events, Level};
 const TABLE: &str = "/sys/firmware/dmi/tables/DMI";
 const ENTRY_POINT: &str = "/sys/firmware/dmi/tables/smbios_entry_point";
 
-/// Adds what SMBIOS has to the facts.
+/// Adds the SMBIOS data to the facts.
 pub fn read(sys: &dyn Files, events: &Events, facts: &mut Facts) {
     let table = match sys.read(&own(TABLE)) {
         Ok(table) => table,
-        // A machine without SMBIOS: most that are no PCs.
+        // Most machines that are not PCs have no SMBIOS.
         Err(error) if error.is_not_found() => return,
         Err(error) => {
             events.note(Level::Warning, None, error.to_string());
             return;
         }
     };
-    // Without an entry point the table is taken for a new one, which nearly all are.
+    // Without an entry point, assume SMBIOS 3, which nearly all machines have.
     let entry_point = sys.read(&own(ENTRY_POINT)).ok();
     for wrong in facts.learn_smbios(&table, entry_point.as_deref()) {
         events.note(Level::Warning, None, wrong);

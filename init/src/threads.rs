@@ -1,4 +1,4 @@
-//! Threads, each with what its panic means; and work that may hang, for which nobody waits longer than a limit.
+//! Starts threads with a panic callback, and runs work that may hang with a time limit.
 
 use std::io;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use dayfly_sys::Platform;
 use crate::channel::channel;
 use crate::{Failure, panic};
 
-/// Starts a thread. A panic in it parks it for ever with all that it holds, and `on_panic` tells those who wait for it.
-#[allow(clippy::disallowed_methods, reason = "this is the one place")]
+/// Starts a thread. If it panics, it is parked for ever with everything that it holds, and `on_panic` is called.
+#[allow(clippy::disallowed_methods, reason = "the only code that starts threads")]
 pub fn start(
     name: impl Into<String>,
     on_panic: impl FnOnce(Failure) + Send + 'static,
@@ -22,7 +22,7 @@ pub fn start(
     std::thread::Builder::new().name(name.into()).spawn(run).map(drop)
 }
 
-/// Does something on a thread of its own and waits for it, but no longer than `limit`; says why there is no result.
+/// Runs `work` on a new thread and waits for it, for `limit` at most. The error says why there is no result.
 pub fn within<T: Send + 'static>(
     sys: &dyn Platform,
     name: &'static str,
@@ -34,7 +34,7 @@ pub fn within<T: Send + 'static>(
     let failed = sender.clone();
     let on_panic = move |failure: Failure| failed.send(Err(failure.wrong));
     let started = start(name, on_panic, move || sender.send(Ok(work())));
-    started.map_err(|error| format!("no thread for it: {error}"))?;
+    started.map_err(|error| format!("the thread could not be started: {error}"))?;
     let ended = receiver.receive(sys, until);
     ended.unwrap_or_else(|| Err(format!("it did not end in {} s", limit.as_secs())))
 }

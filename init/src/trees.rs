@@ -1,10 +1,10 @@
-//! The trees of files that a boot has to do with. Their places are named here and nowhere else, so that a path of one can
-//! only be made as what it is: [`dayfly_sys::TreePath`].
+//! The directory trees that a boot works with. Their paths are defined only here, so that each path belongs to one tree
+//! and gets that tree's rules: [`dayfly_sys::TreePath`].
 
 use dayfly_sys::{Tree, TreePath};
 
-/// The OS before it is entered: image, memory and state disk as its programs will see them. Not below /run, which moves into
-/// it.
+/// The root of the OS before the switch to it: image, memory and state disk combined, as its programs will see them. It
+/// does not include /run, which is moved into it later.
 pub const OS: Tree = Tree::os("/sysroot");
 /// The image, mounted read-only. Overlay paths stay short: the kernel refuses option strings over 255 bytes
 /// (fs/fsopen.c).
@@ -20,21 +20,22 @@ pub const LAYERS: [Tree; 8] = [
     Tree::image("/run/dayfly/6"),
     Tree::image("/run/dayfly/7"),
 ];
-/// The tmpfs that takes what the OS writes.
+/// The tmpfs for the files that the OS writes.
 pub const WRITABLE: Tree = Tree::plain("/run/dayfly/rw");
-/// The root's overlay a second time, while the layout covers parts of the first.
+/// A second mount of the root's overlay, used while the layout covers parts of the first.
 pub const OVERLAY: Tree = Tree::plain("/run/dayfly/o");
-/// The state disk: whoever owned the node before has written it.
+/// The state disk. Its contents are not trusted, because earlier users of the node may have written them.
 pub const STATE: Tree = Tree::plain("/run/dayfly/state");
 /// The settings disk, mounted while it is read.
 pub const CONFIG: Tree = Tree::plain("/run/dayfly/config/disk");
 /// A disk that holds an image file.
 pub const MEDIA: Tree = Tree::image("/run/dayfly/media");
-/// What holds the image's file system as a file, one in another: an ISO, a squashfs.
+/// File systems that contain the image as a file, possibly nested: an ISO, a squashfs.
 pub const OUTER: [Tree; 2] = [Tree::image("/run/dayfly/outer1"), Tree::image("/run/dayfly/outer2")];
 
-/// What an overlay of an image of so many layers has below it, the topmost first. An overlay on the overlay of several would be one too
-/// deep for the containers on it (Documentation/filesystems/overlayfs.rst: two may lie on each other).
+/// The lower directories of the root's overlay for an image with this many layers, the topmost first. The layers are
+/// listed one by one, because an overlay on an overlay would be one level too deep for containers
+/// (Documentation/filesystems/overlayfs.rst allows two levels).
 pub fn layers_on_top_of_each_other(count: usize) -> Vec<TreePath> {
     match count {
         0 | 1 => vec![IMAGE.top()],
@@ -42,12 +43,13 @@ pub fn layers_on_top_of_each_other(count: usize) -> Vec<TreePath> {
     }
 }
 
-/// What Dayfly itself keeps on the state disk. No persistent path has a folder of this name there.
+/// Dayfly's own directory on the state disk. No persistent path uses this name.
 pub fn kept() -> TreePath {
     STATE.at(".dayfly")
 }
 
-/// The place of the settings disk, a folder that only root can enter. Both are gone again before the handover.
+/// The parent of the settings disk's mount point, a directory that only root can enter. Both are removed before the
+/// handover.
 pub fn config_folder() -> TreePath {
     dayfly_sys::own("/run/dayfly/config")
 }

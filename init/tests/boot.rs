@@ -160,7 +160,7 @@ fn each_failure_says_what_went_wrong() {
     fails_with(
         &good,
         "image.too-large",
-        "the image needs 3 MiB and the boot 64 MiB beside it, but 60 of 2048 MiB",
+        "the image needs 3 MiB and the boot 64 MiB in addition, but only 60 of 2048 MiB",
         |state| {
             state.memory.available = 60 << 20;
         },
@@ -180,7 +180,7 @@ fn each_failure_says_what_went_wrong() {
         state.served = b"<html>not found</html>".to_vec();
         state.length = None;
     });
-    fails_with(URL, "image.format", "it was cut short", |state| {
+    fails_with(URL, "image.format", "it is truncated", |state| {
         state.served.truncate(1 << 20);
         state.length = Some(1 << 20);
     });
@@ -208,7 +208,7 @@ fn each_failure_says_what_went_wrong() {
 #[test]
 fn a_transfer_that_hangs_is_given_up_by_the_runner() {
     let cmdline = good_cmdline() + " dayfly.image.stall=5 dayfly.image.connect=5 dayfly.retry=20";
-    fails_with(&cmdline, "step.deadline", "it has shown no progress for", |state| {
+    fails_with(&cmdline, "step.deadline", "it made no progress for", |state| {
         state.hangs = true;
         state.length = Some(4 << 20);
     });
@@ -263,7 +263,7 @@ fn a_tampered_disk_is_refused() {
     let mut image = squashfs(1 << 20);
     let cmdline = format!("root=/dev/vdb dayfly.image.sha256={}", sha256(&image));
     image[70_000] ^= 1;
-    fails_with(&cmdline, "image.hash-mismatch", "wanted is", |state| {
+    fails_with(&cmdline, "image.hash-mismatch", "expected ", |state| {
         state.disks.insert(PathBuf::from("/dev/vdb"), image);
         state.put(Path::new("/dev/vdb"), Node::Block);
     });
@@ -284,7 +284,7 @@ fn the_policy_after_a_failure_is_what_was_asked_for() {
     let machine = Machine::new("panic=0");
     assert_eq!(machine.boot(), End::Hung);
     let state = machine.state();
-    assert!(state.screens.contains("the machine waits for you"));
+    assert!(state.screens.contains("the machine waits. Press Ctrl-Alt-Del"));
     let reminders = state.log.iter().filter(|(_, line)| line.contains("still waiting after config.no-image"));
     assert_eq!(reminders.count() as u64, machine.took().as_secs() / 60, "one a minute");
 }

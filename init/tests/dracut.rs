@@ -50,7 +50,8 @@ fn a_failure_leaves_nothing_mounted_and_the_next_try_can_work() {
         {
             let mut state = machine.state();
             let screen = std::mem::take(&mut state.screens);
-            for part in ["What was tried:", "What went wrong:", "How to fix it:", "Code:", "dracut goes on"] {
+            for part in ["What was tried:", "What went wrong:", "How to fix it:", "Code:", "dracut continues"]
+            {
                 assert!(screen.contains(part), "{part} is not in {screen}");
             }
             for place in [OVERLAY, OS, STATE, WRITABLE, IMAGE].map(Tree::root) {

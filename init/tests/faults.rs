@@ -205,7 +205,7 @@ fn is_compared_first<'a>(log: impl Iterator<Item = &'a str>) -> bool {
 #[test]
 fn an_image_that_is_mounted_before_it_is_compared_is_noticed() {
     let (verify, image) =
-        ("dayfly: verify: done, SHA-256 9f86 as wanted", "dayfly: image: mount image read-only");
+        ("dayfly: verify: done, SHA-256 9f86 matches", "dayfly: image: mount image read-only");
     for (log, is_right) in [
         (vec!["dayfly: fetch: done", verify, image], true),
         (vec![image, verify], false),

@@ -71,7 +71,10 @@ fn a_claim_that_leads_nowhere_gives_way_to_the_next() {
         let networks = steps(&machine, "network");
         assert!(networks.last().unwrap().1.contains(&format!("10.0.2.{}/24", 13 + behind)), "{networks:?}");
         let settled = steps(&machine, "settle");
-        assert!(settled[0].1.contains("dropped after a failure: GET http://10.0.2.2/os.squashfs"), "{settled:?}");
+        assert!(
+            settled[0].1.contains("dropped after a failure: GET http://10.0.2.2/os.squashfs"),
+            "{settled:?}"
+        );
         let report = machine.report();
         assert_eq!(report["node"]["address"], format!("10.0.2.{}", 13 + behind));
         assert_eq!(report["node"]["mac"], format!("52:54:00:12:34:0{behind}"));

@@ -91,7 +91,7 @@ fn look(way: Way, panic: &Panic, end: &End, machine: &Machine) -> Result<&'stati
         )
     };
     let on_main = state.screens.contains("(step: PID 1)");
-    let lost = state.log.iter().any(|(_, line)| line.contains("goes on without boot.json"));
+    let lost = state.log.iter().any(|(_, line)| line.contains("no boot.json and boot.log will be written"));
     let good = matches!(end, End::Exec(_) | End::Returned(Ended::Left));
     let expected =
         if way == Way::Dracut { End::Returned(Ended::Failed) } else { End::Power(dayfly_sys::Power::Reboot) };

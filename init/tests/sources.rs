@@ -191,11 +191,11 @@ fn a_settings_disk_that_was_asked_for_is_a_must() {
     assert_eq!(setting(&report, "hostname"), ("from-disk".to_owned(), "/config".to_owned()));
 
     fails(&wanted, "devices.not-found", "it did not appear within 2 s", |_| {});
-    fails(&wanted, "config.disk", "there is no such file on it", |state| {
+    fails(&wanted, "config.disk", "it has no such file", |state| {
         state.attach_settings("vdc", "mine", text);
         state.settings.clear();
     });
-    fails(&wanted, "config.disk", "it has swap on it", |state| {
+    fails(&wanted, "config.disk", "it has swap;", |state| {
         state.attach_settings("vdc", "mine", text);
         // A swap with that label cannot carry a file.
         let disk = state.disks.get_mut(Path::new("/dev/vdc")).unwrap();
@@ -221,7 +221,7 @@ fn a_disk_that_nobody_asked_for_stops_no_boot() {
         state.attach_settings("vdc", "config", text);
         state.settings.clear();
     });
-    assert!(said.contains("there is no such file on it; it is not used"), "{said}");
+    assert!(said.contains("it has no such file; it is not used"), "{said}");
     let said = not_used(&|state: &mut State| {
         state.attach_settings("vdc", "config", text);
         state.attach_settings("vdd", "config", text);

@@ -172,7 +172,7 @@ fn an_image_fills_its_partition() {
         let wrong = on_disk(&"0".repeat(64));
         run("losetup", &["--detach", device.trim()]);
         assert_eq!(found.expect("a mounted image"), "ID=test\n");
-        assert!(wrong.unwrap_err().wrong.contains("wanted is 0000"));
+        assert!(wrong.unwrap_err().wrong.contains("expected 0000"));
     });
 }
 
@@ -248,7 +248,7 @@ fn what_is_no_image_is_named_with_the_way_out() {
         (
             "cut squashfs",
             "mksquashfs $tree $image -quiet -no-progress; truncate -s 8192 $image",
-            "it was cut short",
+            "it is truncated",
             "copy it again",
         ),
     ] {

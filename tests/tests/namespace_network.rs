@@ -244,7 +244,11 @@ fn the_image_is_found_behind_whichever_card_leads_to_it() {
         // If the wrong interface was first, the boot log says so.
         let went_back = booted.attempts("network").len() > 1;
         let told = settled[0]["detail"].as_str().unwrap();
-        assert_eq!(told.contains("dropped after a failure: GET http://10.9.9.9/os.squashfs"), went_back, "{told}");
+        assert_eq!(
+            told.contains("dropped after a failure: GET http://10.9.9.9/os.squashfs"),
+            went_back,
+            "{told}"
+        );
         assert_eq!(booted.report["node"]["mac"], booted.card(winner)["address"]);
     }
 }
@@ -261,7 +265,10 @@ fn the_wrong_card_first_is_given_up_for_the_other() {
         assert!(networks.last().unwrap()["detail"].as_str().unwrap().starts_with("vb has 10.9.2."));
         let words = "va: 10.9.1.";
         let told = booted.attempts("settle")[0]["detail"].as_str().unwrap();
-        assert!(told.contains(words) && told.contains("dropped after a failure: GET http://10.9.9.9"), "{told}");
+        assert!(
+            told.contains(words) && told.contains("dropped after a failure: GET http://10.9.9.9"),
+            "{told}"
+        );
     }
     // Both are named, so both are configured; the routes of the one that leads to the image have precedence.
     let booted = booted("ip=va:dhcp ip=vb:dhcp", networks(true));

@@ -292,7 +292,7 @@ fn a_machine_without_room_for_a_thread_says_so_and_restarts() {
         let mut node = Node::start(scratch, &Options { cmdline: "panic=1 root=/dev/vda", limit, ..PLAIN });
         node.restarts();
         let (console, log) = (node.console.text(), node.kmsg.text());
-        assert!(log.contains("goes on without boot.json and boot.log: start the log's thread"), "{log}");
+        assert!(log.contains("no boot.json and boot.log will be written: start the log's thread"), "{log}");
         assert!(console.contains("DAYFLY COULD NOT BOOT THIS NODE"), "{console}\n{log}");
     });
 }

@@ -64,7 +64,7 @@ fn ended(step: StepId, outcome: &Outcome, detail: &str) -> Vec<(Level, String)> 
         Outcome::Tolerated(failure, reason) => vec![(
             Level::Warning,
             format!(
-                "{step}: {}: {} [{}]; the boot goes on: {reason}",
+                "{step}: {}: {} [{}]; the boot continues: {reason}",
                 failure.tried, failure.wrong, failure.code
             ),
         )],

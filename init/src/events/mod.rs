@@ -1,5 +1,5 @@
-//! The one stream of events. Steps and runner emit, the sinks (console and kernel log, boot.log, boot.json) consume;
-//! nothing else prints.
+//! The event stream. Steps and the runner emit events; the sinks (console and kernel log, boot.log, boot.json) consume
+//! them. No other code prints.
 
 mod console;
 mod gate;
@@ -20,20 +20,20 @@ use crate::channel::{Receiver, Sender, channel};
 use crate::{Failure, threads};
 pub use record::{Report, VERSION};
 
-/// How often somebody who waits for the sinks looks whether they are still there.
+/// How often a thread that waits for the sinks checks whether they still run.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How long a stuck console may hold up the end of a boot, good or bad.
+/// How long a stuck console may delay the end of a boot, successful or not.
 pub const FLUSH: Duration = Duration::from_secs(5);
 
-/// How loud an event is, as printk levels (kernel Documentation/core-api/printk-basics.rst).
+/// The level of an event, as a printk level (kernel Documentation/core-api/printk-basics.rst).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// 3: something failed.
     Error = 3,
-    /// 4: somebody should look at it.
+    /// 4: needs attention.
     Warning = 4,
-    /// 6: what happens.
+    /// 6: normal operation.
     Info = 6,
     /// 7: details.
     Debug = 7,
@@ -42,17 +42,17 @@ pub enum Level {
 /// How a step's attempt ended.
 #[derive(Debug, Clone)]
 pub enum Outcome {
-    /// Well.
+    /// It succeeded.
     Done,
-    /// Badly; the boot goes on, for this reason.
+    /// It failed, but the boot continues for this reason.
     Tolerated(Failure, &'static str),
-    /// Badly; it is tried again after this pause.
+    /// It failed and is tried again after this pause.
     Retried(Failure, Duration),
-    /// Badly, and the boot with it.
+    /// It failed, and so the boot failed.
     Failed(Failure),
 }
 
-/// What tells this node from others.
+/// A fact that identifies this node.
 #[derive(Debug, Clone)]
 pub enum NodeFact {
     /// The kernel's random id of this boot, random(4).
@@ -81,51 +81,51 @@ pub enum Event {
         /// From 1.
         attempt: u32,
     },
-    /// Who this node is, as far as that is known by now.
+    /// A fact that identifies this node.
     Node(NodeFact),
-    /// It moves.
+    /// A step reports progress.
     Progress {
         /// Its name.
         step: StepId,
         /// Bytes so far.
         done: u64,
-        /// How many of them an earlier attempt has brought.
+        /// How many of them an earlier attempt transferred.
         before: u64,
-        /// Bytes in all, where known.
+        /// Total bytes, if known.
         total: Option<u64>,
-        /// Since its start.
+        /// Time since the start of the attempt.
         took: Duration,
     },
-    /// It has ended.
+    /// A step's attempt ended.
     Ended {
         /// Its name.
         step: StepId,
-        /// How.
+        /// How it ended.
         outcome: Outcome,
-        /// What came of it, for people.
+        /// The result in words.
         detail: String,
-        /// Bytes that it moved.
+        /// How many bytes it transferred.
         bytes: Option<u64>,
     },
-    /// Something worth a line.
+    /// A log line.
     Note {
-        /// How loud.
+        /// The level.
         level: Level,
-        /// Which step says it.
+        /// The step that logs it, if any.
         step: Option<StepId>,
         /// The line.
         text: String,
     },
-    /// Text that must be seen, on every console.
+    /// Text that is shown on every console.
     Screen(String),
-    /// The boot is over as far as Dayfly goes; the timeline is printed.
+    /// Dayfly's part of the boot is complete; the timeline is printed.
     Finished,
-    /// The boot has failed for good; this code stays in the record.
+    /// The boot failed finally; this code stays in the record.
     GivenUp(Failure),
 }
 
 enum Message {
-    /// The record as it would be if the boot ended now, with this outcome.
+    /// Asks for the record as it would be if the boot ended now with this outcome.
     Report(&'static str, Sender<Report>),
     Event(Duration, Box<Event>),
     Flush(Sender<()>),
@@ -137,13 +137,13 @@ pub struct Events {
     sys: Arc<dyn Sys>,
     sender: mpsc::Sender<Message>,
     gate: Arc<Gate>,
-    /// Set when the sinks' thread is not there or has panicked: then each event goes to the kernel log and the consoles at once,
-    /// without boot.json.
+    /// Set if the sinks' thread could not be started or panicked. Then each event goes directly to the kernel log and
+    /// the consoles, without boot.json.
     lost: Arc<AtomicBool>,
 }
 
 impl Events {
-    /// Starts the sinks on a thread of their own: a slow serial line must not hold the boot up.
+    /// Starts the sinks on their own thread, so that a slow serial console does not delay the boot.
     pub fn start(sys: &Arc<dyn Sys>) -> Self {
         let (sender, receiver) = mpsc::channel();
         let lost = Arc::new(AtomicBool::new(false));
@@ -151,7 +151,7 @@ impl Events {
             let (sys, lost) = (Arc::clone(sys), Arc::clone(&lost));
             move |why: &str| {
                 lost.store(true, Ordering::SeqCst);
-                sys.log(3, &format!("dayfly: the boot goes on without boot.json and boot.log: {why}"));
+                sys.log(3, &format!("dayfly: no boot.json and boot.log will be written: {why}"));
             }
         };
         let sinks = threads::start(
@@ -180,11 +180,11 @@ impl Events {
         if self.is_lost() {
             return print(&*self.sys, &event);
         }
-        // The sinks end only with the process, or they are lost.
+        // Sending fails only if the sinks are lost; they otherwise run until the process ends.
         let _ = self.sender.send(Message::Event(self.sys.now(), Box::new(event)));
     }
 
-    /// A line.
+    /// Logs a line.
     pub fn note(&self, level: Level, step: Option<StepId>, text: impl Into<String>) {
         let (fits, left_out) = self.gate.admit((step, level), self.sys.now());
         if left_out > 0 {
@@ -195,7 +195,8 @@ impl Events {
         }
     }
 
-    /// boot.json and boot.log as they stand, with this outcome; `None` where the sinks do not answer in `limit`.
+    /// Returns boot.json and boot.log in their current state with this outcome; `None` if the sinks do not answer
+    /// within `limit`.
     pub fn report(&self, outcome: &'static str, limit: Duration) -> Option<Report> {
         if self.is_lost() {
             return None;
@@ -206,7 +207,7 @@ impl Events {
         self.hear(&receiver, limit)
     }
 
-    /// Waits until everything so far is on the console and in the files, but no longer than `limit`.
+    /// Waits until all events so far are on the console and in the files, for `limit` at most.
     pub fn flush(&self, limit: Duration) {
         if self.is_lost() {
             return;
@@ -214,19 +215,20 @@ impl Events {
         self.settle();
         let (sender, receiver) = channel();
         if self.sender.send(Message::Flush(sender)).is_ok() {
-            // Past the limit a console is stuck: what is not shown by then is lost to it, but not to boot.json.
+            // After the limit the console counts as stuck: it misses the remaining lines, but boot.json has them.
             let _ = self.hear(&receiver, limit);
         }
     }
 
-    /// Says what was left out.
+    /// Logs how many lines were suppressed.
     fn settle(&self) {
         for ((step, level), count) in self.gate.settle() {
             self.emit(Event::Note { level, step, text: gate::left_out(count) });
         }
     }
 
-    /// The sinks' answer, unless they take longer or are lost meanwhile: a thread that has panicked keeps its end open.
+    /// Waits for the sinks' answer, for `limit` at most. Also checks whether the sinks are lost, because a panicked
+    /// thread is parked and never closes its end of the channel.
     fn hear<T>(&self, receiver: &Receiver<T>, limit: Duration) -> Option<T> {
         let until = self.sys.now() + limit;
         loop {
@@ -239,7 +241,7 @@ impl Events {
     }
 }
 
-/// An event without the sinks.
+/// Prints an event without the sinks.
 fn print(sys: &dyn Sys, event: &Event) {
     for (level, line) in console::lines(event, &mut console::Said::default()) {
         sys.log(level as u8, &format!("dayfly: {line}"));

@@ -1,4 +1,4 @@
-//! boot.json and boot.log: what happened, for machines and for those who come later. docs/reference/boot-json.md
+//! boot.json and boot.log: the record of a boot, for programs and for later analysis. docs/reference/boot-json.md
 //! describes the fields.
 
 use std::collections::VecDeque;
@@ -89,18 +89,19 @@ struct FailureRow {
     fix: String,
 }
 
-/// boot.log: how it began and how it ended. A boot that retries for days must not eat the node's memory.
+/// The contents of boot.log: its first and its last lines. The size is limited, because a boot that retries for days
+/// must not fill the node's memory.
 #[derive(Default)]
 struct Log {
     first: String,
     last: VecDeque<String>,
-    /// The bytes of the last lines, and how many lines there were between these and the first ones.
+    /// The bytes of the last lines, and how many lines between the first and the last ones were dropped.
     bytes: usize,
     lost: u64,
 }
 
 impl Log {
-    /// The bytes of the first lines, and of the last ones.
+    /// The most bytes of the first lines, and of the last lines.
     const MOST: (usize, usize) = (768 << 10, 256 << 10);
 
     fn add(&mut self, line: String) {
@@ -122,7 +123,7 @@ impl Log {
         let mut text = self.first.clone();
         if self.lost > 0 {
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "[ {} lines are left out here ]", self.lost);
+            let _ = writeln!(text, "[ {} lines dropped ]", self.lost);
         }
         text.extend(self.last.iter().map(String::as_str));
         text
@@ -156,7 +157,7 @@ impl From<&Failure> for FailureRow {
     }
 }
 
-/// Milliseconds are what a boot is measured in.
+/// Seconds, rounded to milliseconds.
 fn seconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1000.0).round() / 1000.0
 }
@@ -167,7 +168,7 @@ impl Record {
         self.log.add(format!("[{:>9.3}] {line}\n", at.as_secs_f64()));
     }
 
-    /// Takes an event in.
+    /// Records an event.
     pub fn take(&mut self, at: Duration, event: &Event) {
         self.version = VERSION;
         self.dayfly = env!("CARGO_PKG_VERSION");
@@ -227,7 +228,7 @@ impl Record {
         }
     }
 
-    /// Of a boot that retries for days, the attempts longest ago are forgotten; what has ended well or badly stays.
+    /// Drops the oldest retried attempts, because a boot may retry for days. The final result of each step stays.
     fn make_room(&mut self) {
         const MOST: usize = 500;
         if self.steps.len() >= MOST
@@ -287,7 +288,7 @@ impl Record {
         lines
     }
 
-    /// Both files as if the boot ended now, in this way.
+    /// Returns both files as if the boot ended now with this outcome.
     pub fn report(&mut self, outcome: &'static str, at: Duration, sys: &dyn Sys) -> Report {
         let (running, finished) = (self.outcome, self.finished_s);
         self.outcome = outcome;
@@ -305,7 +306,7 @@ impl Record {
         })
     }
 
-    /// Writes boot.json and boot.log. They are a convenience of the running OS: if /run is full, the boot goes on.
+    /// Writes boot.json and boot.log. If /run is full, the boot continues, because the OS does not need them.
     pub fn save(&mut self, sys: &dyn Sys) {
         let (json, log) = (self.json(sys), self.log.text());
         for (path, bytes) in [(paths::BOOT_JSON, json.as_slice()), (paths::BOOT_LOG, log.as_bytes())] {
@@ -330,7 +331,7 @@ mod tests {
         assert!(text.len() < (1 << 20) + 100, "{}", text.len());
         assert!(text.starts_with("[    0.000] line 0\n"));
         assert!(text.ends_with("line 199999\n"));
-        assert!(text.contains(" lines are left out here ]\n"));
+        assert!(text.contains(" lines dropped ]\n"));
         let (left_out, lines) = (record.log.lost, text.lines().count() as u64);
         assert_eq!(left_out + lines - 1, 200_000);
     }

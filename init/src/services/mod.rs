@@ -1,5 +1,5 @@
-//! Services of the OS. A step describes one in a [`Service`]; [`Manager::install`] writes it the way the image's service
-//! manager wants it and enables it, so that it starts in the manager's first transaction.
+//! Services of the OS. A step describes a service in a [`Service`]. [`Manager::install`] writes it in the format of the
+//! image's service manager and enables it, so that it starts in the manager's first transaction.
 
 pub mod openrc;
 pub mod systemd;
@@ -11,17 +11,17 @@ use crate::Failure;
 use crate::context::Context;
 use crate::os;
 
-/// What starts the OS's services.
+/// The service manager of the OS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manager {
     /// systemd(1).
     Systemd,
-    /// openrc(8), whatever is process 1: sysvinit, busybox or openrc-init.
+    /// openrc(8), with any init: sysvinit, busybox or openrc-init.
     OpenRc,
 }
 
 impl Manager {
-    /// Its name for people.
+    /// The name in messages.
     pub const fn name(self) -> &'static str {
         match self {
             Manager::Systemd => "systemd",
@@ -29,7 +29,7 @@ impl Manager {
         }
     }
 
-    /// What manages services when `init`, a program as the OS sees it, is its process 1.
+    /// The service manager that the OS uses when `init` (a path in the OS) is its process 1.
     pub fn of_init(sys: &dyn Files, os: Tree, init: &str) -> Result<Option<Self>, SysError> {
         let has = |path: &str| Ok(sys.inspect(&sys.resolve(&os.at(path))?)?.is_some());
         // /sbin/init is a link to it in most distributions.
@@ -43,14 +43,14 @@ impl Manager {
         if has("/sbin/openrc")? || has("/usr/sbin/openrc")? {
             return Ok(Some(Manager::OpenRc));
         }
-        // A copy or a wrapper of systemd under another name.
+        // `init` may be a copy or a wrapper of systemd under another name.
         if has("/usr/lib/systemd/systemd")? || has("/lib/systemd/systemd")? {
             return Ok(Some(Manager::Systemd));
         }
         Ok(None)
     }
 
-    /// A service in its words.
+    /// The service in the manager's format.
     pub fn text(self, service: &Service) -> String {
         match self {
             Manager::Systemd => systemd::unit(service),
@@ -58,7 +58,7 @@ impl Manager {
         }
     }
 
-    /// Writes a service and enables it; gives back the file that was written, as the OS sees it.
+    /// Writes a service and enables it. Returns the path of the file in the OS.
     pub fn install(self, sys: &dyn Files, service: &Service) -> Result<String, SysError> {
         let name = &service.name;
         let (file, mode, link, target) = match self {
@@ -81,7 +81,7 @@ impl Manager {
     }
 }
 
-/// The image's service manager, found by the step `init`; a failure for who cannot do without.
+/// The image's service manager, found by the step `init`; a failure if there is none.
 pub fn manager(cx: &Context) -> Result<Manager, Failure> {
     cx.known.init.as_ref().and_then(|init| init.manager).ok_or_else(|| {
         let init = cx.known.init.as_ref().map_or("nothing", |init| init.program.as_str());
@@ -93,62 +93,62 @@ pub fn manager(cx: &Context) -> Result<Manager, Failure> {
 /// What happens when a service ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Restart {
-    /// Nothing.
+    /// Do not start it again.
     #[default]
     No,
-    /// It is started again after so many seconds, however it ended and for ever.
+    /// Start it again after this many seconds, whatever its exit status, without a limit of attempts.
     Always(u32),
 }
 
-/// What a service is.
+/// The type of a service.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Kind {
     /// A program that stays in the foreground.
     #[default]
     Daemon,
-    /// The same, and it says when it is ready (sd_notify(3)); OpenRC takes it as a [`Kind::Daemon`].
+    /// A daemon that notifies when it is ready (sd_notify(3)). OpenRC treats it as [`Kind::Daemon`].
     Notify,
-    /// Something to be done once; what comes after it waits for its end.
+    /// A task that runs once. Services ordered after it wait for its end.
     Task,
 }
 
-/// A service, for either manager. What only one of them knows is said at the field.
+/// A service, for either manager. Fields that only one manager supports say so.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Service {
     /// Its name, without `.service`.
     pub name: String,
-    /// What it is, one line.
+    /// A one-line description.
     pub description: String,
-    /// Where it is documented (systemd).
+    /// The URL of the documentation (systemd).
     pub documentation: Option<String>,
-    /// The program, as the OS sees it.
+    /// The path of the program in the OS.
     pub program: String,
-    /// Its arguments. They reach it as they are: nothing in them means anything to the manager.
+    /// Its arguments. They are passed unchanged: special characters of the manager are escaped.
     pub args: Vec<String>,
-    /// Its environment, beside the manager's own.
+    /// Environment variables in addition to the manager's own.
     pub environment: Vec<(String, String)>,
-    /// What it is.
+    /// The type of the service.
     pub kind: Kind,
-    /// What follows its end.
+    /// What to do when it ends.
     pub restart: Restart,
-    /// It starts when the network is up.
+    /// Start it after the network is up.
     pub network: bool,
-    /// Services that are started too, and before this one, but may be missing or fail.
+    /// Services to start before this one. It starts even if they are missing or fail.
     pub wants: Vec<String>,
-    /// Services that start before this one where they are enabled.
+    /// Services that start before this one, if they are enabled.
     pub after: Vec<String>,
-    /// Services that start after this one where they are enabled.
+    /// Services that start after this one, if they are enabled.
     pub before: Vec<String>,
-    /// It is passed over where its program is not there (systemd).
+    /// Skip it if its program does not exist (systemd).
     pub if_executable: bool,
-    /// How many files it may have open.
+    /// The limit of open files.
     pub open_files: Option<u32>,
-    /// No limit for its processes, and for its core dumps.
+    /// No limit for the number of processes and the size of core dumps.
     pub unlimited: bool,
-    /// It may divide its control group: container managers do (systemd).
+    /// It manages its own control group subtree, as container managers do (systemd).
     pub delegate: bool,
-    /// Only its first process is told to stop: the others are containers that live on.
+    /// Stop only its main process. Its other processes are containers that keep running.
     pub only_main: bool,
-    /// What waits for it does so without end while it starts.
+    /// No start timeout.
     pub patient: bool,
 }

@@ -329,7 +329,7 @@ impl Machine {
             panic.times -= 1;
             // The fake's own lock is not what is tested.
             drop(state);
-            panic!("a fault on purpose in {name}");
+            panic!("an injected fault in {name}");
         }
         if let Some(fault) = state.fault.as_mut()
             && fault.call == name

@@ -75,8 +75,8 @@ fn fails_is_mended_and_boots(lab: &Lab) -> Result<()> {
         vm.expect(part, BOOT)?;
     }
     vm.expect("Code: +image\\.http-status$", SHELL)?;
-    vm.expect("What happens now: dracut goes on: a shell", SHELL)?;
-    // Only the record of the failed boot is left.
+    vm.expect("What happens now: dracut continues: with a shell", SHELL)?;
+    // Nothing is left of the failed boot but its record.
     let look = "cat /run/dayfly/boot.json; echo; set -- /sysroot/*; echo \"there is $1\"";
     answer_in_shell(&vm, look, &["\"outcome\": \"failed\"", "^there is /sysroot/\\*$"])?;
     site.serve_as("late.squashfs")?;

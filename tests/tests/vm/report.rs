@@ -58,7 +58,7 @@ fn a_failed_boot_is_reported(lab: &Lab) -> Result<()> {
     let words =
         format!("root=live:{url} ip=dhcp rd.retry=2 dayfly.report={}", site.server.guest_url("report"));
     let console = fails(lab.node()?.cmdline(&words), "image.http-status")?;
-    ensure!(console.contains("this failure is on record"), "the console does not say that it was reported");
+    ensure!(console.contains("the failure was recorded"), "the console does not say that it was reported");
     let sent = reports(&site)?;
     same!(sent.len(), 1, "reports");
     same!(sent[0]["outcome"], "failed");

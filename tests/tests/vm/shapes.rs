@@ -134,7 +134,7 @@ fn fedora(lab: &Lab) -> Result<()> {
     let words = "dayfly.hostname=shaped dayfly.kubelet.enabled=yes dayfly.kubelet.program=/usr/bin/busybox";
     let vm = boot(node.cmdline(words))?;
     let report = vm.boot_json()?;
-    same!(detail(&report, "init")?, "/sbin/init, no service manager that Dayfly knows");
+    same!(detail(&report, "init")?, "/sbin/init, no known service manager");
     has_no_kubelet(&report, "/sbin/init")?;
     is_this_node(&vm, "shaped")?;
     follows_the_image(
@@ -182,7 +182,7 @@ fn nixos(lab: &Lab) -> Result<()> {
     let kubelet = format!("dayfly.kubelet.enabled=yes dayfly.kubelet.program={NIXOS_INIT}");
     let vm = boot(node.cmdline("dayfly.hostname=shaped").cmdline(&kubelet))?;
     let report = vm.boot_json()?;
-    same!(detail(&report, "init")?, format!("{NIXOS_INIT}, no service manager that Dayfly knows"));
+    same!(detail(&report, "init")?, format!("{NIXOS_INIT}, no known service manager"));
     has_no_kubelet(&report, NIXOS_INIT)?;
     ensure!(vm.console().contains("in the shape of NixOS, stage 2"), "its stage 2 did not run");
     is_this_node(&vm, "shaped")?;

@@ -59,7 +59,7 @@ fn as_it_is_written(lab: &Lab) -> Result<()> {
         console.expect("^kubernetes|^handover +history", ANSWER).context("no plan was printed")?;
         for line in [
             r"dayfly: network: done, eth0 has 10\.0\.2\.15/24 via 10\.0\.2\.2 \(dhcp4\)",
-            "dayfly: verify: done, SHA-256 [0-9a-f]{12}… as wanted",
+            "dayfly: verify: done, SHA-256 [0-9a-f]{12}… matches",
             "dayfly: exec: done, /sbin/init",
             "node-525400123456 login: ",
         ] {

@@ -5,7 +5,8 @@ pub mod runlevels;
 use super::{Kind, Restart, Service};
 use crate::os::WRITTEN;
 
-/// The script. A service that is started again is one of supervise-daemon(8), any other one of start-stop-daemon(8).
+/// The service script. A service that restarts runs under supervise-daemon(8), any other one under
+/// start-stop-daemon(8).
 pub(super) fn script(service: &Service) -> String {
     let name = &service.name;
     let mut text = format!("#!/sbin/openrc-run\n{WRITTEN}\n");
@@ -20,7 +21,8 @@ pub(super) fn script(service: &Service) -> String {
         let description = quote(&format!("Running {}", service.program));
         line(format!("\nstart() {{\n\tebegin {description}\n\t{command}\n\teend $?\n}}"));
     } else {
-        // OpenRC splits both into words and hands them to eval: what is special or blank would not survive in them.
+        // OpenRC splits both variables into words and passes them to eval. Special characters and blanks would not
+        // survive, so such values go into variables of their own.
         let mut by_variable = |name: String, word: &str| {
             if is_plain(word) {
                 return word.to_owned();
@@ -41,13 +43,13 @@ pub(super) fn script(service: &Service) -> String {
         }
     }
 
-    // Each by itself: dash's ulimit takes one limit at a time, and rc_ulimit would hand it all of them.
+    // Set each limit separately: dash's ulimit accepts one limit per call, but rc_ulimit would pass it all of them.
     let mut limits = String::new();
     if let Some(files) = service.open_files {
         limits = format!("\tulimit -n {files}\n");
     }
     if service.unlimited {
-        // dash and older busybox have -p for what bash has -u.
+        // dash and older busybox use -p instead of bash's -u.
         limits.push_str(
             "\tulimit -u unlimited 2>/dev/null || ulimit -p unlimited 2>/dev/null\n\tulimit -c unlimited\n",
         );
@@ -58,7 +60,7 @@ pub(super) fn script(service: &Service) -> String {
 
     let mut depend = String::new();
     if service.network {
-        // Not need: the network is up already, and an image may have no service that says so.
+        // `want` and not `need`: the network is up already, and the image may have no service that provides `net`.
         depend.push_str("\twant net\n\tuse dns\n\tafter firewall\n");
     }
     for (word, names) in [
@@ -82,18 +84,18 @@ pub(super) fn script(service: &Service) -> String {
     text
 }
 
-/// Names of systemd's that are no services mean nothing here.
+/// Translates a service name. systemd units other than services do not exist in OpenRC.
 fn service_name(name: &str) -> Option<String> {
     let name = name.strip_suffix(".service").unwrap_or(name);
     (!name.contains('.')).then(|| name.to_owned())
 }
 
-/// A word of the shell (POSIX XCU 2.2.2): between single quotes nothing but a single quote means anything.
+/// Quotes a word for the shell (POSIX XCU 2.2.2): between single quotes only the single quote is special.
 fn quote(text: &str) -> String {
     if is_plain(text) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
-/// A word that means itself.
+/// Whether a word needs no quotes.
 fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._=:,+@%-".contains(&b))
 }
@@ -103,7 +105,7 @@ mod tests {
     use super::*;
     use std::process::Command;
 
-    /// What a shell makes of a word, after one or two rounds of parsing.
+    /// The words that a shell makes of a text, after one or two rounds of parsing.
     fn shell(script: &str) -> Vec<String> {
         let output = Command::new("sh").args(["-c", script]).output().unwrap();
         assert!(output.status.success(), "{script}: {output:?}");
@@ -134,7 +136,7 @@ mod tests {
         for word in words {
             assert_eq!(shell(&format!("printf '%s\\0' {}", quote(word))), [word]);
         }
-        // As openrc-run and supervise-daemon.sh do it.
+        // Parse it like openrc-run and supervise-daemon.sh.
         let service = Service {
             program: "/usr/bin/printf".to_owned(),
             args: std::iter::once("%s\\0").chain(words).map(str::to_owned).collect(),
@@ -161,7 +163,7 @@ mod tests {
             ..Service::default()
         };
         let expected = "#!/sbin/openrc-run
-# Written by Dayfly at boot; changes are gone at the next one.
+# Written by Dayfly at boot; the next boot overwrites changes.
 
 description='Does it'
 export KEY='a value'

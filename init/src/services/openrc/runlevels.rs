@@ -1,4 +1,4 @@
-//! OpenRC's services in the OS before it runs: put into a runlevel and taken out, as rc-update(8) does it.
+//! Adds OpenRC services to runlevels and removes them, as rc-update(8) does, before the OS runs.
 
 use dayfly_sys::{Files, SysError, TreePath};
 
@@ -7,10 +7,10 @@ use crate::trees::OS;
 
 /// Where service scripts are.
 const SCRIPTS: &str = "/etc/init.d";
-/// A folder for each runlevel, with a link for each service in it.
+/// One directory per runlevel, with one link per service.
 const RUNLEVELS: &str = "/etc/runlevels";
 
-/// Has a service started at boot; one that is in a runlevel already stays there. False where the OS has no such script.
+/// Enables a service at boot. A service that is in a runlevel already stays there. False if the OS has no such script.
 pub fn enable(sys: &dyn Files, service: &str) -> Result<bool, SysError> {
     let script = format!("{SCRIPTS}/{service}");
     if !os::has(sys, &script)? {
@@ -22,7 +22,7 @@ pub fn enable(sys: &dyn Files, service: &str) -> Result<bool, SysError> {
     Ok(true)
 }
 
-/// Those of the services that are in a runlevel. The runlevels are listed once for all of them.
+/// Returns those of the services that are in a runlevel. Lists the runlevels only once.
 pub fn enabled<'a>(sys: &dyn Files, services: &[&'a str]) -> Result<Vec<&'a str>, SysError> {
     let runlevels = runlevels(sys)?;
     let mut enabled = Vec::new();
@@ -34,7 +34,7 @@ pub fn enabled<'a>(sys: &dyn Files, services: &[&'a str]) -> Result<Vec<&'a str>
     Ok(enabled)
 }
 
-/// Takes a service out of all runlevels.
+/// Removes a service from all runlevels.
 pub fn disable(sys: &dyn Files, service: &str) -> Result<(), SysError> {
     links(sys, service)?.iter().try_for_each(|link| sys.remove_tree(link))
 }
@@ -54,7 +54,7 @@ fn links_in(sys: &dyn Files, runlevels: &[TreePath], service: &str) -> Result<Ve
     Ok(found)
 }
 
-/// The folders of the runlevels.
+/// The directories of the runlevels.
 fn runlevels(sys: &dyn Files) -> Result<Vec<TreePath>, SysError> {
     let place = sys.resolve(&OS.at(RUNLEVELS))?;
     Ok(sys.list(&place)?.into_iter().map(|runlevel| place.join(runlevel.name)).collect())

@@ -1,4 +1,4 @@
-//! Units: systemd.unit(5), systemd.service(5), systemd.exec(5), systemd.kill(5).
+//! Writes unit files: systemd.unit(5), systemd.service(5), systemd.exec(5), systemd.kill(5).
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ pub mod units;
 use super::{Kind, Restart, Service};
 use crate::os::WRITTEN;
 
-/// What the service is started by.
+/// The target that starts the service.
 pub(super) const TARGET: &str = "multi-user.target";
 
 /// The unit file.
@@ -31,7 +31,7 @@ pub(super) fn unit(service: &Service) -> String {
         }
     }
     if matches!(service.restart, Restart::Always(_)) {
-        // For ever: without a limit to its tries.
+        // No limit of start attempts.
         line("StartLimitIntervalSec", "0");
     }
 
@@ -78,20 +78,20 @@ pub(super) fn unit(service: &Service) -> String {
     text
 }
 
-/// `containerd` is `containerd.service`; what has a suffix keeps it.
+/// `containerd` becomes `containerd.service`; a name with a suffix stays.
 fn unit_name(name: &str) -> String {
     const SUFFIXES: [&str; 6] = [".service", ".target", ".socket", ".mount", ".timer", ".path"];
     let has_suffix = SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
     if has_suffix { name.to_owned() } else { format!("{name}.service") }
 }
 
-/// `%` starts a specifier, see "Specifiers" in systemd.unit(5); a line is a value's end.
+/// Escapes `%`, which starts a specifier (systemd.unit(5), "Specifiers"), and removes line ends, which end a value.
 fn specifiers(text: &str) -> String {
     text.replace('%', "%%").replace(['\n', '\r', '\0'], " ")
 }
 
-/// A word: "Quoting" in systemd.syntax(7), "Command lines" in systemd.service(5). A `$` starts a variable in arguments,
-/// but neither in the program nor in an environment.
+/// Quotes a word: "Quoting" in systemd.syntax(7), "Command lines" in systemd.service(5). A `$` starts a variable in
+/// arguments, but not in the program path or the environment.
 fn quote(text: &str, is_argument: bool) -> String {
     let mut quoted = String::new();
     for c in text.chars() {
@@ -101,7 +101,7 @@ fn quote(text: &str, is_argument: bool) -> String {
             '$' if is_argument => quoted.push_str("$$"),
             '\n' => quoted.push_str("\\n"),
             '\t' => quoted.push_str("\\t"),
-            // NUL cannot be in an argument: execve(2) ends there.
+            // NUL cannot occur in an argument, because execve(2) ends the string there.
             c if c.is_ascii_control() => {
                 // Writing to a String cannot fail.
                 let _ = write!(quoted, "\\x{:02x}", u32::from(c));
@@ -161,7 +161,7 @@ mod tests {
             patient: true,
             ..Service::default()
         };
-        let expected = "# Written by Dayfly at boot; changes are gone at the next one.
+        let expected = "# Written by Dayfly at boot; the next boot overwrites changes.
 [Unit]
 Description=Does 100%% of it
 Documentation=https://example.org/a%%20b

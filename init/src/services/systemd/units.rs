@@ -1,4 +1,4 @@
-//! systemd's units in the OS before it runs: found, enabled and disabled as systemctl(1) does it.
+//! Finds, enables and disables systemd units before the OS runs, as systemctl(1) does.
 
 use dayfly_formats::unit_file::Install;
 use dayfly_sys::{Entry, Files, SysError, TreePath};
@@ -6,9 +6,9 @@ use dayfly_sys::{Entry, Files, SysError, TreePath};
 use crate::os;
 use crate::trees::OS;
 
-/// Where this boot's units are.
+/// The directory for the units that the boot writes.
 pub const ETC: &str = "/etc/systemd/system";
-/// Where units are, the first ones first (systemd.unit(5)).
+/// The unit directories, highest priority first (systemd.unit(5)).
 const FOLDERS: [&str; 5] = [
     ETC,
     "/run/systemd/system",
@@ -16,20 +16,20 @@ const FOLDERS: [&str; 5] = [
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 ];
-/// Units that are enabled together; more than this is a circle.
+/// The most units that `Also=` may pull in. More indicate a loop.
 const MOST: usize = 32;
 
 /// Why a unit could not be enabled.
 pub enum Refusal {
     /// A call failed.
     Sys(SysError),
-    /// It cannot be, in these words.
+    /// Another reason.
     Words(String),
-    /// It cannot be, by what its file says.
+    /// The unit file does not allow it.
     Unit {
-        /// The file, as the OS sees it.
+        /// The path of the file in the OS.
         file: String,
-        /// What speaks against it.
+        /// The reason.
         words: String,
     },
 }
@@ -40,7 +40,8 @@ impl From<SysError> for Refusal {
     }
 }
 
-/// Enables a unit: links it where its `[Install]` says. A mask is taken away: it was asked for by name.
+/// Enables a unit: makes the links that its `[Install]` section asks for. Removes a mask, because the settings name the
+/// unit explicitly.
 pub fn enable(sys: &dyn Files, unit: &str) -> Result<(), Refusal> {
     let mut open = vec![unit.to_owned()];
     let mut done: Vec<String> = Vec::new();
@@ -50,7 +51,7 @@ pub fn enable(sys: &dyn Files, unit: &str) -> Result<(), Refusal> {
         }
         unmask(sys, &name)?;
         let Some((file, text)) = find(sys, &name)? else {
-            // What another unit would like to have beside it may be missing.
+            // A unit that is only listed in `Also=` may be missing.
             if name == unit {
                 return Err(Refusal::Words(format!("the image has no unit {unit}")));
             }
@@ -69,7 +70,7 @@ pub fn enable(sys: &dyn Files, unit: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Enables a unit and leaves the others alone that it would like to have beside it.
+/// Enables a unit without the units in its `Also=`.
 pub fn enable_alone(sys: &dyn Files, unit: &str) -> Result<(), Refusal> {
     match find(sys, unit)? {
         Some((file, text)) => link(sys, unit, &file, &Install::parse(&text)),
@@ -77,7 +78,7 @@ pub fn enable_alone(sys: &dyn Files, unit: &str) -> Result<(), Refusal> {
     }
 }
 
-/// Those of the services that are started at boot, as far as links say. The links are read once for all of them.
+/// Returns those of the services that have a link to start at boot. Reads the links only once.
 pub fn enabled<'a>(sys: &dyn Files, services: &[&'a str]) -> Result<Vec<&'a str>, SysError> {
     let links = links(sys)?;
     let mut enabled = Vec::new();
@@ -90,7 +91,7 @@ pub fn enabled<'a>(sys: &dyn Files, services: &[&'a str]) -> Result<Vec<&'a str>
     Ok(enabled)
 }
 
-/// Whether a unit is there and may be started.
+/// Whether a unit exists and is not masked.
 pub fn is_usable(sys: &dyn Files, unit: &str) -> Result<bool, SysError> {
     Ok(find(sys, unit)?.is_some() && !is_masked(sys, unit)?)
 }
@@ -109,19 +110,20 @@ fn link(sys: &dyn Files, name: &str, file: &str, install: &Install) -> Result<()
     Ok(())
 }
 
-/// The specifiers that an `[Install]` can have for an instance's name; others would need the running system.
+/// Expands `%i` and `%j`, the specifiers for the instance name. Other specifiers depend on the running system.
 fn expanded(text: &str, unit: &str, file: &str) -> Result<String, Refusal> {
     let instance =
         unit.split_once('@').and_then(|(_, rest)| rest.rsplit_once('.')).map_or("", |(one, _)| one);
     let text = text.replace("%i", instance).replace("%j", instance);
     if text.contains(['%', '/']) {
-        let words = format!("has \"{text}\" in its [Install] section, which only systemd can read");
+        let words =
+            format!("has \"{text}\" in its [Install] section, which only a running systemd can resolve");
         return Err(Refusal::Unit { file: file.to_owned(), words });
     }
     Ok(text)
 }
 
-/// Takes the links away that start a unit at boot. Those that are true are the image's own, below /usr: they stay.
+/// Removes the links that start a unit at boot. Links below /usr belong to the image and stay; they are returned.
 pub fn disable(sys: &dyn Files, unit: &str) -> Result<Vec<String>, SysError> {
     let mut stay = Vec::new();
     for link in links(sys)?.into_iter().filter(|link| link.unit == unit) {
@@ -140,7 +142,7 @@ struct Link {
     unit: String,
 }
 
-/// All of them, as the OS sees them.
+/// All such links, with their paths in the OS.
 fn links(sys: &dyn Files) -> Result<Vec<Link>, SysError> {
     let mut found = Vec::new();
     let mut seen: Vec<TreePath> = Vec::new();
@@ -167,7 +169,7 @@ fn links(sys: &dyn Files) -> Result<Vec<Link>, SysError> {
     Ok(found)
 }
 
-/// What is in a folder; nothing where there is none.
+/// The entries of a directory; none if it does not exist.
 fn list(sys: &dyn Files, folder: &TreePath) -> Result<Vec<Entry>, SysError> {
     match sys.list(folder) {
         Err(error) if error.is_not_found() => Ok(Vec::new()),
@@ -179,7 +181,7 @@ fn mask(unit: &str) -> TreePath {
     OS.at(format!("{ETC}/{unit}"))
 }
 
-/// A unit that is a link to /dev/null is masked.
+/// Whether a unit is masked, that is, a link to /dev/null.
 fn is_masked(sys: &dyn Files, unit: &str) -> Result<bool, SysError> {
     Ok(sys.resolve(&mask(unit))? == OS.at("/dev/null"))
 }
@@ -188,7 +190,7 @@ fn unmask(sys: &dyn Files, unit: &str) -> Result<(), SysError> {
     if is_masked(sys, unit)? { sys.remove_tree(&mask(unit)) } else { Ok(()) }
 }
 
-/// A unit's file, as the OS sees it, and its text; an instance's may be its template's.
+/// The path of a unit's file in the OS and its text. For an instance it may be the template's file.
 fn find(sys: &dyn Files, unit: &str) -> Result<Option<(String, String)>, SysError> {
     let template =
         unit.split_once('@').and_then(|(name, rest)| Some(format!("{name}@.{}", rest.rsplit_once('.')?.1)));

@@ -1,4 +1,4 @@
-//! The settings disk: read, and out of reach again before anything else goes on.
+//! Reads the settings disk and unmounts it before any other step runs.
 
 use dayfly_plan::settings::value::DeviceRef;
 use dayfly_plan::{Code, ConfigSearch, Document, Fact, SettingsFile, Source};
@@ -11,9 +11,9 @@ use crate::steps::image::untouched;
 use crate::trees::{CONFIG, config_folder};
 use crate::{Failure, Learned};
 
-/// File systems that carry a settings file.
+/// The file systems that may hold a settings file.
 const SUITABLE: [&str; 6] = ["vfat", "iso9660", "ext4", "ext3", "squashfs", "erofs"];
-/// Nobody but the boot can do anything with what is on it, while it is there.
+/// Nothing on it can be executed or used as a device while it is mounted.
 const FLAGS: MountFlags =
     MountFlags { read_only: true, nodev: true, nosuid: true, noexec: true, noatime: false };
 
@@ -27,7 +27,7 @@ pub fn read(cx: &Context, search: &ConfigSearch) -> Result<Done, Failure> {
     let Some(found) = found else { return Ok(Done::with(format!("no {device}"))) };
     let bytes = match open(cx, device, &found) {
         Ok(file) => file,
-        // A disk that nobody asked for may be somebody else's.
+        // A disk that was found only by its default label may belong to something else.
         Err(failure) if wait.is_none() && failure.code == Code::ConfigDisk => {
             cx.note(Level::Warning, format!("{}: {}; it is not used", failure.tried, failure.wrong));
             return Ok(Done::with(format!("{device} is not used")));
@@ -38,18 +38,18 @@ pub fn read(cx: &Context, search: &ConfigSearch) -> Result<Done, Failure> {
     let document = Document::from_bytes(bytes).map_err(|wrong| {
         Failure::new(Code::ConfigFile, format!("read dayfly.toml of {device} ({path})"), wrong)
     })?;
-    let detail = format!("{} bytes from {path}, which is out of reach again", document.0.len());
+    let detail = format!("{} bytes from {path}, now unmounted", document.0.len());
     let file = SettingsFile { source: Source::Config, document };
     Ok(Done::with(detail).and(Learned::Fact(Fact::Settings(file))))
 }
 
-/// Mounts the disk, reads the file and unmounts the disk, whatever comes of the reading.
+/// Mounts the disk, reads the file and unmounts the disk, even if reading fails.
 fn open(cx: &Context, device: &DeviceRef, found: &Device) -> Result<Vec<u8>, Failure> {
     let path = found.path.display().to_string();
     let tried = format!("mount the settings disk {device} ({path})");
-    let fstype = found.superblock.as_ref().map_or("nothing that is recognised", |found| found.kind.as_str());
+    let fstype = found.superblock.as_ref().map_or("no recognised file system", |found| found.kind.as_str());
     let Some(superblock) = found.superblock.as_ref().filter(|_| SUITABLE.contains(&fstype)) else {
-        let wrong = format!("it has {fstype} on it; {} can hold the settings file", SUITABLE.join(", "));
+        let wrong = format!("it has {fstype}; the settings file can be on {}", SUITABLE.join(", "));
         return Err(Failure::new(Code::ConfigDisk, tried, wrong));
     };
     devices::load_modules(cx, superblock.kind)?;
@@ -60,7 +60,7 @@ fn open(cx: &Context, device: &DeviceRef, found: &Device) -> Result<Vec<u8>, Fai
         options: untouched(fstype),
         flags: FLAGS,
     };
-    // Files of vfat are everybody's to read: the folder above is not.
+    // vfat files are readable for everyone, so the parent directory is not.
     let mounted = cx
         .sys
         .make_dir(&config_folder(), 0o700)
@@ -84,8 +84,8 @@ fn read_file(cx: &Context, tried: &str) -> Result<Vec<u8>, Failure> {
             .and_then(|()| {
                 cx.sys.read(path).map_err(|error| Failure::from_sys(Code::ConfigFile, tried, &error))
             }),
-        Ok(Some(_)) => Err(Failure::new(Code::ConfigDisk, tried, "it is not a plain file")),
-        Ok(None) => Err(Failure::new(Code::ConfigDisk, tried, "there is no such file on it")),
+        Ok(Some(_)) => Err(Failure::new(Code::ConfigDisk, tried, "it is not a regular file")),
+        Ok(None) => Err(Failure::new(Code::ConfigDisk, tried, "it has no such file")),
         Err(error) => Err(Failure::from_sys(Code::ConfigFile, tried, &error)),
     }
 }
@@ -94,7 +94,7 @@ fn put_away(cx: &Context, is_mounted: bool) -> Result<(), SysError> {
     let unmount = |lazy| cx.sys.mount(&Mount::Unmount { target: CONFIG.place(), lazy });
     if is_mounted && let Err(error) = unmount(false) {
         cx.note(Level::Warning, error.to_string());
-        // Out of the tree at least, whoever holds it.
+        // If it is busy, detach it at least from the tree.
         unmount(true)?;
     }
     cx.sys.remove_tree(&config_folder())

@@ -1,4 +1,4 @@
-//! Credentials that a virtual machine's host hands in through QEMU's fw_cfg (docs/specs/fw_cfg in QEMU).
+//! Reads credentials that the host of a virtual machine passes through QEMU's fw_cfg (docs/specs/fw_cfg in QEMU).
 
 use dayfly_formats::credential::{self, FW_CFG_FOLDER};
 use dayfly_plan::{Code, Credential, Fact, Store};
@@ -8,11 +8,11 @@ use crate::context::{Context, Done};
 use crate::events::Level;
 use crate::{Failure, Learned};
 
-/// The device's name in the ACPI tables; where it is not, the driver is not even asked for.
+/// The device's name in the ACPI tables. Without the device, the driver is not loaded.
 const ACPI_NAME: &str = "QEMU0002";
 const BY_NAME: &str = "/sys/firmware/qemu_fw_cfg/by_name";
 
-/// Reads those that are settings; what else is there is for the OS.
+/// Reads the credentials that are Dayfly settings. The others are for the OS.
 pub fn read(cx: &Context) -> Result<Done, Failure> {
     // Without ACPI there is no such device.
     let devices = cx.sys.list(&own("/sys/bus/acpi/devices")).unwrap_or_default();
@@ -20,7 +20,7 @@ pub fn read(cx: &Context) -> Result<Done, Failure> {
         return Ok(Done::with("no fw_cfg"));
     }
     if !cx.modules.load("qemu_fw_cfg")? {
-        cx.note(Level::Warning, "there is a fw_cfg, but no module qemu_fw_cfg to read it");
+        cx.note(Level::Warning, "the machine has fw_cfg, but the module qemu_fw_cfg to read it is missing");
         return Ok(Done::with("not read"));
     }
     let folder = own(BY_NAME).join(FW_CFG_FOLDER);

@@ -1,4 +1,4 @@
-//! Coldplug: modules for what the buses show, and for what appears later.
+//! Coldplug: loads modules for the devices on the buses, and for devices that appear later.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,11 +13,12 @@ use crate::modules::Modules;
 use crate::{Failure, threads};
 use dayfly_plan::StepId;
 
-/// Modules that load at the same time. More does not help: most of the time goes into probing, on few buses.
+/// The number of modules loaded in parallel. More does not help: most of the time goes into probing, on few buses.
 const WORKERS: usize = 4;
-/// Drivers find devices that need drivers: a controller, its disks, their partitions. Deeper is the watch's to see.
+/// Drivers find devices that need drivers in turn: a controller, its disks, their partitions. The watch handles devices
+/// after this many rounds.
 const ROUNDS: usize = 8;
-/// Buses whose devices need no module to boot; the OS loads what makes them better.
+/// Buses whose devices need no module to boot. The OS loads modules for them.
 const QUIET: [&str; 10] = [
     "clockevents",
     "clocksource",
@@ -50,17 +51,17 @@ pub fn load_modules(cx: &Context, names: &[String]) -> Result<Done, Failure> {
     }
     match first_failure {
         Some(failure) => Err(failure),
-        None => Ok(Done::with(format!("{} asked for, {} missing", names.len(), missing.len()))),
+        None => Ok(Done::with(format!("{} requested, {} missing", names.len(), missing.len()))),
     }
 }
 
-/// Loads drivers for all devices, then leaves a watch for those to come.
+/// Loads drivers for all devices, then starts a watch for new ones.
 pub fn load_drivers(cx: &Context, blacklist: &[String]) -> Result<Done, Failure> {
-    // Subscribed before the first look, so that nothing falls between.
+    // Subscribe before the first scan, so that no device is missed between the two.
     let mut uevents = cx.sys.uevents();
     let mut seen = BTreeSet::new();
     let mut fresh = modaliases(&*cx.sys);
-    // The first who asks for it reads it: by now, that may have been someone else.
+    // The first caller reads the table; another thread may have done so already.
     cx.modules.table()?;
     for _ in 0..ROUNDS {
         fresh.retain(|modalias| seen.insert(modalias.clone()));
@@ -68,7 +69,7 @@ pub fn load_drivers(cx: &Context, blacklist: &[String]) -> Result<Done, Failure>
             break;
         }
         load_for(cx, std::mem::take(&mut fresh), blacklist);
-        // A driver has announced the devices that it found by the time it is loaded.
+        // When a module is loaded, the kernel has already announced the devices that its driver found.
         fresh = uevents
             .as_mut()
             .map_or_else(|_| modaliases(&*cx.sys), |uevents| announced(&*cx.sys, &mut **uevents));
@@ -80,10 +81,10 @@ pub fn load_drivers(cx: &Context, blacklist: &[String]) -> Result<Done, Failure>
     Ok(Done::with(format!("{} devices, {} modules loaded", seen.len(), cx.modules.loaded())))
 }
 
-/// More messages than a machine has devices.
+/// The most messages read at once; more than a machine has devices.
 const MOST: usize = 20_000;
 
-/// The modaliases that the kernel has announced since the last look; those of all devices where it lost some.
+/// The modaliases that the kernel announced since the last call, or those of all devices if messages were lost.
 fn announced(sys: &dyn Sys, uevents: &mut dyn Uevents) -> Vec<String> {
     let mut found = Vec::new();
     for _ in 0..MOST {
@@ -93,7 +94,7 @@ fn announced(sys: &dyn Sys, uevents: &mut dyn Uevents) -> Vec<String> {
             Err(_) => return modaliases(sys),
         }
     }
-    // A device that comes and goes without end must not keep the boot: what is in the queue is the watch's.
+    // A device that appears and disappears endlessly must not block the boot. The watch reads the rest of the queue.
     found
 }
 
@@ -106,7 +107,7 @@ fn added(message: &[u8]) -> Option<String> {
 /// The modaliases of all devices on all buses.
 fn modaliases(sys: &dyn Sys) -> Vec<String> {
     let mut found = BTreeSet::new();
-    // A bus without devices, or a device that vanished while we looked, is not an error.
+    // A bus without devices, or a device that was removed during the scan, is not an error.
     for bus in sys.list(&own("/sys/bus")).unwrap_or_default() {
         if QUIET.contains(&bus.name.as_str()) {
             continue;
@@ -150,10 +151,12 @@ fn load_for(cx: &Context, modaliases: Vec<String>, blacklist: &[String]) {
         });
         match spawned {
             Ok(()) => working += 1,
-            Err(error) => cx.note(Level::Warning, format!("no thread for loading drivers: {error}")),
+            Err(error) => {
+                cx.note(Level::Warning, format!("no thread for loading drivers could be started: {error}"))
+            }
         }
     }
-    // One that hangs is bounded by the step.
+    // If a module hangs, the step's deadline ends the wait.
     while working > 0
         && let Some(ended) = receiver.receive(&*cx.sys, cx.until)
     {
@@ -177,13 +180,13 @@ fn load_driver(modules: &Modules, events: &Events, modalias: &str, blacklist: &[
         let left_out = table.left_out(modalias);
         if !left_out.is_empty() {
             let names = left_out.join(" or ");
-            let text = format!("the device {modalias} has a driver that this initramfs lacks: {names}");
+            let text = format!("the device {modalias} needs a driver that is not in this initramfs: {names}");
             events.note(
                 Level::Warning,
                 Some(StepId::Drivers),
                 format!("{text} (dayfly initramfs --add-module)"),
             );
-            modules.remember(format!("{modalias} wants {names}, which this initramfs lacks"));
+            modules.remember(format!("{modalias} needs {names}, which is not in this initramfs"));
         }
     }
     for name in names.iter().filter(|name| !blacklist.contains(name)) {
@@ -195,7 +198,7 @@ fn load_driver(modules: &Modules, events: &Events, modalias: &str, blacklist: &[
     }
 }
 
-/// Until the exec, which ends all threads: a device may appear at any time.
+/// Runs until the exec ends all threads, because a device may appear at any time.
 fn watch(cx: &Context, mut uevents: Box<dyn Uevents>, blacklist: Vec<String>) {
     let (modules, events, sys) = (Arc::clone(&cx.modules), cx.events.clone(), Arc::clone(&cx.sys));
     let on_panic = {
@@ -211,7 +214,7 @@ fn watch(cx: &Context, mut uevents: Box<dyn Uevents>, blacklist: Vec<String>) {
             match uevents.next(Duration::from_secs(3600)) {
                 Ok(Some(message)) => added(&message).iter().for_each(|modalias| load(modalias)),
                 Ok(None) => {}
-                // The kernel dropped messages: look at everything once more.
+                // The kernel dropped messages: scan all devices again.
                 Err(error) if error.errno() == Some(ENOBUFS) => {
                     for modalias in &modaliases(&*sys) {
                         load(modalias);

@@ -1,4 +1,4 @@
-//! The MAC addresses that rules of settings files ask for.
+//! Reads the MAC addresses for the rules in settings files.
 
 use std::time::Duration;
 
@@ -9,10 +9,11 @@ use dayfly_sys::LinkKind;
 use crate::context::{Context, Done};
 use crate::{Failure, Learned};
 
-/// A driver may be loaded before its interface is there.
+/// The interface may appear some time after its driver was loaded.
 const POLL: Duration = Duration::from_millis(50);
 
-/// The addresses of the Ethernet interfaces; waits for the first one, as a rule that meets none would not hold.
+/// Reads the addresses of the Ethernet interfaces. Waits for the first one, because without any address no rule with a
+/// MAC address would match.
 pub fn read(cx: &Context, bootif: Option<Mac>, wait: Duration) -> Result<Done, Failure> {
     let until = cx.sys.now() + wait;
     loop {
@@ -27,7 +28,7 @@ pub fn read(cx: &Context, bootif: Option<Mac>, wait: Duration) -> Result<Done, F
             macs.sort_unstable();
             macs.dedup();
             let names: Vec<String> = macs.iter().map(ToString::to_string).collect();
-            let detail = if names.is_empty() { "there is no interface".to_owned() } else { names.join(" ") };
+            let detail = if names.is_empty() { "no interface".to_owned() } else { names.join(" ") };
             return Ok(Done::with(detail).and(Learned::Fact(Fact::Macs(macs))));
         }
         cx.sys.sleep(POLL);

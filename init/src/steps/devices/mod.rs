@@ -1,4 +1,4 @@
-//! The machine: its modules and drivers, and what it says before the network is up.
+//! Steps for the hardware: modules and drivers, and the settings that are available before the network is up.
 
 pub mod config;
 pub mod credentials;

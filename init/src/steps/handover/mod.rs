@@ -1,4 +1,4 @@
-//! Into the new root, and on as its init.
+//! Switches to the new root and executes its init.
 
 pub mod report;
 
@@ -15,7 +15,7 @@ use crate::trees::OS;
 
 /// Switches to the new root.
 pub fn switch(cx: &Context) -> Result<Done, Failure> {
-    // Only the mounts below it still need the disk that an image file came from.
+    // The disk with an image file is now needed only by the mounts that were made from it.
     cx.sys
         .switch_root(OS)
         .and_then(|()| cx.sys.mount(&Mount::Shared { target: own("/") }))
@@ -23,13 +23,13 @@ pub fn switch(cx: &Context) -> Result<Done, Failure> {
     Ok(Done::default())
 }
 
-/// Leaves the new root to whoever enters it.
+/// Leaves the switch to the new root to dracut.
 pub fn leave(cx: &Context) -> Done {
     let program = cx.known.init.as_ref().map_or("no init", |init| init.program.as_str());
     Done::with(format!("{program} is in {}", OS.root()))
 }
 
-/// Ends the log, prints the timeline and becomes the OS's init.
+/// Ends the log, prints the timeline and executes the OS's init.
 pub fn exec(cx: &Context, args: &[String]) -> Result<Done, Failure> {
     let Some(init) = cx.known.init.as_ref().map(|init| &init.program) else {
         return Err(Failure::new(Code::HandoverExec, "exec the OS's init", "none was found"));
@@ -47,10 +47,11 @@ pub fn exec(cx: &Context, args: &[String]) -> Result<Done, Failure> {
     Err(Failure::from_sys(Code::HandoverExec, format!("exec {init}"), &error))
 }
 
-/// What the kernel handed to init, which is this process: a plan knows only the words that every init has, and which others
-/// are left over is up to the kernel. The environment, where left words with a value are, goes on by itself.
+/// The arguments that the kernel passed to this process. The plan knows only the arguments that every kernel passes on;
+/// which unknown kernel parameters become arguments of init depends on the kernel. Unknown parameters with a value are
+/// in the environment, which is inherited.
 fn handed(cx: &Context) -> Option<Vec<String>> {
-    // Without it, the plan's words are those that the line has.
+    // If it cannot be read, the arguments of the plan are used.
     let bytes = cx.sys.read(&own("/proc/self/cmdline")).ok().filter(|bytes| !bytes.is_empty())?;
     Some(arguments(&bytes))
 }

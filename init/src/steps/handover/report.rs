@@ -1,4 +1,4 @@
-//! What came of this boot, for those who were not there: boot.json to a server, and a history on the node's own disk.
+//! Reports the boot: sends boot.json to a server, and keeps a history on the node's own disk.
 
 use std::time::Duration;
 
@@ -12,27 +12,27 @@ use crate::events::Report;
 use crate::steps::http;
 use crate::trees::{OS, STATE};
 
-/// How long the sinks may take for the report's text.
+/// Time limit for the sinks to write the report.
 const TEXT: Duration = Duration::from_secs(2);
-/// How many boots a node remembers.
+/// The number of boots in the history.
 const KEPT: usize = 20;
-/// The last number that a file's name has room for.
+/// The highest number that fits into a file name.
 const LAST: u32 = 999_999;
 
-/// Sends boot.json, as far as it is known now, to a server, in the time that the step has.
+/// Sends the current boot.json to a server, within the step's deadline.
 pub fn send(cx: &Context, url: &Url) -> Result<Done, Failure> {
     let report = cx.events.report("handover", TEXT.min(cx.left())).ok_or_else(|| unavailable(url))?;
     post(&*cx.sys, url, &report, cx.left())
 }
 
-/// The same for a boot that has failed, without a step to do it in.
+/// The same for a failed boot, outside of a step.
 pub fn post(sys: &dyn Sys, url: &Url, report: &Report, wait: Duration) -> Result<Done, Failure> {
     let tried = format!("POST boot.json to {url}");
     let (json, limits) = (report.json.clone(), Limits::within(wait));
     let request = Request::post(url.to_string(), "application/json", json, limits, http::authorities());
     match sys.send(&request).map(|answer| answer.status) {
         Ok(200..=299) => {
-            Ok(Done { bytes: Some(report.json.len() as u64), ..Done::with(format!("{url} has it")) })
+            Ok(Done { bytes: Some(report.json.len() as u64), ..Done::with(format!("sent to {url}")) })
         }
         Ok(status) => {
             Err(Failure::new(Code::ReportRefused, tried, format!("the server answered HTTP {status}")))
@@ -49,36 +49,38 @@ fn unavailable(url: &Url) -> Failure {
     )
 }
 
-/// Keeps boot.json and boot.log among those of earlier boots in the OS's /var/log.
+/// Adds boot.json and boot.log to the history in the OS's /var/log.
 pub fn keep(cx: &Context) -> Result<Done, Failure> {
-    // The folder itself, wherever /var/log is: what a symlink in its place leads to is no record's place.
+    // Resolve only the parent: /var/log may be a symlink, but the history directory itself must not be one, because it
+    // could lead elsewhere.
     let parent = cx.sys.resolve(&OS.at(paths::HISTORY).parent());
-    let tried = || format!("keep boot.json in {}", paths::HISTORY);
+    let tried = || format!("store boot.json in {}", paths::HISTORY);
     let parent = parent.map_err(|error| Failure::from_sys(Code::NodeWrite, tried(), &error))?;
     let folder = parent.join(OS.at(paths::HISTORY).file_name().unwrap_or_default()).without_links();
     let Some(report) = cx.events.report("handover", TEXT) else {
-        return Err(Failure::new(Code::NodeWrite, "keep boot.json", "the log's thread did not answer"));
+        return Err(Failure::new(Code::NodeWrite, "store boot.json", "the log's thread did not answer"));
     };
     store(&*cx.sys, &folder, &report)
 }
 
-/// The same for a boot that has failed: on the state disk, where that is mounted and has the folder.
+/// The same for a failed boot: on the state disk, if it is mounted and has the directory.
 pub fn keep_failure(sys: &dyn Sys, report: &Report) -> Option<Result<Done, Failure>> {
     let var = STATE.at("var");
-    // Without a state disk, or before the node's first good boot, there is nowhere to keep it.
+    // Without a state disk, or before the node's first successful boot, the directory does not exist.
     let is_there = matches!(sys.inspect(&var), Ok(Some(FileKind::Dir)));
     is_there.then(|| store(sys, &var.join("log/dayfly"), report))
 }
 
 fn store(sys: &dyn Sys, folder: &TreePath, report: &Report) -> Result<Done, Failure> {
-    let tried = || format!("keep the boot's record in {folder}");
+    let tried = || format!("store the boot's record in {folder}");
     let failed = |error| Failure::from_sys(Code::NodeWrite, tried(), &error);
     sys.make_dir(folder, 0o755).map_err(failed)?;
     let mut numbers: Vec<u32> =
         sys.list(folder).map_err(failed)?.iter().filter_map(|entry| number(&entry.name)).collect();
     numbers.sort_unstable();
-    // The clock may start in 1970 at every boot, a number cannot. No node comes to the last one by booting: somebody put
-    // it there, and all after it would have one name.
+    // Files are numbered, because the clock may start in 1970 at every boot. A node cannot reach the last number by
+    // booting, so someone created that file. It is removed, because otherwise all later records would get the same
+    // name.
     if numbers.last() == Some(&LAST) {
         for number in std::mem::take(&mut numbers) {
             remove(sys, folder, number).map_err(failed)?;

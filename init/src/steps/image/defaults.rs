@@ -1,4 +1,4 @@
-//! The settings that an image brings along for whoever boots it.
+//! Reads the default settings that an image contains.
 
 use dayfly_plan::{Code, Document, Fact, SettingsFile, Source, paths};
 
@@ -6,7 +6,7 @@ use crate::context::{Context, Done};
 use crate::trees::IMAGE;
 use crate::{Failure, Learned};
 
-/// Reads them; most images have none.
+/// Reads them. Most images have none.
 pub fn read(cx: &Context) -> Result<Done, Failure> {
     let path = IMAGE.at(paths::IMAGE_SETTINGS);
     match cx.sys.read(&path) {

@@ -1,5 +1,6 @@
-//! Fetches layers of the image into memory: one copy, hashed on the way, never more than fits. What came before a connection broke is
-//! not fetched again where the server can tell that it still has the same bytes.
+//! Fetches layers of the image into memory. Only one copy is kept, it is hashed while it arrives, and an image that
+//! does not fit is refused. After a broken connection the fetch continues where it stopped, if the server can tell that
+//! the file has not changed.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
@@ -16,44 +17,46 @@ use crate::events::{Event, Level};
 use crate::steps::http;
 use crate::{Failure, LayerFile, Learned};
 
-/// Large enough that calls cost nothing.
+/// Large enough that the cost of the calls is negligible.
 const BUFFER: usize = 1 << 20;
-/// How long a piece is gathered at most: progress is said in between. That it is enough is the seam's to see.
+/// The longest time to fill one buffer, so that progress is logged in between. The HTTP client detects a stalled
+/// transfer.
 const GATHER: Duration = Duration::from_secs(1);
-/// What the rest of the boot and the OS's first moments need beside the image.
+/// Memory reserved for the rest of the boot and the start of the OS.
 const RESERVE: u64 = 64 << 20;
-/// How often memory is looked at when the server does not say how much will come.
+/// How often the free memory is checked if the server does not send a length, in bytes.
 const CHECK_EVERY: u64 = 16 << 20;
-/// Progress is said this often, or every tenth.
+/// Progress is logged at this interval, and at every tenth of the image.
 const SAY_EVERY: Duration = Duration::from_secs(5);
 
-/// What is here of an image's layers. An attempt that fails leaves it to the next one.
+/// The data fetched so far. A failed attempt passes it to the next one.
 #[derive(Default)]
 pub struct Fetched {
-    /// Those that are whole, by their place in the image.
+    /// Complete layers, by their index in the image.
     whole: BTreeMap<usize, LayerFile>,
-    /// The one that came last.
+    /// The incomplete layer, if any.
     part: Option<Part>,
 }
 
 /// The first bytes of a layer.
 struct Part {
     url: Url,
-    /// By this the server knows whether it still has the same bytes. Without it, the next attempt fetches them again.
+    /// The entity tag, with which the server checks that the file has not changed. Without it, the next attempt starts
+    /// from the beginning.
     tag: Option<String>,
-    /// How many bytes the layer has, if the server says so.
+    /// The layer's length, if the server sent it.
     total: Option<u64>,
     file: Box<dyn RamFile>,
     hasher: Option<Hasher>,
     done: u64,
-    /// How many requests for the rest brought nothing.
+    /// How many consecutive requests for the rest brought no data.
     vain: u32,
 }
 
-/// A server that sends nothing for so many requests for the rest is asked for the whole.
+/// After this many requests for the rest without data, the whole file is requested.
 const VAIN: u32 = 2;
 
-/// Fetches the layers that belong into memory.
+/// Fetches the layers that come from servers.
 pub fn fetch(cx: &Context, layers: &[Layer], patience: Patience) -> Result<Done, Failure> {
     let mut fetched = cx.progress.take();
     let details = match fetch_each(cx, layers, patience, &mut fetched) {
@@ -68,7 +71,7 @@ pub fn fetch(cx: &Context, layers: &[Layer], patience: Patience) -> Result<Done,
     Ok(Done { learned, detail: details.join("; "), bytes: Some(bytes) })
 }
 
-/// Fetches each layer that is not here, and says how.
+/// Fetches each missing layer and returns a text for each.
 fn fetch_each(
     cx: &Context,
     layers: &[Layer],
@@ -94,8 +97,8 @@ fn fetch_each(
     Ok(details)
 }
 
-/// The layer from the first server that gives it, and how many bytes came now. Another server is asked only where the failure can be
-/// this one's alone.
+/// Fetches the layer from the first server that has it. Returns also the number of bytes transferred now. The next
+/// server is tried only if the failure may be specific to this server.
 fn from_any(
     cx: &Context,
     urls: &[Url],
@@ -103,7 +106,7 @@ fn from_any(
     patience: Patience,
     part: &mut Option<Part>,
 ) -> Result<(LayerFile, u64), Failure> {
-    // The server that has sent a part comes first: only that one can go on with it.
+    // Start with the server that sent a part, because only it can continue.
     let kept = part.as_ref().map(|part| part.url.clone());
     let (first, others): (Vec<&Url>, Vec<&Url>) = urls.iter().partition(|url| Some(*url) == kept.as_ref());
     let mut urls = first.into_iter().chain(others).peekable();
@@ -112,7 +115,7 @@ fn from_any(
             Err(failure) if urls.peek().is_some() && failure.code.class() != Class::Permanent => {
                 cx.note(
                     Level::Warning,
-                    format!("{}: {}; the next server is asked", failure.tried, failure.wrong),
+                    format!("{}: {}; trying the next server", failure.tried, failure.wrong),
                 );
                 cx.moves();
             }
@@ -133,7 +136,8 @@ fn from_server(
     let mut request = Request::get(url.to_string(), http::limits(patience), http::authorities());
     request.resume = kept.as_ref().and_then(|part| part.resume(url));
     let response = cx.sys.send(&request).map_err(|error| {
-        // The answer may be one that does not fit the request, or the connection broke: only the next one shows which.
+        // The server may have given an invalid answer to the range request, or the connection broke. Only the next
+        // request shows which.
         if let Some(part) =
             kept.as_mut().filter(|_| request.resume.is_some() && error.cause == Cause::Protocol)
         {
@@ -148,12 +152,12 @@ fn from_server(
             part
         }
         (206, _) => {
-            let wrong = "the server sent a part of another image, or not all of the rest".to_owned();
+            let wrong = "the server sent a part of a different image, or an incomplete rest".to_owned();
             return Err(Failure::new(Code::ImageCut, tried, wrong));
         }
         (200, _) => Part::new(cx, url, &response, hash, &tried)?,
         (status, part) => {
-            // 416: there are no such bytes any more (RFC 9110 section 15.5.17).
+            // 416 Range Not Satisfiable: the file is shorter now (RFC 9110 section 15.5.17).
             *kept = part.filter(|_| status != 416);
             let wrong = format!("the server answered HTTP {status} {}", response.reason);
             return Err(Failure::new(Code::ImageHttpStatus, tried, wrong));
@@ -193,24 +197,25 @@ impl Part {
         })
     }
 
-    /// Whether a later request can ask for the rest: what comes must be known as the rest of these bytes.
+    /// Whether a later request can ask for the rest. This needs a tag and a length to check that the rest belongs to
+    /// these bytes.
     fn can_continue(&self) -> bool {
         self.tag.is_some() && self.total.is_some() && self.done > 0
     }
 
-    /// How a request to this server asks for the rest.
+    /// The range and the tag for a request for the rest from this server.
     fn resume(&self, url: &Url) -> Option<(u64, String)> {
         let tag = self.tag.clone().filter(|_| self.url == *url && self.can_continue() && self.vain < VAIN)?;
         Some((self.done, tag))
     }
 
-    /// Whether an answer brings the rest of the same bytes (RFC 9110 section 15.3.7). A server may send less than it was asked for,
-    /// and one that ignores If-Range sends the rest of another image.
+    /// Whether a response contains the rest of the same file (RFC 9110 section 15.3.7). A server may send less than was
+    /// requested, and a server that ignores If-Range sends the rest of a changed file.
     fn fits(&self, response: &Response) -> bool {
         response.tag == self.tag && response.length == self.total.map(|total| total - self.done)
     }
 
-    /// Takes the next bytes; gives a buffer to fill.
+    /// Adds the next bytes and returns a buffer to fill.
     fn take(&mut self, tried: &str, buffer: Vec<u8>) -> Result<Vec<u8>, Failure> {
         self.file.write_all(&buffer).map_err(|error| memory(tried, &cannot_write(&error)))?;
         self.done += buffer.len() as u64;
@@ -220,9 +225,9 @@ impl Part {
         }
     }
 
-    /// The layer, of which nothing is missing.
+    /// Turns the complete part into a layer.
     fn whole(mut self, tried: &str) -> Result<LayerFile, Failure> {
-        // Not a part of what was fetched: the layer's length and hash are those of the bytes that came.
+        // The padding is not included in the layer's length and hash.
         self.file
             .write_all(&padded::zeros(self.done))
             .map_err(|error| memory(tried, &cannot_write(&error)))?;
@@ -236,12 +241,12 @@ fn memory(tried: &str, error: &SysError) -> Failure {
     Failure::from_sys(Code::ImageTooLarge, tried, error)
 }
 
-/// The memory that takes an image is full, or cannot be written to.
+/// The error if the image cannot be written to memory.
 pub(super) fn cannot_write(error: &std::io::Error) -> SysError {
     SysError::from_io("write", "the image in memory", error)
 }
 
-/// Takes the body in, up to its end.
+/// Reads the body to its end.
 fn receive(cx: &Context, tried: &str, mut response: Response, part: &mut Part) -> Result<(), Failure> {
     let total = part.total;
     let mut meter = Meter::new(cx, total, part.done);
@@ -269,18 +274,18 @@ fn receive(cx: &Context, tried: &str, mut response: Response, part: &mut Part) -
         cx.moves();
         meter.say(part.done);
     }
-    // The library below reports an early end as such; a server that lies about the length must not slip through.
+    // The HTTP library reports a body that ends early. Check again, in case the server sent a wrong length.
     match total {
         Some(total) if total != part.done => {
-            let wrong = format!("{} of {total} bytes came before the connection ended", part.done);
+            let wrong = format!("{} of {total} bytes arrived before the connection closed", part.done);
             Err(Failure::new(Code::ImageCut, tried, wrong))
         }
         _ => Ok(()),
     }
 }
 
-/// Reads until the buffer is full, the body ends, or a moment has passed: a few large pieces cost less than many small
-/// ones, to the network as to the hash. 0 is the end; an error comes with the bytes that were read before it.
+/// Reads until the buffer is full, the body ends or [`GATHER`] has passed: few large pieces cost less than many small
+/// ones, for the network and the hash. 0 means the end. An error is returned together with the bytes read before it.
 fn gather(cx: &Context, body: &mut dyn Read, buffer: &mut [u8]) -> (usize, Option<std::io::Error>) {
     let until = cx.sys.now() + GATHER;
     let mut filled = 0;
@@ -297,7 +302,7 @@ fn gather(cx: &Context, body: &mut dyn Read, buffer: &mut [u8]) -> (usize, Optio
     }
 }
 
-/// Refuses what cannot fit, with numbers, before the first byte is taken.
+/// Refuses an image that does not fit into memory before the first byte is stored. The message has the numbers.
 pub(super) fn check_room(cx: &Context, tried: &str, need: u64) -> Result<(), Failure> {
     let memory = match cx.sys.memory() {
         Ok(memory) => memory,
@@ -308,7 +313,7 @@ pub(super) fn check_room(cx: &Context, tried: &str, need: u64) -> Result<(), Fai
     }
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
     let wrong = format!(
-        "the image needs {} MiB and the boot {} MiB beside it, but {} of {} MiB of memory are available",
+        "the image needs {} MiB and the boot {} MiB in addition, but only {} of {} MiB of memory are available",
         mib(need),
         mib(RESERVE),
         memory.available >> 20,
@@ -331,7 +336,7 @@ fn from_connection(tried: &str, error: &SysError) -> Failure {
 fn from_read(tried: &str, done: u64, length: Option<u64>, error: &std::io::Error) -> Failure {
     let of = length.map_or_else(String::new, |length| format!(" of {length}"));
     let code = if error.kind() == ErrorKind::TimedOut { Code::ImageStalled } else { Code::ImageCut };
-    // A body that ended early has said after how many bytes.
+    // The error for a body that ended early contains the number of bytes already.
     let wrong = if error.kind() == ErrorKind::UnexpectedEof {
         error.to_string()
     } else {
@@ -343,7 +348,7 @@ fn from_read(tried: &str, done: u64, length: Option<u64>, error: &std::io::Error
 struct Meter<'a> {
     cx: &'a Context,
     total: Option<u64>,
-    /// Bytes that were here before this attempt.
+    /// Bytes from earlier attempts.
     before: u64,
     started: Duration,
     said: (Duration, u64),
@@ -358,7 +363,7 @@ impl<'a> Meter<'a> {
     fn say(&mut self, done: u64) {
         let now = self.cx.sys.now();
         let tenth = |bytes: u64| self.total.map(|total| bytes.saturating_mul(10) / total.max(1));
-        // A quick transfer is not worth ten lines.
+        // Avoid ten lines for a fast transfer.
         let passed = tenth(done) != tenth(self.said.1)
             && now.saturating_sub(self.said.0) >= Duration::from_millis(500);
         if passed || now.saturating_sub(self.said.0) >= SAY_EVERY {

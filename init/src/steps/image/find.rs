@@ -1,4 +1,4 @@
-//! Finds the layers of an image that are on a disk or in the initramfs, and stay there.
+//! Finds the layers of an image that are on a disk or in the initramfs. They are not copied.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::devices::{self, Device};
 use crate::trees::MEDIA;
 use crate::{Failure, LayerFile, Learned};
 
-/// Finds the layers that stay in place.
+/// Finds the layers that are used where they are.
 pub fn find(cx: &Context, layers: &[Layer]) -> Result<Done, Failure> {
     let (mut details, mut done) = (Vec::new(), Done::default());
     let is_file_on_disk = |layer: &&Layer| matches!(layer.source, LayerSource::Disk { file: Some(_), .. });
@@ -38,7 +38,7 @@ pub fn find(cx: &Context, layers: &[Layer]) -> Result<Done, Failure> {
     Ok(Done { detail: details.join("; "), ..done })
 }
 
-/// Every place that could name an image has been read by now.
+/// All settings have been read by now, and none of them names an image.
 fn missing() -> Failure {
     let wrong = "No OS image is named: neither root= on the kernel command line nor image.url in any settings that were read.";
     Failure::new(Code::ConfigNoImage, "find the OS image", wrong)
@@ -59,7 +59,8 @@ fn on_disk(
     };
     let is_image = is_image(superblock);
     let (path, bytes) = match file {
-        // Without live: the disk is the root, whatever its file system; with it, an image is an image too.
+        // Without `live:` the disk is the root itself, whatever its file system. With it, an image may also be written
+        // directly to the disk.
         None => (own(&found.path), file_len(cx, &found)),
         Some(_) if is_image => (own(&found.path), file_len(cx, &found)),
         Some(file) => {
@@ -67,8 +68,11 @@ fn on_disk(
             match inside::image_file(cx, &MEDIA.top(), file) {
                 Ok(Some((path, bytes))) => (path, bytes),
                 Ok(None) => {
-                    let wrong =
-                        format!("the {} on it has no {}", superblock.kind.as_str(), inside::names(file));
+                    let wrong = format!(
+                        "the {} on it does not contain a {}",
+                        superblock.kind.as_str(),
+                        inside::names(file)
+                    );
                     return Err(Failure::new(Code::ImageFormat, tried, wrong).with_fix(inside::PUT_IT_THERE));
                 }
                 Err(error) => return Err(Failure::from_sys(Code::ImageFormat, tried, &error)),
@@ -80,23 +84,23 @@ fn on_disk(
     Ok((LayerFile { backing, bytes, sha256: None, origin: device.to_string() }, detail))
 }
 
-/// A file of the initramfs: the loop device keeps it after the initramfs is emptied.
+/// An image file in the initramfs. The loop device keeps it open after the initramfs is deleted.
 fn of_initramfs(cx: &Context, path: &Path) -> Result<(LayerFile, String), Failure> {
-    let tried = format!("take {} of the initramfs as the image", path.display());
+    let tried = format!("use {} of the initramfs as the image", path.display());
     match cx.sys.inspect(&own(path)) {
         Ok(Some(FileKind::File(bytes))) => {
             let (backing, origin) = (Backing::Path(own(path)), path.display().to_string());
             Ok((LayerFile { backing, bytes, sha256: None, origin: origin.clone() }, origin))
         }
         Ok(_) => Err(Failure::new(Code::ImageFormat, tried, "the initramfs has no such file")
-            .with_fix("Put it there: `dayfly initramfs --add-file IMAGE:/path`, or a second cpio archive behind the first.")
+            .with_fix("Put it there: `dayfly initramfs --add-file IMAGE:/path`, or append a second cpio archive to the initramfs.")
             ),
         Err(error) => Err(Failure::from_sys(Code::ImageFormat, tried, &error)),
     }
 }
 
-/// The length of the image file that was written to a disk: mksquashfs(1) pads to 4 KiB, and so the sum of the file
-/// that was made has the padding in it. A partition that is as long as the file of an image without has less.
+/// The length of the image file that was written to a disk. mksquashfs(1) pads the file to 4 KiB, so the hash of the
+/// file includes the padding. If the partition is shorter than the padded length, the file was not padded.
 fn file_len(cx: &Context, device: &Device) -> u64 {
     let padded = device.image_len.unwrap_or(0).next_multiple_of(4096);
     padded::device_size(cx, &device.path).map_or(padded, |there| padded.min(there))

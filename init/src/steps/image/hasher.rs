@@ -1,5 +1,5 @@
-//! SHA-256 beside what brings the bytes: on another CPU where there is one, so that a boot takes the longer of the two times
-//! and not their sum.
+//! Computes SHA-256 in parallel to the transfer, on another CPU if there is one. Then a boot takes the longer of the
+//! two times instead of their sum.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -9,14 +9,14 @@ use sha2::{Digest, Sha256};
 
 use crate::{Failure, threads};
 
-/// Buffers on the way to the hash and back: one is filled, one is hashed, one waits.
+/// The number of buffers: one is filled, one is hashed, one waits.
 const BUFFERS: usize = 3;
 
-/// A hash in the making. The owner fills buffers and gets empty ones for them.
+/// A running hash. The owner passes full buffers and gets empty ones back.
 pub enum Hasher {
-    /// By the owner's thread.
+    /// Computed on the owner's thread.
     Here(Box<Sha256>),
-    /// By a thread of its own.
+    /// Computed on its own thread.
     Beside(Beside),
 }
 
@@ -24,7 +24,7 @@ pub enum Hasher {
 pub struct Beside {
     filled: Sender<Vec<u8>>,
     back: Receiver<Back>,
-    /// How many buffers may still be made before one has to come back.
+    /// How many more buffers may be allocated before the owner waits for one to come back.
     spare: usize,
 }
 
@@ -35,7 +35,7 @@ enum Back {
 }
 
 impl Hasher {
-    /// Starts; a thread only pays where another CPU can run it.
+    /// Starts a hash. A thread is used only if there is more than one CPU.
     pub fn start() -> Self {
         let alone = thread::available_parallelism().is_ok_and(|cpus| cpus.get() == 1);
         if alone { Self::here() } else { Self::beside().unwrap_or_else(Self::here) }
@@ -49,7 +49,7 @@ impl Hasher {
         let (filled, work) = channel::<Vec<u8>>();
         let (answers, back) = channel();
         let panicked = answers.clone();
-        // Without an owner there is nobody left to tell.
+        // If the owner is gone, the result is not needed.
         let on_panic = move |failure| drop(panicked.send(Back::Failed(failure)));
         let hash = move || {
             let mut hash = Sha256::new();
@@ -59,14 +59,14 @@ impl Hasher {
                     return;
                 }
             }
-            // The owner may have failed meanwhile.
+            // The owner may have failed in the meantime, so ignore the error.
             drop(answers.send(Back::Digest(hash.finalize().into())));
         };
         threads::start("hash", on_panic, hash).ok()?;
         Some(Self::Beside(Beside { filled, back, spare: BUFFERS - 1 }))
     }
 
-    /// Takes a buffer's bytes and gives a buffer to fill, with anything in it.
+    /// Hashes a buffer and returns a buffer to fill, with undefined contents.
     pub fn update(&mut self, buffer: Vec<u8>) -> Result<Vec<u8>, Failure> {
         match self {
             Self::Here(hash) => {
@@ -88,7 +88,7 @@ impl Hasher {
         }
     }
 
-    /// The hash of all of it.
+    /// The hash of all bytes.
     pub fn finish(self) -> Result<[u8; 32], Failure> {
         match self {
             Self::Here(hash) => Ok(hash.finalize().into()),
@@ -107,7 +107,7 @@ impl Hasher {
 }
 
 fn lost() -> Failure {
-    Failure::new(Code::InitPanic, "hash the image", "the thread that hashes ended early")
+    Failure::new(Code::InitPanic, "hash the image", "the hash thread ended early")
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! An image inside another one: the squashfs of an ISO, the file system in the squashfs of a live image. The names are those
-//! that dracut's dmsquash-live and the live systems of distributions have.
+//! Finds an image inside another one: a squashfs on an ISO, a file system in the squashfs of a live image. The names
+//! are those of dracut's dmsquash-live and of the live systems of distributions.
 
 use dayfly_formats::superblock::Kind;
 use dayfly_plan::Code;
@@ -8,9 +8,9 @@ use dayfly_sys::{FileKind, SysError, TreePath};
 use crate::Failure;
 use crate::context::Context;
 
-/// The name that stands in the settings unless somebody changes it.
+/// The default of the setting.
 const DEFAULT: &str = "LiveOS/squashfs.img";
-/// What else a disk or disc may call its image, where nobody has named one.
+/// Other common names of the image on a disk, used if the settings name none.
 const ON_DISK: [&str; 6] = [
     "LiveOS/rootfs.img",
     "LiveOS/ext3fs.img",
@@ -19,18 +19,18 @@ const ON_DISK: [&str; 6] = [
     "arch/x86_64/airootfs.sfs",
     "arch/x86_64/airootfs.erofs",
 ];
-/// A file system of another kind in a squashfs, as Fedora's live images have it.
+/// The file system image in the squashfs of Fedora's live images.
 const IN_SQUASHFS: [&str; 2] = ["LiveOS/rootfs.img", "LiveOS/ext3fs.img"];
 
-/// What to do where there is none.
+/// The fix if there is none.
 pub const PUT_IT_THERE: &str =
-    "Put the image there, or name its place with rd.live.dir= and rd.live.squashimg=.";
+    "Put the image there, or set its path with rd.live.dir= and rd.live.squashimg=.";
 
-/// Why an image inside another one is not to be had.
+/// Why the image inside another one cannot be used.
 pub enum Wrong {
-    /// The machine's words.
+    /// A system call failed.
     Sys(SysError),
-    /// It has none.
+    /// It does not exist.
     Missing(String),
 }
 
@@ -43,7 +43,7 @@ impl Wrong {
     }
 }
 
-/// The image file on a disk that is mounted: the one that was named, or one of the usual ones; and its length.
+/// Returns the image file on a mounted disk and its length: the file that the settings name, or one with a usual name.
 pub fn image_file(cx: &Context, media: &TreePath, named: &str) -> Result<Option<(TreePath, u64)>, SysError> {
     for name in candidates(named) {
         if let Some(FileKind::File(bytes)) = look(cx, &media.join(name))? {
@@ -53,12 +53,12 @@ pub fn image_file(cx: &Context, media: &TreePath, named: &str) -> Result<Option<
     Ok(None)
 }
 
-/// The names that were looked for.
+/// The names that were tried, for messages.
 pub fn names(named: &str) -> String {
     let all: Vec<&str> = candidates(named).collect();
     match all.as_slice() {
         [one] => format!("file {one}"),
-        several => format!("file of these: {}", several.join(", ")),
+        several => format!("file with one of these names: {}", several.join(", ")),
     }
 }
 
@@ -67,8 +67,8 @@ fn candidates(named: &str) -> impl Iterator<Item = &str> {
     std::iter::once(named).chain(others.iter().copied())
 }
 
-/// The file system that is mounted at `place` may be only what holds another one; its file, and its
-/// length. `None` where it is the OS itself.
+/// The file system mounted at `place` may only be a container for another one. Returns that file and its length; `None`
+/// if it is the OS itself.
 pub fn found(
     cx: &Context,
     place: &TreePath,
@@ -79,7 +79,7 @@ pub fn found(
         Kind::Iso9660 => {
             let file = image_file(cx, place, named).map_err(Wrong::Sys)?;
             let Some((path, bytes)) = file else {
-                return Err(Wrong::Missing(format!("the ISO has no {}", names(named))));
+                return Err(Wrong::Missing(format!("the ISO does not contain a {}", names(named))));
             };
             Ok(Some((path, bytes)))
         }

@@ -1,4 +1,4 @@
-//! The image: its layers are found or fetched, compared, and mounted; then what it says of itself is read.
+//! The image: finds or fetches its layers, verifies and mounts them, and reads its default settings.
 
 pub mod defaults;
 pub mod fetch;
@@ -23,8 +23,8 @@ use crate::context::Context;
 const READ_ONLY: MountFlags =
     MountFlags { read_only: true, nodev: false, nosuid: false, noexec: false, noatime: false };
 
-/// A disk that holds an image is never written to: without these, the kernel replays a journal even for a read-only
-/// mount (ext4(5), xfs(5), btrfs(5)).
+/// Mount options so that a disk with an image is never written to: without them, the kernel replays a journal even for
+/// a read-only mount (ext4(5), xfs(5), btrfs(5)).
 pub(super) fn untouched(fstype: &str) -> Vec<(String, Option<String>)> {
     match fstype {
         "ext3" | "ext4" => vec![("noload".to_owned(), None)],

@@ -1,4 +1,4 @@
-//! Mounts the layers of an image, and makes one tree of them.
+//! Mounts the layers of an image and combines them into one tree.
 
 use dayfly_formats::superblock::{self, Superblock};
 use dayfly_plan::{Code, Layer};
@@ -10,12 +10,12 @@ use crate::events::Level;
 use crate::trees::{IMAGE, LAYERS, OUTER, layers_on_top_of_each_other};
 use crate::{Failure, LayerFile, devices};
 
-/// How many file systems may lie in each other: an ISO, a squashfs in it, an ext4 in that.
+/// The deepest nesting of file systems: an ISO, a squashfs in it, an ext4 in that.
 const DEEPEST: usize = OUTER.len() + 1;
 
-/// Mounts the image read-only where the boot reads it; `file` is the image's name where a layer is a disk of its own.
+/// Mounts the image read-only at [`IMAGE`]. `file` is the name of the image file to look for if a layer is a disk.
 pub fn mount(cx: &Context, layers: &[Layer], file: &str) -> Result<Done, Failure> {
-    // All are decided before the first one is mounted.
+    // Verify all layers before the first one is mounted.
     let decided = layers
         .iter()
         .enumerate()
@@ -27,7 +27,7 @@ pub fn mount(cx: &Context, layers: &[Layer], file: &str) -> Result<Done, Failure
     }
     let tried = format!("mount the {} layers of the image", decided.len());
     if decided.len() > LAYERS.len() {
-        let wrong = format!("{} layers are the most", LAYERS.len());
+        let wrong = format!("at most {} layers are supported", LAYERS.len());
         return Err(Failure::new(Code::ImageMount, tried, wrong));
     }
     let mut said = Vec::new();
@@ -44,7 +44,7 @@ pub fn mount(cx: &Context, layers: &[Layer], file: &str) -> Result<Done, Failure
     Ok(Done::with(said.join(", below ")))
 }
 
-/// Makes room for the next file system.
+/// Moves the mounted file system to `place`, so that the next one can be mounted at [`IMAGE`].
 fn move_to(cx: &Context, place: Tree, tried: &str) -> Result<(), Failure> {
     let away = Mount::Move { source: IMAGE.place(), target: place.place() };
     cx.sys
@@ -53,7 +53,8 @@ fn move_to(cx: &Context, place: Tree, tried: &str) -> Result<(), Failure> {
         .map_err(|error| Failure::from_sys(Code::ImageMount, tried, &error))
 }
 
-/// Mounts a layer where the boot reads the image, and says what is mounted. `outer` is the room for what holds it.
+/// Mounts a layer at [`IMAGE`] and returns a text that describes it. `outer` are the mount points for the file systems
+/// around it.
 fn mount_one(
     cx: &Context,
     layer: &LayerFile,
@@ -69,12 +70,13 @@ fn mount_one(
         else {
             return Ok(said);
         };
-        // What holds the next one makes room for it, and stays mounted where the loop device reads from it.
+        // The outer file system moves away and stays mounted, because the loop device reads from it.
         let Some(outer) = outer.next() else { break };
         move_to(cx, outer, &tried)?;
         system = FileSystem::of(cx, &Backing::Path(path.in_tree(outer)), bytes, &tried)?;
         let opened = system.open(cx, &tried)?;
-        // What a copy was taken from may be in memory as well, which the OS is to have.
+        // A copy was made, so the outer file system is no longer needed. It may be in memory as well; unmounting frees
+        // it.
         if opened.is_copy
             && let Err(error) = cx.sys.mount(&Mount::Unmount { target: outer.place(), lazy: false })
         {
@@ -82,19 +84,19 @@ fn mount_one(
         }
         said = format!("{} from {} in {said}", opened.said, path.inside().display());
     }
-    let wrong = format!("there are more than {DEEPEST} file systems in each other: {said}");
+    let wrong = format!("more than {DEEPEST} nested file systems: {said}");
     Err(Failure::new(Code::ImageFormat, tried, wrong))
 }
 
-/// A file system at the lower layer's place.
+/// A mounted file system.
 struct Opened {
-    /// What is mounted where, for people.
+    /// What is mounted where, for messages.
     said: String,
-    /// It was copied into memory, and needs nothing that it was in.
+    /// It was copied into memory and does not need the outer file system.
     is_copy: bool,
 }
 
-/// One file system on the way to the OS.
+/// A file system that is or contains the OS.
 struct FileSystem {
     backing: Backing,
     bytes: u64,
@@ -104,7 +106,7 @@ struct FileSystem {
 }
 
 impl FileSystem {
-    /// Looks at what is there; of a whole disk, the partition of the root.
+    /// Probes the file system; on a whole disk, that of the root partition.
     fn of(cx: &Context, backing: &Backing, bytes: u64, tried: &str) -> Result<Self, Failure> {
         let path = backing.path();
         let head = cx
@@ -124,13 +126,13 @@ impl FileSystem {
         }
     }
 
-    /// Mounts it at the lower layer's place.
+    /// Mounts it at [`IMAGE`].
     fn open(&self, cx: &Context, tried: &str) -> Result<Opened, Failure> {
         let kind = self.superblock.kind;
         let need = superblock::image_len(&self.head);
         if let Some(need) = need.filter(|need| !self.is_block && *need > self.bytes) {
             let wrong =
-                format!("its superblock says {need} bytes, but it has only {}: it was cut short", self.bytes);
+                format!("its superblock says {need} bytes, but it has only {}: it is truncated", self.bytes);
             return Err(Failure::new(Code::ImageFormat, tried, wrong));
         }
         let backing = padded::to_blocks(cx, &self.backing, self.is_block, self.bytes, need, tried)?;

@@ -1,4 +1,4 @@
-//! The root that somebody mounted (`init=`) as the image.
+//! Uses the root that was mounted before Dayfly started (`init=`) as the image.
 
 use dayfly_plan::Code;
 use dayfly_sys::{Mount, own};
@@ -8,7 +8,7 @@ use crate::events::Level;
 use crate::trees::IMAGE;
 use crate::{Failure, Learned, MountedRoot};
 
-/// What the boot goes on using of the old root: modules and their configuration, certificates, names, a shell.
+/// The parts of the old root that the boot still uses: modules and their configuration, certificates, names, a shell.
 const USED: [&str; 11] = [
     "bin",
     "etc/hosts",
@@ -23,26 +23,26 @@ const USED: [&str; 11] = [
     "usr",
 ];
 
-/// What a name or an id is said to be from that the mounted root has.
+/// The source in messages for a name or an id that comes from the mounted root.
 pub const ORIGIN: &str = "root";
 
-const TRIED: &str = "take the mounted root as the image";
+const TRIED: &str = "use the mounted root as the image";
 
-/// Goes on from a root in memory, with the one before as the lower layer, which is not written to any more.
+/// Moves the boot to a root in memory. The old root becomes the read-only lower layer.
 pub fn take(cx: &Context) -> Result<Done, Failure> {
     let failed = |error| Failure::from_sys(Code::ImageRoot, TRIED, &error);
-    // /run moves from root to root: where this boot has been here before, an init led back to Dayfly.
+    // /run is moved from root to root. If the image is mounted in it already, the OS's init started Dayfly again.
     if cx.sys.inspect(&IMAGE.place()).map_err(failed)?.is_some() {
-        let wrong = "this root is one that Dayfly has made: the init that it went on with is Dayfly again";
-        let fix = "Name the OS's own init with dayfly.init=/path; init= names Dayfly only where an installed disk is booted.";
+        let wrong = "this root was made by Dayfly: the init that it started is Dayfly again";
+        let fix = "Name the OS's own init with dayfly.init=/path; use init= with Dayfly only to boot an installed disk.";
         return Err(Failure::new(Code::ImageRoot, TRIED, wrong).with_fix(fix));
     }
     cx.sys.leave_root(IMAGE).map_err(failed)?;
     if let Err(error) = cx.sys.mount(&Mount::ReadOnly { target: IMAGE.place() }) {
-        // Layers of an overlay are not written to; a program of the initramfs that still runs may.
+        // Overlays do not write to their lower layers, but a program of the initramfs that still runs may.
         cx.note(
             Level::Warning,
-            format!("the old root stays writable for who has a file of it open: {error}"),
+            format!("the old root stays writable for programs that have a file in it open: {error}"),
         );
     }
     for name in USED {
@@ -66,11 +66,12 @@ fn link(cx: &Context, name: &str) -> Result<(), dayfly_sys::SysError> {
     }
 }
 
-/// The places of file systems that were mounted below the old root, as they are called in the OS (proc_pid_mountinfo(5)).
+/// The mount points of file systems below the old root, as paths in the OS (proc_pid_mountinfo(5)).
 fn mounts_below(cx: &Context) -> Result<Vec<String>, Failure> {
-    let bytes = cx.sys.read(&own("/proc/self/mountinfo")).map_err(|error| {
-        Failure::from_sys(Code::ImageRoot, "see what is mounted below the old root", &error)
-    })?;
+    let bytes = cx
+        .sys
+        .read(&own("/proc/self/mountinfo"))
+        .map_err(|error| Failure::from_sys(Code::ImageRoot, "list the mounts below the old root", &error))?;
     let text = String::from_utf8_lossy(&bytes);
     let mut below: Vec<String> = text
         .lines()
@@ -83,9 +84,9 @@ fn mounts_below(cx: &Context) -> Result<Vec<String>, Failure> {
     Ok(below)
 }
 
-/// The text of a short file in the /etc of the mounted root.
+/// Reads a short file in the /etc of the mounted root.
 pub fn line(cx: &Context, name: &str) -> Option<String> {
-    // Without it, the node is named as one without a disk of its own is.
+    // If it cannot be read, the node is named like a node without a disk.
     let bytes = cx.sys.read(&IMAGE.at("/etc").join(name)).ok()?;
     Some(String::from_utf8_lossy(&bytes).trim().to_owned()).filter(|text| !text.is_empty())
 }

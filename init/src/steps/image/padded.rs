@@ -1,8 +1,8 @@
-//! Images whose length is no whole number of blocks.
+//! Images whose length is not a multiple of the block size.
 //!
-//! A loop device has the whole sectors of its file and drops the rest (drivers/block/loop.c, get_size); squashfs reads blocks of 1024
-//! or 4096 bytes (fs/squashfs/squashfs_fs.h, SQUASHFS_DEVBLK_SIZE). mksquashfs pads to 4 KiB for that, unless it is told -nopad, or
-//! somebody cuts the padding off.
+//! A loop device exposes only the whole sectors of its file and drops the rest (drivers/block/loop.c, get_size).
+//! squashfs reads blocks of 1024 or 4096 bytes (fs/squashfs/squashfs_fs.h, SQUASHFS_DEVBLK_SIZE). Therefore mksquashfs
+//! pads to 4 KiB, unless -nopad is given or the padding was removed later.
 
 use std::io::Write;
 use std::path::Path;
@@ -15,19 +15,19 @@ use crate::Failure;
 use crate::context::Context;
 use crate::events::Level;
 
-/// What a file system may read at once.
+/// The largest block that a file system reads.
 const BLOCK: u64 = 4096;
 const SECTOR: u64 = 512;
 const CHUNK: usize = 1 << 20;
 
-/// The zeros that fill a file of this length up.
+/// The zeros that pad a file of this length to a whole block.
 pub fn zeros(bytes: u64) -> Vec<u8> {
     let missing = bytes.next_multiple_of(BLOCK) - bytes;
     vec![0; usize::try_from(missing).unwrap_or_default()]
 }
 
-/// The image with whole blocks, in memory, where it has none; `None` where it can be mounted as it is. `need` is how many
-/// bytes the file system says it has.
+/// Returns a padded copy of the image in memory if its length is not a whole number of blocks; `None` if it can be
+/// mounted as it is. `need` is the length in the superblock.
 pub fn to_blocks(
     cx: &Context,
     backing: &Backing,
@@ -36,7 +36,7 @@ pub fn to_blocks(
     need: Option<u64>,
     tried: &str,
 ) -> Result<Option<Backing>, Failure> {
-    // What is in memory was filled up when it came.
+    // Images in memory were padded when they were fetched.
     let (Backing::Path(path), Some(need)) = (backing, need) else { return Ok(None) };
     let there = if is_block { device_size(cx, &path.outside()) } else { Some(bytes / SECTOR * SECTOR) };
     if there.is_none_or(|there| need.next_multiple_of(BLOCK) <= there) {
@@ -44,7 +44,7 @@ pub fn to_blocks(
     }
     if there.is_some_and(|there| is_block && there < need) {
         let wrong = format!(
-            "its superblock says {need} bytes, but {} has only {}: it was cut short",
+            "its superblock says {need} bytes, but {} has only {}: it is truncated",
             path,
             there.unwrap_or_default()
         );
@@ -52,7 +52,7 @@ pub fn to_blocks(
     }
     fetch::check_room(cx, tried, need)?;
     let text = format!(
-        "{path} is no multiple of {BLOCK} bytes long and is copied into memory to be mounted; `truncate -s %{BLOCK} IMAGE` before it is put there saves that"
+        "the length of {path} is not a multiple of {BLOCK} bytes, so it is copied into memory to be mounted. To avoid this, run `truncate -s %{BLOCK} IMAGE` before you install it"
     );
     cx.note(Level::Warning, text);
     let copied =
@@ -78,7 +78,7 @@ fn copy(cx: &Context, from: &Backing, bytes: u64) -> Result<Backing, SysError> {
     file.backing()
 }
 
-/// How many bytes a disk or partition has; `None` where the kernel does not say.
+/// The size of a disk or partition in bytes; `None` if it cannot be read.
 pub fn device_size(cx: &Context, path: &Path) -> Option<u64> {
     let file = own("/sys/class/block").join(path.file_name()?).join("size");
     let text = cx.sys.read(&file).ok()?;

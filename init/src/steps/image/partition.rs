@@ -1,4 +1,4 @@
-//! The root's partition in the image of a whole disk.
+//! Finds the root partition in the image of a whole disk.
 
 use dayfly_formats::superblock::{self, Kind};
 use dayfly_formats::{gpt, mbr};
@@ -16,7 +16,8 @@ const ROOT_TYPE: &str = if cfg!(target_arch = "x86_64") {
 } else {
     "72ec70a6-cf74-40e6-bd49-4bda08e8f224"
 };
-/// The same: /home, /srv, /var, /boot beside the ESP. None of them is a root, whatever file system it has.
+/// The types of /home, /srv, /var and the extended boot partition (same specification). They are never the root,
+/// whatever their file system.
 const OTHER_TYPES: [&str; 4] = [
     "933ac7e1-2eb4-4f13-b844-0e14e2aef915",
     "3b8f8425-20e0-4f3b-907f-1a25a76f98e8",
@@ -24,7 +25,7 @@ const OTHER_TYPES: [&str; 4] = [
     "bc13c2ff-59e6-4262-a352-b275fd6f7172",
 ];
 const SECTOR: u64 = 512;
-/// More partitions than an image of an OS has are not looked at.
+/// The most partitions that are checked; more than an OS image has.
 const MOST: usize = 32;
 
 #[derive(Debug, Clone)]
@@ -37,14 +38,15 @@ struct Slice {
     kind: Option<Kind>,
 }
 
-/// Finds it: the one whose type says so, or the one with a file system of Linux. `None` where there is no partition table.
+/// Finds the partition by its type, or else the only one with a Linux file system. `None` if there is no partition
+/// table.
 pub fn of_root(
     cx: &Context,
     backing: &Backing,
     head: &[u8],
     tried: &str,
 ) -> Result<Option<(Backing, u64)>, Failure> {
-    // A disk's partitions have devices, and a partition has no partitions.
+    // Partitions of a real disk have devices of their own, and partitions are not nested.
     if matches!(backing, Backing::Part { .. }) {
         return Ok(None);
     }
@@ -112,7 +114,7 @@ fn refuse(slices: &[Slice], tried: &str) -> Failure {
     let texts: Vec<String> = slices
         .iter()
         .map(|slice| {
-            let kind = slice.kind.map_or("nothing that is recognised", Kind::as_str);
+            let kind = slice.kind.map_or("no recognised file system", Kind::as_str);
             format!(
                 "{} ({kind}, {} sectors from {})",
                 slice.number,
@@ -121,10 +123,8 @@ fn refuse(slices: &[Slice], tried: &str) -> Failure {
             )
         })
         .collect();
-    let wrong = format!(
-        "it is the image of a whole disk, and which of its partitions is the root is not certain: {}",
-        texts.join(", ")
-    );
+    let wrong =
+        format!("it is the image of a whole disk, and its root partition is not clear: {}", texts.join(", "));
     Failure::new(Code::ImageFormat, tried, wrong)
-        .with_fix("Take the root out of it: `dd if=IMAGE of=root.img bs=512 skip=FIRST count=SECTORS`, or give that partition the type of a root: `sgdisk -t N:8304 IMAGE`.")
+        .with_fix("Extract the root partition: `dd if=IMAGE of=root.img bs=512 skip=FIRST count=SECTORS`, or set the root type on that partition: `sgdisk -t N:8304 IMAGE`.")
 }

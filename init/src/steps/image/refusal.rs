@@ -1,4 +1,4 @@
-//! The words for what is no image, and for an image that the kernel does not take.
+//! The error messages for files that are not an image, and for images that the kernel does not accept.
 
 use std::path::Path;
 
@@ -16,25 +16,25 @@ use crate::modules::Modules;
 const EINVAL: i32 = 22;
 const EOPNOTSUPP: i32 = 95;
 
-/// Bytes that no file system starts with.
+/// The start of the file is not that of a known file system.
 pub fn of_bytes(head: &[u8], tried: &str) -> Failure {
     if let Some(found) = foreign::recognize(head) {
-        let wrong = format!("it is {}, not the image of a file system", found.name);
+        let wrong = format!("it is {}, not a file system image", found.name);
         Failure::new(Code::ImageFormat, tried, wrong).with_fix(found.help)
     } else {
-        let wrong = format!("it starts with {}, which no file system does", preview(head));
+        let wrong = format!("it starts with {}, which is not a known file system", preview(head));
         Failure::new(Code::ImageFormat, tried, wrong)
     }
 }
 
-/// A part of something larger, or something encrypted.
+/// It is a member of a larger device, or encrypted.
 pub fn of_member(kind: Kind, tried: &str) -> Failure {
-    let wrong = format!("it is {}, which cannot be mounted by itself", kind.as_str());
+    let wrong = format!("it is {}, which cannot be mounted directly", kind.as_str());
     Failure::new(Code::ImageFormat, tried, wrong)
         .with_fix("Make an image of the file system in it: mksquashfs os os.squashfs -comp zstd.")
 }
 
-/// A disk without a file system of its own.
+/// The device has no file system.
 pub fn of_disk(cx: &Context, path: &Path, tried: String) -> Failure {
     let head = cx.sys.read_at(&own(path), 0, superblock::PROBE_LEN).unwrap_or_default();
     if gpt::parse(&head, 512).is_ok() || gpt::parse(&head, 4096).is_ok() || mbr::parse(&head).is_some() {
@@ -48,7 +48,7 @@ pub fn of_disk(cx: &Context, path: &Path, tried: String) -> Failure {
     of_bytes(&head, &tried)
 }
 
-/// What the kernel said, and what it would have needed.
+/// The kernel's error, and which features the kernel needs.
 pub fn of_kernel(modules: &Modules, kind: Kind, head: &[u8], tried: &str, error: &SysError) -> Failure {
     let failure = devices::refused(Code::ImageMount, tried, kind, error);
     if !matches!(error.errno(), Some(EINVAL | EOPNOTSUPP)) {
@@ -66,14 +66,14 @@ pub fn of_kernel(modules: &Modules, kind: Kind, head: &[u8], tried: &str, error:
         })
         .collect();
     let fix = format!(
-        "The image has {}, and the kernel that runs is {}: boot one that can do it, or make the image in another way (mksquashfs -comp gzip, mkfs.erofs without -z, -E, -m and -b).",
+        "The image uses {}, but the running kernel is {}. Boot a kernel that supports it, or make the image without it (mksquashfs -comp gzip, mkfs.erofs without -z, -E, -m and -b).",
         texts.join(", "),
         modules.release()
     );
     failure.with_fix(fix)
 }
 
-/// The first bytes, as text where they are text: a server's error page is known by its first line.
+/// The first bytes, as text if they are text. This identifies, for example, the error page of a server.
 fn preview(head: &[u8]) -> String {
     let start = head.get(..32).unwrap_or(head);
     if start.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) {

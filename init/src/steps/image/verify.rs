@@ -1,4 +1,4 @@
-//! Decides whether the image is the right one: compares it with its SHA-256, or has a plan that says that nothing is compared.
+//! Verifies the image: compares it with its SHA-256, unless the plan says that it is not verified.
 
 use dayfly_formats::superblock;
 use dayfly_plan::settings::value::Sha256 as Digest256;
@@ -11,7 +11,7 @@ use crate::{Failure, LayerFile, Learned};
 
 const CHUNK: usize = 1 << 20;
 
-/// A layer of which it is decided that it is the right one. Only this module makes one, and only one is mounted.
+/// A verified layer. Only this module can make one, and only such layers are mounted.
 #[derive(Debug, Clone)]
 pub struct Decided {
     file: LayerFile,
@@ -19,26 +19,26 @@ pub struct Decided {
 }
 
 impl Decided {
-    /// Its bytes.
+    /// The file of the layer.
     pub fn file(&self) -> &LayerFile {
         &self.file
     }
 }
 
-/// The layer at this place of the image, if what the plan wants of it has been decided.
+/// Returns the layer at this index, if it was verified as the plan asks.
 pub fn decided(cx: &Context, place: usize, integrity: Integrity) -> Result<Decided, Failure> {
     let refuse = |wrong: String| Err(Failure::new(Code::ImageHashMismatch, "mount the image", wrong));
     match (integrity, cx.known.decided.get(&place), cx.known.layers.get(&place)) {
         (_, Some(decided), _) if decided.by == integrity => Ok(decided.clone()),
         (Integrity::Unchecked, _, Some(file)) => Ok(Decided { file: file.clone(), by: integrity }),
         (Integrity::Sha256(wanted), _, Some(_)) => {
-            refuse(format!("it was not compared with the SHA-256 that is wanted, {wanted}"))
+            refuse(format!("it was not compared with the expected SHA-256 {wanted}"))
         }
         (_, _, None) => refuse("there is no image".to_owned()),
     }
 }
 
-/// Compares; a layer that came from a disk is read for it.
+/// Compares all layers. A layer on a disk is read for this.
 pub fn verify(cx: &Context, layers: &[Layer]) -> Result<Done, Failure> {
     let (mut said, mut done) = (Vec::new(), Done::default());
     for (place, layer) in layers.iter().enumerate() {
@@ -53,30 +53,31 @@ pub fn verify(cx: &Context, layers: &[Layer]) -> Result<Done, Failure> {
     Ok(Done { detail: said.join("; "), ..done })
 }
 
-/// Compares one, and says what with.
+/// Compares one layer and returns a text for the log.
 fn compare(cx: &Context, image: &LayerFile, wanted: &Digest256) -> Result<String, Failure> {
     let tried = format!("compare the SHA-256 of {} bytes ({})", image.bytes, image.origin);
     let found = match image.sha256 {
         Some(found) => found,
         None => hash(cx, &tried, image)?,
     };
-    // Where a disk is the image, nothing says whether the file that was written to it had been padded.
+    // If a whole disk is the image, it is not known whether the file that was written to it was padded. Try both
+    // lengths.
     if found != wanted.0
         && let Some(bytes) = unpadded(cx, image)
     {
         let file = LayerFile { bytes, ..image.clone() };
         if hash(cx, &tried, &file)? == wanted.0 {
-            return Ok(format!("SHA-256 {}… as wanted, of {bytes} bytes", wanted.short()));
+            return Ok(format!("SHA-256 {}… matches, of {bytes} bytes", wanted.short()));
         }
     }
     if found == wanted.0 {
-        return Ok(format!("SHA-256 {}… as wanted", wanted.short()));
+        return Ok(format!("SHA-256 {}… matches", wanted.short()));
     }
-    let wrong = format!("the image has SHA-256 {}, wanted is {wanted}", Digest256(found));
+    let wrong = format!("the image has SHA-256 {}, expected {wanted}", Digest256(found));
     Err(Failure::new(Code::ImageHashMismatch, tried, wrong))
 }
 
-/// The length that the image on a disk has by its own superblock, where that is another one than was hashed.
+/// The length of the image on a disk according to its superblock, if it differs from the length that was hashed.
 fn unpadded(cx: &Context, image: &LayerFile) -> Option<u64> {
     let path = image.backing.path();
     if !matches!(cx.sys.inspect(&path), Ok(Some(FileKind::Block))) {
@@ -88,11 +89,7 @@ fn unpadded(cx: &Context, image: &LayerFile) -> Option<u64> {
 
 fn hash(cx: &Context, tried: &str, image: &LayerFile) -> Result<[u8; 32], Failure> {
     let Backing::Path(path) = &image.backing else {
-        return Err(Failure::new(
-            Code::ImageHashMismatch,
-            tried,
-            "its bytes were not hashed on the way into memory",
-        ));
+        return Err(Failure::new(Code::ImageHashMismatch, tried, "it was not hashed while it was fetched"));
     };
     let mut hash = Hasher::start();
     let mut offset = 0;

@@ -61,7 +61,7 @@ pub fn start(cx: &Context, plan: &NetworkPlan, link: Link, ip: IpArg) {
         drop(port);
     });
     if let Err(error) = spawned {
-        cx.note(Level::Warning, format!("{name}: no thread for it: {error}"));
+        cx.note(Level::Warning, format!("{name}: the thread could not be started: {error}"));
     }
 }
 

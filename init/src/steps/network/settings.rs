@@ -75,7 +75,7 @@ fn receive(cx: &Context, mut response: Response) -> Result<Vec<u8>, String> {
     // The library reports an early end; a server that lies about the length must not slip through.
     match response.length {
         Some(length) if length != bytes.len() as u64 => {
-            Err(format!("{} of {length} bytes came before the connection ended", bytes.len()))
+            Err(format!("{} of {length} bytes arrived before the connection closed", bytes.len()))
         }
         _ => Ok(bytes),
     }

@@ -109,7 +109,7 @@ extern "C" fn on_fault(number: libc::c_int, info: *mut libc::siginfo_t, context:
             line.number(pause.as_secs(), 10);
             line.text(" s\n");
         }
-        None => line.text("the machine waits for you (panic=0); Ctrl-Alt-Del restarts it\n"),
+        None => line.text("the machine waits (panic=0). Press Ctrl-Alt-Del to restart it\n"),
     }
     for console in &CONSOLES {
         write(console, line.bytes());
