@@ -78,7 +78,7 @@ fn a_networkd_that_the_image_starts_is_as_the_image_wants_it() {
     let named =
         [started[0], ("/etc/systemd/network/10-card.network", "[Match]\nMACAddress=52:54:00:12:34:02\n")];
     let machine = boot("ip=dhcp dayfly.network.handover=networkd", &named, &newer);
-    let words = "systemd-networkd goes by the image's own 10-card.network";
+    let words = "systemd-networkd uses the image's own 10-card.network";
     assert_eq!(step(&machine), Some(("done".to_owned(), words.to_owned())));
     assert!(!has(&machine, OURS) && !has(&machine, &OURS.replace(".network", ".link")));
 }
@@ -138,14 +138,14 @@ fn ifupdown_is_left_alone_where_it_has_nothing_to_renew() {
             OPENRC,
             &[ifupdown, dhclient, own][..],
             "done",
-            "ifupdown goes by the image's own stanza for eth0 (static), whatever becomes of 10.0.2.15/24 (leased for 3600 s)",
+            "ifupdown uses the image's own stanza for eth0 (static), which may not keep 10.0.2.15/24 (leased for 3600 s)",
         ),
         (
             fixed,
             OPENRC,
             &[ifupdown, dhclient],
             "done",
-            "10.0.2.50/24 stays: ifupdown has nothing to do for it",
+            "10.0.2.50/24 stays: ifupdown does not need to renew it",
         ),
         (
             "ip=dhcp",
@@ -160,8 +160,8 @@ fn ifupdown_is_left_alone_where_it_has_nothing_to_renew() {
             OPENRC,
             &[dhclient],
             "done",
-            "networking of the image is not told of 10.0.2.15/24 (leased for 3600 s): it may ask for another address, \
-             and take this one away",
+            "networking of the image cannot take over 10.0.2.15/24 (leased for 3600 s): it may request another address \
+             and remove this one",
         ),
         (
             "ip=dhcp",
@@ -192,21 +192,21 @@ fn a_stanza_for_the_name_that_the_card_gets_in_the_os_is_the_images_own() {
     let nodes: Vec<_> = nodes.iter().map(|(path, node)| (path.as_str(), node.clone())).collect();
     let machine = boot("ip=ens18:dhcp", &[], &nodes);
     let (_, words) = step(&machine).unwrap();
-    assert!(words.contains("ifupdown goes by the image's own stanza for eth0 (static)"), "{words}");
+    assert!(words.contains("ifupdown uses the image's own stanza for eth0 (static)"), "{words}");
 }
 
 #[test]
 fn where_nobody_can_take_it_that_is_said() {
     let foreign = [("/etc/systemd/system/multi-user.target.wants/NetworkManager.service", "")];
-    let told = "NetworkManager of the image is not told of 10.0.2.15/24 (leased for 3600 s): it may ask for another \
-                address, and take this one away";
+    let told = "NetworkManager of the image cannot take over 10.0.2.15/24 (leased for 3600 s): it may request another \
+                address and remove this one";
     for (words, files, outcome) in [
         ("ip=dhcp dayfly.network.handover=none", &[][..], None),
         ("ip=dhcp", &foreign[..], Some(("done", told))),
         (
             "ip=dhcp dayfly.network.handover=ifupdown",
             &[],
-            Some(("tolerated", "the image does not start Debian's ifupdown")),
+            Some(("tolerated", "Debian's ifupdown is not enabled in the image")),
         ),
     ] {
         let machine = boot(words, files, &[]);

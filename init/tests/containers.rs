@@ -104,7 +104,7 @@ fn the_os_does_not_wait_for_disks_of_another_machine() {
     let log = machine.state().log.clone();
     let said = log
         .iter()
-        .filter(|(level, line)| *level <= 4 && line.contains("the OS does not wait for it"))
+        .filter(|(level, line)| *level <= 4 && line.contains("the OS will not wait for it"))
         .count();
     assert_eq!(said, 3, "{log:#?}");
 }

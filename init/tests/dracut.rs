@@ -107,5 +107,5 @@ fn a_udev_that_never_answers_is_not_waited_for_for_ever() {
     let machine = Machine::new_for(Way::Dracut, &cmdline());
     machine.state().nodes.remove(&Path::new(paths::UDEV_DATA).join("n2"));
     assert_eq!(machine.boot_by(Way::Dracut), End::Returned(Ended::Left));
-    assert!(machine.state().log.iter().any(|(_, line)| line.contains("eth0: udev is not done with it")));
+    assert!(machine.state().log.iter().any(|(_, line)| line.contains("eth0: udev did not finish with it")));
 }

@@ -20,7 +20,7 @@ fn with_disk(state: &mut machine::State) {
 fn host_keys_are_made_once_and_kept() {
     let on_disk = "dayfly.state.device=/dev/vdc";
     let machine = good("", on_disk, with_disk);
-    assert!(step(&machine, "host-keys").1.contains("new, and kept on the state disk"));
+    assert!(step(&machine, "host-keys").1.contains("new, stored on the state disk"));
     assert_eq!(machine.state().keys_made, 2);
     let first = file(&machine, ED25519);
     {
@@ -58,7 +58,7 @@ fn host_keys_are_made_once_and_kept() {
         })
     };
     let machine = again(|_| {});
-    assert!(step(&machine, "host-keys").1.contains("as the state disk has them"));
+    assert!(step(&machine, "host-keys").1.contains("from the state disk"));
     assert_eq!((file(&machine, ED25519), machine.state().keys_made), (first.clone(), 10));
     // A power cut left an empty file, or half a set under its first name.
     let machine = again(|state| {
@@ -108,7 +108,7 @@ fn without_a_disk_the_images_keys_stay_or_new_ones_are_made() {
     let machine = good("", "", |_| {});
     assert_eq!(machine.state().keys_made, 0);
     assert!(file(&machine, BAKED).contains("BAKED"));
-    says(&machine, "which every node of this image has");
+    says(&machine, "which are the same on every node");
 
     let machine = good("ssh.host_keys = \"ephemeral\"", "", |_| {});
     assert!(!machine.state().nodes.contains_key(Path::new(BAKED)));

@@ -165,7 +165,7 @@ fn a_var_that_cannot_be_mounted_yet_is_left_to_the_os_and_kubernetes_is_told() {
         let says = |text: &str| state.log.iter().any(|(_, line)| line.contains(text));
         assert!(says("/var is left to the OS") && says(why), "{options}: {:?}", state.log);
         assert!(
-            says("the OS mounts the file system that /etc/fstab has for it too late"),
+            says("the OS mounts its file system from /etc/fstab only later"),
             "{options}: {:?}",
             state.log
         );

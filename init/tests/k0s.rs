@@ -82,7 +82,7 @@ fn what_is_left_of_another_cluster_goes() {
     assert_eq!(machine.step("k0s")["outcome"], "done", "{:?}", machine.state().log);
     assert_eq!(machine.file("/sysroot/var/lib/k0s/kubelet.conf"), None);
     assert!(!machine.state().nodes.contains_key(Path::new("/sysroot/var/lib/k0s/kubelet/pki")));
-    assert!(machine.state().log.iter().any(|(_, line)| line.contains("another CA than the cluster's")));
+    assert!(machine.state().log.iter().any(|(_, line)| line.contains("not signed by the cluster's CA")));
     // Its state on disk was lost: nothing of it is there, and it joins by its token like a new one.
     let machine = boot("worker", &[("dayfly.k0s.token", FOREIGN)], |_| {});
     assert_eq!(machine.step("k0s")["outcome"], "done");
@@ -112,21 +112,21 @@ fn what_k0s_would_refuse_is_refused_before() {
             &[("dayfly.k0s.token", CONTROLLER)],
             &nothing,
             "kubernetes.credentials",
-            "one of the other role, and this node is a worker",
+            "for the other role, and this node is a worker",
         ),
         (
             "controller",
             &[("dayfly.k0s.token", WORKER)],
             &nothing,
             "kubernetes.credentials",
-            "one of the other role, and this node is a controller",
+            "for the other role, and this node is a controller",
         ),
         (
             "worker",
             &[("dayfly.k0s.token", WORKER)],
             &late,
             "kubernetes.credentials",
-            "of a cluster whose CA ended at",
+            "for a cluster whose CA expired at",
         ),
         (
             "worker",
@@ -135,7 +135,7 @@ fn what_k0s_would_refuse_is_refused_before() {
             "kubernetes.program",
             "there is no /usr/local/bin/k0s and no /usr/bin/k0s",
         ),
-        ("single", &[], &of("overlay"), "kubernetes.storage", "/var/lib/k0s lies on overlay"),
+        ("single", &[], &of("overlay"), "kubernetes.storage", "/var/lib/k0s is on overlay"),
     ];
     for (role, credentials, prepare, code, wrong) in cases {
         let machine = boot(role, credentials, prepare);

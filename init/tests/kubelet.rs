@@ -62,7 +62,7 @@ fn a_certificate_of_another_cluster_is_of_no_use() {
         "{step}"
     );
     assert_eq!(machine.file("/sysroot/etc/systemd/system/kubelet.service"), None);
-    assert!(machine.state().log.iter().any(|(_, line)| line.contains("another CA than the cluster's")));
+    assert!(machine.state().log.iter().any(|(_, line)| line.contains("not signed by the cluster's CA")));
     // Nothing could get a new one: it stays.
     assert!(machine.file("/sysroot/var/lib/kubelet/pki/kubelet-client-1.pem").is_some());
 }
@@ -74,13 +74,13 @@ fn containers_need_a_real_file_system() {
     xfs[..4].copy_from_slice(b"XFSB");
     xfs[100..102].copy_from_slice(&0xB4A4_u16.to_be_bytes());
     for (mounts, wrong) in [
-        ("overlay /sysroot overlay rw 0 0\n", "/var/lib/kubelet lies on overlay"),
-        ("srv:/var /sysroot/var nfs4 rw 0 0\n", "/var/lib/kubelet lies on nfs4"),
+        ("overlay /sysroot overlay rw 0 0\n", "/var/lib/kubelet is on overlay"),
+        ("srv:/var /sysroot/var nfs4 rw 0 0\n", "/var/lib/kubelet is on nfs4"),
         ("/dev/vdb /sysroot/var ext4 ro,relatime 0 0\n", "/dev/vdb, which is mounted read-only"),
-        ("/dev/vdb /sysroot/var xfs rw 0 0\n", "the xfs of /dev/vdb, which was made with ftype=0"),
+        ("/dev/vdb /sysroot/var xfs rw 0 0\n", "the xfs of /dev/vdb, which was created with ftype=0"),
         (
             "/dev/vdb /sysroot/var ext4 rw 0 0\noverlay /sysroot/var/lib/containerd overlay rw 0 0\n",
-            "/var/lib/containerd lies on overlay",
+            "/var/lib/containerd is on overlay",
         ),
     ] {
         let machine = boot(&server(CA), |state| {
@@ -124,7 +124,7 @@ fn an_image_for_another_kernel_is_told_of() {
     let kernel = machine.step("kernel");
     assert_eq!(kernel["failure"]["code"], "node.module", "{kernel}");
     let wrong = kernel["failure"]["wrong"].as_str().unwrap();
-    assert!(wrong.contains("no modules for the kernel that runs, 6.9.0-other"), "{kernel}");
+    assert!(wrong.contains("no modules for the running kernel, 6.9.0-other"), "{kernel}");
     assert_eq!(machine.step("kubelet")["outcome"], "done");
 }
 
@@ -143,7 +143,7 @@ fn a_kernel_without_what_pods_need_is_told_of() {
     };
     let lacks: [(Lack<'_>, &str); 2] = [
         (&controllers, "no controller memory"),
-        (&cmdline, "systemd.unified_cgroup_hierarchy=no has systemd use version 1"),
+        (&cmdline, "systemd.unified_cgroup_hierarchy=no makes systemd use version 1"),
     ];
     for (lack, said) in lacks {
         let machine = boot(&server(CA), |state| lack(state));

@@ -50,7 +50,7 @@ fn a_bent_way_on_the_state_disk_has_no_policy() {
     let state = machine.state();
     assert!(!state.mounts.iter().any(|mount| mount.contains("/sysroot/etc")), "{:?}", state.mounts);
     assert!(
-        state.log.iter().any(|(_, line)| line.contains("stays as the state disk has it")),
+        state.log.iter().any(|(_, line)| line.contains("stays as on the state disk")),
         "{:#?}",
         state.log
     );

@@ -95,7 +95,7 @@ fn a_second_interface_without_an_answer_costs_nothing() {
     assert_eq!(up(&machine), (vec![2], vec![2]));
     let networks = steps(&machine, "network");
     assert_eq!(networks.len(), 3, "{networks:?}");
-    assert!(networks[1].1.starts_with("eth0 stays: no other claims anything."), "{networks:?}");
+    assert!(networks[1].1.starts_with("eth0 stays: no other interface has a claim."), "{networks:?}");
     assert!(networks[1].1.contains("eth1: sent"), "{networks:?}");
 }
 
@@ -123,11 +123,7 @@ fn every_interface_that_ip_names_is_configured() {
     // One that is silent is said, and does not hold the boot for long.
     let machine = booted("ip=eth0:dhcp ip=eth1:dhcp", 2, |state| state.silent = vec![3]);
     assert_eq!(up(&machine), (vec![2], vec![2]));
-    assert!(
-        said(&machine, "ip= names it, but it is not configured: eth1: sent"),
-        "{:#?}",
-        machine.state().log
-    );
+    assert!(said(&machine, "named by ip=, but not configured: eth1: sent"), "{:#?}", machine.state().log);
 }
 
 #[test]
@@ -147,28 +143,28 @@ fn an_mtu_that_the_card_cannot_do_does_not_fail_the_boot() {
             68,
             1300,
             1300,
-            Some("an MTU of 1400 is not possible, 1300 taken: the interface takes 576 to 1300"),
+            Some("an MTU of 1400 is not supported, using 1300: the interface supports 576 to 1300"),
         ),
         (
             "ip=dhcp",
             1500,
             9000,
             1500,
-            Some("an MTU of 1400 is not possible, 1500 taken: the interface takes 1500 to 9000"),
+            Some("an MTU of 1400 is not supported, using 1500: the interface supports 1500 to 9000"),
         ),
         (
             "ip=eth0:dhcp:65535",
             68,
             9000,
             9000,
-            Some("an MTU of 65535 is not possible, 9000 taken: the interface takes 576 to 9000"),
+            Some("an MTU of 65535 is not supported, using 9000: the interface supports 576 to 9000"),
         ),
         (
             "ip=eth0:dhcp:68",
             68,
             9000,
             576,
-            Some("an MTU of 68 is not possible, 576 taken: the interface takes 576 to 9000"),
+            Some("an MTU of 68 is not supported, using 576: the interface supports 576 to 9000"),
         ),
     ] {
         let machine = booted(words, 1, |state| {
@@ -187,7 +183,7 @@ fn an_mtu_that_the_card_cannot_do_does_not_fail_the_boot() {
             times: 1,
         });
     });
-    assert!(said(&machine, "its MTU stays 1500: "), "{:#?}", machine.state().log);
+    assert!(said(&machine, "its MTU remains 1500: "), "{:#?}", machine.state().log);
 }
 
 /// Shows eth0 as systemd would see it at this place.
@@ -206,16 +202,16 @@ fn ip_names_a_card_as_the_os_does() {
     for words in ["ip=enp0s3:dhcp", "ip=192.168.7.9::192.168.7.1:24::enx525400123402:off"] {
         let machine = booted(words, 2, |state| at_place(state, place));
         assert_eq!(up(&machine), (vec![2], vec![2]), "{words}: {:#?}", machine.state().log);
-        assert!(said(&machine, "of ip= is eth0 here"), "{words}");
+        assert!(said(&machine, "in ip= is the interface eth0"), "{words}");
     }
     // An alternative name that somebody has given.
     let machine = booted("ip=uplink:dhcp", 1, |state| {
         state.links.iter_mut().find(|link| link.index == 2).unwrap().other_names.push("uplink".to_owned());
     });
-    assert!(said(&machine, "uplink of ip= is eth0 here"), "{:#?}", machine.state().log);
+    assert!(said(&machine, "uplink in ip= is the interface eth0"), "{:#?}", machine.state().log);
     // One that is there is enough to boot with, and the other is told.
     let machine = booted("ip=enp0s3:dhcp ip=enp9s0:dhcp", 1, |state| at_place(state, place));
-    let words = "ip= names enp9s0, which this machine has not: eth0 is enp0s3 (52:54:00:12:34:02)";
+    let words = "ip= names enp9s0, which this machine does not have: eth0 is enp0s3 (52:54:00:12:34:02)";
     assert!(said(&machine, words), "{:#?}", machine.state().log);
 }
 
@@ -225,6 +221,6 @@ fn a_card_that_is_not_there_is_told_with_those_that_are() {
     at_place(&mut machine.state(), "pci0000:00/0000:00:03.0/virtio0");
     assert_eq!(machine.boot(), End::Power(dayfly_sys::Power::Reboot));
     let screen = machine.state().screens.split_whitespace().collect::<Vec<_>>().join(" ");
-    let words = "ip= names enp9s0, which this machine has not: eth0 is enp0s3 (52:54:00:12:34:02)";
+    let words = "ip= names enp9s0, which this machine does not have: eth0 is enp0s3 (52:54:00:12:34:02)";
     assert!(screen.contains(words), "{screen}");
 }

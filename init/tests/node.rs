@@ -115,7 +115,7 @@ fn what_the_image_does_not_have_is_named() {
             "the image has no user postgres",
         ),
         ("file.\"/etc/a\".mode = \"0600\"", "config.value", "neither content nor secret"),
-        ("file.\"/run/dayfly/boot.json\".content = \"\"", "node.write", "the boot's own folder"),
+        ("file.\"/run/dayfly/boot.json\".content = \"\"", "node.write", "reserved for the boot"),
         (
             &format!("user.alice.authorized_keys = \"{KEY}\""),
             "node.user",
@@ -157,7 +157,7 @@ fn no_link_in_a_home_is_followed() {
         let link = Node::Symlink(PathBuf::from("/etc"));
         state.put(Path::new("/run/dayfly/l/home/admin/.ssh"), link);
     });
-    assert!(says(&machine, "/home/admin/.ssh is there and is not a folder [node.write]"));
+    assert!(says(&machine, "/home/admin/.ssh exists and is not a directory [node.write]"));
     assert!(!machine.state().nodes.contains_key(Path::new("/sysroot/etc/authorized_keys")));
 }
 
@@ -185,7 +185,7 @@ fn what_a_user_left_there_is_that_files_failure() {
     let cases: [(Left, &str); 8] = [
         (
             in_image("home/admin/.ssh", Node::File(Vec::new())),
-            "/home/admin/.ssh is there and is not a folder",
+            "/home/admin/.ssh exists and is not a directory",
         ),
         (in_image("home/admin/.ssh/authorized_keys", Node::Dir), "write ~admin/.ssh/authorized_keys"),
         (in_image("etc/a", Node::Dir), "write /etc/a: "),
@@ -233,12 +233,12 @@ fn what_a_user_left_there_costs_that_unit_key_or_parameter() {
     assert_eq!(step(&machine, "units"), ("done".into(), "2 units, 2 failed".into()));
 
     let machine = boot(28, "write /run/dayfly/state/.dayfly/ssh.new/ssh_host_ed25519_key");
-    says(&machine, "keep the ssh host keys on the state disk: write");
+    says(&machine, "store the ssh host keys on the state disk: write");
     assert_eq!(step(&machine, "host-keys").0, "done");
     assert!(file(&machine, ED25519).contains("PRIVATE KEY"), "the node has keys all the same");
 
     let machine = boot(5, &format!("read {KEPT}/ssh_host_ed25519_key"));
-    says(&machine, "the state disk's host keys are made anew");
+    says(&machine, "generating new host keys instead of those on the state disk");
     assert_eq!(file(&machine, ED25519), file(&machine, &format!("{KEPT}/ssh_host_ed25519_key")));
 
     let machine = boot(30, "write /sysroot/etc/sysctl.d/zz-dayfly.conf");
@@ -282,7 +282,7 @@ unit.\"cron.service\".enable = false
     drop(state);
     for (settings, words) in [
         ("unit.\"gone.service\".enable = true", "the image has no /etc/init.d/gone"),
-        ("unit.\"thing.timer\".enable = true", "has services but no thing.timer"),
+        ("unit.\"thing.timer\".enable = true", "has only services, no thing.timer"),
         ("unit.\"thing.service\".content = \"[Unit]\"", "with file.\"/etc/init.d/thing\""),
     ] {
         let (machine, end) = boot(settings, init, openrc);

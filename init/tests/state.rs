@@ -123,7 +123,7 @@ fn what_is_not_blank_is_not_touched() {
         ),
         (
             "",
-            "vdb is made of sda",
+            "vdb consists of sda",
             Box::new(|state| {
                 state.attach_disk("vdb", blank());
                 state.nodes.insert("/sys/class/block/vdb/slaves".into(), Node::Dir);

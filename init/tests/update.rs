@@ -194,7 +194,7 @@ fn the_link_to_a_package_database_takes_the_place_of_an_older_images_folder() {
     assert_eq!(at("usr/lib/sysimage/rpm/rpmdb.sqlite"), Some(&file("of v2")));
     assert_eq!(at("var/lib/own"), Some(&file("of the node")));
     let told = format!("{:?}", machine.state().log);
-    assert!(told.contains("/var/lib/rpm is a link to /usr/lib/sysimage/rpm again"), "{told}");
+    assert!(told.contains("restored the link /var/lib/rpm to /usr/lib/sysimage/rpm"), "{told}");
 }
 
 /// Only a folder or a file can be an older image's database.
@@ -214,7 +214,7 @@ fn a_link_that_cannot_be_put_back_is_told() {
         state.fault = Some(Fault { call, times: 1, cause: Cause::Errno(EROFS) });
     });
     let told = format!("{:?}", machine.state().log);
-    assert!(told.contains("put the link /var/lib/rpm to /usr/lib/sysimage/rpm back"), "{told}");
+    assert!(told.contains("restore the link /var/lib/rpm to /usr/lib/sysimage/rpm"), "{told}");
 }
 
 /// What an image does not have costs one look.

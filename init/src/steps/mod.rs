@@ -1,4 +1,5 @@
-//! What each action does. A folder for each phase of the boot; [`perform`] is the table.
+//! The implementation of each action. There is a directory for each phase of the boot; [`perform`] maps actions to
+//! functions.
 
 mod devices;
 pub(crate) mod handover;
@@ -15,7 +16,7 @@ use dayfly_plan::Action;
 use crate::Failure;
 use crate::context::{Context, Done};
 
-/// Does it.
+/// Performs the action.
 pub fn perform(action: &Action, cx: &Context) -> Result<Done, Failure> {
     #[cfg(feature = "fault")]
     crate::fault::strike(cx)?;

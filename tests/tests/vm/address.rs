@@ -88,7 +88,7 @@ fn is_renewed(vm: &Vm) -> Result<()> {
 }
 
 fn ifupdown_static(lab: &Lab) -> Result<()> {
-    let by = "10.0.2.50/24 stays: ifupdown has nothing to do for it";
+    let by = "10.0.2.50/24 stays: ifupdown does not need to renew it";
     asks_for_nothing(lab, Image::OpenRc, by, |vm| {
         openrc::healthy(vm)?;
         same!(vm.run(CLIENTS)?.text, "0\n");

@@ -110,7 +110,7 @@ fn kubernetes(lab: &Lab) -> Result<()> {
     let log = vm.check("cat /run/dayfly/boot.log")?;
     // The fixture's certificate may have expired; the step checks that last.
     ensure!(
-        log.contains("the certificate of an earlier boot is kept") || log.contains("it ended at"),
+        log.contains("the certificate of an earlier boot is kept") || log.contains("it expired at"),
         "no certificate was checked: {log}"
     );
     ensure!(spent > 0.0, "no instruction");

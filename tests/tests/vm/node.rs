@@ -114,6 +114,6 @@ fn node_is_as_its_settings_say(lab: &Lab) -> Result<()> {
     ready(&vm)?;
     same!(vm.check(shown)?, keys, "host keys after the reboot");
     let detail = step(&vm.boot_json()?, "host-keys")?["detail"].to_string();
-    ensure!(detail.contains("as the state disk has them"), "{detail}");
+    ensure!(detail.contains("from the state disk"), "{detail}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Bundles of container images that the image brings along: nothing has to be pulled, and nothing is copied.
+//! Links the bundles of container images that the OS image contains, so that nothing is pulled or copied.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::events::Level;
 use crate::trees::OS;
 
-/// Links every file of the image's folder into the one that is imported from. A file that is there stays.
+/// Links every file of the image's directory into the directory from which the runtime imports. Existing files stay.
 pub fn link(cx: &Context, from: &str, to: &str) -> Result<usize, Failure> {
     let tried = format!("link the bundles of {from} into {to}");
     let failed = |error: SysError| Failure::from_sys(Code::NodeWrite, &tried, &error);
@@ -25,8 +25,8 @@ pub fn link(cx: &Context, from: &str, to: &str) -> Result<usize, Failure> {
         });
         match linked {
             Ok(true) => count += 1,
-            Ok(false) => cx.note(Level::Info, format!("{link} is there already, and stays")),
-            // What a user of the node has there costs that bundle: its images are pulled.
+            Ok(false) => cx.note(Level::Info, format!("{link} exists already and is not replaced")),
+            // If something else is at this path, only this bundle is lost: its images are pulled.
             Err(error) => cx.tolerate(&failed(error)),
         }
     }

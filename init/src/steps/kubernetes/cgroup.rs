@@ -1,4 +1,4 @@
-//! Whether this kernel has the control groups that a kubelet wants: version 2, with its controllers.
+//! Checks that this kernel has the control groups that a kubelet needs: version 2, with its controllers.
 
 use dayfly_plan::Code;
 use dayfly_sys::{Mount, MountFlags, SysError, own};
@@ -7,12 +7,12 @@ use crate::Failure;
 use crate::context::Context;
 use crate::events::Level;
 
-/// Where they belong. sysfs has the folder.
+/// The mount point of cgroup v2. sysfs provides the directory.
 const PLACE: &str = "/sys/fs/cgroup";
-/// Without one of these a kubelet does not start.
+/// A kubelet needs all of these to start.
 const CONTROLLERS: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
 
-/// Fails where a kubelet would not start. `v1` is the word of the command line that has systemd use version 1.
+/// Fails if a kubelet would not start. `v1` is the kernel parameter that makes systemd use version 1.
 pub fn check(cx: &Context, v1: Option<&str>) -> Result<(), Failure> {
     const TRIED: &str = "find the control groups that pods need";
     let here = controllers(cx).map_err(|error| Failure::from_sys(Code::KubernetesCgroup, TRIED, &error))?;
@@ -28,14 +28,14 @@ pub fn check(cx: &Context, v1: Option<&str>) -> Result<(), Failure> {
     }
     match v1 {
         Some(word) => {
-            let wrong = format!("{word} has systemd use version 1 of the control groups");
+            let wrong = format!("{word} makes systemd use version 1 of the control groups");
             Err(Failure::new(Code::KubernetesCgroup, TRIED, wrong))
         }
         None => Ok(()),
     }
 }
 
-/// The controllers that version 2 may use. Nobody has mounted it yet, unless another init was here before.
+/// The controllers that version 2 may use. It is not mounted yet, unless another init ran before.
 fn controllers(cx: &Context) -> Result<String, SysError> {
     let file = own(PLACE).join("cgroup.controllers");
     let read = || cx.sys.read(&file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
@@ -51,9 +51,9 @@ fn controllers(cx: &Context) -> Result<String, SysError> {
         flags: MountFlags { read_only: false, nodev: true, nosuid: true, noexec: true, noatime: false },
     })?;
     let found = read();
-    // The OS mounts it with options of its own choice.
+    // The OS mounts it again with its own options.
     if let Err(error) = cx.sys.mount(&Mount::Unmount { target: own(PLACE), lazy: true }) {
-        cx.note(Level::Warning, format!("{error}: the OS finds it mounted"));
+        cx.note(Level::Warning, format!("{error}: it stays mounted for the OS"));
     }
     found
 }

@@ -1,4 +1,5 @@
-//! What makes it a node of its cluster: what each needs of its kernel, its disks and its image, and the programs that run its pods.
+//! Steps that make the machine a Kubernetes node: checks of the kernel, the disks and the image, and the programs that
+//! run its pods.
 
 pub mod bundles;
 mod cgroup;

@@ -1,4 +1,4 @@
-//! A program that the image must have.
+//! Finds a program that the image must have.
 
 use dayfly_plan::Code;
 use dayfly_sys::SysError;
@@ -7,7 +7,7 @@ use crate::Failure;
 use crate::context::Context;
 use crate::os;
 
-/// The program of this name, as the OS sees it: the one that was asked for, else the first of where its makers put it.
+/// Returns the path of the program in the OS: the requested one, or the first of its usual paths that exists.
 pub fn find(cx: &Context, name: &str, asked: Option<&str>) -> Result<String, Failure> {
     let tried = format!("find {name} in the image");
     let usual = [format!("/usr/local/bin/{name}"), format!("/usr/bin/{name}")];

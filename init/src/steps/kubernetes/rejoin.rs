@@ -1,5 +1,6 @@
-//! Whether the certificate of an earlier boot is still good. The kubelet looks at its date alone: with one of another CA or
-//! of another name it would be refused for ever, and never ask for a new one.
+//! Checks whether the certificate of an earlier boot is still valid. The kubelet checks only its date. With a
+//! certificate of another CA or another name, the cluster would refuse it for ever, and it would never ask for a new
+//! one.
 
 use dayfly_formats::{pem, x509};
 use dayfly_sys::{Signed, SysError};
@@ -9,19 +10,19 @@ use crate::events::Level;
 use crate::os;
 use crate::trees::OS;
 
-/// A certificate that ends within this time is as good as one that has ended, in seconds.
+/// A certificate that expires within this time counts as expired, in seconds.
 const MARGIN: u64 = 300;
 
-/// What gets a new certificate in place of a bad one.
+/// How to get a new certificate in place of an invalid one.
 pub struct Anew<'a> {
-    /// What goes: folders and files of the OS.
+    /// The directories and files of the OS to remove.
     pub remove: &'a [&'a str],
-    /// What follows, for people.
+    /// What happens then, for the log.
     pub said: &'a str,
 }
 
-/// The kubelet's file of certificate and key. One that cannot be read (a user of the node has put a folder there, say) is as
-/// good as empty.
+/// The kubelet's file of certificate and key. A file that cannot be read (for example because it is a directory) counts
+/// as empty.
 pub fn current(cx: &Context, path: &str) -> Option<Vec<u8>> {
     os::read_bytes(&*cx.sys, path).unwrap_or_else(|error| {
         cx.note(Level::Warning, format!("{path} cannot be read: {error}"));
@@ -29,8 +30,8 @@ pub fn current(cx: &Context, path: &str) -> Option<Vec<u8>> {
     })
 }
 
-/// True where the kubelet's file of certificate and key is good; `what` says whose it is. A bad one goes, with all that
-/// belongs to it, unless there is nothing that could get a new one.
+/// Returns true if the kubelet's file of certificate and key is valid. `what` names it for the log. An invalid one is
+/// removed with all files that belong to it, unless there is no way to get a new one.
 pub fn keep_or_wipe(
     cx: &Context,
     what: &str,
@@ -39,9 +40,9 @@ pub fn keep_or_wipe(
     anew: Option<Anew<'_>>,
 ) -> Result<bool, SysError> {
     let Err(reason) = check(file, cx.known.hostname(), authority, cx.sys.clock()) else { return Ok(true) };
-    let bad = format!("{what} is of no use: {reason}");
+    let bad = format!("{what} is not valid: {reason}");
     let Some(anew) = anew else {
-        cx.note(Level::Warning, format!("{bad}; it stays, because nothing could get a new one"));
+        cx.note(Level::Warning, format!("{bad}; it is kept, because there is no way to get a new one"));
         return Ok(false);
     };
     cx.note(Level::Warning, format!("{bad}; {}", anew.said));
@@ -51,15 +52,16 @@ pub fn keep_or_wipe(
     Ok(false)
 }
 
-/// Why the kubelet's file of certificate and key is of no use. `authority` is the cluster's CA in PEM, where it is known.
+/// The reason why the kubelet's file of certificate and key is not valid. `authority` is the cluster's CA in PEM, if
+/// known.
 fn check(file: &[u8], name: &str, authority: Option<&str>, clock: u64) -> Result<(), String> {
-    let text = std::str::from_utf8(file).map_err(|_| "it is no text".to_owned())?;
+    let text = std::str::from_utf8(file).map_err(|_| "it is not text".to_owned())?;
     let blocks = pem::blocks(text).map_err(|error| error.to_string())?;
     let Some(block) = blocks.iter().find(|block| block.label == "CERTIFICATE") else {
-        return Err("there is no certificate in it".to_owned());
+        return Err("it contains no certificate".to_owned());
     };
     if !blocks.iter().any(|block| block.label.ends_with("PRIVATE KEY")) {
-        return Err("there is no key in it".to_owned());
+        return Err("it contains no key".to_owned());
     }
     let certificate = x509::Certificate::parse(&block.bytes)
         .map_err(|error| format!("its certificate cannot be read: {error}"))?;
@@ -75,20 +77,23 @@ fn check(file: &[u8], name: &str, authority: Option<&str>, clock: u64) -> Result
             |bytes: &Vec<u8>| x509::Certificate::parse(bytes).is_ok_and(|ca| signed_by(&certificate, &ca));
         if !authorities.iter().any(is_signer) {
             return Err(
-                "it was signed by another CA than the cluster's, or in a way that cannot be checked here"
+                "it was not signed by the cluster's CA, or the signature is of a kind that cannot be checked"
                     .to_owned(),
             );
         }
     }
-    // A clock before its first second is the clock's fault, not the certificate's.
+    // If the clock is before the start of validity, the clock is wrong, not the certificate.
     if clock >= certificate.not_before && clock.saturating_add(MARGIN) > certificate.not_after {
-        return Err(format!("it ended at {} s since 1970, and it is {clock}", certificate.not_after));
+        return Err(format!(
+            "it expired at {} s since 1970, and the clock is at {clock}",
+            certificate.not_after
+        ));
     }
     Ok(())
 }
 
-/// kubeadm gives every cluster's CA the same name, so the name is not enough: the key's, where the certificates have it, and
-/// the signature itself. One that cannot be checked could be anybody's: the node asks for a new certificate.
+/// Compares the CA's key id, if the certificates have it, and checks the signature. kubeadm gives every cluster's CA
+/// the same name, so the name is not enough. If the signature cannot be checked, the node asks for a new certificate.
 fn signed_by(certificate: &x509::Certificate<'_>, ca: &x509::Certificate<'_>) -> bool {
     let signed = Signed {
         key_algorithm: ca.key_algorithm,
@@ -113,8 +118,9 @@ mod tests {
     const CA_EC: &str = include_str!("../../../formats/src/x509/ca-ec.pem");
     const NODE_P521: &str = include_str!("../../../formats/src/x509/node-p521.pem");
     const CA_P521: &str = include_str!("../../../formats/src/x509/ca-p521.pem");
-    const NOT_SIGNED: Option<&str> = Some("another CA than the cluster's, or in a way that cannot");
-    /// A build without TLS can check none.
+    const NOT_SIGNED: Option<&str> =
+        Some("not signed by the cluster's CA, or the signature is of a kind that cannot");
+    /// A build without TLS cannot check signatures.
     const SIGNED: Option<&str> = if cfg!(feature = "https") { None } else { NOT_SIGNED };
     const CA_BARE: &str = include_str!("../../../formats/src/x509/ca-bare.pem");
 
@@ -127,7 +133,7 @@ mod tests {
         let no_key = NODE.split("-----BEGIN EC").next().unwrap();
         let half = &NODE[..NODE.len() / 2];
         let garbled = NODE.replacen("MI", "AA", 1);
-        // Other bytes near the signature's end.
+        // Changed bytes near the end of the signature.
         let (body, rest) = NODE.split_at(NODE.find("\n-----END").unwrap() - 8);
         let forged = format!("{body}AAAA{}", &rest[4..]);
         for (file, name, authority, clock, reason) in [
@@ -135,11 +141,11 @@ mod tests {
             (NODE, "worker7", Some(both.as_str()), born + 60, SIGNED),
             (NODE, "worker7", None, born + 60, None),
             (BARE, "worker7", Some(CA_BARE), born + 60, SIGNED),
-            // A clock in 1970 says nothing.
+            // An unset clock (1970) is ignored.
             (NODE, "worker7", Some(CA), 0, SIGNED),
             (NODE, "worker7", Some(CA), end - MARGIN, SIGNED),
-            (NODE, "worker7", None, end - MARGIN + 1, Some("it ended at")),
-            (NODE, "worker7", None, end + 1, Some("it ended at")),
+            (NODE, "worker7", None, end - MARGIN + 1, Some("it expired at")),
+            (NODE, "worker7", None, end + 1, Some("it expired at")),
             (
                 NODE,
                 "worker70",
@@ -150,9 +156,9 @@ mod tests {
             (NODE, "worker7", Some(OTHER), born, NOT_SIGNED),
             (NODE_EC, "worker7", Some(CA_EC), born + 60, SIGNED),
             (forged.as_str(), "worker7", Some(CA), born, NOT_SIGNED),
-            // A key of a kind that cannot be checked, of the right CA and of a name that fits.
+            // A kind of key that cannot be checked, of the right CA and with the right name.
             (NODE_P521, "worker7", Some(CA_P521), born + 60, NOT_SIGNED),
-            // Another cluster's, and no certificate names its key.
+            // Of another cluster, with certificates without key ids.
             (BARE, "worker7", Some(BARE_OTHER), born, NOT_SIGNED),
             (NODE, "worker7", Some("-----BEGIN CERTIFICATE-----"), born, Some("the cluster's CA: ")),
             (no_key, "worker7", Some(CA), born, Some("no key")),

@@ -1,4 +1,4 @@
-//! Whether containers can keep their layers on this node.
+//! Checks whether containers can store their layers on this node.
 
 use std::path::Path;
 
@@ -11,36 +11,36 @@ use crate::context::Context;
 use crate::steps::root::fstab;
 use crate::trees::OS;
 
-/// File systems that cannot be the upper layer of a container's overlay, or lose what a node keeps.
+/// File systems that cannot be the upper layer of a container's overlay, or that lose their files at a reboot.
 const UNSUITABLE: [&str; 14] = [
     "overlay", "aufs", "nfs", "nfs4", "9p", "cifs", "smb3", "squashfs", "erofs", "vfat", "exfat", "iso9660",
     "ramfs", "rootfs",
 ];
 const TRIED: &str = "find a place for containers";
 
-/// Refuses folders of the OS on which no container would start.
+/// Refuses directories of the OS in which no container could start.
 pub fn check(cx: &Context, folders: &[&str]) -> Result<(), Failure> {
     let refuse = |error: SysError| Failure::from_sys(Code::KubernetesStorage, TRIED, &error);
     let mounts = cx.sys.read(&own("/proc/mounts")).map_err(refuse)?;
     let mounts = String::from_utf8_lossy(&mounts);
     for folder in folders {
         let place = cx.sys.resolve(&OS.at(folder)).map_err(refuse)?;
-        // Where /proc/mounts does not know, the kubelet says the rest.
+        // If /proc/mounts does not tell, the kubelet reports any problem.
         let Some(mount) = mount_of(&mounts, &place.to_string()) else { continue };
         if UNSUITABLE.contains(&mount.kind) || mount.kind.starts_with("fuse") {
             let text = fstab::read(cx).map_err(refuse)?;
             let is_above = |place: &str| place != "/" && Path::new(folder).starts_with(place);
             let later = if entries(&text).any(|line| is_above(&line.place)) {
-                "; the OS mounts the file system that /etc/fstab has for it too late, the log says why"
+                "; the OS mounts its file system from /etc/fstab only later, see the log for the reason"
             } else {
                 ""
             };
             let wrong =
-                format!("{folder} lies on {}, where no container's overlay can lie{later}", mount.kind);
+                format!("{folder} is on {}, which cannot hold the overlays of containers{later}", mount.kind);
             return Err(Failure::new(Code::KubernetesStorage, TRIED, wrong));
         }
         if mount.options.split(',').any(|option| option == "ro") {
-            let wrong = format!("{folder} lies on {}, which is mounted read-only", mount.source);
+            let wrong = format!("{folder} is on {}, which is mounted read-only", mount.source);
             return Err(Failure::new(Code::KubernetesStorage, TRIED, wrong).with_fix(
                 "Look for the file system's errors in the log above; a state disk must be writable.",
             ));
@@ -49,9 +49,9 @@ pub fn check(cx: &Context, folders: &[&str]) -> Result<(), Failure> {
             let start = cx.sys.read_at(&own(mount.source), 0, 512).map_err(refuse)?;
             if superblock::xfs_has_ftype(&start) == Some(false) {
                 let wrong =
-                    format!("{folder} lies on the xfs of {}, which was made with ftype=0", mount.source);
+                    format!("{folder} is on the xfs of {}, which was created with ftype=0", mount.source);
                 return Err(Failure::new(Code::KubernetesStorage, TRIED, wrong)
-                    .with_fix("Make the file system anew with ftype=1, as mkfs.xfs does by itself; ftype cannot be changed later."));
+                    .with_fix("Create the file system again with ftype=1, the default of mkfs.xfs; ftype cannot be changed later."));
             }
         }
     }
@@ -66,7 +66,8 @@ struct MountLine<'a> {
     options: &'a str,
 }
 
-/// The file system that a path is on: of the mount with the longest path, the last one of several (proc_pid_mounts(5)).
+/// The mount that contains a path: the one with the longest path, and the last one if there are several
+/// (proc_pid_mounts(5)).
 fn mount_of<'a>(mounts: &'a str, path: &str) -> Option<MountLine<'a>> {
     let mut best: Option<(usize, MountLine<'a>)> = None;
     for line in mounts.lines() {

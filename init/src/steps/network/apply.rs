@@ -1,4 +1,4 @@
-//! Gives an interface its address and routes, and takes them back.
+//! Sets the address and routes of an interface, and removes them again.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -13,13 +13,14 @@ use crate::claims::{Contender, Origin, State};
 use crate::context::Context;
 use crate::events::Level;
 
-/// The metric of systemd-networkd's DHCP routes; what the OS sets itself with a lower one wins.
+/// The metric of systemd-networkd's DHCP routes. Routes of the OS with a lower metric take precedence.
 pub const METRIC: u32 = 1024;
 
-/// What every host has to take in one piece (RFC 1122 3.3.2); with less, DHCP's own messages do not leave the card.
+/// The smallest datagram that every host must accept (RFC 1122 3.3.2). With a smaller MTU, DHCP's own messages cannot
+/// be sent.
 const LEAST_MTU: u32 = 576;
 
-/// Configures an interface with what it claims.
+/// Configures an interface with its claim.
 pub fn configure(cx: &Context, claim: &Contender, metric: u32) -> Result<NetworkUp, SysError> {
     let network = match &claim.state {
         State::Claims(Origin::Static(address)) => fixed(cx, claim, *address, metric),
@@ -37,7 +38,7 @@ pub fn configure(cx: &Context, claim: &Contender, metric: u32) -> Result<Network
     network
 }
 
-/// Takes addresses and routes away, and the MTU that came with them.
+/// Removes all addresses and routes, and restores the MTU.
 pub fn flush(cx: &Context, found: &Link) -> Result<(), SysError> {
     cx.sys.change_link(found.index, &LinkChange::Flush)?;
     let links = cx.sys.links()?;
@@ -47,17 +48,17 @@ pub fn flush(cx: &Context, found: &Link) -> Result<(), SysError> {
     }
 }
 
-/// Leaves an interface as it was found.
+/// Restores the state of an interface from before the boot.
 pub fn restore(cx: &Context, found: &Link) -> Result<(), SysError> {
     if cx.sys.links()?.iter().all(|link| link.index != found.index) {
-        // It was pulled out.
+        // The interface was removed.
         return Ok(());
     }
     flush(cx, found)?;
     if found.up { Ok(()) } else { cx.sys.change_link(found.index, &LinkChange::Down) }
 }
 
-/// A static address from `ip=`.
+/// Sets a static address from `ip=`.
 fn fixed(cx: &Context, claim: &Contender, address: IpAddr, metric: u32) -> Result<NetworkUp, SysError> {
     let ip = &claim.ip;
     let prefix = ip.prefix.unwrap_or(if address.is_ipv4() { 24 } else { 64 });
@@ -88,7 +89,7 @@ fn fixed(cx: &Context, claim: &Contender, address: IpAddr, metric: u32) -> Resul
     })
 }
 
-/// A lease, which was given at a moment of the past.
+/// Sets the address and routes of a DHCP lease, which was given some time ago.
 fn leased(
     cx: &Context,
     claim: &Contender,
@@ -110,7 +111,7 @@ fn leased(
         Duration::from_secs(u64::from(seconds)).saturating_sub(age).max(Duration::from_secs(1))
     });
     change(cx, claim, &LinkChange::Address { address: lease.address.into(), prefix: lease.prefix, valid })?;
-    // RFC 3442: with classless routes, the routers of option 3 are ignored.
+    // RFC 3442: if there are classless routes, ignore the routers of option 3.
     let mut gateway = None;
     for route in lease.effective_routes() {
         let hop = (!route.gateway.is_unspecified()).then_some(IpAddr::V4(route.gateway));
@@ -122,11 +123,11 @@ fn leased(
             gateway: hop,
             metric,
             on_link,
-            // systemd-networkd's DHCP routes have it too: the one that it sets is this one, not a second one beside it.
+            // systemd-networkd sets the same attribute, so its route replaces this one instead of being a second one.
             source: Some(lease.address.into()),
             origin: RouteOrigin::Dhcp,
         };
-        // What a server thinks of besides the address is no reason to go without it.
+        // A bad extra option of a server is no reason to run without its address.
         match change(cx, claim, &route) {
             Ok(()) if is_default => gateway = gateway.or(hop),
             Ok(()) => {}
@@ -148,23 +149,24 @@ fn leased(
     })
 }
 
-/// The MTU closest to what is wanted that the card takes and IPv4 can be spoken with.
+/// The MTU closest to the wanted one that the interface supports and that is large enough for IPv4.
 fn nearest_mtu(link: &Link, wanted: u32) -> u32 {
     link.nearest_mtu(wanted.max(LEAST_MTU))
 }
 
-/// Sets an MTU, as far as the card can go; one that it refuses all the same is no reason to be without a network.
+/// Sets an MTU within the limits of the interface. If the kernel still refuses it, the boot continues with the old one.
 pub fn set_mtu(sys: &dyn Sys, link: &Link, wanted: u32, say: &dyn Fn(Level, String)) -> Result<(), SysError> {
     let mtu = nearest_mtu(link, wanted);
     if mtu != wanted {
         let (least, most) = (link.least_mtu.max(LEAST_MTU), link.most_mtu);
-        let text =
-            format!("an MTU of {wanted} is not possible, {mtu} taken: the interface takes {least} to {most}");
+        let text = format!(
+            "an MTU of {wanted} is not supported, using {mtu}: the interface supports {least} to {most}"
+        );
         say(Level::Warning, text);
     }
     match sys.change_link(link.index, &LinkChange::Mtu(mtu)) {
         Err(error) if error.errno().is_some() => {
-            say(Level::Warning, format!("its MTU stays {}: {error}", link.mtu));
+            say(Level::Warning, format!("its MTU remains {}: {error}", link.mtu));
             Ok(())
         }
         result => result,
@@ -175,7 +177,7 @@ fn change(cx: &Context, claim: &Contender, change: &LinkChange) -> Result<(), Sy
     cx.sys.change_link(claim.link.index, change)
 }
 
-/// Whether a next hop is in the address's own network.
+/// Whether a next hop is in the network of the address.
 fn is_near(address: Ipv4Addr, prefix: u8, hop: IpAddr) -> bool {
     let IpAddr::V4(hop) = hop else { return false };
     let mask = u32::MAX.checked_shl(32u32.saturating_sub(u32::from(prefix))).unwrap_or(0);

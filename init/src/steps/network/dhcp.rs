@@ -1,4 +1,4 @@
-//! DHCPv4 on one interface: drives the client of `dayfly-formats` over a raw port.
+//! DHCPv4 on one interface: connects the client of `dayfly-formats` to a raw socket.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use super::probe::Probe;
 use crate::claims::{Reason, State};
 use crate::events::Level;
 
-/// The longest wait for a packet before the probe's end is looked at again.
+/// The longest wait for a packet before checking again whether the probe is over.
 const LISTEN: Duration = Duration::from_millis(500);
 
-/// Asks for a lease until there is one or the probe is over. The port that it opens stays open.
+/// Requests a lease until there is one or the probe is over. The socket stays open for the caller.
 pub fn lease(probe: &Probe, port: &mut Option<Box<dyn PacketPort>>) -> Result<Lease, Reason> {
     let Some(mac) = probe.link.mac.map(Mac) else {
         return Err(Reason::Refused("it has no Ethernet address, which DHCP needs".to_owned()));
@@ -34,8 +34,8 @@ pub fn lease(probe: &Probe, port: &mut Option<Box<dyn PacketPort>>) -> Result<Le
             probe.tell(State::Waiting(Reason::NoLease(client.status())));
             let packet = udp4::encode(DHCP_CLIENT, DHCP_SERVER, &payload);
             if let Err(error) = port.send(&packet) {
-                // A link that goes down for a moment takes the port's packets with it; the next try is due soon.
-                let words = format!("{}; the last could not be sent: {error}", client.status());
+                // A link that goes down briefly loses the socket's packets. The client sends again soon.
+                let words = format!("{}; the last message could not be sent: {error}", client.status());
                 probe.tell(State::Waiting(Reason::NoLease(words)));
                 (probe.say)(Level::Debug, error.to_string());
             }
@@ -54,7 +54,7 @@ pub fn lease(probe: &Probe, port: &mut Option<Box<dyn PacketPort>>) -> Result<Le
         let payload = match udp4::parse(&packet.0, checksum) {
             Ok(datagram) => datagram.payload.to_vec(),
             Err(error) => {
-                (probe.say)(Level::Debug, format!("a packet that is none: {error}"));
+                (probe.say)(Level::Debug, format!("an invalid packet: {error}"));
                 continue;
             }
         };

@@ -1,5 +1,6 @@
-//! The network: every interface is probed at once, each by its own method, and claims what it gets. This step owns what is
-//! configured: the first claim, or the next one where the boot came back because the first led nowhere.
+//! Brings up the network. All interfaces are probed in parallel, each with its own method, and claim an address. This
+//! step configures one of them: the first claim, or the next one if the boot came back because a later step failed over
+//! the first.
 
 mod apply;
 mod dhcp;
@@ -28,12 +29,13 @@ use crate::{Failure, Learned, NetworkUp};
 
 /// The interface that the firmware booted from gets this head start before all others join.
 const HEAD_START: Duration = Duration::from_secs(10);
-/// How long an interface that `ip=` names is waited for when the boot has its network already.
+/// How long to wait for an interface that `ip=` names after the boot has a network already.
 const NAMED_WAIT: Duration = Duration::from_secs(10);
 
 /// Brings the network up.
 pub fn race(cx: &Context, plan: &NetworkPlan) -> Result<Done, Failure> {
-    // Raw ports are a module in many kernels; where it is neither module nor built in, the port says so.
+    // In many kernels, packet sockets are a module. If it is missing and not built in, opening the socket fails and
+    // reports it.
     if let Err(failure) = cx.modules.load("af_packet") {
         cx.note(Level::Warning, format!("{}: {}", failure.tried, failure.wrong));
     }
@@ -74,7 +76,7 @@ pub fn race(cx: &Context, plan: &NetworkPlan) -> Result<Done, Failure> {
             && cx.claims.winner(cx.sys.now()).is_some()
         {
             return Ok(Done::with(format!(
-                "{} stays: no other claims anything. {}",
+                "{} stays: no other interface has a claim. {}",
                 lost.link.name,
                 cx.claims.stories()
             )));
@@ -90,7 +92,8 @@ pub fn race(cx: &Context, plan: &NetworkPlan) -> Result<Done, Failure> {
     Err(explain(plan, &all, missing, &cx.modules.troubles()))
 }
 
-/// Configures a claim, and beside it what else `ip=` names and claims something. What was configured before goes first.
+/// Configures a claim, and also the other interfaces that `ip=` names and that have a claim. Removes the previous
+/// configuration first.
 fn configure(cx: &Context, plan: &NetworkPlan, claim: &Contender) -> Result<NetworkUp, dayfly_sys::SysError> {
     let up: Vec<Contender> = cx.claims.all().into_iter().filter(|one| one.is_up).collect();
     take_back(cx, &up);
@@ -105,14 +108,14 @@ fn configure(cx: &Context, plan: &NetworkPlan, claim: &Contender) -> Result<Netw
     Ok(network)
 }
 
-/// Configures what else `ip=` names and claims something; the routes of the winner come first.
+/// Configures the other interfaces that `ip=` names and that have a claim. The winner's routes get the lowest metric.
 fn configure_named(cx: &Context) {
     let first = METRIC + 1 + u32::try_from(cx.claims.named(true).len()).unwrap_or(0);
     for (claim, metric) in cx.claims.named(false).iter().zip(first..) {
         match apply::configure(cx, claim, metric) {
             Ok(network) => {
                 cx.claims.is_configured(claim.link.index, false);
-                cx.note(Level::Info, format!("{}, as ip= names it", describe(&network)));
+                cx.note(Level::Info, format!("{}, because ip= names it", describe(&network)));
             }
             Err(error) => {
                 cx.note(Level::Warning, format!("{}: {error}", claim.link.name));
@@ -123,17 +126,18 @@ fn configure_named(cx: &Context) {
 }
 
 fn done(cx: &Context, plan: &NetworkPlan, links: &[Link], network: NetworkUp) -> Done {
-    // One that joins late, or was held back for the sake of the one that the firmware booted from, could win as well.
+    // Interfaces that appear late, or that wait for the head start of the boot interface, could win as well.
     let others = starters(links, plan, Duration::MAX).len();
     cx.claims.beside_winner(others.max(cx.claims.all().len()) > 1);
     if let Err(error) = cx.sys.write(&own("/etc/resolv.conf"), resolv_conf::text(&network).as_bytes(), 0o644)
     {
-        cx.note(Level::Warning, format!("names will not resolve: {error}"));
+        cx.note(Level::Warning, format!("DNS names will not resolve: {error}"));
     }
     Done::with(describe(&network)).and(Learned::Network(Box::new(network)))
 }
 
-/// Nothing asks for another way any more: ends the probes, configures what `ip=` names, and takes the rest back.
+/// Called when the network is no longer needed for the boot: ends the probes, configures the interfaces that `ip=`
+/// names, and restores all others.
 pub fn settle(cx: &Context) -> Result<Done, Failure> {
     let until = cx.sys.now() + NAMED_WAIT.min(cx.left());
     while cx.claims.is_decided() && cx.claims.awaits_named() && cx.sys.now() < until {
@@ -143,20 +147,23 @@ pub fn settle(cx: &Context) -> Result<Done, Failure> {
     configure_named(cx);
     let all = cx.claims.all();
     for lacking in all.iter().filter(|one| one.is_named && !one.is_up) {
-        cx.note(Level::Warning, format!("ip= names it, but it is not configured: {lacking}"));
+        cx.note(Level::Warning, format!("named by ip=, but not configured: {lacking}"));
     }
     let up = |index: u32| all.iter().any(|one| one.link.index == index && one.is_up);
     let mut told = Ok(());
     for link in cx.claims.found().iter().filter(|link| !up(link.index)) {
         if let Err(error) = apply::restore(cx, link) {
-            told =
-                Err(Failure::from_sys(Code::NetConfigure, format!("leave {} as it was", link.name), &error));
+            told = Err(Failure::from_sys(
+                Code::NetConfigure,
+                format!("restore the interface {}", link.name),
+                &error,
+            ));
         }
     }
     told.map(|()| Done::with(cx.claims.stories()))
 }
 
-/// Takes what is configured away from interfaces that have lost.
+/// Removes the configuration of interfaces that lost.
 fn take_back(cx: &Context, contenders: &[Contender]) {
     for contender in contenders.iter().filter(|one| one.is_up) {
         if let Err(error) = apply::flush(cx, &contender.link) {
@@ -176,7 +183,7 @@ fn links(cx: &Context) -> Result<Vec<Link>, Failure> {
     cx.sys.links().map_err(|error| Failure::from_sys(Code::NetNoLink, "list the interfaces", &error))
 }
 
-/// The interfaces that may be probed by now.
+/// The interfaces that may be probed after this time.
 fn starters(links: &[Link], plan: &NetworkPlan, since: Duration) -> Vec<Link> {
     let is_bootif = |link: &Link| plan.bootif.is_some() && link.mac.map(Mac) == plan.bootif;
     links
@@ -190,7 +197,7 @@ fn starters(links: &[Link], plan: &NetworkPlan, since: Duration) -> Vec<Link> {
         .collect()
 }
 
-/// A NIC, or the end of a virtual cable, which is all that a machine in a container has.
+/// Whether it is an Ethernet interface, or a veth, the only kind in a container.
 fn is_card(kind: &LinkKind) -> bool {
     match kind {
         LinkKind::Ethernet => true,
@@ -203,18 +210,18 @@ fn is_named(plan: &NetworkPlan, link: &Link) -> bool {
     plan.ip.iter().any(|ip| ip.iface.as_ref() == Some(&link.name))
 }
 
-/// The `ip=` word for an interface: one that names it, else one for all; DHCP where there is none.
+/// The `ip=` parameter for an interface: the one that names it, else the one for all interfaces, else DHCP.
 fn ip_for(plan: &NetworkPlan, link: &Link) -> Option<IpArg> {
     if plan.ip.is_empty() {
         return Some(IpArg { method: Method::Dhcp, ..IpArg::default() });
     }
     let named = plan.ip.iter().find(|ip| ip.iface.as_ref() == Some(&link.name));
     let ip = named.or_else(|| plan.ip.iter().find(|ip| ip.iface.is_none()))?;
-    // `off` without an address leaves an interface alone.
+    // `off` without an address means: do not configure the interface.
     (ip.method != Method::Off || ip.client.is_some()).then(|| ip.clone())
 }
 
-/// Adds an interface, and starts its probe.
+/// Adds an interface to the claims and starts its probe.
 fn enter(cx: &Context, plan: &NetworkPlan, link: Link) {
     let Some(ip) = ip_for(plan, &link) else { return };
     cx.claims.enter(Contender {
@@ -230,14 +237,14 @@ fn enter(cx: &Context, plan: &NetworkPlan, link: Link) {
     probe::start(cx, plan, link, ip);
 }
 
-/// The driver's name; virtual interfaces have none.
+/// The name of the driver; virtual interfaces have none.
 fn driver(cx: &Context, link: &Link) -> Option<String> {
     let text = cx.sys.read(&own(format!("/sys/class/net/{}/device/uevent", link.name))).ok()?;
     let fields = dayfly_formats::uevent::parse_file(&String::from_utf8_lossy(&text));
     fields.into_iter().find_map(|(key, value)| (key == "DRIVER").then_some(value))
 }
 
-/// The failure, with each interface's reason.
+/// The failure, with the reason of each interface.
 fn explain(plan: &NetworkPlan, all: &[Contender], missing: Option<String>, troubles: &str) -> Failure {
     let tried = format!("bring the network up: {plan}");
     if all.is_empty() {

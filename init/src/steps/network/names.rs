@@ -1,5 +1,5 @@
-//! Cards by the names that the OS has for them. The kernel's own are `eth0`, `eth1` … in the order in which drivers find them;
-//! boot entries are written with those of the OS, `enp0s3`.
+//! Finds interfaces by the names that the OS gives them. The kernel names them `eth0`, `eth1` … in the order in which
+//! drivers find them. Boot entries use the names of the OS, such as `enp0s3`.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,8 @@ use crate::events::Level;
 const CLASS: &str = "/sys/class/net";
 const SLOTS: &str = "/sys/bus/pci/slots";
 
-/// The names that systemd may give to an interface, the likeliest first; none where sysfs does not show what it goes by.
+/// The names that systemd may give to an interface, the most likely first. Empty if sysfs lacks the attributes they are
+/// made from.
 pub fn of(sys: &dyn Files, interface: &str) -> Vec<String> {
     let Ok(device) = sys.resolve(&own(CLASS).join(interface)) else {
         return Vec::new();
@@ -30,7 +31,7 @@ pub fn of(sys: &dyn Files, interface: &str) -> Vec<String> {
     names.all().into_iter().map(str::to_owned).collect()
 }
 
-/// What was found out so far, by interface. Most boots name none, and look for nothing.
+/// A cache of the names by interface. Most boots name no interface and never fill it.
 #[derive(Default)]
 pub struct Names {
     known: BTreeMap<u32, Vec<String>>,
@@ -46,7 +47,7 @@ impl Names {
         })
     }
 
-    /// The plan with every interface that `ip=` names under its name of now.
+    /// Replaces the interface names in `ip=` by the kernel's current names.
     pub fn translate(&mut self, cx: &Context, plan: &NetworkPlan, links: &[Link]) -> NetworkPlan {
         let mut plan = plan.clone();
         for iface in plan.ip.iter_mut().filter_map(|ip| ip.iface.as_mut()) {
@@ -55,7 +56,7 @@ impl Names {
             }
             if let Some(link) = links.iter().find(|link| self.of(cx, link).contains(iface)) {
                 if !self.told.contains(iface) {
-                    cx.note(Level::Info, format!("{iface} of ip= is {} here", link.name));
+                    cx.note(Level::Info, format!("{iface} in ip= is the interface {}", link.name));
                     self.told.push(iface.clone());
                 }
                 iface.clone_from(&link.name);
@@ -64,7 +65,8 @@ impl Names {
         plan
     }
 
-    /// Which words of `ip=` name no interface, and what there is instead; `None` where each has its own.
+    /// The error message if an `ip=` names an interface that does not exist, with the existing interfaces; `None` if
+    /// all exist.
     pub fn missing(&mut self, cx: &Context, plan: &NetworkPlan, links: &[Link]) -> Option<String> {
         let plan = self.translate(cx, plan, links);
         let is_there = |iface: &str| links.iter().any(|link| link.name == iface);
@@ -84,6 +86,6 @@ impl Names {
             .collect();
         let there =
             if there.is_empty() { "there is no network interface".to_owned() } else { there.join(", ") };
-        Some(format!("ip= names {}, which this machine has not: {there}", missing.join(" and ")))
+        Some(format!("ip= names {}, which this machine does not have: {there}", missing.join(" and ")))
     }
 }

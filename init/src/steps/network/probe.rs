@@ -1,5 +1,5 @@
-//! A probe: one interface up, its carrier, and what it could be configured with. It sets no address and no route; that is
-//! the owner's.
+//! A probe: sets one interface up, waits for its carrier and finds an address for it. It configures no address and no
+//! route; the owner of the claims does.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crate::context::Context;
 use crate::events::Level;
 use crate::{Failure, threads};
 
-/// How often links are looked at.
+/// How often the state of the links is checked.
 pub const POLL: Duration = Duration::from_millis(20);
-/// The same when another interface has won, and the image is on its way.
+/// The same after another interface has won, to save CPU time for the transfer of the image.
 const RELAXED_POLL: Duration = Duration::from_millis(500);
 
-/// One interface's, on a thread of its own.
+/// The probe of one interface, on its own thread.
 pub struct Probe {
     pub sys: Arc<dyn Sys>,
     pub link: Link,
@@ -31,7 +31,7 @@ pub struct Probe {
     pub say: Box<dyn Fn(Level, String) + Send>,
 }
 
-/// Starts one.
+/// Starts a probe.
 pub fn start(cx: &Context, plan: &NetworkPlan, link: Link, ip: IpArg) {
     let (events, step, name) = (cx.events.clone(), cx.step, link.name.clone());
     let probe = Probe {
@@ -57,7 +57,8 @@ pub fn start(cx: &Context, plan: &NetworkPlan, link: Link, ip: IpArg) {
             Err(reason) => State::Failed(reason),
         };
         probe.tell(state);
-        // The answer does not wait for this: the kernel lets every CPU pass before a packet socket is closed.
+        // Close the socket after reporting, because the kernel waits for an RCU grace period before it closes a packet
+        // socket.
         drop(port);
     });
     if let Err(error) = spawned {
@@ -66,17 +67,17 @@ pub fn start(cx: &Context, plan: &NetworkPlan, link: Link, ip: IpArg) {
 }
 
 impl Probe {
-    /// A port that it opens is left to the caller to close.
+    /// Runs the probe. The caller closes the socket that it opens.
     fn run(&self, port: &mut Option<Box<dyn PacketPort>>) -> Result<Origin, Reason> {
-        // What an earlier attempt left would only confuse the routes of this one.
+        // Addresses and routes of an earlier attempt would conflict with those of this one.
         self.change(&LinkChange::Flush)?;
         if let Some(mtu) = self.ip.mtu {
-            // Before it is up: some cards lose their carrier over it.
+            // Set the MTU before the interface is up: some lose their carrier when it changes.
             apply::set_mtu(&*self.sys, &self.link, mtu, &self.say)?;
         }
         self.change(&LinkChange::Up)?;
         if self.is_over() && !self.link.up {
-            // The owner has taken back what it knew of while this was under way.
+            // The owner removed the configuration while this call was in progress. So set the interface down.
             self.change(&LinkChange::Down)?;
         }
         self.wait_for_carrier()?;
@@ -93,7 +94,7 @@ impl Probe {
             match links.iter().find(|link| link.index == self.link.index) {
                 Some(link) if link.carrier => return Ok(()),
                 Some(_) => {}
-                None => return Err(Reason::Refused("it has vanished".to_owned())),
+                None => return Err(Reason::Refused("the interface was removed".to_owned())),
             }
             if !said {
                 (self.say)(Level::Debug, "up, waiting for a carrier".to_owned());
@@ -108,12 +109,12 @@ impl Probe {
         self.sys.change_link(self.link.index, change)
     }
 
-    /// How far it has come.
+    /// Reports the state of the probe.
     pub fn tell(&self, state: State) {
         self.claims.tell(self.round, self.link.index, state);
     }
 
-    /// Whether the owner has stopped listening.
+    /// Whether the owner no longer waits for this probe.
     pub fn is_over(&self) -> bool {
         !self.claims.is_open(self.round)
     }

@@ -1,10 +1,10 @@
-//! The name servers and search domains of the network, as resolv.conf(5) has them.
+//! Writes the name servers and search domains of the network, in the format of resolv.conf(5).
 
 use std::fmt::Write;
 
 use crate::NetworkUp;
 
-/// The file: musl and glibc read three servers at most.
+/// The contents of the file. musl and glibc read at most three servers.
 pub fn text(network: &NetworkUp) -> String {
     let mut text = String::new();
     for server in network.dns.iter().take(3) {

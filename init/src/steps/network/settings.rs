@@ -1,4 +1,4 @@
-//! The settings file on a server.
+//! Fetches the settings file from a server.
 
 use std::io::{ErrorKind, Read};
 
@@ -11,7 +11,7 @@ use crate::context::{Context, Done};
 use crate::steps::http;
 use crate::{Failure, Learned};
 
-/// Fetches it. It is text of a few KiB: the whole must have come by the step's deadline.
+/// Fetches it. The file has only a few KiB, so all of it must arrive before the step's deadline.
 pub fn fetch(cx: &Context, template: &UrlTemplate, patience: Patience) -> Result<Done, Failure> {
     let network = cx.known.network.as_ref();
     let variables = Variables {
@@ -54,7 +54,7 @@ fn from_connection(tried: &str, error: &SysError) -> Failure {
     Failure::from_sys(code, tried, error)
 }
 
-/// The whole body, but never more than one byte over what a settings file may have.
+/// Reads the body, but at most one byte more than the limit of a settings file.
 fn receive(cx: &Context, mut response: Response) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 16 << 10];
@@ -69,10 +69,10 @@ fn receive(cx: &Context, mut response: Response) -> Result<Vec<u8>, String> {
             return Ok(bytes);
         }
         if cx.left().is_zero() {
-            return Err(format!("only {} bytes had come when the time was up", bytes.len()));
+            return Err(format!("only {} bytes arrived before the deadline", bytes.len()));
         }
     }
-    // The library reports an early end; a server that lies about the length must not slip through.
+    // The HTTP library reports a body that ends early. Check again, in case the server sent a wrong length.
     match response.length {
         Some(length) if length != bytes.len() as u64 => {
             Err(format!("{} of {length} bytes arrived before the connection closed", bytes.len()))

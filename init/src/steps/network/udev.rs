@@ -1,5 +1,5 @@
-//! In an initramfs with udev, an interface is left alone until udev has given it its name: a name that changed under us
-//! would be wrong in every record, and before Linux 6.2 an interface that is up cannot be renamed at all.
+//! In an initramfs with udev, waits until udev has named an interface. A later rename would make the name in all
+//! records wrong, and before Linux 6.2 an interface that is up cannot be renamed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,24 +10,24 @@ use dayfly_sys::{Link, own};
 use crate::context::Context;
 use crate::events::Level;
 
-/// How long udev gets for one interface; it takes milliseconds.
+/// The longest wait for udev per interface; it normally takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The udevd of this machine, if there is one, and since when each interface waits for it.
+/// The udevd of this machine, if any, and since when each interface waits for it.
 pub struct Udev {
     runs: bool,
     since: BTreeMap<u32, Duration>,
 }
 
 impl Udev {
-    /// Looks whether one runs.
+    /// Checks whether udevd runs.
     pub fn find(cx: &Context) -> Self {
-        // Where it cannot be found out, none is waited for.
+        // If this cannot be checked, do not wait for udevd.
         let runs = matches!(cx.sys.inspect(&own(paths::UDEV_CONTROL)), Ok(Some(_)));
         Self { runs, since: BTreeMap::new() }
     }
 
-    /// True where the interface's name is final, or has been waited for long enough.
+    /// True if the name of the interface is final, or the wait timed out.
     pub fn is_done_with(&mut self, cx: &Context, link: &Link) -> bool {
         let record = || own(paths::UDEV_DATA).join(format!("n{}", link.index));
         if !self.runs || matches!(cx.sys.inspect(&record()), Ok(Some(_))) {
@@ -39,7 +39,7 @@ impl Udev {
         if is_late {
             cx.note(
                 Level::Warning,
-                format!("{}: udev is not done with it after {} s", link.name, PATIENCE.as_secs()),
+                format!("{}: udev did not finish with it within {} s", link.name, PATIENCE.as_secs()),
             );
         }
         is_late

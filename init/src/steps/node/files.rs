@@ -1,4 +1,4 @@
-//! Files of the node: what the settings say, where they say it.
+//! Writes the files that the settings define.
 
 use dayfly_plan::{Code, FilePlan, paths};
 
@@ -7,13 +7,14 @@ use crate::context::{Context, Done};
 use crate::os::Accounts;
 use crate::trees::OS;
 
-/// Writes them, with modes and owners.
+/// Writes the files, with modes and owners.
 pub fn write(cx: &Context, files: &[FilePlan]) -> Result<Done, Failure> {
     let accounts = Accounts::read(&*cx.sys)
         .map_err(|error| Failure::from_sys(Code::NodeUser, "read the image's users", &error))?;
     let mut failed = 0;
     for file in files {
-        // What the settings say is wrong at every boot, whoever had the node before: that fails the step.
+        // An error in the settings is there at every boot, independent of the node's earlier state. So it fails the
+        // step.
         let owner = check(file, &accounts)?;
         if let Err(failure) = write_one(cx, file, owner) {
             cx.tolerate(&failure);
@@ -25,7 +26,7 @@ pub fn write(cx: &Context, files: &[FilePlan]) -> Result<Done, Failure> {
     Ok(Done::with(format!("{} files, {secrets} of them secret{failed}", files.len())))
 }
 
-/// Whether the file can be what the settings say; its owner, by number.
+/// Checks that the file can be written as the settings say. Returns the numeric owner.
 fn check(file: &FilePlan, accounts: &Accounts) -> Result<Option<(u32, u32)>, Failure> {
     let tried = || format!("write {}", file.path);
     if file.content.is_none() {
@@ -33,7 +34,7 @@ fn check(file: &FilePlan, accounts: &Accounts) -> Result<Option<(u32, u32)>, Fai
         return Err(Failure::new(Code::ConfigValue, tried(), wrong));
     }
     if OS.at(&file.path).outside().starts_with(paths::RUN) {
-        let wrong = format!("{} is the boot's own folder", paths::RUN);
+        let wrong = format!("{} is reserved for the boot", paths::RUN);
         return Err(Failure::new(Code::NodeWrite, tried(), wrong));
     }
     let Some(owner) = &file.owner else { return Ok(None) };
@@ -45,7 +46,7 @@ fn write_one(cx: &Context, file: &FilePlan, owner: Option<(u32, u32)>) -> Result
     let failed = |error| Failure::from_sys(Code::NodeWrite, format!("write {}", file.path), &error);
     let Some(content) = &file.content else { return Ok(()) };
     let place = OS.at(&file.path);
-    // Made with its mode: nobody can look in between.
+    // Created with its final mode, so that other users can never read it.
     cx.sys.write(&place, content.expose().as_bytes(), file.mode).map_err(failed)?;
     match owner {
         Some((uid, gid)) => cx.sys.set_owner(&place, uid, gid).map_err(failed),

@@ -1,4 +1,4 @@
-//! ssh host keys: the node's own, and the same at each boot where a disk can keep them.
+//! SSH host keys: each node has its own, and they are the same at each boot if a disk can store them.
 
 use std::time::Duration;
 
@@ -11,14 +11,15 @@ use crate::events::Level;
 use crate::os;
 use crate::trees::{OS, kept as kept_by_dayfly};
 
-/// Where sshd has them (sshd_config(5), `HostKey`).
+/// The directory of sshd (sshd_config(5), `HostKey`).
 const SSH: &str = "/etc/ssh";
-/// Every ssh of the last ten years knows both. RSA would cost more than all the rest of the boot.
+/// Every SSH client of the last ten years supports both. Generating an RSA key would take longer than the rest of the
+/// boot.
 const TYPES: [&str; 2] = ["ed25519", "ecdsa"];
-/// For making one.
+/// Time limit for generating one key.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// How many files a set of keys can have, and how many bytes each of them.
+/// The most files in a set of keys, and the most bytes of each.
 const MOST_FILES: usize = 32;
 const MOST_BYTES: u64 = 64 << 10;
 /// errno(3).
@@ -40,9 +41,9 @@ fn is_public(name: &str) -> bool {
     name.strip_suffix(".pub").is_some()
 }
 
-/// Gives the node host keys, if the image has sshd.
+/// Installs host keys, if the image has sshd.
 pub fn make(cx: &Context, policy: HostKeys) -> Result<Done, Failure> {
-    let failed = |error| Failure::from_sys(Code::NodeHostKeys, "give the node ssh host keys", &error);
+    let failed = |error| Failure::from_sys(Code::NodeHostKeys, "install ssh host keys", &error);
     if !os::has_program(&*cx.sys, "sshd").map_err(failed)? {
         return Ok(Done::with("the image has no sshd"));
     }
@@ -51,28 +52,27 @@ pub fn make(cx: &Context, policy: HostKeys) -> Result<Done, Failure> {
     let keeps = policy == HostKeys::Persistent && cx.known.state.is_some();
     let (set, origin) = if keeps {
         if let Some(set) = kept(cx) {
-            (set, "as the state disk has them")
+            (set, "from the state disk")
         } else {
             let set = generate(cx, &folder)?;
             match keep(cx, &set) {
-                Ok(()) => (set, "new, and kept on the state disk"),
+                Ok(()) => (set, "new, stored on the state disk"),
                 Err(error) => {
-                    let tried = "keep the ssh host keys on the state disk";
+                    let tried = "store the ssh host keys on the state disk";
                     cx.tolerate(&Failure::from_sys(Code::NodeHostKeys, tried, &error));
-                    (set, "new, and gone at the next boot")
+                    (set, "new, for this boot only")
                 }
             }
         }
     } else if policy == HostKeys::Persistent && !baked.is_empty() {
-        let text =
-            "there is no state disk: the image's ssh host keys are used, which every node of this image has";
+        let text = "there is no state disk: using the image's ssh host keys, which are the same on every node with this image";
         cx.note(Level::Warning, text);
-        return Ok(Done::with(format!("the image's: {}", baked.join(" "))));
+        return Ok(Done::with(format!("from the image: {}", baked.join(" "))));
     } else {
-        (generate(cx, &folder)?, "new, and gone at the next boot")
+        (generate(cx, &folder)?, "new, for this boot only")
     };
     if policy == HostKeys::Persistent && !keeps {
-        cx.note(Level::Warning, "there is no state disk: ssh clients see other host keys at each boot");
+        cx.note(Level::Warning, "there is no state disk: the ssh host keys change at each boot");
     }
     put(cx, &folder, &set).map_err(failed)?;
     let names: Vec<&str> =
@@ -80,7 +80,7 @@ pub fn make(cx: &Context, policy: HostKeys) -> Result<Done, Failure> {
     Ok(Done::with(format!("{}: {origin}", names.join(" "))))
 }
 
-/// The private keys in a folder.
+/// The private keys in a directory.
 fn private_keys(cx: &Context, folder: &TreePath) -> Result<Vec<String>, SysError> {
     let files = host_key_files(cx, folder)?;
     Ok(files.into_iter().filter(|name| !is_public(name)).collect())
@@ -107,13 +107,16 @@ fn kept_folder() -> TreePath {
     kept_by_dayfly().join("ssh")
 }
 
-/// The set on the state disk; `None` where there is none, or none that is whole.
+/// The keys on the state disk; `None` if there are none or if one is damaged.
 fn kept(cx: &Context) -> Option<Vec<KeyFile>> {
     let folder = kept_folder();
     let set = match host_key_files(cx, &folder).and_then(|names| read(cx, &folder, &names)) {
         Ok(set) => set,
         Err(error) => {
-            cx.note(Level::Warning, format!("the state disk's host keys are made anew: {error}"));
+            cx.note(
+                Level::Warning,
+                format!("generating new host keys instead of those on the state disk: {error}"),
+            );
             return None;
         }
     };
@@ -121,7 +124,7 @@ fn kept(cx: &Context) -> Option<Vec<KeyFile>> {
         return None;
     }
     if let Some(broken) = set.iter().find(|key| !is_whole(key)) {
-        let text = format!("{} on the state disk is damaged: all host keys are made anew", broken.name);
+        let text = format!("{} on the state disk is damaged: generating new host keys", broken.name);
         cx.note(Level::Warning, text);
         return None;
     }
@@ -133,7 +136,7 @@ fn is_whole(key: &KeyFile) -> bool {
     is_public(&key.name) || (text.starts_with("-----BEGIN ") && text.trim_end().ends_with("PRIVATE KEY-----"))
 }
 
-/// The state disk may hold many files of any size: no more is read than a set of keys can have.
+/// Reads a set of keys. The number and the size of the files are limited, because the state disk is not trusted.
 fn read(cx: &Context, folder: &TreePath, names: &[String]) -> Result<Vec<KeyFile>, SysError> {
     let too_large =
         |path: &TreePath, words: String| SysError::new("read", path.to_string(), Cause::Errno(EFBIG), words);
@@ -153,17 +156,17 @@ fn read(cx: &Context, folder: &TreePath, names: &[String]) -> Result<Vec<KeyFile
     names.iter().map(file).collect()
 }
 
-/// By the image's own ssh-keygen, in a folder that nobody else can look into.
+/// Generates keys with the image's ssh-keygen, in a directory that only root can read.
 fn generate(cx: &Context, ssh: &TreePath) -> Result<Vec<KeyFile>, Failure> {
     const FRESH: &str = ".dayfly-new";
     let fresh = ssh.join(FRESH);
-    let failed = |error| Failure::from_sys(Code::NodeHostKeys, "make ssh host keys", &error);
+    let failed = |error| Failure::from_sys(Code::NodeHostKeys, "generate ssh host keys", &error);
     cx.sys.remove_tree(&fresh).and_then(|()| cx.sys.make_dir(&fresh, 0o700)).map_err(failed)?;
     let mut last_failure = None;
     for kind in TYPES {
         let file = format!("{SSH}/{FRESH}/ssh_host_{kind}_key");
         let args = ["-q", "-t", kind, "-N", "", "-f", &file];
-        let tried = format!("make an ssh host key of the type {kind}");
+        let tried = format!("generate an ssh host key of the type {kind}");
         let failure = match cx.sys.run_in(OS, "ssh-keygen", &args, LIMIT.min(cx.left())) {
             Ok(output) if output.status == 0 => continue,
             Ok(output) => {
@@ -176,20 +179,20 @@ fn generate(cx: &Context, ssh: &TreePath) -> Result<Vec<KeyFile>, Failure> {
         last_failure = Some(failure);
     }
     let set = host_key_files(cx, &fresh).and_then(|names| read(cx, &fresh, &names));
-    // They lie in memory; what could not be removed there is as secret as what follows from it.
+    // The directory is in memory and readable only by root, so a failed removal does not disclose the keys.
     if let Err(error) = cx.sys.remove_tree(&fresh) {
         cx.note(Level::Warning, error.to_string());
     }
     match (set.map_err(failed)?, last_failure) {
         (set, Some(failure)) if set.is_empty() => Err(failure),
         (set, _) if set.is_empty() || !set.iter().all(is_whole) => {
-            Err(Failure::new(Code::NodeHostKeys, "make ssh host keys", "ssh-keygen left no whole keys"))
+            Err(Failure::new(Code::NodeHostKeys, "generate ssh host keys", "ssh-keygen left no whole keys"))
         }
         (set, _) => Ok(set),
     }
 }
 
-/// Onto the state disk, all or nothing.
+/// Stores the keys on the state disk, all or none.
 fn keep(cx: &Context, set: &[KeyFile]) -> Result<(), SysError> {
     let fresh = kept_by_dayfly().join("ssh.new");
     cx.sys.make_dir(&kept_by_dayfly(), 0o700)?;
@@ -202,7 +205,8 @@ fn keep(cx: &Context, set: &[KeyFile]) -> Result<(), SysError> {
     cx.sys.rename(&fresh, &kept_folder())
 }
 
-/// Into the OS, in place of all that is there: a key that the image brings along is known to others.
+/// Installs the keys in the OS and removes all other host keys, because every copy of the image contains the same
+/// private keys.
 fn put(cx: &Context, folder: &TreePath, set: &[KeyFile]) -> Result<(), SysError> {
     for name in host_key_files(cx, folder)? {
         if !set.iter().any(|key| key.name == name) {

@@ -1,4 +1,4 @@
-//! The OS's /etc/hosts, hosts(5): its own lines stay, and the node's are added.
+//! Adds the node to the OS's /etc/hosts, hosts(5). The image's own lines stay.
 
 use dayfly_plan::settings::value::HostName;
 use dayfly_sys::{Files, SysError};
@@ -7,9 +7,9 @@ use crate::trees::OS;
 use crate::{NetworkUp, os};
 
 const FILE: &str = "/etc/hosts";
-/// What ends a line of ours. Where /etc is kept, the next boot finds it by that and writes it anew.
+/// The comment at the end of Dayfly's lines. With a persistent /etc, the next boot finds and replaces the lines by it.
 const OURS: &str = "# dayfly";
-/// What every node has, where the image says nothing of the name.
+/// The entries that every node gets, unless the image has the names already.
 const EVERYWHERE: [(&str, &str); 4] = [
     ("localhost", "127.0.0.1 localhost"),
     ("ip6-localhost", "::1 localhost ip6-localhost ip6-loopback"),
@@ -17,14 +17,14 @@ const EVERYWHERE: [(&str, &str); 4] = [
     ("ip6-allrouters", "ff02::2 ip6-allrouters"),
 ];
 
-/// Adds the node.
+/// Adds the node's entries.
 pub fn write(sys: &dyn Files, name: &HostName, network: Option<&NetworkUp>) -> Result<(), SysError> {
     let there = os::read_bytes(sys, FILE)?.unwrap_or_default();
-    // Comments of the image are bytes in any encoding, and stay so.
+    // The image's comments may have any encoding, so the file is handled as bytes.
     sys.write(&OS.at(FILE), &with_node(&there, name, network), 0o644)
 }
 
-/// The node's own line comes first: of two for a name, most resolvers take the first.
+/// The node's own line comes first, because most resolvers use the first match of a name.
 fn with_node(there: &[u8], name: &HostName, network: Option<&NetworkUp>) -> Vec<u8> {
     let is_ours = |line: &&[u8]| line.trim_ascii_end().ends_with(OURS.as_bytes());
     let kept: Vec<&[u8]> =
@@ -43,7 +43,7 @@ fn with_node(there: &[u8], name: &HostName, network: Option<&NetworkUp>) -> Vec<
     }
     for (name, line) in EVERYWHERE {
         let address = line.split(' ').next().unwrap_or_default();
-        // An image may call ::1 by localhost alone.
+        // The image may have ::1 only as localhost.
         let is_there = has(name, address) || address == "::1" && has("localhost", address);
         if !is_there {
             put(line);
@@ -53,7 +53,7 @@ fn with_node(there: &[u8], name: &HostName, network: Option<&NetworkUp>) -> Vec<
     text
 }
 
-/// 127.0.1.1 is Debian's address for the own name of a machine without a fixed one (Debian manual 5.1.1).
+/// Debian uses 127.0.1.1 for the host name of a machine without a fixed address (Debian manual 5.1.1).
 fn own_line(name: &HostName, network: Option<&NetworkUp>) -> String {
     let own = network.map_or_else(|| "127.0.1.1".to_owned(), |network| network.address.to_string());
     let domain = network.and_then(|network| network.domain.as_ref());
@@ -102,7 +102,7 @@ mod tests {
         ] {
             assert_eq!(made("", name, network), format!("{line} # dayfly\n{EVERYBODY}"));
         }
-        assert_eq!(made("", "localhost", Some(&domain)), EVERYBODY, "localhost is no name of this node");
+        assert_eq!(made("", "localhost", Some(&domain)), EVERYBODY, "localhost is not this node's name");
     }
 
     #[test]
@@ -112,7 +112,7 @@ mod tests {
         let rest = "ff02::1 ip6-allnodes # dayfly\nff02::2 ip6-allrouters # dayfly\n";
         for (there, expected) in [
             ("10.9.9.9 registry.lab registry\n", format!("{own}{EVERYBODY}10.9.9.9 registry.lab registry\n")),
-            // Without a last line's end, with the line ends of another system, with a comment.
+            // Without a newline at the end, with the line ends of another system, with a comment.
             (
                 "# ours\r\n10.9.9.9 registry # dayfly's",
                 format!("{own}{EVERYBODY}# ours\r\n10.9.9.9 registry # dayfly's"),
@@ -127,7 +127,7 @@ mod tests {
             ),
         ] {
             assert_eq!(made(there, "worker7", Some(&network)), expected, "{there}");
-            // Where /etc is kept, with another name at the next boot.
+            // With a persistent /etc and another name at the next boot.
             let again = made(&made(there, "old-name", None), "worker7", Some(&network));
             assert_eq!(again, expected, "{there} twice");
         }

@@ -1,4 +1,4 @@
-//! Who this node is: host name, hosts, machine-id, resolver.
+//! The identity of the node: host name, hosts, machine-id, resolver.
 
 use dayfly_formats::mac::Mac;
 use dayfly_plan::settings::value::HostName;
@@ -23,7 +23,7 @@ pub fn write(cx: &Context, plan: &IdentityPlan) -> Result<Done, Failure> {
         own.map_or_else(|| machine_id(cx, plan.uuid.as_deref(), mac), |id| (id, mounted_root::ORIGIN));
     let given = plan.hostname.clone().map(|name| (name, "settings")).or_else(|| name::given(cx));
     let (name, origin) = given.unwrap_or_else(|| name_by_hardware(mac, &machine_id));
-    // What an administrator wrote into the hosts of an installed OS fits the name that it has.
+    // If the name comes from an installed OS, its hosts file already fits the name.
     let hosts = if origin == mounted_root::ORIGIN {
         Ok(())
     } else {
@@ -33,13 +33,13 @@ pub fn write(cx: &Context, plan: &IdentityPlan) -> Result<Done, Failure> {
     write_files(cx, &name, &machine_id);
     cx.sys
         .set_hostname(name.as_str())
-        .map_err(|error| Failure::from_sys(Code::NodeWrite, "name the node", &error))?;
+        .map_err(|error| Failure::from_sys(Code::NodeWrite, "set the host name", &error))?;
     cx.events.emit(Event::Node(NodeFact::Identity(name.to_string(), machine_id)));
     let said = format!("{name} (from {origin}), machine-id from {seed}");
     Ok(Done::with(said).and(Learned::Name(name)))
 }
 
-/// Where /etc is kept, it can be full, or hold a folder of such a name.
+/// Logs a file that could not be written. A persistent /etc can be full, or have a directory at this path.
 fn told(cx: &Context, file: &str, written: Result<(), SysError>) {
     if let Err(error) = written {
         cx.tolerate(&Failure::from_sys(Code::NodeWrite, format!("write /etc/{file}"), &error));
@@ -54,7 +54,7 @@ fn write_files(cx: &Context, name: &HostName, machine_id: &str) {
     put("hostname", &format!("{name}\n"), 0o644);
     put("machine-id", &format!("{machine_id}\n"), 0o444);
     let Some(network) = cx.known.network.as_ref().filter(|network| !network.dns.is_empty()) else { return };
-    // A symlink belongs to a resolver service of the OS, which asks the network itself.
+    // A symlink belongs to a resolver service of the OS, which gets the servers itself.
     match container::has_resolver(cx) {
         Ok(true) => {}
         Ok(false) => put("resolv.conf", &resolv_conf::text(network), 0o644),
@@ -62,7 +62,7 @@ fn write_files(cx: &Context, name: &HostName, machine_id: &str) {
     }
 }
 
-/// machine-id(5): 32 lower-case hexadecimal digits, not all of them 0.
+/// Reads the machine-id of the mounted root. machine-id(5): 32 lower-case hexadecimal digits, not all 0.
 fn id_of_root(cx: &Context) -> Option<String> {
     let is_digit = |digit: u8| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit);
     mounted_root::line(cx, "machine-id")
@@ -80,21 +80,22 @@ fn name_by_hardware(mac: Option<Mac>, machine_id: &str) -> (HostName, &'static s
     }
 }
 
-/// The card that a name and an id are made from: the same at each boot, whichever card won the race and in whatever order
-/// they were found. Addresses that a maker gave come before those that somebody chose.
+/// The MAC address from which the name and the machine-id are derived. It must be the same at each boot, independent of
+/// the winning interface and of the order of discovery. Vendor addresses come before locally administered ones.
 fn own_mac(cx: &Context) -> Option<Mac> {
-    // Without interfaces there is no MAC to go by.
+    // Without interfaces there is no MAC address.
     lowest(&cx.sys.links().unwrap_or_default())
 }
 
 fn lowest(links: &[Link]) -> Option<Mac> {
     let macs = links.iter().filter(|link| link.kind == LinkKind::Ethernet).filter_map(|link| link.mac);
-    // IEEE 802, the U/L bit.
+    // The U/L bit of IEEE 802.
     macs.min_by_key(|mac| (mac.first().is_some_and(|first| first & 2 != 0), *mac)).map(Mac)
 }
 
-/// machine-id(5): the same at every boot of this machine, without a disk: from the firmware's UUID, else the MAC.
-/// Hashed, because the UUID itself may serve as a secret elsewhere (machine-id(5), "should be considered confidential").
+/// machine-id(5): the same at every boot of this machine, without a disk. Derived from the firmware's UUID, else from
+/// the MAC address. It is a hash, because the UUID may serve as a secret elsewhere (machine-id(5), "should be
+/// considered confidential").
 fn machine_id(cx: &Context, uuid: Option<&str>, mac: Option<Mac>) -> (String, &'static str) {
     let (seed, origin) = match (uuid, mac) {
         (Some(uuid), _) => (uuid.to_owned(), "firmware UUID"),
@@ -104,25 +105,25 @@ fn machine_id(cx: &Context, uuid: Option<&str>, mac: Option<Mac>) -> (String, &'
     (derive(&seed), origin)
 }
 
-/// The last resort, and the only one that a disk is needed for: there is nothing that is the same at the next boot.
+/// A random seed as the last resort. It needs the state disk to be the same at the next boot.
 fn by_chance(cx: &Context) -> (String, &'static str) {
     let file = kept().join("machine-id-seed");
     let old = cx.known.state.as_ref().and_then(|_| cx.sys.read(&file).ok());
     if let Some(seed) = old.filter(|seed| !seed.is_empty()) {
-        return (String::from_utf8_lossy(&seed).into_owned(), "chance, kept on the state disk");
+        return (String::from_utf8_lossy(&seed).into_owned(), "random, stored on the state disk");
     }
     let mut random = [0; 16];
     cx.sys.random(&mut random);
     let seed = format!("{random:?}");
     if cx.known.state.is_none() {
-        return (seed, "chance, new at each boot");
+        return (seed, "random, new at each boot");
     }
     let folder = cx.sys.make_dir(&kept(), 0o700);
     match folder.and_then(|()| cx.sys.write(&file, seed.as_bytes(), 0o600)) {
-        Ok(()) => (seed, "chance, kept on the state disk"),
+        Ok(()) => (seed, "random, stored on the state disk"),
         Err(error) => {
             cx.note(Level::Warning, error.to_string());
-            (seed, "chance, new at each boot")
+            (seed, "random, new at each boot")
         }
     }
 }
@@ -131,7 +132,7 @@ fn derive(seed: &str) -> String {
     let digest = Sha256::new().chain_update(b"dayfly machine-id v1\0").chain_update(seed).finalize();
     let mut bytes = [0; 16];
     bytes.iter_mut().zip(digest.iter()).for_each(|(byte, hashed)| *byte = *hashed);
-    // Version 4, variant 1 (RFC 9562 §5.4), as systemd's own ids.
+    // Version 4, variant 1 (RFC 9562 §5.4), like systemd's own ids.
     let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
     *version = (*version & 0x0f) | 0x40;
     *variant = (*variant & 0x3f) | 0x80;
@@ -164,7 +165,11 @@ mod tests {
             assert_eq!(lowest(&links), Some(Mac([0x3c, 1, 1, 1, 1, 1])));
         }
         links.retain(|link| link.mac != Some([0x3c, 1, 1, 1, 1, 1]));
-        assert_eq!(lowest(&links), Some(Mac([0x02, 1, 1, 1, 1, 1])), "chosen ones are better than none");
+        assert_eq!(
+            lowest(&links),
+            Some(Mac([0x02, 1, 1, 1, 1, 1])),
+            "locally administered addresses are used if there are no others"
+        );
         assert_eq!(lowest(&[]), None);
     }
 

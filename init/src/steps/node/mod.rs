@@ -1,4 +1,4 @@
-//! The node: who it is, its files, users, services and scripts.
+//! Steps for the node: its identity, files, users, services and scripts.
 
 pub mod address;
 pub mod files;

@@ -1,4 +1,4 @@
-//! What of the kernel is set for the OS: its modules and its parameters.
+//! Sets kernel modules and sysctls for the OS.
 
 use std::fmt::Write;
 
@@ -12,10 +12,10 @@ use crate::os::{self, WRITTEN};
 
 /// modules-load.d(5).
 const MODULES: &str = "/etc/modules-load.d/dayfly.conf";
-/// Behind every other one, see sysctl.d(5): the last one wins.
+/// Ordered after all other files, because the last one takes precedence (sysctl.d(5)).
 const SYSCTLS: &str = "/etc/sysctl.d/zz-dayfly.conf";
 
-/// Loads modules of the image now, and has the OS see to them again.
+/// Loads modules of the image now, and configures the OS to load them as well.
 pub fn load_modules(cx: &Context, names: &[String]) -> Result<Done, Failure> {
     let mut troubles = written(cx, MODULES, &format!("{WRITTEN}{}\n", names.join("\n")));
     let modules = cx.modules.of_os();
@@ -26,8 +26,8 @@ pub fn load_modules(cx: &Context, names: &[String]) -> Result<Done, Failure> {
     end(cx, troubles, format!("{} modules", names.len()))
 }
 
-/// Sets them now: the OS's own service may come late or not at all. Has the OS set them again, once it has loaded what
-/// some of them belong to.
+/// Sets them now, because the OS's own service may run late or not at all. Also configures the OS to set them, because
+/// some appear only when the OS loads a module.
 pub fn set(cx: &Context, sysctls: &[SysctlPlan]) -> Result<Done, Failure> {
     let mut text = WRITTEN.to_owned();
     for sysctl in sysctls {
@@ -39,13 +39,13 @@ pub fn set(cx: &Context, sysctls: &[SysctlPlan]) -> Result<Done, Failure> {
     end(cx, troubles, format!("{} set", sysctls.len()))
 }
 
-/// Writes what the OS goes by; what is done now does not depend on it.
+/// Writes the configuration for the OS. A failure does not affect what is set now.
 pub fn written(cx: &Context, path: &str, text: &str) -> Vec<Failure> {
     let failed = |error| Failure::from_sys(Code::NodeWrite, format!("write {path}"), &error);
     os::write(&*cx.sys, path, text, 0o644).map_err(failed).err().into_iter().collect()
 }
 
-/// Sets each, and gives what went wrong.
+/// Sets each sysctl and returns the failures.
 pub fn set_each(cx: &Context, sysctls: &[SysctlPlan]) -> Vec<Failure> {
     let mut troubles = Vec::new();
     for sysctl in sysctls {
@@ -58,7 +58,7 @@ pub fn set_each(cx: &Context, sysctls: &[SysctlPlan]) -> Vec<Failure> {
     troubles
 }
 
-/// Does something with a module, unless it was loaded before or is built in.
+/// Calls a function for a module, unless it is loaded or built in.
 pub fn unless_here(
     cx: &Context,
     name: &str,
@@ -77,7 +77,7 @@ pub fn unless_here(
     Err(Failure::new(Code::NodeModule, tried, wrong))
 }
 
-/// Each trouble is said; the first is what the step failed with.
+/// Logs all failures. The step fails with the first one.
 pub fn end(cx: &Context, troubles: Vec<Failure>, detail: String) -> Result<Done, Failure> {
     for trouble in troubles.iter().skip(1) {
         cx.note(Level::Warning, format!("{}: {}", trouble.tried, trouble.wrong));

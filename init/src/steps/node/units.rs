@@ -1,4 +1,4 @@
-//! Units of systemd, services of OpenRC: what the settings say, before either reads any.
+//! Writes, enables and disables systemd units and OpenRC services, before the service manager reads them.
 
 use dayfly_plan::{Code, UnitPlan};
 
@@ -10,7 +10,7 @@ use crate::services::openrc::runlevels;
 use crate::services::systemd::units::{self, ETC, Refusal};
 use crate::services::{self, Manager};
 
-/// Writes, enables and disables them.
+/// Applies the units of the settings.
 pub fn write(cx: &Context, plans: &[UnitPlan]) -> Result<Done, Failure> {
     let write_one = match services::manager(cx)? {
         Manager::Systemd => of_systemd,
@@ -24,8 +24,8 @@ pub fn write(cx: &Context, plans: &[UnitPlan]) -> Result<Done, Failure> {
             None => format!("write the unit {}", unit.name),
         };
         let Err(refusal) = write_one(cx, unit) else { continue };
-        // What the settings ask for and the image does not have is so at every boot of every node: it ends the boot, and
-        // shows at the first try. What a user of the node left there costs that unit.
+        // If the image does not have a unit that the settings name, this fails at every boot of every node. So it ends
+        // the boot, and shows at the first try. An error in a file on a persistent path only costs this unit.
         let failure = match refusal {
             Refusal::Words(words) => return Err(Failure::new(Code::NodeUnit, tried, words)),
             Refusal::Unit { file, words } => {
@@ -44,7 +44,7 @@ pub fn write(cx: &Context, plans: &[UnitPlan]) -> Result<Done, Failure> {
     Ok(Done::with(format!("{} units{failed}", plans.len())))
 }
 
-/// Where that cannot be told, it is not: the node comes up.
+/// Whether the image has the file. If this cannot be checked, it counts as no, so that the node boots.
 fn is_in_image(cx: &Context, file: &str) -> bool {
     matches!(cx.sys.inspect(&os::in_image(&cx.known, file)), Ok(Some(_)))
 }
@@ -59,7 +59,11 @@ fn of_systemd(cx: &Context, unit: &UnitPlan) -> Result<(), Refusal> {
         Some(false) => {
             let stay = units::disable(sys, &unit.name)?;
             if !stay.is_empty() {
-                let text = format!("{} is started all the same: the image has {}", unit.name, stay.join(" "));
+                let text = format!(
+                    "{} is still started at boot, because the image has {}",
+                    unit.name,
+                    stay.join(" ")
+                );
                 cx.note(Level::Warning, text);
             }
         }
@@ -68,15 +72,16 @@ fn of_systemd(cx: &Context, unit: &UnitPlan) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Only what a unit's name can mean there: a service of the image, or of the settings' files, at boot or not.
+/// Under OpenRC, a unit name can only mean a service of the image or of the settings' files, which is enabled or
+/// disabled.
 fn of_openrc(cx: &Context, unit: &UnitPlan) -> Result<(), Refusal> {
     let refuse = |words: String| Err(Refusal::Words(words));
     let Some(service) = unit.name.strip_suffix(".service") else {
-        return refuse(format!("the image boots OpenRC, which has services but no {}", unit.name));
+        return refuse(format!("the image uses OpenRC, which has only services, no {}", unit.name));
     };
     if unit.content.is_some() {
         return refuse(format!(
-            "the image boots OpenRC, which cannot read a unit of systemd: write its script with file.\"/etc/init.d/{service}\""
+            "the image uses OpenRC, which cannot read a systemd unit: write an init script with file.\"/etc/init.d/{service}\""
         ));
     }
     match unit.enable {

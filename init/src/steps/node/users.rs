@@ -1,4 +1,4 @@
-//! Users that the image has: their keys and passwords.
+//! Sets keys and passwords of users that exist in the image.
 
 use dayfly_formats::accounts::{self, User};
 use dayfly_plan::{Code, Secret, UserPlan};
@@ -10,10 +10,10 @@ use crate::events::Level;
 use crate::os::{self, Accounts, WRITTEN};
 use crate::trees::{IMAGE, OS};
 
-/// What is lost with a home that is new.
+/// The mode of a new home directory.
 const HOME_MODE: u32 = 0o700;
 
-/// Sets them up.
+/// Sets up all users.
 pub fn set_up(cx: &Context, users: &[UserPlan]) -> Result<Done, Failure> {
     let accounts = Accounts::read(&*cx.sys)
         .map_err(|error| Failure::from_sys(Code::NodeUser, "read the image's users", &error))?;
@@ -25,7 +25,7 @@ pub fn set_up(cx: &Context, users: &[UserPlan]) -> Result<Done, Failure> {
             return Err(Failure::new(Code::NodeUser, format!("set up the user {}", plan.name), wrong));
         };
         if !plan.authorized_keys.is_empty() {
-            // What is in a home is its user's: it may be full, or a folder where a file is wanted.
+            // The user controls the home: it may be full, or have a directory where a file is expected.
             match write_keys(cx, &user, &plan.authorized_keys) {
                 Ok(()) => keys += plan.authorized_keys.len(),
                 Err(failure) => cx.tolerate(&failure),
@@ -44,8 +44,8 @@ pub fn set_up(cx: &Context, users: &[UserPlan]) -> Result<Done, Failure> {
     Ok(Done::with(format!("{} users, {keys} keys, {passwords} passwords", users.len())))
 }
 
-/// sshd(8), AUTHORIZED_KEYS FILE FORMAT. The home may be kept on a disk, where its user could have put anything: no
-/// symlink of his is followed.
+/// Writes authorized_keys (sshd(8), AUTHORIZED_KEYS FILE FORMAT). The home may be persistent and contain anything that
+/// the user put there, so symlinks are not followed.
 fn write_keys(cx: &Context, user: &User, keys: &[String]) -> Result<(), Failure> {
     let tried = format!("write ~{}/.ssh/authorized_keys", user.name);
     let failed = |error| Failure::from_sys(Code::NodeWrite, &tried, &error);
@@ -58,7 +58,7 @@ fn write_keys(cx: &Context, user: &User, keys: &[String]) -> Result<(), Failure>
     match cx.sys.inspect(&folder).map_err(failed)? {
         Some(FileKind::Dir) => {}
         None => make_for(cx, user, &folder).map_err(failed)?,
-        Some(_) => return refuse(format!("{}/.ssh is there and is not a folder", user.home)),
+        Some(_) => return refuse(format!("{}/.ssh exists and is not a directory", user.home)),
     }
     let text = format!("{WRITTEN}{}\n", keys.join("\n"));
     let file = folder.join("authorized_keys");
@@ -66,7 +66,8 @@ fn write_keys(cx: &Context, user: &User, keys: &[String]) -> Result<(), Failure>
     cx.sys.set_owner(&file, user.uid, user.gid).map_err(failed)
 }
 
-/// The home; a state disk that was filled from an older image may lack it.
+/// Returns the home directory, and creates it if necessary: a state disk that was filled from an older image may lack
+/// it.
 fn home(cx: &Context, user: &User) -> Result<TreePath, SysError> {
     let home = cx.sys.resolve(&OS.at(&user.home))?;
     if cx.sys.inspect(&home)?.is_some() {
@@ -78,7 +79,10 @@ fn home(cx: &Context, user: &User) -> Result<TreePath, SysError> {
         Some(FileKind::Dir) => cx.sys.copy_tree(&image, &home, &[])?.entries,
         _ => 0,
     };
-    cx.note(Level::Info, format!("{} was not there: made, {copied} entries from the image", user.home));
+    cx.note(
+        Level::Info,
+        format!("{} did not exist: created with {copied} entries from the image", user.home),
+    );
     Ok(home)
 }
 
@@ -87,7 +91,7 @@ fn make_for(cx: &Context, user: &User, folder: &TreePath) -> Result<(), SysError
     cx.sys.set_owner(folder, user.uid, user.gid)
 }
 
-/// Into shadow(5), whose mode and group stay as they are: some systems let a group read it.
+/// Sets the password in shadow(5). Its mode and group stay, because some systems let a group read it.
 fn set_password(cx: &Context, name: &str, hash: &Secret) -> Result<(), SysError> {
     let shadow = os::read(&*cx.sys, "/etc/shadow")?;
     let changed = accounts::with_password(shadow.as_deref().unwrap_or_default(), name, hash.expose());

@@ -1,4 +1,4 @@
-//! The OS's own list of file systems: what the boot has mounted, the OS must neither mount again nor mount over.
+//! Adapts the OS's fstab, so that the OS does not mount again, or mount over, what the boot has mounted.
 
 use dayfly_formats::fstab::{self, Entry, Fate};
 use dayfly_plan::settings::value::DeviceRef;
@@ -12,27 +12,28 @@ use crate::os;
 use crate::trees::OS;
 
 const FSTAB: &str = "/etc/fstab";
-/// Where kernels and boot loaders lie. A kernel that is installed into an OS that forgets would not fit what is left.
+/// The mount points of boot partitions. Installing a kernel from a stateless OS would leave the partition inconsistent
+/// with the image.
 const BOOT: [&str; 2] = ["/boot", "/efi"];
 
-/// The OS's fstab as it is now; empty where there is none.
+/// Reads the OS's fstab; empty if it does not exist.
 pub fn read(cx: &Context) -> Result<Vec<u8>, SysError> {
     Ok(os::read_bytes(&*cx.sys, FSTAB)?.unwrap_or_default())
 }
 
-/// Takes out what the layout has put into place, and lets nothing write to boot partitions.
+/// Disables the entries of paths that the layout manages, and makes boot partitions read-only.
 pub fn settle(cx: &Context, entries: &[LayoutEntry], left: &[&str]) -> Result<(), SysError> {
     let is_placed = |place: &str| {
         place == "/" || entries.iter().any(|entry| entry.path == place) && !left.contains(&place)
     };
     let fate = |entry: &Entry<'_>| {
         if is_placed(&entry.place) {
-            Fate::Leave("Dayfly has put this place into order at boot:")
+            Fate::Leave("Dayfly has mounted this path at boot:")
         } else if is_boot(&entry.place) && !is_read_only(entry.options) {
             Fate::ReadOnly("Dayfly keeps boot partitions as they are:")
         } else if is_missing(cx, entry) {
             let text = format!(
-                "{FSTAB}: {} for {} is not there: the OS does not wait for it",
+                "{FSTAB}: {} for {} does not exist: the OS will not wait for it",
                 entry.device, entry.place
             );
             cx.note(Level::Warning, text);
@@ -44,7 +45,7 @@ pub fn settle(cx: &Context, entries: &[LayoutEntry], left: &[&str]) -> Result<()
     let Some(text) = fstab::rewrite(&read(cx)?, fate) else { return Ok(()) };
     let place = cx.sys.resolve(&OS.at(FSTAB))?;
     match cx.sys.write(&place, &text, 0o644) {
-        // Whoever makes /etc read-only has an fstab that fits, or is told here why the OS complains.
+        // If the layout makes /etc read-only, the fstab may already be right. If not, this explains the OS's errors.
         Err(error)
             if entries.iter().any(|entry| entry.path == "/etc" && entry.policy == Policy::ReadOnly) =>
         {
@@ -55,11 +56,12 @@ pub fn settle(cx: &Context, entries: &[LayoutEntry], left: &[&str]) -> Result<()
     }
 }
 
-/// A disk that the OS would wait for, 90 s long, and then end in its emergency mode: of the machine that the image was copied
-/// from. Where somebody else has mounted the root, that one knows its disks.
+/// Whether the entry is for a disk that does not exist. The OS would wait 90 s for it and then enter emergency mode.
+/// Such entries come from the machine from which the image was copied. Not for a mounted root (`init=`), whose fstab
+/// fits its machine.
 fn is_missing(cx: &Context, entry: &Entry<'_>) -> bool {
     const DISKS: [&str; 6] = ["/dev/sd", "/dev/vd", "/dev/hd", "/dev/xvd", "/dev/nvme", "/dev/mmcblk"];
-    // systemd waits for swap with nofail as well.
+    // systemd also waits for swap with nofail.
     let waits = !entry
         .options
         .split(',')
@@ -73,7 +75,7 @@ fn is_missing(cx: &Context, entry: &Entry<'_>) -> bool {
         return false;
     }
     let Ok(device) = device.parse::<DeviceRef>() else { return false };
-    // Two disks of that name are there.
+    // An error means that two disks match: then it is not missing.
     matches!(devices::find(cx, &device), Ok(None))
 }
 
@@ -82,7 +84,7 @@ fn is_boot(place: &str) -> bool {
         .any(|boot| place.strip_prefix(boot).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
-/// The last one wins (mount(8)).
+/// The last option takes precedence (mount(8)).
 fn is_read_only(options: &str) -> bool {
     options.split(',').rfind(|option| ["ro", "rw"].contains(option)) == Some("ro")
 }

@@ -1,4 +1,5 @@
-//! The root of the OS, its layout, and what of its own mounts fits neither.
+//! Steps for the root of the OS: its overlay, the paths of the layout, and entries of its fstab that conflict with
+//! them.
 
 pub mod container;
 pub mod fstab;

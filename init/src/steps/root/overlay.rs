@@ -1,4 +1,4 @@
-//! The OS's root: the image below, a tmpfs above.
+//! The OS's root: an overlay with the image as the lower layer and a tmpfs as the upper layer.
 
 use dayfly_plan::Code;
 use dayfly_plan::settings::value::Size;
@@ -8,10 +8,10 @@ use crate::context::{Context, Done};
 use crate::trees::{IMAGE, OS, WRITABLE, layers_on_top_of_each_other};
 use crate::{Failure, Learned, os};
 
-/// Mounts it at its place before the switch.
+/// Mounts it at [`OS`].
 pub fn mount(cx: &Context, size: Option<Size>) -> Result<Done, Failure> {
     overlay(cx, size).map_err(|error| {
-        Failure::from_sys(Code::RootOverlay, "make the root from image and tmpfs", &error)
+        Failure::from_sys(Code::RootOverlay, "mount the root from image and tmpfs", &error)
     })?;
     let deployed = deploy_etc(cx).map_err(|error| {
         Failure::from_sys(Code::RootOverlay, "fill /etc from the image's /usr/etc", &error)
@@ -28,9 +28,9 @@ pub fn mount(cx: &Context, size: Option<Size>) -> Result<Done, Failure> {
     })
 }
 
-/// Gives an image that keeps its /etc below /usr one of its own, as `ostree admin deploy` does. The number of its entries.
+/// Creates /etc from /usr/etc if the image has no /etc, like `ostree admin deploy`. Returns the number of entries.
 fn deploy_etc(cx: &Context) -> Result<Option<u64>, SysError> {
-    // An installed OS has what its administrator made of it.
+    // An installed OS is not changed.
     if cx.known.mounted_root.is_some() || !os::is_etc_in_usr(&*cx.sys)? {
         return Ok(None);
     }
@@ -58,7 +58,7 @@ fn overlay(cx: &Context, size: Option<Size>) -> Result<(), SysError> {
     over(cx, layers_on_top_of_each_other(cx.known.layers.len()), &WRITABLE.top(), &OS.place(), 0o755)
 }
 
-/// Mounts an overlay of `lower`, the topmost first, and folders in `writable`.
+/// Mounts an overlay of `lower`, the topmost first, with directories in `writable` as the upper layer.
 pub fn over(
     cx: &Context,
     lower: Vec<TreePath>,
@@ -67,7 +67,7 @@ pub fn over(
     mode: u32,
 ) -> Result<(), SysError> {
     let (upper, work) = (writable.join("u"), writable.join("w"));
-    // The merged folder takes its mode from the upper one.
+    // The merged directory has the mode of the upper one.
     cx.sys.make_dir(&upper, mode)?;
     cx.sys.make_dir(&work, 0o700)?;
     let writable = Some(Writable { upper, work });

@@ -1,4 +1,4 @@
-//! Makes a state disk of a blank one. What is on a disk that is not blank belongs to somebody: it is never touched.
+//! Creates the state disk on a blank disk. A disk that is not blank is never changed.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,21 +14,21 @@ use crate::devices::{self, Device};
 use crate::events::Level;
 use crate::trees::IMAGE;
 
-/// For mkfs, which writes little: the large tables come later, in the background.
+/// Time limit for mkfs. It writes little: the kernel initialises the large tables later in the background.
 const LIMIT: Duration = Duration::from_secs(240);
-/// Smaller disks keep no node's state.
+/// The minimum size of a state disk.
 const LEAST: u64 = 64 << 20;
 
 /// Finds the blank disk and makes the file system.
 pub fn make(cx: &Context, wanted: &DeviceRef, creation: &StateCreation) -> Result<Device, Failure> {
-    let tried = format!("make {wanted} of a blank disk");
+    let tried = format!("create {wanted} on a blank disk");
     let refuse = |wrong: String| Failure::new(Code::StateCreate, &tried, wrong);
     let label = match wanted {
         DeviceRef::Label(label) => label.as_str(),
         DeviceRef::Path(_) => "state",
         other => {
             return Err(refuse(format!(
-                "a disk can be given a LABEL= or be named as /dev/NAME, not {other}"
+                "the state disk can be created with a LABEL= or on a /dev/NAME, not with {other}"
             )));
         }
     };
@@ -40,7 +40,7 @@ pub fn make(cx: &Context, wanted: &DeviceRef, creation: &StateCreation) -> Resul
         Some(named) => {
             let name = match named {
                 DeviceRef::Path(path) => path.trim_start_matches("/dev/").to_owned(),
-                other => return Err(refuse(format!("a blank disk has no {other}: name it as /dev/NAME"))),
+                other => return Err(refuse(format!("a blank disk has no {other}: use /dev/NAME"))),
             };
             inspect(cx, &name).map_err(|why| refuse(format!("{named} {why}")))?;
             name
@@ -49,8 +49,8 @@ pub fn make(cx: &Context, wanted: &DeviceRef, creation: &StateCreation) -> Resul
     };
     let path = PathBuf::from("/dev").join(&disk);
     let shown = path.display().to_string();
-    cx.note(Level::Warning, format!("{shown} is blank: it gets a new {} as {wanted}", creation.fstype));
-    // The kernel may have to know the file system for mkfs to be sure of itself; a failure shows at the mount.
+    cx.note(Level::Warning, format!("{shown} is blank: creating {} on it as {wanted}", creation.fstype));
+    // mkfs may need the kernel's driver for its checks. If the module is missing, the mount fails and reports it.
     cx.modules.load(&creation.fstype)?;
     let program = format!("mkfs.{}", creation.fstype);
     let flag = if creation.fstype == "f2fs" { "-l" } else { "-L" };
@@ -66,11 +66,11 @@ pub fn make(cx: &Context, wanted: &DeviceRef, creation: &StateCreation) -> Resul
     if made == Some(creation.fstype.as_str()) {
         Ok(device)
     } else {
-        Err(refuse(format!("{program} said that it is done, but {shown} has {made:?} on it")))
+        Err(refuse(format!("{program} succeeded, but {shown} contains {made:?}")))
     }
 }
 
-/// The one disk that is blank.
+/// Returns the only blank disk.
 fn the_only_one(cx: &Context) -> Result<String, String> {
     let mut blank = Vec::new();
     let mut others = Vec::new();
@@ -82,7 +82,7 @@ fn the_only_one(cx: &Context) -> Result<String, String> {
     }
     match blank.as_slice() {
         [one] => Ok(one.clone()),
-        [] if others.is_empty() => Err("there is no disks".to_owned()),
+        [] if others.is_empty() => Err("there are no disks".to_owned()),
         [] => Err(format!("no disk is blank: {}", others.join("; "))),
         several => {
             Err(format!("{} disks are blank: {}; which one is meant?", several.len(), several.join(", ")))
@@ -90,18 +90,18 @@ fn the_only_one(cx: &Context) -> Result<String, String> {
     }
 }
 
-/// `Err` says what speaks against this disk, to follow its name in a sentence.
+/// Checks that the disk is suitable. The error follows the disk's name in a sentence.
 fn inspect(cx: &Context, name: &str) -> Result<(), String> {
     let sys = own("/sys/class/block").join(name);
     let text = |file: &str| {
-        let bytes = cx.sys.read(&sys.join(file)).map_err(|error| format!("cannot be looked at: {error}"))?;
+        let bytes = cx.sys.read(&sys.join(file)).map_err(|error| format!("cannot be read: {error}"))?;
         Ok::<_, String>(String::from_utf8_lossy(&bytes).trim().to_owned())
     };
-    // Virtual devices are made of disks that belong to somebody.
+    // Virtual devices consist of other disks that are in use.
     if ["dm-", "md", "nbd", "sr", "drbd", "rbd"].iter().any(|kind| name.starts_with(kind)) {
-        return Err("is not a disk of its own".to_owned());
+        return Err("is a virtual device".to_owned());
     }
-    let entries = cx.sys.list(&sys).map_err(|error| format!("cannot be looked at: {error}"))?;
+    let entries = cx.sys.list(&sys).map_err(|error| format!("cannot be read: {error}"))?;
     if entries.iter().any(|entry| entry.name == "partition") {
         return Err("is a partition".to_owned());
     }
@@ -114,7 +114,7 @@ fn inspect(cx: &Context, name: &str) -> Result<(), String> {
     if text("removable")? != "0" {
         return Err("is removable".to_owned());
     }
-    for (folder, relation) in [("holders", "is used by"), ("slaves", "is made of")] {
+    for (folder, relation) in [("holders", "is used by"), ("slaves", "consists of")] {
         let others = cx.sys.list(&sys.join(folder)).unwrap_or_default();
         if let Some(other) = others.first() {
             return Err(format!("{relation} {}", other.name));
@@ -124,12 +124,12 @@ fn inspect(cx: &Context, name: &str) -> Result<(), String> {
     is_blank(cx, &Path::new("/dev").join(name), sectors * 512)
 }
 
-/// What it may be read for is bounded: see [`blank`].
+/// Whether the disk is blank. How much is read is limited: see [`blank`].
 fn is_blank(cx: &Context, path: &Path, len: u64) -> Result<(), String> {
     if len < LEAST {
         return Err(format!("has {} MiB only", len >> 20));
     }
-    // Nobody else may have it open as his own: a file system, swap, a RAID.
+    // The kernel must not use it: as a mounted file system, swap or a RAID member.
     cx.sys.check_unused(&own(path)).map_err(|error| format!("is in use: {error}"))?;
     let mut seed = [0; 8];
     cx.sys.random(&mut seed);

@@ -1,4 +1,4 @@
-//! The disk that keeps the state.
+//! The state disk.
 
 mod create;
 
@@ -14,13 +14,13 @@ use crate::events::Level;
 use crate::trees::STATE;
 use crate::{Failure, Learned, StateDisk};
 
-/// File systems that can hold what persists: owners, modes, xattrs, links.
+/// File systems that can store the state: they support owners, modes, xattrs and links.
 pub const SUITABLE: [&str; 5] = ["ext4", "xfs", "btrfs", "f2fs", "ext3"];
 
-/// What a mount of a write-protected device ends with, errno(3): EACCES, EROFS.
+/// The errors of mounting a write-protected device, errno(3): EACCES, EROFS.
 const READ_ONLY: [i32; 2] = [13, 30];
 
-/// Finds and mounts it. Where nobody asked for one and none is there, what should persist lies in memory.
+/// Finds and mounts it. Without a requested disk, and if none is found, persistent paths are in memory.
 pub fn open(cx: &Context, search: &StateSearch) -> Result<Done, Failure> {
     let found = match (search.wait, &search.create) {
         (Some(wait), Some(creation)) => Some(find_or_make(cx, &search.device, wait, creation)?),
@@ -31,7 +31,7 @@ pub fn open(cx: &Context, search: &StateSearch) -> Result<Done, Failure> {
         cx.note(
             Level::Warning,
             format!(
-                "there is no {}: what should persist lies in memory and is gone at the next boot",
+                "no {} was found: persistent paths are in memory and are lost at the next boot",
                 search.device
             ),
         );
@@ -39,9 +39,9 @@ pub fn open(cx: &Context, search: &StateSearch) -> Result<Done, Failure> {
     };
     let path = device.path.display().to_string();
     let tried = format!("mount the state disk {} ({path})", search.device);
-    let fstype = device.superblock.as_ref().map_or("nothing that is recognised", |found| found.kind.as_str());
+    let fstype = device.superblock.as_ref().map_or("no recognised file system", |found| found.kind.as_str());
     let Some(superblock) = device.superblock.as_ref().filter(|_| SUITABLE.contains(&fstype)) else {
-        let wrong = format!("it has {fstype} on it; {} can keep a node's state", SUITABLE.join(", "));
+        let wrong = format!("it has {fstype}; the state disk can have {}", SUITABLE.join(", "));
         return Err(Failure::new(Code::StateMount, tried, wrong));
     };
     devices::load_modules(cx, superblock.kind)?;
@@ -56,11 +56,11 @@ pub fn open(cx: &Context, search: &StateSearch) -> Result<Done, Failure> {
     cx.sys.make_dir(&STATE.place(), 0o755).map_err(|error| refused(&error))?;
     match cx.sys.mount(&mount(false)) {
         Ok(()) => {}
-        // A disk that cannot be written can still be read: what was kept on it is the node's.
+        // A read-only disk still has the node's state, so mount it read-only.
         Err(error) if error.errno().is_some_and(|errno| READ_ONLY.contains(&errno)) => {
             cx.sys.mount(&mount(true)).map_err(|_| refused(&error))?;
             let failure = refused(&error).with_fix(
-                "It is mounted read-only: what was kept is there, and nothing new is. Look for a write lock, or for the disk's errors.",
+                "It is mounted read-only: earlier state is available, but nothing new is stored. Check the disk for write protection and for errors.",
             );
             cx.tolerate(&failure);
         }
@@ -70,7 +70,7 @@ pub fn open(cx: &Context, search: &StateSearch) -> Result<Done, Failure> {
     Ok(Done::with(format!("{fstype} on {path}")).and(learned))
 }
 
-/// A disk that is slow to appear is the state disk all the same: a second one is made only when it had its time.
+/// Waits for the state disk for its full time before a new one is created, because it may appear late.
 fn find_or_make(
     cx: &Context,
     wanted: &DeviceRef,
@@ -80,7 +80,7 @@ fn find_or_make(
     match devices::wait_for(cx, wanted, wait) {
         Ok(device) if device.superblock.is_some() => Ok(device),
         Err(failure) if failure.code.class() == Class::Permanent => Err(failure),
-        // It did not appear; or /dev/NAME did, with nothing on it.
+        // It did not appear, or /dev/NAME is blank.
         Ok(_) | Err(_) => create::make(cx, wanted, creation),
     }
 }

@@ -1,5 +1,5 @@
-//! Prepares the node for k0s as `k0s install` does (k0s's cmd/install and pkg/install), which cannot run before the service
-//! manager: users, configuration, token and service are written anew at each boot, and /var/lib/k0s is k0s's own.
+//! Prepares the node for k0s like `k0s install` (k0s's cmd/install and pkg/install), which cannot run before the
+//! service manager. Users, configuration, token and service are written at each boot. /var/lib/k0s is left to k0s.
 
 mod join;
 mod users;
@@ -14,12 +14,12 @@ use crate::os;
 use crate::services::{self, Restart, Service};
 use crate::steps::kubernetes::{bundles, program, storage};
 
-/// Where k0s looks for its configuration (pkg/constant), and where `k0s install` copies the path from.
+/// Where k0s looks for its configuration (pkg/constant). `k0s install` uses the same path.
 const CONFIG: &str = "/etc/k0s/k0s.yaml";
-/// k0s's own is below /usr, which is read-only here.
+/// The default of k0s is below /usr, which is read-only.
 const PLUGINS: &str = "--volume-plugin-dir=";
 
-/// Stages it.
+/// Writes the configuration, the token and the service.
 pub fn stage(cx: &Context, plan: &K0sPlan) -> Result<Done, Failure> {
     let tried = format!("stage k0s as {}", plan.role);
     let refuse = |error: SysError| Failure::from_sys(Code::NodeWrite, &tried, &error);
@@ -47,7 +47,7 @@ pub fn stage(cx: &Context, plan: &K0sPlan) -> Result<Done, Failure> {
     Ok(Done::with(format!("{file} is enabled, {}, {bundles} bundles", joined.said)))
 }
 
-/// The command line, in the words and the order of `k0s install`: the flags by name, each with its value.
+/// The command line as `k0s install` writes it: the flags sorted by name, each with its value.
 fn arguments(plan: &K0sPlan, has_config: bool, token_file: Option<&str>) -> Vec<String> {
     let mut flags = Vec::new();
     if has_config {
@@ -62,7 +62,7 @@ fn arguments(plan: &K0sPlan, has_config: bool, token_file: Option<&str>) -> Vec<
     let mut own = plan.args.clone();
     if plan.role.is_worker() {
         let plugins = format!("{PLUGINS}{}/kubelet-plugins/volume/exec", plan.data_dir);
-        // The flag holds all arguments of the kubelet, and of two such flags the later one counts.
+        // This flag holds all kubelet arguments. If it is given twice, only the last one counts, so they are merged.
         match own.iter_mut().find(|arg| arg.starts_with("--kubelet-extra-args=")) {
             Some(arg) if arg.contains(PLUGINS) => {}
             Some(arg) => arg.extend([" ", plugins.as_str()]),

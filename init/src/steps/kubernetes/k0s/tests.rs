@@ -62,8 +62,8 @@ fn the_command_line_is_that_of_k0s_install() {
     assert_eq!(arguments(&elsewhere, false, None), expected);
 }
 
-/// What k0s's pkg/install at dff90ce wrote when it was run by itself with kardianos/service 1.2.4, for a worker under systemd. Ours says
-/// these in words of systemd's today, and the rest the same.
+/// The unit that k0s's pkg/install at dff90ce wrote with kardianos/service 1.2.4, for a worker under systemd. Dayfly's
+/// unit uses the current systemd names of these settings; the rest is the same.
 #[test]
 fn the_unit_says_what_k0s_install_says() {
     const THEIRS: [&str; 17] = [
@@ -92,12 +92,14 @@ fn the_unit_says_what_k0s_install_says() {
     let only = |left: &BTreeSet<&str>, right: &BTreeSet<&str>| -> Vec<String> {
         left.difference(right).map(|line| (*line).to_owned()).collect()
     };
-    // With a pause of 10 s, ten starts in 5 s never happen: no limit is the same. `exec` notices a program that is not there.
+    // With a pause of 10 s there are never ten starts within 5 s, so no limit is equivalent. `exec` reports a missing
+    // program.
     assert_eq!(only(&theirs, &ours), ["StartLimitBurst=10", "StartLimitInterval=5"]);
     assert_eq!(only(&ours, &theirs), ["LimitNPROC=infinity", "StartLimitIntervalSec=0", "Type=exec"]);
 }
 
-/// The same run, for a single node under OpenRC: what it wrote, but for the quotes, the order and what is said here.
+/// The same for a single node under OpenRC: the script that it wrote, except for quotes, order and the differences
+/// noted here.
 #[test]
 fn the_script_says_what_k0s_install_says() {
     let args = vec!["controller".to_owned(), "--single=true".to_owned()];
@@ -109,12 +111,12 @@ fn the_script_says_what_k0s_install_says() {
         "command=/usr/bin/k0s",
         "command_args='controller --single=true'",
         "retry=SIGTERM/90/SIGKILL/5",
-        // Theirs is `rc_ulimit=-n 1048576 -u unlimited`, which dash refuses; k0s itself asks for 65536.
+        // k0s writes `rc_ulimit=-n 1048576 -u unlimited`, which dash refuses; the limit that k0s itself needs is 65536.
         "\tulimit -n 999999",
         "\tneed cgroups",
         "\tuse dns",
         "\tafter firewall",
-        // Theirs needs net, for which a node whose network is up already may have no service.
+        // k0s writes `need net`, but a node whose network is up already may have no service that provides net.
         "\twant net",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");

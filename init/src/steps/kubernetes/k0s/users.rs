@@ -1,5 +1,5 @@
-//! The users of k0s's control plane. `k0s install` has useradd(8) make them, with whatever number is free; in an /etc that
-//! is new at each boot they have numbers of their own, so that what they own in /var stays theirs.
+//! The users of k0s's control plane. `k0s install` creates them with useradd(8) and any free number. Here /etc is new
+//! at each boot, so they get fixed numbers. Otherwise their files in /var would change owner.
 
 use dayfly_plan::Code;
 use dayfly_sys::SysError;
@@ -8,8 +8,8 @@ use crate::Failure;
 use crate::context::Context;
 use crate::os::{self, Accounts};
 
-/// By name and number (k0s's pkg/constant has the names). Neither Debian's policy nor systemd (its UIDS-GIDS.md) gives out
-/// these numbers.
+/// The names (k0s's pkg/constant) and numbers. Neither Debian's policy nor systemd (its UIDS-GIDS.md) assigns these
+/// numbers.
 const USERS: [(&str, u32); 4] = [
     ("etcd", 60_701),
     ("konnectivity-server", 60_702),
@@ -17,9 +17,9 @@ const USERS: [(&str, u32); 4] = [
     ("kube-scheduler", 60_704),
 ];
 
-/// Makes those that the image does not have, each with a group of its name.
+/// Creates the users that the image does not have, each with a group of the same name.
 pub fn make(cx: &Context, home: &str) -> Result<(), Failure> {
-    const TRIED: &str = "make the users of k0s";
+    const TRIED: &str = "create the users of k0s";
     let failed = |error: SysError| Failure::from_sys(Code::NodeWrite, TRIED, &error);
     let accounts = Accounts::read(&*cx.sys).map_err(failed)?;
     let shell = if os::has(&*cx.sys, "/usr/sbin/nologin").map_err(failed)? {
@@ -33,9 +33,9 @@ pub fn make(cx: &Context, home: &str) -> Result<(), Failure> {
             continue;
         }
         if let Some(other) = accounts.user(&number.to_string()) {
-            let wrong = format!("{name} would be number {number}, which is {}'s", other.name);
+            let wrong = format!("{name} needs the number {number}, which {} has", other.name);
             return Err(Failure::new(Code::NodeUser, TRIED, wrong)
-                .with_fix(format!("Make the user {name} in the image.")));
+                .with_fix(format!("Create the user {name} in the image.")));
         }
         let has_group = accounts.group(name);
         passwd.extend([format!("{name}:x:{number}:{}::{home}:{shell}\n", has_group.unwrap_or(number))]);
@@ -53,7 +53,7 @@ pub fn make(cx: &Context, home: &str) -> Result<(), Failure> {
         .map_err(failed)
 }
 
-/// At the end of what is there, with its mode and owner.
+/// Appends to a file and keeps its mode and owner.
 fn append(cx: &Context, path: &str, lines: &str, new_mode: u32) -> Result<(), SysError> {
     let text = os::read(&*cx.sys, path)?.unwrap_or_default();
     let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };

@@ -1,5 +1,5 @@
-//! Prepares the node for k3s as its install script does (k3s's install.sh): configuration, token and service are written
-//! anew at each boot, and /var/lib/rancher is k3s's own.
+//! Prepares the node for k3s like its install script (k3s's install.sh): configuration, token and service are written
+//! at each boot. /var/lib/rancher is left to k3s.
 
 mod password;
 
@@ -16,15 +16,15 @@ use crate::secret_file;
 use crate::services::{self, Kind, Manager, Restart, Service};
 use crate::steps::kubernetes::{bundles, program, storage};
 
-/// Its configuration, and what is read behind it and wins.
+/// The main configuration file and the drop-in that overrides it.
 const CONFIG: &str = "/etc/rancher/k3s/config.yaml";
 const MORE: &str = "/etc/rancher/k3s/config.yaml.d/settings.yaml";
-/// Where it imports container images from.
+/// The directory from which k3s imports container images.
 const IMAGES: &str = "/var/lib/rancher/k3s/agent/images";
-/// Where it keeps its state, and its kubelet that of its pods.
+/// The state of k3s, and the state of its kubelet's pods.
 const DATA: [&str; 2] = ["/var/lib/rancher", "/var/lib/kubelet"];
 
-/// Stages it.
+/// Writes the configuration, the token and the service.
 pub fn stage(cx: &Context, plan: &K3sPlan) -> Result<Done, Failure> {
     let tried = format!("stage k3s as {}", plan.role);
     let refuse = |error: SysError| Failure::from_sys(Code::NodeWrite, &tried, &error);
@@ -46,9 +46,9 @@ pub fn stage(cx: &Context, plan: &K3sPlan) -> Result<Done, Failure> {
         put(MORE, &config.0).map_err(refuse)?;
     }
     let password = password::prepare(cx, plan.token.as_ref()).unwrap_or_else(|error| {
-        // k3s makes one itself where it can.
-        cx.tolerate(&Failure::from_sys(Code::NodeWrite, "keep the node password of k3s", &error));
-        "no node password of ours"
+        // k3s makes a password itself if it can.
+        cx.tolerate(&Failure::from_sys(Code::NodeWrite, "store the node password of k3s", &error));
+        "no node password from Dayfly"
     });
     let bundles = plan.images.as_ref().map_or(Ok(0), |images| bundles::link(cx, images, IMAGES))?;
     let file = manager
@@ -57,7 +57,7 @@ pub fn stage(cx: &Context, plan: &K3sPlan) -> Result<Done, Failure> {
     Ok(Done::with(format!("{file} is enabled, {password}, {bundles} bundles")))
 }
 
-/// YAML whose values are in JSON's quotes, which YAML's double ones are.
+/// Writes YAML with JSON strings as values, which are valid YAML double-quoted strings.
 fn config(plan: &K3sPlan, name: &str, token_file: Option<&str>) -> String {
     let mut text = WRITTEN.to_owned();
     let server = plan.server.as_ref().map(ToString::to_string);

@@ -1,5 +1,5 @@
-//! The node password: a server knows a node again by it, and refuses another node of the same name (k3s's
-//! pkg/agent/config). It lies in /etc, which is new at each boot.
+//! The node password: a k3s server identifies a node by it, and refuses another node with the same name (k3s's
+//! pkg/agent/config). It is in /etc, which is new at each boot.
 
 use dayfly_plan::Secret;
 use dayfly_sys::SysError;
@@ -10,16 +10,17 @@ use crate::context::Context;
 use crate::os;
 use crate::trees::OS;
 
-/// Where k3s has it, and where it is kept.
+/// The path that k3s uses, and the persistent path.
 const LINK: &str = "/etc/rancher/node";
 const KEPT: &str = "/var/lib/rancher/node";
-/// What is said of a password that k3s makes.
-const BY_CHANCE: &str = "a node password by chance";
+/// The log text for a password that k3s makes.
+const BY_CHANCE: &str = "a random node password";
 
-/// Has it kept with the rest of k3s's state. A node without one gets the one that it had before its /var was lost: it follows
-/// from the cluster's token, its name and its machine-id. Without a token k3s makes one by chance, and keeps it there.
+/// Stores it with the rest of k3s's state. If the state is lost, the node gets the same password again, because it is
+/// derived from the cluster's token, the node's name and its machine-id. Without a token, k3s makes a random password
+/// and stores it there.
 pub fn prepare(cx: &Context, token: Option<&Secret>) -> Result<&'static str, SysError> {
-    // A folder that is there is the layout's or the image's.
+    // A directory that exists already comes from the layout or the image.
     let folder = if os::has(&*cx.sys, LINK)? {
         LINK
     } else {
@@ -37,18 +38,19 @@ pub fn prepare(cx: &Context, token: Option<&Secret>) -> Result<&'static str, Sys
         return Ok(BY_CHANCE);
     };
     os::write(&*cx.sys, &file, &format!("{password}\n"), 0o600)?;
-    Ok("a node password that follows from the token")
+    Ok("a node password derived from the token")
 }
 
-/// 32 hexadecimal digits, as k3s's own. Of a token with the hash of the cluster's CA (`K10HASH::USER:PASSWORD`) only the
-/// password counts, because it may be given without the rest.
+/// 32 hexadecimal digits, like those of k3s. If the token contains the hash of the cluster's CA
+/// (`K10HASH::USER:PASSWORD`), only the password is used, because the settings may also give the password alone.
 fn derive(token: &str, name: &str, machine: &str) -> Option<String> {
     let key = match token.split_once("::") {
         Some((_, rest)) => rest.split_once(':').map_or(rest, |(_, password)| password),
         None => token,
     };
     let text = format!("dayfly k3s node password v1\0{name}\0{machine}");
-    // A key of any length is one (RFC 2104, section 3), but the trait is for others, too.
+    // HMAC accepts a key of any length (RFC 2104, section 3), but the trait's signature returns an error for other
+    // algorithms.
     let mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).ok()?;
     let mut digits = base16ct::lower::encode_string(&mac.chain_update(text).finalize().into_bytes());
     digits.truncate(32);
@@ -63,7 +65,8 @@ mod tests {
     fn it_follows_from_what_the_node_keeps_and_from_nothing_else() {
         let derive = |token, name, machine| derive(token, name, machine).unwrap();
         let password = derive("K10ab::server:s3cret", "worker7", "0123");
-        // By the openssl command, of the text that `derive` makes: other versions of the boot must come to the same.
+        // Computed with openssl from the text that `derive` builds. Other versions of Dayfly must compute the same
+        // value.
         assert_eq!(password, "cad54fe5bf29bd0f4a00247459024b00");
         assert_eq!(derive("s3cret", "worker7", "0123"), password);
         assert_eq!(derive("K10cd::node:s3cret", "worker7", "0123"), password);

@@ -30,7 +30,7 @@ fn the_configuration_is_yaml() {
     assert_eq!(config(&alone, "worker7", None).lines().count(), 2);
 }
 
-/// What k3s's install.sh (create_systemd_service_file, at 0136cf2) writes.
+/// The unit that k3s's install.sh (create_systemd_service_file, at 0136cf2) writes.
 #[test]
 fn the_unit_says_what_the_install_script_says() {
     const THEIRS: [&str; 22] = [
@@ -67,7 +67,8 @@ fn the_unit_says_what_the_install_script_says() {
     let only = |left: &BTreeSet<&str>, right: &BTreeSet<&str>| -> Vec<String> {
         left.difference(right).map(|line| (*line).to_owned()).collect()
     };
-    // The modules are loaded by a step of their own; there is no environment of an installation; root is who runs a unit.
+    // Differences: another step loads the modules, there is no environment file of an installation, and units run as
+    // root by default.
     let missing = only(&theirs, &ours);
     let known = ["EnvironmentFile", "ExecStartPre", "RestartSec=5s", "User=root"];
     assert!(missing.iter().all(|line| known.iter().any(|known| line.starts_with(known))), "{missing:?}");

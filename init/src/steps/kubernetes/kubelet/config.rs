@@ -1,4 +1,4 @@
-//! The kubelet's configuration file, and what only its command line takes.
+//! The kubelet's configuration file, and the settings that exist only as command-line arguments.
 
 use dayfly_plan::{Credentials, KubeletPlan};
 use dayfly_sys::{FileKind, SysError};
@@ -11,7 +11,8 @@ use crate::trees::OS;
 
 const FILE: &str = "/etc/kubernetes/kubelet.yaml";
 
-/// Writes it; gives back the arguments that go with it. A kubelet whose arguments name a configuration keeps that one.
+/// Writes the file and returns the arguments. If the settings name a configuration file in the arguments, that file is
+/// used.
 pub fn write(cx: &Context, plan: &KubeletPlan, manager: Manager) -> Result<Vec<String>, SysError> {
     let mut args = Vec::new();
     let is_named = plan.args.iter().any(|arg| arg == "--config" || arg.starts_with("--config="));
@@ -62,20 +63,20 @@ fn ours(cx: &Context, plan: &KubeletPlan, manager: Manager) -> Result<String, Sy
         "clusterDomain": plan.cluster_domain,
         "clusterDNS": plan.cluster_dns.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "staticPodPath": "/etc/kubernetes/manifests",
-        // The default is in /usr, which cannot be written.
+        // The default is in /usr, which is read-only.
         "volumePluginDir": "/var/lib/kubelet/volumeplugins",
     });
     Ok(text.to_string())
 }
 
-/// systemd-resolved listens on the node's loopback, where no pod can reach it.
+/// Whether the node uses systemd-resolved, which listens on the node's loopback address, where pods cannot reach it.
 fn uses_resolved(cx: &Context) -> Result<bool, SysError> {
     Ok(cx.sys.inspect(&OS.at("/etc/resolv.conf"))? == Some(FileKind::Symlink)
         && os::has(&*cx.sys, "/usr/lib/systemd/system/systemd-resolved.service")?)
 }
 
-/// Whether the runtime names control groups as systemd does: containerd only where its configuration says so (from
-/// version 2 on it tells the kubelet by itself, and that counts), CRI-O always.
+/// Whether the runtime uses the systemd cgroup driver: containerd only if its configuration says so (since version 2 it
+/// also tells the kubelet, which takes precedence), CRI-O always.
 fn makes_slices(cx: &Context, socket: &str) -> Result<bool, SysError> {
     if !socket.contains("containerd") {
         return Ok(true);

@@ -1,5 +1,5 @@
-//! What the kubelet joins its cluster with: a bootstrap kubeconfig in memory, the cluster's CA, and the certificate of an
-//! earlier boot while it is good.
+//! The kubelet's credentials: a bootstrap kubeconfig in memory, the cluster's CA, and the certificate of an earlier
+//! boot if it is valid.
 
 use dayfly_formats::kubeconfig;
 use dayfly_plan::{Code, Credentials, KubeletPlan};
@@ -9,29 +9,30 @@ use crate::context::Context;
 use crate::steps::kubernetes::rejoin::{self, Anew};
 use crate::{Failure, os, secret_file};
 
-/// What the kubelet writes for itself. It lies in the OS's /etc, so it names the server and the CA of this boot.
+/// The kubeconfig that the kubelet writes. It is in the OS's ephemeral /etc, so it always names the server and the CA
+/// of this boot.
 const KUBECONFIG: &str = "/etc/kubernetes/kubelet.conf";
-/// Where the kubelet keeps its certificates, and the current one of them.
+/// The kubelet's certificate directory, and the current certificate in it.
 const PKI: &str = "/var/lib/kubelet/pki";
 const CURRENT: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
-/// The cluster's CA, for those who ask the kubelet.
+/// The cluster's CA, with which the kubelet authenticates its clients.
 pub const CA: &str = "/etc/kubernetes/pki/ca.crt";
 
-/// What came of it.
+/// The result of [`write`].
 pub struct Joined {
-    /// The kubelet's arguments for it.
+    /// The kubelet arguments for the credentials.
     pub args: Vec<String>,
-    /// For people.
+    /// The text for the log.
     pub said: &'static str,
 }
 
-/// Writes it.
+/// Writes the credentials.
 pub fn write(cx: &Context, plan: &KubeletPlan) -> Result<Joined, Failure> {
-    let tried = "prepare what the kubelet joins its cluster with";
+    let tried = "prepare the credentials of the kubelet";
     let refuse = |error: SysError| Failure::from_sys(Code::NodeWrite, tried, &error);
     let ca = plan.ca.as_ref().map(|ca| ca.as_str().to_owned());
     let (authority, bootstrap) = match &plan.credentials {
-        Credentials::None => return Ok(Joined { args: Vec::new(), said: "without credentials of ours" }),
+        Credentials::None => return Ok(Joined { args: Vec::new(), said: "without credentials from Dayfly" }),
         Credentials::Kubeconfig(text) => {
             (ca.or_else(|| kubeconfig::authority(text.expose())), Some(text.expose().to_owned()))
         }
@@ -66,16 +67,16 @@ pub fn write(cx: &Context, plan: &KubeletPlan) -> Result<Joined, Failure> {
     Ok(Joined { args, said })
 }
 
-/// True where the certificate of an earlier boot is there and good.
+/// Returns true if the certificate of an earlier boot exists and is valid.
 fn keep_or_wipe(cx: &Context, authority: Option<&str>, replaceable: bool) -> Result<bool, SysError> {
-    // None at the first boot, or where a link leads nowhere: the kubelet asks anew by itself.
+    // There is none at the first boot, or if a link is broken: then the kubelet itself asks for one.
     let Some(bytes) = rejoin::current(cx, CURRENT) else { return Ok(false) };
     let said = format!("{PKI} is emptied, and the kubelet asks for a new one");
     let anew = replaceable.then_some(Anew { remove: &[PKI], said: &said });
     rejoin::keep_or_wipe(cx, "the kubelet's certificate", &bytes, authority, anew)
 }
 
-/// A kubeconfig, in JSON: every reader of YAML takes it. The CA is named by its file, which is written beside it.
+/// Makes a kubeconfig in JSON, which is valid YAML. It refers to the CA file, which is written to the same directory.
 fn config(server: &str, has_authority: bool, user: &[(&str, &str)]) -> String {
     let object = |pairs: &[(&str, &str)]| -> serde_json::Value {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), serde_json::Value::from(*value))).collect()

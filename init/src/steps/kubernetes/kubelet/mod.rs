@@ -1,5 +1,5 @@
-//! Prepares the node for a kubelet and enables its service, before the service manager reads its services for the first
-//! time. All but the kubelet's own certificate is written anew at each boot; that one is kept only while it is good.
+//! Prepares the node for a kubelet and enables its service, before the service manager first reads its services.
+//! Everything except the kubelet's own certificate is written at each boot. The certificate is kept while it is valid.
 
 mod config;
 mod credentials;
@@ -15,10 +15,10 @@ use crate::services::{self, Manager, Restart, Service};
 use crate::steps::kubernetes::storage;
 use crate::trees::OS;
 
-/// Where it keeps its state, and the container runtime its layers.
+/// The state of the kubelet, and the layers of the container runtime.
 const DATA: [&str; 2] = ["/var/lib/kubelet", "/var/lib/containerd"];
 
-/// Stages it.
+/// Writes the credentials, the configuration and the service.
 pub fn stage(cx: &Context, plan: &KubeletPlan) -> Result<Done, Failure> {
     let tried = format!("stage the kubelet {}", plan.program);
     let refuse = |error: SysError| Failure::from_sys(Code::NodeWrite, &tried, &error);
@@ -29,8 +29,8 @@ pub fn stage(cx: &Context, plan: &KubeletPlan) -> Result<Done, Failure> {
     let manager = services::manager(cx)?;
     storage::check(cx, &DATA)?;
     let joined = credentials::write(cx, plan)?;
-    // What the OS makes of its name later (a DHCP client's hook, say) does not make another Node of it, whose certificate
-    // this one's would not be.
+    // A later change of the host name (by a DHCP client's hook, for example) must not change the Node's name, because
+    // the certificate is for this name.
     let mut args = vec![format!("--hostname-override={}", cx.known.hostname())];
     args.extend(joined.args);
     args.extend(config::write(cx, plan, manager).map_err(refuse)?);
@@ -50,7 +50,7 @@ fn service(plan: &KubeletPlan, args: Vec<String>) -> Service {
         ),
         program: plan.program.clone(),
         args,
-        // It ends where the runtime's socket does not answer yet.
+        // It exits if the runtime's socket does not answer yet.
         restart: Restart::Always(2),
         network: true,
         after: vec!["containerd".to_owned(), "crio".to_owned()],
@@ -58,8 +58,8 @@ fn service(plan: &KubeletPlan, args: Vec<String>) -> Service {
     }
 }
 
-/// Packages of kubeadm bring a drop-in that puts kubeadm's command in place of ours: such ones are masked
-/// (systemd.unit(5)). Others, limits say, are the image's business.
+/// The kubeadm packages contain a drop-in that replaces the kubelet's command by kubeadm's. Masks it (systemd.unit(5)).
+/// Other drop-ins, for example with limits, stay.
 fn mask_drop_ins(cx: &Context, manager: Manager) -> Result<(), SysError> {
     if manager != Manager::Systemd {
         return Ok(());
@@ -72,11 +72,13 @@ fn mask_drop_ins(cx: &Context, manager: Manager) -> Result<(), SysError> {
             Err(error) => return Err(error),
         };
         for entry in entries.into_iter().filter(|entry| !entry.is_dir) {
-            // A link that leads nowhere, or to /dev/null: the mask of another drop-in.
+            // A broken link, or a link to /dev/null that masks another drop-in.
             let Some(text) = os::read(&*cx.sys, &format!("{folder}/{}", entry.name))? else { continue };
             if text.lines().any(|line| line.trim_start().starts_with("ExecStart=")) {
-                let said =
-                    format!("the image's drop-in {} would replace the kubelet's command: masked", entry.name);
+                let said = format!(
+                    "the image's drop-in {} would replace the kubelet's command and is masked",
+                    entry.name
+                );
                 cx.note(Level::Warning, said);
                 let mask = format!("/etc/systemd/system/kubelet.service.d/{}", entry.name);
                 os::link(&*cx.sys, "/dev/null", &mask)?;

@@ -1,5 +1,6 @@
-//! Debian's ifupdown with ISC's dhclient. A stanza for the card (known by its address) starts dhclient with a lease that it
-//! finds in its own file: it asks the server to confirm the address (RFC 2131, INIT-REBOOT) and renews it from then on.
+//! Hands the lease to Debian's ifupdown with ISC's dhclient. A stanza for the interface (matched by MAC address) starts
+//! dhclient with the lease in its own lease file. dhclient asks the server to confirm the address (RFC 2131,
+//! INIT-REBOOT) and then renews it.
 
 use std::net::Ipv4Addr;
 
@@ -15,20 +16,23 @@ use crate::services::systemd::units::Refusal;
 use crate::steps::network::names;
 use crate::trees::OS;
 
-/// Its service, for systemd and for OpenRC alike.
+/// The name of its service, for both systemd and OpenRC.
 pub(super) const SERVICE: &str = "networking";
-/// Only Debian's ifupdown has it: busybox and ifupdown-ng do not know a card by its address.
+/// Only Debian's ifupdown has this directory: the ifupdown of busybox and ifupdown-ng cannot match an interface by its
+/// MAC address.
 const DEBIAN: &str = "/lib/ifupdown";
 const INTERFACES: &str = "/etc/network/interfaces";
 const MORE_INTERFACES: &str = "/etc/network/interfaces.d";
 const CLIENT_CONFIG: &str = "/etc/dhcp/dhclient.conf";
 const LEASES: &str = "/var/lib/dhcp";
-/// The image's own text follows. Where /etc is kept, the text before it is of an earlier boot.
+/// Marks the end of Dayfly's text; the image's own text follows. With a persistent /etc, the text before it was written
+/// by an earlier boot and is replaced.
 const END: &str = "# End of what Dayfly wrote.\n";
-/// dhclient-script(8) reads what is here before it does anything. TIMEOUT is a server that is silent while the lease holds.
+/// dhclient-script(8) runs this hook first. The reason TIMEOUT means that the server did not answer but the lease is
+/// still valid.
 const HOOK: (&str, &str) = (
     "/etc/dhcp/dhclient-enter-hooks.d/dayfly",
-    "# The address is on the card already: it is refreshed instead of being added once more.
+    "# The interface has the address already: refresh it instead of adding it again.
 case \"$reason\" in
 BOUND | REBOOT | TIMEOUT)
 	if ip -4 -o addr show dev \"$interface\" | grep -qF \" $new_ip_address/\"; then
@@ -40,33 +44,33 @@ esac
 ",
 );
 
-/// Whether the image's ifupdown, if it has one, is Debian's.
+/// Whether the image has Debian's ifupdown.
 pub(super) fn is_debians(sys: &dyn Files) -> Result<bool, SysError> {
     os::has(sys, DEBIAN)
 }
 
-/// Writes its files. One line of what came of it.
+/// Writes its files. Returns a line for the log.
 pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp) -> Result<String, Refusal> {
     let text = |path| os::read(sys, path).map(Option::unwrap_or_default);
     let interfaces = text(INTERFACES)?;
     let interfaces = interfaces.split_once(END).map_or(interfaces.as_str(), |(_, image)| image);
     let all = format!("{interfaces}\n{}", more_interfaces(sys)?);
-    // The image knows the card by the name that it gets there.
+    // The image's files use the name that the OS gives to the interface.
     let names = [vec![network.iface.clone()], names::of(sys, &network.iface)].concat();
     let methods: Vec<&str> = names.iter().flat_map(|name| interfaces_file::methods(&all, name)).collect();
     if let Some(method) = methods.iter().find(|method| network.lease.is_none() || **method != "dhcp") {
         return Ok(format!(
-            "ifupdown goes by the image's own stanza for {} ({method}), whatever becomes of {}",
+            "ifupdown uses the image's own stanza for {} ({method}), which may not keep {}",
             network.iface,
             owned(network)
         ));
     }
     let Some((lease, seconds)) = network.lease.as_ref().and_then(|lease| Some((lease, lease.lease_seconds?)))
     else {
-        return Ok(format!("{} stays: ifupdown has nothing to do for it", owned(network)));
+        return Ok(format!("{} stays: ifupdown does not need to renew it", owned(network)));
     };
     let Some(mac) = network.mac else {
-        return Err(Refusal::Words(format!("{} has no address of its own to know it by", network.iface)));
+        return Err(Refusal::Words(format!("{} has no MAC address to match it by", network.iface)));
     };
     if !os::has_program(sys, "dhclient")? {
         let words = format!("the image has ifupdown, but no dhclient to renew {}", owned(network));
@@ -83,7 +87,7 @@ pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp) -> Result<String, Re
     Ok(format!("ifupdown and dhclient renew {}", owned(network)))
 }
 
-/// What the files say that the image's own usually includes.
+/// The contents of the files that the image's main file usually includes.
 fn more_interfaces(sys: &dyn Files) -> Result<String, SysError> {
     let entries = match sys.list(&OS.at(MORE_INTERFACES)) {
         Ok(entries) => entries,
@@ -98,9 +102,9 @@ fn more_interfaces(sys: &dyn Files) -> Result<String, SysError> {
     Ok(texts)
 }
 
-/// Before all others: ifup takes a card once. The OS may have given the card another name by then, which is `$IFACE`, and
-/// dhclient reads a lease only under the card's own. With `no-auto-down`, the lease is not given back when the machine goes
-/// down.
+/// Comes before all other stanzas, because ifup configures an interface only once. The OS may have renamed the
+/// interface by then; `$IFACE` is its current name, and dhclient reads a lease only under the current name. With
+/// `no-auto-down`, the lease is not released at shutdown.
 fn stanza(mac: Mac, iface: &str) -> String {
     format!(
         "{WRITTEN}auto mac/{mac}/1=dayfly\nno-auto-down {iface}\niface dayfly inet dhcp\n\
@@ -110,8 +114,8 @@ fn stanza(mac: Mac, iface: &str) -> String {
     )
 }
 
-/// The identifier that the boot used, which counts more than the DUID of ifupdown's `-i`; and the name servers that come
-/// before the lease's.
+/// The client identifier that the boot used, which overrides the DUID of ifupdown's `-i`, and the name servers that
+/// come before those of the lease.
 fn client_config(network: &NetworkUp, lease: &Lease) -> String {
     let own: Vec<String> = network
         .dns
@@ -126,7 +130,8 @@ fn client_config(network: &NetworkUp, lease: &Lease) -> String {
     format!("{WRITTEN}send dhcp-client-identifier = hardware;\n{first}")
 }
 
-/// dhclient.leases(5): what is needed to ask for the address, and to keep it while the server is silent.
+/// dhclient.leases(5): the fields that are needed to confirm the address, and to keep it while the server does not
+/// answer.
 fn lease_file(iface: &str, lease: &Lease, seconds: u32, now: u64) -> String {
     let mask = u32::MAX.checked_shl(32_u32.saturating_sub(lease.prefix.into())).unwrap_or(0);
     let at = |seconds: Option<u32>| now.saturating_add(seconds.unwrap_or(0).into());

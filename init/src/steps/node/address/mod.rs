@@ -1,5 +1,5 @@
-//! The node's address in the hands of the OS: its network service goes on with the lease that the boot has, and asks for no
-//! second one.
+//! Hands the node's address over to the OS: its network service continues with the lease of the boot instead of
+//! requesting a second one.
 
 mod ifupdown;
 mod networkd;
@@ -17,21 +17,21 @@ use crate::{Failure, NetworkUp, os};
 /// A network service of the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Service {
-    /// systemd-networkd, and whether the image starts it itself.
+    /// systemd-networkd, and whether it is enabled in the image.
     Networkd { enabled: bool },
     /// Debian's ifupdown, which the image starts.
     Ifupdown,
-    /// One that nothing is handed to, by its name.
+    /// Another service, by name. Nothing is handed over to it.
     Foreign(&'static str),
 }
 
-/// Services that look after cards their own way. What they make of an address that is there already is theirs.
+/// Services that manage interfaces in their own way. It is up to them what they do with an existing address.
 const FOREIGN: [&str; 5] = ["NetworkManager", "networkmanager", "connman", "wicked", "dhcpcd"];
 
 /// Hands the address over.
 pub fn hand_over(cx: &Context, keeper: NetworkKeeper) -> Result<Done, Failure> {
     let Some(network) = &cx.known.network else {
-        return Ok(Done::with("there is not an address"));
+        return Ok(Done::with("no address"));
     };
     let manager = cx.known.init.as_ref().and_then(|init| init.manager);
     let tried = "hand the address to the image's network service";
@@ -48,23 +48,23 @@ pub fn hand_over(cx: &Context, keeper: NetworkKeeper) -> Result<Done, Failure> {
         Some(Service::Ifupdown) => ifupdown::hand_over(&*cx.sys, network).map(Done::with).map_err(refused),
         Some(Service::Foreign(name)) => {
             let text = format!(
-                "{name} of the image is not told of {}: it may ask for another address, and take this one away",
+                "{name} of the image cannot take over {}: it may request another address and remove this one",
                 owned(network)
             );
             cx.note(Level::Warning, &text);
             Ok(Done::with(text))
         }
         None if is_for_ever(network) => {
-            Ok(Done::with(format!("{} stays as it is: the image has no network service", owned(network))))
+            Ok(Done::with(format!("{} stays unchanged: the image has no network service", owned(network))))
         }
         None => {
-            let text = format!("the image has no network service that would renew {}", owned(network));
+            let text = format!("the image has no network service that can renew {}", owned(network));
             Err(Failure::new(Code::NodeNetwork, tried, text))
         }
     }
 }
 
-/// Who of the image gets it.
+/// The service of the image that gets the address.
 fn service(
     sys: &dyn Sys,
     keeper: NetworkKeeper,
@@ -82,7 +82,7 @@ fn service(
         NetworkKeeper::Networkd => Err(Refusal::Words("the image has no systemd-networkd".to_owned())),
         NetworkKeeper::Ifupdown if has_ifupdown => Ok(Some(Service::Ifupdown)),
         NetworkKeeper::Ifupdown => {
-            Err(Refusal::Words("the image does not start Debian's ifupdown".to_owned()))
+            Err(Refusal::Words("Debian's ifupdown is not enabled in the image".to_owned()))
         }
         NetworkKeeper::Auto => {
             if has_networkd && enabled {
@@ -93,7 +93,7 @@ fn service(
             if let Some(name) = foreign.or(of_another.then_some(&ifupdown::SERVICE)) {
                 return Ok(Some(Service::Foreign(name)));
             }
-            // Without a DHCP client, ifupdown does not touch a card that nobody told it of.
+            // Without a DHCP client, ifupdown does not change an interface that is not in its configuration.
             Ok(if has_ifupdown && (!has_networkd || os::has_program(sys, "dhclient")?) {
                 Some(Service::Ifupdown)
             } else if has_networkd {
@@ -105,7 +105,7 @@ fn service(
     }
 }
 
-/// Which of the network services the image starts.
+/// The network services that are enabled in the image.
 fn started(sys: &dyn Files, manager: Option<Manager>) -> Result<Vec<&'static str>, SysError> {
     let services: Vec<&str> = [networkd::SERVICE, ifupdown::SERVICE].into_iter().chain(FOREIGN).collect();
     match manager {
@@ -115,7 +115,7 @@ fn started(sys: &dyn Files, manager: Option<Manager>) -> Result<Vec<&'static str
     }
 }
 
-/// The address, and for how long it is the node's.
+/// The address and its lease time, for messages.
 fn owned(network: &NetworkUp) -> String {
     let time = network.lease.as_ref().and_then(|lease| lease.lease_seconds);
     let time = time.map_or_else(String::new, |seconds| format!(" (leased for {seconds} s)"));

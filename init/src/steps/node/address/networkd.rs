@@ -1,6 +1,7 @@
-//! systemd-networkd. It is told in a `.network` file of this boot to go on with the address that the card has. As versions
-//! 252 and later do it: `KeepConfiguration=dhcp` leaves the address and routes of protocol dhcp where they are, and the
-//! client starts in INIT-REBOOT (RFC 2131 3.2) with that address; with the identifier that the boot used, the server knows it.
+//! Hands the address to systemd-networkd. A `.network` file for this boot makes it keep the address that the interface
+//! has. In versions 252 and later, `KeepConfiguration=dhcp` keeps the addresses and routes of protocol dhcp, and the
+//! DHCP client starts in INIT-REBOOT (RFC 2131 3.2) with that address. It sends the client identifier that the boot
+//! used, so the server recognises it.
 
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,12 +18,12 @@ use crate::services::systemd::units::{self, Refusal};
 use crate::steps::network::METRIC;
 use crate::trees::OS;
 
-/// Its name, and its unit.
+/// The names of the service and its unit.
 pub(super) const SERVICE: &str = "systemd-networkd";
 pub(super) const UNIT: &str = "systemd-networkd.service";
-/// What belongs to it, and does not start anything else: not the generator that reads `ip=` once more.
+/// Units that belong to it. Not systemd-network-generator, which would parse `ip=` again.
 const BESIDE: [&str; 2] = ["systemd-networkd.socket", "systemd-networkd-wait-online.service"];
-/// Where files for cards are (systemd.network(5)); of two with one name, the first counts.
+/// The directories of `.network` files (systemd.network(5)). Of two files with the same name, the first one counts.
 const FOLDERS: [&str; 5] = [
     "/etc/systemd/network",
     "/run/systemd/network",
@@ -30,25 +31,26 @@ const FOLDERS: [&str; 5] = [
     "/usr/lib/systemd/network",
     "/lib/systemd/network",
 ];
-/// Files of this boot.
+/// The directory for files of this boot.
 const RUN: &str = "/run/systemd/network";
-/// From here on are files that systemd-network-generator(8) makes of `ip=` when the OS starts.
+/// Names from here on may be files that systemd-network-generator(8) makes from `ip=` when the OS starts.
 const GENERATED: &str = "70-";
-/// Where the image did not start it, it must not take away what others (a container network) set later.
+/// If it is not enabled in the image, it must not remove addresses and routes that others (a container network) set
+/// later.
 const MODEST: (&str, &str) = (
     "/run/systemd/networkd.conf.d/50-dayfly.conf",
     "[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n",
 );
 
-/// Writes its files, and starts it where the image does not. One line of what came of it.
+/// Writes its files, and enables it if the image does not. Returns a line for the log.
 pub(super) fn hand_over(sys: &dyn Files, network: &NetworkUp, enabled: bool) -> Result<String, Refusal> {
     let Some(mac) = network.mac else {
-        return Err(Refusal::Words(format!("{} has no address of its own to know it by", network.iface)));
+        return Err(Refusal::Words(format!("{} has no MAC address to match it by", network.iface)));
     };
     let files = image_files(sys)?;
     let place = place_of(&files, mac);
     if let Some(file) = place.named_before {
-        return Ok(format!("systemd-networkd goes by the image's own {file}"));
+        return Ok(format!("systemd-networkd uses the image's own {file}"));
     }
     let write = |path: &str, text: &str| os::write(sys, path, text, 0o644);
     write(&format!("{RUN}/{}", place.name), &network_file(network, mac))?;
@@ -71,10 +73,10 @@ pub(super) fn hand_over(sys: &dyn Files, network: &NetworkUp, enabled: bool) -> 
     Ok(format!("systemd-networkd{started} {does} {} by {}", owned(network), place.name))
 }
 
-/// A file of the image: its name and what it is for.
+/// A `.network` file of the image: its name and its [Match] section.
 type ImageFile = (String, Match);
 
-/// All of them in the order in which networkd asks them.
+/// All of them, in the order in which networkd evaluates them.
 fn image_files(sys: &dyn Files) -> Result<Vec<ImageFile>, SysError> {
     let mut files: Vec<(String, Option<Match>)> = Vec::new();
     for folder in FOLDERS {
@@ -87,7 +89,7 @@ fn image_files(sys: &dyn Files) -> Result<Vec<ImageFile>, SysError> {
             let is_new = !files.iter().any(|(name, _)| *name == entry.name);
             if entry.name.ends_with(".network") && is_new {
                 let text = os::read(sys, &format!("{folder}/{}", entry.name))?.unwrap_or_default();
-                // A mask is empty or leads to /dev/null.
+                // A masked file is empty or a link to /dev/null.
                 let section = Some(text).filter(|text| !text.is_empty()).map(|text| Match::parse(&text));
                 files.push((entry.name, section));
             }
@@ -97,16 +99,16 @@ fn image_files(sys: &dyn Files) -> Result<Vec<ImageFile>, SysError> {
     Ok(files.into_iter().filter_map(|(name, section)| Some((name, section?))).collect())
 }
 
-/// Where our file stands among the image's.
+/// The position of Dayfly's file among the image's files.
 #[derive(Debug, PartialEq, Eq)]
 struct Place<'a> {
     name: String,
-    /// A file of the image that is for this very card and stands before ours.
+    /// A file of the image that matches exactly this interface and comes before ours.
     named_before: Option<&'a str>,
 }
 
-/// The first file that fits a card counts. What the image says of cards that it names wins over us where it wins over
-/// what it says of cards in general: ours stands between.
+/// The first file that matches an interface counts. A file of the image that names this interface takes precedence over
+/// ours if it comes before the image's generic files: ours goes between them.
 fn place_of(files: &[ImageFile], mac: Mac) -> Place<'_> {
     let mut last_named = None;
     for (name, section) in files {
@@ -136,16 +138,16 @@ fn os_release(sys: &dyn Files) -> Result<String, SysError> {
     Ok(String::from_utf8_lossy(&sys.read(&own("/proc/sys/kernel/osrelease"))?).into_owned())
 }
 
-/// Whether this kernel renames a card that is up: Linux 6.2 and later (net/core/dev.c, `dev_change_name`).
+/// Whether this kernel can rename an interface that is up: Linux 6.2 and later (net/core/dev.c, `dev_change_name`).
 fn renames_live(release: &str) -> bool {
     let mut numbers =
         release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0_u32));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (6, 2)
 }
 
-/// A `.link` file without a name: the card keeps the one that it has. udev could not rename it, for it is up, and udev 252
-/// would call it "renaming" for ever, while networkd waits for the end of that. The predictable names become its
-/// alternative ones, which `Name=` in `.network` files means too.
+/// A `.link` file without a name, so that the interface keeps its current name. udev cannot rename it, because it is
+/// up. udev 252 would report it as "renaming" for ever, and networkd would wait for the end of that. The predictable
+/// names become alternative names, which `Name=` in `.network` files also matches.
 fn link_file(mac: Mac) -> String {
     format!(
         "{WRITTEN}[Match]\nMACAddress={mac}\nKind=!*\n\n[Link]\n\
@@ -153,15 +155,16 @@ fn link_file(mac: Mac) -> String {
     )
 }
 
-/// Whether the router is not in the address's own network.
+/// Whether the router is outside of the network of the address.
 fn is_outside(network: &NetworkUp) -> bool {
     let (client, prefix) = (Some(network.address), Some(network.prefix));
     IpArg { client, prefix, gateway: network.gateway, ..IpArg::default() }.gateway_is_on_link()
 }
 
-/// The file.
+/// The contents of the `.network` file.
 fn network_file(network: &NetworkUp, mac: Mac) -> String {
-    // Bridges, VLANs and containers' cards can have the address of the card below them, but they have a kind.
+    // Bridges, VLANs and the interfaces of containers may have the same MAC address as the physical interface, but they
+    // have a kind.
     let mut text = format!("{WRITTEN}[Match]\nMACAddress={mac}\nKind=!*\n");
     let mut line = |key: &str, value: &dyn std::fmt::Display| {
         // Writing to a String cannot fail.
@@ -177,7 +180,7 @@ fn network_file(network: &NetworkUp, mac: Mac) -> String {
     } else {
         line("\n[Network]\nAddress", &format!("{}/{}", network.address, network.prefix));
         line("KeepConfiguration", &"static");
-        // Else it would wait for a router's advertisement before it says that the card is configured.
+        // Otherwise it would wait for a router advertisement before it reports the interface as configured.
         line("ConfigureWithoutCarrier", &"yes");
         &[]
     };
@@ -188,7 +191,7 @@ fn network_file(network: &NetworkUp, mac: Mac) -> String {
         line("\n[DHCPv4]\nClientIdentifier", &"mac");
         line("RouteMetric", &METRIC);
         line("UseDomains", &"yes");
-        // The name is in the OS's /etc already.
+        // The host name is already in the OS's /etc.
         line("UseHostname", &"no");
         line("UseMTU", &if network.mtu.is_some() { "no" } else { "yes" });
         line("SendRelease", &"no");
@@ -305,7 +308,7 @@ pub(super) mod tests {
             (vec![("00-a.network", NAMED)], own, None),
             (vec![("10-this.network", OURS), ("20-dhcp.network", GENERAL)], "", Some("10-this.network")),
             (vec![("20-dhcp.network", GENERAL), ("30-this.network", OURS)], own, None),
-            // What the generator makes of ip= stands before it: the image alone would not come so far either.
+            // A generated file for ip= comes before it: with the image alone, networkd would not evaluate it either.
             (vec![("90-eth0.network", NAMED)], own, None),
         ] {
             let files: Vec<ImageFile> =
@@ -313,7 +316,7 @@ pub(super) mod tests {
             let place = place_of(&files, MAC);
             assert_eq!((place.name.as_str(), place.named_before), (name, named_before), "{files:?}");
             if let Some(general) = files.iter().find(|(_, section)| section.scope() == Scope::General) {
-                assert!(place.name < general.0, "{} is not asked before {}", place.name, general.0);
+                assert!(place.name < general.0, "{} is not evaluated before {}", place.name, general.0);
             }
         }
     }

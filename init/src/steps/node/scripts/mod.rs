@@ -1,4 +1,5 @@
-//! Scripts from Git repositories, run when the OS is up: what each needs is written before the service manager looks.
+//! Scripts from Git repositories that run after the OS is up. Everything they need is written before the service
+//! manager reads its units.
 
 use dayfly_plan::{Code, ScriptPlan};
 use dayfly_sys::SysError;
@@ -10,17 +11,18 @@ use crate::secret_file;
 use crate::services::systemd::units::ETC;
 use crate::services::{self, Kind, Manager, Service};
 
-/// Clones or pulls, and runs. A script of the OS's shell: it works when Dayfly is long gone.
+/// The program that clones or pulls a repository and runs its script. It runs with the OS's shell, after Dayfly has
+/// ended.
 const RUN: &str = include_str!("run.sh");
 const FOLDER: &str = "/etc/dayfly/scripts";
 
-/// Stages all of them.
+/// Writes the files for all scripts.
 pub fn stage(cx: &Context, scripts: &[ScriptPlan]) -> Result<Done, Failure> {
     let manager = services::manager(cx)?;
     let failed = |error| Failure::from_sys(Code::NodeWrite, "stage the Git scripts", &error);
     if !os::has(&*cx.sys, "/usr/bin/git").map_err(failed)? {
         return Err(Failure::new(Code::NodeWrite, "stage the Git scripts", "the image has no /usr/bin/git")
-            .with_fix("Put git into the image, or leave the scripts out."));
+            .with_fix("Install git in the image, or remove the scripts from the settings."));
     }
     os::write(&*cx.sys, &format!("{FOLDER}/run"), RUN, 0o755).map_err(failed)?;
     let mut names = Vec::new();
@@ -69,12 +71,12 @@ fn write(cx: &Context, manager: Manager, script: &ScriptPlan) -> Result<(), SysE
     }
 }
 
-/// A file of lines wants its last line ended: ssh(1) refuses a key without.
+/// Adds a newline at the end: ssh(1) refuses a key file without it.
 fn ended(text: &str) -> String {
     format!("{}\n", text.trim_end())
 }
 
-/// Assignments of sh(1).
+/// The configuration as assignments for sh(1).
 fn configuration(script: &ScriptPlan) -> String {
     format!(
         "{WRITTEN}url={}\nbranch={}\nprogram={}\n",
@@ -98,7 +100,7 @@ fn unit_text(name: &str) -> String {
     )
 }
 
-/// systemd.timer(5): at once when timers start, then again and again after each end.
+/// systemd.timer(5): starts at once when timers start, and then at an interval after each end.
 fn timer_text(script: &ScriptPlan) -> String {
     format!(
         "{WRITTEN}\
@@ -111,7 +113,7 @@ fn timer_text(script: &ScriptPlan) -> String {
     )
 }
 
-/// crontab(5) knows minutes and hours.
+/// crontab(5) has a resolution of one minute.
 fn cron_text(script: &ScriptPlan) -> String {
     let minutes = script.interval.as_secs().div_ceil(60).max(1);
     let when = match minutes {

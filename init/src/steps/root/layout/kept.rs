@@ -1,4 +1,4 @@
-//! What lies on the state disk, and how it gets there.
+//! Persistent paths: their data on the state disk, and how it is created.
 
 use std::fmt::Write;
 
@@ -12,17 +12,18 @@ use crate::trees::STATE;
 use crate::{Failure, StateDisk};
 
 impl Place<'_> {
-    /// On the state disk. Where that cannot be: whoever asked for the disk gets no node that forgets in silence; a disk that
-    /// was only found costs a warning, and the path lies in memory.
+    /// Puts the path on the state disk. If this fails, the result depends on the disk. If the settings name it, the
+    /// boot fails, because the node must not lose its state silently. If it was found by its default label, this is a
+    /// warning, and the path is in memory.
     pub(super) fn persist(&self, cx: &Context, disk: &StateDisk) -> Result<(), SysError> {
         let kept = match self.keep(cx) {
             Ok(kept) => kept,
             Err(error) if disk.is_wanted => return Err(error),
             Err(error) => {
-                let tried = format!("keep {} on the state disk {}", self.path, disk.device);
+                let tried = format!("store {} on the state disk {}", self.path, disk.device);
                 let failure = Failure::from_sys(Code::StateKeep, tried, &error);
                 cx.tolerate(&failure);
-                // A copy that is not whole takes room on the disk.
+                // Remove the incomplete copy, to free the space.
                 if let Err(error) = cx.sys.remove_tree(&self.fresh()) {
                     cx.note(Level::Debug, error.to_string());
                 }
@@ -34,8 +35,8 @@ impl Place<'_> {
                 return Ok(());
             }
         } else {
-            // One file out of an ephemeral folder: what is written into it lies on the state disk. A program that replaces it
-            // by rename(2) is refused with EBUSY.
+            // A single persistent file in an ephemeral directory, as a bind mount. A program that replaces it by
+            // rename(2) gets EBUSY.
             if !self.has_room(cx, FileKind::File(0))? {
                 return Ok(());
             }
@@ -46,14 +47,14 @@ impl Place<'_> {
         self.bind(cx, kept, MountFlags { nodev: true, ..MountFlags::default() })
     }
 
-    /// Where the first copy is made.
+    /// The temporary path of the first copy.
     fn fresh(&self) -> TreePath {
         STATE.at(format!(".new-{}", escaped(self.path)))
     }
 
-    /// Its place on the state disk; filled from the image the first time, all or nothing: a boot that is cut off while it
-    /// copies starts over the next time. Of a path that was kept before, nothing is written: the disk may be full or
-    /// read-only.
+    /// Returns its path on the state disk. The first time, it is filled from the image. The copy is renamed when it is
+    /// complete, so an interrupted boot starts over the next time. An existing path is not written to, because the disk
+    /// may be full or read-only.
     fn keep(&self, cx: &Context) -> Result<TreePath, SysError> {
         let kept = STATE.at(escaped(self.path));
         match cx.sys.inspect(&kept)? {
@@ -69,7 +70,7 @@ impl Place<'_> {
             if is_file {
                 cx.sys.copy_file(&self.image, &fresh)?;
             } else {
-                // Nobody knows yet who may read it.
+                // Its final permissions are not known yet.
                 cx.sys.write(&fresh, b"", 0o600)?;
             }
             format!("{} is new on the state disk", self.path)
@@ -87,7 +88,7 @@ impl Place<'_> {
     }
 }
 
-/// Makes room without losing anything, of an earlier time neither.
+/// Renames a file so that its path becomes free. Earlier renamed files are not overwritten.
 pub(super) fn set_aside(cx: &Context, path: &TreePath) -> Result<(), SysError> {
     let named = |number: usize| {
         let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -102,14 +103,11 @@ pub(super) fn set_aside(cx: &Context, path: &TreePath) -> Result<(), SysError> {
         number += 1;
     }
     let aside = named(number);
-    cx.note(
-        Level::Warning,
-        format!("{path} is not what the layout has there, and was left so: it is {aside} now"),
-    );
+    cx.note(Level::Warning, format!("{path} does not fit the layout: renamed it to {aside}"));
     cx.sys.rename(path, &aside)
 }
 
-/// The folder's name on the state disk, as `systemd-escape --path` makes it.
+/// The name of the directory on the state disk, in the format of `systemd-escape --path`.
 pub(super) fn escaped(path: &str) -> String {
     path.trim_matches('/').chars().fold(String::new(), |mut name, c| {
         match c {

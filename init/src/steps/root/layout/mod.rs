@@ -1,4 +1,4 @@
-//! Sets the paths of the layout up, parents first.
+//! Sets up the paths of the layout, parents first.
 
 mod kept;
 mod os_disk;
@@ -24,10 +24,9 @@ pub fn apply(cx: &Context, entries: &[LayoutEntry]) -> Result<Done, Failure> {
         recursive: false,
         flags: MountFlags::default(),
     };
-    cx.sys
-        .make_dir(&OVERLAY.place(), 0o755)
-        .and_then(|()| cx.sys.mount(&overlay))
-        .map_err(|error| Failure::from_sys(Code::RootLayout, "keep the root's overlay at hand", &error))?;
+    cx.sys.make_dir(&OVERLAY.place(), 0o755).and_then(|()| cx.sys.mount(&overlay)).map_err(|error| {
+        Failure::from_sys(Code::RootLayout, "mount the root's overlay a second time", &error)
+    })?;
     let failed =
         |tried: String| move |error: SysError| Failure::from_sys(Code::RootLayout, tried.clone(), &error);
     let disk = cx.known.state.as_ref();
@@ -46,7 +45,7 @@ pub fn apply(cx: &Context, entries: &[LayoutEntry]) -> Result<Done, Failure> {
         if of_os.iter().any(|above| below(above, &entry.path).is_some())
             && (entry.is_default || entry.policy.persists())
         {
-            // It lies on the OS's own disk, and is kept there.
+            // It is on the OS's own disk, so it is persistent already.
             continue;
         }
         let line = dayfly_formats::fstab::entries(&of_fstab).find(|line| line.place == entry.path);
@@ -55,7 +54,7 @@ pub fn apply(cx: &Context, entries: &[LayoutEntry]) -> Result<Done, Failure> {
                 Ok(()) => of_os.push(&entry.path),
                 Err(why) => {
                     let level = if why.is_empty() { Level::Info } else { Level::Warning };
-                    let left = "is left to the OS: its /etc/fstab has a file system for it";
+                    let left = "is left to the OS, which has a file system for it in /etc/fstab";
                     cx.note(level, format!("{} {left}{why}", entry.path));
                     left_to_os.push(&entry.path);
                 }
@@ -77,8 +76,8 @@ pub fn apply(cx: &Context, entries: &[LayoutEntry]) -> Result<Done, Failure> {
         };
         match outcome {
             Ok(()) => {}
-            // What lies above was written by whoever had the node before, and may be full, read-only or broken: no more than
-            // this path is lost by it.
+            // A persistent parent may have any contents, and may be full, read-only or broken. Then only this path is
+            // lost.
             Err(error) if place.above.persists() && !entry.policy.persists() => {
                 cx.tolerate(&failed(tried())(error));
             }
@@ -94,13 +93,13 @@ pub fn apply(cx: &Context, entries: &[LayoutEntry]) -> Result<Done, Failure> {
     }
     put_links_back(cx, &found);
     if let Err(error) = fstab::settle(cx, entries, &left_to_os) {
-        // Where /etc is kept, it can be full; the OS says what it cannot mount.
-        cx.tolerate(&failed("put /etc/fstab right".to_owned())(error));
+        // A persistent /etc can be full. The OS reports what it cannot mount.
+        cx.tolerate(&failed("update /etc/fstab".to_owned())(error));
     }
     if let Err(error) = container::leave(cx) {
-        cx.tolerate(&failed("clear what a container's tools left".to_owned())(error));
+        cx.tolerate(&failed("remove the files of container tools".to_owned())(error));
     }
-    // What is still bound from it stays; only the place goes.
+    // Lazy: bind mounts from it stay, only this mount point is removed.
     let away = Mount::Unmount { target: OVERLAY.place(), lazy: true };
     if let Err(error) = cx.sys.mount(&away) {
         cx.note(Level::Debug, error.to_string());
@@ -109,12 +108,12 @@ pub fn apply(cx: &Context, entries: &[LayoutEntry]) -> Result<Done, Failure> {
     Ok(Done::with(if in_memory.is_empty() {
         format!("{count} paths")
     } else {
-        format!("{count} paths; in memory for want of a state disk: {}", in_memory.join(" "))
+        format!("{count} paths; in memory, because there is no state disk: {}", in_memory.join(" "))
     }))
 }
 
-/// Where the image has a link to packages' records and the state disk the records of an older image: the link, or the OS would read
-/// those (`/var/lib/rpm`, which a newer Fedora has in /usr).
+/// Restores the image's symlink to the package database if the state disk has the database of an older image at that
+/// path (`/var/lib/rpm`, which newer Fedora versions have in /usr). Otherwise the OS would read the old database.
 fn put_links_back(cx: &Context, found: &[(&LayoutEntry, String)]) {
     let is_link = |(entry, real): &&(&LayoutEntry, String)| entry.is_database() && entry.path != *real;
     for (entry, real) in found.iter().filter(is_link) {
@@ -123,7 +122,7 @@ fn put_links_back(cx: &Context, found: &[(&LayoutEntry, String)]) {
             continue;
         }
         if let Err(error) = put_link_back(cx, &entry.path, real) {
-            let tried = format!("put the link {} to {real} back", entry.path);
+            let tried = format!("restore the link {} to {real}", entry.path);
             cx.tolerate(&Failure::from_sys(Code::RootLayout, tried, &error));
         }
     }
@@ -131,7 +130,7 @@ fn put_links_back(cx: &Context, found: &[(&LayoutEntry, String)]) {
 
 fn put_link_back(cx: &Context, path: &str, real: &str) -> Result<(), SysError> {
     let (image, place) = (IMAGE.without_links().at(path), OS.without_links().at(path));
-    // A link further up leads there by itself.
+    // If a parent is the link, nothing has to be restored.
     if !matches!(cx.sys.inspect(&image), Ok(Some(FileKind::Symlink))) {
         return Ok(());
     }
@@ -142,18 +141,18 @@ fn put_link_back(cx: &Context, path: &str, real: &str) -> Result<(), SysError> {
     cx.sys.symlink(Path::new(real), &place)?;
     cx.note(
         Level::Info,
-        format!("{path} is a link to {real} again, as in the image: the state disk had an older one"),
+        format!("restored the link {path} to {real} of the image: the state disk had an older database"),
     );
     Ok(())
 }
 
-/// Where the image's own symlinks lead from each path, parents first: what is mounted on `/home` goes to `/var/home` in an
-/// image that has it there. Of two paths that lead to one place, the place has one policy.
+/// Resolves the image's symlinks in each path, parents first: in an image with a link from `/home` to `/var/home`, the
+/// mount for `/home` goes to `/var/home`. If two paths resolve to the same one, only one policy applies.
 fn lead<'a>(cx: &Context, entries: &'a [LayoutEntry]) -> Vec<(&'a LayoutEntry, String)> {
     let mut found: Vec<(&LayoutEntry, String)> = Vec::new();
     for entry in entries {
         let path = IMAGE.at(&entry.path);
-        // Most defaults are of other distributions: the one look that they cost.
+        // Most default paths belong to other distributions. Checking the path is their only cost.
         let may_be_gone = entry.is_default && entry.policy == Policy::Ephemeral;
         if may_be_gone && matches!(cx.sys.inspect(&path), Ok(None)) {
             continue;
@@ -161,29 +160,26 @@ fn lead<'a>(cx: &Context, entries: &'a [LayoutEntry]) -> Vec<(&'a LayoutEntry, S
         let real = match cx.sys.resolve(&path) {
             Ok(real) => real.as_inside().to_string_lossy().into_owned(),
             Err(error) => {
-                cx.note(Level::Warning, format!("{} stays as the image has it: {error}", entry.path));
+                cx.note(Level::Warning, format!("{} stays as in the image: {error}", entry.path));
                 continue;
             }
         };
         if real != entry.path && dayfly_plan::check_path(&real).is_err() {
-            let text = format!("{} stays as the image has it: it leads to {real} there", entry.path);
+            let text = format!("{} stays as in the image, where it is a link to {real}", entry.path);
             cx.note(Level::Warning, text);
             continue;
         }
         match found.iter_mut().find(|(_, other)| *other == real) {
-            // Who names the place itself means it.
+            // The policy of the resolved path takes precedence over that of a link to it.
             Some(other) if entry.path == real => {
                 cx.note(
                     Level::Info,
-                    format!("{} leads to {real}, which has a policy of its own", other.0.path),
+                    format!("{} is a link to {real}, which has its own policy", other.0.path),
                 );
                 other.0 = entry;
             }
             Some(_) => {
-                cx.note(
-                    Level::Info,
-                    format!("{} leads to {real}, which has a policy of its own", entry.path),
-                );
+                cx.note(Level::Info, format!("{} is a link to {real}, which has its own policy", entry.path));
             }
             None => found.push((entry, real)),
         }

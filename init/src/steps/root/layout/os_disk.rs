@@ -1,4 +1,5 @@
-//! A file system of the OS's own fstab, mounted before the OS does it: what the boot writes into /var must be where the OS looks for it.
+//! Mounts a file system of the OS's fstab before the OS does, because files that the boot writes below /var must be on
+//! it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,19 +15,19 @@ use crate::events::Level;
 use crate::steps::state::SUITABLE;
 use crate::trees::IMAGE;
 
-/// For a disk that is slow to appear.
+/// How long to wait for the disk.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// For a check of the file system; the rest of the step must have its time, too.
+/// Time limit for the file system check. It leaves time for the rest of the step.
 const CHECK: Duration = Duration::from_secs(200);
-/// With these, mounting is more than a mount, or not to be done now.
+/// Options with which a plain mount is not enough, or must not be done now.
 const FOR_THE_OS: [&str; 7] = ["bind", "loop", "noauto", "_netdev", "rbind", "ro", "x-systemd.automount"];
-/// These are the default, or meant for who mounts.
+/// Options that are the default, or only for mount(8) or systemd.
 const NOTHING: [&str; 11] =
     ["async", "auto", "defaults", "group", "nofail", "nouser", "owner", "relatime", "rw", "user", "users"];
 
-/// Mounts what the line has at `target`; else says why the OS is to do it, in words that follow others.
+/// Mounts the fstab entry at `target`. The error says why the OS has to mount it, as the continuation of a sentence.
 pub fn mount(cx: &Context, line: &Entry<'_>, target: &TreePath) -> Result<(), String> {
-    // Nowhere else does the boot write.
+    // The boot writes only below /var.
     if !Path::new(&*line.place).starts_with("/var") {
         return Err(String::new());
     }
@@ -36,13 +37,13 @@ pub fn mount(cx: &Context, line: &Entry<'_>, target: &TreePath) -> Result<(), St
 fn try_mount(cx: &Context, line: &Entry<'_>, target: &TreePath) -> Result<(), String> {
     let (flags, options) = understand(line.options)?;
     let wanted: DeviceRef = line.device.replace('"', "").parse()?;
-    // Nobody makes one of LVM or LUKS in the meantime.
+    // LVM and LUKS devices do not appear during the boot, so do not wait for them.
     let patience = if line.device.starts_with("/dev/mapper/") { Duration::ZERO } else { PATIENCE };
     let device = devices::wait_for(cx, &wanted, patience).map_err(said)?;
     let path = device.path.display().to_string();
-    let fstype = device.superblock.as_ref().map_or("nothing that is recognised", |found| found.kind.as_str());
+    let fstype = device.superblock.as_ref().map_or("no recognised file system", |found| found.kind.as_str());
     if !SUITABLE.contains(&fstype) {
-        return Err(format!("{path} has {fstype} on it"));
+        return Err(format!("{path} has {fstype}"));
     }
     if let Some(found) = &device.superblock {
         devices::load_modules(cx, found.kind).map_err(said)?;
@@ -50,7 +51,7 @@ fn try_mount(cx: &Context, line: &Entry<'_>, target: &TreePath) -> Result<(), St
     if line.is_checked {
         check(cx, fstype, &path)?;
     }
-    cx.note(Level::Info, format!("{} is where the OS has it: on {path} ({fstype})", line.place));
+    cx.note(Level::Info, format!("{} is mounted as in the OS's fstab: {path} ({fstype})", line.place));
     let mount =
         Mount::New { fstype: fstype.to_owned(), source: path, target: target.to_owned(), options, flags };
     cx.sys.make_dir(target, 0o755).and_then(|()| cx.sys.mount(&mount)).map_err(|error| error.to_string())
@@ -60,14 +61,15 @@ fn said(failure: Failure) -> String {
     failure.wrong
 }
 
-/// As the OS would, by its own program (fsck(8)): one that is mounted cannot be checked any more.
+/// Checks the file system with the OS's own program (fsck(8)), as the OS would. A mounted file system cannot be checked
+/// later.
 fn check(cx: &Context, fstype: &str, path: &str) -> Result<(), String> {
     let program = format!("fsck.{fstype}");
     match cx.sys.run_in(IMAGE, &program, &["-a", path], CHECK.min(cx.left())) {
-        // 1: something was wrong, and is right now.
+        // 1: errors were corrected.
         Ok(run) if run.status <= 1 => cx.note(Level::Debug, run.text),
         Ok(run) => return Err(format!("{program} {path} ended with {}: {}", run.status, run.text)),
-        // Nobody could check it, the OS neither.
+        // Without the program, the OS could not check it either.
         Err(error) if error.is_not_found() => {}
         Err(error) => return Err(error.to_string()),
     }
@@ -76,13 +78,13 @@ fn check(cx: &Context, fstype: &str, path: &str) -> Result<(), String> {
 
 type Options = Vec<(String, Option<String>)>;
 
-/// What mount(8) makes of the options: flags of the mount, and the rest for the file system.
+/// Splits the options like mount(8) into mount flags and options for the file system.
 fn understand(options: &str) -> Result<(MountFlags, Options), String> {
     let (mut flags, mut rest) = (MountFlags::default(), Options::new());
     for word in options.split(',').filter(|word| !word.is_empty()) {
         match word {
             word if FOR_THE_OS.contains(&word) => {
-                return Err(format!("with the option {word} it is for the OS to mount"));
+                return Err(format!("with the option {word}, the OS has to mount it"));
             }
             word if NOTHING.contains(&word) || word.starts_with("x-") || word.starts_with("comment=") => {}
             "nodev" | "dev" => flags.nodev = word == "nodev",
@@ -135,7 +137,7 @@ mod tests {
             assert_eq!(understand(text), Ok((flags, options)), "{text}");
         }
         for text in ["noauto", "defaults,ro", "bind", "x-systemd.automount,nofail", "_netdev"] {
-            assert!(understand(text).unwrap_err().contains("for the OS to mount"), "{text}");
+            assert!(understand(text).unwrap_err().contains("the OS has to mount it"), "{text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One path of the layout, and what is made of it.
+//! Sets up one path of the layout.
 
 use std::path::{Path, PathBuf};
 
@@ -12,18 +12,18 @@ use crate::events::Level;
 use crate::steps::root::overlay;
 use crate::trees::{OS, OVERLAY, WRITABLE};
 
-/// A symlink on a way where none is followed, errno(3).
+/// A symlink in a path that must not contain any, errno(3).
 const ELOOP: i32 = 40;
 
 pub(super) struct Place<'a> {
     pub(super) path: &'a str,
-    /// Where it is mounted: in the OS, where nobody's symlink but the image's own counts.
+    /// The mount point in the OS. The image's symlinks are resolved already; any other symlink in the path is an error.
     pub(super) target: TreePath,
-    /// Where the image has it.
+    /// The path in the image.
     pub(super) image: TreePath,
-    /// The nearest policy above it; the root's overlay is ephemeral.
+    /// The policy of the nearest parent; that of the root's overlay is ephemeral.
     pub(super) above: Policy,
-    /// What below it has a policy of its own, relative to it.
+    /// Paths below it with their own policy, relative to it.
     pub(super) below: Vec<PathBuf>,
     pub(super) policy: Policy,
     is_default: bool,
@@ -35,7 +35,7 @@ impl<'a> Place<'a> {
         (entry, real): &(&'a LayoutEntry, String),
         image: TreePath,
     ) -> Self {
-        // The last of those above is the nearest: parents come first.
+        // Entries are sorted parents first, so the last match is the nearest parent.
         let above = entries.iter().rfind(|(_, other)| below(other, real).is_some());
         Self {
             path: &entry.path,
@@ -52,8 +52,8 @@ impl<'a> Place<'a> {
         Ok(cx.sys.inspect(&self.image)? == Some(FileKind::Dir))
     }
 
-    /// Makes sure that there is a folder to mount on. False where it is not worth a failed boot: a default that an
-    /// image without this folder does not need, or a way that a symlink on the state disk has bent.
+    /// Makes sure that the mount point exists. Returns false if the path is skipped without failing the boot: a default
+    /// path that this image does not have, or a path with an unexpected symlink on the state disk.
     pub(super) fn prepare(&self, cx: &Context) -> Result<bool, SysError> {
         if !self.has_room(cx, FileKind::Dir)? {
             return Ok(false);
@@ -61,14 +61,11 @@ impl<'a> Place<'a> {
         match cx.sys.make_dir(&self.target, 0o755) {
             Ok(()) => Ok(true),
             Err(error) if self.is_default && self.above == Policy::ReadOnly => {
-                cx.note(
-                    Level::Info,
-                    format!("{} is not in the image and is passed over: {error}", self.path),
-                );
+                cx.note(Level::Info, format!("{} is not in the image and is skipped: {error}", self.path));
                 Ok(false)
             }
             Err(error) if self.above.persists() => {
-                // What lies above is full, read-only or broken: a folder that is not there has nothing to be kept or lost.
+                // The persistent parent is full, read-only or broken. A missing directory has no data to lose.
                 let tried = format!("make {} {}", self.path, self.policy);
                 cx.tolerate(&Failure::from_sys(Code::RootLayout, tried, &error));
                 Ok(false)
@@ -77,14 +74,13 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Whether a folder or a file of this place can be mounted on, or made. What the state disk has in its stead is set
-    /// aside: the image says what is there.
+    /// Whether a mount point of this type exists or can be created. A file of another type on the state disk is
+    /// renamed, because the image decides.
     pub(super) fn has_room(&self, cx: &Context, wanted: FileKind) -> Result<bool, SysError> {
         let there = match cx.sys.inspect(&self.target) {
             Ok(there) => there,
             Err(error) if error.errno() == Some(ELOOP) && self.above.persists() => {
-                let text =
-                    format!("{} stays as the state disk has it, not {}: {error}", self.path, self.policy);
+                let text = format!("{} stays as on the state disk, not {}: {error}", self.path, self.policy);
                 cx.note(Level::Warning, text);
                 return Ok(false);
             }
@@ -100,7 +96,7 @@ impl<'a> Place<'a> {
             return Ok(true);
         }
         if self.policy == Policy::Ephemeral && self.is_default {
-            // What the state disk has of an older image's database.
+            // The package database of an older image on the state disk.
             cx.sys.remove_tree(&self.target)?;
         } else {
             set_aside(cx, &self.target)?;
@@ -108,7 +104,8 @@ impl<'a> Place<'a> {
         Ok(true)
     }
 
-    /// Whether it is a part of a file system that was mounted below the root before: an overlay shows nothing of that.
+    /// Whether it is on another file system that was mounted below the root before. An overlay of the root does not
+    /// show such file systems.
     fn is_apart(&self, cx: &Context) -> bool {
         let below = cx.known.mounted_root.iter().flat_map(|root| &root.below);
         below.into_iter().any(|place| Path::new(self.path).starts_with(place))
@@ -118,24 +115,25 @@ impl<'a> Place<'a> {
         cx.sys.mount(&Mount::Bind { source, target: self.target.clone(), recursive: false, flags })
     }
 
-    /// The image's own folder, without the overlay: nothing can be written, and reading costs less.
+    /// A bind mount of the image's own directory without the overlay: it is read-only, and reading is faster.
     pub(super) fn protect(&self, cx: &Context) -> Result<(), SysError> {
         if !matches!(cx.sys.inspect(&self.image)?, Some(FileKind::Dir | FileKind::File(_))) {
-            cx.note(Level::Debug, format!("{} is not in the image: nothing to protect", self.path));
+            cx.note(Level::Debug, format!("{} is not in the image: nothing to make read-only", self.path));
             return Ok(());
         }
-        // Of a file system of its own, as of the root's, not even its superblock is to change.
+        // If it is a separate file system, make it read-only as a whole, like the root, so that not even its superblock
+        // changes.
         let below = cx.known.mounted_root.iter().flat_map(|root| &root.below);
         if below.into_iter().any(|place| place == self.path)
             && let Err(error) = cx.sys.mount(&Mount::ReadOnly { target: self.image.clone() })
         {
-            let open = "stays writable for who has a file of it open";
+            let open = "stays writable for programs that have a file in it open";
             cx.note(Level::Warning, format!("the file system of {} {open}: {error}", self.path));
         }
         self.bind(cx, self.image.clone(), MountFlags { read_only: true, ..MountFlags::default() })
     }
 
-    /// The root's overlay itself; where something else lies above, the overlay's folder is shown through it.
+    /// Uses the root's overlay itself. If a parent is mounted over it, bind mounts the overlay's directory.
     pub(super) fn show_overlay(&self, cx: &Context) -> Result<(), SysError> {
         let is_apart = self.is_apart(cx);
         if self.above == Policy::Ephemeral && !is_apart {
@@ -156,12 +154,13 @@ impl<'a> Place<'a> {
         if self.prepare(cx)? { self.bind(cx, source, MountFlags::default()) } else { Ok(()) }
     }
 
-    /// A file of the image's below what is kept. Nothing is bound over it: programs replace such files by rename(2).
+    /// Restores a file of the image below a persistent path. It is a copy and not a bind mount, because programs
+    /// replace such files by rename(2).
     fn put_back(&self, cx: &Context) -> Result<(), SysError> {
         if !self.has_room(cx, FileKind::File(0))? {
             return Ok(());
         }
-        // The size first: what lies on the disk may be of any.
+        // Compare the size first, because the file on the disk may be very large.
         let there = cx.sys.inspect(&self.target)?;
         let is_alike = matches!(there, Some(FileKind::File(_))) && there == cx.sys.inspect(&self.image)?;
         if is_alike && cx.sys.read(&self.target)? == cx.sys.read(&self.image)? {
@@ -172,12 +171,12 @@ impl<'a> Place<'a> {
         cx.sys.copy_file(&self.image, &self.target)
     }
 
-    /// An overlay for this place alone, which costs memory only for what changes, and shows what a tmpfs could not keep (user xattrs
-    /// before Linux 6.6).
+    /// Mounts a separate overlay for this path. It uses memory only for changes, and keeps attributes that a tmpfs
+    /// cannot store (user xattrs before Linux 6.6).
     fn own_overlay(&self, cx: &Context) -> Result<(), SysError> {
         match cx.sys.inspect(&self.image)? {
             Some(FileKind::Dir) => {}
-            // Nothing can be written beside it, and a file cannot be one's upper layer.
+            // A single file cannot be the upper layer of an overlay, so it stays as it is.
             Some(_) => return Ok(()),
             None => return self.tmpfs(cx, None),
         }
@@ -190,21 +189,22 @@ impl<'a> Place<'a> {
         cx.sys.set_owner(&self.target, rights.uid, rights.gid)
     }
 
-    /// What should persist and cannot. An installed disk may have more there than fits into memory.
+    /// Keeps a persistent path in memory if there is no state disk. On an installed disk, it may be larger than the
+    /// memory, so it is not copied.
     pub(super) fn lie_in_memory(&self, cx: &Context) -> Result<(), SysError> {
         match self.policy {
-            // The image's own file, if any, in the root's overlay: programs find it or make it.
+            // The image's file in the root's overlay is used, or programs create it.
             Policy::PersistentFile => Ok(()),
             _ if cx.known.mounted_root.is_some() => self.show_overlay(cx),
             _ => self.fill_tmpfs(cx),
         }
     }
 
-    /// In memory, filled from the image. A file system of its own and not the root's overlay: containers put overlays
-    /// on /var, and an overlay cannot be another one's upper layer.
+    /// Mounts a tmpfs and fills it from the image. It is not the root's overlay, because containers put overlays on
+    /// /var, and an overlay cannot be the upper layer of another one.
     pub(super) fn fill_tmpfs(&self, cx: &Context) -> Result<(), SysError> {
         if matches!(cx.sys.inspect(&self.image)?, Some(FileKind::File(_))) {
-            // A single file is as ephemeral in the root's overlay.
+            // A single file in the root's overlay is ephemeral already.
             return Ok(());
         }
         self.tmpfs(cx, None)?;
@@ -233,7 +233,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The rest of a path that is below another.
+/// The relative path from `outer` to `inner`, if `inner` is below it.
 pub(super) fn below(outer: &str, inner: &str) -> Option<PathBuf> {
     inner.strip_prefix(outer)?.strip_prefix('/').map(PathBuf::from)
 }
