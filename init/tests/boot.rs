@@ -156,7 +156,7 @@ fn each_failure_says_what_went_wrong() {
         state.status = 404;
     });
     fails_with(&good, "image.cut", "the connection was closed", |state| state.cut = Some(1 << 20));
-    fails_with(&good, "image.cut", "of 4194304 bytes came", |state| state.length = Some(4 << 20));
+    fails_with(&good, "image.cut", "of 4194304 bytes arrived", |state| state.length = Some(4 << 20));
     fails_with(
         &good,
         "image.too-large",

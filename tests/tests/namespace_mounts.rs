@@ -307,8 +307,8 @@ fn the_kernels_own_words_are_in_the_error() {
         assert!(error.kernel_log.iter().all(|line| !line.starts_with("e ")), "{error:?}");
 
         let error = refused(kernel, &overlay("lowerdir", &"/x".repeat(128)));
-        assert!(error.words.contains("has 256 bytes, and the kernel takes at most 255"), "{error}");
-        // With one byte less the kernel refuses it, for another reason.
+        assert!(error.words.contains("has 256 bytes, but the kernel accepts at most 255"), "{error}");
+        // One byte less is the kernel's to refuse, with another reason.
         let error = refused(kernel, &overlay("lowerdir", &format!("/{}", "/x".repeat(127))));
         assert!(!error.words.contains("at most 255"), "{error}");
 
@@ -322,7 +322,7 @@ fn the_kernels_own_words_are_in_the_error() {
         assert!(!error.kernel_log.is_empty() || error.is_not_found(), "{error:?}");
 
         let error = refused(kernel, &mount_image("no-such-fs", Path::new("none"), &root));
-        assert!(error.words.contains("the kernel does not know no-such-fs"), "{error}");
+        assert!(error.words.contains("the kernel does not support no-such-fs"), "{error}");
 
         fs::write(scratch.join("garbage"), vec![0x55; 64 << 10]).unwrap();
         let device = kernel.attach_loop(&Backing::Path(own(scratch.join("garbage")))).unwrap();

@@ -107,7 +107,7 @@ fn only_plain_files_are_read() {
         shell(&format!("cd {}; mkfifo pipe; mknod null c 1 3; mkdir folder", scratch.display()));
         for name in ["pipe", "null", "folder"] {
             let error = kernel.read(&Tree::os(leaked(scratch)).at(name)).unwrap_err();
-            assert!(error.to_string().contains("not a plain file"), "{name}: {error}");
+            assert!(error.to_string().contains("not a regular file"), "{name}: {error}");
         }
     });
 }

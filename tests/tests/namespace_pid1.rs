@@ -250,7 +250,7 @@ fn a_signal_from_inside_changes_nothing_unless_it_asks_for_a_restart() {
         node.restarts();
         let (console, log) = (node.console.text(), node.kmsg.text());
         assert!(console.contains("process 1 was asked to end (SIGTERM): the machine restarts"), "{console}");
-        assert!(!console.contains("cannot go on") && !log.contains("cannot go on"), "{console}\n{log}");
+        assert!(!console.contains("cannot continue") && !log.contains("cannot continue"), "{console}\n{log}");
     });
 }
 

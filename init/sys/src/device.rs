@@ -1,15 +1,15 @@
-//! Modules, uevents and memory.
+//! Types for modules, uevents and memory.
 
 use std::time::Duration;
 
 use crate::Result;
 
-/// What came of loading a module.
+/// The result of loading a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loaded {
-    /// The kernel took it now.
+    /// The kernel loaded it now.
     Now,
-    /// It was there already (`EEXIST`).
+    /// It was loaded already (`EEXIST`).
     Already,
 }
 
@@ -24,7 +24,7 @@ pub struct Memory {
 
 /// A subscription to the kernel's uevents (`NETLINK_KOBJECT_UEVENT`, group 1).
 pub trait Uevents: Send {
-    /// The next message as the kernel sent it (NUL separated), or `None` when `limit` has passed.
-    /// Messages that the kernel dropped (`ENOBUFS`) come back as an error once: rescan /sys then.
+    /// The next message as the kernel sent it (NUL separated), or `None` after `limit`. If the kernel dropped messages
+    /// (`ENOBUFS`), this is returned once as an error: scan /sys again then.
     fn next(&mut self, limit: Duration) -> Result<Option<Vec<u8>>>;
 }

@@ -1,4 +1,4 @@
-//! What a call to the machine says when it fails.
+//! The error of a failed call to the machine.
 
 use std::fmt;
 use std::io;
@@ -6,7 +6,7 @@ use std::io;
 /// The result of a call to the machine.
 pub type Result<T> = std::result::Result<T, SysError>;
 
-/// Why a call failed, as far as a step decides by it.
+/// Why a call failed, in the detail that the steps need for decisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
     /// The kernel's errno, see errno(3).
@@ -17,26 +17,26 @@ pub enum Cause {
     Connect,
     /// TLS: certificate or handshake.
     Tls,
-    /// Nothing came in the time given.
+    /// No answer within the time limit.
     TimedOut,
-    /// The other side broke the protocol, or closed too early.
+    /// The peer violated the protocol, or closed the connection too early.
     Protocol,
-    /// Something the machine cannot do.
+    /// The machine does not support it.
     Unsupported,
 }
 
-/// A failed call: what was tried, on what, and what the other side said.
+/// A failed call: the operation, its object, and the message of the kernel or the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SysError {
-    /// What was tried, as a verb with its object kind: `"mount squashfs"`, `"open"`.
+    /// The operation, as a verb with the type of its object: `"mount squashfs"`, `"open"`.
     pub operation: String,
-    /// On what: a path, an interface, an address.
+    /// The object: a path, an interface, an address.
     pub subject: String,
     /// Why it failed.
     pub cause: Cause,
-    /// The kernel's or the server's words.
+    /// The message of the kernel or the server.
     pub words: String,
-    /// What the kernel wrote to the file-system context's log (fsopen(2)), oldest first.
+    /// The messages in the log of the file-system context (fsopen(2)), oldest first.
     pub kernel_log: Vec<String>,
 }
 
@@ -51,7 +51,7 @@ impl SysError {
         Self::new(operation, subject, cause, error.to_string())
     }
 
-    /// A failure with words of its own.
+    /// A failure with its own message.
     pub fn new(
         operation: impl Into<String>,
         subject: impl Into<String>,
@@ -67,7 +67,7 @@ impl SysError {
         }
     }
 
-    /// The errno, where the kernel gave one.
+    /// The errno, if there is one.
     pub fn errno(&self) -> Option<i32> {
         match self.cause {
             Cause::Errno(errno) => Some(errno),
@@ -75,7 +75,7 @@ impl SysError {
         }
     }
 
-    /// True where nothing is at the path (`ENOENT`).
+    /// True if the path does not exist (`ENOENT`).
     pub fn is_not_found(&self) -> bool {
         self.errno() == Some(libc::ENOENT)
     }

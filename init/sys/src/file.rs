@@ -1,4 +1,4 @@
-//! Files, folders and memory files.
+//! Types for files, directories and files in memory.
 
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use crate::{Result, TreePath, own};
 
-/// What is at a path.
+/// The type of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
     /// A regular file of this many bytes.
     File(u64),
-    /// A folder.
+    /// A directory.
     Dir,
     /// A symlink.
     Symlink,
@@ -21,45 +21,45 @@ pub enum FileKind {
     Other,
 }
 
-/// Who may do what with a file or folder.
+/// The owner and mode of a file or directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rights {
     /// The twelve bits of chmod(2).
     pub mode: u32,
-    /// Its user.
+    /// The user id.
     pub uid: u32,
-    /// Its group.
+    /// The group id.
     pub gid: u32,
 }
 
-/// An entry of a folder.
+/// An entry of a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its name, without the folder. Names that are not UTF-8 are left out of a listing.
+    /// The file name. Names that are not UTF-8 are not listed.
     pub name: String,
-    /// True for a folder (not for a symlink to one).
+    /// True for a directory (not for a symlink to one).
     pub is_dir: bool,
 }
 
-/// What a tree copy moved.
+/// What a tree copy copied.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Copied {
-    /// Files, folders, links and nodes.
+    /// The number of files, directories, links and device nodes.
     pub entries: u64,
     /// Bytes of file contents.
     pub bytes: u64,
 }
 
-/// Where the bytes of an image are.
+/// Where the bytes of an image are stored.
 #[derive(Debug, Clone)]
 pub enum Backing {
-    /// An open memory file; the loop device keeps it alive after the switch.
+    /// An open file in memory. The loop device keeps it open after the switch to the new root.
     Memory(Arc<OwnedFd>),
     /// A file or a block device.
     Path(TreePath),
-    /// A part of one of those: a partition of a disk's image.
+    /// A part of a file or device: a partition in the image of a disk.
     Part {
-        /// The whole.
+        /// The whole image.
         of: Box<Backing>,
         /// Where it starts, in bytes.
         offset: u64,
@@ -69,17 +69,18 @@ pub enum Backing {
 }
 
 impl Backing {
-    /// Where this process can open it, a part as the whole. Reading it there costs less than through a loop device.
+    /// The path with which this process can open it; for a part, that of the whole. Reading this path is faster than
+    /// reading through a loop device.
     pub fn path(&self) -> TreePath {
         match self {
-            // proc(5): the link leads to the open file itself, name or not.
+            // proc(5): the link refers to the open file itself, even if it has no name.
             Self::Memory(fd) => own(format!("/proc/self/fd/{}", fd.as_raw_fd())),
             Self::Path(path) => path.clone(),
             Self::Part { of, .. } => of.path(),
         }
     }
 
-    /// Where it starts in what [`Backing::path`] leads to.
+    /// The offset in the file at [`Backing::path`].
     pub fn offset(&self) -> u64 {
         match self {
             Self::Memory(_) | Self::Path(_) => 0,

@@ -1,11 +1,11 @@
-//! The one seam between Dayfly and the machine it runs on.
+//! The interface between Dayfly and the machine.
 //!
-//! [`Sys`] names what a boot step may ask of the kernel and of the network, at the level of intent. [`Kernel`] answers
-//! from the real machine; the tests answer from a recorder that can make any call fail with any errno. This is the
-//! only crate of the workspace that may hold `unsafe`, and each such block says why it is sound.
+//! [`Sys`] defines the operations that a boot step may request from the kernel and the network, at the level of intent.
+//! [`Kernel`] implements them for the real machine. The tests use a recorder that can make any call fail with any
+//! errno. This is the only crate of the workspace that may contain `unsafe`, and each such block says why it is sound.
 //!
-//! Every call that can fail returns a [`SysError`] that carries what was tried, on what, and the kernel's or the
-//! server's own words: the text reaches the screen unchanged.
+//! Every call that can fail returns a [`SysError`] with the operation, its object, and the message of the kernel or the
+//! server. The text reaches the screen unchanged.
 
 #![cfg_attr(
     not(test),
@@ -49,74 +49,77 @@ pub enum Power {
     Halt,
 }
 
-/// What a boot step may ask of the machine.
+/// The operations that a boot step may request from the machine.
 ///
-/// A path is always one of a tree ([`TreePath`]): no symlink in it leads out, and where a tree's rule refuses one, the call
-/// fails for that path alone. The text of a symlink (`target`) is what its reader makes of it. No method panics; none waits longer than the time it is given or, where it is given none,
-/// longer than the kernel takes for one system call.
+/// A path always belongs to a tree ([`TreePath`]): no symlink in it leads out of the tree, and if the tree's rule
+/// refuses a symlink, only the call for that path fails. The text of a symlink (`target`) is stored as it is. No method
+/// panics. No method waits longer than its time limit or, without one, longer than the kernel takes for one system
+/// call.
 pub trait Sys: Files + Devices + Network + Http + Platform {}
 
 impl<T: Files + Devices + Network + Http + Platform> Sys for T {}
 
-/// Files and folders, each at a path of a tree.
+/// Files and directories, each at a path of a tree.
 pub trait Files: Send + Sync + 'static {
-    /// Reads a whole file (at most 64 MiB: what is larger is not configuration).
+    /// Reads a whole file (at most 64 MiB, because larger files are not configuration).
     fn read(&self, path: &TreePath) -> Result<Vec<u8>>;
-    /// Reads up to `len` bytes at `offset`, of a file or a block device; short at its end.
+    /// Reads up to `len` bytes at `offset` of a file or block device; fewer at its end.
     fn read_at(&self, path: &TreePath, offset: u64, len: usize) -> Result<Vec<u8>>;
-    /// The entries of a folder, sorted by name.
+    /// The entries of a directory, sorted by name.
     fn list(&self, dir: &TreePath) -> Result<Vec<Entry>>;
-    /// What is at a path, without following a final symlink; `None` where there is nothing.
+    /// The type of the file at a path, without following a final symlink; `None` if it does not exist.
     fn inspect(&self, path: &TreePath) -> Result<Option<FileKind>>;
-    /// Where a path leads when symlinks are followed as its tree has it. What is missing is taken as it is written.
+    /// Resolves the symlinks in a path by its tree's rule. Missing parts are used as they are written.
     fn resolve(&self, path: &TreePath) -> Result<TreePath>;
-    /// Owner and mode of what is at a path, without following a final symlink.
+    /// The owner and mode of a file, without following a final symlink.
     fn rights(&self, path: &TreePath) -> Result<Rights>;
-    /// Gives a file or folder to a user and a group, without following a final symlink. It loses setuid and setgid.
+    /// Sets the owner and group of a file or directory, without following a final symlink. This clears setuid and
+    /// setgid.
     fn set_owner(&self, path: &TreePath, uid: u32, gid: u32) -> Result<()>;
-    /// Puts a file in place with these bytes and this mode, atomically (temporary file, then rename), and makes the
-    /// folders above it (0755). Files in /proc and /sys are written in place.
+    /// Writes a file with this mode, atomically (temporary file, then rename), and creates its parents (0755). Files in
+    /// /proc and /sys are written in place.
     fn write(&self, path: &TreePath, bytes: &[u8], mode: u32) -> Result<()>;
-    /// Makes a folder and those above it; one that exists is left as it is.
+    /// Creates a directory and its parents. An existing one is not changed.
     fn make_dir(&self, path: &TreePath, mode: u32) -> Result<()>;
-    /// Makes a symlink, replacing a file or symlink that is there, and the folders above it (0755).
+    /// Creates a symlink, and its parent directories (0755). Replaces an existing file or symlink.
     fn symlink(&self, target: &Path, link: &TreePath) -> Result<()>;
-    /// Renames within one file system, replacing a file that is there; rename(2).
+    /// Renames within one file system. Replaces an existing file; rename(2).
     fn rename(&self, from: &TreePath, to: &TreePath) -> Result<()>;
-    /// Removes a file, or a folder with all that is in it; never crosses a mount point. Nothing there is a success.
+    /// Removes a file, or a directory with its contents. Never crosses a mount point. Succeeds if it does not exist.
     fn remove_tree(&self, path: &TreePath) -> Result<()>;
-    /// Copies what is inside `from` into the existing folder `to`: modes, owners, times, xattrs, symlinks, device
+    /// Copies the contents of `from` into the existing directory `to`: modes, owners, times, xattrs, symlinks, device
     /// nodes, hard links. `to` itself gets the mode, owner, times and xattrs of `from`. Never crosses a mount point.
-    /// Of a folder in `skip` (relative to `from`), only the folder itself is copied.
+    /// For a directory in `skip` (relative to `from`), only the directory itself is copied, without its contents.
     fn copy_tree(&self, from: &TreePath, to: &TreePath, skip: &[PathBuf]) -> Result<Copied>;
-    /// Copies a regular file, with mode, owner, times and xattrs, to a place where nothing is.
+    /// Copies a regular file, with mode, owner, times and xattrs, to a path that does not exist.
     fn copy_file(&self, from: &TreePath, to: &TreePath) -> Result<()>;
 }
 
-/// Kernel modules, block devices and what is mounted of them.
+/// Kernel modules, block devices and mounts.
 pub trait Devices: Send + Sync + 'static {
-    /// Fails (`EBUSY`) where a file system, swap, a RAID or a volume manager uses a block device or a partition of it.
+    /// Fails (`EBUSY`) if a file system, swap, a RAID or a volume manager uses the block device or one of its
+    /// partitions.
     fn check_unused(&self, device: &TreePath) -> Result<()>;
-    /// Makes, moves or removes a mount.
+    /// Creates, moves or removes a mount.
     fn mount(&self, mount: &Mount) -> Result<()>;
     /// Attaches a read-only, self-clearing loop device and returns its path (`/dev/loopN`).
     fn attach_loop(&self, backing: &Backing) -> Result<PathBuf>;
-    /// Loads a module file, which may be compressed (`.xz .gz .zst`) where the kernel can decompress it.
-    /// A module that is loaded already is a success.
+    /// Loads a module file, which may be compressed (`.xz .gz .zst`) if the kernel can decompress it. Succeeds if the
+    /// module is loaded already.
     fn load_module(&self, path: &TreePath, params: &str) -> Result<Loaded>;
     /// Subscribes to the kernel's uevents.
     fn uevents(&self) -> Result<Box<dyn Uevents>>;
-    /// An empty file in memory that no file system's size limits.
+    /// Creates an empty file in memory that no file system's size limits.
     fn ram_file(&self, name: &str) -> Result<Box<dyn RamFile>>;
 }
 
-/// Network interfaces and the name that the machine has there.
+/// Network interfaces and the host name.
 pub trait Network: Send + Sync + 'static {
     /// The network interfaces, by index.
     fn links(&self) -> Result<Vec<Link>>;
-    /// Changes one thing of an interface.
+    /// Changes an interface.
     fn change_link(&self, index: u32, change: &LinkChange) -> Result<()>;
-    /// A port for raw IPv4 packets on an interface, for DHCP before there is an address.
+    /// Opens a socket for raw IPv4 packets on an interface, for DHCP before there is an address.
     fn packet_port(&self, index: u32) -> Result<Box<dyn PacketPort>>;
     /// Sets the host name of the running kernel.
     fn set_hostname(&self, name: &str) -> Result<()>;
@@ -124,18 +127,19 @@ pub trait Network: Send + Sync + 'static {
 
 /// HTTP and HTTPS.
 pub trait Http: Send + Sync + 'static {
-    /// Sends a request and gives the start of its answer; the body is read from there. A status other than 2xx is not an
-    /// error here.
+    /// Sends a request and returns the start of the response; the body is read from it. A status other than 2xx is not
+    /// an error here.
     fn send(&self, request: &Request) -> Result<Response>;
 }
 
-/// The machine itself: its clocks, memory, consoles and programs, and how it goes on.
+/// The machine itself: clocks, memory, consoles, programs, and the switch to the OS.
 pub trait Platform: Send + Sync + 'static {
-    /// Time since the kernel started (`CLOCK_BOOTTIME`): it goes on while the machine sleeps and never jumps.
+    /// Time since the kernel started (`CLOCK_BOOTTIME`). It includes suspend and never jumps.
     fn now(&self) -> Duration;
     /// Waits.
     fn sleep(&self, time: Duration);
-    /// Waits until another thread unparks this one ([`std::thread::Thread::unpark`]), at most for `limit`; it may come back early.
+    /// Waits until another thread unparks this one ([`std::thread::Thread::unpark`]), for `limit` at most. It may
+    /// return early.
     fn park(&self, limit: Duration);
     /// The wall clock, seconds since 1970.
     fn clock(&self) -> u64;
@@ -143,27 +147,28 @@ pub trait Platform: Send + Sync + 'static {
     fn set_clock(&self, epoch_seconds: u64) -> Result<()>;
     /// Total and available memory.
     fn memory(&self) -> Result<Memory>;
-    /// Random bytes; never waits (`GRND_INSECURE` where the pool is not ready: nothing here is a key).
+    /// Random bytes; never blocks (`GRND_INSECURE` if the pool is not ready; they are never used as keys).
     fn random(&self, bytes: &mut [u8]);
-    /// One line for the kernel log at a printk level (0 to 7), cut at 900 bytes; the console where that fails.
+    /// Writes a line to the kernel log at a printk level (0 to 7), truncated at 900 bytes; to the console if that
+    /// fails.
     fn log(&self, level: u8, line: &str);
-    /// Text for a person, written to every console of the kernel.
+    /// Writes a text to every console of the kernel.
     fn show(&self, text: &str);
-    /// Runs a program to its end on /dev/console, at most for `limit`; its exit code (128+n for a signal).
+    /// Runs a program on /dev/console until it ends, for `limit` at most. Returns its exit code (128+n for signal n).
     fn run(&self, program: &Path, args: &[&str], limit: Option<Duration>) -> Result<i32>;
-    /// Runs a program of the OS in `root` to its end (chroot), at most for `limit`: without a terminal and without input,
-    /// with /dev, /proc and /sys in their places. A name without `/` is looked for in the usual folders. One that is over
-    /// its time is killed, and an error that holds the end of what it said.
+    /// Runs a program of the OS in `root` (chroot) until it ends, for `limit` at most: without a terminal and without
+    /// input, with /dev, /proc and /sys mounted. A name without `/` is searched in the usual directories. After the
+    /// time limit it is killed, and the error contains the end of its output.
     fn run_in(&self, root: Tree, program: &str, args: &[&str], limit: Duration) -> Result<Output>;
-    /// Goes on in a new, empty root in memory with the /dev, /proc, /run and /sys of this one, which is at `old` then, a
-    /// folder below /run.
+    /// Moves this process to a new, empty root in memory with the /dev, /proc, /run and /sys of the old one. The old
+    /// root is then at `old`, a directory below /run.
     fn leave_root(&self, old: Tree) -> Result<()>;
-    /// Empties the initramfs, moves `root` to `/` and enters it.
+    /// Deletes the initramfs, moves `root` to `/` and enters it.
     fn switch_root(&self, root: Tree) -> Result<()>;
     /// Replaces this process; returns only on failure.
     fn exec(&self, program: &Path, args: &[String]) -> SysError;
-    /// Has process 1 end the machine after `limit` at the latest, whatever hangs meanwhile: a disk, a console, this process.
+    /// Makes process 1 end the machine after `limit` at the latest, even if a disk, a console or this process hangs.
     fn end_within(&self, power: Power, limit: Duration);
-    /// Ends the machine, and waits for its disks for a bounded time only; returns only on failure.
+    /// Ends the machine. Waits for its disks only for a limited time. Returns only on failure.
     fn power(&self, power: Power) -> SysError;
 }

@@ -1,4 +1,4 @@
-//! Mounts as values, see mount_setattr(2), fsopen(2), move_mount(2).
+//! Types for mount operations, see mount_setattr(2), fsopen(2), move_mount(2).
 
 use crate::TreePath;
 
@@ -17,9 +17,8 @@ pub struct MountFlags {
     pub noatime: bool,
 }
 
-/// One change of the mount table. Targets exist already, and are found as every path of their tree: a symlink leads where the
-/// OS will find it, or is refused. What is new shares no mount events with anything (`MS_PRIVATE`),
-/// until [`Mount::Shared`].
+/// One change of the mount table. Targets must exist. They are found by the rule of their tree: a symlink is followed
+/// as the OS will follow it, or it is refused. New mounts are private (`MS_PRIVATE`), until [`Mount::Shared`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mount {
     /// A new file system.
@@ -28,38 +27,39 @@ pub enum Mount {
         fstype: String,
         /// Device, or a name for pseudo file systems.
         source: String,
-        /// Where it goes.
+        /// The mount point.
         target: TreePath,
         /// Options of the file system: `key` or `key=value`.
         options: Vec<(String, Option<String>)>,
         /// Per-mount flags; `read_only` also makes the superblock read-only.
         flags: MountFlags,
     },
-    /// An overlay. Paths stay under 255 bytes: the kernel refuses longer ones without a word (fs/fsopen.c).
+    /// An overlay. Paths must be shorter than 255 bytes: the kernel refuses longer ones without a message
+    /// (fs/fsopen.c).
     Overlay {
         /// Read-only layers, the topmost first.
         lower: Vec<TreePath>,
-        /// Where changes go; without it the overlay cannot be written to, and needs two layers.
+        /// The directories for changes. Without them the overlay is read-only and needs two layers.
         writable: Option<Writable>,
-        /// Where it goes.
+        /// The mount point.
         target: TreePath,
     },
-    /// The same tree at a second place.
+    /// A bind mount: the same tree at a second mount point.
     Bind {
-        /// What is shown.
+        /// The tree to show.
         source: TreePath,
-        /// Where.
+        /// The mount point.
         target: TreePath,
-        /// With the mounts below it.
+        /// Include the mounts below it.
         recursive: bool,
         /// Flags of the new mount only.
         flags: MountFlags,
     },
-    /// A mount, moved with all that is below it.
+    /// Moves a mount with all mounts below it.
     Move {
-        /// From.
+        /// The old mount point.
         source: TreePath,
-        /// To.
+        /// The new mount point.
         target: TreePath,
     },
     /// Shares mount events with copies of the namespace, recursively (`MS_SHARED|MS_REC`).
@@ -67,26 +67,25 @@ pub enum Mount {
         /// The mount.
         target: TreePath,
     },
-    /// Nothing is written any more through a mount and those below it, nor by its file system. Refused (`EBUSY`) where a
-    /// file is open for writing.
+    /// Makes a mount, those below it, and its file system read-only. Refused (`EBUSY`) if a file is open for writing.
     ReadOnly {
         /// The mount.
         target: TreePath,
     },
-    /// Takes a mount away (`MNT_DETACH` where it is busy and `lazy`).
+    /// Unmounts a mount (with `MNT_DETACH` if it is busy and `lazy`).
     Unmount {
         /// The mount.
         target: TreePath,
-        /// Also when busy.
+        /// Detach it if it is busy.
         lazy: bool,
     },
 }
 
-/// What an overlay needs to be written to.
+/// The directories of a writable overlay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Writable {
-    /// Where changes go; must be on one file system with `work`, and not on an overlay.
+    /// The directory for changes. It must be on the same file system as `work`, and not on an overlay.
     pub upper: TreePath,
-    /// The overlay's own work folder, empty.
+    /// The work directory of the overlay; empty.
     pub work: TreePath,
 }

@@ -1,60 +1,60 @@
-//! Interfaces, addresses, routes (rtnetlink(7)) and raw ports (packet(7)).
+//! Types for interfaces, addresses, routes (rtnetlink(7)) and raw sockets (packet(7)).
 
 use std::net::{IpAddr, SocketAddrV4};
 use std::time::Duration;
 
 use crate::Result;
 
-/// What an interface is.
+/// The type of an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LinkKind {
     /// A real or virtual Ethernet NIC (ARPHRD_ETHER without rtnl link kind).
     Ethernet,
     /// `lo`.
     Loopback,
-    /// A software device; its rtnl kind (`veth`, `bridge`, `vlan` …) or empty.
+    /// A software device, with its rtnl kind (`veth`, `bridge`, `vlan` …) or empty.
     Virtual(String),
 }
 
-/// A network interface as the kernel shows it.
+/// A network interface as the kernel reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
     /// ifindex.
     pub index: u32,
-    /// Its name now.
+    /// The current name.
     pub name: String,
-    /// What it is.
+    /// The type.
     pub kind: LinkKind,
-    /// Its hardware address, where it has a 6-byte one.
+    /// The hardware address, if it has 6 bytes.
     pub mac: Option<[u8; 6]>,
     /// `IFF_UP`.
     pub up: bool,
-    /// `IFF_LOWER_UP`: a cable with somebody at the other end.
+    /// `IFF_LOWER_UP`: the interface has a carrier.
     pub carrier: bool,
     /// Bytes.
     pub mtu: u32,
-    /// The least MTU that its driver takes (`IFLA_MIN_MTU`); 0 where the kernel does not say.
+    /// The smallest MTU that the driver supports (`IFLA_MIN_MTU`); 0 if unknown.
     pub least_mtu: u32,
-    /// The largest (`IFLA_MAX_MTU`); 0 where the kernel does not say.
+    /// The largest MTU (`IFLA_MAX_MTU`); 0 if unknown.
     pub most_mtu: u32,
-    /// Other names by which it is known (`IFLA_ALT_IFNAME`).
+    /// Alternative names (`IFLA_ALT_IFNAME`).
     pub other_names: Vec<String>,
 }
 
 impl Link {
-    /// The MTU closest to this one that its driver takes.
+    /// The MTU closest to `wanted` that the driver supports.
     pub fn nearest_mtu(&self, wanted: u32) -> u32 {
         let mtu = wanted.max(self.least_mtu);
         if self.most_mtu == 0 { mtu } else { mtu.min(self.most_mtu) }
     }
 }
 
-/// Where a route comes from. The kernel keeps it, and what manages the network later goes by it.
+/// The origin of a route. The kernel stores it, and network managers use it later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RouteOrigin {
     /// A DHCP server (`RTPROT_DHCP`).
     Dhcp,
-    /// Somebody who configured it (`RTPROT_STATIC`).
+    /// A static configuration (`RTPROT_STATIC`).
     Static,
 }
 
@@ -71,36 +71,36 @@ pub enum LinkChange {
     Address {
         /// The address.
         address: IpAddr,
-        /// Bits of its network.
+        /// The prefix length.
         prefix: u8,
-        /// How long it is valid; `None` is for ever.
+        /// The lifetime; `None` is infinite.
         valid: Option<Duration>,
     },
     /// Adds or replaces a route through this interface.
     Route {
-        /// Network and its bits; `None` is the default route.
+        /// The network and its prefix length; `None` is the default route.
         destination: Option<(IpAddr, u8)>,
-        /// The next hop; `None` is on the link.
+        /// The next hop; `None` if the destination is on the link.
         gateway: Option<IpAddr>,
-        /// Lower wins.
+        /// The metric; the lowest takes precedence.
         metric: u32,
-        /// The next hop is on the link though no address says so (`RTNH_F_ONLINK`).
+        /// The next hop is on the link although no address of the interface covers it (`RTNH_F_ONLINK`).
         on_link: bool,
-        /// The address that packets by this route leave from (`RTA_PREFSRC`), where the kernel is not to choose.
+        /// The source address of packets on this route (`RTA_PREFSRC`); `None` lets the kernel choose.
         source: Option<IpAddr>,
-        /// Who it is from.
+        /// The origin.
         origin: RouteOrigin,
     },
-    /// Takes all addresses away, and with them their routes.
+    /// Removes all addresses and their routes.
     Flush,
 }
 
-/// A raw IPv4 port on one interface: UDP datagrams before there is an address.
+/// A raw IPv4 socket on one interface: UDP datagrams before there is an address.
 pub trait PacketPort: Send {
     /// Sends an IPv4 packet (header included) to the link's broadcast address.
     fn send(&mut self, packet: &[u8]) -> Result<()>;
-    /// The next IPv4 packet (header included) to UDP port 68, or `None` when `limit` has passed.
-    /// The flag is true when its checksum is complete (not left to the NIC, `TP_STATUS_CSUMNOTREADY`).
+    /// The next IPv4 packet (header included) to UDP port 68, or `None` after `limit`. The flag is true if the checksum
+    /// is complete (not left to the NIC, `TP_STATUS_CSUMNOTREADY`).
     fn receive(&mut self, limit: Duration) -> Result<Option<(Vec<u8>, bool)>>;
 }
 

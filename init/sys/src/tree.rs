@@ -1,25 +1,25 @@
-//! Paths: of which tree they are, and where inside it.
+//! Paths that belong to a tree.
 //!
-//! A path of the OS is no path of this process: its symlinks mean places inside the OS, and whoever owned the node
-//! yesterday may have made them. So no call to the machine takes a bare path. A [`TreePath`] says whose path it is, and
+//! A path of the OS is not a path of this process: its symlinks refer to paths inside the OS, and an earlier user of
+//! the node may have created them. So no call to the machine takes a bare path. A [`TreePath`] contains the tree, and
 //! the kernel's side walks it name by name under that tree's rule.
 
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
-/// What is done about symlinks on the way.
+/// How symlinks in a path are handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Links {
-    /// As the kernel does for this process: only for paths that nobody else could have made.
+    /// Followed by the kernel as usual: only for paths that no untrusted program could have created.
     OwnRoot,
-    /// Those that belong to root are followed inside the tree, as the OS will; others are refused.
+    /// Symlinks that belong to root are followed inside the tree, as in the OS; others are refused.
     OfRoot,
-    /// Each is refused.
+    /// All are refused.
     Refused,
 }
 
-/// A tree of files, and the rule by which paths in it are walked.
+/// A directory tree, and the rule for paths in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tree {
     root: &'static str,
@@ -28,11 +28,10 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// What this process sees at `/`: the initramfs, /proc, /sys, /dev and the boot's own folder in /run.
+    /// The root of this process: the initramfs, /proc, /sys, /dev and the boot's own directory in /run.
     pub const OWN: Self = Self { root: "/", links: Links::OwnRoot, shares_run: false };
 
-    /// An OS that is about to be entered: its /run is the one that is there already, and the boot's own folder in it is
-    /// none of the OS's paths.
+    /// The root of an OS before the switch to it. Its /run is the current one, without the boot's own directory in it.
     pub const fn os(root: &'static str) -> Self {
         Self { root, links: Links::OfRoot, shares_run: true }
     }
@@ -42,27 +41,27 @@ impl Tree {
         Self { root, links: Links::OfRoot, shares_run: false }
     }
 
-    /// A place where files and folders are what they are: no symlink in it is followed.
+    /// A tree in which no symlink is followed.
     pub const fn plain(root: &'static str) -> Self {
         Self { root, links: Links::Refused, shares_run: false }
     }
 
-    /// The same tree, in which no symlink is followed.
+    /// The same tree with a rule that follows no symlink.
     pub const fn without_links(self) -> Self {
         Self { links: Links::Refused, ..self }
     }
 
-    /// Where this process has it.
+    /// The path of the tree in this process.
     pub const fn root(self) -> &'static str {
         self.root
     }
 
-    /// What is done about symlinks.
+    /// The rule for symlinks.
     pub const fn links(self) -> Links {
         self.links
     }
 
-    /// Whether its /run is this process's.
+    /// Whether its /run is that of this process.
     pub const fn shares_run(self) -> bool {
         self.shares_run
     }
@@ -72,12 +71,12 @@ impl Tree {
         TreePath { tree: self, inside: normal(path.as_ref()) }
     }
 
-    /// The folder that it is mounted on, as a path of this process.
+    /// The mount point of the tree, as a path of this process.
     pub fn place(self) -> TreePath {
         own(self.root)
     }
 
-    /// The tree itself.
+    /// The root of the tree.
     pub fn top(self) -> TreePath {
         self.at("")
     }
@@ -92,12 +91,12 @@ pub fn own(path: impl AsRef<Path>) -> TreePath {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TreePath {
     tree: Tree,
-    /// Names and `..`, relative to the tree.
+    /// Names and `..`, relative to the root of the tree.
     inside: PathBuf,
 }
 
 impl TreePath {
-    /// Whose path it is.
+    /// The tree of the path.
     pub fn tree(&self) -> Tree {
         self.tree
     }
@@ -107,27 +106,27 @@ impl TreePath {
         &self.inside
     }
 
-    /// The path as the OS in the tree has it: absolute.
+    /// The absolute path inside the tree, as its OS sees it.
     pub fn as_inside(&self) -> PathBuf {
         Path::new("/").join(&self.inside)
     }
 
-    /// A path below this one; a `/` at its start means nothing.
+    /// A path below this one; a leading `/` is ignored.
     pub fn join(&self, path: impl AsRef<Path>) -> Self {
         Self { tree: self.tree, inside: self.inside.join(normal(path.as_ref())) }
     }
 
-    /// The folder it is in; the tree itself where there is none above.
+    /// The parent directory; at the top, the root of the tree.
     pub fn parent(&self) -> Self {
         Self { tree: self.tree, inside: self.inside.parent().unwrap_or(Path::new("")).to_owned() }
     }
 
-    /// Its last name.
+    /// The last name.
     pub fn file_name(&self) -> Option<&OsStr> {
         self.inside.file_name()
     }
 
-    /// The same path, on which no symlink is followed.
+    /// The same path with a rule that follows no symlink.
     pub fn without_links(&self) -> Self {
         Self { tree: self.tree.without_links(), inside: self.inside.clone() }
     }
@@ -137,7 +136,8 @@ impl TreePath {
         Self { tree, inside: self.inside.clone() }
     }
 
-    /// What the kernel calls it, in /proc/mounts say. For people and for comparing: a call takes the path itself.
+    /// The path that the kernel shows, for example in /proc/mounts. For messages and comparisons; calls take the
+    /// [`TreePath`] itself.
     pub fn outside(&self) -> PathBuf {
         let root = if self.tree.shares_run && self.inside.starts_with("run") { "/" } else { self.tree.root };
         Path::new(root).join(&self.inside)
@@ -150,7 +150,7 @@ impl fmt::Display for TreePath {
     }
 }
 
-/// Without `.`, without a root, and without `..` above the first name: nothing is above a tree.
+/// Normalises a path: without `.`, without a leading `/`, and without `..` that would leave the tree.
 fn normal(path: &Path) -> PathBuf {
     let mut parts = PathBuf::new();
     for part in path.components() {

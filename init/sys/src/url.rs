@@ -1,4 +1,4 @@
-//! HTTP(S) requests with time-outs on every phase.
+//! HTTP(S) requests with time limits for every phase.
 
 use std::fmt;
 use std::io::Read;
@@ -8,36 +8,37 @@ use std::time::Duration;
 /// A request's method (RFC 9110 §9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
-    /// Redirects are followed: 301, 302, 303, 307, 308.
+    /// Follows redirects: 301, 302, 303, 307, 308.
     Get,
-    /// Redirects are sent the same again, but for 303, which is an answer: a server that moves everything to https means
-    /// that (RFC 9110 §15.4 allows it for 301 and 302).
+    /// Repeats the POST after a redirect, except after 303, which is the response itself. A server that redirects
+    /// everything to https expects this (RFC 9110 §15.4 allows it for 301 and 302).
     Post,
 }
 
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// What is done.
+    /// The method.
     pub method: Method,
     /// `http://` or `https://`.
     pub url: String,
-    /// More headers, by name and value. A server that a redirect leads to gets them as well: they hold no secret.
+    /// Additional headers, by name and value. They are also sent to the target of a redirect, so they must not contain
+    /// a secret.
     pub headers: Vec<(&'static str, String)>,
-    /// What is sent with it.
+    /// The request body.
     pub body: Vec<u8>,
     /// Skip this many bytes (RFC 9110 §14), only if the entity still has the tag.
     pub resume: Option<(u64, String)>,
-    /// How long it may take.
+    /// The time limits.
     pub limits: Limits,
-    /// Who signs servers.
+    /// The certificate authorities for the server.
     pub authorities: Authorities,
-    /// Who asks, for a server that wants a certificate; a server that a redirect leads to does not see it.
+    /// The client certificate, for a server that requires one. It is not sent to the target of a redirect.
     pub identity: Option<Identity>,
 }
 
 impl Request {
-    /// A GET.
+    /// Makes a GET request.
     pub fn get(url: impl Into<String>, limits: Limits, authorities: Authorities) -> Self {
         Self {
             method: Method::Get,
@@ -51,7 +52,7 @@ impl Request {
         }
     }
 
-    /// A POST of a body of this media type.
+    /// Makes a POST request with a body of this media type.
     pub fn post(
         url: impl Into<String>,
         media_type: &str,
@@ -64,33 +65,33 @@ impl Request {
     }
 }
 
-/// How long the parts of an exchange may take.
+/// Time limits for the parts of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// For look-up, connection and TLS handshake, in sum, with each server that a redirect leads to.
+    /// The total time for look-up, connection and TLS handshake, for each server including targets of redirects.
     pub connect: Duration,
-    /// The longest silence while the head or the body comes. The head of the last answer has to be there `connect` and
-    /// `stall` after the start, redirects included.
+    /// The longest time without data while the head or the body arrives. The head of the final response must be
+    /// complete `connect` plus `stall` after the start, including redirects.
     pub stall: Duration,
-    /// The least rate of the body in bytes a second, over twice `stall`. Without one (0) it is a byte in that time.
+    /// The minimum rate of the body in bytes per second, over twice `stall`. 0 means one byte in that time.
     pub floor: u64,
-    /// For all of it, with the body; a body may take as long as it moves where there is none.
+    /// The limit for the whole exchange with the body. Without it, a body may take any time while it makes progress.
     pub within: Option<Duration>,
 }
 
 impl Limits {
-    /// All of it within this time, and no other limit.
+    /// A limit for the whole exchange and no others.
     pub fn within(time: Duration) -> Self {
         Self { connect: time, stall: time, floor: 0, within: Some(time) }
     }
 }
 
-/// Certificates that sign servers, in PEM.
+/// The certificate authorities, in PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authorities {
-    /// Of a file.
+    /// From a file.
     File(PathBuf),
-    /// These.
+    /// These certificates.
     Pem(Vec<u8>),
 }
 
@@ -98,15 +99,15 @@ impl fmt::Display for Authorities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Authorities::File(path) => path.display().fmt(f),
-            Authorities::Pem(_) => f.write_str("the certificates that were given"),
+            Authorities::Pem(_) => f.write_str("the given certificates"),
         }
     }
 }
 
-/// The certificate that a client shows, and its key. The key is in no message.
+/// The client certificate and its key. The key never appears in a message.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The certificate and those that sign it, in PEM.
+    /// The certificate and its chain, in PEM.
     pub certificates: Vec<u8>,
     /// The private key, in PEM: PKCS#8, PKCS#1 or SEC1.
     pub key: Vec<u8>,
@@ -118,18 +119,18 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// The start of an answer.
+/// The start of a response.
 pub struct Response {
     /// 200, 206, 404 …
     pub status: u16,
-    /// The status line's words, as the server sent them or as RFC 9110 names them.
+    /// The reason phrase of the status line, as the server sent it or as in RFC 9110.
     pub reason: String,
-    /// Bytes that the body will have.
+    /// The length of the body in bytes.
     pub length: Option<u64>,
-    /// For a later [`Request::resume`]: a strong ETag; where there is no ETag, Last-Modified.
+    /// For a later [`Request::resume`]: a strong ETag, or Last-Modified if there is no ETag.
     pub tag: Option<String>,
-    /// The body; a silence longer than the request's `stall`, or less than its `floor`, is `ErrorKind::TimedOut`, an end before `length` is
-    /// `ErrorKind::UnexpectedEof`.
+    /// The body. A read returns `ErrorKind::TimedOut` after a silence longer than the request's `stall` or at a rate
+    /// below its `floor`, and `ErrorKind::UnexpectedEof` if the body ends before `length`.
     pub body: Box<dyn Read + Send>,
 }
 

@@ -1,4 +1,4 @@
-//! Process 1 for real: this program starts itself in a pid namespace. Needs root.
+//! Tests of a real process 1: this program starts itself in a pid namespace. Needs root.
 
 use std::fs;
 use std::path::Path;
@@ -15,18 +15,19 @@ fn main() -> ExitCode {
         pid1::watch_signals(move |signal| tell.send(signal).unwrap()).unwrap();
         return inside(&Kernel::new(), &hear);
     }
-    // `cargo test -- NAME` and `--list` reach this program, too; it is one test.
+    // `cargo test -- NAME` and `--list` also call this program; it is one test.
     let myself = std::env::current_exe().unwrap();
     let arguments =
         ["--pid", "--fork", "--kill-child", "--mount", "--mount-proc", "--propagation", "private"];
-    // As the kernel starts process 1: nothing ignored, whatever this program inherited (nohup ignores SIGHUP).
+    // Start it like the kernel starts process 1: no signal ignored, whatever this program inherited (nohup ignores
+    // SIGHUP).
     let status = Command::new("env")
         .args(["--default-signal", "unshare"])
         .args(arguments)
         .arg(myself)
         .status()
         .expect("env of coreutils 8.31 and unshare of util-linux");
-    // The shell that process 1 became says 42 when all it saw is right.
+    // The shell that process 1 executes at the end exits with 42 if all checks passed.
     assert_eq!(status.code(), Some(42), "process 1 (needs root): {status}");
     println!("test pid1 ... ok");
     ExitCode::SUCCESS
@@ -38,7 +39,7 @@ fn shell(kernel: &Kernel, script: &str, limit: Option<Duration>) -> i32 {
     kernel.run(Path::new("/bin/sh"), &["-c", script], limit).unwrap()
 }
 
-/// Processes of this namespace that are dead and not reaped.
+/// The dead processes of this namespace that were not reaped.
 fn zombies() -> usize {
     fs::read_dir("/proc")
         .unwrap()
@@ -48,7 +49,7 @@ fn zombies() -> usize {
 }
 
 fn inside(kernel: &Kernel, signals: &Receiver<Signal>) -> ExitCode {
-    // The host's console is not ours to write to.
+    // Do not write to the host's console.
     let (source, target) = (own("/dev/null"), own("/dev/console"));
     kernel.mount(&Mount::Bind { source, target, recursive: false, flags: MountFlags::default() }).unwrap();
 
@@ -61,7 +62,7 @@ fn inside(kernel: &Kernel, signals: &Receiver<Signal>) -> ExitCode {
     assert_eq!(shell(kernel, "sleep 60 & sleep 60", Some(Duration::from_millis(200))), 128 + 9);
     assert!(kernel.now().saturating_sub(start) < Duration::from_secs(5), "the limit holds");
 
-    // Many at once, each with an orphan that dies before or after it: every status reaches its caller.
+    // Many programs at once, each with an orphan that dies before or after it: every caller gets the right status.
     std::thread::scope(|scope| {
         for code in 1..=4 {
             scope.spawn(move || {
@@ -89,21 +90,22 @@ fn inside(kernel: &Kernel, signals: &Receiver<Signal>) -> ExitCode {
         assert_eq!(signals.recv_timeout(Duration::from_secs(5)), Ok(expected));
     }
 
-    // What a program starts with: nothing blocked, nothing ignored, only its three descriptors, a session of its own.
-    // Signal 32 is the C library's own, which nobody may set; some environments hand it down ignored. A shell keeps
-    // copies above 9 of descriptors that it redirects.
+    // The environment of a program: no signal blocked or ignored, only its three descriptors, its own session. Signal
+    // 32 is reserved by the C library; some environments pass it on as ignored. A shell keeps copies above 9 of
+    // descriptors that it redirects.
     let clean = "grep -Eq '^SigBlk:\\s*0+$' /proc/self/status && grep -Eq '^SigIgn:\\s*0{8}[08]0{7}$' /proc/self/status";
     let fds =
         "for fd in 3 4 5 6 7 8 9 250 251 252 253 254 255; do test ! -e /proc/$$/fd/$fd || exit 43; done";
     let session = "test $(cut -d' ' -f6 /proc/$$/stat) = $$";
-    // A descriptor that somebody left open for programs.
+    // A descriptor that is not close-on-exec.
     let stray = fs::File::open("/dev/null").unwrap();
     rustix::io::fcntl_setfd(&stray, rustix::io::FdFlags::empty()).unwrap();
     for check in [clean, session, fds] {
         assert_eq!(shell(kernel, check, None), 0, "{check}");
     }
 
-    // The kernel's panic timeout is set where nobody has decided, and given back to the OS; the host's own is out of reach here.
+    // The kernel's panic timeout is set if it is not configured, and reset for the OS. The test uses a file, because it
+    // must not change the host's value.
     let folder = std::env::temp_dir().join(format!("dayfly-pid1-{}", kernel.now().as_nanos()));
     fs::create_dir(&folder).unwrap();
     for (name, text, target) in [("panic", "0\n", PANIC), ("cmdline", "quiet", "/proc/cmdline")] {
@@ -118,7 +120,7 @@ fn inside(kernel: &Kernel, signals: &Receiver<Signal>) -> ExitCode {
     assert_eq!(pid1::set_panic_timeout(pause), Ok(Some(pause)));
     assert_eq!(fs::read_to_string(PANIC).unwrap().trim(), "10");
 
-    // A failed exec comes back with the machinery intact.
+    // After a failed exec, everything still works.
     let error = kernel.exec(Path::new("/no/such/init"), &[]);
     assert_eq!(error.to_string(), "exec /no/such/init: No such file or directory (os error 2)");
     assert_eq!(shell(kernel, "kill -TERM 1", None), 0);

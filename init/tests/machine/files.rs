@@ -189,7 +189,7 @@ impl State {
         for _ in 0..200 {
             let Some(part) = rest.pop() else { return Ok(tree.at(inside)) };
             if tree.shares_run() && inside == Path::new("run") && part == "dayfly" {
-                let words = "it leads into the boot's own folder, /run/dayfly";
+                let words = "it leads into the boot's own directory, /run/dayfly";
                 return Err(SysError::new("follow", path.to_string(), Cause::Errno(EPERM), words));
             }
             match self.nodes.get(&tree.at(inside.join(&part)).outside()) {

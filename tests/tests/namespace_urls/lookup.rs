@@ -120,7 +120,7 @@ fn one_good_answer_of_one_name_server_is_enough() {
             ("nameserver 127.0.0.4\n", "127.0.0.4: there is no such name (NXDOMAIN)"),
             (
                 "nameserver 127.0.0.3\nnameserver 127.0.0.7\n",
-                "127.0.0.3: it answers SERVFAIL; 127.0.0.7: it answers FORMERR",
+                "127.0.0.3: it answered SERVFAIL; 127.0.0.7: it answered FORMERR",
             ),
             ("nameserver 127.0.0.9\n", "127.0.0.9: Connection refused"),
             ("nameserver 127.0.0.5\n", "127.0.0.5: no answer in 1 s"),
@@ -249,8 +249,9 @@ fn an_answer_that_does_not_fit_into_a_packet_comes_over_tcp() {
             let error = fetch("boot.lan").unwrap_err();
             println!("{error}");
             assert_eq!(error.cause, Cause::Resolve, "{error}");
-            let words =
-                format!("127.0.0.{last}: its answer does not fit into a packet, and it gives none over TCP");
+            let words = format!(
+                "127.0.0.{last}: its answer does not fit into a packet, and it did not answer over TCP"
+            );
             assert!(error.words.contains(&words), "{error}");
             assert!(start.elapsed() < Duration::from_secs(3), "{last}: {:?}", start.elapsed());
         }

@@ -59,7 +59,7 @@ fn https_trusts_the_bundle_and_the_clock_only() {
             (
                 "https://127.0.0.1:8444/image",
                 "ca",
-                vec!["it has expired", "clock is right, which says", year.trim()],
+                vec!["it has expired", "if the clock of this machine is right", year.trim()],
             ),
             (
                 "https://127.0.0.1:8443/image",
@@ -106,7 +106,7 @@ fn no_server_no_host_and_no_route_are_told_apart() {
         for (url, cause, words) in [
             ("http://127.0.0.1:1/x", Cause::Connect, "127.0.0.1:1: "),
             ("http://192.0.2.1/x", Cause::Connect, "192.0.2.1:80: "),
-            ("http://10.7.0.2:81/x", Cause::Connect, "no connection to 10.7.0.2:81 in 0.9 s"),
+            ("http://10.7.0.2:81/x", Cause::Connect, "no connection to 10.7.0.2:81 within 0.9 s"),
             ("http://no-such-host.invalid:82/x", Cause::Resolve, "no-such-host.invalid:82"),
         ] {
             let start = Instant::now();
@@ -205,8 +205,8 @@ fn a_client_shows_its_certificate_to_the_server_that_was_named() {
             assert_eq!(kernel.send(&ask(who, identity)).unwrap().status, 400, "{identity:?}");
         }
         for (identity, words) in [
-            (("ca.key", "client.key"), "the client's certificate has no certificate in PEM form"),
-            (("client.pem", "client.pem"), "the client's key is not one in PEM form"),
+            (("ca.key", "client.key"), "the client's certificate has no certificate in PEM format"),
+            (("client.pem", "client.pem"), "the client's key is not in PEM format"),
             (("client.pem", "server.key"), "the client's certificate and key"),
         ] {
             let error = kernel.send(&ask(who, Some(identity))).unwrap_err();

@@ -21,7 +21,7 @@ fn a_fake_server_that_stalls_or_hangs_up_is_told_apart() {
                 9001,
                 fall_silent as fn(TcpStream),
                 ErrorKind::TimedOut,
-                "nothing came from 127.0.0.1:9001 for 0.4 s, after 10 bytes",
+                "no data from 127.0.0.1:9001 for 0.4 s, after 10 bytes",
             ),
             (
                 9002,
@@ -49,15 +49,15 @@ fn a_fake_server_that_stalls_or_hangs_up_is_told_apart() {
                 &b""[..],
                 fall_silent as fn(TcpStream),
                 Cause::TimedOut,
-                "nothing came from 127.0.0.1:9004 for 0.4 s",
+                "no data from 127.0.0.1:9004 for 0.4 s",
             ),
-            (9005, b"HTTP/1.1 200", fall_silent, Cause::TimedOut, "nothing came from 127.0.0.1:9005"),
+            (9005, b"HTTP/1.1 200", fall_silent, Cause::TimedOut, "no data from 127.0.0.1:9005"),
             (
                 9006,
                 b"",
                 drop,
                 Cause::Protocol,
-                "127.0.0.1:9006 closed the connection before its answer was complete",
+                "127.0.0.1:9006 closed the connection before its response was complete",
             ),
             (9007, b"SSH-2.0-fake\r\n\r\n", drop, Cause::Protocol, "127.0.0.1:9007"),
         ] {
@@ -113,19 +113,19 @@ fn an_answer_that_drips_for_ever_ends() {
                 "http",
                 fake_servers(9101, |visitor, _| drip(visitor, OK, b"X: y\r\n", 50)),
                 Cause::TimedOut,
-                "127.0.0.1:9101 has not answered to the end in 1.3 s",
+                "127.0.0.1:9101 did not complete its response within 1.3 s",
             ),
             (
                 "http",
                 fake_servers(9102, |visitor, _| drip(visitor, "HTTP/1.1 200", b" ", 50)),
                 Cause::TimedOut,
-                "127.0.0.1:9102 has not answered to the end in 1.3 s",
+                "127.0.0.1:9102 did not complete its response within 1.3 s",
             ),
             (
                 "http",
                 fake_servers(9103, |visitor, _| drip(visitor, "", b"HTTP/1.1 102 Processing\r\n\r\n", 60)),
                 Cause::TimedOut,
-                "127.0.0.1:9103 has not answered to the end in 1.3 s",
+                "127.0.0.1:9103 did not complete its response within 1.3 s",
             ),
             (
                 "http",
@@ -133,7 +133,7 @@ fn an_answer_that_drips_for_ever_ends() {
                     drip(visitor, "", b"HTTP/1.1 100 Continue\r\nServer: x\r\n\r\n", 0)
                 }),
                 Cause::Protocol,
-                "more than 32 interim answers",
+                "more than 32 interim responses",
             ),
             (
                 "http",
@@ -142,13 +142,13 @@ fn an_answer_that_drips_for_ever_ends() {
                     visitor.write_all(format!("{FOUND}Location: /again\r\n\r\n").as_bytes())
                 }),
                 Cause::TimedOut,
-                "127.0.0.1:9105 has not answered to the end in 1.3 s, redirects included",
+                "127.0.0.1:9105 did not complete its response within 1.3 s, including redirects",
             ),
             (
                 "https",
                 fake_servers(9106, |visitor, _| drip(visitor, "\x16\x03\x03\x40", b"\0", 50)),
                 Cause::Connect,
-                "no connection to 127.0.0.1:9106 in 0.9 s",
+                "no connection to 127.0.0.1:9106 within 0.9 s",
             ),
             (
                 "http",
@@ -186,27 +186,27 @@ fn a_body_that_drips_for_ever_ends() {
             (
                 fake_servers(9201, move |visitor, _| drip(visitor, &slow, &[0; 20], 50)),
                 None,
-                "1000 bytes a second are the least",
+                "at least 1000 bytes per second are required",
             ),
             (
                 fake_servers(9202, |visitor, _| drip(visitor, &format!("{CHUNKED}0\r\n"), b"A: b\r\n", 50)),
                 None,
-                "only 5 bytes came from",
+                "only 5 bytes arrived from",
             ),
             (
                 fake_servers(9203, |visitor, _| drip(visitor, &format!("{CHUNKED}0\r\n"), b"A: b\r\n", 0)),
                 None,
-                "only 5 bytes came from",
+                "only 5 bytes arrived from",
             ),
             (
                 fake_servers(9204, |visitor, _| drip(visitor, &format!("{CHUNKED}1;"), b"x", 50)),
                 None,
-                "only 5 bytes came from",
+                "only 5 bytes arrived from",
             ),
             (
                 fake_servers(9205, move |visitor, _| drip(visitor, &quick, &[0; 500], 50)),
                 Some(2000),
-                "has not answered to the end in 2 s",
+                "did not complete its response within 2 s",
             ),
         ] {
             let within = within.map(Duration::from_millis);

@@ -1,4 +1,4 @@
-//! A program of the OS, run in the OS's root before the OS is up.
+//! Runs a program of the OS in the OS's root, before the OS is up.
 
 use std::ffi::CString;
 use std::io::{self, PipeReader, Read};
@@ -17,21 +17,21 @@ use super::Tried;
 use super::programs::{self, Watch};
 use crate::{Cause, Output, Result, SysError, Tree};
 
-/// What a program may expect to find; a root without one of these folders does without.
+/// The directories that are bind mounted for the program. They are skipped if the root does not have them.
 const SHOWN: [&str; 3] = ["dev", "proc", "sys"];
-/// Of the image. /usr/local is kept on the state disk: what lies there is whoever's had the node before.
+/// The search path, for programs of the image only. /usr/local is on the state disk, whose contents are not trusted.
 const USUAL: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
-/// Of its words, the last ones: an error stands at the end.
+/// The most bytes of output that are kept. The end is kept, because that is where errors are.
 const TEXT_LIMIT: usize = 4096;
 
-/// Without a terminal and without input. It has its own view of the mounts, in which /dev, /proc and /sys are in the
-/// root, and which ends with it: nothing needs to be taken back, however it ends. What it leaves running in its process
-/// group ends with it, too.
+/// Runs the program without a terminal and without input. It runs in its own mount namespace with /dev, /proc and /sys
+/// in the root. The namespace ends with the program, so nothing has to be unmounted. Processes that it leaves in its
+/// process group are killed.
 pub(super) fn run(root: Tree, program: &str, args: &[&str], limit: Duration) -> Result<Output> {
     let root = Path::new(root.root());
     let shown = format!("{program} in {}", root.display());
     let (reader, writer) = io::pipe().tried("make a pipe for", &shown)?;
-    let flags = fcntl_getfl(&reader).tried("look at the pipe of", &shown)?;
+    let flags = fcntl_getfl(&reader).tried("get the flags of the pipe of", &shown)?;
     fcntl_setfl(&reader, flags | OFlags::NONBLOCK).tried("set up the pipe of", &shown)?;
     let mut command = Command::new(program);
     command
@@ -45,11 +45,11 @@ pub(super) fn run(root: Tree, program: &str, args: &[&str], limit: Duration) -> 
         .stderr(writer);
     confine(&mut command, root).tried("run", &shown)?;
     let mut child = programs::spawn(&mut command).tried("run", &shown)?;
-    // Our copies of the pipe's other end, without which it has no end.
+    // Close our copies of the pipe's write end; otherwise the pipe never reaches its end.
     drop(command);
     let mut words = Words { reader: Some(reader), tail: Vec::new() };
     let ended = programs::wait(&mut child, Some(limit), &mut words);
-    // Process numbers are given out in turn: nobody else has the child's yet.
+    // The child's process id cannot have been reused yet, because the kernel assigns ids in ascending order.
     programs::end_group(&child);
     programs::forget(&child);
     let (status, in_time) = ended.tried("wait for", &shown)?;
@@ -63,11 +63,11 @@ pub(super) fn run(root: Tree, program: &str, args: &[&str], limit: Duration) -> 
     Err(SysError::new("run", shown, Cause::TimedOut, words))
 }
 
-/// Makes the program start inside.
+/// Makes the child enter the root before it starts the program.
 #[allow(unsafe_code)]
 fn confine(command: &mut Command, root: &Path) -> io::Result<()> {
     let c_string = |path: &Path| CString::new(path.as_os_str().as_bytes());
-    // A symlink in the place of such a folder would be followed out of the root: that root does without.
+    // If such a directory is a symlink, a mount would follow it out of the root. Skip it.
     let is_folder =
         |name: &&str| std::fs::symlink_metadata(root.join(name)).is_ok_and(|found| found.is_dir());
     let places = SHOWN
@@ -81,11 +81,11 @@ fn confine(command: &mut Command, root: &Path) -> io::Result<()> {
         programs::close_on_exec();
         rustix::process::setsid()?;
         rustix::process::umask(Mode::WGRP | Mode::WOTH);
-        // SAFETY: the child has one thread and shares no memory with this process; its own mounts are all it unshares.
+        // SAFETY: the child has one thread and shares no memory with this process; only its mounts are unshared.
         unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }?;
         mount_change(c"/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
         for (source, target) in &places {
-            // A root that lacks the folder, which few programs miss.
+            // The root may lack the directory. Few programs need it, so ignore the error.
             let _ = mount_bind_recursive(source.as_c_str(), target.as_c_str());
         }
         rustix::process::chroot(root.as_c_str())?;
@@ -93,14 +93,15 @@ fn confine(command: &mut Command, root: &Path) -> io::Result<()> {
         Ok(())
     };
     // SAFETY: between fork and exec only async-signal-safe calls are made: sigaction, sigprocmask, close_range, setsid,
-    // umask, unshare, mount, chroot, chdir; every string is there before, so nothing is allocated, and no lock is taken.
+    // umask, unshare, mount, chroot, chdir. All strings exist before the fork, so nothing is allocated, and no lock is
+    // taken.
     unsafe { command.pre_exec(setup) };
     Ok(())
 }
 
-/// The end of what a program writes.
+/// The last bytes of a program's output.
 struct Words {
-    /// Gone when nothing more can come.
+    /// `None` after the end of the output.
     reader: Option<PipeReader>,
     tail: Vec<u8>,
 }

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// The kernel cuts at about 1000 bytes (PRINTKRB_RECORD_MAX), the prefix included.
+/// The kernel truncates a record at about 1000 bytes (PRINTKRB_RECORD_MAX), including the prefix.
 const LINE_LIMIT: usize = 900;
-/// How long all of a text may take on one console: a serial line with flow control and nobody there never drains.
+/// Time limit for a text on one console. A serial line with flow control and no reader never accepts it.
 const CONSOLE_LIMIT: Duration = Duration::from_secs(2);
 
 pub(super) fn log(level: u8, line: &str) {
@@ -24,14 +24,14 @@ pub(super) fn log(level: u8, line: &str) {
     }
 }
 
-/// One line with its level, at most [`LINE_LIMIT`] bytes of text.
+/// Formats one line with its level, with at most [`LINE_LIMIT`] bytes of text.
 fn record(level: u8, line: &str) -> String {
     let cut = cut(line.trim_end(), LINE_LIMIT);
     let flat: String = cut.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     format!("<{}>{flat}\n", level.min(7))
 }
 
-/// The longest beginning of at most `limit` bytes that ends between characters.
+/// The longest prefix of at most `limit` bytes that ends at a character boundary.
 fn cut(text: &str, limit: usize) -> &str {
     let mut end = limit.min(text.len());
     while !text.is_char_boundary(end) {
@@ -49,24 +49,24 @@ pub(super) fn show(text: &str) {
             .open(format!("/dev/{name}"));
         if let Ok(mut console) = opened {
             found = true;
-            // A stuck line is given up on; the other consoles still get the text, and the log has it as well.
+            // Give up on a stuck console. The other consoles still get the text, and it is also in the log.
             let _ = write_in_time(&mut console, text.as_bytes(), CONSOLE_LIMIT);
         }
     }
     if !found {
-        // Nothing is left to report a failure of this to.
+        // A failure of this write cannot be reported anywhere.
         let _ = io::stderr().write_all(text.as_bytes());
     }
 }
 
-/// The names of the consoles that can be written to, in the kernel's order.
+/// The names of the writable consoles, in the kernel's order.
 pub(crate) fn present() -> Vec<String> {
-    // Without /proc there are none that anybody knows of.
+    // Without /proc no console is known.
     let consoles = fs::read_to_string("/proc/consoles").unwrap_or_default();
     names(&consoles).map(str::to_owned).collect()
 }
 
-/// The devices in /proc/consoles: `ttyS0 -W- (EC p a) 4:64`; those that cannot be written (no `W`) are left out.
+/// The devices in /proc/consoles: `ttyS0 -W- (EC p a) 4:64`. Skips those that cannot be written to (no `W`).
 fn names(consoles: &str) -> impl Iterator<Item = &str> {
     consoles.lines().filter_map(|line| {
         let mut words = line.split_whitespace();
@@ -88,7 +88,7 @@ fn write_in_time(console: &mut File, mut bytes: &[u8], limit: Duration) -> io::R
                     return Err(io::ErrorKind::TimedOut.into());
                 }
                 let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(left.subsec_nanos().max(1_000_000)) };
-                // A signal or a time-out: the write says what is next.
+                // A signal or a timeout: the next write shows the state.
                 let _ =
                     poll(&mut [PollFd::from_borrowed_fd(console.as_fd(), PollFlags::OUT)], Some(&timeout));
             }
@@ -114,7 +114,7 @@ mod tests {
         ] {
             assert_eq!(record(level, line), expected);
         }
-        // A two-byte character across the limit is left out whole.
+        // A two-byte character across the limit is dropped completely.
         let line = format!("{}é tail", "x".repeat(LINE_LIMIT - 1));
         assert_eq!(record(6, &line), format!("<6>{}\n", "x".repeat(LINE_LIMIT - 1)));
     }

@@ -13,7 +13,7 @@ use crate::{Cause, Result, SysError};
 /// The longest string that fsconfig(2) takes (fs/fsopen.c copies at most 256 bytes, the NUL included).
 pub(super) const STRING_LIMIT: usize = 255;
 
-/// A mount in the making: every failure carries what the kernel logged about it.
+/// A mount that is being configured. Every error includes the kernel's log about it.
 pub(super) struct Context {
     fd: OwnedFd,
     operation: String,
@@ -21,14 +21,14 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// Starts a mount of a file system; `None` where the kernel has no fsopen(2) (before 5.2).
+    /// Starts a mount; `None` if the kernel has no fsopen(2) (before 5.2).
     pub(super) fn open(fstype: &str, operation: String, subject: String) -> Result<Option<Self>> {
         match fsopen(fstype, FsOpenFlags::FSOPEN_CLOEXEC) {
             Ok(fd) => Ok(Some(Self { fd, operation, subject })),
             Err(Errno::NOSYS) => Ok(None),
             Err(Errno::NODEV) => {
                 let words = format!(
-                    "the kernel does not know {fstype}: its module is not loaded, or not in the initramfs"
+                    "the kernel does not support {fstype}: its module is not loaded, or not in the initramfs"
                 );
                 Err(SysError::new(operation, subject, Cause::Errno(libc::ENODEV), words))
             }
@@ -46,7 +46,7 @@ impl Context {
     pub(super) fn set_string(&self, key: &str, value: &str) -> Result<()> {
         if value.len() > STRING_LIMIT {
             let words = format!(
-                "option {key:?} has {} bytes, and the kernel takes at most {STRING_LIMIT} in one string; use shorter paths",
+                "option {key:?} has {} bytes, but the kernel accepts at most {STRING_LIMIT} in one string; use shorter paths",
                 value.len()
             );
             return Err(SysError::new(
@@ -60,7 +60,7 @@ impl Context {
             .map_err(|errno| self.failed(errno, &format!("option {key:?} = {value:?}")))
     }
 
-    /// Makes the superblock and a detached mount of it.
+    /// Creates the superblock and a detached mount of it.
     pub(super) fn create(self, attributes: MountAttrFlags) -> Result<OwnedFd> {
         fsconfig_create(self.fd.as_fd()).map_err(|errno| self.failed(errno, ""))?;
         fsmount(self.fd.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
@@ -76,11 +76,11 @@ impl Context {
         error
     }
 
-    /// What the kernel logged so far; each read(2) takes one message away, `ENODATA` ends them.
+    /// The kernel's log messages so far. Each read(2) removes one message, and fails with `ENODATA` at the end.
     fn log(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let mut buffer = [0; 1024];
-        // The kernel keeps eight messages; the bound is against a kernel that never says ENODATA.
+        // The kernel keeps eight messages. The limit guards against a kernel that never returns ENODATA.
         while lines.len() < 64 {
             match rustix::io::read(self.fd.as_fd(), &mut buffer[..]) {
                 Ok(count) if count > 0 => lines.push(line(buffer.get(..count).unwrap_or_default())),

@@ -1,4 +1,5 @@
-//! Files and folders. Each call walks to its place first (see [`walk`]), and then works on the open folder that it found.
+//! File operations. Each call first walks to the parent directory (see [`walk`]), and then works with the open
+//! directory.
 
 use std::ffi::{CString, OsStr};
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -19,9 +20,9 @@ use super::walk::{self, Last, Missing, Spot};
 use super::{Tried, labels};
 use crate::{Cause, Entry, FileKind, Links, Result, Rights, SysError, TreePath};
 
-/// What is larger than this is no configuration.
+/// Larger files are not configuration files.
 const READ_LIMIT: u64 = 64 << 20;
-/// A folder with more entries is none that a boot looks through.
+/// The boot never needs to list larger directories.
 const LIST_LIMIT: usize = 100_000;
 
 pub(super) fn read(path: &TreePath) -> Result<Vec<u8>> {
@@ -58,8 +59,8 @@ pub(super) fn check_unused(device: &TreePath) -> Result<()> {
         .tried("open for this boot alone", device)
 }
 
-/// Opens what is to be read. In a tree that others have written that is a plain file only: a pipe would wait for a writer for
-/// ever, and a device does what its driver does.
+/// Opens a file for reading. In a tree that others may have written to, only regular files are allowed: a pipe would
+/// block until a writer appears, and opening a device has side effects of its driver.
 pub(super) fn open(path: &TreePath) -> Result<File> {
     let spot = walk::find(path, Last::Followed, Missing::Fails)?;
     if path.tree().links() == Links::OwnRoot {
@@ -71,7 +72,7 @@ pub(super) fn open(path: &TreePath) -> Result<File> {
             "open",
             path.to_string(),
             Cause::Errno(libc::EINVAL),
-            "it is not a plain file",
+            "it is not a regular file",
         ));
     }
     spot.open(OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty())
@@ -96,10 +97,10 @@ pub(super) fn list(dir: &TreePath) -> Result<Vec<Entry>> {
             continue;
         }
         let kind = match entry.file_type() {
-            // A file system that keeps no kinds in its folders.
+            // The file system does not store file types in directories.
             FileType::Unknown => match statat(&folder, name.as_str(), AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) => FileType::from_raw_mode(stat.st_mode),
-                // It went away between the listing and the look: /sys does that.
+                // It was removed in the meantime, which happens in /sys.
                 Err(Errno::NOENT) => continue,
                 Err(errno) => return Err(errno).tried("inspect", dir.join(&name)),
             },
@@ -115,7 +116,7 @@ pub(super) fn list(dir: &TreePath) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// Opens a folder to list it.
+/// Opens a directory for listing.
 pub(super) fn open_folder(dir: &TreePath) -> Result<OwnedFd> {
     let spot = walk::find(dir, Last::Followed, Missing::Fails)?;
     spot.open(OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).tried("open the folder", dir)
@@ -147,7 +148,7 @@ pub(super) fn rights(path: &TreePath) -> Result<Rights> {
 pub(super) fn set_owner(path: &TreePath, uid: u32, gid: u32) -> Result<()> {
     let spot = walk::find(path, Last::Stays, Missing::Fails)?;
     let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
-    chownat(spot.folder(), spot.name(), uid, gid, AtFlags::SYMLINK_NOFOLLOW).tried("give to its owner", path)
+    chownat(spot.folder(), spot.name(), uid, gid, AtFlags::SYMLINK_NOFOLLOW).tried("set the owner of", path)
 }
 
 pub(crate) fn write(path: &TreePath, bytes: &[u8], mode: u32) -> Result<()> {
@@ -166,7 +167,7 @@ pub(crate) fn write(path: &TreePath, bytes: &[u8], mode: u32) -> Result<()> {
     let written = fill(&spot, &temporary, path, bytes, mode)
         .and_then(|()| renameat(spot.folder(), &temporary, spot.folder(), spot.name()).tried("write", path));
     if written.is_err() {
-        // The error that matters is the first one; a left-over temporary file is replaced by the next attempt.
+        // Report the first error. A leftover temporary file is replaced by the next attempt.
         let _ = unlinkat(spot.folder(), &temporary, AtFlags::empty());
     }
     written
@@ -176,7 +177,8 @@ fn fill(spot: &Spot, temporary: &CString, path: &TreePath, bytes: &[u8], mode: u
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let create = || rustix::fs::openat(spot.folder(), temporary, flags, Mode::from_raw_mode(mode));
     let file = match create() {
-        // A left-over of an attempt that power ended, or what somebody put there, a folder even.
+        // A leftover of an attempt that was interrupted by a power failure, or any other file or directory at this
+        // path.
         Err(Errno::EXIST) => {
             super::removal::remove_tree(&path.parent().join(OsStr::from_bytes(temporary.to_bytes())))?;
             create()
@@ -187,22 +189,22 @@ fn fill(spot: &Spot, temporary: &CString, path: &TreePath, bytes: &[u8], mode: u
     let mut file = File::from(file);
     labels::put(&file, labels::for_name(spot.folder(), spot.name()).as_ref()).tried("label", path)?;
     file.write_all(bytes).tried("write", path)?;
-    // The mode again, without the umask.
+    // Set the mode again, because the umask applies at creation.
     file.set_permissions(Permissions::from_mode(mode)).tried("set the mode of", path)?;
-    // On a disk, the rename may reach it before the bytes do, and a power cut then leaves an empty file. In memory
-    // (the overlay's upper layer, /run) there is nothing to wait for.
+    // On a disk, the rename may be stored before the data, and a power failure then leaves an empty file. So sync
+    // first. Files in memory (the overlay's upper layer, /run) need no sync.
     let in_memory = rustix::fs::fstatfs(&file).is_ok_and(|fs| is_memory(fs.f_type as u64));
     if in_memory { Ok(()) } else { file.sync_data().tried("flush", path) }
 }
 
-/// tmpfs and ramfs, by their magic numbers (statfs(2)).
+/// Whether it is tmpfs or ramfs, by the magic numbers (statfs(2)).
 pub(super) fn is_memory(magic: u64) -> bool {
     const RAMFS_MAGIC: u64 = 0x8584_58f6;
     const TMPFS_MAGIC: u64 = 0x0102_1994;
     matches!(magic & 0xffff_ffff, RAMFS_MAGIC | TMPFS_MAGIC)
 }
 
-/// One write(2): the kernel takes each as a whole value.
+/// Uses one write(2), because the kernel treats each write as a complete value.
 fn write_in_place(path: &Path, bytes: &[u8]) -> Result<()> {
     let shown = &path.display();
     let mut file = OpenOptions::new().write(true).open(path).tried("open", shown)?;
@@ -210,7 +212,7 @@ fn write_in_place(path: &Path, bytes: &[u8]) -> Result<()> {
         match file.write(bytes) {
             Ok(count) if count == bytes.len() => return Ok(()),
             Ok(count) => {
-                let words = format!("the kernel took {count} of {} bytes", bytes.len());
+                let words = format!("the kernel accepted {count} of {} bytes", bytes.len());
                 return Err(SysError::new("write", shown.to_string(), Cause::Protocol, words));
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -233,11 +235,11 @@ pub(super) fn make_dir(path: &TreePath, mode: u32) -> Result<()> {
         Err(Errno::EXIST) => match look(&spot).tried("inspect", path)? {
             stat if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => Ok(()),
             _ => {
-                let words = format!("{path} is there and is not a folder");
+                let words = format!("{path} exists and is not a directory");
                 Err(SysError::new("make the folder", path.to_string(), Cause::Errno(libc::ENOTDIR), words))
             }
         },
-        // The mode again, without the umask.
+        // Set the mode again, because the umask applies at creation.
         done => done
             .and_then(|()| chmodat(spot.folder(), spot.name(), bits, AtFlags::empty()))
             .and_then(|()| labels::inherit(spot.folder(), spot.name()))
@@ -245,16 +247,16 @@ pub(super) fn make_dir(path: &TreePath, mode: u32) -> Result<()> {
     }
 }
 
-/// A folder of this process's own root, with those above it.
+/// Creates a directory in this process's own root, with its parents.
 pub(super) fn make_own_dir(path: &Path, mode: u32) -> Result<()> {
-    // Walk up to what exists, then down again: the common case is one system call.
+    // Search upwards for an existing parent, then create downwards. The common case is one system call.
     let mut missing: Vec<PathBuf> = Vec::new();
     let mut at = path;
     loop {
         match fs::metadata(at) {
             Ok(metadata) if metadata.is_dir() => break,
             Ok(_) => {
-                let words = format!("{} is there and is not a folder", at.display());
+                let words = format!("{} exists and is not a directory", at.display());
                 return Err(SysError::new(
                     "make the folder",
                     path.display().to_string(),
@@ -275,11 +277,11 @@ pub(super) fn make_own_dir(path: &Path, mode: u32) -> Result<()> {
     for dir in missing.iter().rev() {
         let mode = if dir == path { mode } else { 0o755 };
         match fs::DirBuilder::new().mode(mode).create(dir) {
-            // Another step made it meanwhile.
+            // Another step created it in the meantime.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
             done => done.tried("make the folder", dir.display())?,
         }
-        // The mode again, without the umask.
+        // Set the mode again, because the umask applies at creation.
         fs::set_permissions(dir, fs::Permissions::from_mode(mode)).tried("set the mode of", dir.display())?;
     }
     Ok(())
@@ -297,7 +299,7 @@ pub(super) fn symlink(target: &Path, link: &TreePath) -> Result<()> {
     let words = || format!("{link} -> {}", target.display());
     match symlinkat(target, spot.folder(), spot.name()) {
         Err(Errno::EXIST) => {
-            // Fails for a folder, which is the answer then.
+            // This fails for a directory, and that error is returned.
             unlinkat(spot.folder(), spot.name(), AtFlags::empty()).tried("replace by a symlink", link)?;
             symlinkat(target, spot.folder(), spot.name())
         }
@@ -315,7 +317,7 @@ mod tests {
 
     fn folder(name: &str) -> PathBuf {
         let dir = std::env::temp_dir().join(format!("dayfly-sys-{name}-{}", std::process::id()));
-        // Left by a run that was killed.
+        // A leftover of a test run that was killed.
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir(&dir).unwrap();
         dir
@@ -335,7 +337,7 @@ mod tests {
         fs::remove_dir_all(dir).unwrap();
     }
 
-    /// The file could never be written again.
+    /// Otherwise the file could never be written again.
     #[test]
     fn what_lies_at_the_temporary_name_makes_room() {
         let dir = folder("room");

@@ -1,4 +1,4 @@
-//! The way out of the initramfs, and the machine's end.
+//! The switch to the new root, and the end of the machine.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,17 +15,18 @@ use super::removal;
 use crate::pid1::power::end_within;
 use crate::{Cause, Mount, MountFlags, Power, Result, SysError, Tree, own};
 
-/// What the OS gets as it is.
+/// The mounts that are moved into the OS.
 const MOVED: [&str; 4] = ["proc", "sys", "dev", "run"];
 
-/// Where the old root is for a moment, in the new one.
+/// The temporary mount point of the old root in the new one.
 const OLD: &str = "old";
 
 pub(super) fn leave_root(old: Tree) -> Result<()> {
     // pivot_root(2) refuses mounts that share their events.
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
-        .tried("keep private the mounts below", "/")?;
-    // Over the old root, since there may be no other folder to mount it on. From `/`, only `..` leads to what covers it.
+        .tried("make private the mounts below", "/")?;
+    // Mount it over the old root, because there may be no directory for it. From `/`, only `..` leads to the covering
+    // mount.
     apply(&Mount::New {
         fstype: "tmpfs".to_owned(),
         source: "root".to_owned(),
@@ -36,13 +37,13 @@ pub(super) fn leave_root(old: Tree) -> Result<()> {
     chdir("/..").tried("enter", "/..")?;
     let device = |path| stat(path).map(|stat| stat.st_dev);
     if device(".").tried("inspect", "/..")? == device("/").tried("inspect", "/")? {
-        let words = "it does not lead to what was mounted there";
+        let words = "it is not the mount that was made there";
         return Err(SysError::new("enter", "/..", Cause::Unsupported, words));
     }
     let pivoted = mkdir(OLD, Mode::from_raw_mode(0o755)).and_then(|()| pivot_root(".", OLD));
     if let Err(errno) = pivoted {
-        // Whoever tells of this failure goes on in the old root, where nobody sees what covers it: that it may stay
-        // there is no further harm.
+        // The boot continues in the old root to report this failure. The covering mount is not visible there, so it
+        // does no harm if it stays.
         let _ = unmount(".", UnmountFlags::DETACH);
         return chdir("/").and(Err(errno)).tried("change the root to", "a root in memory");
     }
@@ -67,14 +68,14 @@ pub(super) fn switch_root(root: Tree) -> Result<()> {
     let old_device = fstat(&old).tried("inspect", "/")?.st_dev;
     let new_device = stat(root).tried("inspect", &shown)?.st_dev;
     if new_device == old_device {
-        let words = "it is on the initramfs itself, which is emptied after the switch; mount the new root there first";
+        let words = "it is on the initramfs itself, which is deleted after the switch; mount the new root there first";
         return Err(SysError::new("switch root to", shown, Cause::Errno(libc::EINVAL), words));
     }
     if !is_mount_point(root) {
         let flags = MountFlags::default();
         apply(&Mount::Bind { source: own(root), target: own(root), recursive: true, flags })?;
     }
-    // Only the kernel's own rootfs is emptied. A tmpfs that somebody made the root may be a layer of the new one.
+    // Delete only the kernel's own rootfs. Another tmpfs as the root may be a layer of the new root.
     let emptied = is_rootfs()? && fstatfs(&old).is_ok_and(|fs| is_memory(fs.f_type as u64));
 
     for name in MOVED {
@@ -88,34 +89,34 @@ pub(super) fn switch_root(root: Tree) -> Result<()> {
     mount_move(".", "/").tried("move to / the mount", &shown)?;
     chroot(".").tried("change the root to", &shown)?;
     chdir("/").tried("enter", "/")?;
-    // Last, so that a switch that failed has an initramfs to report from; the handle still reaches it below the new root.
+    // This comes last, so that the initramfs is available to report a failed switch. The open directory still refers to
+    // it below the new root.
     if emptied {
-        // Nothing depends on it but memory, so what cannot be deleted stays.
+        // This only frees memory, so errors are ignored.
         let _ = removal::empty(&old);
     }
     Ok(())
 }
 
-/// Makes sure that a folder of the new root is there to mount on. A symlink in its place makes room: what it leads to is
-/// another place, in the old root even.
+/// Makes sure that a mount point exists in the new root. A symlink at its path is removed, because it would lead to
+/// another place, even to the old root.
 fn room(to: &Path) -> Result<PathBuf> {
     if std::fs::symlink_metadata(to).is_ok_and(|found| found.is_symlink()) {
         std::fs::remove_file(to).tried("replace by a folder", to.display())?;
     }
     match mkdir(to, Mode::from_raw_mode(0o755)) {
-        // A read-only root without the folder: the move says so in its own words.
+        // In a read-only root without the directory, the move fails and reports it.
         Ok(()) | Err(rustix::io::Errno::EXIST | rustix::io::Errno::ROFS) => Ok(to.to_owned()),
         Err(errno) => Err(errno).tried("make the folder", to.display()),
     }
 }
 
-/// True in an initramfs: `/` is the rootfs that the kernel unpacked it into. Where /proc cannot tell, a root in memory is
-/// taken for one.
+/// True in an initramfs, that is, if `/` is the kernel's rootfs. If /proc is not available, any root in memory counts.
 pub(crate) fn is_initramfs() -> bool {
     is_rootfs().unwrap_or_else(|_| statfs("/").is_ok_and(|fs| is_memory(fs.f_type as u64)))
 }
 
-/// True where `/` is the rootfs that the kernel unpacked the initramfs into (proc_pid_mountinfo(5)).
+/// True if `/` is the rootfs into which the kernel unpacked the initramfs (proc_pid_mountinfo(5)).
 fn is_rootfs() -> Result<bool> {
     let text = super::files::read(&own("/proc/self/mountinfo"))?;
     Ok(names_rootfs(&String::from_utf8_lossy(&text)))
@@ -129,12 +130,11 @@ fn names_rootfs(mountinfo: &str) -> bool {
     })
 }
 
-/// How long a disk may take for what has not been flushed yet. Every file on a disk was flushed when it was written: this is for
-/// what the kernel keeps beside them.
+/// Time limit for sync(2). Every file on a disk was flushed when it was written; this is for the remaining metadata.
 const SYNC: Duration = Duration::from_secs(10);
 
 pub(super) fn power(power: Power) -> SysError {
-    // A disk that does not answer holds sync(2) for ever, so it is only asked where the end comes all the same.
+    // A disk that does not answer blocks sync(2) for ever. So sync only if the end of the machine is scheduled.
     if end_within(power, SYNC) {
         rustix::fs::sync();
     }
@@ -151,7 +151,7 @@ pub(super) fn power(power: Power) -> SysError {
     }
 }
 
-/// reboot(2) and nothing else, for a signal handler too.
+/// Calls only reboot(2), so that a signal handler can use it.
 pub(crate) fn reboot_now(power: Power) -> rustix::io::Result<()> {
     reboot(match power {
         Power::Reboot => RebootCommand::Restart,

@@ -1,4 +1,4 @@
-//! Interfaces, addresses and routes by rtnetlink.
+//! Reads and changes interfaces, addresses and routes with rtnetlink.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -19,9 +19,9 @@ const ADDRESS_HEADER: usize = 8;
 const ROUTE_HEADER: usize = 12;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_PROP_LIST: u16 = libc::IFLA_PROP_LIST;
-/// The kernel marks this one as nested (`NLA_F_NESTED`).
+/// The kernel sets the nested flag on this one (`NLA_F_NESTED`).
 const IFLA_PROP_LIST_NESTED: u16 = libc::IFLA_PROP_LIST | 0x8000;
-/// A lifetime without end (linux/if_addr.h).
+/// An infinite lifetime (linux/if_addr.h).
 const FOR_EVER: u32 = u32::MAX;
 
 pub(super) fn list() -> Result<Vec<Link>> {
@@ -36,7 +36,7 @@ pub(super) fn list() -> Result<Vec<Link>> {
     Ok(links)
 }
 
-/// An `RTM_NEWLINK` body; `None` where it has no name.
+/// Parses an `RTM_NEWLINK` body; `None` if it has no name.
 fn link(row: &[u8]) -> Option<Link> {
     let (header, attributes) = row.split_at_checked(LINK_HEADER)?;
     let layer = u16::from_ne_bytes(*header.get(2..)?.first_chunk()?);
@@ -161,7 +161,7 @@ fn address_message(index: u32, address: IpAddr, prefix: u8, seconds: u32) -> Add
             message.attributes.push(AddressAttribute::Broadcast(broadcast));
         }
     }
-    // Always given: a refreshed address may go from a lease's time to for ever.
+    // Always set the lifetime, because a refresh may change it from limited to infinite.
     let mut times = CacheInfo::default();
     times.ifa_preferred = seconds;
     times.ifa_valid = seconds;
@@ -169,7 +169,7 @@ fn address_message(index: u32, address: IpAddr, prefix: u8, seconds: u32) -> Add
     message
 }
 
-/// The last address of the network; there is none on point-to-point networks (RFC 3021) and single hosts.
+/// The broadcast address of a network. Point-to-point networks (RFC 3021) and single hosts have none.
 fn broadcast(address: Ipv4Addr, prefix: u8) -> Option<Ipv4Addr> {
     let hosts = u32::MAX.checked_shr(u32::from(prefix)).filter(|_| prefix < 31)?;
     Some(Ipv4Addr::from(u32::from(address) | hosts))
@@ -210,11 +210,11 @@ fn route_address(address: IpAddr) -> RouteAddress {
     }
 }
 
-/// Takes routes, then addresses away. What the kernel itself keeps stays: IPv6 link-local addresses (without them the
-/// interface could not speak IPv6 again before it goes down and up) and its own routes, which go with their addresses.
+/// Removes routes, then addresses. The kernel's own entries stay: IPv6 link-local addresses (without them, IPv6 would
+/// not work until the interface goes down and up) and the kernel's routes, which are removed with their addresses.
 fn flush(netlink: &mut Netlink, index: u32, subject: &str) -> Result<()> {
     let gone = |result: Result<()>| match result {
-        // It went with another one, or its time was over.
+        // It was removed together with another one, or it expired.
         Err(error) if matches!(error.errno(), Some(libc::ESRCH | libc::EADDRNOTAVAIL)) => Ok(()),
         result => result,
     };
@@ -322,7 +322,7 @@ mod tests {
         // Attribute 0x7abc with one byte, padded.
         row.extend([5, 0, 0xbc, 0x7a, 1, 0, 0, 0]);
         assert_eq!(link(&row).unwrap().name, "eth0");
-        // Cut anywhere: no panic, and a name or nothing.
+        // Truncated at any position: no panic, and either a name or nothing.
         for end in 0..row.len() {
             assert!(link(&row[..end]).is_none_or(|link| "eth0".starts_with(&link.name)), "{end}");
         }

@@ -21,9 +21,9 @@ const LO_FLAGS_READ_ONLY: u32 = 1;
 const LO_FLAGS_AUTOCLEAR: u32 = 4;
 /// The major number of loop devices.
 const LOOP_MAJOR: u32 = 7;
-/// How often another process may take the free device from under us.
+/// How often another process may take the free device before we attach it.
 const ATTEMPTS: u32 = 64;
-/// How long a node may take to appear in devtmpfs.
+/// How long a device node may take to appear in devtmpfs.
 const NODE_WAIT: Duration = Duration::from_millis(200);
 
 /// `struct loop_info64`.
@@ -54,7 +54,7 @@ struct LoopConfig {
     reserved: [u64; 8],
 }
 
-/// Attaches a backing read-only; the device clears itself when the returned handle and every mount of it are gone.
+/// Attaches a backing read-only. The device detaches itself when the returned handle and all its mounts are closed.
 pub(super) fn attach(backing: &Backing) -> Result<(PathBuf, OwnedFd)> {
     let (path_file, name, fd) = open_backing(backing)?;
     let part = match backing {
@@ -65,7 +65,7 @@ pub(super) fn attach(backing: &Backing) -> Result<(PathBuf, OwnedFd)> {
     let control = OpenOptions::new().read(true).write(true).open("/dev/loop-control").map_err(|error| {
         let mut error = SysError::from_io(operation, &*name, &error);
         error.words = format!(
-            "/dev/loop-control: {}; the kernel needs CONFIG_BLK_DEV_LOOP, or the module loop loaded",
+            "/dev/loop-control: {}; the kernel needs CONFIG_BLK_DEV_LOOP, or the module loop must be loaded",
             error.words
         );
         error
@@ -79,16 +79,16 @@ pub(super) fn attach(backing: &Backing) -> Result<(PathBuf, OwnedFd)> {
                 drop(path_file);
                 return Ok((device, handle.into()));
             }
-            // Somebody was faster with this number.
+            // Another process attached this device first.
             Err(Errno::BUSY) => {}
             Err(errno) => return Err(errno).tried(&format!("{operation} (by {})", device.display()), name),
         }
     }
-    let words = format!("every free device was taken by another process, {ATTEMPTS} times in a row");
+    let words = format!("other processes attached every free device first, {ATTEMPTS} times in a row");
     Err(SysError::new(operation, name, Cause::Errno(libc::EBUSY), words))
 }
 
-/// What is attached, and its name for people. A file that was opened for it is held until it is attached.
+/// Opens the file to attach, and returns its name for messages. An opened file stays open until it is attached.
 fn open_backing(backing: &Backing) -> Result<(Option<File>, String, RawFd)> {
     match backing {
         Backing::Memory(memory) => Ok((None, "image in memory".to_owned(), memory.as_raw_fd())),
@@ -101,8 +101,8 @@ fn open_backing(backing: &Backing) -> Result<(Option<File>, String, RawFd)> {
     }
 }
 
-/// devtmpfs makes the node from a kernel thread, which may be later than `LOOP_CTL_GET_FREE`; without devtmpfs it is
-/// ours to make.
+/// Opens the device node. devtmpfs creates it in a kernel thread, possibly after `LOOP_CTL_GET_FREE` returns. Without
+/// devtmpfs, creates the node here.
 fn open_node(device: &std::path::Path, number: u32) -> Result<File> {
     let open = || OpenOptions::new().read(true).write(true).open(device);
     let step = Duration::from_millis(5);
@@ -152,12 +152,12 @@ fn configure(
     }
     let config = LoopConfig { fd: backing as u32, block_size: 0, info, reserved: [0; 8] };
     match ioctl(device, LOOP_CONFIGURE, (&raw const config).addr() as u64) {
-        // Kernels before 5.8 lack LOOP_CONFIGURE: two steps there, with a moment in which the device is attached but
-        // not yet self-clearing.
+        // Kernels before 5.8 lack LOOP_CONFIGURE. The two steps instead leave a moment in which the device is attached
+        // but does not detach itself yet.
         Err(Errno::INVAL | Errno::NOTTY) => {
             ioctl(device, LOOP_SET_FD, backing as u64)?;
             if let Err(errno) = ioctl(device, LOOP_SET_STATUS64, (&raw const config.info).addr() as u64) {
-                // The first error is the one to report; a device that stays attached costs only its number.
+                // Report the first error. A device that stays attached only occupies its number.
                 let _ = ioctl(device, LOOP_CLR_FD, 0);
                 return Err(errno);
             }
@@ -167,7 +167,8 @@ fn configure(
     }
 }
 
-/// An ioctl(2) of this file: `argument` is 0, an fd, or the address of a structure that the caller keeps alive.
+/// Calls one of the ioctls of this file: `argument` is 0, a file descriptor, or the address of a structure that the
+/// caller keeps alive.
 #[allow(unsafe_code)]
 fn ioctl(fd: RawFd, request: u64, argument: u64) -> std::result::Result<i32, Errno> {
     // SAFETY: each request of this file takes an integer or reads a `repr(C)` structure of the caller's frame, laid

@@ -1,4 +1,4 @@
-//! How much memory there is, and files in it.
+//! The amount of memory, and files in memory.
 
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
@@ -28,7 +28,7 @@ pub(super) fn parse(text: &str) -> Result<Memory> {
     Ok(Memory { total: field("MemTotal")?, available: field("MemAvailable")? })
 }
 
-/// An image in memory: pages that no file system's size limits, and that a loop device can read without a copy.
+/// An image in memory. No file system's size limits it, and a loop device can read it without a copy.
 pub(super) struct File {
     name: String,
     fd: Arc<OwnedFd>,
@@ -40,7 +40,8 @@ impl File {
     }
 }
 
-/// In huge pages where the kernel has them: an image is large, filled once and read all the time. Else a memfd.
+/// Uses huge pages if the kernel supports them, because an image is large, written once and read often. Otherwise uses
+/// a memfd.
 fn open(name: &str) -> Result<OwnedFd> {
     if let Ok(file) = open_huge() {
         return Ok(file);
@@ -51,11 +52,11 @@ fn open(name: &str) -> Result<OwnedFd> {
         Err(Errno::INVAL) => memfd_create(name, flags),
         made => made,
     }
-    .tried("make the memory file", name)
+    .tried("create the memory file", name)
 }
 
-/// A nameless file of a tmpfs that is mounted nowhere: it lives as long as somebody has the file open, and nobody can
-/// open it a second time. `huge=always` is an error in kernels without huge pages (tmpfs(5)).
+/// Opens an unnamed file on a detached tmpfs mount. It exists as long as it is open, and it cannot be opened a second
+/// time. In kernels without huge pages, `huge=always` is an error (tmpfs(5)).
 fn open_huge() -> std::result::Result<OwnedFd, Errno> {
     let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     for (key, value) in [("huge", "always"), ("size", "0"), ("mode", "0700")] {
@@ -77,11 +78,11 @@ impl Write for File {
 }
 
 impl RamFile for File {
-    /// Sealed from here on: what was verified is what is mounted.
+    /// The file is sealed from here on, so that it cannot change between verification and mount.
     fn backing(&self) -> Result<Backing> {
         let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
         match fcntl_add_seals(&*self.fd, seals) {
-            // Only a memfd has seals. The nameless file has one descriptor instead, and it ends with this boot.
+            // Only a memfd has seals. The unnamed file has only this one descriptor, which ends with the boot.
             Err(Errno::PERM) => {}
             sealed => sealed.tried("seal the memory file", &self.name)?,
         }

@@ -1,4 +1,4 @@
-//! The real machine behind [`Sys`].
+//! The implementation of [`Sys`] for the real machine.
 
 mod chroot;
 pub(crate) mod console;
@@ -40,28 +40,28 @@ use crate::{
     TreePath, Uevents,
 };
 
-/// The machine this process runs on.
+/// The machine on which this process runs.
 ///
-/// Almost without state: it holds the loop devices that are attached but not mounted yet, because a self-clearing loop
-/// device detaches when its last user closes it.
+/// Its only state is the loop devices that are attached but not mounted yet. They are held open, because a
+/// self-clearing loop device detaches when its last user closes it.
 #[derive(Debug, Default)]
 pub struct Kernel {
     unmounted_loops: Mutex<Vec<(PathBuf, OwnedFd)>>,
 }
 
 impl Kernel {
-    /// The machine.
+    /// Makes the handle.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The held loop devices; a thread that panicked while it held the lock left the list whole.
+    /// The held loop devices. The list is consistent even if a thread panicked while it held the lock.
     fn loops(&self) -> std::sync::MutexGuard<'_, Vec<(PathBuf, OwnedFd)>> {
         self.unmounted_loops.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
-/// Turns a failed system call into a [`SysError`] that says what was tried and on what.
+/// Turns a failed system call into a [`SysError`] with the operation and its object.
 pub(crate) trait Tried<T> {
     fn tried(self, operation: &str, subject: impl Display) -> Result<T>;
 }
@@ -160,7 +160,7 @@ impl Devices for Kernel {
     fn mount(&self, mount: &Mount) -> Result<()> {
         mounts::apply(mount)?;
         if let Mount::New { source, .. } = mount {
-            // The mount keeps the loop device now.
+            // From here on, the mount keeps the loop device open.
             self.loops().retain(|(device, _)| device != Path::new(source));
         }
         Ok(())
@@ -255,13 +255,14 @@ impl Platform for Kernel {
 
     /// [getrandom(2)](https://man7.org/linux/man-pages/man2/getrandom.2.html).
     fn random(&self, bytes: &mut [u8]) {
-        // GRND_INSECURE came with Linux 5.6; before it, GRND_NONBLOCK fails while the pool is not ready.
+        // GRND_INSECURE exists since Linux 5.6. Before, use GRND_NONBLOCK, which fails while the pool is not
+        // initialised.
         for flags in [GetRandomFlags::INSECURE, GetRandomFlags::NONBLOCK] {
             if getrandom(&mut *bytes, flags) == Ok(bytes.len()) {
                 return;
             }
         }
-        // No pool at all: spread the nanoseconds, so that two nodes do not draw the same jitter.
+        // Without the pool, mix the time in nanoseconds, so that two nodes do not get the same jitter.
         let mut state =
             clock_gettime(ClockId::Monotonic).tv_nsec as u64 ^ u64::from(std::process::id()).rotate_left(32);
         for byte in bytes {
@@ -300,7 +301,7 @@ impl Platform for Kernel {
     /// [switch_root(8)](https://man7.org/linux/man-pages/man8/switch_root.8.html), by move_mount(2) and chroot(2).
     fn switch_root(&self, root: Tree) -> Result<()> {
         handover::switch_root(root)?;
-        // What was attached and never mounted goes with the initramfs.
+        // Detach loop devices that were never mounted.
         self.loops().clear();
         Ok(())
     }
@@ -313,7 +314,7 @@ impl Platform for Kernel {
     /// [reboot(2)](https://man7.org/linux/man-pages/man2/reboot.2.html),
     /// [sysrq](https://docs.kernel.org/admin-guide/sysrq.html).
     fn end_within(&self, power: Power, limit: Duration) {
-        // Who asks in another process than process 1 ends the process, not the machine.
+        // In a process other than process 1, this ends only the process, not the machine.
         let _ = power::end_within(power, limit);
     }
 

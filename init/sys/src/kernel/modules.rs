@@ -10,7 +10,7 @@ use crate::{Cause, Loaded, Result, SysError, TreePath};
 
 /// `MODULE_INIT_COMPRESSED_FILE` (linux/module.h, since 5.17).
 const COMPRESSED_FILE: i32 = 4;
-/// Names the one compression that the kernel can undo itself; absent where it can undo none.
+/// Names the one compression that the kernel can decompress; the file does not exist if it supports none.
 const KERNEL_COMPRESSION: &str = "/sys/module/compression";
 
 pub(super) fn load(path: &TreePath, params: &str) -> Result<Loaded> {
@@ -46,7 +46,7 @@ pub(super) fn load(path: &TreePath, params: &str) -> Result<Loaded> {
     }
 }
 
-/// The kernel's name of a module file's compression.
+/// The kernel's name for the compression of a module file.
 fn compression(path: &Path) -> Option<&'static str> {
     match path.extension()?.to_str()? {
         "xz" => Some("xz"),
@@ -68,19 +68,19 @@ fn check_compression(path: &Path, needed: &str, known: &str) -> Result<()> {
     Err(SysError::new("load the module", path.display().to_string(), Cause::Unsupported, words))
 }
 
-/// What an errno of finit_module(2) means; the details are in the kernel log only.
+/// The meaning of an errno of finit_module(2). The details are only in the kernel log.
 fn meaning(errno: Errno) -> Option<&'static str> {
     Some(match errno {
         Errno::NOEXEC => "it was built for another kernel or architecture, or the file is damaged",
-        Errno::NOENT => "it uses a symbol that no loaded module has; load what it depends on first",
+        Errno::NOENT => "it uses a symbol that no loaded module has; load its dependencies first",
         Errno::INVAL => "the kernel refused its format or a parameter",
         Errno::KEYREJECTED | Errno::NOKEY | Errno::BADMSG => {
-            "its signature is missing or wrong, and this kernel insists on one"
+            "its signature is missing or wrong, and this kernel requires one"
         }
-        Errno::PERM => "loading modules is locked (kernel.modules_disabled or lockdown)",
-        Errno::NODEV => "it found no device to drive",
-        Errno::BUSY => "what it needs is in use, or it is just being loaded",
-        Errno::NOSYS => "this kernel has no modules (CONFIG_MODULES)",
+        Errno::PERM => "loading modules is disabled (kernel.modules_disabled or lockdown)",
+        Errno::NODEV => "it found no device that it supports",
+        Errno::BUSY => "a resource that it needs is in use, or it is being loaded already",
+        Errno::NOSYS => "this kernel does not support modules (CONFIG_MODULES)",
         _ => return None,
     })
 }

@@ -1,4 +1,4 @@
-//! Changes of the mount table.
+//! Changes the mount table.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -25,7 +25,7 @@ pub(crate) fn apply(mount: &Mount) -> Result<()> {
             let mut options = vec![("lowerdir".to_owned(), Some(escaped.join(":")))];
             if let Some(Writable { upper, work }) = writable {
                 let (topmost, upper) = (lower.first().map(Path::new).and_then(labels::of), layer(upper)?);
-                // The merged folder is labelled as the upper one is.
+                // The merged directory has the label of the upper one.
                 labels::put_path(Path::new(&upper), topmost.as_ref()).tried("label", &upper)?;
                 options.push(("upperdir".to_owned(), Some(upper)));
                 options.push(("workdir".to_owned(), Some(layer(work)?)));
@@ -44,7 +44,7 @@ pub(crate) fn apply(mount: &Mount) -> Result<()> {
     }
 }
 
-/// Where a mount comes from or goes: the end of all symlinks that the tree's rule follows.
+/// Finds the source or target of a mount; follows the symlinks that the tree's rule allows.
 fn find(path: &TreePath) -> Result<Spot> {
     walk::find(path, Last::Followed, Missing::Fails)
 }
@@ -53,13 +53,13 @@ fn handle(spot: &Spot, path: &TreePath) -> Result<OwnedFd> {
     spot.handle().tried("open", path)
 }
 
-/// A layer's path, which overlayfs wants in words and shows in /proc/mounts. It has no symlink in it that could still lead
-/// elsewhere: layers are an image, which nothing writes to, and folders of the boot's own.
+/// The path of a layer. overlayfs takes it as text and shows it in /proc/mounts. It contains no symlink that could
+/// change, because layers are images, which are read-only, and the boot's own directories.
 fn layer(path: &TreePath) -> Result<String> {
     Ok(walk::resolve(path)?.to_string())
 }
 
-/// True where a mount begins at the path (statx(2), `STATX_ATTR_MOUNT_ROOT`; by the device numbers before Linux 5.8).
+/// True if the path is a mount point (statx(2), `STATX_ATTR_MOUNT_ROOT`; before Linux 5.8 by the device numbers).
 pub(crate) fn is_mount_point(path: &Path) -> bool {
     let Ok(here) = statx(CWD, path, AtFlags::NO_AUTOMOUNT, StatxFlags::BASIC_STATS) else { return false };
     if here.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT) {
@@ -72,7 +72,7 @@ pub(crate) fn is_mount_point(path: &Path) -> bool {
         || here.stx_ino == above.stx_ino
 }
 
-/// The overlay's lowerdir is a list: `:` and `\` in a path are escaped (overlayfs.rst, "Multiple lower layers").
+/// lowerdir is a list, so `:` and `\` in a path are escaped (overlayfs.rst, "Multiple lower layers").
 fn escape(path: &str) -> String {
     path.replace('\\', "\\\\").replace(':', "\\:")
 }
@@ -109,13 +109,13 @@ fn new(
     attach(&mount, &place).tried(&operation, subject)
 }
 
-/// Below a shared mount, as systemd makes all of them in another's initramfs, a new mount is shared as well, and so is its
-/// copy by a bind: what is mounted on the one would appear on the other.
+/// Makes a mount private. In an initramfs with systemd all mounts are shared. A new mount below them, and a bind mount
+/// of it, would be shared as well: a mount on one would also appear on the other.
 fn keep_private(place: &Spot) -> std::result::Result<(), Errno> {
     mount_change(place.path(), MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
 }
 
-/// mount(2) for kernels before 5.2: no words of the kernel, one page of options.
+/// Uses mount(2) for kernels before 5.2, which have no message log and limit the options to one page.
 fn new_by_mount2(
     fstype: &str,
     source: &str,
@@ -149,7 +149,7 @@ fn bind(source: &TreePath, target: &TreePath, recursive: bool, flags: MountFlags
     if flags == MountFlags::default() {
         return attach(&tree, &place).tried(operation, subject);
     }
-    // Flags first, then the place: nobody sees the tree writable in between.
+    // Set the flags before attaching, so that the tree is never visible as writable.
     match set_attributes(tree.as_fd(), attributes(flags), 0, recursive) {
         Ok(()) => attach(&tree, &place).tried(operation, subject),
         Err(Errno::NOSYS) => bind_by_mount2(&from, &place, recursive, flags).tried(operation, subject),
@@ -157,7 +157,8 @@ fn bind(source: &TreePath, target: &TreePath, recursive: bool, flags: MountFlags
     }
 }
 
-/// For kernels before 5.12 (`mount_setattr`): the flags come after the place, and not below a recursive bind.
+/// For kernels before 5.12, which lack `mount_setattr`: the flags are set after attaching, and do not apply to the
+/// mounts below a recursive bind.
 fn bind_by_mount2(
     source: &Spot,
     target: &Spot,
@@ -196,7 +197,7 @@ fn freeze(target: &TreePath) -> Result<()> {
         Err(errno) => Err(errno),
     };
     match frozen {
-        // Before Linux 5.12: not the mounts below.
+        // Before Linux 5.12 the mounts below stay writable.
         Err(Errno::NOSYS) => mount_remount(place.path(), OldFlags::BIND | OldFlags::RDONLY, ""),
         done => done,
     }
@@ -213,7 +214,7 @@ fn take_away(target: &TreePath, lazy: bool) -> Result<()> {
     .tried("unmount", target)
 }
 
-/// Puts a new mount into its place, by descriptors alone.
+/// Attaches a new mount at its mount point, using only descriptors.
 fn attach(mount: &OwnedFd, place: &Spot) -> std::result::Result<(), Errno> {
     let how = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     move_mount(mount, "", place.handle()?, "", how)?;

@@ -1,7 +1,7 @@
 //! A small synchronous rtnetlink socket: one request, its answer, no threads.
 //!
-//! Messages to the kernel are the types of netlink-packet-route. What comes back is read attribute by attribute, so
-//! that one attribute of a shape that the crate does not know cannot hide a whole interface.
+//! Messages to the kernel use the types of netlink-packet-route. Answers are parsed attribute by attribute, so that one
+//! attribute in a form that the crate does not know cannot hide a whole interface.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -25,13 +25,13 @@ use crate::{Cause, Result, SysError};
 const HEADER: usize = 16;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
-/// `NLMSGERR_ATTR_MSG`: the kernel's own words.
+/// `NLMSGERR_ATTR_MSG`: the kernel's error message.
 const ATTR_MSG: u16 = 1;
 /// The kernel's dump buffers are at most 32 KiB.
 const BUFFER: usize = 64 << 10;
-/// The kernel answers at once; this is against waiting for ever on a kernel that does not.
+/// The kernel normally answers at once. The limit avoids an endless wait.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
-/// A dump that changed while it was read is read again, this often.
+/// How often a dump is repeated if the table changed while it was read.
 const DUMP_ATTEMPTS: u32 = 10;
 
 pub(super) struct Netlink {
@@ -39,7 +39,7 @@ pub(super) struct Netlink {
     sequence: u32,
 }
 
-/// What is wrong with one request, before anybody has said what it was for.
+/// The error of one request, without the operation and its object.
 enum Failure {
     Refused(Errno, String),
     Interrupted,
@@ -52,7 +52,8 @@ impl Netlink {
         // Protocol 0 is NETLINK_ROUTE.
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)
             .tried("open", subject)?;
-        // Older kernels know less of these; each only makes answers better (words, shorter acks, filtered dumps).
+        // Older kernels lack some of these options. They only improve the answers (messages, shorter acks, filtered
+        // dumps).
         for option in [libc::NETLINK_EXT_ACK, libc::NETLINK_CAP_ACK, libc::NETLINK_GET_STRICT_CHK] {
             if let Err(errno) = set_option(&socket, option)
                 && errno != Errno::NOPROTOOPT
@@ -64,7 +65,7 @@ impl Netlink {
         Ok(Self { socket, sequence: 0 })
     }
 
-    /// Sends a change and waits for the kernel's yes or no.
+    /// Sends a change and waits for the acknowledgement.
     pub(super) fn change(
         &mut self,
         operation: &str,
@@ -78,7 +79,7 @@ impl Netlink {
         self.change_raw(operation, subject, kind, flags, &bytes)
     }
 
-    /// The same with a body as the kernel sent it.
+    /// The same with a message body as the kernel sent it.
     pub(super) fn change_raw(
         &mut self,
         operation: &str,
@@ -91,7 +92,7 @@ impl Netlink {
             .map_err(|failure| failure.told(operation, subject))
     }
 
-    /// Reads a table; each row is given with its message type.
+    /// Reads a table. Returns each row with its message type.
     pub(super) fn dump(
         &mut self,
         operation: &str,
@@ -148,7 +149,7 @@ impl Netlink {
             let mut rest = buffer.get(..count).unwrap_or_default();
             while !rest.is_empty() {
                 let message =
-                    NetlinkBuffer::new_checked(rest).map_err(|_| Failure::Broken("a message cut short"))?;
+                    NetlinkBuffer::new_checked(rest).map_err(|_| Failure::Broken("a truncated message"))?;
                 let end = (message.length() as usize).next_multiple_of(4).min(rest.len());
                 rest = rest.get(end..).unwrap_or_default();
                 // An answer to a request that timed out earlier.
@@ -167,7 +168,7 @@ impl Netlink {
     }
 }
 
-/// What an NLMSG_ERROR or NLMSG_DONE says: errno, the request's header (NLMSG_ERROR only), attributes.
+/// Parses an NLMSG_ERROR or NLMSG_DONE: errno, the request's header (NLMSG_ERROR only), attributes.
 fn outcome(payload: &[u8], flags: u16, echoes_header: bool) -> std::result::Result<(), Failure> {
     // Old kernels end a dump with an empty NLMSG_DONE.
     let Some((code, rest)) = payload.split_first_chunk::<4>() else {
@@ -210,7 +211,7 @@ impl Failure {
                 error
             }
             Failure::Interrupted => {
-                let words = format!("the table changed during each of {DUMP_ATTEMPTS} readings");
+                let words = format!("the table changed each of the {DUMP_ATTEMPTS} times it was read");
                 SysError::new(operation, subject, Cause::Errno(libc::EINTR), words)
             }
             Failure::Broken(what) => {

@@ -1,4 +1,4 @@
-//! Raw IPv4 packets before there is an address, see packet(7) and bpf's classic form in linux/filter.h.
+//! Sends and receives raw IPv4 packets before there is an address. See packet(7), and classic BPF in linux/filter.h.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -44,7 +44,8 @@ union Control {
 }
 
 impl Port {
-    /// The socket is born deaf (protocol 0); the filter is in place before the bind makes it hear.
+    /// Creates the socket with protocol 0, which receives nothing. The filter is attached before the bind starts
+    /// reception.
     pub(super) fn open(index: u32) -> Result<Self> {
         let subject = format!("interface {index}");
         let operation = "open a DHCP port on";
@@ -104,7 +105,7 @@ fn open_deaf() -> std::result::Result<OwnedFd, Errno> {
     if fd < 0 {
         return Err(last_errno());
     }
-    // SAFETY: the descriptor was just made and nobody else has it.
+    // SAFETY: the descriptor was just created and has no other owner.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
@@ -209,7 +210,7 @@ fn receive_from(socket: &OwnedFd, buffer: &mut [u8]) -> std::result::Result<(usi
 mod tests {
     use super::*;
 
-    /// Runs the filter as the kernel does; true when the packet is taken.
+    /// Runs the filter like the kernel; true if the packet is accepted.
     fn takes(packet: &[u8]) -> bool {
         let (mut at, mut a, mut x) = (0, 0_u32, 0_usize);
         let half = |at: usize| packet.get(at..at + 2).map(|b| u32::from(u16::from_be_bytes([b[0], b[1]])));
@@ -237,7 +238,7 @@ mod tests {
                 0x06 => return step.k != 0,
                 code => panic!("instruction {code:#x} is not known here"),
             };
-            // The kernel drops what is too short for a load.
+            // The kernel drops packets that are too short for a load.
             let Some(value) = loaded else { return false };
             a = value;
             at += next;

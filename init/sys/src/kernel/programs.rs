@@ -1,7 +1,7 @@
-//! Programs: run to their end, or in our place.
+//! Runs programs, and replaces this process by one.
 //!
-//! PID 1 inherits every orphan and must reap it, but the exit status of a program that [`run`] waits for must reach
-//! `run`. Both look at the same list of children, under one lock.
+//! PID 1 inherits every orphan and must reap it. But the exit status of a program that [`run`] waits for must reach
+//! `run`. Both use the same list of children, under one lock.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -21,16 +21,15 @@ use super::Tried;
 use crate::pid1::{self, panic_timeout, power};
 use crate::{Result, SysError};
 
-/// The children that [`run`] waits for. A static, because children belong to the process: there is one such list,
-/// whoever asks.
+/// The children that [`run`] waits for. It is static, because the kernel keeps one list of children per process.
 static AWAITED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 
 fn awaited() -> MutexGuard<'static, Vec<u32>> {
     AWAITED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// In process 1, which inherits orphans, reaps every dead child that nobody waits for; returns how many. Elsewhere a child that
-/// is not on the list is somebody else's, who waits for it (a library's, another test's).
+/// In process 1, reaps every dead child that is not on the list, and returns their number. In other processes it does
+/// nothing, because an unknown child may belong to a library or another test that waits for it.
 pub(crate) fn reap_orphans() -> usize {
     if !pid1::is_pid1() {
         return 0;
@@ -39,7 +38,7 @@ pub(crate) fn reap_orphans() -> usize {
     let mut reaped = 0;
     while let Some(pid) = dead_child() {
         if awaited.contains(&pid.as_raw_nonzero().get().unsigned_abs()) {
-            // `run` takes this one, and then calls us again for those behind it.
+            // `run` reaps this child, and then calls this function again for the ones behind it.
             break;
         }
         if waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG).is_err() {
@@ -50,8 +49,9 @@ pub(crate) fn reap_orphans() -> usize {
     reaped
 }
 
-/// The next dead child, left in place ([waitid(2)](https://man7.org/linux/man-pages/man2/waitid.2.html), `WNOWAIT`).
-/// By libc: rustix keeps the pid to itself, and nix fails for a child that a real-time signal ended.
+/// Returns the next dead child without reaping it ([waitid(2)](https://man7.org/linux/man-pages/man2/waitid.2.html),
+/// `WNOWAIT`). Uses libc, because rustix does not return the pid, and nix fails for a child that was ended by a
+/// real-time signal.
 #[allow(unsafe_code)]
 fn dead_child() -> Option<Pid> {
     // SAFETY: all-zero bytes are a valid siginfo_t, which is plain data.
@@ -75,35 +75,35 @@ pub(super) fn run(program: &Path, args: &[&str], limit: Option<Duration>) -> Res
     ended.map(|(status, _)| code(status))
 }
 
-/// Starts a child that [`wait`] reaps, and nobody else. [`forget`] must follow.
+/// Starts a child that only [`wait`] reaps. Call [`forget`] afterwards.
 pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
-    // The lock is held until the child is on the list, or it could be dead and reaped before.
+    // Hold the lock until the child is on the list. Otherwise it could die and be reaped before.
     let mut awaited = awaited();
     let child = command.spawn()?;
     awaited.push(child.id());
     Ok(child)
 }
 
-/// Takes a child off the list, and lets those be reaped that stood behind it.
+/// Removes a child from the list, and reaps the orphans that were waiting behind it.
 pub(super) fn forget(child: &Child) {
     awaited().retain(|pid| *pid != child.id());
     reap_orphans();
 }
 
-/// The exit status as a shell has it.
+/// The exit status in the form of a shell.
 pub(super) fn code(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
-/// What is listened to while a child runs.
+/// An input that is read while a child runs.
 pub(super) trait Watch {
-    /// Where something to hear comes from.
+    /// The descriptor to wait for.
     fn source(&self) -> Option<BorrowedFd<'_>>;
-    /// Hears what is there.
+    /// Reads the available input.
     fn hear(&mut self);
 }
 
-/// Of a program on the console, there is nothing to hear.
+/// No input, for a program on the console.
 struct Unheard;
 
 impl Watch for Unheard {
@@ -114,8 +114,7 @@ impl Watch for Unheard {
     fn hear(&mut self) {}
 }
 
-/// Waits for a child; one that is over its time is killed with all of its session's first process group, and the answer
-/// is false.
+/// Waits for a child. After the time limit, it is killed together with its process group, and the result is false.
 pub(super) fn wait(
     child: &mut Child,
     limit: Option<Duration>,
@@ -123,7 +122,7 @@ pub(super) fn wait(
 ) -> io::Result<(ExitStatus, bool)> {
     let deadline = limit.map(|limit| Instant::now() + limit);
     let pid = process(child);
-    // Linux 5.3; without it, look every 20 ms.
+    // pidfd_open exists since Linux 5.3; without it, poll every 20 ms.
     let handle = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
     loop {
         if let Some(status) = child.try_wait()? {
@@ -141,16 +140,16 @@ pub(super) fn wait(
         let handles = handle.iter().map(AsFd::as_fd).chain(watch.source());
         let mut fds: Vec<PollFd<'_>> =
             handles.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
-        // A signal or a time-out: the loop looks again.
+        // A signal or a timeout: the loop checks again.
         let _ = poll(&mut fds, Some(&timeout));
         watch.hear();
     }
 }
 
-/// Kills what is in a child's process group, which it leads.
+/// Kills the process group of a child, which is its leader.
 pub(super) fn end_group(child: &Child) {
     if let Some(pid) = process(child) {
-        // It may have ended meanwhile, which is as good.
+        // It may have ended in the meantime, so ignore the error.
         let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
     }
 }
@@ -159,12 +158,12 @@ fn process(child: &Child) -> Option<Pid> {
     i32::try_from(child.id()).ok().and_then(Pid::from_raw)
 }
 
-/// A session of its own on /dev/console, default signals, no blocked ones.
+/// Gives the child its own session on /dev/console, default signal handlers and an empty signal mask.
 #[allow(unsafe_code)]
 fn prepare(command: &mut Command) {
     let console = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY).open("/dev/console");
     let mut on_console = false;
-    // Without a console, the program has what we have.
+    // Without a console, the program inherits our streams.
     if let Ok(console) = console
         && let (Ok(input), Ok(output)) = (console.try_clone(), console.try_clone())
     {
@@ -188,16 +187,18 @@ fn prepare(command: &mut Command) {
 /// Makes the console the controlling terminal, so that a shell has job control (ioctl_tty(2), `TIOCSCTTY`).
 #[allow(unsafe_code)]
 fn take_terminal(terminal: &impl AsRawFd) {
-    // 1: taken from another session, too.
-    // SAFETY: TIOCSCTTY takes an integer and touches no memory. A console that is no terminal refuses it, and the
+    // The argument 1 also takes the terminal from another session.
+    //
+    // SAFETY: TIOCSCTTY takes an integer and touches no memory. A console that is not a terminal refuses it, and the
     // program then runs without job control.
     let _ = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY, 1) };
 }
 
-/// What a program expects: every signal at its default and none blocked. Only ignored signals survive execve(2).
+/// Sets every signal to its default and unblocks all, as programs expect. Only ignored signals survive execve(2).
 #[allow(unsafe_code)]
 pub(super) fn clean_signals() {
-    // Neither can fail for the signals of this list, and a program with an odd mask is better than none.
+    // These calls cannot fail for the signals in this list. And a program with an unusual mask is better than no
+    // program.
     for one in Signal::iterator().filter(|one| !matches!(one, Signal::SIGKILL | Signal::SIGSTOP)) {
         // SAFETY: SIG_DFL installs no handler of ours.
         let _ = unsafe { signal(one, SigHandler::SigDfl) };
@@ -208,7 +209,7 @@ pub(super) fn clean_signals() {
 #[allow(unsafe_code)]
 pub(super) fn exec(program: &Path, args: &[String]) -> SysError {
     if power::is_ending() {
-        // Somebody has ended this machine, or a fault has: what comes next is the firmware.
+        // The end of the machine was requested, by a signal or a fault. Do not start the OS any more.
         loop {
             std::thread::park();
         }
@@ -216,26 +217,27 @@ pub(super) fn exec(program: &Path, args: &[String]) -> SysError {
     let panic_timeout = panic_timeout::give_back();
     pid1::restore_stderr();
     let mut blocked = SigSet::empty();
-    // The mask is put back if exec returns: PID 1 goes on then.
+    // The mask is restored if exec fails, because PID 1 continues then.
     let known = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), Some(&mut blocked)).is_ok();
     close_on_exec();
     // std restores SIGPIPE, the only signal that Rust ignores; a handler does not survive execve(2).
     let error = Command::new(program).args(args).exec();
     panic_timeout::take(panic_timeout);
-    // What std restored before it tried.
+    // Undo what std changed before the exec.
+    //
     // SAFETY: SIG_IGN installs no handler of ours; it cannot fail for SIGPIPE.
     let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) };
     if known {
-        // It was the mask a moment ago, so it is a valid one.
+        // This was the mask before, so it is valid.
         let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&blocked), None);
     }
     SysError::from_io("exec", program.display().to_string(), &error)
 }
 
-/// Marks everything above stderr close-on-exec, should a library have forgotten to (close_range(2), Linux 5.11).
+/// Marks all descriptors above stderr as close-on-exec, in case a library has not (close_range(2), Linux 5.11).
 #[allow(unsafe_code)]
 pub(super) fn close_on_exec() {
-    // SAFETY: the call takes three integers; it closes nothing now. A kernel without it leaves the descriptors as they
-    // are, and ours are all opened close-on-exec.
+    // SAFETY: the call takes three integers and closes nothing now. Without it in the kernel, the descriptors stay as
+    // they are; ours are all opened close-on-exec.
     let _ = unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
 }

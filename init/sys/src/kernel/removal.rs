@@ -12,7 +12,7 @@ use super::trees::{begins_mount, names};
 use super::walk::{self, Last, Missing};
 use crate::{Result, TreePath};
 
-/// A symlink goes, and not what it leads to.
+/// Removes a tree. A symlink is removed, but not its target.
 pub(super) fn remove_tree(path: &TreePath) -> Result<()> {
     let spot = match walk::find(path, Last::Stays, Missing::Fails) {
         Err(error) if matches!(error.errno(), Some(libc::ENOENT | libc::ENOTDIR)) => return Ok(()),
@@ -24,7 +24,7 @@ pub(super) fn remove_tree(path: &TreePath) -> Result<()> {
         Err(errno) => errno,
     };
     let folder = match open_dir(dir, name) {
-        // No folder, so it was a file that the kernel does not let go.
+        // Not a directory, so it is a file that the kernel refuses to delete.
         Err(Errno::NOTDIR | Errno::LOOP) => return Err(refused).tried("remove", path),
         opened => opened.tried("open the folder", path)?,
     };
@@ -38,14 +38,15 @@ pub(super) fn remove_tree(path: &TreePath) -> Result<()> {
     }
 }
 
-/// Deletes what is below a folder, as much as it can; the first entry that stayed, and why. Other mounts are neither
-/// entered nor touched. The folder itself may be covered by a mount, as the initramfs is after the switch: `..` would
-/// lead from below it to what covers it, so its own handle is kept for the way back.
+/// Deletes the contents of a directory, as far as possible. The error is the first entry that stayed, with the reason.
+/// Other mounts are neither entered nor removed. The directory itself may be covered by a mount, as the initramfs is
+/// after the switch: then `..` would lead from below it to the covering mount. So the walk uses the open descriptor to
+/// return to it.
 pub(super) fn empty(top: &OwnedFd) -> std::result::Result<(), (CString, Errno)> {
     let mut failure = None;
     let list = |dir: &OwnedFd| names(dir.as_fd()).unwrap_or_default();
-    // One folder is open at a time, and the way back is `..`: a tree can be deeper than a process may have descriptors, and
-    // than a thread's stack is long.
+    // Only one directory is open at a time, and the walk returns with `..`. So a tree may be deeper than the limit of
+    // open descriptors and than the stack of a thread.
     let mut entries = list(top);
     let open = || fcntl_dupfd_cloexec(top, 3);
     let mut here = open().map_err(|errno| (CString::default(), errno))?;
@@ -64,7 +65,7 @@ pub(super) fn empty(top: &OwnedFd) -> std::result::Result<(), (CString, Errno)> 
             }
             continue;
         };
-        // Folders say EISDIR on Linux, and EPERM where POSIX is followed to the letter.
+        // For directories, Linux returns EISDIR; POSIX specifies EPERM.
         let errno = match unlinkat(&here, &*name, AtFlags::empty()) {
             Ok(()) => continue,
             Err(errno) => errno,
@@ -91,7 +92,7 @@ pub(super) fn empty(top: &OwnedFd) -> std::result::Result<(), (CString, Errno)> 
     failure.map_or(Ok(()), Err)
 }
 
-/// Which folder it was: what `..` leads to must be that one.
+/// Identifies a directory, to check that `..` leads back to it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Identity(u64, u64);
 
@@ -101,7 +102,7 @@ impl Identity {
         Ok(Self(stat.st_dev, stat.st_ino))
     }
 
-    /// Opens this folder again, as the one above.
+    /// Opens this directory again, as the parent of `below`.
     pub(super) fn above(self, below: &OwnedFd) -> rustix::io::Result<OwnedFd> {
         let parent = open_dir(below, c"..")?;
         if Self::of(&parent)? == self { Ok(parent) } else { Err(Errno::STALE) }

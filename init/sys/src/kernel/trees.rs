@@ -1,4 +1,4 @@
-//! A copy of a folder's contents, or of one file, with everything that belongs to them.
+//! Copies the contents of a directory, or one file, with all metadata.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, OsStr};
@@ -21,26 +21,27 @@ use super::walk::{self, Last, Missing};
 use super::xattrs::copy_xattrs;
 use crate::{Copied, Result, TreePath};
 
-/// Asked of the kernel per call; it copies less when it likes.
+/// The number of bytes requested per call; the kernel may copy less.
 const CHUNK: usize = 16 << 20;
 
-/// Of a path in an image, in bytes. No tree that somebody made for use has a hundredth of it.
+/// The longest path in an image, in bytes. Real trees have less than a hundredth of it.
 const DEEPEST: usize = 1 << 20;
 
 /// Files up to this size are copied through memory.
 const SMALL: usize = 64 << 10;
 
-/// The folder that is being copied.
+/// The directory that is being copied.
 struct Frame {
     from: OwnedFd,
     to: OwnedFd,
     names: Vec<CString>,
-    /// What the folder looks like when its contents are in place. Not before: a set-group-ID folder hands its group
-    /// down to what is made in it, and one with a default ACL hands that down.
+    /// The metadata that the directory gets after its contents. Not before, because files created in a set-group-ID
+    /// directory inherit its group, and a default ACL is inherited as well.
     stat: Stat,
 }
 
-/// One above it. It is not open: a tree can be deeper than a process may have descriptors.
+/// A parent of the current directory. It is not kept open, because a tree can be deeper than the limit of open
+/// descriptors.
 struct Above {
     from: Identity,
     to: Identity,
@@ -62,18 +63,18 @@ impl Above {
 
 struct Copier {
     from: PathBuf,
-    /// Where the folder that is being copied is, below both tops: for messages and hard links.
+    /// The path of the current directory, relative to source and target: for messages and hard links.
     path: PathBuf,
     top: OwnedFd,
-    /// The first name of each file that has several, by device and inode.
+    /// The first name of each file with several hard links, by device and inode.
     linked: HashMap<(u64, u64), PathBuf>,
     buffer: Vec<u8>,
-    /// False once the source's file system has said that it has none at all.
+    /// False after the source's file system reported that it does not support xattrs.
     has_xattrs: bool,
     copied: Copied,
 }
 
-/// Copies one regular file to a place where nothing is.
+/// Copies one regular file to a path that does not exist.
 pub(super) fn copy_file(from: &TreePath, to: &TreePath) -> Result<()> {
     let source = walk::find(from, Last::Stays, Missing::Fails)?;
     let target = walk::find(to, Last::Stays, Missing::Fails)?;
@@ -94,7 +95,7 @@ pub(super) fn copy(from: &TreePath, to: &TreePath, skip: &[PathBuf]) -> Result<C
     let stat = rustix::fs::fstat(&source).tried("inspect", from.display())?;
     make_plain(&target).tried("prepare the folder", to.display())?;
     let mut here = Frame { from: source, to: target, names, stat };
-    // A stack instead of recursion: an image can be deeper than a thread's stack is long.
+    // Uses a stack instead of recursion, because a tree can be deeper than the stack of a thread.
     let mut above: Vec<Above> = Vec::new();
     loop {
         if let Some(name) = here.names.pop() {
@@ -111,7 +112,7 @@ pub(super) fn copy(from: &TreePath, to: &TreePath, skip: &[PathBuf]) -> Result<C
         let shown = from.join(&copier.path);
         finish(here.from.as_fd(), here.to.as_fd(), c".", FileType::Directory, &here.stat)
             .tried("copy the attributes of", shown.display())?;
-        // Times last: each entry made in a folder changes them.
+        // Set the times last, because each new entry changes those of the directory.
         rustix::fs::futimens(&here.to, &times(&here.stat)).tried("set the times of", shown.display())?;
         let Some(parent) = above.pop() else { break };
         here = parent.reopen(&here).tried("go back from", shown.display())?;
@@ -133,7 +134,7 @@ impl Copier {
         }
     }
 
-    /// Copies one entry; a folder is returned for its contents.
+    /// Copies one entry. A directory is returned, so that its contents are copied next.
     fn entry(&mut self, frame: &Frame, name: &CStr, skip: &[PathBuf]) -> Result<Option<Frame>> {
         let path = self.path.join(OsStr::from_bytes(name.to_bytes()));
         let shown = self.from.join(&path);
@@ -141,7 +142,7 @@ impl Copier {
         let stat = statat(&frame.from, name, AtFlags::SYMLINK_NOFOLLOW).tried("inspect", &shown)?;
         let kind = FileType::from_raw_mode(stat.st_mode);
         if kind == FileType::Socket {
-            // It leads to a process that is not part of the tree.
+            // A socket belongs to a process and is not part of the tree.
             return Ok(None);
         }
         if kind != FileType::Directory && stat.st_nlink > 1 && self.link(frame, name, &stat, &path)? {
@@ -154,7 +155,7 @@ impl Copier {
             _ => make(from, to, name, kind, &stat),
         };
         let made = match create() {
-            // Something is there already: it is replaced, unless both are folders.
+            // Replace the existing file, unless both are directories.
             Err(Errno::EXIST) if kind != FileType::Directory => {
                 unlinkat(to, name, AtFlags::empty()).and_then(|()| create())
             }
@@ -173,7 +174,7 @@ impl Copier {
         }
         let below = open_dir(from, name, OFlags::NOFOLLOW).tried("open the folder", &shown)?;
         let copy = open_dir(to, name, OFlags::NOFOLLOW).tried("open the copy of the folder", &shown)?;
-        // A mount point is copied as the empty folder that it covers.
+        // A mount point is copied as an empty directory.
         let names = if skip.contains(&path) || begins_mount(from, below.as_fd()) {
             Vec::new()
         } else {
@@ -183,7 +184,7 @@ impl Copier {
         Ok(Some(Frame { from: below, to: copy, names, stat }))
     }
 
-    /// Links to the first copy of the same file, where there is one; else remembers this one.
+    /// Makes a hard link to the first copy of the same file, if there is one. Otherwise remembers this one.
     fn link(&mut self, frame: &Frame, name: &CStr, stat: &Stat, path: &Path) -> Result<bool> {
         let key = (stat.st_dev, stat.st_ino);
         let Some(first) = self.linked.get(&key) else {
@@ -193,7 +194,7 @@ impl Copier {
         let link = || linkat(&self.top, first, &frame.to, name, AtFlags::empty());
         match link() {
             Err(Errno::EXIST) => unlinkat(&frame.to, name, AtFlags::empty()).and_then(|()| link()),
-            // Deeper than a path can be long: it becomes a file of its own.
+            // The path is too long for a hard link: copy it as a separate file.
             Err(Errno::NAMETOOLONG) => return Ok(false),
             made => made,
         }
@@ -201,8 +202,8 @@ impl Copier {
         Ok(true)
     }
 
-    /// A file with its attributes, all by descriptor: an OS image has thousands of small ones, and a path that is
-    /// looked up once more costs as much as reading them.
+    /// Copies a file with its attributes, using only descriptors. An OS image has thousands of small files, and an
+    /// additional path lookup takes as long as reading one.
     fn file(
         &mut self,
         (from, name): (BorrowedFd<'_>, &CStr),
@@ -214,7 +215,8 @@ impl Copier {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
         let roots = (stat.st_uid, stat.st_gid) == (0, 0);
-        // Private until owner and mode are right; what is root's and plain is right from the start.
+        // Keep the file private until owner and mode are set. A file of root with a normal mode is right from the
+        // start.
         let plain = roots && !mode.intersects(Mode::SUID | Mode::SGID | Mode::SVTX | Mode::WGRP | Mode::WOTH);
         let target = openat(to, new, flags, if plain { mode } else { Mode::RUSR | Mode::WUSR })?;
         self.copied.bytes += if stat.st_size <= self.buffer.len() as i64 {
@@ -243,7 +245,7 @@ fn make(
     kind: FileType,
     stat: &Stat,
 ) -> std::result::Result<(), Errno> {
-    // Private until owner and mode are right.
+    // Keep the file private until owner and mode are set.
     let private = Mode::RUSR | Mode::WUSR;
     match kind {
         FileType::Directory => match mkdirat(to, name, private | Mode::XUSR) {
@@ -255,8 +257,8 @@ fn make(
     }
 }
 
-/// Makes a folder that was there before like one that was just made: private, and handing nothing down to what is made in
-/// it (inode(7), S_ISGID; ext4(5), grpid; acl(5), default ACLs).
+/// Makes an existing directory like a new one: private, and without attributes that new files inherit (inode(7),
+/// S_ISGID; ext4(5), grpid; acl(5), default ACLs).
 fn make_plain(dir: &OwnedFd) -> std::result::Result<(), Errno> {
     let stat = rustix::fs::fstat(dir)?;
     let private = Mode::RWXU;
@@ -271,7 +273,7 @@ fn make_plain(dir: &OwnedFd) -> std::result::Result<(), Errno> {
     }
 }
 
-/// Through memory: for a file that fits into the buffer two calls, and none to find the end.
+/// Copies through memory. For a file that fits into the buffer this needs two calls, and no extra call to find the end.
 fn copy_through(from: &OwnedFd, to: &OwnedFd, buffer: &mut [u8]) -> std::result::Result<u64, Errno> {
     let mut total = 0;
     loop {
@@ -282,20 +284,20 @@ fn copy_through(from: &OwnedFd, to: &OwnedFd, buffer: &mut [u8]) -> std::result:
             rest = rest.get(written..).unwrap_or_default();
         }
         total += count as u64;
-        // Less than was asked for is the end of a regular file (read(2)).
+        // A short read means the end of a regular file (read(2)).
         if count < buffer.len() {
             return Ok(total);
         }
     }
 }
 
-/// The fastest way that both file systems allow; what one way leaves, the next one takes.
+/// Copies with the fastest method that both file systems support. If a method stops early, the next one continues.
 fn copy_large(from: &OwnedFd, to: &OwnedFd, buffer: &mut [u8]) -> std::result::Result<u64, Errno> {
     type Way = fn(&OwnedFd, &OwnedFd) -> std::result::Result<usize, Errno>;
     let ways: [Way; 2] = [
-        // Shares blocks where it can.
+        // Shares blocks if possible.
         |from, to| copy_file_range(from, None, to, None, CHUNK),
-        // Stays in the kernel.
+        // Copies inside the kernel.
         |from, to| sendfile(to, from, None, CHUNK),
     ];
     let mut total = 0;
@@ -304,7 +306,8 @@ fn copy_large(from: &OwnedFd, to: &OwnedFd, buffer: &mut [u8]) -> std::result::R
             match way(from, to) {
                 Ok(count) if count > 0 => total += count as u64,
                 Err(Errno::INTR) => {}
-                // The end; or a way that does not work here, which some do not say: the last way decides.
+                // This is the end of the file, or a method that does not work here without an error. The last method
+                // decides.
                 Ok(_)
                 | Err(
                     Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::BADF | Errno::PERM,
@@ -316,7 +319,7 @@ fn copy_large(from: &OwnedFd, to: &OwnedFd, buffer: &mut [u8]) -> std::result::R
     Ok(total + copy_through(from, to, buffer)?)
 }
 
-/// Owner, then mode (a change of owner clears set-user-ID), then xattrs (both clear capabilities).
+/// Sets the owner first, then the mode (a change of owner clears set-user-ID), then xattrs (both clear capabilities).
 fn finish(
     from: BorrowedFd<'_>,
     to: BorrowedFd<'_>,
@@ -332,7 +335,7 @@ fn finish(
     copy_xattrs(through_proc(from, name).as_slice(), through_proc(to, name).as_slice()).map(drop)
 }
 
-/// A path to an entry of an open folder: the xattr calls on symlinks and devices want paths.
+/// A path to an entry of an open directory. The xattr calls for symlinks and devices need paths.
 fn through_proc(dir: BorrowedFd<'_>, name: &CStr) -> Vec<u8> {
     let mut path = format!("/proc/self/fd/{}/", dir.as_raw_fd()).into_bytes();
     path.extend_from_slice(name.to_bytes());
@@ -346,7 +349,7 @@ fn times(stat: &Stat) -> Timestamps {
     }
 }
 
-/// Whether a folder is on another mount than the one it was found in.
+/// Whether a directory is on another mount than its parent.
 pub(super) fn begins_mount(above: BorrowedFd<'_>, below: BorrowedFd<'_>) -> bool {
     use rustix::fs::{StatxFlags, statx};
     let look = |fd| statx(fd, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS | StatxFlags::MNT_ID);
@@ -370,10 +373,10 @@ fn open_dir<P: rustix::path::Arg>(
     openat(dir, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | more, Mode::empty())
 }
 
-/// The entries of a folder, without `.` and `..`.
+/// The entries of a directory, without `.` and `..`.
 pub(super) fn names(dir: BorrowedFd<'_>) -> std::result::Result<Vec<CString>, Errno> {
     let mut names = Vec::new();
-    // On the stack: most folders are small, and a larger one takes another call.
+    // Use a buffer on the stack: most directories are small, and a larger one takes another call.
     let mut buffer = [MaybeUninit::uninit(); 4 << 10];
     let mut entries = RawDir::new(dir, &mut buffer);
     while let Some(entry) = entries.next() {

@@ -1,4 +1,4 @@
-//! Whom HTTPS trusts and who it says it is: certificates in PEM, by rustls with ring.
+//! The TLS configuration: trusted authorities and the client certificate, in PEM, with rustls and ring.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConf
 
 use crate::{Authorities, Cause, Request, Result, SysError};
 
-/// `is_named` where the server is the one of the URL, and no other that a redirect leads to.
+/// `is_named` is true if the server is that of the URL, and false after a redirect to another one.
 pub(super) fn config(request: &Request, is_named: bool) -> Result<TlsConfig> {
     let failed = |words: String| SysError::new("open", &*request.url, Cause::Tls, words);
     let from = &request.authorities;
     let pem = match from {
         Authorities::Pem(pem) => pem.clone(),
         Authorities::File(path) => std::fs::read(path)
-            .map_err(|error| failed(format!("the CA certificates are expected in {from}: {error}")))?,
+            .map_err(|error| failed(format!("cannot read the CA certificates from {from}: {error}")))?,
     };
     let roots = certificates(&pem, &from.to_string()).map_err(failed)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -26,9 +26,9 @@ pub(super) fn config(request: &Request, is_named: bool) -> Result<TlsConfig> {
         .unversioned_rustls_crypto_provider(Arc::clone(&provider));
     let Some(identity) = request.identity.as_ref().filter(|_| is_named) else { return Ok(builder.build()) };
     let chain = certificates(&identity.certificates, "the client's certificate").map_err(failed)?;
-    let not_a_key = |error: String| failed(format!("the client's key is not one in PEM form: {error}"));
+    let not_a_key = |error: String| failed(format!("the client's key is not in PEM format: {error}"));
     let key = PrivateKey::from_pem(&identity.key).map_err(|error| not_a_key(error.to_string()))?;
-    // ureq panics over a pair that does not fit.
+    // Check the pair here, because ureq panics if key and certificate do not match.
     let der = PrivateKeyDer::from_pem_slice(&identity.key).map_err(|error| not_a_key(error.to_string()))?;
     let ders = chain.iter().map(|certificate| CertificateDer::from(certificate.der().to_vec())).collect();
     CertifiedKey::from_der(ders, der, &provider)
@@ -36,7 +36,7 @@ pub(super) fn config(request: &Request, is_named: bool) -> Result<TlsConfig> {
     Ok(builder.client_cert(Some(ClientCert::new_with_certs(&chain, key))).build())
 }
 
-/// The certificates in a PEM text; keys and the like are passed over.
+/// The certificates in a PEM text. Other blocks, such as keys, are skipped.
 fn certificates(pem: &[u8], from: &str) -> std::result::Result<Vec<Certificate<'static>>, String> {
     let mut found = Vec::new();
     for item in parse_pem(pem) {
@@ -47,33 +47,33 @@ fn certificates(pem: &[u8], from: &str) -> std::result::Result<Vec<Certificate<'
         }
     }
     if found.is_empty() {
-        return Err(format!("{from} has no certificate in PEM form (-----BEGIN CERTIFICATE-----)"));
+        return Err(format!("{from} has no certificate in PEM format (-----BEGIN CERTIFICATE-----)"));
     }
     Ok(found)
 }
 
-/// rustls's words, and what they mean here.
+/// The error message of rustls, with an explanation.
 pub(super) fn words(request: &Request, peer: &str, error: &rustls::Error, clock: u64) -> String {
     let meaning = match error {
         rustls::Error::InvalidCertificate(
             CertificateError::Expired | CertificateError::ExpiredContext { .. },
         ) => {
-            format!("; it has expired, if this machine's clock is right, which says {}", date(clock))
+            format!("; it has expired, if the clock of this machine is right: {}", date(clock))
         }
         rustls::Error::InvalidCertificate(
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
         ) => {
-            format!("; it is not valid yet, if this machine's clock is right, which says {}", date(clock))
+            format!("; it is not valid yet, if the clock of this machine is right: {}", date(clock))
         }
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            format!("; no certificate in {} signs it", request.authorities)
+            format!("; it is not signed by any certificate in {}", request.authorities)
         }
         _ => String::new(),
     };
     format!("{peer}: {error}{meaning}")
 }
 
-/// A time as people write it, UTC (Howard Hinnant's days-to-civil algorithm, restated).
+/// Formats a time in UTC (Howard Hinnant's days-to-civil algorithm).
 fn date(epoch_seconds: u64) -> String {
     let days = epoch_seconds / 86_400 + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);

@@ -1,4 +1,4 @@
-//! The kernel's uevents, see netlink(7) and lib/kobject_uevent.c.
+//! Receives the kernel's uevents, see netlink(7) and lib/kobject_uevent.c.
 
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -13,9 +13,9 @@ use crate::{Result, Uevents};
 
 /// Group 1 is the kernel; group 2 is udev's, with another format.
 const KERNEL_GROUP: u32 = 1;
-/// A cold boot's burst: some thousand events before anybody reads. The kernel charges only what is used.
+/// Room for the burst of a cold boot: some thousand events before the first read. The kernel charges only what is used.
 const BUFFER: usize = 16 << 20;
-/// `UEVENT_BUFFER_SIZE` is 2048 in the kernel; twice that and more is room for newer ones.
+/// `UEVENT_BUFFER_SIZE` is 2048 in the kernel; a larger buffer leaves room for future kernels.
 const MESSAGE: usize = 8192;
 const SUBJECT: &str = "netlink of the kernel's uevents";
 
@@ -28,9 +28,9 @@ impl Port {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(KOBJECT_UEVENT))
             .tried("open", SUBJECT)?;
-        // Without CAP_NET_ADMIN the default size stays; events lost to it are reported as ENOBUFS.
+        // Without CAP_NET_ADMIN, the size is limited. Lost events are reported as ENOBUFS.
         if sockopt::set_socket_recv_buffer_size_force(&socket, BUFFER).is_err() {
-            // The unforced size is cut by the kernel to what it allows; that is no failure either.
+            // The kernel reduces this size to what it allows, so an error is ignored.
             let _ = sockopt::set_socket_recv_buffer_size(&socket, BUFFER);
         }
         bind(&socket, &SocketAddrNetlink::new(0, KERNEL_GROUP)).tried("subscribe to", SUBJECT)?;
@@ -45,7 +45,7 @@ impl Uevents for Port {
         loop {
             match recvfrom(&self.socket, &mut buffer[..], RecvFlags::empty()) {
                 Ok((count, _, sender)) => {
-                    // Port 0 is the kernel; another process may send to the group as well.
+                    // Port 0 is the kernel. Other processes may also send to the group; ignore them.
                     let from_kernel = sender
                         .and_then(|address| SocketAddrNetlink::try_from(address).ok())
                         .is_some_and(|address| address.pid() == 0);
@@ -66,11 +66,11 @@ impl Uevents for Port {
     }
 }
 
-/// Waits until there is something to read; false when the deadline has passed.
+/// Waits until data is available; false after the deadline.
 pub(super) fn wait_readable(socket: &OwnedFd, deadline: Instant) -> std::result::Result<bool, Errno> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        // Rounded up, or the last fraction of a millisecond would be spent spinning.
+        // Round up. Otherwise the last fraction of a millisecond would be spent in a busy loop.
         let left = left + Duration::from_micros(999);
         let timeout = rustix::event::Timespec {
             tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),

@@ -1,4 +1,5 @@
-//! The way to a path of a tree: name by name, each an open folder, so that nothing that is there can lead out of it.
+//! Walks to a path of a tree name by name, with an open directory at each step, so that nothing in the tree can lead
+//! out of it.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -11,45 +12,45 @@ use rustix::io::Errno;
 use super::{Tried, labels};
 use crate::{Cause, Links, Result, SysError, Tree, TreePath};
 
-/// As the kernel's own limit (path_resolution(7)).
+/// The same limit as in the kernel (path_resolution(7)).
 const MOST_LINKS: usize = 40;
-/// Folders on a way, each of which is open while it is walked. No path that a boot writes is a tenth as deep.
+/// The most directories in a path; each is open during the walk. Real paths have less than a tenth of this.
 const MOST_DEEP: usize = 200;
-/// The boot's own folder in /run, which is none of the OS's paths.
+/// The boot's own directory in /run, which does not belong to the OS.
 const BOOTS: &str = "dayfly";
 
-/// What becomes of a symlink that a path ends in.
+/// How to handle a symlink at the end of a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Last {
-    /// It is what is meant.
+    /// The symlink itself is meant.
     Stays,
-    /// It is followed like the others.
+    /// Follow it like the others.
     Followed,
 }
 
-/// What becomes of a folder on the way that is not there.
+/// How to handle a missing directory in the path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
-    /// It is a failure.
+    /// Fail.
     Fails,
-    /// It is made, 0755.
+    /// Create it with mode 0755.
     Made,
-    /// The rest of the path is taken as it is written.
+    /// Use the rest of the path as it is written.
     Assumed,
 }
 
-/// Where a way ends: an open folder and a name in it.
+/// The result of a walk: an open directory and a name in it.
 pub(super) struct Spot {
     folder: Option<OwnedFd>,
     name: CString,
-    /// The way without symlinks, relative to the tree.
+    /// The path without symlinks, relative to the tree.
     trail: PathBuf,
     tree: Tree,
     last: Last,
 }
 
 impl Spot {
-    /// The folder, opened by its path (`O_PATH`).
+    /// The directory, opened with `O_PATH`.
     pub(super) fn folder(&self) -> BorrowedFd<'_> {
         self.folder.as_ref().map_or(CWD, AsFd::as_fd)
     }
@@ -59,20 +60,20 @@ impl Spot {
         &self.name
     }
 
-    /// Opens what is there. A symlink is not followed any more, whoever has just put it there.
+    /// Opens the file. A symlink is no longer followed, because it may have been created after the walk.
     pub(super) fn open(&self, flags: OFlags, mode: Mode) -> std::result::Result<OwnedFd, Errno> {
-        // The kernel's own way to a path of this process ends where its symlink leads.
+        // For a path of this process, the kernel follows the symlink.
         let follows = self.tree.links() == Links::OwnRoot && self.last == Last::Followed;
         let flags = if follows { flags } else { flags | OFlags::NOFOLLOW };
         openat(self.folder(), &self.name, flags | OFlags::CLOEXEC, mode)
     }
 
-    /// Opens it as a place, which reads nothing and calls no driver.
+    /// Opens it with `O_PATH`, which does not read it and does not call a driver.
     pub(super) fn handle(&self) -> std::result::Result<OwnedFd, Errno> {
         self.open(OFlags::PATH, Mode::empty())
     }
 
-    /// A path for calls that take no descriptor: through /proc, where it is the open folder's.
+    /// A path for calls that take no descriptor. It goes through /proc to the open directory.
     pub(super) fn path(&self) -> PathBuf {
         use std::os::fd::AsRawFd;
         let name = OsStr::from_bytes(self.name.to_bytes());
@@ -97,16 +98,17 @@ pub(super) fn find(path: &TreePath, last: Last, missing: Missing) -> Result<Spot
     Walk::new(path, path.tree())?.go(last, missing)
 }
 
-/// Where a path leads when symlinks are followed as its tree has it. What does not exist is taken as it is written.
+/// Resolves the symlinks in a path by the tree's rule. Missing parts are used as they are written.
 pub(super) fn resolve(path: &TreePath) -> Result<TreePath> {
     let tree = path.tree();
-    // A path of this process may lead through symlinks of others, udev's say; those are followed if they are root's.
+    // A path of this process may contain symlinks of other programs, such as udev; they are followed if they belong to
+    // root.
     let walked = if tree.links() == Links::OwnRoot { Tree::image(tree.root()) } else { tree };
     let spot = Walk::new(path, walked)?.go(Last::Followed, Missing::Assumed)?;
     Ok(tree.at(spot.found().inside()))
 }
 
-/// The kernel walks a path of this process by itself.
+/// Finds a path of this process. The kernel does the walk.
 fn find_own(path: &TreePath, last: Last, missing: Missing) -> Result<Spot> {
     let outside = path.outside();
     let parent = outside.parent().unwrap_or(Path::new("/"));
@@ -127,16 +129,16 @@ fn find_own(path: &TreePath, last: Last, missing: Missing) -> Result<Spot> {
     }
 }
 
-/// A walk under way.
+/// A walk in progress.
 struct Walk<'a> {
     path: &'a TreePath,
     tree: Tree,
-    /// The open folders from the tree's root down, without it.
+    /// The open directories below the tree's root.
     open: Vec<OwnedFd>,
     root: OwnedFd,
-    /// The names of those.
+    /// Their names.
     trail: Vec<OsString>,
-    /// What is still to go, the next name last.
+    /// The remaining names, in reverse order.
     rest: Vec<OsString>,
     links: usize,
 }
@@ -196,7 +198,7 @@ impl<'a> Walk<'a> {
                 Err(errno) => return Err(errno).tried("enter", self.shown(&part)),
             }
         }
-        // It ends in a folder that is open: its own name is in the one above.
+        // The path ends in a directory that is open already. Its name is in the parent.
         match (self.open.pop(), self.trail.pop()) {
             (Some(_), Some(name)) => self.spot(&name, last),
             _ => Ok(Spot {
@@ -209,7 +211,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// True where this process's /run stands for the tree's.
+    /// True if this name is the tree's /run, for which this process's /run is used.
     fn is_run(&self, part: &OsStr) -> bool {
         self.tree.shares_run() && self.trail.is_empty() && part == "run"
     }
@@ -220,7 +222,8 @@ impl<'a> Walk<'a> {
             && self.trail.first().is_some_and(|top| top == "run")
             && part == BOOTS
         {
-            return self.refuse(libc::EPERM, "it leads into the boot's own folder, /run/dayfly".to_owned());
+            return self
+                .refuse(libc::EPERM, "it leads into the boot's own directory, /run/dayfly".to_owned());
         }
         Ok(())
     }
@@ -241,28 +244,28 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Goes on where a symlink leads.
+    /// Continues at the target of a symlink.
     fn follow(&mut self, part: &OsStr) -> Result<()> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let link = openat(self.here(), part, flags, Mode::empty()).tried("follow", self.shown(part))?;
         let uid = fstat(&link).tried("follow", self.shown(part))?.st_uid;
         if self.tree.links() == Links::Refused {
             let words = format!(
-                "{} is a symlink, and none is followed there: it could lead anywhere",
+                "{} is a symlink, and symlinks are not followed there, because they could lead anywhere",
                 self.shown(part)
             );
             return self.refuse(libc::ELOOP, words);
         }
         if uid != 0 {
             let words = format!(
-                "the symlink {} belongs to the user {uid}, who could lead it anywhere: only symlinks of root are followed",
+                "the symlink {} belongs to the user {uid}: only symlinks of root are followed",
                 self.shown(part)
             );
             return self.refuse(libc::EPERM, words);
         }
         self.links += 1;
         if self.links > MOST_LINKS {
-            return self.refuse(libc::ELOOP, format!("it has more than {MOST_LINKS} symlinks on its way"));
+            return self.refuse(libc::ELOOP, format!("it contains more than {MOST_LINKS} symlinks"));
         }
         let target = readlinkat(&link, c"", Vec::new()).tried("read the symlink", self.shown(part))?;
         let target = Path::new(OsStr::from_bytes(target.to_bytes()));
@@ -289,7 +292,7 @@ impl<'a> Walk<'a> {
         .tried("make the folder", self.shown(part))
     }
 
-    /// The place of a name in the folder that was reached.
+    /// The result for a name in the current directory.
     fn spot(mut self, part: &OsStr, last: Last) -> Result<Spot> {
         let name =
             CString::new(part.as_bytes()).map_err(|_| Errno::INVAL).tried("use the path", self.path)?;
@@ -303,7 +306,7 @@ impl<'a> Walk<'a> {
         Ok(Spot { folder: Some(folder), name, trail, tree: self.tree, last })
     }
 
-    /// What is left of the path, as it is written.
+    /// The result for the rest of the path as it is written.
     fn assume(self, part: &OsStr, last: Last) -> Spot {
         let mut trail: PathBuf = self.trail.iter().map(OsString::as_os_str).chain([part]).collect();
         for part in self.rest.iter().rev() {
@@ -326,7 +329,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Names and `..` of a path, the first one last.
+/// The names and `..` of a path, in reverse order.
 fn parts(path: &Path) -> Vec<OsString> {
     let parts = path.components().rev().filter_map(|component| match component {
         Component::Normal(name) => Some(name.to_owned()),

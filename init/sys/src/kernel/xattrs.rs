@@ -10,7 +10,7 @@ const LIMIT: usize = 64 << 10;
 
 type Tried<T> = std::result::Result<T, Errno>;
 
-/// What has extended attributes: an open file, or a path (symlinks and devices cannot be opened for it).
+/// A file with extended attributes: an open file, or a path (symlinks and devices cannot be opened for this).
 pub(super) trait Attributes {
     fn list(&self, names: &mut [u8]) -> Tried<usize>;
     fn get(&self, name: &[u8], value: &mut [u8]) -> Tried<usize>;
@@ -45,7 +45,7 @@ impl Attributes for [u8] {
     }
 }
 
-/// Copies all of them. False where the source's file system has none for any file.
+/// Copies all attributes. Returns false if the source's file system does not support them.
 pub(super) fn copy_xattrs<A: Attributes + ?Sized>(from: &A, to: &A) -> Tried<bool> {
     let mut list = vec![0; 256];
     let length = match grown(&mut list, |list| from.list(list)) {
@@ -57,17 +57,17 @@ pub(super) fn copy_xattrs<A: Attributes + ?Sized>(from: &A, to: &A) -> Tried<boo
     for name in
         list.get(..length).unwrap_or_default().split(|byte| *byte == 0).filter(|name| !name.is_empty())
     {
-        // Overlayfs's own notes about its layers mean nothing in another place.
+        // overlayfs stores private data about its layers, which must not be copied.
         if name.starts_with(b"trusted.overlay.") {
             continue;
         }
         let length = match grown(&mut value, |value| from.get(name, value)) {
-            // It went away, or is only listed.
+            // It was removed, or is listed but not readable.
             Err(Errno::NODATA | Errno::OPNOTSUPP) => continue,
             length => length?,
         };
         match to.set(name, value.get(..length).unwrap_or_default()) {
-            // tmpfs has had user.* only since Linux 6.6; nothing of the system depends on those.
+            // tmpfs supports user.* only since Linux 6.6. The system does not depend on these attributes.
             Err(Errno::OPNOTSUPP) if name.starts_with(b"user.") => {}
             set => set?,
         }
@@ -75,7 +75,7 @@ pub(super) fn copy_xattrs<A: Attributes + ?Sized>(from: &A, to: &A) -> Tried<boo
     Ok(true)
 }
 
-/// Calls with a longer buffer while the kernel says `ERANGE`.
+/// Repeats a call with a larger buffer while the kernel returns `ERANGE`.
 fn grown(buffer: &mut Vec<u8>, mut call: impl FnMut(&mut [u8]) -> Tried<usize>) -> Tried<usize> {
     loop {
         match call(buffer) {

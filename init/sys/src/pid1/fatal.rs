@@ -1,8 +1,8 @@
-//! Signals that a fault of this process raises: a stack that overflowed, memory that is not there, an abort.
+//! Handles the signals of fatal faults: a stack overflow, failed memory allocation, an abort.
 //!
-//! Without a handler such a signal ends process 1, and the kernel panics over that without a word of ours. The handler says
-//! what it was, by descriptors that were opened before, and has the machine restart. It runs on the alternate stack that
-//! Rust's runtime gives to the main thread and to every thread of std's (sigaltstack(2)).
+//! Without a handler, such a signal ends process 1, and the kernel panics without a message from Dayfly. The handler
+//! writes a message to descriptors that were opened before, and schedules a restart of the machine. It runs on the
+//! alternate stack that Rust's runtime sets up for the main thread and every thread of std (sigaltstack(2)).
 
 use std::fs::OpenOptions;
 use std::os::fd::{BorrowedFd, IntoRawFd, RawFd};
@@ -16,7 +16,7 @@ use super::{memory, power};
 use crate::kernel::{Tried, console, handover};
 use crate::{Power, Result};
 
-/// What a fault raises.
+/// The signals of faults.
 const SIGNALS: [(Signal, &str); 7] = [
     (Signal::SIGSEGV, "SIGSEGV"),
     (Signal::SIGBUS, "SIGBUS"),
@@ -26,35 +26,36 @@ const SIGNALS: [(Signal, &str); 7] = [
     (Signal::SIGTRAP, "SIGTRAP"),
     (Signal::SIGSYS, "SIGSYS"),
 ];
-/// What the last line may take on top of the pause.
+/// Extra time for the last message, in addition to the pause.
 const SAY: Duration = Duration::from_secs(5);
-/// An access this far from the stack's end is the stack's: a frame is probed page by page.
+/// An access this close to the end of the stack counts as a stack overflow: a large frame is probed page by page.
 const NEAR: usize = 64 << 10;
 
-/// Where the last line goes: the kernel log, and as many consoles as a machine can reasonably have.
+/// The descriptors for the last message: the kernel log, and as many consoles as a machine can reasonably have.
 static LOG: AtomicI32 = AtomicI32::new(-1);
 static CONSOLES: [AtomicI32; 8] = [const { AtomicI32::new(-1) }; 8];
-/// The pause before the restart in milliseconds; the highest value is for ever.
+/// The pause before the restart in milliseconds; the maximum value means no restart.
 static PAUSE: AtomicU64 = AtomicU64::new(u64::MAX);
-/// Set by the first thread that fails, and which one that is.
+/// Set by the first thread that fails, together with its id.
 static FAILED: AtomicBool = AtomicBool::new(false);
 static FAILED_THREAD: AtomicI32 = AtomicI32::new(0);
 
-/// Handles the signals of faults from now on: a last line, then a restart after `pause` (`None`: the machine stays, as the kernel
-/// would after a panic). For process 1 only, after its first mounts.
+/// Installs the handler: a last message, then a restart after `pause` (`None`: the machine stays, like the kernel after
+/// a panic). For process 1 only, after its first mounts.
 #[allow(unsafe_code)]
 pub fn handle_faults(pause: Option<Duration>) -> Result<()> {
     PAUSE.store(pause.map_or(u64::MAX, |pause| pause.as_millis() as u64), Ordering::SeqCst);
     let open = |path: &str| -> RawFd {
         let flags = libc::O_NOCTTY | libc::O_NONBLOCK;
-        // One that cannot be opened is left out: the others get the line.
+        // Skip a console that cannot be opened.
         OpenOptions::new().write(true).custom_flags(flags).open(path).map_or(-1, IntoRawFd::into_raw_fd)
     };
     LOG.store(open("/dev/kmsg"), Ordering::SeqCst);
     for (slot, name) in CONSOLES.iter().zip(console::present()) {
         slot.store(open(&format!("/dev/{name}")), Ordering::SeqCst);
     }
-    // Not blocked inside the handler: a fault in the handler itself comes back to it, and restarts at once.
+    // The signal is not blocked inside the handler, so a fault in the handler calls it again, and it then restarts at
+    // once.
     let flags = SaFlags::SA_SIGINFO | SaFlags::SA_ONSTACK | SaFlags::SA_NODEFER;
     let action = SigAction::new(SigHandler::SigAction(on_fault), flags, SigSet::empty());
     for (signal, name) in SIGNALS {
@@ -68,22 +69,24 @@ pub fn handle_faults(pause: Option<Duration>) -> Result<()> {
 #[allow(unsafe_code)]
 extern "C" fn on_fault(number: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     if !super::is_pid1() {
-        // A program that is about to be started: it dies of its own fault, as it would without us.
+        // This is a child before its exec. It dies of its own fault, as it would without the handler.
+        //
         // SAFETY: SIG_DFL installs no handler; the instruction is run again and ends the child.
         unsafe { libc::signal(number, libc::SIG_DFL) };
         return;
     }
-    // SAFETY: the kernel hands a siginfo_t to a handler with SA_SIGINFO; `si_code` is valid for every signal.
+    // SAFETY: the kernel passes a siginfo_t to a handler with SA_SIGINFO; `si_code` is valid for every signal.
     let code = unsafe { (*info).si_code };
-    // SAFETY: a code of 0 or less is that of a signal that a process sent, and those have a sender.
+    // SAFETY: a code of 0 or less means that a process sent the signal, so `si_pid` is valid.
     if code <= 0 && unsafe { (*info).si_pid() } != 1 {
-        // kill(2) by somebody else: it is no fault of ours, and without a handler it would not have reached us.
+        // Another process sent it with kill(2). It is not a fault, and without a handler process 1 would not have
+        // received it.
         return;
     }
     let thread = rustix::thread::gettid().as_raw_nonzero().get();
     if FAILED.swap(true, Ordering::SeqCst) {
         if FAILED_THREAD.load(Ordering::SeqCst) == thread {
-            // A fault on the way to saying so; refused, nothing is left but to stay.
+            // A second fault, inside the handler. If the restart is refused, only waiting is left.
             let _ = handover::reboot_now(Power::Reboot);
         }
         stay();
@@ -93,11 +96,11 @@ extern "C" fn on_fault(number: libc::c_int, info: *mut libc::siginfo_t, context:
         u64::MAX => None,
         pause => Some(Duration::from_millis(pause)),
     };
-    // First of all, since a console can hold up what comes now.
+    // Schedule the restart first, because a console can block the following writes.
     let kept = pause.is_none_or(|pause| power::end_within(Power::Reboot, pause + SAY));
     let mut line = Line::new();
-    line.text("\ndayfly: process 1 cannot go on: ");
-    // SAFETY: the kernel hands these to a handler with SA_SIGINFO.
+    line.text("\ndayfly: process 1 cannot continue: ");
+    // SAFETY: the kernel passes these pointers to a handler with SA_SIGINFO.
     let (address, stack) = unsafe { (address(info), stack_pointer(context)) };
     describe(&mut line, number, code, address, stack);
     line.text(" in the thread ");
@@ -114,7 +117,8 @@ extern "C" fn on_fault(number: libc::c_int, info: *mut libc::siginfo_t, context:
     for console in &CONSOLES {
         write(console, line.bytes());
     }
-    // The kernel writes to its consoles itself, as slowly as they are: only where that cannot hold the restart up.
+    // The kernel writes to its consoles synchronously, which can be slow. So write to its log only if that cannot delay
+    // the restart.
     if kept {
         let mut record = Line::new();
         record.text("<2>");
@@ -123,13 +127,13 @@ extern "C" fn on_fault(number: libc::c_int, info: *mut libc::siginfo_t, context:
     }
     if let Some(pause) = pause {
         std::thread::sleep(pause);
-        // Refused, it is left to the thread that keeps the machine's end.
+        // If it is refused, the thread of the `power` module ends the machine.
         let _ = handover::reboot_now(Power::Reboot);
     }
     stay();
 }
 
-/// A thread that has failed does nothing any more.
+/// Stops the failed thread.
 fn stay() -> ! {
     loop {
         std::thread::sleep(Duration::from_secs(3600));
@@ -183,7 +187,7 @@ unsafe fn stack_pointer(context: *const libc::c_void) -> usize {
     pointer as usize
 }
 
-/// The thread's name as the kernel has it, with its end (PR_GET_NAME(2const)).
+/// The kernel's name of the thread, NUL-terminated (PR_GET_NAME(2const)).
 #[allow(unsafe_code)]
 fn thread_name() -> [u8; 16] {
     let mut name = [0_u8; 16];
@@ -198,12 +202,12 @@ fn write(slot: &AtomicI32, bytes: &[u8]) {
     if raw >= 0 {
         // SAFETY: the descriptor was opened for this and is never closed.
         let fd = unsafe { BorrowedFd::borrow_raw(raw) };
-        // Nothing is left to report a failure of this to.
+        // A failure of this write cannot be reported anywhere.
         let _ = rustix::io::write(fd, bytes);
     }
 }
 
-/// A line in the making, on the stack: nothing may be allocated here.
+/// A line buffer on the stack, because the handler must not allocate.
 struct Line {
     bytes: [u8; 320],
     length: usize,
@@ -218,7 +222,7 @@ impl Line {
         self.text_of(text.as_bytes());
     }
 
-    /// Up to a NUL.
+    /// Appends the text up to a NUL.
     fn text_of(&mut self, text: &[u8]) {
         for byte in text.iter().take_while(|byte| **byte != 0) {
             if let Some(slot) = self.bytes.get_mut(self.length) {

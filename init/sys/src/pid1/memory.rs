@@ -1,16 +1,16 @@
-//! The allocator, which notes what it could not give: the last line of a process that ends over it says how much it was.
+//! An allocator that records the size of a failed allocation, for the last message of the process.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 static REFUSED: AtomicUsize = AtomicUsize::new(0);
 
-/// The system's allocator. Where it has no room and the program cannot do without, Rust's runtime aborts, and the handler of
-/// [`super::handle_faults`] takes that.
+/// The system's allocator. If an allocation fails and the program cannot continue without it, Rust's runtime aborts.
+/// The handler of [`super::handle_faults`] catches the abort.
 #[derive(Debug)]
 pub struct Allocator;
 
-/// The size of the last allocation that failed; 0 where none has.
+/// The size of the last failed allocation; 0 if none failed.
 pub(super) fn refused() -> usize {
     REFUSED.load(Ordering::Relaxed)
 }
@@ -22,12 +22,12 @@ fn noted(pointer: *mut u8, size: usize) -> *mut u8 {
     pointer
 }
 
-// SAFETY: every call goes to the system's allocator with its arguments as they are.
+// SAFETY: every call is passed to the system's allocator unchanged.
 #[allow(unsafe_code)]
 unsafe impl GlobalAlloc for Allocator {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller keeps GlobalAlloc's contract, which is the same for the system's.
+        // SAFETY: the caller fulfils GlobalAlloc's contract, which the system's allocator has as well.
         noted(unsafe { System.alloc(layout) }, layout.size())
     }
 

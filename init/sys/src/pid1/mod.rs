@@ -1,4 +1,4 @@
-//! What only process 1 does: the first mounts, its console, its signals.
+//! Tasks of process 1: the first mounts, its console, its signals.
 
 mod fatal;
 mod memory;
@@ -29,13 +29,13 @@ pub fn is_pid1() -> bool {
     std::process::id() == 1
 }
 
-/// True where the kernel started us from an initramfs, false on a root that somebody mounted (`init=`). Needs /proc.
+/// True if the kernel started this process from an initramfs, false on a mounted root (`init=`). Needs /proc.
 pub fn is_initramfs() -> bool {
     handover::is_initramfs()
 }
 
-/// Mounts /proc, /sys, /dev (devtmpfs) and /run (tmpfs, 0755), each where nothing is mounted yet. Returns what failed:
-/// a boot goes on as far as it can, to be able to tell.
+/// Mounts /proc, /sys, /dev (devtmpfs) and /run (tmpfs, 0755), if nothing is mounted there yet. Returns the errors: the
+/// boot continues, so that it can report them.
 pub fn early_mounts() -> Vec<SysError> {
     let strict = MountFlags { read_only: false, nodev: true, nosuid: true, noexec: true, noatime: false };
     let devices = MountFlags { nodev: false, noexec: false, ..strict };
@@ -67,15 +67,15 @@ fn early_mount(fstype: &str, target: &str, flags: MountFlags, mode: Option<&str>
         flags,
     };
     match mounts::apply(&mount) {
-        // The kernel was faster (CONFIG_DEVTMPFS_MOUNT).
+        // The kernel mounted it already (CONFIG_DEVTMPFS_MOUNT).
         Err(error) if error.errno() == Some(libc::EBUSY) => Ok(()),
         done => done,
     }
 }
 
-/// Puts /dev/console on descriptors 0 to 2 where they are closed or on /dev/null (Rust's runtime opens that for closed
-/// ones before `main`). Makes the node where there is no devtmpfs.
-/// See [console(4)](https://man7.org/linux/man-pages/man4/console.4.html).
+/// Opens /dev/console as descriptors 0 to 2 if they are closed or /dev/null (Rust's runtime opens that for closed ones
+/// before `main`). Creates the node if there is no devtmpfs. See
+/// [console(4)](https://man7.org/linux/man-pages/man4/console.4.html).
 pub fn open_console() -> Result<()> {
     let null = makedev(1, 3);
     let unusable = |fd: &dyn Fn() -> rustix::io::Result<rustix::fs::Stat>| {
@@ -112,46 +112,46 @@ pub fn open_console() -> Result<()> {
     Ok(())
 }
 
-/// Makes stderr a handle of its own on the console that no stuck line can hold up: Rust's runtime writes its last words to
-/// it. [`restore_stderr`] undoes it for the OS, whose standard streams block.
+/// Reopens the console as a non-blocking stderr, because Rust's runtime writes its last message there and a stuck
+/// console must not block it. [`restore_stderr`] undoes this for the OS, whose standard streams must block.
 pub fn unblock_stderr() -> Result<()> {
     let path = "/dev/console";
     let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let console = open(path, flags, Mode::empty()).tried("open", path)?;
     let kept = rustix::io::fcntl_dupfd_cloexec(io::stderr(), 3).tried("keep", "stderr")?;
-    // A second call would keep what the first one made.
+    // A second call would save the stderr of the first one.
     if STDERR.set(kept).is_ok() {
         dup2_stderr(&console).tried("put on stderr", path)?;
     }
     Ok(())
 }
 
-/// Puts back what stderr was before [`unblock_stderr`].
+/// Restores the stderr from before [`unblock_stderr`].
 pub(crate) fn restore_stderr() {
     if let Some(kept) = STDERR.get() {
-        // The OS's init has its own ways to say something.
+        // An error is ignored: the OS's init opens its own log.
         let _ = dup2_stderr(kept);
     }
 }
 
-/// What stderr was. A static, because a process has one stderr.
+/// The original stderr. It is static, because a process has one stderr.
 static STDERR: OnceLock<OwnedFd> = OnceLock::new();
 
-/// Lifts the rate limit of /dev/kmsg (`printk.devkmsg=on`), which drops lines of a busy boot. A kernel whose command
-/// line fixes the setting refuses; the log is then rate-limited as its owner wished.
-/// See [proc_sys_kernel(5)](https://man7.org/linux/man-pages/man5/proc_sys_kernel.5.html).
+/// Disables the rate limit of /dev/kmsg (`printk.devkmsg=on`), which drops lines of a busy boot. If the kernel command
+/// line sets it, the kernel refuses a change, and the log is rate-limited as configured. See
+/// [proc_sys_kernel(5)](https://man7.org/linux/man-pages/man5/proc_sys_kernel.5.html).
 pub fn unlimit_kmsg() -> Result<()> {
     let path = "/proc/sys/kernel/printk_devkmsg";
     std::fs::write(path, "on\n").tried("write \"on\" to", path)
 }
 
-/// Makes ctrl-alt-del a SIGINT to process 1 instead of an immediate reset
+/// Makes ctrl-alt-del send SIGINT to process 1 instead of an immediate reset
 /// ([reboot(2)](https://man7.org/linux/man-pages/man2/reboot.2.html), `RB_DISABLE_CAD`).
 pub fn disable_ctrl_alt_del() -> Result<()> {
     reboot(RebootCommand::CadOff).tried("take over", "ctrl-alt-del")
 }
 
-/// Undoes it: an immediate reset is better than keys that do nothing.
+/// Undoes [`disable_ctrl_alt_del`]: an immediate reset is better than a key combination without effect.
 pub fn enable_ctrl_alt_del() -> Result<()> {
     reboot(RebootCommand::CadOn).tried("give back", "ctrl-alt-del")
 }

@@ -1,5 +1,5 @@
-//! What the kernel does when it panics, as it does over the death of process 1: by default it stops for ever.
-//! See [proc_sys_kernel(5)](https://man7.org/linux/man-pages/man5/proc_sys_kernel.5.html), `panic`.
+//! The kernel's panic timeout. The kernel panics if process 1 dies, and by default it then halts for ever. See
+//! [proc_sys_kernel(5)](https://man7.org/linux/man-pages/man5/proc_sys_kernel.5.html), `panic`.
 
 use std::fs;
 use std::path::Path;
@@ -10,18 +10,18 @@ use crate::Result;
 use crate::kernel::{Tried, files};
 
 const FILE: &str = "/proc/sys/kernel/panic";
-/// What we have set and nobody has changed since, in seconds; 0 where the value is somebody else's.
+/// The value that Dayfly set, in seconds, if it was not changed since; else 0.
 static OURS: AtomicU32 = AtomicU32::new(0);
 
-/// Has the kernel restart the machine `pause` after a panic, unless somebody has decided about that: who built the kernel
-/// (`CONFIG_PANIC_TIMEOUT`) or who wrote the command line (`panic=`, `sysctl.kernel.panic=`). Returns the pause that holds;
-/// `None` is for ever.
+/// Makes the kernel restart the machine `pause` after a panic, unless this is configured already: in the kernel
+/// (`CONFIG_PANIC_TIMEOUT`) or on the command line (`panic=`, `sysctl.kernel.panic=`). Returns the effective pause;
+/// `None` is no restart.
 pub fn set_panic_timeout(pause: Duration) -> Result<Option<Duration>> {
     let text = fs::read_to_string(FILE).tried("read", FILE)?;
     match text.trim().parse::<i64>() {
         Ok(0) => {}
         Ok(seconds) => return Ok(Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))),
-        // A kernel that counts in something else knows what it does.
+        // The value has an unknown format: do not change it.
         Err(_) => return Ok(Some(pause)),
     }
     let cmdline = fs::read_to_string("/proc/cmdline").tried("read", "/proc/cmdline")?;
@@ -34,7 +34,7 @@ pub fn set_panic_timeout(pause: Duration) -> Result<Option<Duration>> {
     Ok(Some(pause))
 }
 
-/// Whether the command line says what follows a panic. Behind `--` the words are for init.
+/// Whether the command line configures the panic timeout. Words after `--` are for init.
 fn is_decided(cmdline: &str) -> bool {
     const WORDS: [&str; 3] = ["panic=", "sysctl.kernel.panic=", "sysctl.kernel/panic="];
     cmdline
@@ -47,17 +47,17 @@ fn set(seconds: u32) -> Result<()> {
     files::write(&crate::own(FILE), format!("{seconds}\n").as_bytes(), 0o644)
 }
 
-/// Notes that a setting of the node has been written: the value is the node's own then.
+/// Called when a sysctl of the settings was written: the value then belongs to the node.
 pub(crate) fn written(path: &Path) {
     if path == Path::new(FILE) {
         OURS.store(0, Ordering::SeqCst);
     }
 }
 
-/// Puts the kernel's default back for the OS, whose policy it is from now on; gives what [`take`] needs.
+/// Restores the kernel's default for the OS, which has its own policy. Returns the value that [`take`] needs.
 pub(crate) fn give_back() -> u32 {
     let seconds = OURS.swap(0, Ordering::SeqCst);
-    // A kernel that refuses keeps restarting the machine over a panic, which is no harm.
+    // If the kernel refuses, it still restarts the machine after a panic, which does no harm.
     let _ = if seconds == 0 { Ok(()) } else { set(0) };
     seconds
 }

@@ -1,8 +1,8 @@
-//! The machine's end that nothing in this process can hold up.
+//! Ends the machine in a way that nothing in this process can block.
 //!
-//! A disk that does not answer holds sync(2) and fsync(2) for ever, a serial line whose other end says "wait" holds a write,
-//! and a machine without memory has no new thread. So a thread is made while there is room, and only waits: once the end
-//! of the machine has a time, it comes at that time.
+//! A disk that does not answer blocks sync(2) and fsync(2) for ever. A serial line with flow control can block a write.
+//! A machine without free memory cannot start a thread. So a thread is started early and only waits. Once the end of
+//! the machine is scheduled, it happens at that time.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -16,14 +16,14 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::kernel::handover;
 use crate::{Power, Result, SysError};
 
-/// How long reboot(2) may take: the kernel asks each driver to shut its device down, and a dead one may not answer.
+/// Time limit for reboot(2): the kernel calls each driver to shut its device down, and a broken device may not answer.
 const KERNEL_LIMIT: Duration = Duration::from_secs(30);
-/// How often what was refused is tried again.
+/// The interval between attempts if the kernel refuses.
 const AGAIN: Duration = Duration::from_secs(60);
 
 const NEVER: u64 = u64::MAX;
-/// When the machine ends, in milliseconds since it started. Statics, because a machine has one end, whoever asks for it, and a
-/// signal handler can reach nothing else.
+/// The time of the end of the machine, in milliseconds since it started. It is static, because there is only one, and
+/// because a signal handler can access nothing else.
 static DUE: AtomicU64 = AtomicU64::new(NEVER);
 static HOW: AtomicU8 = AtomicU8::new(REBOOT);
 static KEEPER: OnceLock<Thread> = OnceLock::new();
@@ -34,11 +34,11 @@ const HALT: u8 = 2;
 
 /// Starts the thread that [`end_within`] needs. Call it after [`super::watch_signals`], whose mask it inherits.
 pub fn keep_power() -> Result<()> {
-    // Opened now: later there may be no /proc here, and no room.
+    // Open it now: later /proc may not be mounted, or memory may be missing.
     let sysrq = OpenOptions::new().write(true).open("/proc/sysrq-trigger").ok();
     match thread::Builder::new().name("power".to_owned()).spawn(move || keep(sysrq.as_ref())) {
         Ok(handle) => {
-            // A second call changes nothing: one keeper is enough.
+            // A second call has no effect: one thread is enough.
             let _ = KEEPER.set(handle.thread().clone());
             Ok(())
         }
@@ -46,8 +46,8 @@ pub fn keep_power() -> Result<()> {
     }
 }
 
-/// Has the machine end after `limit` at the latest, whatever hangs meanwhile; an earlier end stays as it is. False where nobody
-/// sees to it, as in a process that is not process 1. Async-signal-safe (signal-safety(7)): atomics and one futex(2).
+/// Schedules the end of the machine after `limit`; an earlier time is kept. Returns false if the thread does not run,
+/// as in a process other than process 1. Async-signal-safe (signal-safety(7)): atomics and one futex(2).
 pub(crate) fn end_within(power: Power, limit: Duration) -> bool {
     let Some(keeper) = KEEPER.get() else { return false };
     let due = now().saturating_add(limit.as_millis() as u64).min(NEVER - 1);
@@ -63,7 +63,7 @@ pub(crate) fn end_within(power: Power, limit: Duration) -> bool {
     true
 }
 
-/// True once the machine's end has a time.
+/// True if the end of the machine is scheduled.
 pub(crate) fn is_ending() -> bool {
     DUE.load(Ordering::SeqCst) != NEVER
 }
@@ -88,22 +88,24 @@ fn keep(sysrq: Option<&File>) {
         HALT => Power::Halt,
         _ => Power::Reboot,
     };
-    // By a thread that may hang in it. Without one, by this: then the worst case is a reboot(2) that hangs.
+    // Use another thread, because reboot(2) may hang. If it cannot be started, this thread calls it; in the worst case
+    // it hangs.
     let asked = thread::Builder::new().name("reboot".to_owned()).spawn(move || handover::reboot_now(power));
     if asked.is_ok() {
         thread::sleep(KERNEL_LIMIT);
     }
     loop {
-        // Refused, it is followed by what no driver is asked for.
+        // If it is refused, sysrq follows, which does not call any driver.
         let _ = handover::reboot_now(power);
         if let Some(mut sysrq) = sysrq {
-            // The kernel's own last resort, which asks no driver (Documentation/admin-guide/sysrq.rst); it has no halt.
+            // The last resort of the kernel, which does not call any driver (Documentation/admin-guide/sysrq.rst). It
+            // cannot halt.
             let key: &[u8] = match power {
                 Power::Reboot => b"b",
                 Power::PowerOff => b"o",
                 Power::Halt => b"",
             };
-            // Nothing is left to report a refusal to.
+            // A refusal cannot be reported anywhere.
             let _ = sysrq.write(key);
         }
         thread::sleep(AGAIN);

@@ -1,4 +1,4 @@
-//! Signals of process 1, one after the other from a descriptor.
+//! The signals of process 1, read from a descriptor.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use crate::kernel::{Tried, programs};
 use crate::{Result, SysError};
 
-/// A wish that reached process 1.
+/// A request to process 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// SIGINT: ctrl-alt-del, after [`super::disable_ctrl_alt_del`].
@@ -19,11 +19,12 @@ pub enum Signal {
     PowerFails,
 }
 
-/// Blocks the signals in this thread and starts a thread that reaps orphans on SIGCHLD and reports the rest to `on`.
+/// Blocks the signals in this thread and starts a thread that reaps orphans on SIGCHLD and passes the other signals to
+/// `on`.
 ///
-/// Call it in `main`, before other threads start: they inherit the mask, and a signal that one of them does not block
-/// would reach that one. What [`crate::Sys::run`] waits for is never reaped here.
-/// See [signalfd(2)](https://man7.org/linux/man-pages/man2/signalfd.2.html).
+/// Call it in `main`, before other threads start. They inherit the mask; a thread that does not block a signal could
+/// receive it. Children of [`crate::Sys::run`] are never reaped here. See
+/// [signalfd(2)](https://man7.org/linux/man-pages/man2/signalfd.2.html).
 pub fn watch_signals(on: impl Fn(Signal) + Send + 'static) -> Result<()> {
     let subject = "the signals of process 1";
     let mut set = SigSet::empty();
@@ -35,7 +36,7 @@ pub fn watch_signals(on: impl Fn(Signal) + Send + 'static) -> Result<()> {
     let descriptor =
         SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC).map_err(failed).tried("watch", subject)?;
     let watch = move || {
-        // Children that died before anybody watched.
+        // Reap children that died before the thread started.
         programs::reap_orphans();
         loop {
             match descriptor.read_signal() {
@@ -48,7 +49,7 @@ pub fn watch_signals(on: impl Fn(Signal) + Send + 'static) -> Result<()> {
                     _ => {}
                 },
                 Ok(None) | Err(nix::Error::EINTR) => {}
-                // The descriptor is ours and valid: there is no way on, and orphans that stay cost a pid each.
+                // This cannot happen with a valid descriptor. Stop then; each orphan that is not reaped occupies a pid.
                 Err(_) => return,
             }
         }

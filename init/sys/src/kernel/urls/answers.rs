@@ -1,5 +1,5 @@
-//! Interim answers (1xx, RFC 9110 §15.2) are taken away before the library sees them: it refuses a 100 that has header
-//! fields, which real servers send, and has no end to their number.
+//! Removes interim responses (1xx, RFC 9110 §15.2) before the library sees them. The library refuses a 100 with header
+//! fields, which real servers send, and does not limit their number.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTi
 
 use super::watch::Watch;
 
-/// Nobody has more to say before an answer.
+/// The most interim responses before a final one.
 const MOST: u32 = 32;
 
-/// Stands above TLS.
+/// The layer above TLS.
 #[derive(Debug)]
 pub(super) struct Answers(pub Arc<Watch>);
 
@@ -24,7 +24,7 @@ impl<In: Transport> Connector<In> for Answers {
     }
 }
 
-/// A connection for one answer.
+/// A connection for one response.
 #[derive(Debug)]
 pub(super) struct Answer<In> {
     inner: In,
@@ -68,13 +68,13 @@ impl<In: Transport> Transport for Answer<In> {
     }
 }
 
-/// More interim answers than anybody needs.
+/// The error for too many interim responses.
 #[derive(Debug)]
 struct TooMany;
 
 impl std::fmt::Display for TooMany {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "more than {MOST} interim answers (1xx) came instead of one that counts")
+        write!(f, "more than {MOST} interim responses (1xx) arrived without a final one")
     }
 }
 
@@ -82,15 +82,16 @@ impl std::error::Error for TooMany {}
 
 #[derive(Debug, PartialEq, Eq)]
 enum Start {
-    /// More has to come first.
+    /// More input is needed.
     Unclear,
-    /// The library's to read.
+    /// A final response, for the library.
     Final,
-    /// An interim answer of so many bytes.
+    /// An interim response of this many bytes.
     Interim(usize),
 }
 
-/// What a stream of answers starts with. 101 (Switching Protocols) is final: nobody asked for it.
+/// Classifies the start of a stream of responses. 101 (Switching Protocols) counts as final, because it was not
+/// requested.
 fn start(input: &[u8]) -> Start {
     // A recipient skips empty lines before the status line (RFC 9112 §2.2).
     let skipped = input.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();

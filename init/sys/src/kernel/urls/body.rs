@@ -1,4 +1,4 @@
-//! A body whose read errors say what happened in the terms of [`crate::Response::body`].
+//! A response body whose read errors have the kinds described at [`crate::Response::body`].
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(super) struct Body {
 impl Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.inner.read(buffer) {
-            // ureq checks the length; this is for the day that it does not.
+            // ureq checks the length; check again in case it does not.
             Ok(0) if !buffer.is_empty() && self.length.is_some_and(|length| self.received < length) => {
                 Err(self.ended_early())
             }

@@ -1,7 +1,8 @@
-//! Looks a name up: `/etc/hosts`, then the name servers, all at once.
+//! Resolves a host name: first with `/etc/hosts`, then with all name servers in parallel.
 //!
-//! One good answer is enough, whatever another server or the other family says: the resolver of the C library asks for both
-//! families and fails with the worse of two answers, so that a server without an idea of AAAA keeps a node from booting.
+//! One good answer is enough, whatever another server or the other address family answers. The resolver of the C
+//! library queries both families and returns the worse of the two answers, so that a server that mishandles AAAA
+//! queries prevents the boot.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -15,14 +16,14 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use super::over_tcp::OverTcp;
 
 const PORT: u16 = 53;
-/// A question that got no answer is asked again after this, and after twice that …
+/// A query without an answer is sent again after this time, and after twice this time …
 const AGAIN: Duration = Duration::from_secs(1);
-/// When one server says that there is no such name, the others may still know better: they get this.
+/// If one server answers that the name does not exist, the others get this much time for a better answer.
 const OTHERS: Duration = Duration::from_secs(2);
-/// An address of the other family is taken when this has passed without one of IPv4.
+/// Without an IPv4 address, an IPv6 address is used after this time.
 const FAMILY: Duration = Duration::from_millis(500);
 
-/// The addresses of a name, IPv4 first, or why there are none.
+/// Returns the addresses of a name, IPv4 first.
 pub(super) fn look_up(name: &str, limit: Duration) -> Result<Vec<IpAddr>, String> {
     let until = Instant::now() + limit;
     let bare = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
@@ -32,7 +33,7 @@ pub(super) fn look_up(name: &str, limit: Duration) -> Result<Vec<IpAddr>, String
     }
     let text = |path: &str| match std::fs::read(path) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        // An initramfs without the file is the normal case; one that cannot be read says nothing either.
+        // Most initramfs images lack the file. One that cannot be read is ignored as well.
         Err(_) => String::new(),
     };
     let known = resolv_conf::hosts(&text("/etc/hosts"), name);
@@ -41,9 +42,9 @@ pub(super) fn look_up(name: &str, limit: Duration) -> Result<Vec<IpAddr>, String
     }
     let conf = ResolvConf::parse(&text("/etc/resolv.conf"));
     if conf.servers.is_empty() {
-        return Err("no name server is known: neither DHCP nor nameserver= named one".to_owned());
+        return Err("no name server is known: neither DHCP nor nameserver= set one".to_owned());
     }
-    let mut failed = "it is no name that can be asked for".to_owned();
+    let mut failed = "it is not a valid host name".to_owned();
     for candidate in conf.candidates(name) {
         let Some(round) = Round::start(&candidate, &conf.servers) else { continue };
         match round.run(until, limit) {
@@ -57,7 +58,7 @@ pub(super) fn look_up(name: &str, limit: Duration) -> Result<Vec<IpAddr>, String
     Err(failed)
 }
 
-/// The look-up of one name with all servers.
+/// The queries for one name to all servers.
 struct Round<'a> {
     name: &'a str,
     servers: Vec<Server>,
@@ -65,7 +66,7 @@ struct Round<'a> {
 
 struct Server {
     address: SocketAddr,
-    /// What went wrong with it.
+    /// The socket, or the error of creating it.
     socket: Result<UdpSocket, String>,
     questions: Vec<Question>,
 }
@@ -75,7 +76,7 @@ struct Question {
     message: Vec<u8>,
     id: u16,
     said: Option<Said>,
-    /// The answer did not fit into a packet, and is on its way.
+    /// The connection for an answer that did not fit into a packet.
     over_tcp: Option<OverTcp>,
 }
 
@@ -134,7 +135,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Waits until a server says something.
+    /// Waits until a server sends something.
     fn wait(&self, time: Duration) {
         let mut sockets: Vec<PollFd<'_>> = self
             .servers
@@ -151,7 +152,7 @@ impl<'a> Round<'a> {
             tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(time.subsec_millis()) * 1_000_000,
         };
-        // A signal ends it early, and so may anything else: the sockets are looked at all the same.
+        // The wait may end early, for example by a signal. The caller checks all sockets in any case.
         let _ = poll(&mut sockets, Some(&time));
     }
 
@@ -168,7 +169,7 @@ impl<'a> Round<'a> {
         found
     }
 
-    /// Whether a server has said that there is nothing.
+    /// Whether a server answered that there is no such name or address.
     fn has_denial(&self) -> bool {
         self.servers.iter().any(|server| {
             server
@@ -194,7 +195,7 @@ impl Server {
         self.socket.is_ok() && self.questions.iter().any(|question| question.said.is_none())
     }
 
-    /// Asks what is not answered yet.
+    /// Sends the queries that are not answered yet.
     fn ask(&mut self) {
         let Ok(socket) = &self.socket else { return };
         let failed = self
@@ -207,7 +208,8 @@ impl Server {
         }
     }
 
-    /// Takes what has come. Whoever floods it with other packets gets no more than this of our time.
+    /// Reads the packets that arrived. The number per call is limited, so that a flood of other packets cannot block
+    /// the look-up.
     fn listen(&mut self, name: &str) {
         const MOST: usize = 64;
         let mut buffer = [0; dns::UDP_MAX];
@@ -225,7 +227,7 @@ impl Server {
                 }
             };
             for question in self.questions.iter_mut().filter(|question| question.said.is_none()) {
-                // What is no answer to it may be one to the next, or is somebody else's idea of one.
+                // Ignore other packets: they may answer another query, or come from a third party.
                 let Ok(said) = dns::parse(message, question.id, name, question.family) else { continue };
                 if said == Said::Cut {
                     question.over_tcp = OverTcp::start(self.address, &question.message).ok();
@@ -235,7 +237,7 @@ impl Server {
         }
     }
 
-    /// Takes what has come over TCP. What ends without an answer leaves it at what the packet said.
+    /// Reads what arrived over TCP. If the connection ends without an answer, the truncated answer remains.
     fn listen_over_tcp(&mut self, name: &str) {
         for question in &mut self.questions {
             let Some(over_tcp) = &mut question.over_tcp else { continue };
@@ -263,8 +265,10 @@ impl Server {
                 Family::V6 => "the name has no IPv6 address".to_owned(),
             },
             Some(Said::NoName) => "there is no such name (NXDOMAIN)".to_owned(),
-            Some(Said::Refused(code)) => format!("it answers {}", dns::code_name(*code)),
-            Some(Said::Cut) => "its answer does not fit into a packet, and it gives none over TCP".to_owned(),
+            Some(Said::Refused(code)) => format!("it answered {}", dns::code_name(*code)),
+            Some(Said::Cut) => {
+                "its answer does not fit into a packet, and it did not answer over TCP".to_owned()
+            }
         };
         let mut words: Vec<String> = self.questions.iter().map(of_question).collect();
         words.dedup();
@@ -272,7 +276,7 @@ impl Server {
     }
 }
 
-/// A socket that takes packets of this server only; its port is the kernel's random choice.
+/// A socket that accepts packets from this server only. The kernel chooses a random port.
 fn connect(server: SocketAddr) -> io::Result<UdpSocket> {
     let any: IpAddr =
         if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
@@ -282,7 +286,7 @@ fn connect(server: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket)
 }
 
-/// Whether this node can reach anybody over IPv6: a question that it has no use for can only go wrong.
+/// Whether this node has IPv6 connectivity. Without it, an AAAA query is useless and could only fail.
 fn has_ipv6(servers: &[IpAddr]) -> bool {
     let anybody = SocketAddr::new(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(), PORT);
     servers.iter().any(IpAddr::is_ipv6) || connect(anybody).is_ok()
@@ -294,7 +298,7 @@ fn is_passing(error: &io::Error) -> bool {
 
 fn random() -> u16 {
     let mut bytes = [0; 2];
-    // Without a random number the port alone keeps guessers away, and that is the kernel's.
+    // If this fails, only the random port of the kernel protects against spoofed answers.
     let _ = getrandom(&mut bytes, GetRandomFlags::INSECURE);
     u16::from_ne_bytes(bytes)
 }

@@ -1,4 +1,4 @@
-//! HTTP(S) over ureq: one exchange is one answer of one server, and a redirect starts the next one under the same clock.
+//! HTTP(S) with ureq. Each request to a server is one connection; redirects are followed under the same time limits.
 
 mod answers;
 mod body;
@@ -25,8 +25,8 @@ use self::wire::Tcp;
 use crate::{Cause, Method, Request, Response, Result, SysError};
 
 const REDIRECTS: u32 = 5;
-/// Values of Content-Encoding that stand for bytes as they are. Object stores give back what an upload said, and that is
-/// often no encoding of HTTP at all.
+/// Values of Content-Encoding that mean unencoded bytes. Object stores return the value given at upload, which is often
+/// not an encoding of HTTP.
 const NO_ENCODING: [&str; 10] =
     ["", "identity", "binary", "none", "null", "aws-chunked", "utf-8", "utf8", "us-ascii", "iso-8859-1"];
 
@@ -45,12 +45,13 @@ pub(super) fn send(request: &Request, clock: u64) -> Result<Response> {
         && let Some(encoding) = encoding(answer.headers())
     {
         return refuse(format!(
-            "the server sent it with Content-Encoding: {encoding}, which was not asked for; switch that off"
+            "the server sent it with Content-Encoding: {encoding}, which was not requested; disable that on the server"
         ));
     }
     let tag = match text(header::ETAG) {
         Some(tag) => (!tag.starts_with("W/")).then_some(tag),
-        // A file that was changed in the second of the answer may change again in the same one (RFC 9110 section 13.1.5).
+        // A file that was modified in the same second as the response may change again within that second (RFC 9110
+        // section 13.1.5).
         None => text(header::LAST_MODIFIED).filter(|modified| text(header::DATE) != Some(modified)),
     };
     let tag = tag.map(str::to_owned);
@@ -67,7 +68,7 @@ pub(super) fn send(request: &Request, clock: u64) -> Result<Response> {
     Ok(Response { status: status.as_u16(), reason, length, tag, body: Box::new(body) })
 }
 
-/// What is asked for, and the one clock for all that it takes.
+/// A request, and the clock for all of its parts.
 struct Exchange<'a> {
     request: &'a Request,
     watch: Arc<Watch>,
@@ -82,8 +83,8 @@ impl<'a> Exchange<'a> {
         Self { request, watch: Arc::new(Watch::start(request.limits)), peer: Peer::default(), clock }
     }
 
-    /// The answer behind all redirects. Each server is a connection of its own, under the rules of its own URL: the body of
-    /// a redirect is not read, and what the library does with its `Location` does not matter.
+    /// Returns the response after all redirects. Each server gets its own connection under the rules of its own URL.
+    /// The body of a redirect is not read, and the library's own handling of `Location` is not used.
     fn follow(&self) -> Result<Answer> {
         let mut url = self.request.url.clone();
         for _ in 0..=REDIRECTS {
@@ -135,7 +136,7 @@ impl<'a> Exchange<'a> {
         self.request.headers.iter().fold(builder, |builder, (name, value)| builder.header(*name, value))
     }
 
-    /// Where a redirect leads.
+    /// The target of a redirect.
     fn next(&self, url: &str, status: u16, headers: &HeaderMap) -> Result<String> {
         let peer = self.peer.name();
         let Some(location) = headers.get_all(header::LOCATION).into_iter().next_back() else {
@@ -147,7 +148,7 @@ impl<'a> Exchange<'a> {
             .map_err(|misled| self.refuse(Cause::Protocol, format!("{peer} redirects to {misled}")))?;
         let is_secure =
             |url: &str| url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"));
-        // A redirect may not take the protection away.
+        // A redirect must not change from https to http.
         if is_secure(url) && !is_secure(&next) {
             let words = format!("{peer} redirects from https to {next}, which is not protected");
             return Err(self.refuse(Cause::Tls, words));
@@ -160,9 +161,9 @@ impl<'a> Exchange<'a> {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            // The environment of process 1 is the kernel command line's left-overs.
+            // Do not use proxy variables: the environment of process 1 comes from the kernel command line.
             .proxy(None)
-            // An exchange has a connection to itself.
+            // Connections are not reused.
             .max_idle_connections(0)
             .user_agent(concat!("dayfly/", env!("CARGO_PKG_VERSION")));
         if uri.scheme_str() != Some("https") {
@@ -170,7 +171,7 @@ impl<'a> Exchange<'a> {
         }
         #[cfg(feature = "https")]
         {
-            // The client's certificate is for the server that was named.
+            // The client certificate is only for the server of the URL.
             let named: Option<Uri> = self.request.url.parse().ok();
             let is_named = named.is_some_and(|named| named.authority() == uri.authority());
             let _ = url;
@@ -195,7 +196,7 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// The first encoding that changes what comes.
+/// The first encoding that changes the bytes.
 fn encoding(headers: &HeaderMap) -> Option<String> {
     headers.get_all(header::CONTENT_ENCODING).into_iter().find_map(|value| {
         let names = String::from_utf8_lossy(value.as_bytes());
@@ -204,7 +205,7 @@ fn encoding(headers: &HeaderMap) -> Option<String> {
     })
 }
 
-/// Whether a 206 is the part that was asked for (RFC 9110 §15.3.7).
+/// Checks that a 206 is the requested part (RFC 9110 §15.3.7).
 fn check_range(
     status: u16,
     content_range: Option<&str>,
@@ -214,7 +215,7 @@ fn check_range(
         return Ok(());
     }
     let Some((offset, _)) = resume else {
-        return Err("the server sent a part (206) where the whole was asked for".to_owned());
+        return Err("the server sent a part (206), but the whole file was requested".to_owned());
     };
     let shown = content_range.unwrap_or("(none)");
     let start = content_range
@@ -223,7 +224,7 @@ fn check_range(
     if start == Some(*offset) {
         Ok(())
     } else {
-        Err(format!("the server sent another part than bytes {offset}-: Content-Range: {shown}"))
+        Err(format!("the server sent a part other than bytes {offset}-: Content-Range: {shown}"))
     }
 }
 

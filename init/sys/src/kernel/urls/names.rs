@@ -1,4 +1,4 @@
-//! Looks the names of servers up.
+//! The resolver that ureq calls.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use super::watch::Watch;
 /// ureq's limit of addresses per host.
 const ADDRESSES: usize = 16;
 
-/// The host and port that is talked to now: after a redirect, it is not the one of the URL.
+/// The host and port of the current server, which after a redirect is not that of the URL.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Peer(Arc<Mutex<String>>);
 
@@ -28,7 +28,7 @@ impl Peer {
     }
 }
 
-/// The resolver's words.
+/// An error message of the resolver.
 #[derive(Debug)]
 pub(super) struct Unresolved(String);
 
@@ -40,7 +40,7 @@ impl std::fmt::Display for Unresolved {
 
 impl std::error::Error for Unresolved {}
 
-/// Looks names up; addresses need that not.
+/// Resolves names. Addresses are used as they are.
 #[derive(Debug)]
 pub(super) struct Names {
     pub peer: Peer,

@@ -1,4 +1,4 @@
-//! A question to a name server over TCP (RFC 7766). Nothing here waits: other servers may answer meanwhile.
+//! A query to a name server over TCP (RFC 7766). It never blocks, because other servers may answer meanwhile.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,12 +7,12 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 
-/// One question on a connection of its own.
+/// One query with its own connection.
 pub(super) struct OverTcp {
     stream: TcpStream,
-    /// What is not sent yet.
+    /// The bytes that are not sent yet.
     unsent: Vec<u8>,
-    /// What has come; as in what is sent, the length of the message is before it.
+    /// The bytes received so far. In both directions, the message is preceded by its length.
     came: Vec<u8>,
 }
 
@@ -30,13 +30,13 @@ impl OverTcp {
         Ok(Self { stream: TcpStream::from(socket), unsent, came: Vec::new() })
     }
 
-    /// What to wait for.
+    /// The event to wait for.
     pub fn poll(&self) -> PollFd<'_> {
         let flags = if self.unsent.is_empty() { PollFlags::IN } else { PollFlags::OUT };
         PollFd::new(&self.stream, flags)
     }
 
-    /// Sends and reads what can be; the answer, once all of it is there.
+    /// Sends and reads as much as possible. Returns the answer when it is complete.
     pub fn advance(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
             let done = if self.unsent.is_empty() { self.read() } else { self.send() };

@@ -1,8 +1,8 @@
-//! The one clock of an exchange: from the first look-up of a name to the last byte, over every redirect.
+//! The clock of an exchange, from the first name look-up to the last byte, including all redirects.
 //!
-//! ureq bounds each of its phases, but starts them again with every redirect, and a single read as often as a byte comes.
-//! Here each wait for the network asks how long it may last, and only the waits count: who takes a body's bytes may take
-//! its time.
+//! ureq limits each of its phases, but restarts the limits with every redirect, and restarts the limit of a read with
+//! every byte. Here, each wait for the network asks how long it may last. Only these waits count, so the code that
+//! consumes a body may take its time.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,17 +10,19 @@ use std::time::{Duration, Instant};
 use crate::Limits;
 
 impl Limits {
-    /// The time over which a body's rate is taken: a silence that is allowed leaves as long again to make up for it.
+    /// The period over which the rate of a body is measured. After the longest allowed silence, the same time remains
+    /// to catch up.
     pub(super) fn window(&self) -> Duration {
         self.stall.saturating_mul(2)
     }
 
-    /// When the head of the last answer has to be there.
+    /// The deadline for the head of the final response.
     pub(super) fn head(&self) -> Duration {
         self.within.unwrap_or(self.connect.saturating_add(self.stall))
     }
 
-    /// The bytes of a window. Without a floor it is one: a body without bytes moves nothing, whatever is sent around it.
+    /// The minimum number of bytes per window. Without a floor it is 1, because a body without any bytes makes no
+    /// progress, even if other data arrives.
     fn least(&self) -> u64 {
         self.floor
             .saturating_mul(self.window().as_millis().try_into().unwrap_or(u64::MAX))
@@ -32,19 +34,19 @@ impl Limits {
 /// Why an exchange has no time left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Spent {
-    /// There was no connection.
+    /// No connection.
     Connect,
-    /// There was no whole answer.
+    /// No complete head.
     Whole,
-    /// Nothing came.
+    /// No data at all.
     Silence,
-    /// So many bytes of the body came in a window.
+    /// The rate is too low: this many bytes of the body arrived in a window.
     Rate(u64),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
-    /// Since then.
+    /// The start of the connection attempt.
     Connect(Instant),
     Head,
     Body,
@@ -53,15 +55,15 @@ enum Part {
 #[derive(Debug)]
 struct State {
     part: Part,
-    /// How long nothing has come.
+    /// How long no data has arrived.
     silent: Duration,
-    /// How long was waited in this window, and what came of it.
+    /// How long this window has waited, and the bytes that arrived.
     waited: Duration,
     came: u64,
     spent: Option<Spent>,
 }
 
-/// The clock.
+/// The clock of an exchange.
 #[derive(Debug)]
 pub(super) struct Watch {
     pub limits: Limits,
@@ -70,7 +72,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// The clock runs.
+    /// Starts the clock.
     pub fn start(limits: Limits) -> Self {
         let started = Instant::now();
         let state = State {
@@ -83,22 +85,22 @@ impl Watch {
         Self { limits, started, state: Mutex::new(state) }
     }
 
-    /// Another server is turned to.
+    /// Called before connecting to another server.
     pub fn next_server(&self) {
         self.enter(Part::Connect(Instant::now()));
     }
 
-    /// The connection stands.
+    /// Called when the connection is established.
     pub fn is_connected(&self) {
         self.enter(Part::Head);
     }
 
-    /// The head is there.
+    /// Called when the head is complete.
     pub fn has_head(&self) {
         self.enter(Part::Body);
     }
 
-    /// How long the next wait may last, or why there can be none.
+    /// How long the next wait may last, or why there is no time left.
     pub fn wait(&self) -> Result<Duration, Spent> {
         let limits = &self.limits;
         let mut state = self.state();
@@ -135,25 +137,25 @@ impl Watch {
         Ok(wait)
     }
 
-    /// A wait has ended, with or without a byte that moved.
+    /// Records a wait, and whether any bytes arrived or were sent.
     pub fn waited(&self, time: Duration, moved: bool) {
         let mut state = self.state();
         state.waited += time;
         state.silent = if moved { Duration::ZERO } else { state.silent + time };
     }
 
-    /// Bytes of the body have come.
+    /// Records bytes of the body.
     pub fn came(&self, bytes: usize) {
         let mut state = self.state();
         state.came = state.came.saturating_add(bytes as u64);
     }
 
-    /// Why the exchange has ended, if its time did it.
+    /// Why the exchange ended, if it ran out of time.
     pub fn spent(&self) -> Option<Spent> {
         self.state().spent
     }
 
-    /// What a wait without a result means.
+    /// Records why a wait ended without a result.
     pub fn is_spent(&self, spent: Spent) {
         self.state().spent = Some(spent);
     }
@@ -164,7 +166,7 @@ impl Watch {
         (state.silent, state.waited, state.came) = (Duration::ZERO, Duration::ZERO, 0);
     }
 
-    /// Whoever panicked while it held the lock left whole numbers.
+    /// The numbers are consistent even if a thread panicked while it held the lock.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -182,14 +184,14 @@ mod tests {
 
     #[test]
     fn a_body_is_given_up_below_the_least_rate_of_a_window_and_not_before() {
-        // Bytes that come with each second of waiting, and after how many seconds it is over.
+        // The bytes that arrive per second of waiting, and after how many seconds the time is over.
         for (floor, bytes, over, why) in [
             (16 << 10, 1 << 10, Some(30), Spent::Rate(30 << 10)),
             (16 << 10, (16 << 10) - 1, Some(30), Spent::Rate(30 * ((16 << 10) - 1))),
             (16 << 10, 16 << 10, None, Spent::Silence),
             (16 << 10, 64 << 10, None, Spent::Silence),
             (0, 1, None, Spent::Silence),
-            // Trailers, chunk heads and TLS records move, but nothing of the body comes.
+            // Trailers, chunk headers and TLS records arrive, but no bytes of the body.
             (0, 0, Some(30), Spent::Rate(0)),
         ] {
             let watch = watch(floor, None);

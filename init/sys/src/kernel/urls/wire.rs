@@ -1,4 +1,4 @@
-//! TCP below everything else: each wait for the peer is the exchange's clock's.
+//! The TCP layer. Each wait for the peer uses the clock of the exchange.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -12,9 +12,9 @@ use ureq::{Error, Timeout};
 
 use super::watch::{Spent, Watch};
 
-/// The kernel takes no time-out of zero.
+/// The kernel does not accept a timeout of zero.
 const SHORTEST: Duration = Duration::from_millis(1);
-/// A wait is not set shorter for less than this: it would cost a system call for each read.
+/// A socket timeout is only shortened if the difference is larger than this, to save a system call per read.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Opens connections.
@@ -24,7 +24,7 @@ pub(super) struct Tcp(pub Arc<Watch>);
 impl Connector<()> for Tcp {
     type Out = Wire;
 
-    /// One address after the other: each of them may use half of the time that is left, the last one all of it.
+    /// Tries one address after the other. Each may use half of the remaining time, the last one all of it.
     fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Wire>, Error> {
         let mut failed = None;
         for (index, address) in details.addrs.iter().enumerate() {
@@ -64,7 +64,7 @@ pub(super) struct Wire {
     stream: TcpStream,
     buffers: LazyBuffers,
     watch: Arc<Watch>,
-    /// The time-outs that the socket has.
+    /// The current timeouts of the socket.
     reads: Duration,
     writes: Duration,
 }
@@ -112,13 +112,13 @@ impl Transport for Wire {
         }
     }
 
-    /// One exchange is all that a connection is for.
+    /// Always false, so that a connection is used for one exchange only.
     fn is_open(&mut self) -> bool {
         false
     }
 }
 
-/// Sets a time-out where the one that is set would be too long.
+/// Sets a shorter timeout if the current one is too long.
 fn adjust(
     now: &mut Duration,
     limit: Duration,
@@ -132,12 +132,13 @@ fn adjust(
     Ok(())
 }
 
-/// SO_RCVTIMEO and SO_SNDTIMEO end a call with EAGAIN, connect(2) in time is std's TimedOut.
+/// Whether an error is a timeout. SO_RCVTIMEO and SO_SNDTIMEO return EAGAIN; std's connect with a timeout returns
+/// TimedOut.
 fn is_time_out(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
-/// What it was is in the watch: an error does not come through TLS as it was.
+/// The reason is stored in the watch, because an error does not pass through the TLS layer unchanged.
 fn over(_: Spent) -> Error {
     Error::Timeout(Timeout::Global)
 }

@@ -1,4 +1,4 @@
-//! What an exchange that failed means to those who read it.
+//! Error messages for failed exchanges.
 
 use std::io;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use super::watch::{Spent, Watch};
 use crate::Limits;
 use crate::{Cause, Request, SysError};
 
-/// Why there was no answer.
+/// The error for a request without a response.
 pub(super) fn failed(
     request: &Request,
     watch: &Watch,
@@ -40,18 +40,21 @@ pub(super) fn failed(
     SysError::new("open", &*request.url, cause, words)
 }
 
-/// What the clock says.
+/// The message for an expired time limit.
 pub(super) fn of_spent(spent: Spent, limits: &Limits, peer: &str) -> String {
     match spent {
         Spent::Connect => {
-            format!("no connection to {peer} in {} s", seconds(limits.connect.min(limits.head())))
+            format!("no connection to {peer} within {} s", seconds(limits.connect.min(limits.head())))
         }
         Spent::Whole => {
-            format!("{peer} has not answered to the end in {} s, redirects included", seconds(limits.head()))
+            format!(
+                "{peer} did not complete its response within {} s, including redirects",
+                seconds(limits.head())
+            )
         }
-        Spent::Silence => format!("nothing came from {peer} for {} s", seconds(limits.stall)),
+        Spent::Silence => format!("no data from {peer} for {} s", seconds(limits.stall)),
         Spent::Rate(bytes) => format!(
-            "only {bytes} bytes came from {peer} in {} s, and {} bytes a second are the least",
+            "only {bytes} bytes arrived from {peer} in {} s, but at least {} bytes per second are required",
             seconds(limits.window()),
             limits.floor
         ),
@@ -70,7 +73,7 @@ fn of_io(request: &Request, peer: &str, error: &io::Error, clock: u64) -> (Cause
     }
     match error.kind() {
         io::ErrorKind::UnexpectedEof => {
-            (Cause::Protocol, format!("{peer} closed the connection before its answer was complete"))
+            (Cause::Protocol, format!("{peer} closed the connection before its response was complete"))
         }
         io::ErrorKind::ConnectionRefused
         | io::ErrorKind::HostUnreachable
