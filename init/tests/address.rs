@@ -1,4 +1,4 @@
-//! The node's address in the hands of the OS, on the fake machine: which service of the image gets it, and how.
+//! The handover of the node's address to the OS, on the fake machine: which service of the image gets it, and how.
 
 mod machine;
 
@@ -10,7 +10,7 @@ use machine::{End, Machine, Node, sha256, squashfs};
 const ETC: &str = "/sysroot/etc/systemd/system";
 const OURS: &str = "/run/systemd/network/00-dayfly-525400123402.network";
 
-/// Boots to the end; the image's /etc gets these files at boot, and the machine these nodes before.
+/// Boots to the end. The files are added to the image's /etc during the boot, the nodes to the machine before it.
 fn boot(words: &str, files: &[(&str, &str)], nodes: &[(&str, Node)]) -> Arc<Machine> {
     let sha256 = sha256(&squashfs(3 << 20));
     let cmdline = format!("root=live:http://10.0.2.2/os.squashfs dayfly.image.sha256={sha256} {words}");
@@ -37,7 +37,7 @@ fn text(machine: &Machine, path: &str) -> String {
     }
 }
 
-/// The step's outcome and words; `None` where the plan had no such step.
+/// The step's outcome and message; `None` if the plan has no such step.
 fn step(machine: &Machine) -> Option<(String, String)> {
     let report = machine.report();
     let row = report["steps"].as_array().unwrap().iter().find(|row| row["step"] == "address")?;
@@ -53,7 +53,7 @@ fn networkd_is_started_where_nothing_else_is() {
     let expected = "systemd-networkd, started for it, renews 10.0.2.15/24 (leased for 3600 s) by 00-dayfly-525400123402.network";
     assert_eq!(words, expected);
     assert!(text(&machine, OURS).contains("\nMACAddress=52:54:00:12:34:02\n"));
-    // The fake's kernel is 6.1, which renames no card that is up.
+    // The fake's kernel is 6.1, which cannot rename an interface that is up.
     assert!(has(&machine, &OURS.replace(".network", ".link")));
     for link in [
         "multi-user.target.wants/systemd-networkd.service",
@@ -61,7 +61,7 @@ fn networkd_is_started_where_nothing_else_is() {
     ] {
         assert!(has(&machine, &format!("{ETC}/{link}")), "{link}");
     }
-    // It would read ip= once more, for every card.
+    // It would parse ip= again, for every interface.
     assert!(!has(&machine, &format!("{ETC}/sysinit.target.wants/systemd-network-generator.service")));
     assert!(text(&machine, "/run/systemd/networkd.conf.d/50-dayfly.conf").contains("ManageForeignRoutes=no"));
 }
@@ -83,12 +83,12 @@ fn a_networkd_that_the_image_starts_is_as_the_image_wants_it() {
     assert!(!has(&machine, OURS) && !has(&machine, &OURS.replace(".network", ".link")));
 }
 
-/// What a Debian has of ifupdown and dhclient.
+/// The files of ifupdown and dhclient in Debian.
 const DEBIAN: [&str; 2] = ["/usr/lib/ifupdown/settle-dad.sh", "/usr/sbin/dhclient"];
 const SYSTEMD: (&str, &str) = ("", "/etc/systemd/system/multi-user.target.wants/networking.service");
 const OPENRC: (&str, &str) = (" dayfly.init=/sbin/openrc-init", "/etc/runlevels/sysinit/networking");
 
-/// Boots an image that starts `networking`, with these files in it.
+/// Boots an image in which `networking` is enabled, with these files.
 fn boot_networking(words: &str, (init, started): (&str, &str), files: &[(&str, &str)]) -> Arc<Machine> {
     let image = |path: &str, text: &str| (format!("/run/dayfly/l{path}"), Node::File(text.into()));
     let mut nodes = vec![image(started, ""), image("/sbin/openrc-init", "")];
@@ -119,7 +119,7 @@ fn ifupdown_goes_on_with_the_lease() {
         assert!(lease.contains("  fixed-address 10.0.2.15;\n"), "{lease}");
         assert!(has(&machine, "/sysroot/etc/dhcp/dhclient-enter-hooks.d/dayfly"));
 
-        // An /etc that is kept has them already.
+        // A persistent /etc has the files already.
         let files = [ifupdown, dhclient, (INTERFACES, interfaces.as_str()), (CONFIG, config.as_str())];
         let again = boot_networking("ip=dhcp", manager, &files);
         assert_eq!(text(&again, "/sysroot/etc/network/interfaces"), interfaces);
@@ -154,7 +154,7 @@ fn ifupdown_is_left_alone_where_it_has_nothing_to_renew() {
             "tolerated",
             "the image has ifupdown, but no dhclient to renew 10.0.2.15/24 (leased for 3600 s)",
         ),
-        // busybox's, or ifupdown2.
+        // The ifupdown of busybox, or ifupdown2.
         (
             "ip=dhcp",
             OPENRC,

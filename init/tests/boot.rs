@@ -1,4 +1,4 @@
-//! Whole boots on the fake machine: the way through, and each way to fail, without root and in no time.
+//! Whole boots on the fake machine: the successful boot, and each failure. Needs no root and takes no real time.
 
 mod machine;
 
@@ -54,7 +54,7 @@ fn a_boot_ends_in_the_init_of_the_image() {
     );
     for fact in ["/proc/cmdline", firmware::TABLE] {
         let reads = state.calls.iter().filter(|call| **call == format!("read {fact}")).count();
-        assert_eq!(reads, 1, "{fact} is read once, and every step has it from there");
+        assert_eq!(reads, 1, "{fact} must be read only once, and all steps share the result");
     }
     assert_eq!(state.modules, ["/lib/modules/6.1.0-fake/kernel/virtio_net.ko"]);
     assert_eq!(state.epoch, 1_700_000_000, "a clock in 1970 is set to the build's time");
@@ -103,7 +103,11 @@ fn settings_of_the_image_change_what_has_not_begun() {
     assert_eq!((problems.len(), &problems[0]["code"]), (1, &"config.too-late".into()), "{problems:?}");
     let facts = dayfly_plan::Facts::from_cmdline(cmdline).with_settings(dayfly_plan::Source::Image, text);
     let plan = dayfly_plan::plan(&dayfly_plan::settings::gather(&facts).0, &facts.discovered);
-    assert_eq!(report["plan"], serde_json::to_value(plan.rows()).unwrap(), "explain shows the plan that ran");
+    assert_eq!(
+        report["plan"],
+        serde_json::to_value(plan.rows()).unwrap(),
+        "`explain` must show the plan that ran"
+    );
 }
 
 #[test]
@@ -126,7 +130,7 @@ fn a_git_script_is_staged() {
     );
 }
 
-/// Boots and expects the failure screen with this code; returns all that was shown.
+/// Boots and expects the failure screen with this code. Returns everything that was shown.
 fn fails_with(cmdline: &str, code: &str, words: &str, prepare: impl FnOnce(&mut machine::State)) -> String {
     let machine = Machine::new(cmdline);
     prepare(&mut machine.state());
@@ -141,7 +145,7 @@ fn fails_with(cmdline: &str, code: &str, words: &str, prepare: impl FnOnce(&mut 
     let state = machine.state();
     assert!(
         !state.mounts.iter().any(|mount| mount == "shared /"),
-        "{code}: the root was entered all the same"
+        "{code}: the root was entered in spite of the failure"
     );
     screens
 }
@@ -204,7 +208,7 @@ fn each_failure_says_what_went_wrong() {
     });
 }
 
-/// The transfer had no deadline in the runner: such a boot stood for ever.
+/// Regression test: the runner had no deadline for the transfer, so such a boot hung for ever.
 #[test]
 fn a_transfer_that_hangs_is_given_up_by_the_runner() {
     let cmdline = good_cmdline() + " dayfly.image.stall=5 dayfly.image.connect=5 dayfly.retry=20";
@@ -240,7 +244,7 @@ fn an_image_on_a_disk_needs_no_network() {
     let machine = Machine::new(&format!("root=/dev/vdb dayfly.image.sha256={}", sha256(&image)));
     {
         let mut state = machine.state();
-        // A disk is larger than what is on it.
+        // A disk is larger than its file system.
         state.disks.insert(PathBuf::from("/dev/vdb"), [image, vec![0; 1 << 20]].concat());
         state.put(Path::new("/dev/vdb"), Node::Block);
     }
@@ -280,7 +284,7 @@ fn the_policy_after_a_failure_is_what_was_asked_for() {
         assert_eq!(machine.boot(), end, "{cmdline}");
         assert_eq!(machine.took(), Duration::from_secs(seconds), "{cmdline}");
     }
-    // panic=0 waits: it neither ends the machine nor is it silent.
+    // panic=0 waits: it does not end the machine, and it repeats the message.
     let machine = Machine::new("panic=0");
     assert_eq!(machine.boot(), End::Hung);
     let state = machine.state();
@@ -306,7 +310,7 @@ fn a_shell_opens_only_where_there_is_one_and_it_was_asked_for() {
 #[test]
 fn a_dead_second_nic_does_not_hold_the_boot_up() {
     let machine = Machine::new(&good_cmdline());
-    // eth0 never has a carrier: its driver lies about coming up.
+    // eth0 never has a carrier, although its driver reports success.
     machine.state().links = vec![link(3, "eth1"), link(2, "eth0")];
     machine.state().fault = Some(machine::Fault {
         call: "change_link 2 up".to_owned(),
@@ -328,7 +332,7 @@ fn the_oss_init_gets_what_the_kernel_handed_to_this_one() {
         ),
         (Way::Root, b"/usr/lib/dayfly/init\x003\0", "1 init=/usr/lib/dayfly/init 3", &["3"]),
         (Way::Initramfs, b"/init\0", "-- what the kernel knows better", &[]),
-        // Where /proc does not tell, the line does.
+        // If /proc does not have the arguments, they come from the kernel command line.
         (Way::Initramfs, b"", "s splash -- -x", &["s", "-x"]),
     ] {
         let machine = Machine::new_for(way, &format!("{URL} {cmdline}"));

@@ -1,4 +1,4 @@
-//! The fake machine's clock itself, which every other test here relies on.
+//! Tests of the fake machine's clock, on which all other tests here rely.
 
 mod machine;
 
@@ -43,7 +43,7 @@ fn time_stands_still_while_a_thread_computes() {
         thread::spawn({
             let is_done = Arc::clone(&is_done);
             move || {
-                // It never looks at the machine.
+                // This thread never uses the machine.
                 let begun = Instant::now();
                 while begun.elapsed() < Duration::from_millis(300) {
                     std::hint::spin_loop();

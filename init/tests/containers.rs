@@ -1,4 +1,4 @@
-//! Images that were exported from containers, on the fake machine: the OS comes up as on a disk of its own.
+//! Images that were exported from containers, on the fake machine: the OS must boot like a normal installation.
 
 mod machine;
 
@@ -37,7 +37,11 @@ fn what_a_container_left_is_put_right() {
         }
         in_image(state, "etc/mtab", text("overlay / overlay rw 0 0\n"));
     });
-    assert_eq!(in_os(&machine, ".dockerenv"), None, "systemd would leave out what a container has not");
+    assert_eq!(
+        in_os(&machine, ".dockerenv"),
+        None,
+        "systemd would skip services that containers do not have"
+    );
     assert_eq!(in_os(&machine, "etc/mtab"), Some(Node::Symlink(PathBuf::from("../proc/self/mounts"))));
     for file in ["etc/hostname", "etc/hosts", "etc/resolv.conf", "etc/machine-id"] {
         assert!(matches!(in_os(&machine, file), Some(Node::File(bytes)) if !bytes.is_empty()), "{file}");
@@ -51,7 +55,7 @@ fn a_link_to_a_resolver_is_kept_only_for_one_that_is_there() {
     for (has, is_link) in [
         (None, false),
         (Some((resolved, text("a unit"))), true),
-        // Enabled once, and not installed any more.
+        // Enabled before, but no longer installed.
         (
             Some((resolved, Node::Symlink(PathBuf::from("/lib/systemd/system/systemd-resolved.service")))),
             false,
@@ -83,7 +87,7 @@ fn the_os_does_not_wait_for_disks_of_another_machine() {
         in_image(state, "etc/fstab", text(fstab));
         state.attach_ext4("vdb", "here");
     });
-    let Some(Node::File(bytes)) = in_os(&machine, "etc/fstab") else { panic!("there is no fstab") };
+    let Some(Node::File(bytes)) = in_os(&machine, "etc/fstab") else { panic!("no fstab") };
     let new = String::from_utf8(bytes).unwrap();
     let live: Vec<&str> = new.lines().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(

@@ -1,4 +1,5 @@
-//! Which disk is meant by a name, on the fake machine: one, never one of two, never a part of something larger.
+//! The selection of a disk by name, on the fake machine: exactly one, never one of two, never a member of a larger
+//! device.
 
 mod machine;
 
@@ -17,7 +18,7 @@ fn cmdline(more: &str) -> String {
     )
 }
 
-/// A step of boot.json, and what was mounted.
+/// Boots, and returns a step of boot.json and the mounts.
 fn boot(cmdline: &str, step: &str, prepare: impl FnOnce(&mut State)) -> (serde_json::Value, Vec<String>) {
     let machine = Machine::new(cmdline);
     prepare(&mut machine.state());
@@ -32,7 +33,7 @@ fn ext4() -> Vec<u8> {
     programs::ext4(MIB, "state")
 }
 
-/// An ext4 with bytes at a distance from its end.
+/// An ext4 with these bytes at a distance from its end.
 fn ending_in(before: usize, mark: &[u8]) -> Vec<u8> {
     let mut bytes = ext4();
     bytes[MIB - before..MIB - before + mark.len()].copy_from_slice(mark);
@@ -46,7 +47,7 @@ type Prepare = fn(&mut State);
 #[test]
 fn a_part_of_something_larger_is_never_mounted() {
     let table: &[(&str, Prepare)] = &[
-        // md metadata 1.0 and 0.90, firmware's RAID, DRBD: the mark is at the end.
+        // md metadata 1.0 and 0.90, firmware RAID, DRBD: the signature is at the end.
         (
             "/dev/vdb is a member of a larger device, according to the metadata at its end (linux_raid_member)",
             |state| state.attach_disk("vdb", ending_in(8192, &MD)),
@@ -61,12 +62,12 @@ fn a_part_of_something_larger_is_never_mounted() {
             state.attach_disk("vdb", vec![0; MIB]);
             state.attach_partition("vdb", "vdb1", 2048, ending_in(8192, &MD));
         }),
-        // Something is made of it right now.
+        // Another device uses it now.
         ("/dev/vdb is used by md0", |state| {
             state.attach_disk("vdb", ext4());
             state.put(Path::new("/sys/class/block/vdb/holders/md0"), Node::Dir);
         }),
-        // A name of a container is no name of what is in it.
+        // The label of an encrypted device is not the label of the file system in it.
         ("/dev/vdb is encrypted (crypto_LUKS)", |state| {
             let mut luks = vec![0; MIB];
             luks[..8].copy_from_slice(b"LUKS\xba\xbe\0\x02");
@@ -86,13 +87,13 @@ fn a_part_of_something_larger_is_never_mounted() {
             btrfs[0x1_012B..0x1_0130].copy_from_slice(b"state");
             state.attach_disk("vdb", btrfs);
         }),
-        // What is left of a file system before the disk was divided.
+        // The remains of a file system from before the disk was partitioned.
         ("/dev/vdb is divided into vdb1", |state| {
             state.attach_disk("vdb", ext4());
             state.attach_partition("vdb", "vdb1", 2048, vec![0; MIB]);
         }),
     ];
-    // Asked for, not asked for, and where one would be made instead.
+    // Requested, not requested, and with the option to create one.
     for more in ["dayfly.state.device=LABEL=state", "", "dayfly.state.create=blank"] {
         for (words, prepare) in table {
             let (step, mounts) = boot(&cmdline(more), "state", |state| {
@@ -104,7 +105,7 @@ fn a_part_of_something_larger_is_never_mounted() {
             assert!(!mounts.contains(&format!("ext4 {}", STATE.root())), "{more} {words}: {mounts:?}");
         }
     }
-    // By its own name as well; nor is the settings disk or an image one.
+    // The same for a disk by its device name, for the settings disk and for an image.
     let member: Prepare = |state| state.attach_disk("vdb", ending_in(8192, &MD));
     let (step, _) = boot(&cmdline("dayfly.state.device=/dev/vdb"), "state", member);
     assert_eq!(step["failure"]["code"], "devices.member", "{step:#}");
@@ -147,7 +148,8 @@ fn two_disks_of_one_name_are_refused_with_both_names() {
     }
 }
 
-/// Disks that come up while one is waited for: the first of two is not taken before the second had its time.
+/// While the boot waits for a disk, two matching disks appear. The first must not be used before the second had time to
+/// appear.
 #[test]
 fn the_second_of_two_may_come_a_moment_later() {
     let more = "dayfly.state.device=LABEL=state dayfly.config.device=none";
@@ -162,7 +164,8 @@ fn the_second_of_two_may_come_a_moment_later() {
     assert_eq!(step["detail"], "ext4 on /dev/vdb", "{step:#}");
 }
 
-/// A disk that an ISO file was written to: `A B` is its label, and one of its partitions begins where the disk begins.
+/// A disk to which an ISO file was written. Its label is `A B`, and one of its partitions begins at the start of the
+/// disk.
 fn iso() -> Vec<u8> {
     let mut bytes = vec![0; MIB];
     bytes[0x8000..0x8006].copy_from_slice(b"\x01CD001");
@@ -193,7 +196,7 @@ fn an_iso_on_a_stick_is_one_disk_and_its_label_may_have_blanks() {
         assert!(state.modules.iter().any(|module| module.ends_with("/isofs.ko")), "{:?}", state.modules);
         assert!(state.mounts.contains(&format!("iso9660 {}", MEDIA.root())), "{:?}", state.mounts);
     }
-    // Two sticks with the same file are two.
+    // Two USB sticks with the same file are two disks.
     let (step, _) = boot("root=live:CDLABEL=A\\x20B rd.timeout=2 panic=-1", "find", |state| {
         state.attach_disk("sdb", iso());
         state.attach_partition("sdb", "sdb1", 0, iso());
@@ -208,7 +211,7 @@ fn two_paths_to_one_disk_are_one_disk() {
     let ids: &[(&str, &str, bool)] = &[
         ("naa.600140512345678", "naa.600140512345678", true),
         ("naa.600140512345678", "naa.600140512345679", false),
-        // What cheap sticks say of themselves is the same for all of them.
+        // Cheap USB sticks all report the same id.
         ("t10.Generic Mass-Storage", "t10.Generic Mass-Storage", false),
         ("", "", false),
     ];
@@ -225,7 +228,7 @@ fn two_paths_to_one_disk_are_one_disk() {
     }
 }
 
-/// What somebody else wrote to a disk is shown, not obeyed.
+/// A label on a disk is shown, but its control characters must not reach the terminal.
 #[test]
 fn a_label_reaches_no_terminal_as_it_is() {
     let (step, _) = boot(&cmdline("dayfly.state.device=LABEL=state"), "state", |state| {
@@ -235,7 +238,7 @@ fn a_label_reaches_no_terminal_as_it_is() {
     assert!(wrong.contains("vdb (ext4, LABEL=\\u{1b}[2Jx)"), "{wrong}");
 }
 
-/// The file system of an ISO is iso9660 and its module isofs.
+/// The file system of an ISO is iso9660, but its module is isofs.
 #[test]
 fn a_file_system_that_the_kernel_does_not_know_names_its_module() {
     const ENODEV: i32 = 19;
@@ -256,6 +259,6 @@ fn a_file_system_that_the_kernel_does_not_know_names_its_module() {
         });
         let fix = row["failure"]["fix"].as_str().unwrap_or_default();
         assert!(fix.contains(&format!("`dayfly initramfs --add-module {module}`")), "{step}: {row:#}");
-        assert_eq!(row["attempt"], 1, "another try cannot help: {row:#}");
+        assert_eq!(row["attempt"], 1, "another attempt cannot succeed: {row:#}");
     }
 }

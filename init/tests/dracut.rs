@@ -1,4 +1,4 @@
-//! Boots by dracut's module on the fake machine: the new root is left to dracut, and a failure leaves nothing behind.
+//! Boots under dracut on the fake machine: dracut enters the new root, and after a failure nothing stays mounted.
 
 mod machine;
 
@@ -13,7 +13,7 @@ use machine::{End, Fault, Machine, Node, sha256, squashfs};
 
 const EINVAL: i32 = 22;
 
-/// With words that are dracut's to follow.
+/// With parameters that dracut handles.
 fn cmdline() -> String {
     let sha256 = sha256(&squashfs(3 << 20));
     format!(
@@ -24,7 +24,7 @@ fn cmdline() -> String {
 #[test]
 fn the_root_is_left_to_dracut() {
     let machine = Machine::new_for(Way::Dracut, &cmdline());
-    // A shell of dracut's is dracut's to open.
+    // dracut opens the shell, not Dayfly.
     machine.state().put(Path::new("/bin/sh"), Node::File(Vec::new()));
     let end = machine.boot_by(Way::Dracut);
     assert_eq!(end, End::Returned(Ended::Left), "{:?}", machine.state().log);
@@ -33,7 +33,7 @@ fn the_root_is_left_to_dracut() {
     assert_eq!(report["problems"].as_array().unwrap().len(), 0, "{report:#}");
     let state = machine.state();
     assert!(state.is_mounted(Path::new("/sysroot")) && state.is_mounted(Path::new("/sysroot/usr")));
-    assert!(!state.is_mounted(Path::new("/")), "the shared root is the OS's to make");
+    assert!(!state.is_mounted(Path::new("/")), "the OS makes the root shared, not Dayfly");
     for theirs in ["switch_root", "exec", "power", "run ", "load_module", "uevents"] {
         assert!(!state.calls.iter().any(|call| call.starts_with(theirs)), "{theirs}: {:?}", state.calls);
     }
@@ -61,7 +61,7 @@ fn a_failure_leaves_nothing_mounted_and_the_next_try_can_work() {
             state.fault = None;
         }
         assert_eq!(machine.report()["outcome"], "failed");
-        // Whoever leaves dracut's shell after a repair gets another try.
+        // After a repair in dracut's shell, the boot is tried again.
         let end = machine.boot_by(Way::Dracut);
         assert_eq!(end, End::Returned(Ended::Left), "{:?}", machine.state().log);
         assert_eq!(machine.report()["outcome"], "handover");
@@ -76,7 +76,7 @@ fn an_interface_keeps_the_name_that_udev_gives_it() {
     let udev = std::thread::spawn({
         let machine = std::sync::Arc::clone(&machine);
         move || {
-            // The boot has looked for the record more than once, so it waits.
+            // The boot checked for udev's record several times, so it waits.
             let looks =
                 |state: &machine::State| state.calls.iter().filter(|call| call.ends_with("/n2")).count();
             while looks(&machine.state()) < 3 {
@@ -85,7 +85,7 @@ fn an_interface_keeps_the_name_that_udev_gives_it() {
             let mut state = machine.state();
             assert!(
                 !state.calls.iter().any(|call| call.starts_with("change_link 2")),
-                "touched before it is named"
+                "changed before udev has named it"
             );
             state
                 .links

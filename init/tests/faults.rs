@@ -1,5 +1,6 @@
-//! Every call to the machine fails in turn, with each plausible errno, once and for ever. Whatever happens, PID 1 goes
-//! on or ends the machine with a screen that says why: it never returns, panics or hangs. Under dracut it always returns.
+//! Every call to the machine fails in turn, with each plausible errno, once and always. In each case, PID 1 continues
+//! or ends the machine with a screen that gives the reason. It never returns, panics or hangs. Under dracut it always
+//! returns.
 
 mod machine;
 
@@ -29,7 +30,7 @@ const EROFS: i32 = 30;
 const ENETDOWN: i32 = 100;
 const ENOBUFS: i32 = 105;
 
-/// What an operation can plausibly fail with (the man pages' ERRORS sections).
+/// The plausible errors of an operation (the ERRORS sections of the man pages).
 fn causes(operation: &str) -> Vec<Cause> {
     let errnos: &[i32] = match operation {
         "open_url" | "post_url" => {
@@ -58,12 +59,12 @@ fn causes(operation: &str) -> Vec<Cause> {
         "leave_root" | "switch_root" => &[EINVAL, EBUSY],
         "exec" => &[ENOENT, ENOEXEC, EACCES],
         "power" => &[EPERM],
-        other => panic!("{other} has no errors here: add them"),
+        other => panic!("no errors are defined here for {other}: add them"),
     };
     errnos.iter().map(|errno| Cause::Errno(*errno)).collect()
 }
 
-/// Small: it is fetched some thousand times.
+/// Small, because it is fetched some thousand times.
 const IMAGE: usize = 64 << 10;
 const SETTINGS: &str = "http://10.0.2.2/nodes/";
 const CERTIFICATE: &str = include_str!("../formats/src/x509/node.pem");
@@ -80,7 +81,7 @@ fn cmdline() -> String {
 
 const IFUPDOWN: &str = "dayfly.network.handover=ifupdown";
 
-/// A machine with settings in every place.
+/// A machine with settings in every source.
 fn machine(way: Way, cmdline: &str) -> Arc<Machine> {
     let machine = Machine::new_for(way, cmdline);
     let mut state = machine.state();
@@ -112,7 +113,7 @@ fn machine(way: Way, cmdline: &str) -> Arc<Machine> {
         "/sys/firmware/dmi/tables/smbios_entry_point",
         include_bytes!("../formats/src/smbios/qemu-3.0.entry"),
     );
-    // A kubelet's certificate of an earlier boot, which the cluster's CA has not signed.
+    // A kubelet certificate of an earlier boot that the cluster's CA did not sign.
     put(&format!("{image}/var/lib/kubelet/pki/kubelet-client-current.pem"), CERTIFICATE.as_bytes());
     state.attach_settings("vdc", "config", "version = 1\nroot.size = '6M'\n");
     state.hand_in(&[
@@ -131,7 +132,7 @@ fn machine(way: Way, cmdline: &str) -> Arc<Machine> {
     machine
 }
 
-/// With what a node may have of its own, and a cluster to join.
+/// With node settings and a cluster to join.
 fn node_cmdline() -> String {
     format!(
         "{} dayfly.os.modules=br_netfilter dayfly.ssh.host_keys=ephemeral dayfly.file./etc/app.conf.content=x \
@@ -141,7 +142,7 @@ fn node_cmdline() -> String {
     )
 }
 
-/// Every call that a good boot makes, by name.
+/// Every call of a successful boot, by name.
 fn calls_of(way: Way, cmdline: &str) -> BTreeSet<String> {
     let machine = machine(way, cmdline);
     let good = match way {
@@ -173,11 +174,11 @@ fn judge_end(way: Way, fault: &Fault, state: &State, end: &End) -> Result<(), St
     };
     match (way, end) {
         (Way::Initramfs | Way::Root, End::Exec(_)) | (Way::Dracut, End::Returned(Ended::Left)) => {
-            // The root of an installed disk is the image, and nobody compares that.
+            // On an installed disk, the root is the image, which is not verified.
             if way == Way::Root || is_compared_first(state.log.iter().map(|(_, line)| line.as_str())) {
                 Ok(())
             } else {
-                Err(format!("an image was mounted that was not compared with its hash: {}", story()))
+                Err(format!("an image was mounted without comparing its hash: {}", story()))
             }
         }
         (Way::Initramfs | Way::Root, End::Power(_)) => {
@@ -186,7 +187,7 @@ fn judge_end(way: Way, fault: &Fault, state: &State, end: &End) -> Result<(), St
         (Way::Dracut, End::Returned(Ended::Failed))
             if state.is_mounted(Path::new(dayfly_init::trees::OS.root())) =>
         {
-            Err(format!("dracut would boot half a root: {}", story()))
+            Err(format!("dracut would boot an incomplete root: {}", story()))
         }
         (Way::Dracut, End::Returned(Ended::Failed)) => {
             is_told(state).map_err(|wrong| format!("{wrong}: {}", story()))
@@ -195,7 +196,7 @@ fn judge_end(way: Way, fault: &Fault, state: &State, end: &End) -> Result<(), St
     }
 }
 
-/// Whether the image's hash was compared, and well, before the step began that mounts the image.
+/// Whether the image's hash was compared and matched before the step started that mounts the image.
 fn is_compared_first<'a>(log: impl Iterator<Item = &'a str>) -> bool {
     let mut lines =
         log.filter(|line| line.starts_with("dayfly: verify: done") || line.starts_with("dayfly: image: "));
@@ -218,7 +219,7 @@ fn an_image_that_is_mounted_before_it_is_compared_is_noticed() {
     }
 }
 
-/// Whether the screen says what a failure's screen must say.
+/// Whether the failure screen has all required parts.
 fn is_told(state: &State) -> Result<(), &'static str> {
     let code = Code::ALL.iter().find(|code| state.screens.contains(&format!("Code:             {code}\n")));
     let has_parts = state.screens.contains("What went wrong:") && state.screens.contains("How to fix it:");
@@ -236,11 +237,11 @@ fn no_failing_call_stops_pid_1() {
 
 #[test]
 fn no_failing_call_for_the_node_stops_pid_1() {
-    // None of its steps is tried again.
+    // None of these steps is tried again.
     every_call_fails(Way::Initramfs, &node_cmdline(), &calls_of(Way::Initramfs, &cmdline()), &[usize::MAX]);
 }
 
-/// Instead of the kubelet.
+/// With these settings instead of the kubelet.
 fn other_cmdline(words: &str) -> String {
     format!("{} {words}", cmdline().replace("dayfly.kubelet.enabled ", ""))
 }
@@ -248,10 +249,10 @@ fn other_cmdline(words: &str) -> String {
 #[test]
 fn no_failing_call_for_k0s_stops_pid_1() {
     let others = calls_of(Way::Initramfs, &cmdline());
-    // Its users are made, and its token is a worker's.
+    // Its users are created, and its token is for a worker.
     let words = "dayfly.k0s.role=single dayfly.k0s.config=x";
     every_call_fails(Way::Initramfs, &other_cmdline(words), &others, &[usize::MAX]);
-    // The kubeconfig of an earlier boot goes.
+    // The kubeconfig of an earlier boot is removed.
     let words = "dayfly.k0s.role=worker dayfly.k0s.images=/usr/lib/bundles";
     every_call_fails(Way::Initramfs, &other_cmdline(words), &others, &[usize::MAX]);
 }
@@ -279,7 +280,7 @@ fn no_failing_call_stops_the_init_of_an_installed_disk() {
     every_call_fails(Way::Root, &cmdline(), &BTreeSet::new(), &[1, usize::MAX]);
 }
 
-/// But for those that another test lets fail.
+/// Lets each call fail, except those that another test covers.
 fn every_call_fails(way: Way, cmdline: &str, others: &BTreeSet<String>, times: &[usize]) {
     let calls = calls_of(way, cmdline);
     let calls: Vec<&String> = calls.difference(others).collect();
@@ -295,7 +296,7 @@ fn every_call_fails(way: Way, cmdline: &str, others: &BTreeSet<String>, times: &
     let faults = Arc::new(faults);
     let next = Arc::new(AtomicUsize::new(0));
     let wrong = Arc::new(Mutex::new(Vec::new()));
-    // Time goes on when all wait, so the more wait for the same moment, the better.
+    // The simulated time advances only when all threads wait, so more boots in parallel are faster.
     let workers: Vec<_> = (0..16)
         .map(|_| {
             let (faults, next, wrong, cmdline) =
@@ -316,7 +317,7 @@ fn every_call_fails(way: Way, cmdline: &str, others: &BTreeSet<String>, times: &
     assert!(wrong.is_empty(), "{} of {} faults:\n{}", wrong.len(), faults.len(), wrong.join("\n\n"));
 }
 
-/// Where even the restart is refused, `boot` comes back, and process 1 stays in its own last loop.
+/// If even the restart is refused, `boot` returns, and process 1 stays in its last loop.
 #[test]
 fn a_refused_restart_is_said() {
     let machine = Machine::new("panic=1");

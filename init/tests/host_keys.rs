@@ -1,4 +1,4 @@
-//! The node's ssh host keys, on the fake machine: made once, kept on the state disk, or the image's.
+//! The node's ssh host keys, on the fake machine: generated once and stored on the state disk, or from the image.
 
 mod machine;
 
@@ -33,12 +33,12 @@ fn host_keys_are_made_once_and_kept() {
         ] {
             assert_eq!(state.modes.get(Path::new(path)), Some(&mode), "{path}");
         }
-        assert!(!state.nodes.contains_key(Path::new(BAKED)), "a key that all nodes have is not used");
+        assert!(!state.nodes.contains_key(Path::new(BAKED)), "a key that all nodes share must not be used");
         assert!(!state.nodes.contains_key(Path::new("/sysroot/etc/ssh/.dayfly-new")));
-        // Nothing of a key is said.
+        // No key may appear in the log.
         assert!(!format!("{:?}", state.log).contains("PRIVATE KEY"));
     }
-    // The next boot, with what is on the disk.
+    // The next boot, with the contents of the disk.
     let kept: Vec<(PathBuf, Node)> = machine
         .state()
         .nodes
@@ -60,7 +60,7 @@ fn host_keys_are_made_once_and_kept() {
     let machine = again(|_| {});
     assert!(step(&machine, "host-keys").1.contains("from the state disk"));
     assert_eq!((file(&machine, ED25519), machine.state().keys_made), (first.clone(), 10));
-    // A power cut left an empty file, or half a set under its first name.
+    // After a power failure: an empty file, or an incomplete set.
     let machine = again(|state| {
         state.put(Path::new("/run/dayfly/state/.dayfly/ssh/ssh_host_ecdsa_key"), Node::File(vec![]));
         state.put(Path::new("/run/dayfly/state/.dayfly/ssh.new/ssh_host_ed25519_key"), Node::File(vec![]));
@@ -69,7 +69,7 @@ fn host_keys_are_made_once_and_kept() {
     assert_eq!(file(&machine, ED25519), file(&machine, &format!("{KEPT}/ssh_host_ed25519_key")));
 }
 
-/// Keys that somebody left on the disk filled memory: 60 GB in sparse files.
+/// Regression test: key files on the disk (60 GB in sparse files) filled the memory.
 #[test]
 fn no_more_host_keys_are_read_than_a_node_has() {
     let many = |state: &mut machine::State| {
@@ -127,5 +127,5 @@ fn without_a_disk_the_images_keys_stay_or_new_ones_are_made() {
     let machine = good("ssh.host_keys = \"ephemeral\"", "", bare);
     let (outcome, wrong) = step(&machine, "host-keys");
     assert!(outcome == "tolerated" && wrong.contains("No such file"), "{outcome} {wrong}");
-    assert!(file(&machine, BAKED).contains("BAKED"), "better a shared key than none");
+    assert!(file(&machine, BAKED).contains("BAKED"), "a shared key is better than none");
 }

@@ -1,4 +1,4 @@
-//! Redirects to https, by the product's own client of HTTP: what is said by a build that has HTTPS, and by one that has not.
+//! Redirects to https, with the product's own HTTP client: the messages of a build with HTTPS and of one without.
 //! `tests/run unit` runs it with both.
 
 mod machine;
@@ -9,7 +9,7 @@ use std::net::TcpListener;
 use dayfly_sys::Power;
 use machine::{End, Machine};
 
-/// A server without TLS that sends whoever asks for `/…` to the same place by https; its address.
+/// A server without TLS that redirects every request to the same path with https. Returns its address.
 fn redirects_to_https() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -24,7 +24,7 @@ fn redirects_to_https() -> String {
             let answer = format!(
                 "HTTP/1.1 301 Moved Permanently\r\nLocation: https://{host}{path}\r\nContent-Length: 0\r\n\r\n"
             );
-            // Whoever begins with TLS leaves in the middle of this.
+            // A TLS client closes the connection in the middle of this.
             let _ = visitor.write_all(answer.as_bytes());
         }
     });
@@ -64,13 +64,13 @@ fn a_redirect_to_https_is_followed_or_says_which_build_can() {
         let flat = state.screens.split_whitespace().collect::<Vec<_>>().join(" ");
         let [with_https, without] = codes;
         if cfg!(feature = "https") {
-            // The server speaks no TLS, and this host may have no CA bundle.
+            // The server does not support TLS, and this host may have no CA bundle.
             assert!(flat.contains(&format!("Code: {with_https} ")), "{what}: {flat}");
             assert!(!flat.contains("HTTPS"), "{what}: {flat}");
         } else {
             assert!(flat.contains(&format!("Code: {without} ")), "{what}: {flat}");
             assert!(flat.contains(&format!("{url}{no_https}")), "{what}: {flat}");
-            // Another try would end in the same way.
+            // Another attempt would fail in the same way.
             assert_eq!(state.requests, 1, "{what}");
         }
     }

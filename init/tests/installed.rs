@@ -1,4 +1,4 @@
-//! Boots as `init=` on the root of an installed OS, on the fake machine.
+//! Boots with `init=` on the root of an installed OS, on the fake machine.
 
 mod machine;
 
@@ -23,7 +23,7 @@ fn the_mounted_root_is_the_image() {
     assert_eq!((report["outcome"].as_str(), report["way"].as_str()), (Some("handover"), Some("root")));
     assert_eq!(report["problems"].as_array().unwrap().len(), 0, "{report:#}");
 
-    // What the OS has of its own stays; the lines of fstab that would undo the boot do not.
+    // The files of the OS stay; the lines of fstab that would undo the boot's mounts do not.
     assert_eq!(file(&machine, "/sysroot/etc/hostname"), "installed\n");
     assert_eq!(file(&machine, "/sysroot/etc/hosts"), "10.0.0.9 of-the-administrator\n");
     assert_eq!(file(&machine, "/sysroot/etc/machine-id"), "5b1d6c3a8f2e4c7d9a0b1c2d3e4f5a6b\n");
@@ -46,7 +46,7 @@ fn the_mounted_root_is_the_image() {
             "tmpfs /run/dayfly/rw",
             "overlay /sysroot",
             "bind /run/dayfly/o",
-            // /home is its own line's in fstab; /opt and /var lie in the overlay, and /usr was never in it.
+            // /home has its own line in fstab; /opt and /var are in the overlay, and /usr was never part of it.
             "read-only /run/dayfly/l/usr",
             "bind read-only /sysroot/usr",
             "overlay /sysroot/usr/local",
@@ -59,14 +59,17 @@ fn the_mounted_root_is_the_image() {
         assert!(!state.calls.iter().any(|call| call.starts_with(left)), "{left}: {:?}", state.calls);
     }
     assert_eq!(state.nodes.get(Path::new("/usr")), Some(&Node::Symlink(PathBuf::from("/run/dayfly/l/usr"))));
-    // Nothing touches what is on the disk after the root was left.
+    // Nothing may be written to the disk before the boot has left its root.
     let left = state.calls.iter().position(|call| call.starts_with("leave_root")).unwrap();
     let is_write = |call: &&String| {
         ["write", "make_dir", "symlink", "rename", "copy_tree"].iter().any(|kind| call.starts_with(kind))
     };
     for call in state.calls[..left].iter().filter(is_write) {
         let path = call.split(' ').nth(1).unwrap();
-        assert!(path.starts_with("/run/") || path.starts_with("/proc/"), "{call} before the root was left");
+        assert!(
+            path.starts_with("/run/") || path.starts_with("/proc/"),
+            "{call}: written before the root was left"
+        );
     }
     assert_eq!(state.screens, "");
 }
@@ -109,11 +112,14 @@ fn the_init_that_is_asked_for_is_the_one_that_dayfly_init_names() {
     let machine = Machine::new_for(Way::Root, &cmdline);
     assert_eq!(machine.boot_by(Way::Root), End::Exec("/usr/lib/systemd/systemd".to_owned()));
     assert_eq!(file(&machine, "/sysroot/etc/hostname"), "worker7\n");
-    assert!(file(&machine, "/sysroot/etc/hosts").contains("127.0.1.1 worker7"), "a new name is in hosts");
+    assert!(
+        file(&machine, "/sysroot/etc/hosts").contains("127.0.1.1 worker7"),
+        "a new name must be in hosts"
+    );
     assert_eq!(file(&machine, "/sysroot/etc/machine-id"), "5b1d6c3a8f2e4c7d9a0b1c2d3e4f5a6b\n");
 }
 
-/// A machine whose fstab has a `/var` of its own, on a disk with the label `var`, and which is to be a node of k0s.
+/// A machine with a separate `/var` in fstab, on a disk with the label `var`. The settings make it a node of k0s.
 fn with_var(options: &str) -> Arc<Machine> {
     let machine = Machine::new_for(Way::Root, &format!("{CMDLINE} dayfly.k0s.role=single"));
     let mut state = machine.state();
@@ -125,11 +131,11 @@ fn with_var(options: &str) -> Arc<Machine> {
     machine
 }
 
-/// What Kubernetes keeps must lie where the OS looks for it, and an OS mounts its `/var` only later.
+/// Regression test: the state of Kubernetes must be where the OS expects it, but an OS mounts its `/var` only later.
 #[test]
 fn a_var_of_the_os_is_there_before_anything_is_written_to_it() {
     let machine = with_var("noatime,errors=remount-ro");
-    // fsck has mended something.
+    // fsck corrected errors.
     machine.state().fsck = 1;
     machine.state().put(Path::new("/proc/mounts"), Node::File(MOUNTS.to_vec()));
     assert_eq!(machine.boot_by(Way::Root), End::Exec("/sbin/init".to_owned()));
@@ -139,7 +145,7 @@ fn a_var_of_the_os_is_there_before_anything_is_written_to_it() {
     let place = |call: &str| state.calls.iter().position(|made| made.starts_with(call)).unwrap();
     assert!(place("run_in fsck.ext4 in /run/dayfly/l") < place("mount ext4 /sysroot/var"));
     assert!(state.is_mounted(Path::new("/sysroot/var")));
-    assert!(!state.is_mounted(Path::new("/sysroot/var/lib/dpkg")), "what is on /var stays in sight");
+    assert!(!state.is_mounted(Path::new("/sysroot/var/lib/dpkg")), "the contents of /var must stay visible");
     let service = "/sysroot/etc/systemd/system/k0scontroller.service";
     assert!(state.nodes.contains_key(Path::new(service)), "{:?}", state.log);
 }
@@ -159,7 +165,7 @@ fn a_var_that_cannot_be_mounted_yet_is_left_to_the_os_and_kubernetes_is_told() {
         assert_eq!(machine.boot_by(Way::Root), End::Exec("/sbin/init".to_owned()), "{options}");
         assert!(
             file(&machine, "/sysroot/etc/fstab").contains("\nLABEL=var /var"),
-            "{options}: nobody mounts it"
+            "{options}: it was not mounted"
         );
         let state = machine.state();
         let says = |text: &str| state.log.iter().any(|(_, line)| line.contains(text));

@@ -1,4 +1,4 @@
-//! Nothing is mounted whose integrity is not decided, whatever the plan says or leaves out.
+//! No image is mounted before its integrity is verified, whatever the plan contains.
 
 mod machine;
 
@@ -12,7 +12,7 @@ use dayfly_plan::{Code, Facts, Phase, StepId, plan};
 use dayfly_sys::Sys;
 use machine::{Machine, sha256, squashfs};
 
-/// Runs a boot's plan up to the image, with or without the step that compares it.
+/// Runs a plan up to the image, with or without the step that verifies it.
 fn run(cmdline: &str, compares: bool) -> (Result<(), (StepId, Code)>, bool) {
     let machine = Machine::new(cmdline);
     let sys: Arc<dyn Sys> = Arc::clone(&machine) as _;
@@ -47,7 +47,7 @@ fn an_image_is_mounted_only_when_its_integrity_is_decided() {
         (&right, false, (refused, false)),
         (&wrong, false, (refused, false)),
         (&wrong, true, (Err((StepId::Verify, Code::ImageHashMismatch)), false)),
-        // Where nobody gave a hash, that is what the plan says.
+        // Without a hash in the settings, the plan does not verify the image.
         (&url.to_owned(), true, (Ok(()), true)),
     ] {
         assert_eq!(run(cmdline, compares), expected, "{cmdline} {compares}");

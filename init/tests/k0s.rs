@@ -1,4 +1,4 @@
-//! How a node of k0s is prepared, on the fake machine.
+//! The preparation of a k0s node, on the fake machine.
 
 mod machine;
 
@@ -15,7 +15,7 @@ const UNIT: &str = "/sysroot/etc/systemd/system/k0sworker.service";
 const TOKEN: &str = "/run/dayfly/secrets/k0s-token";
 const KEPT: &str = "/run/dayfly/l/var/lib/k0s";
 
-/// Boots the fake's worker7 with a k0s in its image, this role, and these credentials.
+/// Boots the fake's worker7 with k0s in its image, this role, and these credentials.
 fn boot(role: &str, credentials: &[(&str, &str)], prepare: impl FnOnce(&mut State)) -> Arc<Machine> {
     Machine::boot_to_the_os(&format!("dayfly.k0s.role={role}"), |state| {
         state.put(Path::new("/run/dayfly/l/usr/local/bin/k0s"), Node::File(b"\x7fELF".to_vec()));
@@ -25,7 +25,7 @@ fn boot(role: &str, credentials: &[(&str, &str)], prepare: impl FnOnce(&mut Stat
     })
 }
 
-/// What an earlier boot left, for worker7 and signed by the CA of `worker`.
+/// Adds the files of an earlier boot, for worker7 and signed by the CA of `worker`.
 fn keep(state: &mut State) {
     for (name, text) in
         [("kubelet.conf", "kind: Config\n"), ("kubelet/pki/kubelet-client-1.pem", CERTIFICATE)]
@@ -67,7 +67,7 @@ fn a_worker_joins_by_its_token() {
 
 #[test]
 fn a_worker_comes_back_with_its_certificate() {
-    // With or without a token.
+    // With and without a token.
     for credentials in [&[][..], &[("dayfly.k0s.token", WORKER)]] {
         let machine = boot("worker", credentials, keep);
         assert_eq!(machine.step("k0s")["outcome"], "done", "{:?}", machine.state().log);
@@ -83,12 +83,12 @@ fn what_is_left_of_another_cluster_goes() {
     assert_eq!(machine.file("/sysroot/var/lib/k0s/kubelet.conf"), None);
     assert!(!machine.state().nodes.contains_key(Path::new("/sysroot/var/lib/k0s/kubelet/pki")));
     assert!(machine.state().log.iter().any(|(_, line)| line.contains("not signed by the cluster's CA")));
-    // Its state on disk was lost: nothing of it is there, and it joins by its token like a new one.
+    // Its state on the disk was lost, so it joins with its token like a new node.
     let machine = boot("worker", &[("dayfly.k0s.token", FOREIGN)], |_| {});
     assert_eq!(machine.step("k0s")["outcome"], "done");
 }
 
-/// Role, credentials, what is done to the machine, and what the step fails with: code and words.
+/// Role, credentials, a change of the machine, and the expected failure: code and message.
 type Refused<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a dyn Fn(&mut State), &'a str, &'a str);
 
 #[test]
@@ -181,7 +181,7 @@ fn a_controller_has_users_and_a_configuration() {
     let made = "konnectivity-server:x:60702:60702::/var/lib/k0s:/bin/false\n\
          kube-apiserver:x:60703:60703::/var/lib/k0s:/bin/false\n\
          kube-scheduler:x:60704:77::/var/lib/k0s:/bin/false\n";
-    assert_eq!(users, format!("{passwd}{made}"), "the image's etcd stays");
+    assert_eq!(users, format!("{passwd}{made}"), "the image's user etcd must stay");
     let groups = "root:x:0:\nkube-scheduler:x:77:\nkonnectivity-server:x:60702:\nkube-apiserver:x:60703:\n";
     assert_eq!(machine.file("/sysroot/etc/group").as_deref(), Some(groups));
     assert!(machine.file("/sysroot/etc/shadow").unwrap().contains("\nkube-apiserver:!*:::::::\n"));

@@ -1,4 +1,4 @@
-//! How a node of k3s is prepared, on the fake machine.
+//! The preparation of a k3s node, on the fake machine.
 
 mod machine;
 
@@ -40,7 +40,8 @@ fn an_agent_joins_and_has_the_same_password_again() {
         assert_eq!(state.nodes[link], Node::Symlink(PathBuf::from("/var/lib/rancher/node")));
         assert!(!state.log.iter().any(|(_, line)| line.contains("s3cret") || line.contains(password.trim())));
     }
-    // /var was lost: the password is the one that the server knows. It was kept: it stays, whatever the token is now.
+    // If /var was lost, the password is the one that the server knows. If it was not lost, the password stays, even
+    // with a new token.
     let again = boot("agent", &[AGENT[0], ("dayfly.k3s.token", "s3cret")], |_| {});
     assert_eq!(again.file(PASSWORD), Some(password.clone()));
     let kept = boot("agent", &[AGENT[0], ("dayfly.k3s.token", "other")], |state| {
@@ -59,7 +60,7 @@ fn a_server_alone_keeps_what_k3s_makes() {
     assert_eq!(machine.step("k3s")["outcome"], "done", "{:?}", machine.state().log);
     let unit = machine.file("/sysroot/etc/systemd/system/k3s.service").unwrap();
     assert!(unit.contains("Type=notify\nExecStart=/usr/bin/k3s server\n"), "{unit}");
-    assert_eq!(machine.file(PASSWORD), None, "k3s makes it, in a folder that stays");
+    assert_eq!(machine.file(PASSWORD), None, "k3s makes it, in a persistent directory");
     assert!(machine.state().nodes.contains_key(Path::new("/sysroot/var/lib/rancher/node")));
     let more = machine.file("/sysroot/etc/rancher/k3s/config.yaml.d/settings.yaml");
     assert_eq!(more.as_deref(), Some("disable:\n- traefik\n"));

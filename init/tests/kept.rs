@@ -1,5 +1,5 @@
-//! A state disk that is full, read-only or broken, on the fake machine: who asked for it gets no node that forgets in silence,
-//! and what a user of the node did to it never keeps the node from coming up.
+//! A state disk that is full, read-only or broken, on the fake machine. If the settings ask for the disk, the node must
+//! not lose its state silently. Changes by users of the node must never prevent the boot.
 
 mod machine;
 
@@ -19,7 +19,7 @@ const EIO: i32 = 5;
 const EACCES: i32 = 13;
 const ENOSPC: i32 = 28;
 const EROFS: i32 = 30;
-/// The folders of the state disk, and where the OS sees them.
+/// The directories of the state disk, and their paths in the OS.
 const PLACES: [(&str, &str); 4] = [
     ("var", "/sysroot/var"),
     ("home", "/sysroot/home"),
@@ -27,7 +27,7 @@ const PLACES: [(&str, &str); 4] = [
     ("usr-local", "/sysroot/usr/local"),
 ];
 
-/// Boots an image with records of its own below /var; a disk that was filled has those of an older image.
+/// Boots an image with a package database below /var. A filled disk has the database of an older image.
 fn boot(words: &str, is_filled: bool, fault: Option<Fault>) -> (Arc<Machine>, End) {
     let machine = Machine::new(&format!("root=live:http://10.0.2.2/os.squashfs ip=dhcp panic=1 {words}"));
     {
@@ -49,7 +49,7 @@ fn boot(words: &str, is_filled: bool, fault: Option<Fault>) -> (Arc<Machine>, En
     (machine, end)
 }
 
-/// What is asked of the state disk, by whatever way: the calls of a boot without a fault.
+/// The calls that access the state disk in a boot without a fault.
 fn calls(words: &str, is_filled: bool, operations: &[&str]) -> BTreeSet<String> {
     let (machine, end) = boot(words, is_filled, None);
     assert_eq!(end, End::Exec("/sbin/init".to_owned()), "{:#?}", machine.state().log);
@@ -65,7 +65,7 @@ fn calls(words: &str, is_filled: bool, operations: &[&str]) -> BTreeSet<String> 
     of_disk.cloned().collect()
 }
 
-/// Boots with each call failing in each way, and judges.
+/// Boots with each call failing in each way, and checks the result.
 fn each(
     words: &str,
     is_filled: bool,
@@ -103,16 +103,16 @@ const WRITES: [&str; 7] = ["write", "make_dir", "rename", "remove_tree", "copy_t
 
 fn comes_up(machine: &Machine, end: &End, call: &str) -> Result<(), String> {
     if *end != End::Exec("/sbin/init".to_owned()) {
-        return Err("the node does not come up".to_owned());
+        return Err("the node does not boot".to_owned());
     }
     let words = ["No space left", "Read-only file system", "Input/output error"];
     let state = machine.state();
     let is_told = state.log.iter().any(|(_, line)| words.iter().any(|words| line.contains(words)));
-    if is_told { Ok(()) } else { Err(format!("{call} is not told")) }
+    if is_told { Ok(()) } else { Err(format!("{call} is not reported")) }
 }
 
-/// A full `/var` had the node restart for ever: a record of the image's that could not be put back, a folder that could not
-/// be made to mount on, host keys that could not be kept.
+/// Regression test: with a full `/var`, the node restarted for ever. The causes were a file of the package database
+/// that could not be restored, a mount point that could not be created, and host keys that could not be stored.
 #[test]
 fn a_disk_that_was_filled_before_may_be_full_or_read_only() {
     each(WANTED, true, &WRITES, |machine, end, call| {
@@ -121,17 +121,18 @@ fn a_disk_that_was_filled_before_may_be_full_or_read_only() {
         let is_lost = PLACES
             .iter()
             .find(|(_, place)| !state.mounts.iter().any(|mount| *mount == format!("bind {place}")));
-        is_lost.map_or(Ok(()), |(_, place)| Err(format!("{place} is not the kept one")))
+        is_lost.map_or(Ok(()), |(_, place)| Err(format!("{place} is not the persistent one")))
     });
 }
 
-/// Nobody asked for this disk: what should persist lies in memory. Each of these ended the boot.
+/// The settings do not ask for this disk, so persistent paths may be in memory. Each of these faults ended the boot
+/// before.
 #[test]
 fn a_disk_that_was_only_found_never_ends_the_boot() {
     each(FOUND, false, &[WRITES.as_slice(), &["inspect"]].concat(), comes_up);
 }
 
-/// Who asked for the disk gets its state or a failed boot that names the disk, and nothing between.
+/// If the settings ask for the disk, the node gets its state, or the boot fails and names the disk.
 #[test]
 fn the_first_copy_of_a_wanted_disk_is_whole_or_the_boot_fails() {
     each(WANTED, false, &["copy_tree", "rename"], |machine, end, call| {
@@ -141,13 +142,13 @@ fn the_first_copy_of_a_wanted_disk_is_whole_or_the_boot_fails() {
                 let code = machine.report()["failure"]["code"].clone();
                 if code == "state.keep" { Ok(()) } else { Err(format!("the code is {code}")) }
             }
-            end if is_first => Err(format!("a node forgets in silence: {end:?}")),
+            end if is_first => Err(format!("the node lost its state silently: {end:?}")),
             end => comes_up(machine, end, call),
         }
     });
 }
 
-/// A write-protected disk could not be mounted at all: what was kept on it is the node's all the same.
+/// Regression test: a write-protected disk was not mounted at all, but its state must be available.
 #[test]
 fn a_write_protected_disk_is_read() {
     for errno in [EROFS, EACCES] {
@@ -164,7 +165,7 @@ fn a_write_protected_disk_is_read() {
         );
         drop(state);
     }
-    // One that cannot be mounted at all: who asked for it has to know; the others go on in memory.
+    // If the disk cannot be mounted, the boot fails if the settings ask for it; otherwise it continues in memory.
     for (words, ends) in [(WANTED, false), (FOUND, true)] {
         let fault =
             Fault { call: format!("mount ext4 {}", STATE.root()), cause: Cause::Errno(EIO), times: 99 };
@@ -173,7 +174,7 @@ fn a_write_protected_disk_is_read() {
     }
 }
 
-/// What was set aside once stood in the way of the second time, for ever.
+/// Regression test: a file that was renamed once blocked the second rename for ever.
 #[test]
 fn what_was_set_aside_twice_is_kept_twice() {
     let machine = Machine::new(&format!("root=live:http://10.0.2.2/os.squashfs ip=dhcp {WANTED}"));

@@ -1,4 +1,4 @@
-//! How a node with a kubelet is prepared, on the fake machine.
+//! The preparation of a node with a kubelet, on the fake machine.
 
 mod machine;
 
@@ -12,7 +12,7 @@ const OTHER: &str = include_str!("../formats/src/x509/ca-other.pem");
 const CERTIFICATE: &str = include_str!("../formats/src/x509/node.pem");
 const PKI: &str = "/run/dayfly/l/var/lib/kubelet/pki";
 
-/// Boots the fake's worker7 with these settings in its image, and with the certificate of an earlier boot.
+/// Boots the fake's worker7 with these settings in its image, and the certificate of an earlier boot.
 fn boot(settings: &str, prepare: impl FnOnce(&mut machine::State)) -> Arc<Machine> {
     Machine::boot_to_the_os("dayfly.kubelet.enabled", |state| {
         let mut file = |path: &str, node: Node| drop(state.nodes.insert(PathBuf::from(path), node));
@@ -48,7 +48,10 @@ fn a_good_certificate_is_enough_to_come_back() {
     let config: serde_json::Value =
         serde_json::from_str(&machine.file("/sysroot/etc/kubernetes/kubelet.yaml").unwrap()).unwrap();
     assert_eq!(config["clusterDNS"], serde_json::json!(["10.96.0.10"]));
-    assert_eq!(config["cgroupDriver"], "cgroupfs", "nothing says that containerd makes slices");
+    assert_eq!(
+        config["cgroupDriver"], "cgroupfs",
+        "containerd is not configured to use the systemd cgroup driver"
+    );
     assert!(machine.file("/sysroot/etc/rc.conf.d/dayfly.conf").is_none());
 }
 
@@ -63,13 +66,13 @@ fn a_certificate_of_another_cluster_is_of_no_use() {
     );
     assert_eq!(machine.file("/sysroot/etc/systemd/system/kubelet.service"), None);
     assert!(machine.state().log.iter().any(|(_, line)| line.contains("not signed by the cluster's CA")));
-    // Nothing could get a new one: it stays.
+    // It stays, because there is no way to get a new one.
     assert!(machine.file("/sysroot/var/lib/kubelet/pki/kubelet-client-1.pem").is_some());
 }
 
 #[test]
 fn containers_need_a_real_file_system() {
-    // An xfs without kinds of files in its folders: version 4 with more bits, none of which is that one.
+    // An xfs without file types in directories: version 4 with other feature bits.
     let mut xfs = vec![0; 512];
     xfs[..4].copy_from_slice(b"XFSB");
     xfs[100..102].copy_from_slice(&0xB4A4_u16.to_be_bytes());
@@ -102,9 +105,9 @@ fn the_kernel_is_prepared_before_the_os_starts() {
     assert_eq!(kernel["outcome"], "done", "{kernel}");
     let value = |name: &str| machine.file(&format!("/proc/sys/{name}"));
     assert_eq!(value("net/ipv4/ip_forward").as_deref(), Some("1\n"));
-    // It comes with a module, which the OS loads before it sets this.
+    // This sysctl appears with a module, which the OS loads before it sets the sysctl.
     assert_eq!(value("net/bridge/bridge-nf-call-iptables"), None);
-    assert_eq!(value("vm/panic_on_oom").as_deref(), Some("1\n"), "what the settings say counts");
+    assert_eq!(value("vm/panic_on_oom").as_deref(), Some("1\n"), "the settings take precedence");
     let again = machine.file("/sysroot/etc/sysctl.d/90-dayfly-kubernetes.conf").unwrap();
     assert!(
         again.contains("\n-net.bridge.bridge-nf-call-iptables = 1\n") && !again.contains("panic_on_oom"),
@@ -113,7 +116,7 @@ fn the_kernel_is_prepared_before_the_os_starts() {
     let modules = machine.file("/sysroot/etc/modules-load.d/dayfly-kubernetes.conf").unwrap();
     assert!(modules.ends_with("\noverlay\nbr_netfilter\nnf_conntrack\n"), "{modules}");
     let state = machine.state();
-    assert!(!state.is_mounted(Path::new("/sys/fs/cgroup")), "the OS mounts it its own way");
+    assert!(!state.is_mounted(Path::new("/sys/fs/cgroup")), "the OS mounts it with its own options");
 }
 
 #[test]
@@ -128,7 +131,7 @@ fn an_image_for_another_kernel_is_told_of() {
     assert_eq!(machine.step("kubelet")["outcome"], "done");
 }
 
-/// What takes something from the machine.
+/// A change that removes something from the machine.
 type Lack<'a> = &'a dyn Fn(&mut State);
 
 #[test]
@@ -151,7 +154,7 @@ fn a_kernel_without_what_pods_need_is_told_of() {
         let told = (&kernel["outcome"], &kernel["failure"]["code"]);
         assert_eq!(told, (&"tolerated".into(), &"kubernetes.cgroup".into()), "{kernel}");
         assert!(kernel["failure"]["wrong"].as_str().unwrap().contains(said), "{kernel}");
-        // The kubelet may do without, and says so if not.
+        // The kubelet may not need it; otherwise it reports it.
         assert_eq!(machine.step("kubelet")["outcome"], "done");
     }
 }

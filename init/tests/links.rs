@@ -1,4 +1,4 @@
-//! Symlinks on the way of the layout: the image's lead inside the OS, those of the state disk lead nowhere.
+//! Symlinks in paths of the layout: those of the image lead inside the OS, those of the state disk are not followed.
 
 mod machine;
 
@@ -24,7 +24,7 @@ fn link(state: &mut State, tree: &str, path: &str, target: &str) {
     state.put(&Path::new(tree).join(path), Node::Symlink(PathBuf::from(target)));
 }
 
-/// It was mounted in the initramfs, at /var/home, or the boot failed.
+/// Regression test: it was mounted at /var/home of the initramfs, or the boot failed.
 #[test]
 fn a_link_of_the_image_leads_the_mount_once() {
     let machine = boot(|state| link(state, IMAGE.root(), "home", "/var/home"));
@@ -34,7 +34,7 @@ fn a_link_of_the_image_leads_the_mount_once() {
     assert_eq!(at("/var/home") + at("/sysroot/home"), 0, "{:?}", state.mounts);
 }
 
-/// The overlay went over the OS's /etc.
+/// Regression test: the overlay was mounted over the OS's /etc.
 #[test]
 fn a_link_of_the_state_disk_puts_nothing_over_etc() {
     let machine = boot(|state| link(state, STATE.root(), "var/lib/dpkg", "/etc"));
@@ -43,7 +43,7 @@ fn a_link_of_the_state_disk_puts_nothing_over_etc() {
     assert!(state.is_mounted(Path::new("/sysroot/var/lib/dpkg")), "{:?}", state.mounts);
 }
 
-/// A folder above that leads away is the state disk's own business: nothing is mounted by way of it.
+/// If a parent on the state disk is a symlink, nothing is mounted through it.
 #[test]
 fn a_bent_way_on_the_state_disk_has_no_policy() {
     let machine = boot(|state| link(state, STATE.root(), "var/lib", "/etc"));

@@ -1,4 +1,4 @@
-//! The node's name on the fake machine: what counts as one, and that it is the same wherever it shows.
+//! The node's name, on the fake machine: which names are accepted, and that the same name is used everywhere.
 
 mod machine;
 
@@ -10,7 +10,7 @@ use machine::configured::file;
 use machine::{End, Machine, Node, State};
 
 const IMAGE: &str = "root=live:http://10.0.2.2/os.squashfs ip=dhcp";
-/// What rules by name and `${hostname}` see.
+/// A settings file with a rule that matches on the host name.
 const RULE: &str = "version = 1\n[[match]]\nwhen.hostname = \"NAME\"\nroot.size = \"5M\"\n";
 
 fn boots(way: Way, cmdline: &str, prepare: impl FnOnce(&mut State)) -> Arc<Machine> {
@@ -28,7 +28,7 @@ fn put(state: &mut State, path: &str, text: &str) {
     state.put(Path::new(path), Node::File(text.as_bytes().to_vec()));
 }
 
-/// Everything that shows the name shows this one, and the log has these words.
+/// Checks that the name is used everywhere, and that the log contains `words`.
 fn is_called(machine: &Machine, name: &str, words: &str) {
     assert_eq!(file(machine, "/sysroot/etc/hostname"), format!("{name}\n"), "{words}");
     assert_eq!(machine.state().hostname.as_deref(), Some(name), "the kernel's: {words}");

@@ -1,4 +1,5 @@
-//! Several interfaces: which one is configured, what becomes of the others, and what follows where the first leads nowhere.
+//! Several interfaces: which one is configured, how the others are left, and what happens if the boot fails over the
+//! first one.
 
 mod machine;
 
@@ -9,7 +10,7 @@ use machine::{End, Machine, Node, link};
 
 const URL: &str = "root=live:http://10.0.2.2/os.squashfs";
 
-/// Boots with eth0, eth1 and eth2, and gives the machine back when the OS's init runs.
+/// Boots with up to three interfaces, and returns the machine when the OS's init runs.
 fn booted(words: &str, cards: u32, prepare: impl FnOnce(&mut machine::State)) -> Arc<Machine> {
     let machine = Machine::new(&format!("{URL} {words}"));
     {
@@ -54,11 +55,11 @@ fn one_interface_is_configured_and_the_others_are_left_as_they_were() {
 
 #[test]
 fn a_claim_that_leads_nowhere_gives_way_to_the_next() {
-    // Whichever claims first, the image is behind the other.
+    // The image server is behind the other interface than the one that claims first.
     for behind in [2, 3] {
         let machine = booted("", 2, |state| {
             state.server_behind = Some(behind);
-            // The other one is the one that the firmware booted from: it is the first.
+            // The other one is the interface from which the firmware booted, so it is the first.
             let other = 5 - behind;
             let bootif = format!(" BOOTIF=01-52-54-00-12-34-0{other}");
             let Some(Node::File(cmdline)) = state.nodes.get_mut(Path::new("/proc/cmdline")) else { panic!() };
@@ -85,7 +86,7 @@ fn a_claim_that_leads_nowhere_gives_way_to_the_next() {
 fn a_second_interface_without_an_answer_costs_nothing() {
     let machine = booted("", 2, |state| {
         state.silent = vec![3];
-        // The server comes back later.
+        // The server is available again later.
         state.fault = Some(machine::Fault {
             call: "open_url http://10.0.2.2/os.squashfs".to_owned(),
             cause: dayfly_sys::Cause::Connect,
@@ -119,8 +120,8 @@ fn every_interface_that_ip_names_is_configured() {
     assert_eq!(up(&machine), (vec![2, 3], vec![2, 3]), "{:#?}", machine.state().log);
     let metrics: Vec<u32> = machine.state().defaults.values().copied().collect();
     assert_eq!(metrics.iter().min(), Some(&1024));
-    assert_eq!(metrics.iter().max(), Some(&1025), "two default routes are not equal");
-    // One that is silent is said, and does not hold the boot for long.
+    assert_eq!(metrics.iter().max(), Some(&1025), "the two default routes must have different metrics");
+    // An interface without a DHCP server is reported, and delays the boot only a little.
     let machine = booted("ip=eth0:dhcp ip=eth1:dhcp", 2, |state| state.silent = vec![3]);
     assert_eq!(up(&machine), (vec![2], vec![2]));
     assert!(said(&machine, "named by ip=, but not configured: eth1: sent"), "{:#?}", machine.state().log);
@@ -135,7 +136,7 @@ fn named_interfaces_take_turns_as_well() {
 
 #[test]
 fn an_mtu_that_the_card_cannot_do_does_not_fail_the_boot() {
-    // The fake's DHCP gives 1400.
+    // The fake's DHCP server sends an MTU of 1400.
     for (words, least, most, mtu, said_so) in [
         ("ip=dhcp", 68, 9000, 1400, None),
         (
@@ -175,7 +176,7 @@ fn an_mtu_that_the_card_cannot_do_does_not_fail_the_boot() {
         assert_eq!(card.mtu, mtu, "{words}");
         assert!(said_so.is_none_or(|words| said(&machine, words)), "{words}: {:#?}", machine.state().log);
     }
-    // A card whose driver does not say what it takes, and refuses.
+    // An interface whose driver does not report its limits, and refuses the MTU.
     let machine = booted("ip=dhcp", 1, |state| {
         state.fault = Some(machine::Fault {
             call: "change_link 2 mtu".to_owned(),
@@ -186,7 +187,7 @@ fn an_mtu_that_the_card_cannot_do_does_not_fail_the_boot() {
     assert!(said(&machine, "its MTU remains 1500: "), "{:#?}", machine.state().log);
 }
 
-/// Shows eth0 as systemd would see it at this place.
+/// Adds the sysfs attributes of eth0 at this hardware location.
 fn at_place(state: &mut machine::State, device: &str) {
     let device = format!("/sys/devices/{device}/net/eth0");
     state.put(Path::new("/sys/class/net/eth0"), Node::Symlink(device.clone().into()));
@@ -204,12 +205,12 @@ fn ip_names_a_card_as_the_os_does() {
         assert_eq!(up(&machine), (vec![2], vec![2]), "{words}: {:#?}", machine.state().log);
         assert!(said(&machine, "in ip= is the interface eth0"), "{words}");
     }
-    // An alternative name that somebody has given.
+    // An alternative name.
     let machine = booted("ip=uplink:dhcp", 1, |state| {
         state.links.iter_mut().find(|link| link.index == 2).unwrap().other_names.push("uplink".to_owned());
     });
     assert!(said(&machine, "uplink in ip= is the interface eth0"), "{:#?}", machine.state().log);
-    // One that is there is enough to boot with, and the other is told.
+    // One existing interface is enough to boot, and the missing one is reported.
     let machine = booted("ip=enp0s3:dhcp ip=enp9s0:dhcp", 1, |state| at_place(state, place));
     let words = "ip= names enp9s0, which this machine does not have: eth0 is enp0s3 (52:54:00:12:34:02)";
     assert!(said(&machine, words), "{:#?}", machine.state().log);

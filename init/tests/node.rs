@@ -1,4 +1,4 @@
-//! What makes a node the one it is, on the fake machine: files, users, units, kernel parameters.
+//! The settings of a node, on the fake machine: files, users, units, sysctls.
 
 mod machine;
 
@@ -61,7 +61,7 @@ enable = false
         assert_eq!((state.modes[&folder], state.owners[&folder]), (0o700, owner), "{}", folder.display());
     }
     let loaded = |name: &str| format!("/sysroot/usr/lib/modules/6.1.0-fake/kernel/{name}.ko");
-    // With what the last one names by an alias, and softly.
+    // Including a soft dependency of the last module, which names an alias.
     let os = ["bridge", "br_netfilter", "crc32c_fake", "nf_conntrack"];
     assert_eq!(state.modules[1..], os.map(loaded));
     let units = "/sysroot/etc/systemd/system";
@@ -93,7 +93,7 @@ password_hash = \"$6$salt$SESAME-HASH\"
     let state = machine.state();
     assert_eq!(state.modes[Path::new("/sysroot/etc/app/token")], 0o600);
     assert_eq!(state.owners[Path::new("/sysroot/etc/app/token")], (1000, 1001));
-    // As it was: a group of the image may read it.
+    // Unchanged: a group of the image may read it.
     assert_eq!(state.modes[Path::new("/sysroot/etc/shadow")], 0o640);
     assert_eq!(state.owners[Path::new("/sysroot/etc/shadow")], (0, 42));
     let told: Vec<&PathBuf> = state
@@ -131,13 +131,13 @@ fn what_the_image_does_not_have_is_named() {
         let wrong = report["failure"]["wrong"].as_str().unwrap();
         assert!(wrong.contains(words), "{settings}: {wrong}");
     }
-    // What the OS can still mend does not stop the node.
+    // Failures that the OS can still repair do not stop the node.
     let machine = good("os.modules = [\"no_such\", \"br_netfilter\"]", "", |_| {});
     assert_eq!(
         step(&machine, "os-modules"),
         ("tolerated".into(), "neither the image nor the kernel has it".into())
     );
-    assert_eq!(machine.state().modules.len(), 3, "the others are loaded all the same");
+    assert_eq!(machine.state().modules.len(), 3, "the other modules must still be loaded");
     let lacks = |state: &mut machine::State| {
         state.fault = Some(machine::Fault {
             call: "write /proc/sys/net/bridge/x".to_owned(),
@@ -150,7 +150,7 @@ fn what_the_image_does_not_have_is_named() {
     assert_eq!(file(&machine, "/proc/sys/kernel/panic"), "10\n");
 }
 
-/// A user can put a link into his home on the disk; what is written through it would be root's.
+/// A user can create a symlink in the persistent home. Files written through it would be written with root's rights.
 #[test]
 fn no_link_in_a_home_is_followed() {
     let machine = good(&format!("user.admin.authorized_keys = \"{KEY}\""), "", |state| {
@@ -170,7 +170,7 @@ fn says(machine: &Machine, words: &str) -> bool {
 
 type Left = Box<dyn Fn(&mut machine::State)>;
 
-/// Each of these had the node restart for ever.
+/// Regression test: with each of these, the node restarted for ever.
 #[test]
 fn what_a_user_left_there_is_that_files_failure() {
     let keys = format!("user.admin.authorized_keys = \"{KEY}\"\nfile.\"/etc/a\".content = \"a\"\n");
@@ -204,7 +204,8 @@ fn what_a_user_left_there_is_that_files_failure() {
     }
 }
 
-/// The first of these had the node restart for ever; of the others, a file took everything of its step with it.
+/// Regression test: with the first of these, the node restarted for ever. With the others, one file made the whole step
+/// fail.
 #[test]
 fn what_a_user_left_there_costs_that_unit_key_or_parameter() {
     let disk = "dayfly.state.device=/dev/vdc";
@@ -235,7 +236,7 @@ fn what_a_user_left_there_costs_that_unit_key_or_parameter() {
     let machine = boot(28, "write /run/dayfly/state/.dayfly/ssh.new/ssh_host_ed25519_key");
     says(&machine, "store the ssh host keys on the state disk: write");
     assert_eq!(step(&machine, "host-keys").0, "done");
-    assert!(file(&machine, ED25519).contains("PRIVATE KEY"), "the node has keys all the same");
+    assert!(file(&machine, ED25519).contains("PRIVATE KEY"), "the node must still have keys");
 
     let machine = boot(5, &format!("read {KEPT}/ssh_host_ed25519_key"));
     says(&machine, "generating new host keys instead of those on the state disk");
@@ -243,10 +244,14 @@ fn what_a_user_left_there_costs_that_unit_key_or_parameter() {
 
     let machine = boot(30, "write /sysroot/etc/sysctl.d/zz-dayfly.conf");
     assert_eq!(step(&machine, "sysctls").0, "tolerated");
-    assert_eq!(file(&machine, "/proc/sys/kernel/panic"), "10\n", "what is set now needs no file");
+    assert_eq!(
+        file(&machine, "/proc/sys/kernel/panic"),
+        "10\n",
+        "setting the value now must not need the file"
+    );
 }
 
-/// An image with OpenRC too, for who asks for its init.
+/// Adds OpenRC to the image, for boots with its init.
 fn openrc(state: &mut machine::State) {
     for (path, node) in [
         ("sbin/openrc-init", Node::File(Vec::new())),

@@ -1,5 +1,5 @@
-//! Every call to the machine panics in turn. A panic is the failure of the step that it happened in, under that step's own policy,
-//! in whichever thread and whatever that thread holds; nothing else waits for it longer than its own deadline.
+//! Every call to the machine panics in turn. A panic becomes the failure of its step, under the policy of that step, in
+//! any thread and with any lock held. Other threads wait for the panicked one only until their own deadline.
 
 mod machine;
 
@@ -36,7 +36,8 @@ fn main() {
     libtest_mimic::run(&Arguments::from_args(), trials.into()).exit();
 }
 
-/// The product's hook, but for the threads of the tests themselves. A thread is parked as long as its machine is there.
+/// Installs the product's panic hook, except for the threads of the tests themselves. A panicked thread is parked while
+/// its machine exists.
 fn hook() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -59,7 +60,7 @@ fn cmdline() -> String {
     )
 }
 
-/// How a boot ended in which a call panicked, with boot.json where the log outlived it.
+/// Boots with a call that panics. Returns how the boot ended, and the machine with boot.json if the log survived.
 fn boot(way: Way, panic: Option<Panic>) -> (End, Arc<Machine>) {
     hook();
     let machine = Machine::new_for(way, &cmdline());
@@ -73,7 +74,8 @@ fn boot(way: Way, panic: Option<Panic>) -> (End, Arc<Machine>) {
     (end, machine)
 }
 
-/// What the panic came to, by the step's policy: `go on`, `retry` or `fail`; or the part of the boot that is no step.
+/// Checks the effect of the panic against the step's policy: `go on`, `retry` or `fail`, or the part of the boot
+/// outside of steps.
 fn judge(way: Way, panic: &Panic) -> Result<&'static str, String> {
     let (end, machine) = boot(way, Some(panic.clone()));
     let judged = look(way, panic, &end, &machine);
@@ -116,7 +118,7 @@ fn look(way: Way, panic: &Panic, end: &End, machine: &Machine) -> Result<&'stati
         .collect();
     let steps = report["steps"].as_array().unwrap();
     let Some(row) = steps.iter().find(|row| row["failure"]["code"] == "init.panic") else {
-        // In a thread that helps, and whose loss the step is told of in other words.
+        // In a helper thread, whose loss is reported to the step with another error.
         return if good || state.screens.contains("panic at") { Ok("helper") } else { Err(story()) };
     };
     let (outcome, policy) = (row["outcome"].as_str().unwrap(), policies[row["step"].as_str().unwrap()]);
@@ -130,7 +132,7 @@ fn look(way: Way, panic: &Panic, end: &End, machine: &Machine) -> Result<&'stati
     if right { Ok(kind) } else { Err(story()) }
 }
 
-/// Lets each call panic once; gives how often each kind of outcome was seen.
+/// Lets each call panic once. Returns the number of outcomes of each kind.
 fn every_call_panics(way: Way) -> BTreeMap<&'static str, usize> {
     let (end, machine) = boot(way, None);
     assert!(matches!(end, End::Exec(_) | End::Returned(Ended::Left)), "{end:?}: {:#?}", machine.state().log);
@@ -140,7 +142,7 @@ fn every_call_panics(way: Way) -> BTreeMap<&'static str, usize> {
     let panics = Arc::new(panics);
     let next = Arc::new(AtomicUsize::new(0));
     let seen = Arc::new(Mutex::new((BTreeMap::new(), Vec::new())));
-    // Time goes on when all wait, so the more wait for the same moment, the better.
+    // The simulated time advances only when all threads wait, so more boots in parallel are faster.
     let workers: Vec<_> = (0..8)
         .map(|_| {
             let (panics, next, seen) = (Arc::clone(&panics), Arc::clone(&next), Arc::clone(&seen));
@@ -168,7 +170,7 @@ fn every_call_panics(way: Way) -> BTreeMap<&'static str, usize> {
 fn a_panic_is_its_steps_failure() {
     let kinds = every_call_panics(Way::Initramfs);
     for kind in ["go on", "retry", "fail", "main", "log", "helper"] {
-        assert!(kinds.contains_key(kind), "no panic came to {kind}: {kinds:?}");
+        assert!(kinds.contains_key(kind), "no panic had the outcome {kind}: {kinds:?}");
     }
 }
 
@@ -180,7 +182,7 @@ fn a_panic_on_an_installed_disk_is_its_steps_failure() {
     assert!(every_call_panics(Way::Root).contains_key("go on"));
 }
 
-/// What one step makes, others wait for: the next of them makes it.
+/// One step makes a value and others wait for it. After a panic, the next one makes it.
 fn a_panic_while_others_wait_for_its_result_keeps_nobody_waiting() {
     for call in
         ["read /proc/sys/kernel/osrelease", "load_module /lib/modules/6.1.0-fake/kernel/virtio_net.ko"]

@@ -1,4 +1,4 @@
-//! What is told of a boot: the report that is sent, and the history that is kept.
+//! The report of a boot that is sent, and the history that is stored.
 
 mod machine;
 
@@ -40,14 +40,14 @@ fn a_boot_is_reported_and_kept() {
         .keys()
         .filter_map(|path| Some(path.strip_prefix(history).ok()?.display().to_string()))
         .collect();
-    assert!(!names.contains(&"000001.json".to_owned()), "the oldest goes: {names:?}");
+    assert!(!names.contains(&"000001.json".to_owned()), "the oldest must be removed: {names:?}");
     assert!(
         names.contains(&"000002.json".to_owned()) && names.contains(&"mine.json".to_owned()),
         "{names:?}"
     );
 }
 
-/// Every later record had the name 1000000.json, which the next one replaced.
+/// Regression test: every later record had the name 1000000.json, and the next one replaced it.
 #[test]
 fn a_record_with_the_last_number_does_not_end_the_history() {
     let machine = Machine::new(&good_cmdline());

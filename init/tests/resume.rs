@@ -1,4 +1,4 @@
-//! What came before a connection broke is kept for the next attempt.
+//! Bytes received before a connection broke are kept for the next attempt.
 
 mod machine;
 
@@ -6,12 +6,13 @@ use machine::{End, Machine, State, sha256, squashfs};
 
 const MIB: usize = 1 << 20;
 
-/// Boots an image of 3 MiB from a server that closes each connection after one; from which byte on each request asked, and the end.
+/// Boots an image of 3 MiB from a server that closes each connection after 1 MiB. Returns the start offset of each
+/// request, and how the boot ended.
 fn boot(tags: &[&'static str]) -> (Vec<u64>, End) {
     boot_from(tags, |_| {})
 }
 
-/// The same with a server that has more wrong with it.
+/// The same with a server that has further defects.
 fn boot_from(tags: &[&'static str], prepare: impl FnOnce(&mut State)) -> (Vec<u64>, End) {
     let cmdline = format!(
         "root=live:http://10.0.2.2/os.squashfs ip=dhcp dayfly.image.sha256={} rd.retry=300",
@@ -36,7 +37,7 @@ fn a_fetch_goes_on_where_it_broke() {
 #[test]
 fn another_image_is_fetched_from_its_start() {
     let (asked_from, end) = boot(&["\"one\"", "\"two\""]);
-    // The second request is for the rest of the first image, and is answered with the whole of the second.
+    // The second request asks for the rest of the first image, and the server sends the whole second image.
     assert_eq!(asked_from, [0, 0, MIB as u64, 2 * MIB as u64]);
     assert!(matches!(end, End::Exec(_)), "{end:?}");
 }
@@ -51,7 +52,7 @@ fn without_a_tag_nothing_is_gone_on_with() {
 #[test]
 fn the_rest_of_another_image_is_not_put_behind_the_first() {
     let (asked_from, end) = boot_from(&["\"one\"", "\"two\""], |state| state.ignores_if_range = true);
-    // The second answer is the rest of the second image: it is dropped with the part of the first.
+    // The second response is the rest of the second image. It is dropped together with the part of the first.
     assert_eq!(asked_from, [0, MIB as u64, 0, MIB as u64, 2 * MIB as u64]);
     assert!(matches!(end, End::Exec(_)), "{end:?}");
 }

@@ -1,4 +1,4 @@
-//! Which service manager an image has, by what its init leads to.
+//! Detection of the image's service manager by the target of its init.
 
 mod machine;
 
@@ -8,7 +8,7 @@ use dayfly_init::Manager;
 use dayfly_sys::Tree;
 use machine::{Machine, Node};
 
-/// An image of these paths; a path with ` -> ` is a symlink.
+/// An image with these paths; a path with ` -> ` is a symlink.
 fn manager_of(paths: &[&str], init: &str) -> Option<Manager> {
     let machine = Machine::new("");
     for path in paths {
@@ -35,7 +35,7 @@ fn the_init_says_who_starts_the_services() {
     let usr_merged = ["/sbin -> usr/sbin", "/lib -> usr/lib"];
     let both = ["/usr/lib/systemd/systemd", "/sbin/openrc", "/sbin/init", "/sbin/openrc-init"];
     for (paths, init, expected) in [
-        // Debian 12 with systemd-sysv, on a merged /usr and not.
+        // Debian 12 with systemd-sysv, with and without a merged /usr.
         (
             &["/usr/lib/systemd/systemd", "/usr/sbin/init -> /lib/systemd/systemd"][..],
             "/sbin/init",
@@ -51,10 +51,10 @@ fn the_init_says_who_starts_the_services() {
         (&["/sbin/init", "/sbin/openrc"], "/sbin/init", Some(OpenRc)),
         (&["/bin/busybox", "/sbin/init -> /bin/busybox", "/sbin/openrc"], "/sbin/init", Some(OpenRc)),
         (&["/sbin/openrc-init", "/sbin/openrc"], "/sbin/openrc-init", Some(OpenRc)),
-        // Both: the init that is started decides.
+        // With both, the init that is started decides.
         (&both, "/sbin/init", Some(OpenRc)),
         (&both, "/usr/lib/systemd/systemd", Some(Systemd)),
-        // A wrapper, a link that leads nowhere, neither manager, a link out of the image's top.
+        // A wrapper, a broken link, neither manager, a link that leads out of the image.
         (&["/sbin/init", "/usr/lib/systemd/systemd"], "/sbin/init", Some(Systemd)),
         (&["/sbin/init -> /nowhere"], "/sbin/init", None),
         (&["/sbin/init", "/bin/busybox"], "/sbin/init", None),

@@ -1,4 +1,4 @@
-//! Images in the shape of other distributions', on the fake machine.
+//! Images with the layout of other distributions, on the fake machine.
 
 mod machine;
 
@@ -26,7 +26,7 @@ fn an_etc_below_usr_is_deployed() {
         });
         let read = |path: &str| machine.file(&format!("{}/{path}", OS.root()));
         assert!(read("etc/passwd").is_some_and(|text| text.contains("admin:x:1000")), "{has_empty}");
-        // What the boot writes comes after it.
+        // The boot writes its files afterwards.
         assert_eq!(read("etc/hostname").as_deref(), Some("worker7\n"), "{has_empty}");
         let told = machine.step("root")["detail"].to_string();
         assert!(told.contains("/etc is the image's /usr/etc"), "{told}");

@@ -1,4 +1,5 @@
-//! Settings from every place, on the fake machine: which wins, what is said, and what is left behind.
+//! Settings from every source, on the fake machine: which one takes precedence, what is logged, and what is left
+//! behind.
 
 mod machine;
 
@@ -12,7 +13,7 @@ use machine::{End, Fault, Machine, Node, State, link, sha256, squashfs};
 use serde_json::Value;
 
 const IMAGE: &str = "root=live:http://10.0.2.2/os.squashfs ip=dhcp rd.retry=20";
-/// Three strings of type 11: the host name `worker7`, an empty settings file, and words.
+/// Three strings of type 11: the host name `worker7`, an empty settings file, and other text.
 const SMBIOS: &[u8] = include_bytes!("../formats/src/smbios/qemu-2.8.dmi");
 
 fn start(cmdline: &str, prepare: impl FnOnce(&mut State)) -> Arc<Machine> {
@@ -21,7 +22,7 @@ fn start(cmdline: &str, prepare: impl FnOnce(&mut State)) -> Arc<Machine> {
     machine
 }
 
-/// Boots to the OS's init; boot.json.
+/// Boots to the OS's init, and returns boot.json.
 fn boots(cmdline: &str, prepare: impl FnOnce(&mut State)) -> (Arc<Machine>, Value) {
     let machine = start(cmdline, prepare);
     let end = machine.boot();
@@ -30,7 +31,7 @@ fn boots(cmdline: &str, prepare: impl FnOnce(&mut State)) -> (Arc<Machine>, Valu
     (machine, report)
 }
 
-/// Boots to the failure screen; it has this code and these words.
+/// Boots to the failure screen, which must have this code and this text.
 fn fails(cmdline: &str, code: &str, words: &str, prepare: impl FnOnce(&mut State)) -> Arc<Machine> {
     let machine = start(cmdline, prepare);
     assert_eq!(machine.boot(), End::Power(Power::Reboot), "{code}: {:#?}", machine.state().log);
@@ -44,7 +45,7 @@ fn put(state: &mut State, path: &str, text: &str) {
     state.put(Path::new(path), Node::File(text.as_bytes().to_vec()));
 }
 
-/// A setting's value and source, as boot.json has them.
+/// The value and the source of a setting in boot.json.
 fn setting(report: &Value, name: &str) -> (String, String) {
     let row = report["settings"].as_array().unwrap().iter().find(|row| row["name"] == name).unwrap();
     (row["value"].as_str().unwrap().to_owned(), row["source"].as_str().unwrap().to_owned())
@@ -55,7 +56,7 @@ fn outcomes(report: &Value, step: &str) -> Vec<String> {
     steps.map(|row| row["outcome"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Every text that the node keeps, shows or sends.
+/// Every text that the node stores, shows or sends.
 fn traces(machine: &Machine) -> String {
     let state = machine.state();
     let mut text = state.screens.clone();
@@ -70,7 +71,7 @@ fn traces(machine: &Machine) -> String {
     text
 }
 
-/// A settings file that sets `first` and what every lower place sets too.
+/// A settings file that sets the key with the index `first`, and the keys of all sources with a lower priority.
 fn file(first: usize, value: &str) -> String {
     let keys =
         ["root.size", "kubelet.program", "init", "state.device", "image.stall", "image.connect", "image.dir"];
@@ -124,7 +125,7 @@ fn a_later_place_wins_and_explain_shows_the_same_plan() {
     ] {
         assert_eq!(setting(&report, name), (value.to_owned(), source.to_owned()), "{name}");
     }
-    // Each place was read, and what it alone sets counts.
+    // Each source was read, and its own setting is effective.
     for step in ["credentials", "config", "settings", "defaults"] {
         assert_eq!(outcomes(&report, step), ["done"], "{step}");
     }
@@ -141,7 +142,7 @@ fn a_later_place_wins_and_explain_shows_the_same_plan() {
     let (settings, _) = settings::gather(&facts);
     assert_eq!(report["plan"], serde_json::to_value(plan(&settings, &facts.discovered).rows()).unwrap());
 
-    // The settings disk was read before the network was touched, and is gone.
+    // The settings disk was read before the network was configured, and is unmounted.
     let state = machine.state();
     let at = |call: &str| state.calls.iter().position(|made| made.starts_with(call)).unwrap();
     assert!(at("mount ext4 /run/dayfly/config/disk") < at("read /run/dayfly/config/disk/dayfly.toml"));
@@ -149,7 +150,7 @@ fn a_later_place_wins_and_explain_shows_the_same_plan() {
     assert!(at("remove_tree /run/dayfly/config") < at("packet_port"));
     assert!(!state.nodes.keys().any(|path| path.starts_with("/run/dayfly/config")));
     drop(state);
-    // What a settings file says beside settings is nowhere.
+    // Other text in a settings file must not appear anywhere.
     machine.state().nodes.retain(|path, _| {
         let is_source = path.ends_with("settings.toml") || path.ends_with("dayfly.toml");
         !is_source && !path.starts_with("/proc")
@@ -197,7 +198,7 @@ fn a_settings_disk_that_was_asked_for_is_a_must() {
     });
     fails(&wanted, "config.disk", "it has swap;", |state| {
         state.attach_settings("vdc", "mine", text);
-        // A swap with that label cannot carry a file.
+        // A swap area with that label cannot contain a file.
         let disk = state.disks.get_mut(Path::new("/dev/vdc")).unwrap();
         let mut swap = vec![0; 8192];
         swap[4086..4096].copy_from_slice(b"SWAPSPACE2");
@@ -236,7 +237,7 @@ fn a_disk_that_nobody_asked_for_stops_no_boot() {
         });
     });
     assert!(said.contains("mount the settings disk LABEL=config (/dev/vdc)"), "{said}");
-    // Nor does one that is too large or cannot be read; but what it is said.
+    // The same for a file that is too large or cannot be read; the problem is logged.
     let said = not_used(&|state: &mut State| {
         state.attach_settings("vdc", "config", &format!("version = 1\n#{}", "x".repeat(1 << 20)));
     });
@@ -286,7 +287,7 @@ fn the_settings_url_is_tried_for_its_time() {
         move |state: &mut State| drop(state.pages.insert(url.to_owned(), text))
     };
     let lost = |times| Fault { call: format!("open_url {url}"), cause: Cause::Connect, times };
-    // A machine that stands still for a moment must not use its time up: this clock runs many times as fast as the host's.
+    // A short stall of the machine must not use up its time, because this clock runs many times as fast as the host's.
     let long = format!("{cmdline} dayfly.settings.wait=120");
     let (_, report) = boots(&long, |state| {
         page(b"version = 1\nkubelet.labels = [\"rack=r1\"]\n")(state);
@@ -330,7 +331,7 @@ fn rules_see_the_machine() {
     let shown = plan(&settings::gather(&facts).0, &facts.discovered);
     assert_eq!(report["plan"], serde_json::to_value(shown.rows()).unwrap());
 
-    // Rules of the image come last of all, and are asked for all the same.
+    // Rules of the image have the lowest priority, but are still evaluated.
     let (_, report) = boots(IMAGE, |state| put(state, "/run/dayfly/l/usr/lib/dayfly/settings.toml", text));
     assert_eq!(setting(&report, "root.size").1, "image, match 3");
     assert_eq!(setting(&report, "kubelet.enabled").1, "default");

@@ -1,4 +1,4 @@
-//! The state disk on the fake machine: which disks become one, and which are never touched.
+//! The state disk, on the fake machine: which disks are used, and which are never changed.
 
 mod machine;
 
@@ -16,7 +16,7 @@ fn blank() -> Vec<u8> {
     vec![0; 64 << 20]
 }
 
-/// Boots, and gives the step `state` of boot.json and all disks as they are afterwards.
+/// Boots, and returns the step `state` of boot.json and the contents of all disks afterwards.
 fn boot(more: &str, prepare: impl FnOnce(&mut State)) -> (serde_json::Value, Vec<(PathBuf, Vec<u8>)>) {
     let machine = Machine::new(&cmdline(more));
     prepare(&mut machine.state());
@@ -51,7 +51,7 @@ fn a_disk_that_is_there_is_used_and_nothing_is_made() {
         state.attach_disk("vdb", programs::ext4(64 << 20, "state"));
     });
     assert_eq!(step["detail"], "ext4 on /dev/vdb", "{step:#}");
-    assert!(disks.contains(&(PathBuf::from("/dev/vda"), blank())), "the blank one stays blank");
+    assert!(disks.contains(&(PathBuf::from("/dev/vda"), blank())), "the blank disk must stay blank");
 }
 
 type Prepare<'a> = Box<dyn FnOnce(&mut State) + 'a>;
@@ -183,7 +183,8 @@ fn what_is_not_blank_is_not_touched() {
     }
 }
 
-/// A real file system that a careless `dd` has beheaded: its inodes are in use, and copies of its superblock tell.
+/// A real file system whose start was overwritten by `dd`. It is recognised by its inodes in use and the copies of its
+/// superblock.
 #[test]
 fn a_large_file_system_without_its_head_is_not_blank() {
     let folder = tempfile::tempdir().unwrap();

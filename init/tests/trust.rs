@@ -1,4 +1,5 @@
-//! Attacks on what decides trust, each as a whole boot on the fake machine: a stick, a server on the way, an image.
+//! Attacks on the trust settings, each as a whole boot on the fake machine: with a USB stick, a man in the middle, an
+//! image.
 
 mod machine;
 
@@ -37,7 +38,7 @@ fn boot(cmdline: &str, prepare: impl FnOnce(&mut State)) -> (Arc<Machine>, End) 
     (machine, end)
 }
 
-/// The lines of the kernel log that reach a quiet console.
+/// The lines of the kernel log that are shown with `quiet`.
 fn errors(machine: &Machine) -> String {
     let log = machine.state().log.clone();
     log.into_iter().filter(|(level, _)| *level <= 3).map(|(_, line)| line + "\n").collect()
@@ -57,7 +58,7 @@ fn refused(machine: &Machine, end: &End, code: &str) -> String {
     screen
 }
 
-/// The stick brings an image and its hash: the node boots the one that it was told to, and says who tried what.
+/// The stick has an image and its hash. The node must boot the configured image, and log the attempt.
 #[test]
 fn a_stick_does_not_replace_the_hash() {
     let theirs = sha256(&evil());
@@ -86,14 +87,14 @@ fn a_stick_does_not_replace_the_hash() {
             let belongs = format!("image.sha256 belongs to {owner}: no later source can replace it.");
             assert!(log(&machine).contains(&belongs), "{}", log(&machine));
         }
-        // With an image of its own: the hash still decides.
+        // The stick sets another image: the hash still decides.
         let (machine, end) = boot(&format!("root=live:http://10.0.2.2/os ip=dhcp {cmdline}"), |state| {
             let name = "image.url = \"http://evil/os\"\n";
             put(state, "/etc/dayfly.toml", &file(initramfs));
             state.pages.insert("http://evil/os".to_owned(), evil());
             state.attach_settings("vdc", "config", &file(&format!("{name}image.sha256 = \"{theirs}\"")));
             if initramfs.is_empty() {
-                // root= on the command line wins; without it, the stick may say where the image is.
+                // root= on the command line takes precedence; without it, the stick may set the location of the image.
                 put(state, "/proc/cmdline", &format!("ip=dhcp {cmdline}"));
             } else {
                 put(state, "/proc/cmdline", "ip=dhcp");
@@ -104,7 +105,7 @@ fn a_stick_does_not_replace_the_hash() {
     }
 }
 
-/// What a server on the way sets to become root stops the boot before anything of an image is fetched.
+/// Settings from a man in the middle that would give root rights stop the boot before an image is fetched.
 #[test]
 fn plain_http_settings_do_not_become_root() {
     let cmdline = format!("root=live:http://10.0.2.2/os ip=dhcp dayfly.settings.url={SETTINGS}");
@@ -137,7 +138,7 @@ fn plain_http_settings_do_not_become_root() {
             );
         }
     }
-    // The initramfs alone can say that it does not matter.
+    // Only the initramfs can allow this.
     let (machine, end) = boot(&cmdline, |state| {
         put(state, "/etc/dayfly.toml", &file("settings.trust = \"any\""));
         state.pages.insert(SETTINGS.to_owned(), file("sysctl.\"kernel.panic\" = 10").into_bytes());
@@ -146,7 +147,7 @@ fn plain_http_settings_do_not_become_root() {
     assert!(log(&machine).contains("plain http may set anything"), "{}", log(&machine));
 }
 
-/// A server on the way may say where the image is only where a hash decides what it is.
+/// A man in the middle may set the location of the image only if a hash identifies the image.
 #[test]
 fn plain_http_settings_move_an_image_that_has_a_hash() {
     let cmdline = format!("ip=dhcp dayfly.settings.url={SETTINGS} dayfly.image.sha256={}", ours());
@@ -177,7 +178,8 @@ fn the_images_defaults_do_not_replace_the_clusters_ca() {
     assert_eq!(row["source"], "initramfs");
 }
 
-/// The policy for sticks: what is not allowed is left out and said, and the node comes up as its owner wants it.
+/// The policy for USB sticks: settings that are not allowed are ignored and logged, and the node boots as its owner
+/// configured it.
 #[test]
 fn a_limited_stick_does_not_become_root() {
     let stick = file("hostname = \"from-stick\"\nfile.\"/etc/evil\".content = \"x\"\nconfig.trust = \"any\"");

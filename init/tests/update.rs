@@ -1,5 +1,5 @@
-//! A state disk that outlives its image: after an update, what packages wrote is the new image's, and what the node wrote
-//! is the node's, for the tree of every distribution.
+//! A state disk after an update of the image: files of packages must be those of the new image, and files of the node
+//! must stay. Tests the directory layout of every distribution.
 
 mod machine;
 
@@ -12,12 +12,12 @@ use dayfly_plan::{DEFAULTS, Writer};
 use dayfly_sys::{Cause, Tree};
 use machine::{End, Fault, Machine, Node, State};
 
-/// errno(3): the file system can only be read.
+/// errno(3): read-only file system.
 const EROFS: i32 = 30;
 
 const CMDLINE: &str = "root=live:http://10.0.2.2/os.squashfs ip=dhcp rd.retry=20";
 
-/// A file of the image's own records for each distribution, and one that its services write.
+/// For each distribution: files of its package database, and a file that its services write.
 const DISTRIBUTIONS: &[(&str, &[&str], &str)] = &[
     (
         "Debian",
@@ -84,13 +84,13 @@ const DISTRIBUTIONS: &[(&str, &[&str], &str)] = &[
     ("Slackware", &["var/lib/pkgtools/packages/aaa_base-15.0"], "var/log/messages"),
 ];
 
-/// The records that are files by themselves.
+/// The package database entries that are single files.
 const FILES: [&str; 2] = ["/var/lib/apt/extended_states", "/var/lib/shells.state"];
 
 /// Files of a tree, by their paths in it.
 type Nodes = BTreeMap<PathBuf, Node>;
 
-/// Boots an image that has these files beside its others, with these on a state disk.
+/// Boots an image with these additional files, and a state disk with these files.
 fn boot(image: &Nodes, disk: &Nodes, prepare: impl FnOnce(&mut State)) -> Arc<Machine> {
     let machine = Machine::new(CMDLINE);
     {
@@ -108,7 +108,7 @@ fn boot(image: &Nodes, disk: &Nodes, prepare: impl FnOnce(&mut State)) -> Arc<Ma
     machine
 }
 
-/// What is in a tree now.
+/// The current contents of a tree.
 fn nodes_of(machine: &Machine, tree: Tree) -> Nodes {
     let state = machine.state();
     let inside = |(path, node): (&PathBuf, &Node)| {
@@ -142,7 +142,7 @@ fn packages_follow_the_image_and_the_node_keeps_what_is_its_own() {
             let path = Path::new(path);
             assert_eq!(text(path), "of v2", "{name}: {}", path.display());
         }
-        // What came with the old image in a folder of records has gone with it.
+        // Files of the old image in a database directory must be gone.
         for path in records.iter().map(|path| Path::new(path).with_file_name("only-v1")) {
             let is_record = |owned: &&dayfly_plan::Owned| {
                 owned.writer == Writer::Packages && path.starts_with(&owned.path[1..])
@@ -156,7 +156,7 @@ fn packages_follow_the_image_and_the_node_keeps_what_is_its_own() {
     }
 }
 
-/// What stands in the way on a disk, of an image that had it otherwise, makes room.
+/// A file on the disk of another type than in the new image is replaced.
 #[test]
 fn a_kept_path_of_another_kind_makes_room() {
     let records = ["var/lib/rpm/rpmdb.sqlite", "var/lib/shells.state"];
@@ -172,7 +172,7 @@ fn a_kept_path_of_another_kind_makes_room() {
     }
 }
 
-/// An image whose rpm has its database in /usr, and a link to it where older images had the database itself.
+/// An image with the rpm database in /usr, and a link to it at the path of the database in older images.
 fn with_rpm_in_usr() -> Nodes {
     [
         ("usr/lib/sysimage/rpm/rpmdb.sqlite".into(), file("of v2")),
@@ -181,7 +181,7 @@ fn with_rpm_in_usr() -> Nodes {
     .into()
 }
 
-/// rpm would read the old database through the folder that the older image left on the state disk.
+/// Otherwise rpm would read the old database in the directory that the older image left on the state disk.
 #[test]
 fn the_link_to_a_package_database_takes_the_place_of_an_older_images_folder() {
     let disk =
@@ -197,7 +197,7 @@ fn the_link_to_a_package_database_takes_the_place_of_an_older_images_folder() {
     assert!(told.contains("restored the link /var/lib/rpm to /usr/lib/sysimage/rpm"), "{told}");
 }
 
-/// Only a folder or a file can be an older image's database.
+/// Only a directory or a file can be the database of an older image.
 #[test]
 fn a_link_of_the_nodes_own_stays() {
     let own = Node::Symlink("/srv/rpm".into());
@@ -205,7 +205,7 @@ fn a_link_of_the_nodes_own_stays() {
     assert_eq!(nodes_of(&machine, OS).get(Path::new("var/lib/rpm")), Some(&own));
 }
 
-/// A state disk that cannot be written costs the link, not the boot.
+/// With a read-only state disk, only the link is lost; the boot succeeds.
 #[test]
 fn a_link_that_cannot_be_put_back_is_told() {
     let disk = [("var/lib/rpm/rpmdb.sqlite".into(), file("of v1"))];
@@ -217,7 +217,7 @@ fn a_link_that_cannot_be_put_back_is_told() {
     assert!(told.contains("restore the link /var/lib/rpm to /usr/lib/sysimage/rpm"), "{told}");
 }
 
-/// What an image does not have costs one look.
+/// A path that the image does not have costs only one check.
 #[test]
 fn a_path_of_another_distribution_costs_one_look() {
     let machine = Machine::new(CMDLINE);

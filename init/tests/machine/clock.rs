@@ -1,10 +1,11 @@
-//! The machine's time: a value that stands still while the boot does something, and jumps to the next wake-up when all its threads
-//! wait. How fast the host is, and what else it does, changes nothing of what the boot sees: no deadline passes on a busy host, and
-//! no test waits for one.
+//! The simulated time of the machine. It stands still while the boot works, and jumps to the next wake-up when all its
+//! threads wait. So the speed and load of the host do not affect the boot: no deadline passes on a busy host, and no
+//! test waits for real time.
 //!
-//! One thread moves the clocks of all machines that somebody waits for, whenever all other threads wait, which the kernel knows of
-//! each ([`threads`]). A thread that waits for the machine's time is in its clock with its wake-up. One that waits for another
-//! thread is not, and has none; nor has one that hangs for good. Where all wait and nobody has a wake-up, the boot hangs.
+//! One thread advances the clocks of all machines that are in use, when all other threads wait. It asks the kernel for
+//! the state of each thread ([`threads`]). A thread that waits for the machine's time is in the list of its clock with
+//! its wake-up time. A thread that waits for another thread, or hangs for good, is not in the list. If all threads wait
+//! and none has a wake-up time, the boot hangs.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,17 +16,17 @@ use std::time::Duration;
 
 use super::threads;
 
-/// How long the kernel had run when the boot begins.
+/// The uptime at the start of the boot.
 const START: Duration = Duration::from_secs(2);
-/// A boot that has not ended after so much of its time never does.
+/// A boot that did not end after this much simulated time never ends.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// A boot that computes for so long, of the host's time, never ends: minutes are few on a host with fifty others at work.
+/// A boot that computes for this much real time never ends. The limit is high, because a busy host is slow.
 const STUCK: Duration = Duration::from_secs(30 * 60);
-/// How often it is looked whether all wait: at first, and at most seldom.
+/// The interval of checks whether all threads wait: at first, and at most.
 const LOOKS: [Duration; 2] = [Duration::from_micros(50), Duration::from_millis(20)];
 
 thread_local! {
-    /// The clock that this thread goes by.
+    /// The clock that this thread uses.
     static OWN: RefCell<Option<Arc<Clock>>> = const { RefCell::new(None) };
 }
 
@@ -36,9 +37,9 @@ pub struct Clock {
 
 struct Time {
     now: Duration,
-    /// Who waits, and until when.
+    /// The waiting threads with their wake-up times.
     waiting: Vec<(Duration, Thread)>,
-    /// Whether the OS runs, or the power is off: no thread of the boot is there any more.
+    /// Whether the boot is over: the OS runs, or the power is off. No thread of the boot continues then.
     is_over: bool,
 }
 
@@ -52,14 +53,14 @@ impl Clock {
         self.time.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Every look at the machine: the calling thread goes by this clock, and ends if the machine has ended.
+    /// Called at every use of the machine: the calling thread uses this clock, and ends if the machine has ended.
     pub fn look(self: &Arc<Self>) {
         OWN.with_borrow_mut(|own| *own = Some(Arc::clone(self)));
         self.leave_if_over();
     }
 
     fn leave_if_over(&self) {
-        // A second unwinding would end the tests.
+        // A second panic during unwinding would abort the tests.
         if self.time().is_over && !std::thread::panicking() {
             vanish()
         }
@@ -69,7 +70,7 @@ impl Clock {
         self.time().now
     }
 
-    /// How long the boot has gone on.
+    /// The simulated duration of the boot so far.
     pub fn took(&self) -> Duration {
         self.now().saturating_sub(START)
     }
@@ -88,7 +89,7 @@ impl Clock {
         self.leave_if_over();
     }
 
-    /// As [`std::thread::park_timeout`].
+    /// Like [`std::thread::park_timeout`].
     pub fn park(&self, limit: Duration) {
         let thread = std::thread::current();
         let mut time = self.time();
@@ -104,14 +105,14 @@ impl Clock {
         self.leave_if_over();
     }
 
-    /// Never comes back, as long as the machine is there.
+    /// Blocks while the machine exists.
     pub fn hang(&self) {
         let ended = self.ended.wait_while(self.time(), |time| !time.is_over);
         drop(ended.unwrap_or_else(PoisonError::into_inner));
         self.leave_if_over();
     }
 
-    /// Ends every thread at its next look at the machine, and those that wait at once.
+    /// Ends every thread at its next use of the machine, and waiting threads at once.
     pub fn end(&self) {
         let mut time = self.time();
         time.is_over = true;
@@ -119,11 +120,11 @@ impl Clock {
         self.ended.notify_all();
     }
 
-    /// Waits for what comes of a work that other threads do, and moves the time meanwhile; `None` where nothing ever will.
+    /// Waits for the result of other threads, and advances the time meanwhile; `None` if no result can ever come.
     pub fn drive<T: Send + 'static>(self: &Arc<Self>, start: impl FnOnce(Answer<T>)) -> Option<T> {
         let (sender, answers) = channel();
         let hung = sender.clone();
-        // Whoever waited may have stopped, here and below.
+        // The receiver may be gone; ignore the error, here and below.
         let hung = Box::new(move || drop(hung.send(None)));
         start(Answer(sender));
         let last = self.now() + DAY;
@@ -134,7 +135,7 @@ impl Clock {
         answer.ok().flatten()
     }
 
-    /// To the next wake-up, if there is one up to `last`.
+    /// Jumps to the next wake-up, if there is one until `last`.
     fn jump(&self, last: Duration) -> bool {
         let mut time = self.time();
         let Some(next) = time.waiting.iter().map(|(until, _)| *until).min().filter(|next| *next <= last)
@@ -147,7 +148,7 @@ impl Clock {
     }
 }
 
-/// Where a work that somebody waits for says what came of it.
+/// The sender for a result that [`Clock::drive`] waits for.
 pub struct Answer<T>(Sender<Option<T>>);
 
 impl<T> Answer<T> {
@@ -156,16 +157,16 @@ impl<T> Answer<T> {
     }
 }
 
-/// As [`Clock::hang`], for a thread that has panicked: it unwinds when its machine has ended.
+/// Like [`Clock::hang`], for a panicked thread. It unwinds when its machine has ended.
 pub fn hang_for_good() {
     let own = OWN.with_borrow(Clone::clone);
-    own.expect("whoever panics has looked at its machine").hang();
+    own.expect("a panicked thread has used its machine before").hang();
 }
 
-/// How many threads wait for the world outside, which has a time of its own.
+/// The number of threads that wait for events outside of the simulation.
 static OUTSIDE: AtomicUsize = AtomicUsize::new(0);
 
-/// Does something that waits for the world outside; the machines' time stands still meanwhile.
+/// Runs a function that waits for events outside of the simulation. The simulated time stands still meanwhile.
 pub fn outside<T>(wait: impl FnOnce() -> T) -> T {
     OUTSIDE.fetch_add(1, Ordering::SeqCst);
     let done = wait();
@@ -173,17 +174,17 @@ pub fn outside<T>(wait: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Unwinds the thread, and past the hook: this is no panic.
+/// Ends the thread by unwinding without the panic hook, because this is not a panic.
 pub fn vanish() -> ! {
     std::panic::resume_unwind(Box::new("the machine has ended"))
 }
 
-/// A clock that somebody waits for.
+/// A clock that a thread is driving.
 struct Driven {
     clock: Arc<Clock>,
-    /// Where that ends.
+    /// The latest simulated time.
     last: Duration,
-    /// Told that nothing ever comes.
+    /// Called if no result can ever come.
     hung: Box<dyn Fn() + Send>,
 }
 
@@ -194,7 +195,7 @@ fn driven() -> MutexGuard<'static, Vec<Driven>> {
     DRIVEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts the thread that moves the clocks, or wakes it.
+/// Starts the thread that advances the clocks, or wakes it.
 fn move_clocks() {
     static MOVER: Once = Once::new();
     MOVER.call_once(|| {
@@ -203,7 +204,7 @@ fn move_clocks() {
             let mut pause = shortest;
             loop {
                 std::thread::sleep(pause);
-                // Held while it looks: a boot that begins meanwhile is not one whose threads all wait.
+                // Hold the lock during the check. Otherwise a boot that starts meanwhile could count as hanging.
                 let driven = MORE.wait_while(driven(), |driven| driven.is_empty());
                 let driven = driven.unwrap_or_else(PoisonError::into_inner);
                 if !threads::all_wait(|| OUTSIDE.load(Ordering::SeqCst) == 0) {

@@ -1,4 +1,4 @@
-//! Nodes by their settings file: a boot of a good image, what became of its files and of its steps.
+//! Boots a good image with a settings file, and inspects the resulting files and steps.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub fn file(machine: &Machine, path: &str) -> String {
     }
 }
 
-/// A step's outcome and detail; of one that failed, its words.
+/// A step's outcome and detail, or the message of a failed step.
 pub fn step(machine: &Machine, name: &str) -> (String, String) {
     let report = machine.report();
     let row = report["steps"].as_array().unwrap().iter().rfind(|row| row["step"] == name).unwrap();

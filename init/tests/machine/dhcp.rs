@@ -1,4 +1,4 @@
-//! The fake's DHCP server: one address for whoever asks.
+//! The fake's DHCP server: it offers one address to every client.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -15,7 +15,7 @@ const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 
 pub struct Port {
     answers: bool,
-    /// Of the address that it gives: 13 more than this.
+    /// The last byte of the offered address is 13 more than this.
     last: u8,
     name: String,
     clock: Arc<Clock>,

@@ -13,7 +13,7 @@ use super::{ENOENT, State, errno, firmware};
 const ELOOP: i32 = 40;
 const EPERM: i32 = 1;
 
-/// What is at a path.
+/// A file of the fake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
     File(Vec<u8>),
@@ -33,12 +33,12 @@ impl Node {
     }
 }
 
-/// The mounts of an installed OS when its root has been left: /usr is a file system of its own.
+/// The mounts of an installed OS after its root was left: /usr is a separate file system.
 const MOUNTINFO: &str = "40 1 0:30 / / rw - tmpfs root rw\n22 40 0:5 / /proc rw - proc proc rw\n\
     23 40 0:21 / /run rw - tmpfs tmpfs rw\n30 23 254:1 / /run/dayfly/l ro - ext4 /dev/vda1 ro\n\
     31 30 254:2 / /run/dayfly/l/usr ro - ext4 /dev/vda2 ro\n";
 
-/// The index that the fake boots with: what it asks for is built in, and one driver has a file.
+/// The module index of the fake: the modules that it needs are built in, and one driver has a file.
 const INDEX: &str = "dayfly-modules 1 6.1.0-fake\n\
     [dep 45]\nkernel/virtio_net.ko:\nkernel/isofs.ko:\nkernel/fake_overlay.ko:\nkernel/qemu_fw_cfg.ko:\n\
     [alias 47]\nalias virtio:d00000001v* virtio_net\nalias x fake_x\n\
@@ -63,7 +63,7 @@ pub fn initramfs(cmdline: &str) -> BTreeMap<PathBuf, Node> {
     nodes
 }
 
-/// The index with the section lengths counted.
+/// The index with the right section lengths.
 fn index() -> String {
     let mut lines = INDEX.lines();
     let mut text = format!("{}\n", lines.next().unwrap());
@@ -95,7 +95,7 @@ fn insert(nodes: &mut BTreeMap<PathBuf, Node>, path: &Path, node: Node) {
     for parent in path.ancestors().skip(1) {
         nodes.entry(parent.to_owned()).or_insert(Node::Dir);
     }
-    // A folder that is made again keeps what is in it.
+    // A directory that is created again keeps its contents.
     if node != Node::Dir || !nodes.contains_key(path) {
         nodes.insert(path.to_owned(), node);
     }
@@ -112,7 +112,7 @@ impl State {
         self.settings.insert(Path::new("/dev").join(name), text.as_bytes().to_vec());
     }
 
-    /// Attaches a disk with these bytes, with what /sys has of it.
+    /// Attaches a disk with these bytes, and its attributes in /sys.
     pub fn attach_disk(&mut self, name: &str, bytes: Vec<u8>) {
         self.describe_disk(name, bytes.len() as u64);
         self.disks.insert(Path::new("/dev").join(name), bytes);
@@ -124,7 +124,7 @@ impl State {
         self.host_disks.insert(Path::new("/dev").join(name), file.to_owned());
     }
 
-    /// Attaches a partition of a disk that is attached, with these bytes.
+    /// Attaches a partition of an attached disk, with these bytes.
     pub fn attach_partition(&mut self, disk: &str, name: &str, start: u64, bytes: Vec<u8>) {
         self.attach_disk(name, bytes);
         let number = name.trim_start_matches(disk).trim_start_matches('p');
@@ -156,7 +156,7 @@ impl State {
         self.put(&Path::new("/sys/class/block").join(name), Node::Dir);
     }
 
-    /// Hands credentials in through fw_cfg.
+    /// Adds credentials in fw_cfg.
     pub fn hand_in(&mut self, credentials: &[(&str, &str)]) {
         self.put(Path::new("/sys/bus/acpi/devices/QEMU0002:00"), Node::Dir);
         for (name, value) in credentials {
@@ -178,7 +178,7 @@ impl State {
             .collect())
     }
 
-    /// As the real one, for what a boot looks at.
+    /// Like the real one, for the paths that a boot uses.
     pub fn resolve(&self, path: &TreePath) -> Result<TreePath> {
         let tree = path.tree();
         let mut inside = PathBuf::new();
@@ -207,8 +207,8 @@ impl State {
         Err(errno("follow", &path.outside(), ELOOP))
     }
 
-    /// Where a path ends when all its symlinks are followed, for the fake's map. A path of a tree that is given as the boot's
-    /// own is a mistake of the step.
+    /// Resolves all symlinks in a path, for the fake's map. Using a path of a tree as one of the boot's own is an error
+    /// in the step.
     pub fn end(&self, path: &TreePath) -> Result<PathBuf> {
         if path.tree() != Tree::OWN {
             return Ok(self.resolve(path)?.outside());
@@ -218,7 +218,7 @@ impl State {
             let is_inside = path.starts_with(tree.root()) && path != Path::new(tree.root());
             assert!(
                 !is_inside,
-                "{} is a path of {}, and was used as one of the boot's own",
+                "{} is a path of {}, but was used as a path of the boot itself",
                 path.display(),
                 tree.root()
             );
@@ -226,7 +226,7 @@ impl State {
         Ok(path)
     }
 
-    /// The same for a last symlink that is meant itself.
+    /// The same, but without following a final symlink.
     pub fn name(&self, path: &TreePath) -> Result<PathBuf> {
         match path.file_name() {
             Some(name) if path.tree() != Tree::OWN => Ok(self.resolve(&path.parent())?.join(name).outside()),
@@ -254,7 +254,7 @@ impl State {
         self.nodes.retain(|path, _| !path.starts_with(from));
     }
 
-    /// What a mount shows. Enough for what the steps look at: the image's tree, its overlay, binds.
+    /// Simulates a mount. It supports only what the steps use: the image's tree, its overlay, binds.
     pub fn mount(&mut self, mount: &Mount, target: &Path) -> Result<()> {
         match mount {
             Mount::New { fstype, .. } if fstype == "squashfs" || fstype == "erofs" => {
@@ -280,7 +280,7 @@ impl State {
             }
             Mount::Bind { source, .. } => {
                 let source = self.end(source)?;
-                // What is mounted hides what was there.
+                // The mount hides the files below it.
                 self.nodes.retain(|path, _| path == target || !path.starts_with(target));
                 self.copy(&source, target, &[]);
             }
@@ -292,7 +292,7 @@ impl State {
         Ok(())
     }
 
-    /// Makes the root one of an installed OS, as its own initramfs leaves it.
+    /// Makes the root that of an installed OS, as its own initramfs leaves it.
     pub fn install(&mut self) {
         for (path, node) in image_tree() {
             self.put(&Path::new("/").join(path), node);
@@ -321,7 +321,7 @@ impl State {
     }
 }
 
-/// An OS with what a boot looks at.
+/// An OS with the files that a boot uses.
 fn image_tree() -> Vec<(&'static str, Node)> {
     let file = |text: &str| Node::File(text.as_bytes().to_vec());
     vec![

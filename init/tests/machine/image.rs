@@ -1,9 +1,9 @@
-//! An image of the fake: a superblock and noise.
+//! Images of the fake: a superblock followed by arbitrary bytes.
 
 use dayfly_plan::settings::value::Sha256 as Digest256;
 use sha2::{Digest, Sha256};
 
-/// The sum of an image, as the command line has it.
+/// The SHA-256 of an image, in the form of the kernel parameter.
 pub fn sha256(bytes: &[u8]) -> String {
     Digest256(Sha256::digest(bytes).into()).to_string()
 }
@@ -12,7 +12,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 pub fn ext4(label: &str) -> Vec<u8> {
     let mut bytes = vec![0; 4096];
     bytes[1024 + 0x38..1024 + 0x3a].copy_from_slice(&0xef53_u16.to_le_bytes());
-    // Extents, which ext3 has not.
+    // Extents, which ext3 does not have.
     bytes[1024 + 0x60] = 0x40;
     bytes[1024 + 0x78..1024 + 0x78 + label.len()].copy_from_slice(label.as_bytes());
     bytes

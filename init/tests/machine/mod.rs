@@ -1,6 +1,6 @@
-//! A fake machine behind the `Sys` seam: files, mounts, a NIC with a DHCP server, an HTTP server and a clock, all in
-//! memory. Any call can be made to fail with any errno. It is a fake, for speed and for faults that no real machine
-//! gives on demand; the real kernel is tested in namespaces and in virtual machines.
+//! A fake machine behind the `Sys` interface: files, mounts, a NIC with a DHCP server, an HTTP server and a clock, all
+//! in memory. Any call can be made to fail with any errno. It is fast, and can produce faults that a real machine does
+//! not. The real kernel is tested in namespaces and in virtual machines.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 mod clock;
@@ -36,11 +36,11 @@ pub use image::{ext4, sha256, squashfs};
 /// Which call fails, how, and how often.
 #[derive(Debug, Clone)]
 pub struct Fault {
-    /// The operation and its subject, as [`Machine::calls`] has them.
+    /// The operation and its object, in the format of [`Machine::calls`].
     pub call: String,
-    /// What it fails with.
+    /// The error.
     pub cause: Cause,
-    /// How many times; then it works.
+    /// How often it fails; later calls succeed.
     pub times: usize,
 }
 
@@ -51,16 +51,16 @@ pub enum End {
     Exec(String),
     /// The machine went down.
     Power(Power),
-    /// `boot` came back: only right under dracut, or where the machine refused to go down.
+    /// `boot` returned. This is right only under dracut, or if the machine refused to go down.
     Returned(Ended),
-    /// Nothing of that, and nothing ever will: see [`clock`].
+    /// The boot hangs: see [`clock`].
     Hung,
 }
 
 /// A call that panics, and how often.
 #[derive(Debug, Clone)]
 pub struct Panic {
-    /// The operation and its subject.
+    /// The operation and its object.
     pub call: String,
     /// How many times.
     pub times: usize,
@@ -82,23 +82,23 @@ pub struct State {
     pub length: Option<u64>,
     /// The connection ends after this many bytes.
     pub cut: Option<usize>,
-    /// By which tag the image server knows its image, at each request and from the last one on; without one it sends all of it whenever
-    /// it is asked.
+    /// The entity tags of the image for consecutive requests; the last one stays. Without any, the server always sends
+    /// the whole image.
     pub tags: Vec<&'static str>,
-    /// It sends the rest of its image whatever tag the request has: a server that does not know If-Range.
+    /// The server ignores If-Range: it sends the rest of the image for any tag.
     pub ignores_if_range: bool,
-    /// It sends no more than so many bytes in answer to a request for the rest.
+    /// The most bytes that the server sends for a request for the rest.
     pub longest_part: Option<u64>,
-    /// It breaks off before the first byte in answer to a request for the rest.
+    /// The server closes the connection before the first byte of a request for the rest.
     pub sends_no_rest: bool,
-    /// From which byte on the image was asked for, each time.
+    /// The start offsets of the requests for the image.
     pub asked_from: Vec<u64>,
-    /// What reads the body never comes back after the bytes that are served: a defect, or a call that no limit ends.
+    /// Reading the body blocks for ever after the served bytes: a defect, or a call without a time limit.
     pub hangs: bool,
     pub requests: usize,
-    /// URLs are those of real servers, which the product's own client asks.
+    /// URLs are those of real servers, accessed with the product's own client.
     pub real_servers: bool,
-    /// The bodies that were POSTed, and what is answered.
+    /// The bodies of POST requests.
     pub posted: Vec<Vec<u8>>,
     pub post_status: u16,
     pub hostname: Option<String>,
@@ -106,41 +106,41 @@ pub struct State {
     pub dhcp: bool,
     /// The arguments of the OS's init.
     pub exec_args: Vec<String>,
-    /// The name that its DHCP server gives.
+    /// The host name that the DHCP server sends.
     pub dhcp_name: String,
-    /// Interfaces that no DHCP server answers on.
+    /// Interfaces without a DHCP server.
     pub silent: Vec<u32>,
-    /// The interface behind which the image server is; any, where there is none.
+    /// The interface through which the image server is reachable; `None` means any.
     pub server_behind: Option<u32>,
-    /// The addresses and default routes that interfaces have now.
+    /// The current addresses and default routes of the interfaces.
     pub addresses: BTreeMap<u32, Vec<IpAddr>>,
     pub defaults: BTreeMap<u32, u32>,
-    /// Disks by their device, and what mounting them shows.
+    /// The contents of disks, by device.
     pub disks: BTreeMap<PathBuf, Vec<u8>>,
-    /// Disks that are files of the host: large, sparse, made by real tools.
+    /// Disks that are files of the host: large or sparse ones, made by real tools.
     pub host_disks: BTreeMap<PathBuf, PathBuf>,
-    /// Disks that appear one after the other, each at one look at the list of all.
+    /// Disks that appear one after the other, each at one listing of all disks.
     pub appearing: VecDeque<Option<(String, Vec<u8>)>>,
     /// The settings files on disks.
     pub settings: BTreeMap<PathBuf, Vec<u8>>,
-    /// What is served besides the image, by URL.
+    /// Other files that are served, by URL.
     pub pages: BTreeMap<String, Vec<u8>>,
-    /// The modes that files and folders were made with.
+    /// The modes with which files and directories were created.
     pub modes: BTreeMap<PathBuf, u32>,
-    /// How many ssh host keys the image's ssh-keygen has made.
+    /// The number of ssh host keys that the image's ssh-keygen made.
     pub keys_made: usize,
-    /// What the image's fsck ends with.
+    /// The exit status of the image's fsck.
     pub fsck: i32,
-    /// The end that comes whatever hangs.
+    /// The scheduled end of the machine.
     pub due: Option<(Power, Duration)>,
-    /// The image keeps its /etc below /usr, as a bootc tree does.
+    /// The image has its /etc in /usr/etc, like a bootc tree.
     pub etc_in_usr: bool,
-    /// Who was given what.
+    /// The owners that were set.
     pub owners: BTreeMap<PathBuf, (u32, u32)>,
 }
 
 impl State {
-    /// Whether something is mounted there, after all that happened so far.
+    /// Whether something is mounted at a path now.
     pub fn is_mounted(&self, target: &Path) -> bool {
         let mut latest = self.mounts.iter().rev().filter_map(|change| change.rsplit_once(' '));
         latest.find(|(_, place)| Path::new(place) == target).is_some_and(|(kind, _)| kind != "unmount")
@@ -151,12 +151,12 @@ impl State {
 pub struct Machine {
     state: Arc<Mutex<State>>,
     clock: Arc<Clock>,
-    /// Whoever waits for the end.
+    /// The sender for the end of the boot.
     ends: Mutex<Option<Answer<End>>>,
 }
 
 impl Machine {
-    /// A machine with one NIC, an index without modules, and an image server; the command line is the test's.
+    /// A machine with one NIC, a module index and an image server. The test gives the kernel command line.
     pub fn new(cmdline: &str) -> Arc<Self> {
         Arc::new(Self {
             state: Arc::new(Mutex::new(State {
@@ -224,12 +224,12 @@ impl Machine {
         })
     }
 
-    /// The machine that Dayfly finds in that way.
+    /// The machine as Dayfly finds it when it is started in this way.
     pub fn new_for(way: Way, cmdline: &str) -> Arc<Self> {
         let machine = Self::new(cmdline);
         if way == Way::Dracut {
             let mut state = machine.state();
-            // What the kernel was told is a part of what dracut says.
+            // dracut's parameters include those of the kernel.
             state.put(Path::new("/proc/cmdline"), Node::File(b"quiet".to_vec()));
             state.put(Path::new(paths::DRACUT_CMDLINE), Node::File(cmdline.as_bytes().to_vec()));
             state.put(Path::new(paths::UDEV_CONTROL), Node::File(Vec::new()));
@@ -241,23 +241,23 @@ impl Machine {
         machine
     }
 
-    /// Everything there is, to look at or to change.
+    /// The whole state of the machine, to inspect or to change.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Boots as the init of an initramfs, and says how it ended.
+    /// Boots as the init of an initramfs, and returns how it ended.
     pub fn boot(self: &Arc<Self>) -> End {
         self.boot_by(Way::Initramfs)
     }
 
-    /// The same in any way.
+    /// The same, started in any way.
     pub fn boot_by(self: &Arc<Self>, way: Way) -> End {
         let end = self.wait_for(|end| {
             *self.ends.lock().unwrap() = Some(end);
             let machine = Arc::clone(self);
             std::thread::spawn(move || {
-                // What `panic::guard` says for the main thread of the product.
+                // The same callback as `panic::guard` registers for the main thread of the product.
                 panic::tell({
                     let machine = Arc::clone(&machine);
                     move |failure| match way {
@@ -273,26 +273,26 @@ impl Machine {
         end.unwrap_or(End::Hung)
     }
 
-    /// Starts something on other threads and waits for its answer, while the machine's time goes on.
+    /// Starts work on other threads and waits for its result, while the simulated time advances.
     pub fn wait_for<T: Send + 'static>(&self, start: impl FnOnce(Answer<T>)) -> Option<T> {
         self.clock.drive(start)
     }
 
-    /// How long the boot has taken, by the machine's clock.
+    /// The simulated duration of the boot.
     pub fn took(&self) -> Duration {
         self.clock.took()
     }
 
-    /// boot.json as the OS finds it.
+    /// The boot.json that the OS sees.
     pub fn report(&self) -> serde_json::Value {
         let state = self.state();
         let Some(Node::File(bytes)) = state.nodes.get(Path::new(dayfly_plan::paths::BOOT_JSON)) else {
-            panic!("there is no boot.json");
+            panic!("no boot.json was written");
         };
         serde_json::from_slice(bytes).unwrap()
     }
 
-    /// Ends the threads that were left behind, and lets go of what takes memory.
+    /// Ends the abandoned threads, and frees the memory.
     pub fn forget(&self) {
         self.clock.end();
         let mut state = self.state();
@@ -303,7 +303,7 @@ impl Machine {
         state.log.clear();
     }
 
-    /// The end of all threads of the boot.
+    /// Ends all threads of the boot.
     fn end_for_good(&self, end: End) -> ! {
         self.end(end);
         self.clock.end();
@@ -316,7 +316,7 @@ impl Machine {
         }
     }
 
-    /// Records a call, and fails it if it is the one.
+    /// Records a call, and lets it fail if the test asks for it.
     fn call(&self, operation: &str, subject: impl std::fmt::Display) -> Result<MutexGuard<'_, State>> {
         self.clock.look();
         let name = format!("{operation} {subject}");
@@ -327,7 +327,7 @@ impl Machine {
             && panic.times > 0
         {
             panic.times -= 1;
-            // The fake's own lock is not what is tested.
+            // Release the fake's own lock, which is not under test.
             drop(state);
             panic!("an injected fault in {name}");
         }

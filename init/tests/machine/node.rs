@@ -1,4 +1,4 @@
-//! A node that was booted, and what it finds.
+//! Boots a node, and gives access to its files and its report.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{End, Machine, Node, State, sha256, squashfs};
 
 impl Machine {
-    /// Boots the image by DHCP and HTTP, with these words on the command line, to the OS's init.
+    /// Boots the image with DHCP and HTTP and these kernel parameters, up to the OS's init.
     pub fn boot_to_the_os(words: &str, prepare: impl FnOnce(&mut State)) -> Arc<Self> {
         let sha256 = sha256(&squashfs(3 << 20));
         let cmdline =
@@ -18,7 +18,7 @@ impl Machine {
         machine
     }
 
-    /// A file's text.
+    /// The text of a file.
     pub fn file(&self, path: &str) -> Option<String> {
         match self.state().nodes.get(Path::new(path)) {
             Some(Node::File(bytes)) => Some(String::from_utf8_lossy(bytes).into_owned()),

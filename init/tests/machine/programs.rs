@@ -1,4 +1,4 @@
-//! The programs of the fake's image, as far as a boot runs them.
+//! The programs of the fake's image that a boot runs.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use dayfly_sys::Output;
 
 use super::{Node, State};
 
-/// What a program does to the fake and says.
+/// Simulates a program: changes the fake's state and returns the output.
 pub fn run(state: &mut State, root: &Path, program: &str, args: &[&str]) -> Output {
     match (program, args) {
         ("mkfs.ext4", [_, "-L", label, disk]) => {
@@ -20,7 +20,7 @@ pub fn run(state: &mut State, root: &Path, program: &str, args: &[&str]) -> Outp
             Some(Node::Block) => Output { status: state.fsck, text: format!("{disk}: as told") },
             _ => Output { status: 8, text: format!("{disk}: No such file or directory") },
         },
-        // ssh-keygen(1): the private key at -f, the public one beside it.
+        // ssh-keygen(1) writes the private key to the path of -f, and the public key next to it.
         ("ssh-keygen", ["-q", "-t", kind, "-N", "", "-f", file]) => {
             let file = root.join(file.trim_start_matches('/'));
             state.keys_made += 1;
@@ -35,7 +35,7 @@ pub fn run(state: &mut State, root: &Path, program: &str, args: &[&str]) -> Outp
     }
 }
 
-/// As much of an ext4 file system as tells that it is one (kernel Documentation/filesystems/ext4/globals.rst).
+/// The part of an ext4 file system by which it is recognised (kernel Documentation/filesystems/ext4/globals.rst).
 pub fn ext4(len: usize, label: &str) -> Vec<u8> {
     let mut bytes = vec![0; len];
     bytes[1024 + 0x38..1024 + 0x3a].copy_from_slice(&[0x53, 0xef]);

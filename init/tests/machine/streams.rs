@@ -1,4 +1,4 @@
-//! What the machine gives out to be read, written or waited for.
+//! Objects of the fake that can be read, written or waited for.
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use dayfly_sys::{Backing, RamFile, Result, Uevents, own};
 use super::clock::{self, Clock};
 use super::{Node, State};
 
-/// A memory file; the loop device finds it under its path.
+/// A file in memory, which the fake's loop device finds by its path.
 pub(super) struct Ram {
     pub(super) path: PathBuf,
     pub(super) bytes: Vec<u8>,
@@ -47,7 +47,7 @@ impl Uevents for Silence {
     }
 }
 
-/// A connection with a server that is real.
+/// A connection to a real server.
 pub(super) struct Real(pub(super) Box<dyn Read + Send>);
 
 impl Read for Real {
@@ -56,7 +56,7 @@ impl Read for Real {
     }
 }
 
-/// A connection that stands, and brings nothing more.
+/// An open connection without any more data.
 pub(super) struct Hung(pub(super) Arc<Clock>);
 
 impl Read for Hung {
@@ -66,7 +66,7 @@ impl Read for Hung {
     }
 }
 
-/// The end of a connection that broke.
+/// The end of a broken connection.
 pub(super) struct Broken;
 
 impl Read for Broken {

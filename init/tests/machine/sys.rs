@@ -1,4 +1,4 @@
-//! The seam: what the machine answers to each call, and what that changes in it.
+//! The implementation of `Sys` for the fake: the result of each call, and its effect on the state.
 
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -138,7 +138,7 @@ impl Files for Machine {
     }
 }
 
-/// Where a mount happens.
+/// The target of a mount operation.
 fn target_of(mount: &Mount) -> &TreePath {
     match mount {
         Mount::New { target, .. }
@@ -184,7 +184,7 @@ impl Devices for Machine {
             return Err(errno("attach", &path, ENOENT));
         };
         let bytes = bytes.get(usize::try_from(backing.offset()).unwrap()..).unwrap_or_default();
-        // Whole sectors, as the real one.
+        // Whole sectors, like the real one.
         let bytes = bytes[..bytes.len() / 512 * 512].to_vec();
         let number =
             state.disks.keys().filter(|path| path.to_string_lossy().starts_with("/dev/loop")).count();

@@ -1,12 +1,13 @@
-//! Whether all other threads of this process wait.
+//! Checks whether all other threads of this process wait.
 //!
-//! The product's threads wait for each other in channels, locks and condition variables, which are no call to the machine, so the
-//! kernel is asked what each thread does (proc_pid_status(5)). No moment of quiet has to be guessed, and a thread that is ready to
-//! run and gets no processor counts as what it is: one that runs. A look goes from thread to thread and takes its time; but threads
-//! that wait at two looks, and were not switched to in between, all waited at the moment between the looks. Then nothing happens
-//! any more but by who looks.
+//! The product's threads wait for each other with channels, locks and condition variables, which do not call the
+//! machine. So the kernel is asked for the state of each thread (proc_pid_status(5)). This needs no guessed delay, and
+//! a thread that is ready to run but has no CPU counts as running. A check reads one thread after the other and takes
+//! some time. But threads that wait in two checks and were not scheduled in between all waited at a moment between the
+//! checks. From then on, only the checking thread can cause anything.
 //!
-//! It is all threads of the process and not those of one machine: whoever waits for a lock of the allocator waits for any of them.
+//! It checks all threads of the process and not only those of one machine, because a thread may wait for a lock of the
+//! allocator that any other thread holds.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,16 +15,16 @@ use std::fs;
 use std::io;
 
 const TASKS: &str = "/proc/self/task";
-/// No such process, errno(3): a thread has ended while its status was read.
+/// No such process, errno(3): a thread ended while its status was read.
 const ESRCH: i32 = 3;
 
-/// Whether all threads but the calling one wait, and `and` holds, at one moment.
+/// Whether all threads except the calling one wait, and `and` is true, at one moment.
 pub fn all_wait(and: impl FnOnce() -> bool) -> bool {
     let Some(before) = look() else { return false };
     and() && look().is_some_and(|after| after == before)
 }
 
-/// How often the kernel has switched from each other thread, in its words; `None` where one of them runs.
+/// The context switch counters of all other threads, as the kernel's text; `None` if one of them runs.
 fn look() -> Option<BTreeMap<OsString, String>> {
     let link = fs::read_link("/proc/thread-self").unwrap();
     let own = link.file_name().unwrap();
@@ -42,9 +43,9 @@ fn look() -> Option<BTreeMap<OsString, String>> {
     Some(switches)
 }
 
-/// How often the kernel has switched from a thread that waits, or has ended; `None` for one that runs, or waits for a disk.
+/// The context switch counters of a thread that waits or has ended; `None` if it runs, or waits for a disk.
 fn switches_of_waiting(status: &str) -> Option<&str> {
     let (_, rest) = status.split_once("\nState:\t").unwrap();
-    // Both kinds are at the end.
+    // Both counters are at the end.
     rest.starts_with(['S', 'Z', 'X']).then(|| &rest[rest.rfind("\nvoluntary_ctxt_switches:").unwrap()..])
 }
