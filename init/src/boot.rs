@@ -109,7 +109,7 @@ fn execute(
 fn make_plan(settings: &Gathered, discovered: &Discovered, problems: &[Problem]) -> Result<Plan, Failure> {
     if let Some(problem) = problems.iter().find(|problem| problem.severity == Severity::Refuse) {
         let wrong = format!("{} (from {})", problem.text, problem.source);
-        return Err(Failure::new(problem.code, "understand the settings and the kernel command line", wrong));
+        return Err(Failure::new(problem.code, "parse the settings and the kernel command line", wrong));
     }
     Ok(plan(settings, discovered))
 }

@@ -96,9 +96,9 @@ impl fmt::Display for Contender {
         }
         match &self.state {
             State::Waiting(reason) | State::Failed(reason) => write!(f, ": {reason}")?,
-            State::Claims(Origin::Static(address)) => write!(f, ": {address} by ip=")?,
+            State::Claims(Origin::Static(address)) => write!(f, ": {address} from ip=")?,
             State::Claims(Origin::Lease(lease, _)) => {
-                write!(f, ": {}/{} by DHCP of {}", lease.address, lease.prefix, lease.server)?;
+                write!(f, ": {}/{} from the DHCP server {}", lease.address, lease.prefix, lease.server)?;
             }
         }
         match &self.lost {

@@ -194,7 +194,7 @@ fn take_away(sys: &dyn Sys, events: &Events) {
 pub fn stop_for_shell(sys: &dyn Sys, events: &Events, phase: &str) {
     match find_shell(sys) {
         Some(shell) => {
-            events.emit(Event::Screen(format!("\nrd.break: a shell before the phase {phase}; `exit` goes on with the boot.\n")));
+            events.emit(Event::Screen(format!("\nrd.break: a shell before the phase {phase}; `exit` continues the boot.\n")));
             events.flush(FLUSH);
             open_shell(sys, events, shell);
         }

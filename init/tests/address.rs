@@ -50,7 +50,7 @@ fn networkd_is_started_where_nothing_else_is() {
     let machine = boot("ip=dhcp", &[], &[]);
     let (outcome, words) = step(&machine).unwrap();
     assert_eq!(outcome, "done");
-    let expected = "systemd-networkd, started for it, renews 10.0.2.15/24 (leased for 3600 s) by 00-dayfly-525400123402.network";
+    let expected = "systemd-networkd, enabled by Dayfly, renews 10.0.2.15/24 (leased for 3600 s) with 00-dayfly-525400123402.network";
     assert_eq!(words, expected);
     assert!(text(&machine, OURS).contains("\nMACAddress=52:54:00:12:34:02\n"));
     // The fake's kernel is 6.1, which cannot rename an interface that is up.
@@ -70,7 +70,7 @@ fn networkd_is_started_where_nothing_else_is() {
 fn a_networkd_that_the_image_starts_is_as_the_image_wants_it() {
     let started = [("/etc/systemd/system/multi-user.target.wants/systemd-networkd.service", "")];
     let machine = boot("ip=10.0.2.50::10.0.2.2:24::eth0:none", &started, &[]);
-    let words = "systemd-networkd keeps 10.0.2.50/24 by 00-dayfly-525400123402.network";
+    let words = "systemd-networkd keeps 10.0.2.50/24 with 00-dayfly-525400123402.network";
     assert_eq!(step(&machine), Some(("done".to_owned(), words.to_owned())));
     assert!(!has(&machine, "/run/systemd/networkd.conf.d/50-dayfly.conf"));
 
@@ -168,7 +168,7 @@ fn ifupdown_is_left_alone_where_it_has_nothing_to_renew() {
             ("", OPENRC.1),
             &[ifupdown],
             "done",
-            "systemd-networkd, started for it, renews 10.0.2.15/24 (leased for 3600 s) by 00-dayfly-525400123402.network",
+            "systemd-networkd, enabled by Dayfly, renews 10.0.2.15/24 (leased for 3600 s) with 00-dayfly-525400123402.network",
         ),
     ] {
         let machine = boot_networking(words, manager, files);

@@ -106,7 +106,13 @@ fn what_k0s_would_refuse_is_refused_before() {
     };
     let nothing = |_: &mut State| {};
     let cases: [Refused<'_>; 6] = [
-        ("worker", &[], &nothing, "kubernetes.credentials", "there is no k0s.token, and no good certificate"),
+        (
+            "worker",
+            &[],
+            &nothing,
+            "kubernetes.credentials",
+            "there is no k0s.token, and no valid certificate",
+        ),
         (
             "worker",
             &[("dayfly.k0s.token", CONTROLLER)],

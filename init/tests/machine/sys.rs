@@ -94,7 +94,7 @@ impl Files for Machine {
         match state.nodes.get(&place) {
             None => drop(state.modes.insert(place.clone(), mode)),
             Some(Node::Dir) => {}
-            Some(_) => return Err(errno("make the folder", &place, ENOTDIR)),
+            Some(_) => return Err(errno("create the directory", &place, ENOTDIR)),
         }
         state.put(&place, Node::Dir);
         Ok(())

@@ -76,8 +76,8 @@ fn a_kept_program_that_is_not_the_repositorys_does_not_run() {
         git(Path::new(TREE), &["update-index", "--assume-unchanged", "run.sh"]);
         enemy(&format!("{TREE}/run.sh"));
         reboot();
-        outcome(&run_script(), "diverged", "changes that are in no commit");
-        // The attacker also controls the record of the commit: that may keep the node from running the script, but not make it run.
+        outcome(&run_script(), "diverged", "has uncommitted changes");
+        // The record of its commit is the enemy's too: it may keep the node from running, not make it run.
         let record = format!("{TREE}.commit");
         for text in
             ["", "main", "--help", "$(touch /run/pwned)", "\0\u{7f}\n", &"f".repeat(40), &"0".repeat(64)]

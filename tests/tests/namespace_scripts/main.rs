@@ -33,28 +33,25 @@ fn it_clones_runs_pulls_and_refuses() {
         git(Path::new(TREE), &["status"]);
         // Uncommitted changes, in this boot and in the next.
         fs::write(format!("{TREE}/run.sh"), "#!/bin/sh\ntouch /run/pwned\n").unwrap();
-        outcome(&run_script(), "diverged", "changes that are in no commit");
+        outcome(&run_script(), "diverged", "has uncommitted changes");
         reboot();
-        outcome(&run_script(), "diverged", "changes that are in no commit");
-        assert!(
-            fs::read_to_string(format!("{TREE}/run.sh")).unwrap().contains("pwned"),
-            "the tree was changed"
-        );
+        outcome(&run_script(), "diverged", "has uncommitted changes");
+        assert!(fs::read_to_string(format!("{TREE}/run.sh")).unwrap().contains("pwned"), "it is left alone");
         git(Path::new(TREE), &["checkout", "--quiet", "run.sh"]);
         fs::write(format!("{TREE}/more"), "").unwrap();
         reboot();
-        outcome(&run_script(), "diverged", "changes that are in no commit");
+        outcome(&run_script(), "diverged", "has uncommitted changes");
         fs::remove_file(format!("{TREE}/more")).unwrap();
         // A history that was rewritten, in the next boot and in this one.
         git(&node.work, &["reset", "--quiet", "--hard", "HEAD~1"]);
         node.commit("#!/bin/sh\necho other >>/run/said\n");
         reboot();
-        outcome(&run_script(), "diverged", "different ways");
+        outcome(&run_script(), "diverged", "have diverged");
         run("rm", &["-r", TREE]);
         outcome(&run_script(), "ran", "");
         git(&node.work, &["reset", "--quiet", "--hard", "HEAD~1"]);
         node.commit("#!/bin/sh\necho third >>/run/said\n");
-        outcome(&run_script(), "diverged", "different ways");
+        outcome(&run_script(), "diverged", "have diverged");
         assert_eq!(said(), "other\n");
         drop(fs::remove_dir_all(node.served.join("node.git")));
         outcome(&run_script(), "unreachable", "node.git");
@@ -191,8 +188,8 @@ fn a_lock_ends_with_its_owner() {
         }
         // While it runs, no second run starts.
         let second = start().output().unwrap();
-        assert!(String::from_utf8_lossy(&second.stdout).contains("another run is under way"), "{second:?}");
-        // Kill it; its program lives on, and its pid may be reused.
+        assert!(String::from_utf8_lossy(&second.stdout).contains("another run is in progress"), "{second:?}");
+        // It is killed; its program lives on, and so might somebody else by its number.
         first.kill().unwrap();
         first.wait().unwrap();
         fs::remove_file("/run/wait").unwrap();

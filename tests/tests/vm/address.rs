@@ -38,7 +38,7 @@ const ADDRESSES: &str = "ip -4 -o address show scope global | awk '{ print $4 }'
 const DEFAULT_ROUTES: &str = "ip -4 route show default | awk '{ print $3 }'";
 
 fn networkd(lab: &Lab) -> Result<()> {
-    let by = "systemd-networkd renews 10.0.2.11/24 (leased for 240 s) by 00-dayfly-";
+    let by = "systemd-networkd renews 10.0.2.11/24 (leased for 240 s) with 00-dayfly-";
     outlives_its_lease(lab, Image::Server, by, |vm| {
         is_online(vm)?;
         documented(vm, "on a node with systemd-networkd", "routable (configured)")
@@ -46,7 +46,7 @@ fn networkd(lab: &Lab) -> Result<()> {
 }
 
 fn networkd_static(lab: &Lab) -> Result<()> {
-    asks_for_nothing(lab, Image::Server, "systemd-networkd keeps 10.0.2.50/24 by 00-dayfly-", is_online)
+    asks_for_nothing(lab, Image::Server, "systemd-networkd keeps 10.0.2.50/24 with 00-dayfly-", is_online)
 }
 
 /// The step's result when ifupdown has the lease.

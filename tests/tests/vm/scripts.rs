@@ -210,7 +210,7 @@ fn git_scripts(lab: &Lab) -> Result<()> {
     // A rewritten history is refused, and the tree stays as it is.
     open.commit("rewritten", true)?;
     let said = wait_for(&vm, "node", "\"diverged\"")?;
-    ensure!(said.contains("different ways"), "{said}");
+    ensure!(said.contains("have diverged"), "{said}");
     same!(
         vm.check(
             "grep -c rewritten /run/script-said; git -C /var/lib/dayfly/scripts/node log -1 --format=%s"

@@ -14,7 +14,7 @@ const CONTROLLERS: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
 
 /// Fails if a kubelet would not start. `v1` is the kernel parameter that makes systemd use version 1.
 pub fn check(cx: &Context, v1: Option<&str>) -> Result<(), Failure> {
-    const TRIED: &str = "find the control groups that pods need";
+    const TRIED: &str = "check the control groups that pods need";
     let here = controllers(cx).map_err(|error| Failure::from_sys(Code::KubernetesCgroup, TRIED, &error))?;
     let missing: Vec<&str> =
         CONTROLLERS.into_iter().filter(|wanted| !here.split_whitespace().any(|one| one == *wanted)).collect();

@@ -16,7 +16,7 @@ const UNSUITABLE: [&str; 14] = [
     "overlay", "aufs", "nfs", "nfs4", "9p", "cifs", "smb3", "squashfs", "erofs", "vfat", "exfat", "iso9660",
     "ramfs", "rootfs",
 ];
-const TRIED: &str = "find a place for containers";
+const TRIED: &str = "check the storage for containers";
 
 /// Refuses directories of the OS in which no container could start.
 pub fn check(cx: &Context, folders: &[&str]) -> Result<(), Failure> {

@@ -38,7 +38,8 @@ fn check(file: &FilePlan, accounts: &Accounts) -> Result<Option<(u32, u32)>, Fai
         return Err(Failure::new(Code::NodeWrite, tried(), wrong));
     }
     let Some(owner) = &file.owner else { return Ok(None) };
-    let unknown = |wrong| Failure::new(Code::NodeUser, format!("give {} to {owner}", file.path), wrong);
+    let unknown =
+        |wrong| Failure::new(Code::NodeUser, format!("set the owner of {} to {owner}", file.path), wrong);
     accounts.numbers(owner).map(Some).map_err(unknown)
 }
 

@@ -185,9 +185,11 @@ fn generate(cx: &Context, ssh: &TreePath) -> Result<Vec<KeyFile>, Failure> {
     }
     match (set.map_err(failed)?, last_failure) {
         (set, Some(failure)) if set.is_empty() => Err(failure),
-        (set, _) if set.is_empty() || !set.iter().all(is_whole) => {
-            Err(Failure::new(Code::NodeHostKeys, "generate ssh host keys", "ssh-keygen left no whole keys"))
-        }
+        (set, _) if set.is_empty() || !set.iter().all(is_whole) => Err(Failure::new(
+            Code::NodeHostKeys,
+            "generate ssh host keys",
+            "ssh-keygen wrote no complete keys",
+        )),
         (set, _) => Ok(set),
     }
 }

@@ -54,9 +54,7 @@ pub(super) fn read_at(path: &TreePath, offset: u64, len: usize) -> Result<Vec<u8
 
 pub(super) fn check_unused(device: &TreePath) -> Result<()> {
     let spot = walk::find(device, Last::Stays, Missing::Fails)?;
-    spot.open(OFlags::RDONLY | OFlags::EXCL, Mode::empty())
-        .map(drop)
-        .tried("open for this boot alone", device)
+    spot.open(OFlags::RDONLY | OFlags::EXCL, Mode::empty()).map(drop).tried("open exclusively", device)
 }
 
 /// Opens a file for reading. In a tree that others may have written to, only regular files are allowed: a pipe would
@@ -119,7 +117,7 @@ pub(super) fn list(dir: &TreePath) -> Result<Vec<Entry>> {
 /// Opens a directory for listing.
 pub(super) fn open_folder(dir: &TreePath) -> Result<OwnedFd> {
     let spot = walk::find(dir, Last::Followed, Missing::Fails)?;
-    spot.open(OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).tried("open the folder", dir)
+    spot.open(OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).tried("open the directory", dir)
 }
 
 pub(super) fn inspect(path: &TreePath) -> Result<Option<FileKind>> {
@@ -236,14 +234,19 @@ pub(super) fn make_dir(path: &TreePath, mode: u32) -> Result<()> {
             stat if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => Ok(()),
             _ => {
                 let words = format!("{path} exists and is not a directory");
-                Err(SysError::new("make the folder", path.to_string(), Cause::Errno(libc::ENOTDIR), words))
+                Err(SysError::new(
+                    "create the directory",
+                    path.to_string(),
+                    Cause::Errno(libc::ENOTDIR),
+                    words,
+                ))
             }
         },
         // Set the mode again, because the umask applies at creation.
         done => done
             .and_then(|()| chmodat(spot.folder(), spot.name(), bits, AtFlags::empty()))
             .and_then(|()| labels::inherit(spot.folder(), spot.name()))
-            .tried("make the folder", path),
+            .tried("create the directory", path),
     }
 }
 
@@ -258,7 +261,7 @@ pub(super) fn make_own_dir(path: &Path, mode: u32) -> Result<()> {
             Ok(_) => {
                 let words = format!("{} exists and is not a directory", at.display());
                 return Err(SysError::new(
-                    "make the folder",
+                    "create the directory",
                     path.display().to_string(),
                     Cause::Errno(libc::ENOTDIR),
                     words,
@@ -279,7 +282,7 @@ pub(super) fn make_own_dir(path: &Path, mode: u32) -> Result<()> {
         match fs::DirBuilder::new().mode(mode).create(dir) {
             // Another step created it in the meantime.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-            done => done.tried("make the folder", dir.display())?,
+            done => done.tried("create the directory", dir.display())?,
         }
         // Set the mode again, because the umask applies at creation.
         fs::set_permissions(dir, fs::Permissions::from_mode(mode)).tried("set the mode of", dir.display())?;
@@ -306,7 +309,7 @@ pub(super) fn symlink(target: &Path, link: &TreePath) -> Result<()> {
         made => made,
     }
     .and_then(|()| labels::inherit(spot.folder(), spot.name()))
-    .tried("make the symlink", words())
+    .tried("create the symlink", words())
 }
 
 #[cfg(test)]

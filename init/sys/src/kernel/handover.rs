@@ -24,7 +24,7 @@ const OLD: &str = "old";
 pub(super) fn leave_root(old: Tree) -> Result<()> {
     // pivot_root(2) refuses mounts that share their events.
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
-        .tried("make private the mounts below", "/")?;
+        .tried("make the mounts private below", "/")?;
     // Mount it over the old root, because there may be no directory for it. From `/`, only `..` leads to the covering
     // mount.
     apply(&Mount::New {
@@ -52,11 +52,11 @@ pub(super) fn leave_root(old: Tree) -> Result<()> {
     for name in MOVED {
         let (source, target) = (left.join(name), Path::new("/").join(name));
         if is_mount_point(&source) {
-            mkdir(&target, Mode::from_raw_mode(0o755)).tried("make the folder", target.display())?;
+            mkdir(&target, Mode::from_raw_mode(0o755)).tried("create the directory", target.display())?;
             apply(&Mount::Move { source: own(source), target: own(target) })?;
         }
     }
-    std::fs::create_dir_all(old.root()).tried("make the folder", old.root())?;
+    std::fs::create_dir_all(old.root()).tried("create the directory", old.root())?;
     apply(&Mount::Move { source: own(&left), target: own(old.root()) })?;
     rmdir(&left).tried("remove", left.display())
 }
@@ -102,12 +102,12 @@ pub(super) fn switch_root(root: Tree) -> Result<()> {
 /// another place, even to the old root.
 fn room(to: &Path) -> Result<PathBuf> {
     if std::fs::symlink_metadata(to).is_ok_and(|found| found.is_symlink()) {
-        std::fs::remove_file(to).tried("replace by a folder", to.display())?;
+        std::fs::remove_file(to).tried("replace by a directory", to.display())?;
     }
     match mkdir(to, Mode::from_raw_mode(0o755)) {
         // In a read-only root without the directory, the move fails and reports it.
         Ok(()) | Err(rustix::io::Errno::EXIST | rustix::io::Errno::ROFS) => Ok(to.to_owned()),
-        Err(errno) => Err(errno).tried("make the folder", to.display()),
+        Err(errno) => Err(errno).tried("create the directory", to.display()),
     }
 }
 

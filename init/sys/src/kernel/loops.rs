@@ -120,7 +120,7 @@ fn open_node(device: &std::path::Path, number: u32) -> Result<File> {
     let mode = Mode::RUSR | Mode::WUSR;
     match mknodat(CWD, device, FileType::BlockDevice, mode, makedev(LOOP_MAJOR, number)) {
         Ok(()) | Err(Errno::EXIST) => open().tried("open", device.display()),
-        Err(errno) => Err(errno).tried("make the node", device.display()),
+        Err(errno) => Err(errno).tried("create the node", device.display()),
     }
 }
 

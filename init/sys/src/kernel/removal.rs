@@ -26,7 +26,7 @@ pub(super) fn remove_tree(path: &TreePath) -> Result<()> {
     let folder = match open_dir(dir, name) {
         // Not a directory, so it is a file that the kernel refuses to delete.
         Err(Errno::NOTDIR | Errno::LOOP) => return Err(refused).tried("remove", path),
-        opened => opened.tried("open the folder", path)?,
+        opened => opened.tried("open the directory", path)?,
     };
     let emptied = empty(&folder);
     match unlinkat(dir, name, AtFlags::REMOVEDIR) {

@@ -79,7 +79,7 @@ pub(super) fn copy_file(from: &TreePath, to: &TreePath) -> Result<()> {
     let source = walk::find(from, Last::Stays, Missing::Fails)?;
     let target = walk::find(to, Last::Stays, Missing::Fails)?;
     let stat = statat(source.folder(), source.name(), AtFlags::SYMLINK_NOFOLLOW).tried("inspect", from)?;
-    let top = rustix::io::fcntl_dupfd_cloexec(target.folder(), 3).tried("open the folder of", to)?;
+    let top = rustix::io::fcntl_dupfd_cloexec(target.folder(), 3).tried("open the directory of", to)?;
     let mut copier = Copier::new(&from.outside(), top);
     copier.file((source.folder(), source.name()), (target.folder(), target.name()), &stat).tried("copy", from)
 }
@@ -89,11 +89,11 @@ pub(super) fn copy(from: &TreePath, to: &TreePath, skip: &[PathBuf]) -> Result<C
     let target = open_folder(to)?;
     let from = &from.outside();
     let to = &to.outside();
-    let top = rustix::io::fcntl_dupfd_cloexec(&target, 3).tried("open the folder", to.display())?;
+    let top = rustix::io::fcntl_dupfd_cloexec(&target, 3).tried("open the directory", to.display())?;
     let mut copier = Copier::new(from, top);
     let names = names(source.as_fd()).tried("list", from.display())?;
     let stat = rustix::fs::fstat(&source).tried("inspect", from.display())?;
-    make_plain(&target).tried("prepare the folder", to.display())?;
+    make_plain(&target).tried("prepare the directory", to.display())?;
     let mut here = Frame { from: source, to: target, names, stat };
     // Uses a stack instead of recursion, because a tree can be deeper than the stack of a thread.
     let mut above: Vec<Above> = Vec::new();
@@ -172,8 +172,8 @@ impl Copier {
                 .tried("set the times of", &shown)?;
             return Ok(None);
         }
-        let below = open_dir(from, name, OFlags::NOFOLLOW).tried("open the folder", &shown)?;
-        let copy = open_dir(to, name, OFlags::NOFOLLOW).tried("open the copy of the folder", &shown)?;
+        let below = open_dir(from, name, OFlags::NOFOLLOW).tried("open the directory", &shown)?;
+        let copy = open_dir(to, name, OFlags::NOFOLLOW).tried("open the copy of the directory", &shown)?;
         // A mount point is copied as an empty directory.
         let names = if skip.contains(&path) || begins_mount(from, below.as_fd()) {
             Vec::new()

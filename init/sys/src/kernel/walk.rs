@@ -122,7 +122,7 @@ fn find_own(path: &TreePath, last: Last, missing: Missing) -> Result<Spot> {
     match (last, outside.file_name()) {
         (Last::Stays, Some(name)) => {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let folder = openat(CWD, parent, flags, Mode::empty()).tried("open the folder of", path)?;
+            let folder = openat(CWD, parent, flags, Mode::empty()).tried("open the directory of", path)?;
             Ok(spot(Some(folder), c_string(name)?, outside.clone()))
         }
         _ => Ok(spot(None, c_string(outside.as_os_str())?, outside.clone())),
@@ -179,8 +179,10 @@ impl<'a> Walk<'a> {
                     self.open.push(folder);
                     self.trail.push(part);
                     if self.open.len() > MOST_DEEP {
-                        return self
-                            .refuse(libc::ENAMETOOLONG, format!("it is more than {MOST_DEEP} folders deep"));
+                        return self.refuse(
+                            libc::ENAMETOOLONG,
+                            format!("it is more than {MOST_DEEP} directories deep"),
+                        );
                     }
                 }
                 Err(Errno::NOENT) if is_last => return self.spot(&part, last),
@@ -282,14 +284,14 @@ impl<'a> Walk<'a> {
         let name =
             CString::new(part.as_bytes()).map_err(|_| Errno::INVAL).tried("use the path", self.path)?;
         match mkdirat(self.here(), &*name, mode) {
-            // Another step made it meanwhile.
+            // Another step created it in the meantime.
             Err(Errno::EXIST) => Ok(()),
-            // The mode again, without the umask.
+            // Set the mode again, because the umask applies at creation.
             done => done
                 .and_then(|()| chmodat(self.here(), &*name, mode, AtFlags::empty()))
                 .and_then(|()| labels::inherit(self.here(), &name)),
         }
-        .tried("make the folder", self.shown(part))
+        .tried("create the directory", self.shown(part))
     }
 
     /// The result for a name in the current directory.

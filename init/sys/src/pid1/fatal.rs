@@ -165,8 +165,7 @@ fn describe(line: &mut Line, number: i32, code: i32, address: usize, stack: usiz
     line.text(")");
 }
 
-/// # Safety
-/// `info` is what the kernel handed to a handler.
+/// `info` must be the pointer that the kernel passed to the handler.
 #[allow(unsafe_code)]
 unsafe fn address(info: *const libc::siginfo_t) -> usize {
     // SAFETY: the caller's promise; the field is within siginfo_t whatever the signal, and only a number here.

@@ -57,7 +57,7 @@ fn early_mount(fstype: &str, target: &str, flags: MountFlags, mode: Option<&str>
     }
     match rustix::fs::mkdir(target, Mode::from_raw_mode(0o755)) {
         Ok(()) | Err(rustix::io::Errno::EXIST) => {}
-        Err(errno) => return Err(errno).tried("make the folder", target),
+        Err(errno) => return Err(errno).tried("create the directory", target),
     }
     let mount = Mount::New {
         fstype: fstype.to_owned(),
@@ -94,7 +94,7 @@ pub fn open_console() -> Result<()> {
     let console = match open_it() {
         Err(rustix::io::Errno::NOENT) => {
             mknodat(CWD, path, FileType::CharacterDevice, Mode::RUSR | Mode::WUSR, makedev(5, 1))
-                .tried("make the node", path)?;
+                .tried("create the node", path)?;
             open_it()
         }
         opened => opened,

@@ -44,7 +44,7 @@ pub fn prepare(cx: &Context, plan: &K0sPlan) -> Result<Joined, Failure> {
             "with the kubeconfig of an earlier boot"
         }
         (false, false, false) => {
-            let wrong = "there is no k0s.token, and no good certificate of an earlier boot";
+            let wrong = "there is no k0s.token, and no valid certificate of an earlier boot";
             return Err(Failure::new(Code::KubernetesCredentials, TRIED, wrong));
         }
     };

@@ -59,7 +59,7 @@ pub fn write(cx: &Context, plan: &KubeletPlan) -> Result<Joined, Failure> {
             os::write(&*cx.sys, KUBECONFIG, &text, 0o600).map_err(refuse)?;
         }
         _ => {
-            let wrong = "there is no token, and no good certificate of an earlier boot";
+            let wrong = "there is no token, and no valid certificate of an earlier boot";
             return Err(Failure::new(Code::KubernetesCredentials, tried, wrong));
         }
     }

@@ -67,10 +67,10 @@ pub(super) fn hand_over(sys: &dyn Files, network: &NetworkUp, enabled: bool) -> 
                 units::enable_alone(sys, unit)?;
             }
         }
-        started = ", started for it,";
+        started = ", enabled by Dayfly,";
     }
     let does = if network.lease.is_some() { "renews" } else { "keeps" };
-    Ok(format!("systemd-networkd{started} {does} {} by {}", owned(network), place.name))
+    Ok(format!("systemd-networkd{started} {does} {} with {}", owned(network), place.name))
 }
 
 /// A `.network` file of the image: its name and its [Match] section.

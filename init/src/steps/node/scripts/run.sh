@@ -2,10 +2,10 @@
 # Written by Dayfly at boot. Brings a Git repository up to date and runs its program.
 # usage: run [--background] NAME
 #   settings    /etc/dayfly/scripts/NAME.conf
-#   tree        /var/lib/dayfly/scripts/NAME, Git's own folder of it NAME.git, its commit NAME.commit
+#   tree        /var/lib/dayfly/scripts/NAME, its Git directory NAME.git, its commit NAME.commit
 #   result      /run/dayfly/scripts/NAME.json
-# What lies in /var when the OS starts is whoever's had the disk before. Nothing of it is run, and Git never reads its
-# configuration: the first run of a boot clones anew, and looks at the old tree from outside.
+# The contents of /var at boot are not trusted, because earlier users of the disk may have written them. Nothing from it is
+# executed, and Git never reads its configuration: the first run of a boot clones again and only compares the old tree.
 set -u
 folder=/etc/dayfly/scripts
 if [ "$1" = --background ]; then
@@ -32,7 +32,7 @@ umask 022
 mkdir -p "$here"
 
 commit=''
-# end OUTCOME WORDS STATUS: says what came of it and ends. JSON has what is ASCII, and the last of it.
+# end OUTCOME WORDS STATUS: writes the result and exits. The JSON gets only ASCII characters, and the end of a long text.
 end() {
 	words=$(printf '%s' "$2" | tail -c 1000 | LC_ALL=C tr -c '\040\041\043-\133\135-\176' ' ')
 	printf '{"name":"%s","outcome":"%s","commit":"%s","words":"%s","at":%s}\n' \
@@ -43,16 +43,16 @@ end() {
 	exit "$3"
 }
 
-# Two runs at once would tread on each other's tree. The kernel takes this lock away with the process that has it, and no
-# child keeps it: each is started with 9>&-.
+# Two runs at the same time would damage each other's tree. The kernel releases this lock when the process ends. Children
+# do not inherit it, because each is started with 9>&-.
 command -v flock >/dev/null || end broken "the image has no flock(1), which is in util-linux and busybox" 1
 exec 9>"$here/$name.lock"
 if ! flock -n 9; then
-	echo "$name: another run is under way"
+	echo "$name: another run is in progress"
 	exit 0
 fi
 
-# Neither the environment nor a home folder says how Git works, and only these two transports exist. /etc is of this boot.
+# Neither the environment nor a home directory can configure Git, and only two transports are allowed. /etc is trusted.
 for variable in $(env | sed -n 's/^\(GIT_[A-Za-z0-9_]*\)=.*/\1/p'); do
 	unset "$variable"
 done
@@ -62,38 +62,38 @@ if [ -e /etc/ssh/ssh_config ]; then ssh_config=/etc/ssh/ssh_config; fi
 ssh="ssh -F $ssh_config -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=20 -o IdentitiesOnly=yes \
 -o ControlMaster=no -o ControlPath=none -o UserKnownHostsFile=$folder/$name.known_hosts"
 if [ -e "/run/dayfly/secrets/script-$name" ]; then ssh="$ssh -i /run/dayfly/secrets/script-$name"; fi
-# repo ARGUMENT…: Git on our own folder; no server keeps it for ever.
+# repo ARGUMENT…: runs Git with our own Git directory and a time limit.
 repo() {
 	HOME=$here GIT_CONFIG_GLOBAL=/dev/null GIT_TERMINAL_PROMPT=0 GIT_SSH_COMMAND=$ssh GIT_ALLOW_PROTOCOL=https:ssh \
 		timeout 300 git -c core.fsmonitor=false -c core.hooksPath=/dev/null -c submodule.recurse=false \
 		-c gc.auto=0 -c maintenance.auto=false --git-dir="$git" "$@" 9>&-
 }
-# attempt ARGUMENT…: the same; the last of what it says is in $said, however much it is.
+# attempt ARGUMENT…: the same, and stores the end of the output in $said.
 attempt() {
 	said=$({ repo "$@" 2>&1; echo "ended with $?"; } | tail -c 700)
 	status=${said##*ended with }
 	said=${said%ended with *}
 	[ "$status" = 0 ]
 }
-# Whether a text is a whole commit's name.
+# Whether a text is a full commit hash.
 is_commit() {
 	case $1 in *[!0-9a-f]*) return 1 ;; esac
 	[ ${#1} = 40 ] || [ ${#1} = 64 ]
 }
-# A folder of root's own, whatever was there: what is below is found by no link, and changed by nobody else.
+# Makes a directory that belongs to root, and replaces anything else: no symlink leads out of it, and only root can change it.
 own() {
 	if [ -L "$1" ] || [ ! -d "$1" ]; then rm -rf "$1"; fi
 	mkdir -p "$1" && chown 0:0 "$1" && chmod go-w "$1"
 }
-# Whether the tree $1 is as the commit in the index is; an index of our own, and no submodule is entered.
+# Whether the tree $1 is the same as the commit in our own index. Submodules are not entered.
 is_clean() {
 	repo --work-tree="$1" update-index -q --refresh --ignore-submodules >/dev/null 2>&1
 	repo --work-tree="$1" diff-files --quiet --ignore-submodules=all >/dev/null 2>&1 &&
 		[ -z "$(cd "$1" && repo --work-tree="$1" ls-files --others --exclude-standard --directory 2>&1 | head -c 1)" ]
 }
 
-changed="$tree has changes that are in no commit: commit them elsewhere, or remove the tree"
-ways="$url and $tree have gone different ways: remove the tree, or put the repository's history right"
+changed="$tree has uncommitted changes: commit them elsewhere, or remove the tree"
+ways="$url and $tree have diverged: remove the tree, or correct the repository's history"
 before=none
 if [ ! -e "$here/$name.cloned" ]; then
 	{ own /var/lib/dayfly && own "$kept"; } || end broken "cannot make $kept" 1
@@ -106,7 +106,7 @@ if [ ! -e "$here/$name.cloned" ]; then
 		if [ -f "$record" ] && [ ! -L "$record" ]; then commit=$(head -c 64 "$record" | tr -cd '0-9a-f'); fi
 		if [ -L "$tree" ] || [ ! -d "$tree" ] || ! is_commit "$commit"; then
 			commit=''
-			end broken "$tree is no tree that Git has made here: remove it" 1
+			end broken "$tree was not created by Dayfly: remove it" 1
 		fi
 		repo merge-base --is-ancestor "$commit" HEAD >/dev/null 2>&1 || end diverged "$ways" 3
 		attempt read-tree "$commit" || end broken "$said" 1
@@ -121,9 +121,9 @@ if [ ! -e "$here/$name.cloned" ]; then
 	mv "$tree.new" "$tree" || end broken "cannot make $tree" 1
 	: >"$here/$name.cloned"
 else
-	before=$(repo rev-parse HEAD) || end broken "$git is no Git folder any more: remove it" 1
+	before=$(repo rev-parse HEAD) || end broken "$git is not a Git directory any more: remove it" 1
 	commit=$before
-	[ -d "$tree" ] || end broken "$tree is gone; it comes back at the next boot" 1
+	[ -d "$tree" ] || end broken "$tree is missing; it is created again at the next boot" 1
 	is_clean "$tree" || end diverged "$changed" 3
 	attempt fetch --quiet --no-recurse-submodules origin ${branch:+"$branch"} || end unreachable "fetch $url: $said" 1
 	repo merge-base --is-ancestor HEAD FETCH_HEAD >/dev/null 2>&1 || end diverged "$ways" 3
@@ -132,7 +132,7 @@ else
 	echo "$commit" >"$record"
 fi
 cd "$tree" || end broken "cannot enter $tree" 1
-# At each boot once, then only when there is something new or the last run failed.
+# Run once per boot, then only if there is a new commit or the last run failed.
 done=$here/$name.done
 if [ "$before" = "$commit" ] && [ "$(cat "$done" 2>/dev/null)" = "$commit" ]; then
 	end current "nothing new" 0
@@ -142,7 +142,7 @@ rm -f "$done"
 log=$here/$name.log
 "./$program" >"$log" 2>&1 9>&-
 status=$?
-# /run is memory.
+# /run is in memory, so limit the size of the log.
 if [ "$(wc -c <"$log")" -gt 1048576 ]; then
 	tail -c 1048576 "$log" >"$log.new"
 	mv "$log.new" "$log"

@@ -146,7 +146,7 @@ impl<'a> Round<'a> {
             .collect();
         let questions = self.servers.iter().flat_map(|server| &server.questions);
         sockets.extend(questions.filter_map(|question| question.over_tcp.as_ref()).map(OverTcp::poll));
-        // Rounded up, or the last fraction of a millisecond would be spent spinning.
+        // Round up. Otherwise the last fraction of a millisecond would be spent in a busy loop.
         let time = time + Duration::from_micros(999);
         let time = Timespec {
             tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
