@@ -243,7 +243,7 @@ fn what_is_no_image_is_named_with_the_way_out() {
             // The id of a compression that no kernel.org kernel ever had.
             "mksquashfs $tree $image -quiet -no-progress -noI -noD -noF; printf '\\2' | dd of=$image bs=1 seek=20 conv=notrunc status=none",
             "Invalid argument",
-            "no kernel of kernel.org ever had lzma",
+            "no mainline kernel ever supported lzma",
         ),
         (
             "cut squashfs",

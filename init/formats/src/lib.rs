@@ -1,5 +1,5 @@
-//! Codecs of the boot: bytes or text in, values out. No I/O, no clock; every parser takes hostile input and
-//! has a fuzz target in `tests/fuzz`.
+//! Codecs of the boot: bytes or text in, values out. No I/O, no clock. Every parser must handle malicious input and has
+//! a fuzz target in `tests/fuzz`.
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod accounts;

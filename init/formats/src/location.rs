@@ -1,31 +1,31 @@
-//! Where a redirect leads: its `Location` field, read against the URL that was asked (RFC 9110 §10.2.2, RFC 3986 §5).
+//! Resolves a redirect: its `Location` field, relative to the requested URL (RFC 9110 §10.2.2, RFC 3986 §5).
 //!
-//! Servers put in there what their files are called, with spaces and letters of any language as they are; what a URL cannot
-//! have is encoded, as browsers do.
+//! Servers often write file names there unchanged, with spaces and non-ASCII letters. Characters that are not allowed
+//! in a URL are encoded, as in browsers.
 
 use std::fmt;
 use std::fmt::Write;
 
-/// Longer than any server writes them, and than most read them.
+/// Length limit. No server sends longer ones, and most clients do not accept them.
 pub const MOST: usize = 8 << 10;
 
-/// Why a `Location` leads nowhere. Reads as the end of a sentence that starts with the server.
+/// Why a `Location` is unusable, as the end of a sentence that starts with the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Misled {
-    /// It has this many bytes.
+    /// It is too long; its length in bytes.
     Long(usize),
-    /// A scheme that cannot be fetched.
+    /// The scheme is not supported.
     Scheme(String),
-    /// There is a scheme and no host.
+    /// There is a scheme but no host.
     NoHost(String),
-    /// A user name or a password.
+    /// It contains a user name or a password.
     User,
 }
 
 impl fmt::Display for Misled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Misled::Long(bytes) => write!(f, "a URL of {bytes} bytes, and {MOST} are the most"),
+            Misled::Long(bytes) => write!(f, "a URL of {bytes} bytes, but at most {MOST} are allowed"),
             Misled::Scheme(scheme) => {
                 write!(f, "a URL with the scheme \"{scheme}\", but only http and https can be fetched")
             }
@@ -37,13 +37,13 @@ impl fmt::Display for Misled {
 
 impl std::error::Error for Misled {}
 
-/// The URL that a redirect leads to. `base` is the one that was asked, absolute.
+/// The target URL of a redirect. `base` is the requested absolute URL.
 pub fn follow(base: &str, location: &[u8]) -> Result<String, Misled> {
     let text = encode(location.trim_ascii());
     if text.len() > MOST {
         return Err(Misled::Long(text.len()));
     }
-    // What stands behind # is for those who look at the answer.
+    // The part after # is for viewers of the answer.
     let text = text.split('#').next().unwrap_or_default();
     let (base_scheme, base_rest) = base.split_once("://").unwrap_or(("http", base));
     let base_end = base_rest.find(['/', '?', '#']).unwrap_or(base_rest.len());
@@ -88,7 +88,7 @@ pub fn follow(base: &str, location: &[u8]) -> Result<String, Misled> {
     Ok(format!("{scheme}://{base_host}{tail}"))
 }
 
-/// A scheme and what stands behind its colon (RFC 3986 §3.1).
+/// A scheme and the text after its colon (RFC 3986 §3.1).
 fn scheme(text: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = text.split_once(':')?;
     let fits = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -120,7 +120,7 @@ fn normal(tail: &str) -> String {
     format!("/{}{end}{query}", kept.join("/"))
 }
 
-/// Each byte that no URL has, and a `%` that encodes nothing, in the form that says the same (RFC 3986 §2.1).
+/// Encodes each byte that is not allowed in a URL, and each `%` that does not start an escape (RFC 3986 §2.1).
 fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for (index, &byte) in bytes.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Ethernet addresses, and `BOOTIF=` as the boot loaders write it.
+//! Ethernet addresses, and the formats of `BOOTIF=` in boot loaders.
 
 use std::fmt;
 use std::str::FromStr;
@@ -29,13 +29,13 @@ impl Mac {
         }
     }
 
-    /// Whether the address names a group of stations (multicast or broadcast), which no interface can have.
+    /// Whether the address is a group address (multicast or broadcast), which no interface can have.
     pub fn is_group(self) -> bool {
         let Mac([first, ..]) = self;
         first & 1 == 1
     }
 
-    /// Whether all six bytes are zero: what drivers show for an interface without an address.
+    /// Whether all six bytes are zero. Drivers show this address for an interface without an address.
     pub fn is_zero(self) -> bool {
         self.0 == [0; 6]
     }
@@ -59,7 +59,7 @@ impl FromStr for Mac {
     }
 }
 
-/// Why a text is no Ethernet address; its `Display` is the whole sentence.
+/// Why a text is not an Ethernet address. `Display` gives a complete sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MacError {
     text: String,

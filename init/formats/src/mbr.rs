@@ -1,19 +1,19 @@
-//! Partition tables of the PC's first BIOS, without logical partitions.
+//! MBR partition tables, without logical partitions.
 
 /// One partition in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Partition {
-    /// The number that the kernel gives it.
+    /// Its number in the kernel.
     pub number: u32,
-    /// What it is for: 0x83 is Linux.
+    /// Its type: 0x83 is Linux.
     pub kind: u8,
     /// The first sector, of 512 bytes.
     pub first_lba: u64,
-    /// How many sectors.
+    /// Its length in sectors.
     pub sectors: u64,
 }
 
-/// Reads the table from a disk's first sector; `None` where there is none, or only the one that protects a GPT.
+/// Reads the table from a disk's first sector. `None` if there is none, or only the protective one of a GPT.
 pub fn parse(first_sector: &[u8]) -> Option<Vec<Partition>> {
     const PROTECTIVE: u8 = 0xEE;
     if first_sector.get(510..512)? != [0x55, 0xAA] {
@@ -25,7 +25,7 @@ pub fn parse(first_sector: &[u8]) -> Option<Vec<Partition>> {
     };
     let mut partitions = Vec::new();
     for (index, entry) in (1_u32..).zip(table.chunks_exact(16)) {
-        // A boot sector of a file system ends in the same mark, and has no such table before it.
+        // A file system's boot sector ends with the same signature, but has no partition table before it.
         let [0 | 0x80, _, _, _, kind, ..] = *entry else { return None };
         let partition =
             Partition { number: index, kind, first_lba: number(entry, 8), sectors: number(entry, 12) };
@@ -39,8 +39,8 @@ pub fn parse(first_sector: &[u8]) -> Option<Vec<Partition>> {
     (!partitions.is_empty()).then_some(partitions)
 }
 
-/// The PARTUUID of a partition as the kernel and blkid write it, by the disk's first sector: `abcd1234-02`. `None` without a
-/// table or without a signature.
+/// The PARTUUID of a partition as the kernel and blkid write it, from the disk's first sector: `abcd1234-02`. `None`
+/// without a table or without a disk signature.
 pub fn part_uuid(first_sector: &[u8], number: u32) -> Option<String> {
     let mark = first_sector.get(510..512)?;
     let signature = first_sector.get(440..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))?;

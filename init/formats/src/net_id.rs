@@ -1,35 +1,36 @@
-//! The names that systemd gives network cards (systemd.net-naming-scheme(7), the schemes of versions 252 to 257), read from
-//! sysfs: `eno1`, `ens3`, `enp0s20f0u1`, `enx525400123456`, `end0`, `enX0`.
+//! The names that systemd gives to network interfaces (systemd.net-naming-scheme(7), the schemes of versions 252 to
+//! 257), computed from sysfs: `eno1`, `ens3`, `enp0s20f0u1`, `enx525400123456`, `end0`, `enX0`.
 //!
-//! Which of them a card gets is up to the `NamePolicy=` of the OS; [`Names::all`] has them in the order of its default.
+//! The `NamePolicy=` of the OS decides which of them an interface gets. [`Names::all`] has them in the order of the
+//! default policy.
 
 use std::fmt::Write;
 
-/// The longest name that the kernel takes (`IFNAMSIZ` less its end).
+/// The longest name that the kernel accepts (`IFNAMSIZ` without the final NUL).
 const LONGEST: usize = 15;
 
-/// Reads a file of sysfs by its path; `None` where there is none.
+/// Reads a file of sysfs by its path. `None` if it does not exist.
 pub type Read<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
 
-/// The names of one card.
+/// The names of one interface.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {
-    /// `ID_NET_NAME_ONBOARD`: the firmware's number of a card on the board.
+    /// `ID_NET_NAME_ONBOARD`: the firmware's number of an on-board device.
     pub onboard: Option<String>,
-    /// `ID_NET_NAME_SLOT`: the slot that it is plugged into, by the hotplug driver.
+    /// `ID_NET_NAME_SLOT`: its slot, as reported by the hotplug driver.
     pub slot: Option<String>,
-    /// The same where the firmware has a number for it, which scheme v257 (Debian 13) asks first.
+    /// The same with the slot number of the firmware, which scheme v257 (Debian 13) uses first.
     pub firmware_slot: Option<String>,
-    /// `ID_NET_NAME_PATH`: where it is on its bus.
+    /// `ID_NET_NAME_PATH`: its location on the bus.
     pub path: Option<String>,
-    /// `ID_NET_NAME_MAC`: its own address.
+    /// `ID_NET_NAME_MAC`: its permanent MAC address.
     pub mac: Option<String>,
-    /// It is on USB, where Debian names a card by its address first.
+    /// It is a USB device. Debian prefers the name by MAC address for these.
     pub is_usb: bool,
 }
 
 impl Names {
-    /// All of them that an interface can have, the likeliest first.
+    /// All valid names, the likeliest first.
     pub fn all(&self) -> Vec<&str> {
         let [first, last] = if self.is_usb { [&self.mac, &None] } else { [&None, &self.mac] };
         let all = [first, &self.onboard, &self.firmware_slot, &self.slot, &self.path, last];
@@ -37,8 +38,8 @@ impl Names {
     }
 }
 
-/// What systemd gives to an interface, `ifname_valid()` of its sources: a port is called what its driver says, and another
-/// name than these is passed over for the next.
+/// Whether systemd uses this name for an interface (`ifname_valid()` in its sources). A name contains the port name
+/// from the driver, so it can be invalid. Then systemd uses the next name.
 fn is_name(name: &str) -> bool {
     (1..=LONGEST).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b':' | b'/' | b'%'))
@@ -62,12 +63,12 @@ impl Pci {
     }
 }
 
-/// The names of the card at this place of sysfs (`/sys/devices/…/net/eth0`). `slots` are the names and addresses of
-/// `/sys/bus/pci/slots`. Software interfaces and what is no Ethernet have none.
+/// The names of the interface at this path of sysfs (`/sys/devices/…/net/eth0`). `slots` are the names and addresses of
+/// `/sys/bus/pci/slots`. Software interfaces and interfaces other than Ethernet have none.
 pub fn names(device: &str, read: Read<'_>, slots: &[(String, String)]) -> Names {
     let text = |path: String| Some(String::from_utf8_lossy(&read(&path)?).trim().to_owned());
     let attribute = |name: &str| text(format!("{device}/{name}"));
-    // Ethernet; and not one that stands on another (a VLAN).
+    // Only Ethernet, and not an interface on top of another one (a VLAN).
     if attribute("type").as_deref() != Some("1") || attribute("iflink") != attribute("ifindex") {
         return Names::default();
     }
@@ -79,7 +80,7 @@ pub fn names(device: &str, read: Read<'_>, slots: &[(String, String)]) -> Names 
     };
     let mut names = Names { mac: mac(prefix, &attribute), ..Names::default() };
     let Some((above, _)) = device.rsplit_once("/net/") else { return names };
-    // A virtio card is where its PCI function is.
+    // A virtio device has the location of its PCI function.
     let above = match above.rsplit_once('/') {
         Some((pci, last)) if is_numbered(last, "virtio") => pci,
         _ => above,
@@ -91,7 +92,7 @@ pub fn names(device: &str, read: Read<'_>, slots: &[(String, String)]) -> Names 
     }
     let usb = usb(last);
     names.is_usb = usb.is_some();
-    // The nearest PCI function above: the card itself, or the controller that it hangs on.
+    // The nearest PCI function above: the device itself, or its controller.
     let Some((function, pci)) = functions(above).next() else {
         names.onboard = of_device_tree(prefix, above, &text);
         return names;
@@ -134,7 +135,7 @@ pub fn names(device: &str, read: Read<'_>, slots: &[(String, String)]) -> Names 
     names
 }
 
-/// PCI functions on the way up, the nearest first, by their folder.
+/// The PCI functions on the path upwards, the nearest first, with their directories.
 fn functions(folder: &str) -> impl Iterator<Item = (&str, Pci)> {
     std::iter::successors(Some(folder), |path| path.rsplit_once('/').map(|(above, _)| above))
         .filter_map(|path| Some((path, Pci::parse(path.rsplit('/').next()?)?)))
@@ -149,8 +150,8 @@ fn is_one(text: &dyn Fn(String) -> Option<String>, folder: &str, name: &str) -> 
     text(format!("{folder}/{name}")).as_deref() == Some("1")
 }
 
-/// The number of the slot that the function, or what is above it, is in. Whatever is behind a bridge in a slot could claim
-/// its number, so nothing does.
+/// The slot number of the function or of a device above it. If a bridge is in the slot, all devices behind it would get
+/// the same number, so none gets it.
 fn slot(
     function: &str,
     of_many: bool,
@@ -166,7 +167,7 @@ fn slot(
     None
 }
 
-/// Which of the ports of one function it is.
+/// The port of a function with several ports.
 fn port(attribute: &dyn Fn(&str) -> Option<String>) -> String {
     if let Some(name) = attribute("phys_port_name").filter(|name| !name.is_empty()) {
         return format!("n{name}");
@@ -177,7 +178,7 @@ fn port(attribute: &dyn Fn(&str) -> Option<String>) -> String {
     }
 }
 
-/// The place of a USB interface, `1-2.3:1.0`: ports, configuration unless it is 1, interface unless it is 0.
+/// The location of a USB interface, `1-2.3:1.0`: ports, configuration unless it is 1, interface unless it is 0.
 fn usb(name: &str) -> Option<String> {
     let (ports, rest) = name.split_once('-')?.1.split_once(':')?;
     let (configuration, interface) = rest.split_once('.')?;
@@ -195,14 +196,14 @@ fn usb(name: &str) -> Option<String> {
     Some(tail)
 }
 
-/// The number that a device tree gives it, as `ethernet0` of its aliases.
+/// Its number in the device tree, for example `ethernet0` in the aliases.
 fn of_device_tree(prefix: &str, folder: &str, text: &dyn Fn(String) -> Option<String>) -> Option<String> {
     let uevent = text(format!("{folder}/uevent"))?;
     let number = uevent.lines().find_map(|line| line.strip_prefix("OF_ALIAS_")?.split_once("=ethernet"))?.1;
     number.parse::<u16>().ok().map(|number| format!("{prefix}d{number}"))
 }
 
-/// Its address, where it is its own and not made up.
+/// The name by MAC address, if the address is permanent and not generated.
 fn mac(prefix: &str, attribute: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     if attribute("addr_assign_type").as_deref() != Some("0") {
         return None;

@@ -1,31 +1,31 @@
-//! Which interfaces a `.network` file of systemd-networkd is for (systemd.network(5), "[Match] section options").
+//! The interfaces that a `.network` file of systemd-networkd matches (systemd.network(5), "[Match] section options").
 
 use crate::mac::Mac;
 use crate::systemd_syntax::whole_lines;
 
-/// The `[Match]` section, as far as it tells files for one card from those for any.
+/// The parts of the `[Match]` section that distinguish files for one interface from files for any interface.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Match {
     macs: Vec<String>,
     names: Vec<String>,
     types: Vec<String>,
-    /// It asks for what an Ethernet card of a booting machine is not.
+    /// It cannot match an Ethernet interface of the booting machine.
     is_elsewhere: bool,
 }
 
-/// What a file is for.
+/// The interfaces that a file matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// Cards that it names one by one.
+    /// Interfaces that it lists individually.
     Named,
-    /// Whatever Ethernet card there is.
+    /// Any Ethernet interface.
     General,
-    /// Something else: a kind of virtual device, wireless.
+    /// Others: virtual devices or wireless.
     Other,
 }
 
 impl Match {
-    /// Reads it out of a file's text. An empty value throws away what stood before it (systemd.syntax(7)).
+    /// Reads the section from a file's text. An empty value clears the earlier ones (systemd.syntax(7)).
     pub fn parse(text: &str) -> Self {
         let mut found = Self::default();
         let mut is_match = false;
@@ -40,7 +40,7 @@ impl Match {
                 "MACAddress" | "PermanentMACAddress" => &mut found.macs,
                 "Name" => &mut found.names,
                 "Type" => &mut found.types,
-                // `Kind=!*` is for what has no kind: real cards.
+                // `Kind=!*` matches devices without a kind: physical interfaces.
                 "Kind" => {
                     found.is_elsewhere |= !value.is_empty() && !value.starts_with('!');
                     continue;
@@ -63,7 +63,7 @@ impl Match {
         found
     }
 
-    /// What the file is for.
+    /// The interfaces that the file matches.
     pub fn scope(&self) -> Scope {
         let no_ethernet =
             |kind: &String| kind != "ether" && !kind.starts_with('!') && !kind.contains(['*', '?', '[']);
@@ -74,7 +74,7 @@ impl Match {
             return Scope::Named;
         }
         let wild = |name: &String| name.contains(['*', '?', '[', '!']);
-        // The names that the kernel and udev give to Ethernet cards begin with an e.
+        // The names that the kernel and udev give to Ethernet interfaces start with an e.
         let of_cards = |name: &String| name.starts_with(['e', '*', '?', '[', '!']);
         match &self.names {
             names if names.is_empty() => Scope::General,
@@ -84,7 +84,7 @@ impl Match {
         }
     }
 
-    /// Whether it names this card by its address.
+    /// Whether it lists this MAC address.
     pub fn has(&self, mac: Mac) -> bool {
         self.macs.iter().any(|text| text.parse() == Ok(mac))
     }

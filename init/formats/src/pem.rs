@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-/// What is between a BEGIN and an END line.
+/// The content between a BEGIN and an END line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     /// `CERTIFICATE`, `EC PRIVATE KEY` …
@@ -18,16 +18,16 @@ pub struct Block {
 /// Why a text is not PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PemError {
-    /// A block begins, and the text ends before the block does.
+    /// The text ends inside a block.
     Unfinished(String),
-    /// What is between the lines is not base64.
+    /// The content of a block is not base64.
     NotBase64(String),
 }
 
 impl fmt::Display for PemError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PemError::Unfinished(label) => write!(f, "the block {label} has no end: the text was cut off"),
+            PemError::Unfinished(label) => write!(f, "the block {label} has no end: the text was truncated"),
             PemError::NotBase64(label) => write!(f, "the block {label} is not base64"),
         }
     }
@@ -39,7 +39,7 @@ pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// All blocks of a text, in their order. What stands outside of blocks is no matter (RFC 7468 §2, "explanatory text").
+/// All blocks of a text, in order. Text outside of blocks is ignored (RFC 7468 §2, "explanatory text").
 pub fn blocks(text: &str) -> Result<Vec<Block>, PemError> {
     let mut found = Vec::new();
     let mut lines = text.lines().map(str::trim);
@@ -52,7 +52,7 @@ pub fn blocks(text: &str) -> Result<Vec<Block>, PemError> {
         loop {
             match lines.next() {
                 Some(line) if line == end => break,
-                // A header of an old encrypted key; its bytes mean nothing to us.
+                // A header of an old encrypted key. It is ignored.
                 Some(line) if line.contains(':') => {}
                 Some(line) => base64.extend(line.split_whitespace()),
                 None => return Err(PemError::Unfinished(label.to_owned())),

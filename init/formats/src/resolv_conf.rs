@@ -1,13 +1,13 @@
-//! `/etc/resolv.conf` and `/etc/hosts` as far as a look-up needs them (resolv.conf(5), hosts(5)).
+//! The parts of `/etc/resolv.conf` and `/etc/hosts` that a lookup needs (resolv.conf(5), hosts(5)).
 
 use std::net::IpAddr;
 
-/// More servers than anybody lists; each is asked at once.
+/// Limit for servers, because all of them are asked at once. Real files have fewer.
 const SERVERS: usize = 8;
 /// The resolver's own limit (resolv.conf(5)).
 const SEARCH: usize = 6;
 
-/// Whom to ask.
+/// The configuration of the resolver.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ResolvConf {
     /// The name servers.
@@ -17,7 +17,7 @@ pub struct ResolvConf {
 }
 
 impl ResolvConf {
-    /// Reads the file. What is not understood is left out, as every resolver does.
+    /// Reads the file. Invalid lines are ignored, as in every resolver.
     pub fn parse(text: &str) -> Self {
         let mut conf = Self::default();
         for line in text.lines() {
@@ -27,7 +27,7 @@ impl ResolvConf {
                     let server = words.next().and_then(|word| word.parse::<IpAddr>().ok());
                     conf.servers.extend(server.filter(|_| conf.servers.len() < SERVERS));
                 }
-                // The last one counts.
+                // The last line counts.
                 Some("search" | "domain") => {
                     let names = words.take(SEARCH).map(|name| name.trim_matches('.').to_owned());
                     conf.search = names.filter(|name| !name.is_empty()).collect();
@@ -38,7 +38,7 @@ impl ResolvConf {
         conf
     }
 
-    /// The names to ask for, in turn: a name with a dot is whole (`ndots:1`).
+    /// The names to query, in order. A name with a dot is complete (`ndots:1`).
     pub fn candidates(&self, name: &str) -> Vec<String> {
         let bare = name.strip_suffix('.').unwrap_or(name);
         let mut names = Vec::new();
@@ -50,7 +50,7 @@ impl ResolvConf {
     }
 }
 
-/// The addresses that `/etc/hosts` gives a name.
+/// The addresses of a name in `/etc/hosts`.
 pub fn hosts(text: &str, name: &str) -> Vec<IpAddr> {
     let name = name.strip_suffix('.').unwrap_or(name);
     let of_line = |line: &str| {

@@ -1,9 +1,9 @@
-//! What the firmware says about the machine: the SMBIOS structure table (DMTF DSP0134), as the kernel shows it in
-//! `/sys/firmware/dmi/tables/DMI`. The kernel reads it itself; no module is needed.
+//! The firmware's data about the machine: the SMBIOS structure table (DMTF DSP0134), as in
+//! `/sys/firmware/dmi/tables/DMI`. The kernel provides it without a module.
 
 use std::fmt;
 
-/// The structures that are read, and where their fields lie (DSP0134, section 7).
+/// The structures that are read, and the offsets of their fields (DSP0134, section 7).
 mod field {
     pub const SYSTEM: u8 = 1;
     pub const SYSTEM_SERIAL: usize = 0x07;
@@ -15,7 +15,7 @@ mod field {
     pub const END_OF_TABLE: u8 = 127;
 }
 
-/// What vendors leave in a field that they did not fill in. Machines that share such a text are not the same machine.
+/// Placeholder texts that vendors leave in a field. They do not identify a machine.
 const UNFILLED: [&str; 14] = [
     "0123456789",
     "123456789",
@@ -33,7 +33,7 @@ const UNFILLED: [&str; 14] = [
     "unknown",
 ];
 
-/// UUIDs that boards of many owners have in common.
+/// UUIDs that many boards share.
 const SHARED_UUIDS: [&str; 3] = [
     "00020003-0004-0005-0006-000700080009",
     "03000200-0400-0500-0006-000700080009",
@@ -45,7 +45,7 @@ const SHARED_UUIDS: [&str; 3] = [
 pub struct Version {
     /// 2 or 3.
     pub major: u8,
-    /// Its revision.
+    /// The minor version.
     pub minor: u8,
 }
 
@@ -65,30 +65,30 @@ impl Version {
         }
         match (byte(6)?, byte(7)?) {
             (0, 0) => byte(0x1e).map(decimal),
-            // Firmware that means 2.3 and 2.6, as the kernel reads it (drivers/firmware/dmi_scan.c).
+            // Some firmware writes these for 2.3 and 2.6; the kernel has the same table (drivers/firmware/dmi_scan.c).
             (2, 0x1f | 0x21) => Some(Self { major: 2, minor: 3 }),
             (2, 0x33) => Some(Self { major: 2, minor: 6 }),
             (major, minor) => Some(Self { major, minor }),
         }
     }
 
-    /// Since 2.6 the first three fields of a UUID are little-endian; the newest machines are no exception.
+    /// Since 2.6 the first three fields of a UUID are little-endian. An unknown version counts as a new one.
     fn has_mixed_uuids(version: Option<Self>) -> bool {
         version.is_none_or(|version| version >= Self { major: 2, minor: 6 })
     }
 }
 
-/// What identifies a machine, and what its owner wrote into it.
+/// The identity of a machine, and the OEM strings.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Smbios {
-    /// The system's UUID, in lower case, as in `/sys/class/dmi/id/product_uuid`; `None` where the vendor set none of
-    /// its own.
+    /// The system's UUID, in lower case, as in `/sys/class/dmi/id/product_uuid`. `None` if the vendor did not set a
+    /// unique one.
     pub uuid: Option<String>,
-    /// The system's serial number, without blanks around it; `None` where the vendor did not fill it in.
+    /// The system's serial number, without surrounding spaces. `None` if the vendor did not set one.
     pub serial: Option<String>,
-    /// The chassis' asset tag, likewise.
+    /// The chassis' asset tag, in the same form.
     pub asset_tag: Option<String>,
-    /// All OEM strings in their order, byte for byte. They may be secrets, see [`crate::credential`].
+    /// All OEM strings in order, unchanged. They may be secrets, see [`crate::credential`].
     pub oem_strings: Vec<Vec<u8>>,
 }
 
@@ -103,8 +103,8 @@ impl fmt::Debug for Smbios {
     }
 }
 
-/// Reads a structure table. Where it breaks off or makes no sense, what came before counts; of several structures of a
-/// kind, the first with a value does, as in the kernel.
+/// Reads a structure table. If it is truncated or invalid, the data before that point is used. If a structure occurs
+/// several times, the first one with a value counts, as in the kernel.
 pub fn parse(table: &[u8], version: Option<Version>) -> Smbios {
     let mut found = Smbios::default();
     for structure in (Structures { rest: table }) {
@@ -131,9 +131,9 @@ pub fn parse(table: &[u8], version: Option<Version>) -> Smbios {
 /// One structure: a formatted area, then strings.
 struct Structure<'a> {
     kind: u8,
-    /// With the header of four bytes.
+    /// Includes the header of four bytes.
     formatted: &'a [u8],
-    /// Strings with a NUL between them.
+    /// Strings, separated by NUL.
     unformatted: &'a [u8],
 }
 
@@ -142,7 +142,7 @@ impl<'a> Structure<'a> {
         self.unformatted.split(|byte| *byte == 0).filter(|string| !string.is_empty())
     }
 
-    /// The string whose number, counted from 1, stands in the formatted area.
+    /// The string whose number, counted from 1, is at this offset of the formatted area.
     fn string(&self, at: usize) -> Option<&'a [u8]> {
         let number = self.formatted.get(at).copied()?;
         self.strings().nth(usize::from(number.checked_sub(1)?))
@@ -162,7 +162,7 @@ impl<'a> Iterator for Structures<'a> {
             return None;
         }
         let (formatted, rest) = self.rest.split_at_checked(usize::from(length))?;
-        // Two NULs end the strings, also where there is none. Strings that do not end were cut off.
+        // Two NULs end the strings, even if there are none. Without this end, the table is truncated.
         let end = rest.windows(2).position(|pair| pair == [0, 0])?;
         let (unformatted, rest) = rest.split_at_checked(end)?;
         self.rest = rest.get(2..)?;
@@ -188,7 +188,8 @@ fn uuid(system: &Structure<'_>, version: Option<Version>) -> Option<String> {
     }
     let (clock, node) = ((number >> 48) as u16, number & 0xffff_ffff_ffff);
     let text = format!("{low:08x}-{mid:04x}-{high:04x}-{clock:04x}-{node:012x}");
-    // All zeros and all ones mean "none" by the specification; any other digit in all places means the same.
+    // The specification defines all zeros and all ones as "none". A UUID with the same digit everywhere is treated the
+    // same way.
     let is_filled = text.bytes().any(|digit| digit != b'-' && !text.starts_with(char::from(digit)));
     (is_filled && !SHARED_UUIDS.contains(&text.as_str())).then_some(text)
 }

@@ -1,8 +1,9 @@
-//! What is on a block device, by its first bytes: the kind of file system or container, its label and its UUID, as
-//! `blkid` prints them.
+//! The contents of a block device, from its first bytes: the type of file system or container, its label and its UUID,
+//! as `blkid` prints them.
 //!
 //! Sources: the kernel's on-disk format documents and headers, the LUKS and LVM2 format specifications, ECMA-119 for
-//! ISO 9660, Microsoft's FAT and exFAT specifications. Held against blkid in `tests/tests/superblock_oracle.rs`.
+//! ISO 9660, Microsoft's FAT and exFAT specifications. `tests/tests/superblock_oracle.rs` compares the results with
+//! blkid.
 
 mod bytes;
 mod container;
@@ -16,11 +17,11 @@ pub use image::{Need, image_len, kernel_needs};
 pub use linux::{btrfs_devices, xfs_has_ftype};
 pub use member::{member_at, member_of, member_places};
 
-/// How many bytes from the start of a device [`probe`] wants to see; btrfs keeps its superblock at 64 KiB.
-/// A shorter device is fine.
+/// The number of bytes from the start of a device that [`probe`] needs: btrfs has its superblock at 64 KiB. A shorter
+/// device is valid.
 pub const PROBE_LEN: usize = 68 * 1024;
 
-/// What a device holds.
+/// The contents of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)] // the names say it all
 pub enum Kind {
@@ -42,12 +43,12 @@ pub enum Kind {
     Lvm2,
     ZfsMember,
     RaidMember,
-    /// Something else that takes the whole device and is mounted by nothing here: blkid's name.
+    /// Another format that uses the whole device and cannot be mounted here, with blkid's name.
     Other(&'static str),
 }
 
 impl Kind {
-    /// The TYPE that blkid prints: for file systems the kernel's name for mount(2).
+    /// The TYPE that blkid prints. For file systems, this is the kernel's name for mount(2).
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ext2 => "ext2",
@@ -71,8 +72,8 @@ impl Kind {
         }
     }
 
-    /// The kernel's modules that mounting it needs, as far as their names are not the file system's. The kernel asks modprobe for
-    /// FAT's tables of file names, and an initramfs may have none.
+    /// The kernel modules that a mount needs. For FAT, the kernel also requests the modules for file name encodings
+    /// from modprobe, which an initramfs may not have.
     pub fn modules(self) -> &'static [&'static str] {
         match self {
             Self::Vfat => &["vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1"],
@@ -89,7 +90,7 @@ impl Kind {
         }
     }
 
-    /// Whether it can be mounted as it is: not swap, not encrypted, not a member of something larger.
+    /// Whether it can be mounted directly: not swap, not encrypted, not a member of another device.
     pub fn is_file_system(self) -> bool {
         !matches!(
             self,
@@ -104,22 +105,24 @@ impl Kind {
     }
 }
 
-/// What [`probe`] found.
+/// The result of [`probe`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Superblock {
     /// What it is.
     pub kind: Kind,
-    /// The volume's name; `None` if it is empty or out of reach (NTFS and most exFAT volumes keep it far inside).
+    /// The volume's name. `None` if it is empty or outside the probed bytes (NTFS and most exFAT volumes store it
+    /// further in).
     pub label: Option<String>,
-    /// The UUID in blkid's spelling: `1b4e28ba-…` in lower case, `ABCD-1234` for FAT, `2024-01-31-12-00-00-00` for ISO 9660.
+    /// The UUID in blkid's format: `1b4e28ba-…` in lower case, `ABCD-1234` for FAT, `2024-01-31-12-00-00-00` for ISO
+    /// 9660.
     pub uuid: Option<String>,
 }
 
-/// Recognizes what a device holds by its first [`PROBE_LEN`] bytes (fewer on a shorter device).
+/// Recognizes the contents of a device from its first [`PROBE_LEN`] bytes (fewer on a shorter device).
 ///
-/// Containers are asked before file systems, so that a member of a RAID or an encrypted volume is never taken for the
-/// file system whose remains it may hold. What sits at a device's end (md metadata 0.90 and 1.0, the RAIDs of firmware) is
-/// for [`member_of`] to see.
+/// Containers are checked before file systems, so that a member of a RAID or an encrypted volume is never mistaken for
+/// an old file system whose remains it may contain. [`member_of`] finds metadata at a device's end (md metadata 0.90
+/// and 1.0, firmware RAIDs).
 pub fn probe(device: &[u8]) -> Option<Superblock> {
     [
         container::luks,

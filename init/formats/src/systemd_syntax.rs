@@ -1,12 +1,12 @@
-//! What all of systemd's configuration files have in common (systemd.syntax(7)).
+//! The common syntax of systemd's configuration files (systemd.syntax(7)).
 
-/// Lines without comments, those that end with a backslash together with the next one.
+/// The lines without comments. Lines that end with a backslash are joined with the next one.
 pub(crate) fn whole_lines(text: &str) -> Vec<String> {
     let mut whole = Vec::new();
     let mut open = String::new();
     for line in text.lines() {
         let line = line.trim();
-        // A comment between the parts of a line is no part of it.
+        // A comment between the parts of a continued line does not belong to it.
         if line.starts_with(['#', ';']) {
             continue;
         }

@@ -1,5 +1,5 @@
-//! IPv4 and UDP headers for a packet socket (`AF_PACKET`, `SOCK_DGRAM`), where the kernel adds and removes only the
-//! link's own header: what an interface without an address needs to speak DHCP.
+//! IPv4 and UDP headers for a packet socket (`AF_PACKET`, `SOCK_DGRAM`), where the kernel only adds and removes the
+//! link header. DHCP needs this on an interface without an address.
 //!
 //! Sources: RFC 791 (IPv4), RFC 768 (UDP), RFC 1071 (checksum), packet(7).
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
@@ -17,31 +17,31 @@ const FRAGMENT: u16 = 0x3fff;
 /// The largest payload that fits one packet.
 pub const PAYLOAD_MAX: usize = 65_535 - IP_HEADER - UDP_HEADER;
 
-/// Whether the UDP checksum is to be checked.
+/// Whether to verify the UDP checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checksum {
-    /// Check it; zero means that the sender made none (RFC 768).
+    /// Verify it. Zero means that the sender did not compute it (RFC 768).
     Verify,
-    /// Don't: the packet socket says `TP_STATUS_CSUMNOTREADY` (auxiliary data, packet(7)), because the packet comes from
-    /// this machine or its hypervisor (veth, virtio-net) and never had one.
+    /// Do not verify it: the packet socket reports `TP_STATUS_CSUMNOTREADY` (auxiliary data, packet(7)), because the
+    /// packet comes from this machine or its hypervisor (veth, virtio-net) and its checksum was never computed.
     Trust,
 }
 
 /// A UDP datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Datagram<'a> {
-    /// Where it comes from.
+    /// The source address.
     pub src: SocketAddrV4,
-    /// Where it goes.
+    /// The destination address.
     pub dst: SocketAddrV4,
-    /// What it carries.
+    /// The payload.
     pub payload: &'a [u8],
 }
 
-/// Why a packet holds no datagram for us.
+/// Why a packet is not a usable datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PacketError {
-    /// Fewer bytes than the header or its length fields say: bytes there, bytes needed.
+    /// The packet is shorter than the header or its length fields say: actual bytes, needed bytes.
     Short(usize, usize),
     /// An IP version other than 4.
     Version(u8),
@@ -53,7 +53,7 @@ pub enum PacketError {
     Protocol(u8),
     /// A part of a larger packet.
     Fragment,
-    /// The UDP length is less than its header or more than the packet holds: stated, at most.
+    /// The UDP length is less than its header or more than the rest of the packet: stated length, maximum.
     UdpLength(u16, usize),
     /// The UDP checksum is wrong.
     UdpChecksum,
@@ -69,7 +69,7 @@ impl fmt::Display for PacketError {
             }
             PacketError::IpChecksum => f.write_str("IP header has a wrong checksum"),
             PacketError::Protocol(protocol) => write!(f, "packet has protocol {protocol}; expected 17, UDP"),
-            PacketError::Fragment => f.write_str("packet is a fragment, and fragments are not put together"),
+            PacketError::Fragment => f.write_str("packet is a fragment, and fragments are not reassembled"),
             PacketError::UdpLength(stated, most) => {
                 write!(f, "UDP header has a length of {stated} bytes; expected 8 to {most}")
             }
@@ -80,17 +80,17 @@ impl fmt::Display for PacketError {
 
 impl std::error::Error for PacketError {}
 
-/// The packet for a datagram, with both checksums, from the IP header on. A payload over [`PAYLOAD_MAX`] is cut to it.
+/// The packet for a datagram, from the IP header, with both checksums. A payload over [`PAYLOAD_MAX`] is cut.
 pub fn encode(src: SocketAddrV4, dst: SocketAddrV4, payload: &[u8]) -> Vec<u8> {
     let payload = payload.get(..PAYLOAD_MAX).unwrap_or(payload);
-    // Both fit, as the payload is PAYLOAD_MAX at most.
+    // Both fit, because the payload has at most PAYLOAD_MAX bytes.
     let udp_length = u16::try_from(payload.len().saturating_add(UDP_HEADER)).unwrap_or(u16::MAX);
     let length = udp_length.saturating_add(IP_HEADER as u16);
 
     let mut packet = Vec::with_capacity(usize::from(length));
     packet.extend_from_slice(&[0x45, 0]);
     packet.extend_from_slice(&length.to_be_bytes());
-    // Identification 0, as the packet is never fragmented (RFC 6864): "don't fragment" is set.
+    // The identification is 0, because the packet is never fragmented (RFC 6864): "don't fragment" is set.
     packet.extend_from_slice(&[0, 0, 0x40, 0, TIME_TO_LIVE, UDP, 0, 0]);
     packet.extend_from_slice(&src.ip().octets());
     packet.extend_from_slice(&dst.ip().octets());
@@ -103,7 +103,7 @@ pub fn encode(src: SocketAddrV4, dst: SocketAddrV4, payload: &[u8]) -> Vec<u8> {
     packet.extend_from_slice(&[0, 0]);
     packet.extend_from_slice(payload);
     let udp = packet.get(IP_HEADER..).unwrap_or_default();
-    // 0 means "none"; the other zero of one's complement stands in for it (RFC 768).
+    // 0 means "none", so a checksum of 0 is sent as 0xffff, the other zero of one's complement (RFC 768).
     let checksum = match fold(sum(pseudo_header(*src.ip(), *dst.ip(), udp_length), udp)) {
         0 => 0xffff,
         checksum => checksum,
@@ -112,7 +112,7 @@ pub fn encode(src: SocketAddrV4, dst: SocketAddrV4, payload: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// Reads a packet from its IP header on. IP options are skipped, bytes after the packet (a short Ethernet frame is padded)
+/// Reads a packet from its IP header. IP options are skipped. Bytes after the packet (a short Ethernet frame is padded)
 /// are not part of the payload.
 pub fn parse(packet: &[u8], checksum: Checksum) -> Result<Datagram<'_>, PacketError> {
     let short = |needs| PacketError::Short(packet.len(), needs);
@@ -168,7 +168,7 @@ fn pseudo_header(src: Ipv4Addr, dst: Ipv4Addr, udp_length: u16) -> u64 {
     sum.saturating_add(u64::from(UDP)).saturating_add(u64::from(udp_length))
 }
 
-/// Adds 16-bit big-endian words, the last byte of an odd count as the high one. 64 bits can't overflow within a packet.
+/// Adds 16-bit big-endian words. The last byte of an odd count is a high byte. 64 bits cannot overflow within a packet.
 fn sum(start: u64, bytes: &[u8]) -> u64 {
     bytes.chunks(2).fold(start, |sum, word| {
         let word = match word {
@@ -180,7 +180,7 @@ fn sum(start: u64, bytes: &[u8]) -> u64 {
     })
 }
 
-/// The checksum of a sum: its carries added in, inverted (RFC 1071).
+/// The checksum of a sum: the carries are added and the result is inverted (RFC 1071).
 fn fold(mut sum: u64) -> u16 {
     while sum > 0xffff {
         sum = (sum & 0xffff).saturating_add(sum >> 16);

@@ -1,17 +1,17 @@
-//! What the kernel says about its devices: netlink uevents and `/sys/**/uevent` files.
+//! The kernel's messages about devices: netlink uevents and `/sys/**/uevent` files.
 //!
-//! Source: lib/kobject_uevent.c and `struct kobj_uevent_env` in the kernel; the framing is not documented elsewhere.
+//! Source: lib/kobject_uevent.c and `struct kobj_uevent_env` in the kernel. The format is not documented elsewhere.
 
-/// One message: what happened to which device.
+/// One message: a device and its event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Uevent {
     /// `add`, `remove`, `change`, `bind` …
     pub action: String,
-    /// The device's folder below /sys, `/devices/pci0000:00/…`.
+    /// The device's directory below /sys, `/devices/pci0000:00/…`.
     pub devpath: String,
     /// `net`, `block`, `pci` …; empty if the device has none.
     pub subsystem: String,
-    /// All `KEY=value` pairs in the order in which the kernel sent them, ACTION, DEVPATH and SUBSYSTEM among them.
+    /// All `KEY=value` pairs in the kernel's order, including ACTION, DEVPATH and SUBSYSTEM.
     pub fields: Vec<(String, String)>,
 }
 
@@ -21,16 +21,17 @@ impl Uevent {
         get(&self.fields, key)
     }
 
-    /// What to look modules up by.
+    /// The modalias, for the lookup of modules.
     pub fn modalias(&self) -> Option<&str> {
         self.get("MODALIAS")
     }
 }
 
-/// Parses a datagram of the NETLINK_KOBJECT_UEVENT socket: `action@devpath`, then `KEY=value`, each ended by a NUL.
+/// Parses a datagram of the NETLINK_KOBJECT_UEVENT socket: `action@devpath`, then `KEY=value`, each terminated by a
+/// NUL.
 ///
-/// `None` for udev's own messages (they begin with `libudev`), and for what has no action or device, or contradicts its head.
-/// Values that are not UTF-8 have their bad bytes replaced; no value of the kernel's own is affected.
+/// `None` for udev's own messages (they start with `libudev`), for messages without an action or a device, and if the
+/// fields contradict the header. Invalid UTF-8 in values is replaced; this does not affect the kernel's own values.
 pub fn parse(datagram: &[u8]) -> Option<Uevent> {
     let mut records = datagram.split(|b| *b == 0).filter(|record| !record.is_empty());
     let head = std::str::from_utf8(records.next()?).ok()?;
@@ -56,7 +57,7 @@ pub fn parse(datagram: &[u8]) -> Option<Uevent> {
     })
 }
 
-/// Parses the text of a `/sys/**/uevent` file: a `KEY=value` per line. Lines of another form are passed over.
+/// Parses the text of a `/sys/**/uevent` file: one `KEY=value` per line. Other lines are ignored.
 pub fn parse_file(text: &str) -> Vec<(String, String)> {
     text.lines().filter_map(pair).collect()
 }

@@ -1,8 +1,8 @@
-//! The `[Install]` section of a systemd unit: what enabling it means (systemd.unit(5)).
+//! The `[Install]` section of a systemd unit, which defines how it is enabled (systemd.unit(5)).
 
 use crate::systemd_syntax::whole_lines;
 
-/// What a unit says of how it is enabled.
+/// The content of the section.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Install {
     /// Units that want it (`WantedBy=`).
@@ -16,7 +16,7 @@ pub struct Install {
 }
 
 impl Install {
-    /// Reads it out of a unit's text. An empty value throws away what stood before it (systemd.syntax(7)).
+    /// Reads the section from a unit's text. An empty value clears the earlier ones (systemd.syntax(7)).
     pub fn parse(text: &str) -> Self {
         let mut install = Self::default();
         let mut is_install = false;
@@ -41,7 +41,7 @@ impl Install {
         install
     }
 
-    /// A unit that has nothing of it is started by others only.
+    /// Whether the section is empty. Such a unit is only started by other units.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }

@@ -1,41 +1,41 @@
-//! X.509 certificates (RFC 5280), as far as it takes to say whose one is, who signed it and how long it is valid. The
-//! signature itself is not checked here.
+//! The parts of X.509 certificates (RFC 5280) that give owner, issuer and validity. The signature itself is not
+//! verified here.
 
 use der::asn1::{AnyRef, BitStringRef, GeneralizedTime, OctetStringRef, UtcTime};
 use der::{Decode, Reader, SliceReader, Tag};
 
-/// Object identifiers by their bytes: X.520's commonName, and two extensions of RFC 5280 §4.2.1.
+/// Object identifiers as bytes: X.520's commonName, and two extensions of RFC 5280 §4.2.1.
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 const SUBJECT_KEY_ID: &[u8] = &[0x55, 0x1d, 0x0e];
 const AUTHORITY_KEY_ID: &[u8] = &[0x55, 0x1d, 0x23];
 
-/// Why bytes are no certificate.
+/// Why bytes are not a certificate.
 pub type X509Error = der::Error;
 
-/// A certificate. Its parts are slices of the bytes that it was read from.
+/// A certificate. Its parts are slices of the original bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate<'a> {
-    /// What the signature is over.
+    /// The signed part.
     pub signed: &'a [u8],
     /// The issuer's name, in DER.
     pub issuer: &'a [u8],
     /// The owner's name, in DER.
     pub subject: &'a [u8],
-    /// The common name in the owner's name; the last one where there are several, as Go has it.
+    /// The common name in the owner's name. If there are several, the last one, as in Go.
     pub common_name: Option<&'a str>,
     /// The first second of its validity, since 1970.
     pub not_before: u64,
-    /// The last one.
+    /// The last second of its validity, since 1970.
     pub not_after: u64,
-    /// What kind of key the owner has: the contents of the AlgorithmIdentifier.
+    /// The type of the owner's key: the contents of the AlgorithmIdentifier.
     pub key_algorithm: &'a [u8],
     /// The owner's public key.
     pub key: &'a [u8],
-    /// What names the owner's key: the extension, where there is one.
+    /// The identifier of the owner's key, from an optional extension.
     pub subject_key_id: Option<&'a [u8]>,
-    /// What names the issuer's key.
+    /// The identifier of the issuer's key.
     pub authority_key_id: Option<&'a [u8]>,
-    /// How it is signed: the contents of the AlgorithmIdentifier.
+    /// The signature algorithm: the contents of the AlgorithmIdentifier.
     pub signature_algorithm: &'a [u8],
     /// The signature.
     pub signature: &'a [u8],
@@ -50,7 +50,7 @@ impl<'a> Certificate<'a> {
         let signature = BitStringRef::decode(&mut outer)?.raw_bytes();
 
         let mut tbs = contents(&mut SliceReader::new(signed)?)?;
-        // The version, [0]; those of the first have none.
+        // The version, [0]. Version 1 certificates do not have this field.
         skip_tagged(&mut tbs, 0)?;
         let (_serial, _algorithm) = (AnyRef::decode(&mut tbs)?, AnyRef::decode(&mut tbs)?);
         let issuer = tbs.tlv_bytes()?;
@@ -74,7 +74,7 @@ impl<'a> Certificate<'a> {
             signature_algorithm,
             signature,
         };
-        // issuerUniqueID [1] and subjectUniqueID [2], which nobody uses; then the extensions [3].
+        // issuerUniqueID [1] and subjectUniqueID [2], which are not used in practice; then the extensions [3].
         skip_tagged(&mut tbs, 1)?;
         skip_tagged(&mut tbs, 2)?;
         if !tbs.is_finished() {
@@ -99,7 +99,7 @@ impl<'a> Certificate<'a> {
                 }
                 AUTHORITY_KEY_ID => {
                     let mut parts = contents(&mut SliceReader::new(value)?)?;
-                    // keyIdentifier is [0]; issuer and serial number may follow or stand alone.
+                    // keyIdentifier is [0]. Issuer and serial number may follow it or replace it.
                     if !parts.is_finished() {
                         let first = AnyRef::decode(&mut parts)?;
                         if is_tagged(der::Tagged::tag(&first), 0) {
@@ -113,7 +113,8 @@ impl<'a> Certificate<'a> {
         Ok(())
     }
 
-    /// Whether an issuer of this name and with this key may have signed it; `None` where neither says which key it was.
+    /// Whether an issuer with this name and key may have signed the certificate. `None` if one of the two has no key
+    /// identifier.
     pub fn names_issuer(&self, issuer: &Certificate<'_>) -> Option<bool> {
         if self.issuer != issuer.subject {
             return Some(false);
@@ -122,7 +123,7 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// The inside of the sequence that comes next.
+/// The contents of the next sequence.
 fn contents<'a>(reader: &mut SliceReader<'a>) -> Result<SliceReader<'a>, X509Error> {
     let any = AnyRef::decode(reader)?;
     der::Tagged::tag(&any).assert_eq(Tag::Sequence)?;
@@ -140,7 +141,7 @@ fn skip_tagged(reader: &mut SliceReader<'_>, number: u32) -> Result<(), X509Erro
     Ok(())
 }
 
-/// Years before 2050 are written in one way, later ones in another (RFC 5280 §4.1.2.5).
+/// Years before 2050 are encoded as UTCTime, later ones as GeneralizedTime (RFC 5280 §4.1.2.5).
 fn seconds(reader: &mut SliceReader<'_>) -> Result<u64, X509Error> {
     let since_1970 = if Tag::peek(reader)? == Tag::UtcTime {
         UtcTime::decode(reader)?.to_unix_duration()

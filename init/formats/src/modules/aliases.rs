@@ -1,14 +1,14 @@
-//! A set of alias patterns that is quick to fill and quick to ask.
+//! A set of alias patterns that is fast to fill and to search.
 //!
-//! A full Debian tree has 26 000 patterns and a node asks some sixty times, so filling costs more than asking. The set
-//! therefore keeps the text it was given, holds offsets into it, and groups patterns by their first three bytes
-//! (`pci`, `usb`, `acp`, …); nothing is sorted, hashed or allocated per pattern.
+//! A full Debian tree has 26 000 patterns, but a node searches only about sixty times, so filling costs more than
+//! searching. The set therefore stores the original text with offsets into it, and groups patterns by their first three
+//! bytes (`pci`, `usb`, `acp`, …). Nothing is sorted, hashed or allocated per pattern.
 
 use std::collections::BTreeMap;
 
 use super::glob;
 
-/// How many leading bytes choose the group.
+/// The number of leading bytes that select the group.
 const KEY_LEN: usize = 3;
 
 /// One `pattern module` pair, as offsets into [`AliasSet::text`].
@@ -20,7 +20,7 @@ struct Entry {
     module_len: u16,
 }
 
-/// Alias patterns and the module that each one names, in the order of their lines (the order of precedence).
+/// Alias patterns and their modules, in the order of their lines (the order of precedence).
 #[derive(Debug, Clone, Default)]
 pub(super) struct AliasSet {
     /// `pattern module` lines; patterns and names are normalized.
@@ -32,12 +32,13 @@ pub(super) struct AliasSet {
 }
 
 impl AliasSet {
-    /// Room for about as many patterns as `bytes` of text hold.
+    /// Reserves memory for the patterns in `bytes` of text.
     pub(super) fn with_capacity(bytes: usize) -> Self {
         Self { text: String::with_capacity(bytes), ..Self::default() }
     }
 
-    /// Adds one pair. `false`: the pattern or the name has unbalanced brackets or is too long, and was not added.
+    /// Adds one pair. Returns `false`, and does not add it, if the pattern or the name has unbalanced brackets or is
+    /// too long.
     pub(super) fn push(&mut self, pattern: &str, module: &str) -> bool {
         let start = self.text.len();
         if !push_normalized(&mut self.text, pattern) {
@@ -73,7 +74,7 @@ impl AliasSet {
         true
     }
 
-    /// The modules whose patterns match `alias` (normalized), each once, in order of precedence.
+    /// The modules whose patterns match `alias` (normalized), without duplicates, in order of precedence.
     pub(super) fn lookup(&self, alias: &str) -> Vec<&str> {
         let alias = alias.as_bytes();
         let group = key(alias).and_then(|key| self.groups.get(&key)).map_or(&[][..], Vec::as_slice);
@@ -102,7 +103,8 @@ impl AliasSet {
         let Some(entry) = self.entry(index) else { return false };
         let pattern = self.pattern(entry);
         let literal = usize::from(entry.literal_len);
-        // Neighbours share their first bytes and differ in the last literal one: asking that first settles most.
+        // Patterns of a group share their first bytes and differ in the last literal one, so comparing that byte first
+        // rejects most of them.
         if let Some(last) = literal.checked_sub(1)
             && alias.get(last) != pattern.get(last)
         {
@@ -135,7 +137,8 @@ fn key(text: &[u8]) -> Option<[u8; KEY_LEN]> {
     text.first_chunk().copied()
 }
 
-/// Appends `name` with `-` as `_`; without a `-`, a bracket or a copy in most cases.
+/// Appends `name` with `-` as `_`. Names without `-` or a bracket, which is the common case, are appended without a
+/// copy.
 fn push_normalized(out: &mut String, name: &str) -> bool {
     if name.bytes().any(|b| matches!(b, b'-' | b'[' | b']')) {
         match glob::normalize(name) {

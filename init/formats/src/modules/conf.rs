@@ -1,13 +1,14 @@
-//! modprobe.d(5) text, and `modules.softdep`, which is written in the same language.
+//! modprobe.d(5) files, and `modules.softdep`, which has the same syntax.
 
 use super::glob;
 
-/// A configuration file: `/etc/modprobe.d/*.conf` and its like.
+/// A configuration file, such as `/etc/modprobe.d/*.conf`.
 #[derive(Debug, Clone, Copy)]
 pub struct ConfFile<'a> {
-    /// The file's name without its folder, `blacklist.conf`; it decides the order, and an equal name hides later files.
+    /// The file's name without its directory, `blacklist.conf`. It decides the order. A file hides later files with the
+    /// same name.
     pub name: &'a str,
-    /// What it says.
+    /// Its text.
     pub text: &'a str,
 }
 
@@ -20,18 +21,18 @@ pub(super) struct Softdep {
     pub post: Vec<String>,
 }
 
-/// What all configuration files say together.
+/// The content of all configuration files.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Conf {
     /// (pattern, module), in order.
     pub aliases: Vec<(String, String)>,
-    /// (module, parameters), in order; several lines for a module add up.
+    /// (module, parameters), in order. Several lines for a module are combined.
     pub options: Vec<(String, String)>,
     pub softdeps: Vec<Softdep>,
     pub blacklist: Vec<String>,
-    /// Modules whose `install` command does nothing: never to be loaded.
+    /// Modules whose `install` command does nothing. They are never loaded.
     pub never: Vec<String>,
-    /// Lines that were not understood or cannot be followed, in whole sentences.
+    /// Lines that are invalid or not supported, as complete sentences.
     pub notes: Vec<String>,
 }
 
@@ -54,7 +55,7 @@ impl Conf {
         self.statement(file.name, &joined);
     }
 
-    /// Adds a `module.parameter=value` of the kernel command line, or `modprobe.blacklist=a,b`; others are ignored.
+    /// Adds a `module.parameter=value` of the kernel command line, or `modprobe.blacklist=a,b`. Others are ignored.
     pub(super) fn parameter(&mut self, key: &str, value: Option<&str>) {
         let Some((module, parameter)) = key.split_once('.') else { return };
         let Some(module) = glob::normalize(module).filter(|name| !name.is_empty()) else { return };
@@ -81,7 +82,7 @@ impl Conf {
         }
     }
 
-    /// `None`: not understood.
+    /// Reads a statement. `None` if it is invalid.
     fn understand(&mut self, file: &str, line: &str) -> Option<()> {
         let (keyword, rest) = split_word(line);
         let (name, rest) = split_word(rest);
@@ -99,14 +100,15 @@ impl Conf {
             "install" => self.notes.push(format!(
                 "{file}: install {name}: a command cannot be run at boot; the module itself is loaded instead"
             )),
-            // Unloading does not happen here, and a weak dependency is for image builders that want more than we do.
+            // The boot does not unload modules. Weak dependencies are only for image builders that include optional
+            // modules.
             "remove" | "weakdep" => {}
             _ => return None,
         }
         Some(())
     }
 
-    /// The parameters for a module, of all lines, separated by a space.
+    /// The parameters for a module from all lines, separated by a space.
     pub(super) fn options_of(&self, module: &str) -> String {
         let mut all = String::new();
         for (_, options) in self.options.iter().filter(|(name, _)| name == module) {
@@ -118,7 +120,7 @@ impl Conf {
         all
     }
 
-    /// The soft dependencies of a module: as in libkmod only the first line that names it counts.
+    /// The soft dependencies of a module. As in libkmod, only the first line that names it counts.
     pub(super) fn softdep_of(&self, module: &str) -> Option<&Softdep> {
         self.softdeps.iter().find(|s| glob::matches(s.name.as_bytes(), module.as_bytes()))
     }
@@ -133,7 +135,7 @@ fn softdep(name: String, words: &str) -> Softdep {
             ("post:", _) => side = Some(true),
             (_, Some(false)) => softdep.pre.push(word.to_owned()),
             (_, Some(true)) => softdep.post.push(word.to_owned()),
-            // libkmod drops names that stand before `pre:` and `post:`, as in `softdep cifs gcm`.
+            // libkmod ignores names before `pre:` and `post:`, as in `softdep cifs gcm`.
             (_, None) => {}
         }
     }
@@ -145,7 +147,7 @@ fn does_nothing(command: &str) -> bool {
     matches!(program.rsplit('/').next(), Some("true" | "false" | ":"))
 }
 
-/// The first word, and what follows it.
+/// The first word, and the rest.
 fn split_word(text: &str) -> (&str, &str) {
     let (word, rest) = text.split_once([' ', '\t']).unwrap_or((text, ""));
     (word, rest.trim())

@@ -1,8 +1,8 @@
-//! Names and patterns as libkmod compares them.
+//! Comparison of names and patterns as in libkmod.
 
 /// Rewrites `-` to `_` outside `[…]`, as modprobe does before it compares names and aliases.
 ///
-/// Returns `None` for a `]` that nothing opened or a `[` that nothing closes; libkmod refuses those too.
+/// Returns `None` for unbalanced brackets. libkmod refuses those, too.
 #[must_use]
 pub fn normalize(name: &str) -> Option<String> {
     let mut out = String::with_capacity(name.len());
@@ -30,10 +30,10 @@ pub(super) fn literal_len(pattern: &[u8]) -> usize {
     pattern.iter().position(|b| matches!(b, b'*' | b'?' | b'[' | b'\\')).unwrap_or(pattern.len())
 }
 
-/// Whether `text` as a whole matches `pattern`: fnmatch(3) without flags, so `*` also matches `/` and a leading
-/// period, and `\` takes the next character literally.
+/// Whether the whole `text` matches `pattern`: fnmatch(3) without flags, so `*` also matches `/` and a leading period,
+/// and `\` takes the next character literally.
 ///
-/// Costs at most `pattern.len() * text.len()` steps whatever the input: only the last `*` is ever retried.
+/// Takes at most `pattern.len() * text.len()` steps for any input, because only the last `*` is retried.
 #[must_use]
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (pattern, text);
@@ -54,7 +54,7 @@ pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
             t = t_rest;
             continue;
         }
-        // Let the last star take one character more.
+        // Let the last star match one more character.
         let Some((after_star, from)) = retry else { return false };
         let Some((_, shorter)) = from.split_first() else { return false };
         p = after_star;
@@ -63,7 +63,7 @@ pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
-/// Matches the first element of `pattern`, which is not `*`, against `c`; returns what follows the element.
+/// Matches the first element of `pattern`, which is not `*`, against `c`. Returns the rest of the pattern.
 fn match_one(pattern: &[u8], c: u8) -> Option<&[u8]> {
     let (first, rest) = pattern.split_first()?;
     match first {
@@ -74,20 +74,20 @@ fn match_one(pattern: &[u8], c: u8) -> Option<&[u8]> {
         }
         b'[' => match class(rest) {
             Some((class, after)) => class.contains(c).then_some(after),
-            // Not a class: fnmatch takes the bracket literally.
+            // Not a class: fnmatch treats the bracket literally.
             None => (c == b'[').then_some(rest),
         },
         literal => (*literal == c).then_some(rest),
     }
 }
 
-/// What stands between `[` and `]`.
+/// The text between `[` and `]`.
 struct Class<'a> {
     negated: bool,
     body: &'a [u8],
 }
 
-/// Splits `…]rest` into the class and the rest; a `]` in first place belongs to the class.
+/// Splits `…]rest` into the class and the rest. A `]` as the first character belongs to the class.
 fn class(after_bracket: &[u8]) -> Option<(Class<'_>, &[u8])> {
     let (negated, body) = match after_bracket.split_first() {
         Some((b'!' | b'^', rest)) => (true, rest),

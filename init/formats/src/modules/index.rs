@@ -1,8 +1,8 @@
-//! The index that `dayfly initramfs` stores as `/lib/dayfly/modules.index`: a table cut down to one image.
+//! The index that `dayfly initramfs` stores as `/lib/dayfly/modules.index`: a table reduced to one image.
 //!
-//! The first line is `dayfly-modules <version> <kernel release>`. Sections follow, each `[name length]`, a line break and
-//! `length` bytes in the language of depmod or modprobe.d, so that one set of parsers reads the kernel's files and ours:
-//! `dep`, `alias`, `builtin`, `builtin.alias`, `modprobe` and `left-out` (see `left_out.rs`).
+//! The first line is `dayfly-modules <version> <kernel release>`. Sections follow, each `[name length]`, a line break
+//! and `length` bytes in the syntax of depmod or modprobe.d, so that the same parsers read the kernel's files and
+//! Dayfly's: `dep`, `alias`, `builtin`, `builtin.alias`, `modprobe` and `left-out` (see `left_out.rs`).
 
 use std::collections::HashSet;
 use std::fmt::{self, Write};
@@ -26,9 +26,9 @@ pub enum IndexError {
         /// The version found.
         found: String,
     },
-    /// A section's head is malformed or its bytes are not all there.
+    /// A section's header is malformed or its body is incomplete.
     Damaged {
-        /// What stands where a section's head or body is expected; at most 40 bytes.
+        /// The text at the expected header or body, at most 40 bytes.
         at: String,
     },
 }
@@ -43,8 +43,8 @@ impl fmt::Display for IndexError {
             ),
             Self::Version { found } => write!(
                 f,
-                "the module index has version {found:?}, this init reads version {VERSION}; \
-                 build the initramfs with the dayfly of the same release as its init"
+                "the module index has version {found:?}, but this init only reads version {VERSION}; \
+                 build the initramfs with the dayfly program of the same release as its init"
             ),
             Self::Damaged { at } => {
                 write!(f, "the module index is damaged at {at:?}; build the initramfs again")
@@ -56,17 +56,17 @@ impl fmt::Display for IndexError {
 impl std::error::Error for IndexError {}
 
 impl Table {
-    /// The table without some modules, as if the kernel had none of these names.
+    /// The table without these modules, as if the kernel did not have them.
     pub fn without(&self, names: &[&str]) -> Table {
         let mut table = self.clone();
         table.replace_modules(self.modules.iter().filter(|m| !names.contains(&m.name.as_str())).cloned());
         table
     }
 
-    /// Cuts the table down to `names` and everything they load, keeps only the configuration that concerns these, and
-    /// remembers the aliases of boot drivers that were left out, for [`Table::left_out`].
+    /// Reduces the table to `names` and everything that they load, with only the configuration for these modules. The
+    /// aliases of the removed boot drivers are stored for [`Table::left_out`].
     ///
-    /// Fails with the error of the first name that cannot be loaded; names of built-in modules are fine.
+    /// Fails with the error of the first name that cannot be loaded. Names of built-in modules are valid.
     pub fn subset(&self, names: &[&str]) -> Result<Table, ModuleError> {
         let mut chosen: HashSet<String> = HashSet::new();
         for name in names {
@@ -121,7 +121,8 @@ impl Table {
         Ok(table)
     }
 
-    /// The table with `.ko.xz`, `.ko.zst` and `.ko.gz` files named `.ko`, for an image that holds them unpacked.
+    /// The table with `.ko.xz`, `.ko.zst` and `.ko.gz` files renamed to `.ko`, for an image that stores them
+    /// uncompressed.
     pub fn uncompressed(mut self) -> Table {
         for module in &mut self.modules {
             let suffix = Compression::of(&module.path).suffix();
@@ -132,15 +133,15 @@ impl Table {
         self
     }
 
-    /// Modules that this modalias would have chosen in the full tree and that are not in the image; only boot drivers
-    /// (network, storage and the buses under them) are remembered. Empty for a table that is not a [`Table::subset`].
+    /// Modules that match this modalias in the full tree but are not in the image. Only boot drivers (network, storage
+    /// and their buses) are stored. Empty for a table that is not a [`Table::subset`].
     pub fn left_out(&self, modalias: &str) -> Vec<String> {
         super::normalize(modalias)
             .map(|alias| self.left_out.lookup(&alias).into_iter().map(str::to_owned).collect())
             .unwrap_or_default()
     }
 
-    /// Writes the index: the same table gives the same text.
+    /// Writes the index. The same table gives the same text.
     pub fn encode(&self) -> String {
         let mut dep = String::new();
         for module in &self.modules {
@@ -179,7 +180,7 @@ impl Table {
         index
     }
 
-    /// Reads an index. Sections of unknown names are passed over.
+    /// Reads an index. Sections with unknown names are ignored.
     pub fn decode(index: &str) -> Result<Table, IndexError> {
         let (head, mut rest) = index.split_once('\n').ok_or(IndexError::NotAnIndex)?;
         let mut words = head.splitn(3, ' ');
@@ -225,7 +226,7 @@ impl Table {
     }
 }
 
-/// Dependencies by name only: the path adds nothing once the modules are known.
+/// Dependencies by name only: the path is not needed once the modules are known.
 fn short_deps(deps: &str, chosen: &HashSet<String>) -> String {
     let names: Vec<_> = deps
         .split_ascii_whitespace()
@@ -246,7 +247,7 @@ fn alias_lines(set: &AliasSet) -> String {
 fn line(text: &mut String, args: fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     let _ = text.write_fmt(args);
-    // At the end of a line it would make one of this and the next (modprobe.d(5)); no name or option ends with it.
+    // A backslash at the end would join this line and the next (modprobe.d(5)). No name or option ends with one.
     text.truncate(text.trim_end_matches('\\').len());
     text.push('\n');
 }

@@ -1,9 +1,9 @@
-//! What an image could have held: aliases of modules that were left out, so that a device without a driver is reported
-//! by the name of the module it wants.
+//! Aliases of modules that were left out of an image, so that the boot can report a device without a driver with the
+//! name of the missing module.
 //!
-//! The text stays as it is stored. It is a sequence of groups, each `<key length`, a line break, and `length` bytes of
-//! `rest module` lines; key and rest together are the pattern, and the key holds no special character. Reading it is a
-//! walk from head to head, some hundreds; a look-up compares the keys and reads one or two groups.
+//! The text is used in its stored form. It is a sequence of groups, each `<key length`, a line break, and `length`
+//! bytes of `rest module` lines. Key and rest together are the pattern, and the key contains no special character.
+//! Reading it visits a few hundred group headers. A lookup compares the keys and reads one or two groups.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -11,8 +11,8 @@ use std::ops::Range;
 
 use super::glob;
 
-/// Folders whose modules can stand between a node and its image. For anything else (graphics, sound, sensors, wireless …)
-/// the running system loads drivers from its own tree after the handover.
+/// Directories of modules that a node may need to reach its image. For anything else (graphics, sound, sensors,
+/// wireless …) the running system loads drivers from its own tree after the handover.
 const BOOT_FOLDERS: &[&str] = &[
     "kernel/drivers/ata/",
     "kernel/drivers/block/",
@@ -32,7 +32,7 @@ const BOOT_FOLDERS: &[&str] = &[
     "kernel/drivers/xen/",
 ];
 
-/// Parts of the above that no node boots from.
+/// Parts of the above that no node needs for its boot.
 const OTHER_FOLDERS: &[&str] = &[
     "kernel/drivers/block/floppy.",
     "kernel/drivers/net/arcnet/",
@@ -46,10 +46,10 @@ const OTHER_FOLDERS: &[&str] = &[
     "kernel/drivers/scsi/pcmcia/",
 ];
 
-/// Buses of the above folders that are not worth their bytes.
+/// Buses in the above directories that are not worth the space.
 const OTHER_BUSES: &[&str] = &["pcmcia:", "i2c:", "spi:", "sdio:", "dmi", "cpu:"];
 
-/// Whether a pattern of the module at `path` is worth remembering.
+/// Whether a pattern of the module at `path` is worth storing.
 pub(super) fn is_worth(path: &str, pattern: &str) -> bool {
     pattern.contains(':')
         && BOOT_FOLDERS.iter().any(|folder| path.starts_with(folder))
@@ -61,12 +61,12 @@ pub(super) fn is_worth(path: &str, pattern: &str) -> bool {
 #[derive(Debug, Clone, Default)]
 pub(super) struct LeftOut {
     text: String,
-    /// Where each group's key and its lines are in the text.
+    /// The ranges of each group's key and lines in the text.
     groups: Vec<(Range<usize>, Range<usize>)>,
 }
 
 impl LeftOut {
-    /// Groups pairs of pattern and module; the same pairs give the same text.
+    /// Groups pairs of pattern and module. The same pairs give the same text.
     pub(super) fn build<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         let mut groups: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
         for (pattern, module) in pairs {
@@ -91,7 +91,7 @@ impl LeftOut {
         Self::parse(&text).unwrap_or_default()
     }
 
-    /// Takes stored text; `None` if its groups do not add up.
+    /// Reads stored text. `None` if it is malformed.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let mut groups = Vec::new();
         let mut at = 0_usize;
@@ -111,7 +111,7 @@ impl LeftOut {
         &self.text
     }
 
-    /// The modules that `alias` (normalized) would have chosen, each once.
+    /// The modules that `alias` (normalized) matches, without duplicates.
     pub(super) fn lookup(&self, alias: &str) -> Vec<&str> {
         let mut modules = Vec::new();
         for (key, body) in &self.groups {
@@ -129,7 +129,7 @@ impl LeftOut {
     }
 }
 
-/// How much of a pattern becomes its group's key: the bus, and the maker where the bus has many.
+/// The length of a pattern's group key: the bus, plus the vendor for buses with many vendors.
 fn key_len(pattern: &str) -> usize {
     let literal = glob::literal_len(pattern.as_bytes());
     let wanted = if pattern.starts_with("pci:v") {

@@ -1,15 +1,16 @@
-//! Which kernel modules a device wants, and in which order they are loaded; one code for the builder and for PID 1.
+//! The kernel modules for a device, and the order in which they are loaded. The builder and PID 1 use the same code.
 //!
-//! The rules are those of libkmod (modprobe(8), modprobe.d(5), depmod's `modules.*` files), held against it over the
-//! whole module tree of a distribution kernel in `tests/tests/modules_oracle.rs`:
+//! The rules are those of libkmod (modprobe(8), modprobe.d(5), depmod's `modules.*` files).
+//! `tests/tests/modules_oracle.rs` compares the results with libkmod for the whole module tree of a distribution
+//! kernel:
 //! - names and aliases are compared with `-` as `_`; aliases are fnmatch(3) patterns;
-//! - a look-up asks, and stops at the first that answers: `alias` lines of the configuration, module names, `install`
-//!   lines, `modules.alias`, built-in modules, aliases of built-in modules;
+//! - a lookup searches these in order and stops at the first match: `alias` lines of the configuration, module names,
+//!   `install` lines, `modules.alias`, built-in modules, aliases of built-in modules;
 //! - dependencies are loaded from the right-most to the left-most; soft dependencies around their module, and only the
 //!   first `softdep` line of a module counts; `modules.softdep` is one of the configuration files, sorted by name;
 //! - a blacklist keeps aliases from choosing a module; it does not keep it from being loaded by name or as a dependency.
 //!
-//! Where we differ: `install` lines that run anything but `true` or `false` are noted and not run.
+//! One difference: `install` lines that run anything but `true` or `false` are reported and not run.
 
 mod aliases;
 mod conf;
@@ -29,7 +30,7 @@ pub use glob::{matches, normalize};
 pub use index::IndexError;
 use left_out::LeftOut;
 
-/// The text of depmod's files of one kernel, `/lib/modules/<release>/modules.*`; an absent file is an empty string.
+/// The contents of depmod's files of one kernel, `/lib/modules/<release>/modules.*`. A missing file is an empty string.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct KernelFiles<'a> {
     /// The kernel release, as `uname -r` prints it.
@@ -42,7 +43,7 @@ pub struct KernelFiles<'a> {
     pub softdep: &'a str,
     /// `modules.builtin`
     pub builtin: &'a str,
-    /// `modules.builtin.modinfo`: `module.key=value`, each ended by a NUL.
+    /// `modules.builtin.modinfo`: `module.key=value`, each terminated by a NUL.
     pub builtin_modinfo: &'a [u8],
 }
 
@@ -51,7 +52,7 @@ pub struct KernelFiles<'a> {
 struct Module {
     name: String,
     path: String,
-    /// Paths or names, separated by blanks, as in modules.dep: all dependencies, direct and indirect.
+    /// Paths or names, separated by spaces, as in modules.dep: all direct and indirect dependencies.
     deps: String,
 }
 
@@ -83,7 +84,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// By the file's name.
+    /// The compression, from the file's name.
     pub fn of(path: &str) -> Self {
         match path.rsplit('.').next() {
             Some("gz") => Self::Gzip,
@@ -93,7 +94,7 @@ impl Compression {
         }
     }
 
-    /// What it adds to a file's name: `.zst`, or nothing.
+    /// The suffix of the file's name: `.zst`, or nothing.
     pub fn suffix(self) -> &'static str {
         match self {
             Self::None => "",
@@ -109,20 +110,20 @@ impl Compression {
 pub struct Load {
     /// The name with underscores, `virtio_net`.
     pub name: String,
-    /// The file, relative to `/lib/modules/<release>/` (or absolute, if modules.dep has it so).
+    /// The file, relative to `/lib/modules/<release>/` (or absolute, if it is absolute in modules.dep).
     pub path: String,
-    /// The parameters, as finit_module(2) takes them: `index=-2 debug=1`, or empty.
+    /// The parameters for finit_module(2): `index=-2 debug=1`, or empty.
     pub params: String,
-    /// The module asked for and its dependencies; `false` for soft dependencies, whose failure is tolerated.
+    /// `true` for the requested module and its dependencies. `false` for soft dependencies, which may fail.
     pub required: bool,
 }
 
 /// Why a module cannot be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModuleError {
-    /// Neither a file nor built in.
+    /// There is no file, and it is not built in.
     NotFound {
-        /// The name asked for.
+        /// The requested name.
         name: String,
         /// The kernel release of the table.
         release: String,
@@ -131,14 +132,14 @@ pub enum ModuleError {
     Disabled {
         /// The forbidden module.
         name: String,
-        /// The module that was asked for; the same, or one that depends on it.
+        /// The requested module: the same, or one that depends on it.
         wanted: String,
     },
-    /// modules.dep names a dependency that has no line of its own.
+    /// modules.dep names a dependency that has no line itself.
     DependencyMissing {
-        /// The module that was asked for.
+        /// The requested module.
         name: String,
-        /// What it needs.
+        /// Its missing dependency.
         dependency: String,
     },
 }
@@ -167,9 +168,9 @@ impl std::error::Error for ModuleError {}
 impl Table {
     /// Reads depmod's files and the configuration.
     ///
-    /// `conf`: the files of `/etc/modprobe.d`, `/run/modprobe.d`, `/usr/local/lib/modprobe.d`, `/lib/modprobe.d`, in this
-    /// order of folders; they are sorted by name here, and of equal names the first counts.
-    /// Never fails: what was not understood is in [`Table::notes`].
+    /// `conf`: the files of `/etc/modprobe.d`, `/run/modprobe.d`, `/usr/local/lib/modprobe.d`, `/lib/modprobe.d`, in
+    /// this order of directories. They are sorted by name here, and the first of equal names counts. Never fails:
+    /// [`Table::notes`] lists invalid parts.
     pub fn from_kernel(files: &KernelFiles<'_>, conf: &[ConfFile<'_>]) -> Self {
         let mut table = Self { release: files.release.to_owned(), ..Self::default() };
         table.read_dep(files.dep);
@@ -194,8 +195,8 @@ impl Table {
         table
     }
 
-    /// Takes a parameter of the kernel command line: `module.parameter=value` is an option of that module, and
-    /// `modprobe.blacklist=a,b` extends the blacklist. Everything else is ignored.
+    /// Adds a kernel parameter: `module.parameter=value` is an option of that module, and `modprobe.blacklist=a,b`
+    /// extends the blacklist. Everything else is ignored.
     pub fn add_parameter(&mut self, key: &str, value: Option<&str>) {
         self.conf.parameter(key, value);
     }
@@ -205,7 +206,7 @@ impl Table {
         &self.release
     }
 
-    /// What was not understood, in whole sentences.
+    /// Invalid or unsupported parts of the files, as complete sentences.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -230,16 +231,16 @@ impl Table {
         self.module(name).map(|module| module.path.as_str())
     }
 
-    /// The modules that a modalias (`pci:v00001AF4d…`), an alias (`crypto-crc32c`) or a name stands for, in the order in
-    /// which modprobe takes them; empty if none. Names may be those of built-in modules.
+    /// The modules for a modalias (`pci:v00001AF4d…`), an alias (`crypto-crc32c`) or a name, in modprobe's order. Empty
+    /// if there is none. Names of built-in modules are also found.
     ///
-    /// Found by alias, a blacklisted module is left out.
+    /// A blacklisted module is left out if it was found by alias.
     pub fn lookup(&self, modalias_or_name: &str) -> Vec<String> {
         let (names, by_alias) = self.find(modalias_or_name);
         names.into_iter().filter(|name| !by_alias || !self.conf.blacklist.contains(name)).collect()
     }
 
-    /// As [`Table::lookup`] without the blacklist, and whether it was found by alias.
+    /// As [`Table::lookup`] without the blacklist, and whether the modules were found by alias.
     fn find(&self, given: &str) -> (Vec<String>, bool) {
         let Some(alias) = normalize(given) else { return (Vec::new(), false) };
         let mut configured: Vec<String> = Vec::new();
@@ -284,7 +285,7 @@ impl Table {
                     .push(format!("modules.dep: {line:?} is not \"path: dependencies\"; it is ignored"));
                 continue;
             };
-            // depmod has already chosen between modules of one name; the first line is as good as any.
+            // depmod has already chosen between modules with the same name, so the first line can be used.
             if self.by_name.contains_key(&name) {
                 self.notes
                     .push(format!("modules.dep: there is more than one module {name}; {path} is ignored"));
@@ -298,7 +299,7 @@ impl Table {
     fn read_builtin_modinfo(&mut self, modinfo: &[u8]) {
         for record in modinfo.split(|b| *b == 0) {
             let Ok(record) = std::str::from_utf8(record) else { continue };
-            // Most records are of other keys: licence, author, parameters.
+            // Most records have other keys: licence, author, parameters.
             let Some((module, alias)) = record.split_once(".alias=") else { continue };
             if !module.contains('=') && !self.builtin_aliases.push(alias, module) {
                 self.notes.push(format!("modules.builtin.modinfo: {alias:?} is not an alias; it is ignored"));
@@ -316,7 +317,7 @@ fn read_aliases(text: &str, set: &mut AliasSet, file: &str, notes: &mut Vec<Stri
             }
             continue;
         };
-        // A pattern may hold blanks, a module name never does.
+        // A pattern may contain spaces, but a module name cannot.
         let added =
             pair.trim_end().rsplit_once(' ').is_some_and(|(pattern, module)| set.push(pattern, module));
         if !added {
@@ -325,7 +326,7 @@ fn read_aliases(text: &str, set: &mut AliasSet, file: &str, notes: &mut Vec<Stri
     }
 }
 
-/// The module's name by its file: `kernel/drivers/net/virtio-net.ko.xz` is `virtio_net`. `None` if nothing is left.
+/// The module's name from its file: `kernel/drivers/net/virtio-net.ko.xz` is `virtio_net`. `None` if it is empty.
 fn module_name(path: &str) -> Option<Cow<'_, str>> {
     let file = path.trim().rsplit('/').next()?;
     let stem = file.split('.').next().filter(|stem| !stem.is_empty())?;

@@ -1,17 +1,17 @@
-//! The order in which a module and what it needs are loaded.
+//! The load order of a module and its dependencies.
 
 use std::collections::HashSet;
 
 use super::{Load, Module, ModuleError, Table, module_name, normalize};
 
-/// Soft dependencies of soft dependencies are followed this deep. Real trees need four; PID 1 has a stack to lose.
+/// Limit for nested soft dependencies. Real trees need four. The recursion must not overflow the stack of PID 1.
 const MAX_DEPTH: usize = 32;
 
 impl Table {
-    /// What to load for the module `name`, in order: dependencies, soft dependencies before, itself, soft dependencies
-    /// after. Each module stands there once, built-in modules not at all: for a built-in module the list is empty.
+    /// The modules to load for `name`, in order: dependencies, soft dependencies before it, itself, soft dependencies
+    /// after it. Each module occurs once. Built-in modules are left out, so the list for a built-in module is empty.
     ///
-    /// Cycles among soft dependencies end where they close. Takes a module's name; ask [`Table::lookup`] for aliases.
+    /// Cycles of soft dependencies are cut. `name` must be a module's name; use [`Table::lookup`] for aliases.
     pub fn load_order(&self, name: &str) -> Result<Vec<Load>, ModuleError> {
         let not_found = || ModuleError::NotFound { name: name.to_owned(), release: self.release.clone() };
         let name = normalize(name).ok_or_else(not_found)?;
@@ -34,13 +34,13 @@ impl Table {
         Ok(loads.collect())
     }
 
-    /// The module and all that it cannot do without.
+    /// The module and all its hard dependencies.
     fn required<'a>(&'a self, module: &'a Module) -> Result<HashSet<&'a str>, ModuleError> {
         let mut names = HashSet::from([module.name.as_str()]);
         for token in module.deps.split_ascii_whitespace() {
             match self.dependency(token) {
                 Some(dependency) => names.insert(dependency.name.as_str()),
-                // A hand-made modules.dep may list what has become built in.
+                // A manually edited modules.dep may list modules that are now built in.
                 None if module_name(token).is_some_and(|name| self.is_builtin(&name)) => continue,
                 None => {
                     return Err(ModuleError::DependencyMissing {
@@ -56,14 +56,14 @@ impl Table {
         }
     }
 
-    /// The module that a word of modules.dep means.
+    /// The module for a word of modules.dep.
     fn dependency(&self, token: &str) -> Option<&Module> {
         self.module(&module_name(token)?)
     }
 }
 
-/// libkmod's `kmod_module_get_probe_list`: dependencies are placed with their soft dependencies around them, and a
-/// module reached by a soft dependency is entered once.
+/// As libkmod's `kmod_module_get_probe_list`: dependencies are placed with their soft dependencies around them, and a
+/// module that is reached by a soft dependency is visited once.
 struct Walk<'a> {
     table: &'a Table,
     visited: HashSet<&'a str>,
@@ -100,7 +100,7 @@ impl<'a> Walk<'a> {
     fn soft(&mut self, aliases: &[String], depth: usize) {
         let Some(depth) = depth.checked_sub(1) else { return };
         for name in aliases.iter().flat_map(|alias| self.table.find(alias).0) {
-            // Built in, or not in this kernel: nothing to load.
+            // There is nothing to load if it is built in or not in this kernel.
             if let Some(module) = self.table.module(&name) {
                 self.probe(module, depth);
             }

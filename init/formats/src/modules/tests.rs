@@ -228,7 +228,7 @@ fn an_index_that_is_none_is_refused() {
         ("", "the module index does not start with"),
         ("dayfly-modules 1\n", "the module index does not start with"),
         ("kernel/a.ko:\n", "the module index does not start with"),
-        ("dayfly-modules 2 6.1\n", "the module index has version \"2\", this init reads version 1"),
+        ("dayfly-modules 2 6.1\n", "the module index has version \"2\", but this init only reads version 1"),
         ("dayfly-modules 1 6.1\nx", "the module index is damaged at \"x\""),
         ("dayfly-modules 1 6.1\n[dep 99]\nabc", "the module index is damaged at"),
         ("dayfly-modules 1 6.1\n[left-out 1]\nz", "the module index is damaged at \"z\""),

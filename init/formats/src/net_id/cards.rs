@@ -1,34 +1,34 @@
-//! Cards as sysfs shows them, and their names. The tests in namespaces show the same cards to systemd's own program.
+//! Network cards in sysfs, and their names. The tests in namespaces compare the same cards with systemd's own program.
 
-/// A card, its files below `/sys`, and what systemd calls it: on board, by slot, by path, by address.
+/// A card, its files below `/sys`, and its names in systemd: on board, by slot, by path, by address.
 pub struct Card {
-    /// What it is.
+    /// A description.
     pub what: &'static str,
-    /// Its folder, below `/sys`.
+    /// Its directory below `/sys`.
     pub device: &'static str,
-    /// Files beside those that every card has, below `/sys/devices`.
+    /// Files besides those that every card has, below `/sys/devices`.
     pub files: &'static [(&'static str, &'static str)],
     /// `/sys/bus/pci/slots`.
     pub slots: &'static [(&'static str, &'static str)],
-    /// Names, empty where it has none.
+    /// Names. Empty if it has none.
     pub names: [&'static str; 4],
 }
 
-/// The address that every card here has.
+/// The MAC address of every card here.
 pub const MAC: &str = "52:54:00:12:34:56";
 const BY_MAC: &str = "enx525400123456";
 
 /// All of them.
 pub const CARDS: &[Card] = &[
     Card {
-        what: "virtio on QEMU's q35: nothing but its path",
+        what: "virtio on QEMU's q35: only a path",
         device: "/devices/pci0000:00/0000:00:02.0/virtio0/net/eth0",
         files: &[],
         slots: &[],
         names: ["", "", "enp0s2", BY_MAC],
     },
     Card {
-        what: "virtio on QEMU's i440fx, as Proxmox has it: a hotplug slot",
+        what: "virtio on QEMU's i440fx, as in Proxmox: a hotplug slot",
         device: "/devices/pci0000:00/0000:00:12.0/virtio3/net/eth0",
         files: &[],
         slots: &[("3", "0000:00:03"), ("18", "0000:00:12")],
@@ -42,14 +42,14 @@ pub const CARDS: &[Card] = &[
         names: ["", "ens5", "enp0s5", BY_MAC],
     },
     Card {
-        what: "on the board by ACPI, and SMBIOS's number beside it",
+        what: "on board by ACPI, with another number in SMBIOS",
         device: "/devices/pci0000:00/0000:00:1f.6/net/eth0",
         files: &[("pci0000:00/0000:00:1f.6/acpi_index", "7"), ("pci0000:00/0000:00:1f.6/index", "1")],
         slots: &[],
         names: ["eno7", "", "enp0s31f6", BY_MAC],
     },
     Card {
-        what: "on the board by SMBIOS",
+        what: "on board by SMBIOS",
         device: "/devices/pci0000:00/0000:00:1c.0/0000:02:00.0/net/eth0",
         files: &[("pci0000:00/0000:00:1c.0/0000:02:00.0/index", "2")],
         slots: &[],
@@ -63,7 +63,7 @@ pub const CARDS: &[Card] = &[
         names: ["", "ens4", "enp1s0", BY_MAC],
     },
     Card {
-        what: "behind a bridge that is in a slot: the number is the bridge's",
+        what: "behind a bridge in a slot: the number belongs to the bridge",
         device: "/devices/pci0000:00/0000:00:01.0/0000:01:00.0/net/eth0",
         files: &[
             ("pci0000:00/0000:00:01.0/class", "0x060400"),
@@ -108,28 +108,28 @@ pub const CARDS: &[Card] = &[
         names: ["", "", "enp0s29f7u1u4u3c2i1", BY_MAC],
     },
     Card {
-        what: "virtio over MMIO: nothing but its address",
+        what: "virtio over MMIO: only an address",
         device: "/devices/platform/virtio-mmio.0/virtio0/net/eth0",
         files: &[],
         slots: &[],
         names: ["", "", "", BY_MAC],
     },
     Card {
-        what: "an address that the driver has made up",
+        what: "an address that the driver generated",
         device: "/devices/pci0000:00/0000:00:03.0/net/eth0",
         files: &[("pci0000:00/0000:00:03.0/net/eth0/addr_assign_type", "1")],
         slots: &[],
         names: ["", "", "enp0s3", ""],
     },
     Card {
-        what: "a VLAN, which stands on another",
+        what: "a VLAN on another interface",
         device: "/devices/virtual/net/eth0",
         files: &[("virtual/net/eth0/iflink", "9")],
         slots: &[],
         names: ["", "", "", ""],
     },
     Card {
-        what: "no Ethernet",
+        what: "not Ethernet",
         device: "/devices/pci0000:00/0000:00:03.0/net/eth0",
         files: &[("pci0000:00/0000:00:03.0/net/eth0/type", "24")],
         slots: &[],

@@ -42,7 +42,7 @@ fn the_likeliest_name_is_the_first() {
         let card = CARDS.iter().find(|card| card.what.starts_with(what)).unwrap();
         names_of(card).all().first().map(ToString::to_string).unwrap()
     };
-    assert_eq!(first("on the board by ACPI"), "eno7");
+    assert_eq!(first("on board by ACPI"), "eno7");
     assert_eq!(first("virtio on QEMU's i440fx"), "ens18");
     assert_eq!(first("virtio on QEMU's q35"), "enp0s2");
     // Debian's 73-usb-net-by-mac.link.

@@ -1,4 +1,4 @@
-//! Reading fields at fixed places; everything beyond the end is `None`.
+//! Reads fields at fixed offsets. Everything beyond the end is `None`.
 
 use std::fmt::Write;
 
@@ -30,12 +30,12 @@ pub(super) fn be32(bytes: &[u8], offset: usize) -> Option<u32> {
     array(bytes, offset).map(u32::from_be_bytes)
 }
 
-/// Whether `magic` stands at `offset`.
+/// Whether `magic` is at `offset`.
 pub(super) fn has(bytes: &[u8], offset: usize, magic: &[u8]) -> bool {
     at(bytes, offset, magic.len()) == Some(magic)
 }
 
-/// A name of fixed length, up to a NUL, without trailing blanks; `None` if nothing is left.
+/// A name of fixed length, up to a NUL, without trailing spaces. `None` if it is empty.
 pub(super) fn text(field: &[u8]) -> Option<String> {
     let end = field.iter().position(|b| *b == 0).unwrap_or(field.len());
     let text = String::from_utf8_lossy(field.get(..end)?);
@@ -43,7 +43,7 @@ pub(super) fn text(field: &[u8]) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// The same for UTF-16, in either order of bytes.
+/// The same for UTF-16, in either byte order.
 pub(super) fn text16(field: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
     let units = field.chunks_exact(2).filter_map(|pair| pair.try_into().ok()).map(unit);
     let text: String =

@@ -1,4 +1,4 @@
-//! What holds or is part of something else: encryption, volume managers, RAID.
+//! Devices that contain or are part of another device: encryption, volume managers, RAID.
 
 use super::bytes::{array, at, be32, has, le32, text, uuid};
 use super::{Kind, Superblock};
@@ -42,11 +42,11 @@ pub(super) fn raid(device: &[u8]) -> Option<Superblock> {
     })
 }
 
-/// OpenZFS: a vdev label holds an XDR name-value list at 16 KiB; the pool's name and guid stand in it.
+/// OpenZFS: a vdev label contains an XDR name-value list at 16 KiB, with the pool's name and guid.
 pub(super) fn zfs(device: &[u8]) -> Option<Superblock> {
     const UINT64: u32 = 8;
     const STRING: u32 = 9;
-    // XDR, big-endian to little-endian as the host wrote it; then the list's version 0 and its flag.
+    // The header: XDR encoding, then the byte order of the host; then the list's version 0 and its flag.
     let list = device.get(16 * 1024..)?;
     (has(list, 0, &[1]) && has(list, 2, &[0, 0, 0, 0, 0, 0])).then_some(())?;
     let mut rest = list.get(12..)?;
@@ -72,7 +72,8 @@ pub(super) fn zfs(device: &[u8]) -> Option<Superblock> {
     Some(Superblock { kind: Kind::ZfsMember, label: name, uuid: Some(guid?.to_string()) })
 }
 
-/// What else takes a whole device and is marked at its beginning: blkid's name, where the mark is, and the mark.
+/// Other formats that use a whole device and have a signature at its beginning: blkid's name, the offset of the
+/// signature, and the signature.
 const OTHERS: &[(&str, usize, &[u8])] = &[
     ("bcache", 4096 + 24, b"\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81"),
     ("bcachefs", 4096 + 24, b"\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef"),

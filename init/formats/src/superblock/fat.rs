@@ -1,16 +1,16 @@
-//! FAT12, FAT16, FAT32, exFAT and NTFS: boot sectors of one family.
+//! FAT12, FAT16, FAT32, exFAT and NTFS: related boot sectors.
 
 use super::bytes::{array, at, byte, has, le16, le32, le64, text, text16};
 use super::{Kind, Superblock};
 
-/// The boot sector's geometry, as far as the root folder's place depends on it.
+/// The parts of the boot sector's geometry that give the location of the root directory.
 struct Geometry {
     sector: usize,
     cluster: usize,
     reserved: usize,
     fats: usize,
     fat_sectors: usize,
-    /// FAT12 and FAT16: entries of the root folder, which follows the FATs. FAT32: 0.
+    /// FAT12 and FAT16: the number of entries of the root directory, which follows the FATs. FAT32: 0.
     root_entries: usize,
 }
 
@@ -20,7 +20,7 @@ pub(super) fn vfat(device: &[u8]) -> Option<Superblock> {
     let geometry = geometry(device)?;
     let fat32 = geometry.root_entries == 0;
     let (signature_at, serial_at, label_at) = if fat32 { (66, 67, 71) } else { (38, 39, 43) };
-    // 0x29 announces serial, label and type; 0x28 the serial alone.
+    // 0x29 means serial, label and type; 0x28 means only the serial.
     let signature = byte(device, signature_at)?;
     let serial = matches!(signature, 0x28 | 0x29).then(|| le32(device, serial_at)).flatten();
     let in_boot = if signature == 0x29 { text(at(device, label_at, 11)?) } else { None };
@@ -32,7 +32,7 @@ fn serial_text(serial: u32) -> String {
     format!("{:04X}-{:04X}", serial >> 16, serial & 0xFFFF)
 }
 
-/// `None`: these numbers make no FAT file system; a partition table ends in 0x55AA too.
+/// `None` if these values are not plausible for FAT. A partition table also ends with 0x55AA.
 fn geometry(device: &[u8]) -> Option<Geometry> {
     let sector = usize::from(le16(device, 11)?);
     let per_cluster = usize::from(byte(device, 13)?);
@@ -54,7 +54,7 @@ fn geometry(device: &[u8]) -> Option<Geometry> {
     plausible.then_some(Geometry { sector, cluster, reserved, fats, fat_sectors, root_entries })
 }
 
-/// The label in the root folder, which is the one that tools change; only if it is within reach.
+/// The label in the root directory, which tools change. Only if it is inside the probed bytes.
 fn root_label(device: &[u8], geometry: &Geometry) -> Option<String> {
     const VOLUME: u8 = 0x08;
     const FOLDER: u8 = 0x10;
@@ -87,7 +87,7 @@ pub(super) fn exfat(device: &[u8]) -> Option<Superblock> {
     Some(Superblock { kind: Kind::Exfat, label: exfat_label(device), uuid: Some(serial_text(serial)) })
 }
 
-/// The label is an entry of the root folder, which lies within reach only on small volumes.
+/// The label is an entry of the root directory. Only on small volumes it is inside the probed bytes.
 fn exfat_label(device: &[u8]) -> Option<String> {
     const LABEL: u8 = 0x83;
     let sector_bits = u32::from(byte(device, 108)?);
@@ -103,7 +103,7 @@ fn exfat_label(device: &[u8]) -> Option<String> {
     text16(at(entry, 2, units.checked_mul(2)?)?, u16::from_le_bytes)
 }
 
-/// NTFS: the boot sector; the label is a record of the master file table and out of reach.
+/// NTFS: the boot sector. The label is a record of the master file table, outside the probed bytes.
 pub(super) fn ntfs(device: &[u8]) -> Option<Superblock> {
     has(device, 3, b"NTFS    ").then_some(())?;
     array::<8>(device, 72)?;

@@ -1,4 +1,4 @@
-//! The read-only file systems that operating system images come in.
+//! The read-only file systems of operating system images.
 
 use super::bytes::{array, at, byte, has, le16, le32, le64, text, uuid};
 use super::{Kind, Superblock};
@@ -6,7 +6,7 @@ use super::{Kind, Superblock};
 const SQUASHFS_MAGIC: &[u8] = b"hsqs";
 const EROFS_MAGIC: [u8; 4] = 0xE0F5_E1E2_u32.to_le_bytes();
 
-/// fs/squashfs/squashfs_fs.h, `struct squashfs_super_block`; it has neither a label nor a UUID.
+/// fs/squashfs/squashfs_fs.h, `struct squashfs_super_block`. It has neither a label nor a UUID.
 pub(super) fn squashfs(device: &[u8]) -> Option<Superblock> {
     // Version 4 has been the only one since 2009.
     (has(device, 0, SQUASHFS_MAGIC) && le16(device, 28)? == 4).then_some(())?;
@@ -20,8 +20,8 @@ pub(super) fn erofs(device: &[u8]) -> Option<Superblock> {
     Some(Superblock { kind: Kind::Erofs, label: text(at(sb, 64, 16)?), uuid: uuid(array(sb, 48)?) })
 }
 
-/// The length in bytes that a squashfs or erofs image says it has, by its first 4 KiB. The file may be longer: mksquashfs
-/// pads to 4 KiB. `None` for anything else.
+/// The length in bytes from the superblock of a squashfs or erofs image, read from its first 4 KiB. The file may be
+/// longer: mksquashfs pads to 4 KiB. `None` for anything else.
 pub fn image_len(image: &[u8]) -> Option<u64> {
     if squashfs(image).is_some() {
         return le64(image, 40);
@@ -29,16 +29,16 @@ pub fn image_len(image: &[u8]) -> Option<u64> {
     erofs(image)?;
     let sb = image.get(1024..)?;
     let block_bits = u32::from(byte(sb, 12)?);
-    // 512 bytes to 64 KiB; else it is damaged.
+    // Valid are 512 bytes to 64 KiB. Otherwise the image is damaged.
     (9..=16).contains(&block_bits).then_some(())?;
     u64::from(le32(sb, 36)?).checked_shl(block_bits)
 }
 
-/// What a kernel must have been built with to read an image, and since when there is such a kernel: "none" where no release has
-/// it, or none that is known here.
+/// A kernel option that an image requires, and the first kernel version with it: "none" if no release has it, or if
+/// none is known here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Need {
-    /// What the image has.
+    /// The feature of the image.
     pub what: &'static str,
     /// The kernel's option.
     pub option: &'static str,
@@ -46,17 +46,17 @@ pub struct Need {
     pub since: &'static str,
 }
 
-/// fs/squashfs/squashfs_fs.h and Kconfig: the id of a compression, its name, the kernel's option and first version.
+/// fs/squashfs/squashfs_fs.h and Kconfig: the id of a compression, its name, the kernel's option and the first version.
 const SQUASHFS: [(u16, &str, &str, &str); 6] = [
     (1, "gzip", "CONFIG_SQUASHFS_ZLIB", "2.6.29"),
-    (2, "lzma", "a patch of its own: no kernel of kernel.org ever had lzma for squashfs", "none"),
+    (2, "lzma", "an out-of-tree patch: no mainline kernel ever supported lzma for squashfs", "none"),
     (3, "lzo", "CONFIG_SQUASHFS_LZO", "2.6.36"),
     (4, "xz", "CONFIG_SQUASHFS_XZ", "2.6.38"),
     (5, "lz4", "CONFIG_SQUASHFS_LZ4", "3.19"),
     (6, "zstd", "CONFIG_SQUASHFS_ZSTD", "4.14"),
 ];
 
-/// fs/erofs/erofs_fs.h, `EROFS_FEATURE_INCOMPAT_*`: the oldest kernel that knows each.
+/// fs/erofs/erofs_fs.h, `EROFS_FEATURE_INCOMPAT_*`: the oldest kernel that supports each.
 const EROFS_FEATURES: [(u32, &str, &str, &str); 9] = [
     (0x1, "compressed files", "CONFIG_EROFS_FS_ZIP", "5.4"),
     (0x2, "large compressed clusters, or not only lz4", "CONFIG_EROFS_FS_ZIP", "5.13"),
@@ -78,8 +78,8 @@ const EROFS_COMPRESSIONS: [(u16, &str, &str, &str); 3] = [
 
 const NEWER: &str = "a newer kernel may have it";
 
-/// What the kernel needs for an image, by its first 4 KiB: the compression of a squashfs, features, compressions and size of
-/// the blocks of an erofs. Empty for anything else, and where any kernel with that file system has all.
+/// The kernel options that an image requires, from its first 4 KiB: for squashfs the compression, for erofs features,
+/// compressions and block size. Empty for anything else, and if any kernel with that file system supports the image.
 pub fn kernel_needs(image: &[u8]) -> Vec<Need> {
     const COMPRESSED: u32 = 0x1;
     const COMPRESSION_TABLE: u32 = 0x2;
@@ -94,11 +94,11 @@ pub fn kernel_needs(image: &[u8]) -> Vec<Need> {
     let Some(sb) = erofs(image).and_then(|_| image.get(1024..)) else { return Vec::new() };
     let mut needs = Vec::new();
     let mut features = le32(sb, 80).unwrap_or_default();
-    // Without the table the field is the distance that lz4 looks back. Its own bit is the first, and is no need of its own.
+    // Without the table, the field is the window size of lz4. The first bit is lz4 itself, which needs no extra option.
     let has_table = features & COMPRESSION_TABLE != 0;
     let mut compressions = if has_table { le16(sb, 84).unwrap_or_default() & !1 } else { 0 };
     if byte(sb, 12).is_some_and(|bits| bits < 12) {
-        // The first kernels wanted blocks of the size of a page.
+        // The first kernels require blocks of the page size.
         let since = if features & COMPRESSED != 0 { "6.8" } else { "6.4" };
         needs.push(Need { what: "blocks of less than 4096 bytes (-b)", option: "CONFIG_EROFS_FS", since });
     }

@@ -7,12 +7,12 @@ const SECTOR: usize = 2048;
 /// Volume descriptors start at the 16th sector.
 const FIRST: usize = 16 * SECTOR;
 
-/// ECMA-119, 8.4: the primary volume descriptor; the UUID is the time of the last change, else of the making.
+/// ECMA-119, 8.4: the primary volume descriptor. The UUID is the modification time, or else the creation time.
 pub(super) fn iso9660(device: &[u8]) -> Option<Superblock> {
     let primary = descriptor(device, FIRST).filter(|d| byte(d, 0) == Some(1))?;
     let name = text(at(primary, 40, 32)?);
     let label = match joliet(device) {
-        // Joliet has room for 16 characters, the primary descriptor for 32, though of fewer letters.
+        // Joliet stores 16 characters, the primary descriptor 32 characters of a smaller character set.
         Some(long) if long.chars().count() == 16 => {
             let tail: String = name.unwrap_or_default().chars().skip(16).collect();
             Some(long + &tail)
@@ -40,7 +40,7 @@ fn joliet(device: &[u8]) -> Option<String> {
         .and_then(|d| text16(at(d, 40, 32)?, u16::from_be_bytes))
 }
 
-/// `2024013112000000` and an offset: to `2024-01-31-12-00-00-00`. `None` if no date is set.
+/// Converts `2024013112000000` and an offset to `2024-01-31-12-00-00-00`. `None` if no date is set.
 fn date(field: &[u8]) -> Option<String> {
     let digits = std::str::from_utf8(field.get(..16)?).ok()?;
     let unset = digits.bytes().all(|b| b == b'0');

@@ -20,7 +20,8 @@ pub(super) fn ext(device: &[u8]) -> Option<Superblock> {
     if incompat & JOURNAL_DEVICE != 0 {
         return None;
     }
-    // What ext3 cannot know makes it ext4, a journal alone ext3; the same features as blkid looks at.
+    // Features that ext3 does not support mean ext4, and a journal without them means ext3. blkid checks the same
+    // features.
     let kind = if incompat & !EXT3_INCOMPAT != 0 || ro_compat & !EXT3_RO_COMPAT != 0 {
         Kind::Ext4
     } else if compat & HAS_JOURNAL != 0 {
@@ -37,7 +38,7 @@ pub(super) fn xfs(device: &[u8]) -> Option<Superblock> {
     Some(Superblock { kind: Kind::Xfs, label: text(at(device, 108, 12)?), uuid: uuid(array(device, 32)?) })
 }
 
-/// Whether an xfs keeps the kinds of files in its folders, which an overlay above it needs; `None` where it is no xfs.
+/// Whether an xfs stores file types in its directories, which OverlayFS requires. `None` if it is not xfs.
 pub fn xfs_has_ftype(device: &[u8]) -> Option<bool> {
     /// XFS_SB_VERSION_NUMBITS, XFS_SB_VERSION_MOREBITSBIT, XFS_SB_VERSION2_FTYPE, XFS_SB_FEAT_INCOMPAT_FTYPE
     const NUMBER: u16 = 0xF;
@@ -60,7 +61,7 @@ pub(super) fn btrfs(device: &[u8]) -> Option<Superblock> {
     Some(Superblock { kind: Kind::Btrfs, label: text(at(sb, 0x12B, 256)?), uuid: uuid(array(sb, 0x20)?) })
 }
 
-/// Over how many devices a btrfs goes; `None` where it is no btrfs.
+/// The number of devices of a btrfs. `None` if it is not btrfs.
 pub fn btrfs_devices(device: &[u8]) -> Option<u64> {
     btrfs(device)?;
     array(device, 0x10000 + 0x88).map(u64::from_le_bytes)
@@ -74,7 +75,7 @@ pub(super) fn f2fs(device: &[u8]) -> Option<Superblock> {
     Some(Superblock { kind: Kind::F2fs, label, uuid: uuid(array(sb, 108)?) })
 }
 
-/// include/linux/swap.h, `union swap_header`: the mark ends the first page, whatever the page's size.
+/// include/linux/swap.h, `union swap_header`: the signature is at the end of the first page, for any page size.
 pub(super) fn swap(device: &[u8]) -> Option<Superblock> {
     let marked = |page: usize| page.checked_sub(10).is_some_and(|end| has(device, end, b"SWAPSPACE2"));
     [4096, 8192, 16384, 32768, 65536].into_iter().any(marked).then_some(())?;

@@ -1,36 +1,37 @@
-//! What a device is a part of, by what RAIDs and replicated devices write at its end. Its beginning may look like a file
-//! system of its own there: written to alone, it would be no copy of the others any more.
+//! Recognizes members of RAIDs and replicated devices by the metadata at the end of a device. The beginning of a member
+//! may look like a separate file system. A write to it would make the member differ from the other copies.
 //!
-//! Sources: drivers/md, the DDF specification 2.0, DRBD's drbd_meta_data.h, OpenZFS's vdev_impl.h, and for the RAIDs of
-//! firmware the places where libblkid and dmraid look.
+//! Sources: drivers/md, the DDF specification 2.0, DRBD's drbd_meta_data.h, OpenZFS's vdev_impl.h, and for firmware
+//! RAIDs the offsets that libblkid and dmraid use.
 
 use super::bytes::{array, at, byte, has, le16, le32};
 use crate::blank::Place;
 
 const SECTOR: u64 = 512;
 
-/// A mark of one kind of member.
+/// The signature of one type of member.
 struct Mark {
     /// blkid's name.
     name: &'static str,
-    /// Where it is, by the length of the device; `None` where the device is too short.
+    /// Its offset for a length of the device. `None` if the device is too short.
     place: fn(u64) -> Option<u64>,
-    /// Whether these bytes from there on are it.
+    /// Whether these bytes at the offset match.
     is_it: fn(&[u8]) -> bool,
 }
 
-/// How many bytes from a mark's place on are looked at.
+/// The number of bytes that are read at the offset of a signature.
 const LOOK: usize = 512;
 
-/// So many sectors before the end.
+/// The offset of a number of sectors before the end.
 fn back(len: u64, sectors: u64) -> Option<u64> {
     (len / SECTOR).checked_sub(sectors).map(|sector| sector * SECTOR)
 }
 
 const MARKS: &[Mark] = &[
-    // md_p.h, MD_NEW_SIZE_SECTORS: the last whole 64 KiB but one; in the byte order of its maker.
+    // md_p.h, MD_NEW_SIZE_SECTORS: the last but one complete 64 KiB block, in the byte order of the machine that
+    // created it.
     Mark { name: "linux_raid_member", place: |len| (len & !0xFFFF).checked_sub(0x1_0000), is_it: is_md },
-    // super_1_load(): eight sectors at least before the end, at a multiple of 4 KiB.
+    // super_1_load(): at least eight sectors before the end, at a multiple of 4 KiB.
     Mark {
         name: "linux_raid_member",
         place: |len| Some(((len / SECTOR).checked_sub(16)? & !7) * SECTOR),
@@ -39,7 +40,7 @@ const MARKS: &[Mark] = &[
     Mark { name: "ddf_raid_member", place: |len| back(len, 1), is_it: is_ddf },
     Mark { name: "ddf_raid_member", place: |len| back(len, 257), is_it: is_ddf },
     Mark { name: "isw_raid_member", place: |len| back(len, 2), is_it: is_isw },
-    // On sectors of 4 KiB.
+    // With sectors of 4 KiB.
     Mark { name: "isw_raid_member", place: |len| back(len, 16), is_it: is_isw },
     Mark { name: "lsi_mega_raid_member", place: |len| back(len, 1), is_it: |b| has(b, 0, b"$XIDE$") },
     Mark { name: "via_raid_member", place: |len| back(len, 1), is_it: is_via },
@@ -57,10 +58,10 @@ const MARKS: &[Mark] = &[
     Mark { name: "zfs_member", place: |len| zfs_label(len, 1), is_it: is_zfs },
 ];
 
-/// Where Promise's FastTrak may have its mark, in sectors before the end, as libblkid has it.
+/// Possible offsets of the signature of Promise's FastTrak, in sectors before the end, from libblkid.
 const PROMISE: [u64; 13] = [63, 255, 256, 16, 399, 591, 675, 735, 911, 974, 991, 951, 3087];
 
-/// The places at the end of a device of `len` bytes that [`member_at`] knows.
+/// The locations at the end of a device of `len` bytes that [`member_at`] checks.
 pub fn member_places(len: u64) -> Vec<Place> {
     let marks = MARKS.iter().filter_map(|mark| (mark.place)(len));
     let promise = PROMISE.iter().filter_map(|sectors| back(len, *sectors));
@@ -70,7 +71,8 @@ pub fn member_places(len: u64) -> Vec<Place> {
     offsets.into_iter().map(|offset| Place { offset, len: LOOK }).collect()
 }
 
-/// What a device of `len` bytes is a part of, by the bytes at one of its [`member_places`]: blkid's name of it.
+/// Checks the bytes at one of the [`member_places`] of a device of `len` bytes. Returns blkid's name of the member
+/// type.
 pub fn member_at(len: u64, offset: u64, bytes: &[u8]) -> Option<&'static str> {
     let marked = MARKS
         .iter()
@@ -85,7 +87,8 @@ pub fn member_at(len: u64, offset: u64, bytes: &[u8]) -> Option<&'static str> {
     marked.or_else(promise)
 }
 
-/// What a device of `len` bytes is a part of, if anything; `read` gives so many bytes at an offset.
+/// Checks whether a device of `len` bytes is a member, and of what. `read` returns the requested number of bytes at an
+/// offset.
 pub fn member_of<E>(
     len: u64,
     mut read: impl FnMut(u64, usize) -> Result<Vec<u8>, E>,
@@ -110,7 +113,7 @@ fn is_isw(bytes: &[u8]) -> bool {
     has(bytes, 0, b"Intel Raid ISM Cfg Sig. ")
 }
 
-/// Two bytes mark it; the sum over the fields is what makes it sure.
+/// The signature has only two bytes, so the checksum of the fields is also checked.
 fn is_via(bytes: &[u8]) -> bool {
     let sum = at(bytes, 0, 50).map(|fields| fields.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)));
     has(bytes, 0, &[0x55, 0xAA])
@@ -122,7 +125,7 @@ fn is_silicon(bytes: &[u8]) -> bool {
     le32(bytes, 0x60) == Some(0x2F00_0000)
 }
 
-/// The sum over all is 0 or 1 then.
+/// The checksum over all words must be 0 or 1.
 fn is_jmicron(bytes: &[u8]) -> bool {
     let words = at(bytes, 0, 128).into_iter().flat_map(|all| all.chunks_exact(2));
     let sum = words.filter_map(|word| le16(word, 0)).fold(0_u16, u16::wrapping_add);
@@ -138,7 +141,7 @@ fn is_drbd(bytes: &[u8]) -> bool {
     matches!(array(bytes, 60).map(u32::from_be_bytes), Some(0x8374_026B..=0x8374_026D))
 }
 
-/// The third and fourth label, at the end; a label's list of names and values begins 16 KiB into it.
+/// The third and fourth label are at the end. The name-value list of a label begins 16 KiB into it.
 fn zfs_label(len: u64, from_end: u64) -> Option<u64> {
     const LABEL: u64 = 256 * 1024;
     Some((len & !(LABEL - 1)).checked_sub(from_end.checked_mul(LABEL)?)?.saturating_add(16 * 1024))

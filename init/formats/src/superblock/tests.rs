@@ -167,7 +167,7 @@ fn what_a_kernel_needs_is_named() {
     let squashfs = |id: u8| device(96, &[(0, b"hsqs"), (20, &[id]), (28, &[4])]);
     for (id, expected) in [
         (1, ("CONFIG_SQUASHFS_ZLIB", "2.6.29")),
-        (2, ("a patch of its own: no kernel of kernel.org ever had lzma for squashfs", "none")),
+        (2, ("an out-of-tree patch: no mainline kernel ever supported lzma for squashfs", "none")),
         (3, ("CONFIG_SQUASHFS_LZO", "2.6.36")),
         (4, ("CONFIG_SQUASHFS_XZ", "2.6.38")),
         (5, ("CONFIG_SQUASHFS_LZ4", "3.19")),
