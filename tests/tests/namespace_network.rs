@@ -320,7 +320,7 @@ fn nonsense_of_a_real_server_does_not_keep_the_node_from_its_image() {
     for line in [
         "va: route 127.0.0.0/8 via 10.9.1.9 ignored: 127.0.0.0/8 is this host itself",
         "va: route 224.0.0.0/4 via 10.9.1.9 ignored: 224.0.0.0/4 is multicast",
-        "va: route 0.0.0.0/0 via 10.9.1.7 ignored: the same net has a route already",
+        "va: route 0.0.0.0/0 via 10.9.1.7 ignored: the same network already has a route",
         "va: router 172.16.0.9 is outside the network 10.9.1.",
         "va: name server 255.255.255.255 is the broadcast address, ignored",
     ] {

@@ -43,7 +43,7 @@ fn hash_holds(facts: &Facts, owner: &str, severity: Severity) {
     let [problem] = problems.as_slice() else { panic!("{problems:?}") };
     assert_eq!((problem.severity, problem.code), (severity, Code::ConfigTrust), "{problem:?}");
     assert!(problem.text.contains("image.sha256"), "{problem}");
-    assert!(problem.text.contains(&format!("what {owner} has set")), "{problem}");
+    assert!(problem.text.contains(&format!("the value from {owner}")), "{problem}");
     let plan = plan(&settings, &facts.discovered);
     let words = plan.step(StepId::Verify).unwrap().action.to_string();
     assert_eq!(words, "compare SHA-256 with aaaaaaaaaaaa…");

@@ -162,7 +162,7 @@ mod tests {
             (BARE, "worker7", Some(BARE_OTHER), born, NOT_SIGNED),
             (NODE, "worker7", Some("-----BEGIN CERTIFICATE-----"), born, Some("the cluster's CA: ")),
             (no_key, "worker7", Some(CA), born, Some("no key")),
-            (half, "worker7", Some(CA), born, Some("cut off")),
+            (half, "worker7", Some(CA), born, Some("truncated")),
             ("", "worker7", Some(CA), born, Some("no certificate")),
             (CA, "worker7", Some(CA), born, Some("no key")),
             (garbled.as_str(), "worker7", Some(CA), born, Some("cannot be read")),

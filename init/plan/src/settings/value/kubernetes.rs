@@ -336,10 +336,10 @@ mod tests {
         for (text, words) in [
             ("", "no certificate"),
             ("hello", "no certificate"),
-            (&text[..text.len() / 2], "cut off"),
+            (&text[..text.len() / 2], "truncated"),
             (
                 "-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n",
-                "certificate 1 cannot be read",
+                "certificate 1 cannot be parsed",
             ),
             ("-----BEGIN EC PRIVATE KEY-----\nAQID\n-----END EC PRIVATE KEY-----\n", "no certificate"),
         ] {
