@@ -10,13 +10,16 @@ use super::{MADE, page};
 fn layout_page() {
     let mut text = format!("{MADE}# Who writes what\n\n");
     text.push_str(
-        "An image is replaced as a whole, a state disk is kept. Each path of an OS belongs to one of the two, by who writes to it. What
-the package manager writes describes the image's `/usr`: on a state disk it would describe the image that filled the disk, after
-an update as before, and so would what is made of `/usr` when a package is installed. What services and people write is the
-node's. `layout.PATH` in the [settings](settings.md#layout) gives a path another policy.
+        "An update replaces the whole image, but a state disk stays. So each path of an OS belongs
+to one of the two, depending on who writes to it. The data of the package manager describes the
+image's `/usr`, and so do files that are generated from `/usr` when a package is installed. On a
+state disk, such data would still describe an old image after an update. Data that services and
+users write belongs to the node. `layout.PATH` in the [settings](settings.md#layout) sets another
+policy for a path.
 
-What no row names is in the root's overlay: it is the image's, writable and gone at the next boot. `/lib/apk/db` of Alpine,
-`/usr/lib/sysimage/rpm` of Fedora and `/etc/alternatives` of all are there already.
+All other paths are in the root's overlay: they come from the image, are writable, and lose their
+changes at the next boot. This includes `/lib/apk/db` of Alpine, `/usr/lib/sysimage/rpm` of Fedora
+and `/etc/alternatives` of all distributions.
 
 | path | who writes to it | policy | what is in it |
 |---|---|---|---|
@@ -35,8 +38,9 @@ What no row names is in the root's overlay: it is the image's, writable and gone
         "
 ## Package databases
 
-Below `/var`, these are what the image has, at each boot. They are `ephemeral`, and a plan shows them as \"package databases\". A folder is shown
-through what lies above it; a file is put back to the image's. What the image does not have costs one look.
+These paths below `/var` have the image's content at each boot. They are `ephemeral`, and a plan
+shows them as \"package databases\". Dayfly bind-mounts the image's directory over the persistent
+one, and restores a file from the image. A path that the image does not have is skipped.
 
 | path | what is in it |
 |---|---|

@@ -56,13 +56,15 @@ fn code(text: &str) -> String {
 fn errors_page() {
     let mut text = format!("{MADE}# Error codes\n\n");
     text.push_str(
-        "A failed step shows what was tried, what went wrong with the message of the kernel or the server, how to fix it, and one of
-these codes. The codes are stable: scripts and alerts may rely on them. They are on the failure screen, in the log and in
-[boot.json](boot-json.md). How to handle a node that shows one: [a failed boot](../how-to/failed-boot.md).
+        "A failed step shows what was tried, what went wrong (with the message of the kernel or the
+server), how to fix it, and one of these codes. The codes are stable: scripts and alerts may rely on
+them. They are on the failure screen, in the log and in [boot.json](boot-json.md). [A failed
+boot](../how-to/failed-boot.md) explains what to do with a failed node.
 
-Each code has a class, which says what may correct the failure. The plan's column *on failure* says what the boot does next.
-A step with retries is tried again after a *transient* failure and after one of *this source*. The latter also restarts an
-earlier step with another choice (the network's next interface) if the plan says so. A *permanent* failure ends the retries.
+Each code has a class, which says whether a retry can help. The plan's column *on failure* says what
+the boot does. A step with a retry is retried after a *transient* failure and after one of *this
+source*. After *this source*, the boot also returns to an earlier step with another choice (the
+network's next interface), if the plan says so. After a *permanent* failure, the boot fails at once.
 ",
     );
     let mut area = "";

@@ -10,7 +10,7 @@ use super::{MADE, cell, page};
 
 /// The forms of `ip=`: an example, and what it means here.
 const IP_FORMS: &[(&str, &str)] = &[
-    ("dhcp", "DHCPv4 on every interface at once, the first lease wins; `on` and `any` are the same"),
+    ("dhcp", "DHCPv4 on every interface in parallel, the first lease is used; `on` and `any` mean the same"),
     ("eth0:dhcp", "DHCPv4 on that interface"),
     ("eth0:dhcp:1400", "the same, with an MTU"),
     (
@@ -20,29 +20,33 @@ const IP_FORMS: &[(&str, &str)] = &[
     ("10.0.2.50::10.0.2.2:24:worker7:eth0:none", "a prefix length instead of the netmask"),
     ("10.0.2.50::10.0.2.2:24::eth0:none:10.0.2.3:10.0.2.4", "with two name servers"),
     ("[2001:db8::2]::[2001:db8::1]:64::eth0:none", "a static IPv6 address, in brackets"),
-    ("eth1:off", "leave that interface alone"),
+    ("eth1:off", "do not use that interface"),
 ];
 
 #[test]
 fn parameters_page() {
     let mut text = format!("{MADE}# Kernel parameters\n\n");
     text.push_str(
-        "Four kinds of words on the kernel command line concern Dayfly:
+        "There are four kinds of kernel parameters:
 
-- `dayfly.NAME=VALUE`: every [setting](settings.md), by its name;
-- what dracut and the kernel document, in the table below, with the same meaning as far as it goes;
-- words of other boot programs that Dayfly does not act on are [named](#words-of-others-that-dayfly-does-not-act-on), with what to write instead;
-- everything else belongs to somebody else and is never an error.
+- `dayfly.NAME=VALUE` sets the [setting](settings.md) NAME.
+- Parameters that dracut and the kernel document, in the table below, have the same meaning as far as possible.
+- Unsupported parameters of other boot programs are [reported](#words-of-others-that-dayfly-does-not-act-on), with an alternative.
+- All other parameters belong to other programs and are never an error.
 
-The line is split as the kernel splits it: quotes protect spaces (`key=\"a b\"`), `-` and `_` are one in keys, of
-repeated words the later wins unless the table says that they add up. The OS's init gets the arguments that the kernel
-handed to init: words without a value and a dot that the kernel does not know (`single`, a runlevel, `-b`), unless `init=` or `rdinit=` comes after them, and what stands behind a bare `--`;
-others with a value are in its environment. `MODULE.PARAMETER=VALUE` reaches kernel modules when Dayfly loads them.
+The command line is split as the kernel splits it: quotes protect spaces (`key=\"a b\"`), and `-`
+and `_` are equal in keys. If a parameter is repeated, the later one counts, unless the table says
+that the values add up. The OS's init gets the arguments that the kernel passes to init: words
+without a value and without a dot that the kernel does not use (`single`, a runlevel, `-b`), unless
+`init=` or `rdinit=` comes after them, and everything after a separate `--`. Unknown parameters with
+a value are in its environment. `MODULE.PARAMETER=VALUE` is passed to kernel modules when Dayfly
+loads them.
 
-A bad value of an essential parameter refuses the boot before anything is touched; of another one, it is a warning and
-the value is ignored. `dayfly explain --cmdline '…'` says the same on any machine.
+An invalid value of an essential parameter refuses the boot before anything is changed. For other
+parameters, it causes a warning and the value is ignored. `dayfly explain --cmdline '…'` reports the
+same on any machine.
 
-| parameter | value | what Dayfly makes of it | a bad value |
+| parameter | value | what Dayfly does with it | an invalid value |
 |---|---|---|---|
 ",
     );
@@ -59,10 +63,12 @@ the value is ignored. `dayfly explain --cmdline '…'` says the same on any mach
         "
 ## Words of others that Dayfly does not act on
 
-Each of these is named once as a warning, by the booting node and by `dayfly explain`, with what to write instead. In an initramfs of dracut only those with
-`both` are, as dracut acts on the others itself; on a mounted root (`init=`) none is. A word that is switched off (`rd.luks=0`) asks for nothing.
+The booting node and `dayfly explain` report each of these once as a warning, with an alternative.
+In a dracut initramfs, only those with `both` are reported, because dracut handles the others
+itself. On a mounted root (`init=`), none is reported. A parameter that switches a feature off
+(`rd.luks=0`) is not reported.
 
-| word | whose | asks for | instead | named in |
+| parameter | defined by | requests | alternative | reported in |
 |---|---|---|---|---|
 ",
     );
@@ -96,15 +102,18 @@ ip=CLIENT:[PEER]:[GATEWAY]:NETMASK|PREFIX:[HOSTNAME]:[INTERFACE]:[METHOD][:[DNS1
     }
     text.push_str(
         "
-Several `ip=` words are allowed: one that names an interface holds for it, one without a name for all others. Every interface
-that is named is configured, the routes of the first one that is up before those of the others. A name may be the kernel's (`eth0`), an alternative
-name of the interface, or what systemd calls the card in the OS: `eno1`, `ens3`, `enp0s3`, `enp0s20f0u2`, `enx525400123456`, `end0`, `enX0`. Without any word,
-every Ethernet interface asks for a DHCPv4 lease. A static address without an interface is given to the first one that has a
+Several `ip=` parameters are allowed. One with an interface name applies to that interface, one
+without a name to all others. All named interfaces are configured, and the routes of the first one
+that is up take precedence. The name may be the kernel's (`eth0`), an alternative name of the
+interface, or systemd's name for it in the OS: `eno1`, `ens3`, `enp0s3`, `enp0s20f0u2`,
+`enx525400123456`, `end0`, `enX0`. Without any `ip=` parameter, every Ethernet interface requests a
+DHCPv4 lease. A static address without an interface is set on the first interface that has a
 carrier.
 
-Not yet: the methods `dhcp6`, `auto6`, `either6`, `link6`, `link-local` and `auto` are understood, but only DHCPv4 and static
-addresses are carried out; the fields PEER, MAC and NTP are read and not used. The plan says so once for each word, with what to write instead.
-An MTU that is below 576, or that the card cannot do, is taken as far as the card goes, and said.
+Not supported yet: the methods `dhcp6`, `auto6`, `either6`, `link6`, `link-local` and `auto` are
+accepted, but DHCPv4 is used instead. The fields PEER, MAC and NTP are read but not used. The plan
+reports this once for each parameter, with an alternative. If an MTU is below 576, or if the
+interface does not support it, the nearest supported value is used, and the boot reports it.
 ",
     );
     page("docs/reference/parameters.md", &text);

@@ -78,9 +78,9 @@ when = { hostname = \"worker*\", serial = \"SN-0042\" }
     let defaults = Settings::default();
     let mut text = format!("{MADE}# Settings\n\n");
     text.push_str(
-        "A setting has one name wherever it stands. A later place in this table wins over an earlier one:
+        "A setting has the same name in every source. A later source in this table takes precedence over an earlier one:
 
-| place | how it is written | read | may hold secrets |
+| source | how it is written | read | may contain secrets |
 |---|---|---|---|
 ",
     );
@@ -96,39 +96,42 @@ when = { hostname = \"worker*\", serial = \"SN-0042\" }
     }
     text.push_str(
         "
-The credential `dayfly.toml` is a whole settings file; `dayfly.NAME` is the setting NAME, and wins over that file.
-Credentials with other names are the OS's. Why it is so, and who can be trusted with what:
-[where settings come from](../explanation/settings.md).
+The credential `dayfly.toml` is a complete settings file; `dayfly.NAME` is the setting NAME, and
+takes precedence over that file. Credentials with other names belong to the OS. [Where settings come
+from](../explanation/settings.md) explains the reasons, and which source is trusted with what.
 
-Within one place the later value wins. A setting that takes several values gathers those of one place; values of a
-higher place replace the whole list, and an empty list drops it. A place that is read late cannot set what is needed earlier: the column *by* in the
-table of settings says what must be known when ([config.too-late](errors.md#config)). `dayfly explain --cmdline '…'
+Within one source, the later value counts. A setting with several values collects those of one
+source. Values of a higher source replace the whole list, and an empty list clears it. A source that
+is read late cannot set anything that is needed earlier: the column *by* in the table of settings
+says when a setting must be known ([config.too-late](errors.md#config)). `dayfly explain --cmdline '…'
 --settings FILE` shows each value and where it came from; so do the boot log and [boot.json](boot-json.md).
 
-A value that cannot be used refuses the boot ([config.value](errors.md#config)). A name that does not exist is a warning
-that proposes the nearest right name ([config.unknown](errors.md#config)); the boot goes on without it.
+An invalid value refuses the boot ([config.value](errors.md#config)). An unknown name causes a
+warning that suggests the nearest valid name ([config.unknown](errors.md#config)); the boot
+continues without it.
 
-Not every place may set everything ([config.trust](errors.md#config)); the column *trust* says what a setting is:
+Not every source may set everything ([config.trust](errors.md#config)). The column *trust* shows the class of a setting:
 
 | trust | what it is | who may set it |
 |---|---|---|
-| - | neither runs as root nor decides trust | every place |
-| privileged | runs as root, opens a door, discloses, or says where data lies | every place but a settings URL with plain `http`, and the settings disk where `config.trust` is `limited` |
-| image | the choice of the image | likewise; where the initramfs, the command line or the firmware has set `image.sha256`, every place, because the hash decides |
-| anchor | decides trust | as privileged, and it belongs to the first place that sets it: initramfs, command line, firmware, settings disk, settings URL, image. A later one cannot replace it, nor can an empty list or a rule; the plan says who owns it. `kubelet.kubeconfig` is the same anchor as `kubelet.ca` |
-| initramfs | decides how far others are trusted | the settings file of the initramfs |
+| - | neither runs as root nor decides trust | every source |
+| privileged | controls what runs as root, access to the node, disclosure of data, or the location of data | every source except a settings URL with plain `http`, and except the settings disk if `config.trust` is `limited` |
+| image | the choice of the image | as privileged; if the initramfs, the command line or the firmware has set `image.sha256`, every source, because the hash decides |
+| anchor | decides trust | as privileged, and it belongs to the first source that sets it: initramfs, command line, firmware, settings disk, settings URL, image. A later source, an empty list or a rule cannot replace it. The plan shows its owner. `kubelet.kubeconfig` is the same anchor as `kubelet.ca` |
+| initramfs | decides how far other sources are trusted | the settings file of the initramfs |
 
-With `settings.trust = \"any\"` in the initramfs's file a settings URL with plain `http` may set what one with `https` may.
+With `settings.trust = \"any\"` in the initramfs's file, a settings URL with plain `http` may set the same as one with `https`.
 
-A secret (a token, a key) is taken from private places only and refused anywhere else
-([config.secret](errors.md#config)); it is never shown, neither in the log nor in boot.json.
+A secret (a token, a key) is only accepted from private sources and refused from all others
+([config.secret](errors.md#config)). It is never shown, neither in the log nor in boot.json.
 
 ## File
 
-TOML with `version = 1` on top. A file without a version, with another version, or with text that is not TOML is refused
-([config.file](errors.md#config)). So is a value of another type: a list for a setting that takes one value, a number for a text.
-[settings.schema.json](settings.schema.json), which `dayfly schema` prints, is the JSON schema (draft 7) for editors and for checks on
-the way; a boot looks closer at some values.
+TOML with `version = 1` at the top. A file without a version, with another version, or that is not
+valid TOML is refused ([config.file](errors.md#config)). A value of a wrong type is also refused: a
+list for a setting that takes one value, or a number for a text.
+[settings.schema.json](settings.schema.json), which `dayfly schema` prints, is the JSON schema
+(draft 7) for editors and for automatic checks. A boot checks some values more closely.
 
 ```toml
 ",
@@ -139,8 +142,9 @@ the way; a boot looks closer at some values.
 
 ## Rules
 
-One file can serve a fleet: settings below `[[match]]` are for the machines that fit `when`. Each condition is a text or a
-list of texts, of which one must fit; of several conditions, all must hold.
+One file can serve many machines: settings below `[[match]]` are only for the machines that match
+`when`. Each condition is a text or a list of texts, and one of them must match. If there are
+several conditions, all must hold.
 
 ```toml
 ",
@@ -152,13 +156,15 @@ list of texts, of which one must fit; of several conditions, all must hold.
     }
     text.push_str(
         "
-A rule that holds is like a file of its own right behind the one that it stands in: it takes precedence over that file and the rules above
-it, and loses to every later place. Its settings are shown with the position of the rule: `initramfs, match 2`. A mistake in
-`when` refuses the boot on every machine; one in a rule's settings does so where the rule holds and is a warning elsewhere.
+A rule that holds is like a separate file directly after the file that contains it: it takes
+precedence over that file and the rules above it, but not over later sources. Its settings are shown
+with the position of the rule: `initramfs, match 2`. A mistake in `when` refuses the boot on every
+machine. A mistake in a rule's settings refuses the boot if the rule holds, and causes a warning on
+other machines.
 
 ## URL
 
-`settings.url` may have these variables in its path and query. What a machine does not have is an error.
+`settings.url` may have these variables in its path and query. A variable without a value on this machine is an error.
 
 | variable | value |
 |---|---|
@@ -169,14 +175,16 @@ it, and loses to every later place. Its settings are shown with the position of 
     }
     text.push_str(
         "
-Values are percent-encoded, but for `:`. iPXE has variables in the same spelling and puts its own values in before Dayfly sees the
-command line; its `${mac}` and `${uuid}` mean the same.
+Values are percent-encoded, except `:`. iPXE uses the same syntax and replaces its own variables
+before Dayfly sees the command line; its `${mac}` and `${uuid}` mean the same.
 
 ## Command line
 
-`dayfly.NAME=VALUE`. `-` and `_` are one in names. A name alone is a yes: `dayfly.debug`. For a value with spaces, put
-quotes around it: `dayfly.kubelet.args=\"--node-labels=a b\"`. The parameters that dracut and the kernel document set the
-same settings, see [parameters](parameters.md); of `root=` and `dayfly.image.url=`, the later word wins.
+`dayfly.NAME=VALUE`. `-` and `_` are equal in names. A name without a value means yes:
+`dayfly.debug`. Put a value with spaces in quotes: `dayfly.kubelet.args=\"--node-labels=a b\"`. The
+parameters that dracut and the kernel document set the same settings, see
+[parameters](parameters.md). If there are both `root=` and `dayfly.image.url=`, the later one
+counts.
 
 ## All settings
 
@@ -194,11 +202,11 @@ same settings, see [parameters](parameters.md); of `root=` and `dayfly.image.url
     text.push_str(
         "
 Booleans are `1 yes on true` and `0 no off false`. Seconds are whole numbers from 1 to 86400, so that no wait is endless.
-Sizes are bytes, or a number with `K`, `M` or `G` (1024 each), also as `1.5G` or `512MiB`.
+Sizes are in bytes, or a number with `K`, `M` or `G` (powers of 1024), also as `1.5G` or `512MiB`.
 
 ## Groups
 
-Of these there is one for each of something, and its name is a part of the setting's.
+A group has one entry for each object. The name of the object is part of the setting's name.
 
 | name | value | by | trust | what it does |
 |---|---|---|---|---|
@@ -224,21 +232,23 @@ Of these there is one for each of something, and its name is a part of the setti
         "
 ## Layout
 
-`layout.PATH` says what happens to a path of the OS. In the file: `[layout]` with quoted paths as keys. On the command line:
-`dayfly.layout./srv=persistent`. Paths are absolute; `/proc`, `/sys`, `/dev` and `/run` are not ours to give.
+`layout.PATH` sets the policy for a path of the OS. In the file: `[layout]` with quoted paths as
+keys. On the command line: `dayfly.layout./srv=persistent`. Paths are absolute. `/proc`, `/sys`,
+`/dev` and `/run` are not allowed.
 
 | policy | meaning |
 |---|---|
-| `read-only` | the image's own folder, bound over the overlay: nobody writes to it |
-| `ephemeral` | writable, and gone at the next boot: it lies in the root's overlay, which is in memory |
-| `persistent` | on the state disk, filled from the image the first time; without a state disk a tmpfs of its own, filled likewise |
-| `persistent-file` | as `persistent`, for one file; where neither the state disk nor the image has it, it starts empty and only root's |
-| `tmpfs`, `tmpfs(SIZE)` | an empty tmpfs of its own |
+| `read-only` | the image's own directory, bind-mounted read-only over the overlay |
+| `ephemeral` | writable, but changes are lost at the next boot: it is in the root's overlay, which is in memory |
+| `persistent` | on the state disk, filled from the image the first time; without a state disk, a separate tmpfs that is filled the same way |
+| `persistent-file` | as `persistent`, for one file; if neither the state disk nor the image has it, it starts empty and readable only by root |
+| `tmpfs`, `tmpfs(SIZE)` | a separate empty tmpfs |
 
-A path of a file in the image may be `persistent` or `read-only` too. A persistent file is bound over its place: a program that writes into it writes to
-the state disk, one that replaces it by rename(2) gets `EBUSY`. Without a state disk it is what the image has.
+The path of a file in the image may also be `persistent` or `read-only`. A persistent file is
+bind-mounted over its path: a program that writes into it writes to the state disk, but a program
+that replaces it by rename(2) gets `EBUSY`. Without a state disk, it has the image's content.
 
-What no entry names is ephemeral. [Who writes what](layout.md) has the defaults.
+All other paths are ephemeral. [Who writes what](layout.md) lists the defaults.
 ",
     );
     page("docs/reference/settings.md", &text);
