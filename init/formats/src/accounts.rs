@@ -95,7 +95,11 @@ mod tests {
         assert_eq!(found("root"), Some((0, 0, "/root".to_owned())));
         assert_eq!(found("admin"), Some((1000, 1001, "/home/admin".to_owned())));
         assert_eq!(found("1"), Some((1, 1, "/usr/sbin".to_owned())));
-        assert_eq!(found("1000"), Some((1002, 1002, "/home/digits".to_owned())), "a name comes first");
+        assert_eq!(
+            found("1000"),
+            Some((1002, 1002, "/home/digits".to_owned())),
+            "a name takes precedence over a number"
+        );
         for nobody in ["broken", "", "# no line", "7", "-1", "adm"] {
             assert_eq!(found(nobody), None, "{nobody}");
         }

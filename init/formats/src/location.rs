@@ -181,7 +181,7 @@ mod tests {
             assert_eq!(follow(BASE, location.as_bytes()), Ok(expected.to_owned()), "{location}");
         }
         assert_eq!(follow("http://boot", b"os"), Ok("http://boot/os".to_owned()));
-        assert_eq!(follow("http://boot", b"/\xff"), Ok("http://boot/%FF".to_owned()), "no UTF-8");
+        assert_eq!(follow("http://boot", b"/\xff"), Ok("http://boot/%FF".to_owned()), "not UTF-8");
     }
 
     #[test]

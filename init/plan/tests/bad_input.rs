@@ -1,4 +1,4 @@
-//! Bad values, each with its exact words. Nothing here may ever panic, and nothing is lost: what is wrong is said.
+//! Invalid values, each with its exact message. None of them may cause a panic, and every error is reported.
 
 use dayfly_plan::settings::gather;
 use dayfly_plan::{Code, Facts, Severity, StepId, plan};

@@ -1,4 +1,5 @@
-//! Words of other boot programs: what Dayfly does not act on is named once, and what is nobody's business here is not.
+//! Kernel parameters of other boot programs: those that Dayfly does not support are reported once, and all others are
+//! ignored.
 
 use dayfly_plan::settings::gather;
 use dayfly_plan::settings::table::foreign::{FOREIGN, Where, find};
@@ -21,7 +22,7 @@ fn every_word_is_named_once_without_its_value() {
             if PARAMETERS.iter().any(|parameter| parameter.name == key) {
                 continue;
             }
-            // Only `=0` of these asks for something.
+            // Only `=0` of these requests something.
             let value = if ["rd.peerdns", "rd.bootif"].contains(name) { "0" } else { "SESAME" };
             let found = said(Way::Initramfs, &format!("{key}={value} {key}={value}"));
             assert_eq!(found.len(), 1, "{name}: {found:?}");
@@ -101,7 +102,10 @@ fn sizes_are_read_as_their_writer_means_them() {
         let facts = Facts::from_cmdline(cmdline.as_str());
         let (settings, problems) = gather(&facts);
         assert!(settings.root_size.is_none(), "{text}");
-        assert!(problems[0].text.contains(&format!("\"{text}\"")), "it is quoted as written: {problems:?}");
+        assert!(
+            problems[0].text.contains(&format!("\"{text}\"")),
+            "the message must quote the text as written: {problems:?}"
+        );
     }
 }
 

@@ -1,4 +1,4 @@
-//! What `ip=` words ask for and this version does not do is said once, with what does it.
+//! Parts of `ip=` parameters that this version does not support are reported once, with an alternative.
 
 use dayfly_plan::settings::gather;
 use dayfly_plan::{Facts, plan};

@@ -1,4 +1,4 @@
-//! The kubelet's settings: bad ones by their words, secrets by their places, and what the plan shows.
+//! The kubelet's settings: the messages for invalid ones, the sources of secrets, and the texts in the plan.
 
 use dayfly_plan::settings::{Gathered, gather};
 use dayfly_plan::{Code, Facts, Plan, Problem, Severity, Source, plan};
@@ -73,7 +73,7 @@ fn bad_values_are_named_with_what_is_expected() {
         ("cluster_domain=", "\"\" is empty or contains a control character."),
     ] {
         let found = problem(&Facts::from_cmdline(format!("root=/dev/vda dayfly.kubelet.{word}").as_str()));
-        // A password is not repeated.
+        // A password is not part of the message.
         let shown = word.replace("me:pw@", "…@");
         let wanted = (Severity::Refuse, Code::ConfigValue, format!("dayfly.kubelet.{shown}: {words}"));
         let found = (found.severity, found.code, found.text);

@@ -1,4 +1,4 @@
-//! Laws that hold for every plan, whatever the settings.
+//! Properties of every plan, for any settings.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use dayfly_plan::{
 };
 use proptest::prelude::*;
 
-/// Words that mean something, in random choice and order.
+/// Meaningful parameters, in random choice and order.
 fn word() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("root=live:http://boot/os.squashfs".to_owned()),
@@ -47,7 +47,7 @@ fn facts() -> impl Strategy<Value = Facts> {
         .prop_map(|(words, way)| Facts::from_cmdline(words.join(" ")).on_way(way))
 }
 
-/// A settings file with random settings in it, of those that have plain values.
+/// A settings file with random settings of class `Plain`.
 fn document() -> impl Strategy<Value = String> {
     let line = prop_oneof![
         Just("hostname = \"late\"".to_owned()),
@@ -84,7 +84,7 @@ fn document() -> impl Strategy<Value = String> {
         .prop_flat_map(move |text| rules.clone().prop_map(move |rules| format!("{text}{rules}")))
 }
 
-/// Lines that decide trust or run as root, beside harmless ones, and rules with them.
+/// Lines that decide trust or run as root, mixed with harmless ones, also in rules.
 fn trusting() -> impl Strategy<Value = String> {
     const CA: &str = include_str!("../../formats/src/x509/ca.pem");
     const OTHER_CA: &str = include_str!("../../formats/src/x509/ca-other.pem");
@@ -112,7 +112,7 @@ fn trusting() -> impl Strategy<Value = String> {
     ];
     let some = || proptest::collection::vec(line.clone(), 0..5);
     (some(), some()).prop_map(|(lines, ruled)| {
-        // A name stands but once in a table.
+        // TOML allows each name only once in a table.
         let unique = |mut lines: Vec<String>| {
             let mut names = std::collections::BTreeSet::new();
             lines.retain(|line| names.insert(line.split(" = ").next().unwrap().to_owned()));
@@ -131,7 +131,7 @@ fn trusted_word() -> impl Strategy<Value = String> {
     ]
 }
 
-/// The class of a setting as it is shown: of a group's, its entry is in the name.
+/// The class of a setting by its shown name, which contains the entry's name for a group.
 fn class_of(shown: &str) -> Class {
     let Some(group) = GROUPS.iter().find(|group| shown.starts_with(&format!("{}.", group.name))) else {
         return class(shown);
@@ -153,7 +153,7 @@ fn seams() -> [(StepId, Source); 5] {
     ]
 }
 
-/// Whether it stands for an image that nothing has named yet.
+/// Whether the action is for an image that no source has named yet.
 fn awaits_image(action: &Action) -> bool {
     let is_awaited = |layer: &Layer| layer.source == LayerSource::Awaited;
     matches!(action, Action::FindImage { layers } if layers.iter().any(is_awaited))
@@ -163,7 +163,7 @@ fn position(plan: &Plan, of: impl Fn(&Action) -> bool) -> Option<usize> {
     plan.steps.iter().position(|step| of(&step.action))
 }
 
-/// Every step that `id` waits for, directly or not.
+/// Every step that `id` waits for, directly or indirectly.
 fn waits_for(plan: &Plan, id: StepId) -> Vec<StepId> {
     let mut all: Vec<StepId> = Vec::new();
     let mut open = vec![id];
@@ -189,15 +189,15 @@ proptest! {
         prop_assert_eq!(awaits, plan.steps.iter().any(|step| awaits_image(&step.action)));
         let ids: Vec<StepId> = plan.steps.iter().map(|step| step.id).collect();
 
-        // Names are unique, and a step needs only what stands before it: there is an order, and no cycle.
+        // Names are unique, and a step only needs earlier steps. So there is an order and no cycle.
         for (index, step) in plan.steps.iter().enumerate() {
-            prop_assert!(!ids[..index].contains(&step.id), "{} is there twice", step.id);
+            prop_assert!(!ids[..index].contains(&step.id), "{} is in the plan twice", step.id);
             for need in &step.needs {
                 prop_assert!(ids[..index].contains(need), "{} needs {need}, which comes later", step.id);
             }
         }
 
-        // A step is planned or absent by name, never both, and what others could need is one of the two.
+        // A step is either planned or recorded as absent, never both, and every dependency is one of the two.
         for id in StepId::ALL {
             prop_assert!(plan.step(*id).is_none() || !plan.absent.contains_key(id), "{id} is planned and absent");
         }
@@ -208,7 +208,7 @@ proptest! {
             prop_assert_eq!(unneeded, None);
             prop_assert_eq!(&plan.step(StepId::Image).unwrap().action, &Action::UseRoot);
         } else
-        // What is given a hash is compared with it before it is mounted, and a mismatch is never tolerated.
+        // A layer with a hash is verified before it is mounted, and a mismatch is never tolerated.
         if settings.image_sha256.is_some() {
             prop_assert!(waits_for(&plan, StepId::Image).contains(&StepId::Verify));
             prop_assert_eq!(&plan.step(StepId::Verify).unwrap().on_failure, &OnFailure::Abort);
@@ -217,10 +217,11 @@ proptest! {
             prop_assert_eq!(verified, layers);
             prop_assert_eq!(layers[0].sha256(), settings.image_sha256.as_ref().map(|sha256| sha256.value));
         } else {
-            prop_assert!(plan.notes.iter().any(|note| note.contains("unchecked")), "an unchecked image is said");
+            prop_assert!(plan.notes.iter().any(|note| note.contains("unchecked")), "no note says that the image is unchecked");
         }
 
-        // Nothing follows the exec; the switch is the step before it; both wait for everything. dracut does both itself.
+        // The exec is the last step, and the switch is the step before it. Both wait for all others. In a dracut
+        // initramfs, dracut does both.
         let (switch, exec) = (position(&plan, |action| matches!(action, Action::SwitchRoot { .. })), position(&plan, |action| matches!(action, Action::Exec { .. })));
         let last = plan.steps.len() - 1;
         if facts.discovered.way == Way::Dracut {
@@ -232,7 +233,7 @@ proptest! {
             prop_assert_eq!(waits_for(&plan, StepId::Exec).len(), last);
         }
 
-        // No network unless something needs it, and no fetch without it.
+        // There is no network unless something needs it, and no fetch without the network.
         let network = plan.step(StepId::Network).is_some();
         let fetch = plan.steps.iter().any(|step| matches!(step.action, Action::Fetch { .. }));
         prop_assert_eq!(network, fetch || settings.needs_network());
@@ -240,7 +241,7 @@ proptest! {
             prop_assert!(waits_for(&plan, StepId::Fetch).contains(&StepId::Network));
         }
 
-        // Whoever goes back to a step waits for it, and the network is settled when nobody does any more.
+        // A step that returns to an earlier one depends on it, and the network is settled after the last such step.
         prop_assert_eq!(network, plan.step(StepId::Settle).is_some());
         for step in &plan.steps {
             if let OnFailure::Retry(Retry { back: Some(back), .. }) = step.on_failure {
@@ -253,7 +254,7 @@ proptest! {
             prop_assert!(goes_back, "fetch does not go back to the network");
         }
 
-        // Layout paths come after the root that they lie in, parents before children.
+        // Layout paths come after the root, and parents before children.
         prop_assert!(waits_for(&plan, StepId::Layout).contains(&StepId::Root));
         let Action::ApplyLayout { entries } = &plan.step(StepId::Layout).unwrap().action else { panic!("no layout") };
         for (index, LayoutEntry { path, .. }) in entries.iter().enumerate() {
@@ -266,11 +267,11 @@ proptest! {
         let phases: Vec<Phase> = plan.steps.iter().map(|step| step.phase).collect();
         prop_assert!(phases.is_sorted(), "{phases:?}");
 
-        // The table has a line for every step, whatever is in it, and says the same twice.
+        // The table has a line for every step, and its text is deterministic.
         prop_assert_eq!(plan.lines().len(), 1 + plan.steps.len() + plan.notes.len() + usize::from(plan.break_before.is_some()));
         prop_assert_eq!(plan.to_string(), plan.to_string());
 
-        // What is not there is named once, on lines that a serial console has room for.
+        // Each absent step is named once, on lines that fit on a serial console.
         let absent = plan.absent_lines();
         prop_assert!(absent.iter().all(|line| line.chars().count() <= 80), "{absent:#?}");
         let text = absent.iter().flat_map(|line| line.split_whitespace()).collect::<Vec<_>>().join(" ");
@@ -283,7 +284,8 @@ proptest! {
         prop_assert_eq!(said, wanted);
     }
 
-    /// What has begun before a step finds new settings is what the new plan would have begun, so the boot can go on with it.
+    /// Steps that start before a step finds new settings are the same in the new plan, so the boot can continue with
+    /// it.
     #[test]
     fn new_settings_change_only_what_waits_for_them(facts in facts(), text in document()) {
         for (seam, source) in seams() {
@@ -296,13 +298,13 @@ proptest! {
                 continue;
             }
             let independent = |plan: &Plan| -> Vec<_> {
-                // What rules ask for is only read, and may be read late.
+                // The values for conditions of rules are only read, so they may be read late.
                 let only_read = |id: &StepId| [StepId::Links, StepId::Name].contains(id);
                 let mut steps = plan.steps.clone();
                 steps.retain(|step| !only_read(&step.id) && !waits_for(plan, step.id).contains(&seam));
                 for step in &mut steps {
                     step.needs.retain(|need| !only_read(need));
-                    // What the seam has waited for has ended well: what would have followed its failure is past.
+                    // The steps before the seam have succeeded, so what would follow their failure no longer matters.
                     if waits_for(&before, seam).contains(&step.id) {
                         step.on_failure = OnFailure::Abort;
                     }
@@ -311,7 +313,8 @@ proptest! {
             };
             prop_assert_eq!(independent(&before), independent(&after), "{} {}", seam, text);
             if settings.asked.macs || settings.asked.name {
-                // They may be new in a plan of which much has ended, so what uses settings needs them directly.
+                // These steps may be new in a plan that is partly carried out, so steps that use settings need them
+                // directly.
                 for step in [StepId::Network, StepId::Fetch, StepId::Find, StepId::Init].into_iter().filter_map(|id| after.step(id)) {
                     let mut reads = vec![StepId::Links];
                     reads.extend((step.id != StepId::Network).then_some(StepId::Name));
@@ -322,8 +325,8 @@ proptest! {
         }
     }
 
-    /// Whatever the places say: what decides trust is of the first place that sets it, and plain http sets nothing that
-    /// runs as root or decides trust.
+    /// For any content of the sources: a setting that decides trust belongs to the first source that sets it, and plain
+    /// http sets nothing that runs as root or decides trust.
     #[test]
     fn trust_has_a_floor(
         files in proptest::collection::vec(proptest::option::of(trusting()), 6),
@@ -354,7 +357,7 @@ proptest! {
             }
             gather(&some).0
         };
-        // What the first places have set is what they set without the later ones.
+        // The values of the most trusted sources are the same with and without the other sources.
         for floor in [Place::Initramfs, Place::Cmdline, Place::Firmware].map(up_to) {
             if let Some(owned) = &floor.image_sha256 {
                 prop_assert_eq!(Some(owned), settings.image_sha256.as_ref());

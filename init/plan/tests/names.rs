@@ -1,9 +1,9 @@
-//! The words that name a node on the command line: one of them is its name everywhere.
+//! The kernel parameters that name a node: one of them is its name everywhere.
 
 use dayfly_plan::settings::gather;
 use dayfly_plan::{Action, Facts, Severity, plan};
 
-/// The name, and what is said.
+/// The name, and the messages.
 fn named(cmdline: &str) -> (Option<String>, Vec<String>) {
     let facts = Facts::from_cmdline(cmdline);
     let (settings, problems) = gather(&facts);

@@ -1,4 +1,4 @@
-//! Files, users, sysctls and units: from the settings into the plan, and no secret on show.
+//! Files, users, sysctls and units: from the settings into the plan, without showing a secret.
 
 use dayfly_plan::settings::{Gathered, gather};
 use dayfly_plan::{

@@ -1,6 +1,6 @@
-//! The shape of the source. How many places a new setting touches, counted on those that are there: a field with its default
-//! in `settings/wanted`, and an entry in `settings/table/keys.rs`. And who uses whom: the folders of the settings stand in
-//! a row, and no module uses one that uses it.
+//! The structure of the source code. It counts the places that a setting touches: a field with its default in
+//! `settings/wanted`, and an entry in `settings/table/keys.rs`. It also checks the dependencies: the folders of the
+//! settings are ordered, and no two modules use each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,7 +12,7 @@ fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// Every file below a folder, by its path in it, and its text without its tests.
+/// Every file below a folder, with its path relative to the folder, and its text without its tests.
 fn files(folder: &Path) -> Vec<(String, String)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -31,7 +31,7 @@ fn files(folder: &Path) -> Vec<(String, String)> {
     paths.iter().map(read).collect()
 }
 
-/// The field that a setting's entry in the table names: `"image.stall", Image, Plain, Seconds => (image_stall),`.
+/// The field in a setting's entry of the table: `"image.stall", Image, Plain, Seconds => (image_stall),`.
 fn field<'a>(table: &'a str, name: &str) -> Option<&'a str> {
     let (_, entry) =
         table.split_once(&format!("    \"{name}\", ")).unwrap_or_else(|| panic!("{name} has no entry"));
@@ -40,18 +40,18 @@ fn field<'a>(table: &'a str, name: &str) -> Option<&'a str> {
     path.rsplit('.').next()
 }
 
-/// Settings that something else of the settings says by name, and why.
+/// Settings whose name also occurs elsewhere in the settings code, with the file.
 const ALSO: &[(&str, &str)] = &[
-    // A node runs one of them: the message names those that were asked for.
+    // A node runs only one of them: the message names the requested ones.
     ("kubelet.enabled", "gather/mod.rs"),
     ("k0s.role", "gather/mod.rs"),
     ("k3s.role", "gather/mod.rs"),
     // An anchor has the name of its first setting.
     ("image.sha256", "table/class.rs"),
     ("kubelet.ca", "table/class.rs"),
-    // The kernel's word for the same.
+    // The kernel's parameter with the same name.
     ("init", "table/parameters.rs"),
-    // A condition of rules, a variable and two words of the command line are called so as well.
+    // A condition of rules, a variable and two kernel parameters have the same name.
     ("hostname", "gather/file.rs"),
     ("hostname", "gather/rules.rs"),
     ("hostname", "shown/schema.rs"),
@@ -90,15 +90,15 @@ fn a_setting_touches_two_places() {
         for (_, path) in ALSO.iter().filter(|(name, _)| *name == key.name) {
             assert!(named.remove(path), "{} is not named in {path} any more", key.name);
         }
-        assert_eq!(named, BTreeSet::from(["table/keys.rs"]), "{}: its one entry", key.name);
+        assert_eq!(named, BTreeSet::from(["table/keys.rs"]), "{}: it must only have its entry", key.name);
     }
     assert!(counted > 60, "only {counted} settings were counted");
 }
 
-/// The folders of the settings: each uses those before it.
+/// The folders of the settings. Each uses only those before it.
 const STAGES: [&str; 5] = ["value", "wanted", "table", "gather", "shown"];
 
-/// The names that a `use` brings in, each by its whole path.
+/// The names that a `use` imports, each with its full path.
 fn flatten(prefix: &str, tree: &str, found: &mut Vec<String>) {
     let tree = tree.trim();
     let Some((head, rest)) = tree.split_once('{') else {
@@ -121,7 +121,7 @@ fn flatten(prefix: &str, tree: &str, found: &mut Vec<String>) {
     }
 }
 
-/// The modules of the crate by their paths (`settings::value::url`), each with what it uses.
+/// The modules of the crate by their paths (`settings::value::url`), each with its imports.
 fn modules() -> BTreeMap<String, Vec<String>> {
     let mut modules = BTreeMap::new();
     for (path, text) in files(&sources()) {
@@ -156,7 +156,7 @@ fn is_use(line: &str) -> bool {
     line.starts_with("use ") || line.starts_with("pub") && line.contains(" use ")
 }
 
-/// The module that a path leads to, through what others pass on.
+/// The module that defines the target of a path, through re-exports.
 fn home(modules: &BTreeMap<String, Vec<String>>, path: &str, depth: usize) -> Option<String> {
     if modules.contains_key(path) {
         return Some(path.to_owned());
@@ -175,7 +175,7 @@ fn settings_have_no_circles() {
     let modules = modules();
     let mut uses: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (name, paths) in &modules {
-        // A parent that passes on what its children have does not use it.
+        // A parent that re-exports items of its children does not use them.
         let targets = paths.iter().filter_map(|path| home(&modules, path, 0));
         uses.insert(name, targets.filter(|target| target != name && !target.is_empty()).collect());
     }
@@ -185,7 +185,7 @@ fn settings_have_no_circles() {
             STAGES
                 .iter()
                 .position(|stage| *stage == folder)
-                .unwrap_or_else(|| panic!("{folder} has no place")),
+                .unwrap_or_else(|| panic!("{folder} is not in the list of folders")),
         )
     };
     let mut counted = 0;
@@ -201,7 +201,7 @@ fn settings_have_no_circles() {
         while let Some((at, way)) = open.pop() {
             for next in uses.get(at).into_iter().flatten() {
                 let way: Vec<&str> = way.iter().copied().chain([next.as_str()]).collect();
-                assert!(next != name, "a circle: {}", way.join(" -> "));
+                assert!(next != name, "a cycle: {}", way.join(" -> "));
                 if seen.insert(next.as_str()) {
                     open.push((next, way));
                 }

@@ -1,4 +1,4 @@
-//! Rules of settings files: which hold, what they set, what is said about them.
+//! Rules of settings files: which ones hold, what they set, and the messages about them.
 
 use dayfly_formats::mac::Mac;
 use dayfly_plan::settings::{Gathered, gather};
@@ -58,7 +58,7 @@ fn one_file_serves_a_fleet() {
     let (settings, problems) = gather(&facts().with_file(FLEET));
     assert_eq!(texts(&problems), [""; 0]);
     assert_eq!(value(&settings, "hostname"), one("worker1", "initramfs, match 1"));
-    // A list of a rule replaces that of its file.
+    // A list in a rule replaces the list of its file.
     assert_eq!(value(&settings, "network.dns"), one("10.0.0.9", "initramfs, match 2"));
     assert_eq!(value(&settings, "layout./srv"), one("persistent", "initramfs, match 2"));
     assert_eq!(value(&settings, "kubelet.enabled"), one("yes", "initramfs, match 3"));
@@ -94,7 +94,7 @@ fn a_rule_has_the_precedence_of_its_file() {
     let mut facts = facts.with_settings(Source::Config, "version = 1\nhostname = 'from-config'\n");
     let (settings, _) = gather(&facts);
     assert_eq!(value(&settings, "hostname"), one("from-config", "/config"));
-    // The name that counts for rules is the one that the node gets.
+    // Rules are matched with the name that the node gets.
     assert_eq!(value(&settings, "kubelet.enabled"), one("no", "image, match 1"));
     facts.cmdline.push_str(" dayfly.hostname=worker9");
     assert_eq!(value(&gather(&facts).0, "kubelet.enabled"), one("yes", "initramfs, match 3"));
@@ -111,7 +111,8 @@ fn an_empty_list_drops_what_lower_places_have() {
     assert_eq!(value(&settings, "kubelet.cluster_dns"), one("-", "/config"));
     assert_eq!(value(&settings, "kubelet.labels"), one("a=b", "image"));
     assert_eq!(value(&settings, "user.core.authorized_keys"), []);
-    // What comes too late to set it comes too late to drop it; what takes one value has no list.
+    // A source that is too late to set a value is also too late to clear it. A setting with one value does not accept a
+    // list.
     let late = "version = 1\nnetwork.dns = []\ninit = []\nlayout.'/srv' = []\nkubelet.argz = []\n";
     let facts = Facts::from_cmdline("root=http://boot/os dayfly.network.dns=10.0.0.1")
         .with_settings(Source::Image, late);
@@ -171,7 +172,7 @@ fn mistakes_are_named_by_the_rule_that_has_them() {
             "[[match]]\nwhen.hostname = 'a*'\nhostname = 'b'",
             "Refuse match 1: it has a hostname condition, so it cannot set hostname.",
         ),
-        // In a rule for this machine a mistake refuses the boot, in one for others it does not.
+        // A mistake in a rule for this machine refuses the boot, but one in a rule for others does not.
         (
             "[[match]]\nwhen.mac = '52:54:00:12:34:57'\nretry = 'x'",
             "Refuse retry = x: \"x\" is not a number of seconds from 1 to 86400. (initramfs, match 1)",

@@ -1,4 +1,4 @@
-//! The JSON schema of settings files and the parser agree, as a validator of its own sees it.
+//! The JSON schema of settings files and the parser must agree. An independent validator checks the schema.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ fn root() -> PathBuf {
 }
 
 fn validator() -> Validator {
-    jsonschema::draft7::new(&schema()).expect("the schema is one")
+    jsonschema::draft7::new(&schema()).expect("the schema is valid")
 }
 
-/// What the schema says of a settings file.
+/// The result of the schema for a settings file.
 fn schema_says(validator: &Validator, text: &str) -> Result<(), String> {
     let table: toml::Table = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
     let value = serde_json::to_value(table).unwrap();
@@ -25,7 +25,7 @@ fn schema_says(validator: &Validator, text: &str) -> Result<(), String> {
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
 }
 
-/// What the parser says of it, from a place that may hold secrets and is early enough for all.
+/// The result of the parser, with a source that may contain secrets and is early enough for all settings.
 fn parser_says(text: &str) -> Result<(), String> {
     let credential =
         dayfly_plan::Credential { name: "dayfly.toml".to_owned(), value: dayfly_plan::Secret::new(text) };
@@ -39,7 +39,7 @@ fn the_schema_is_a_schema() {
     assert!(jsonschema::meta::is_valid(&schema()));
 }
 
-/// What users start from is complete by the schema too, which their editors take.
+/// The examples that users start from must also be valid in the schema, which their editors use.
 #[test]
 fn examples_fit_the_schema() {
     let validator = validator();
@@ -212,13 +212,13 @@ fn schema_and_parser_agree() {
     }
     for text in ["", "version = 2", "version = \"1\"", "version = 1.5"] {
         if schema_says(&validator, text).is_ok() || parser_says(text).is_ok() {
-            split.push(format!("{text}: taken"));
+            split.push(format!("{text}: accepted"));
         }
     }
     assert!(split.is_empty(), "{}", split.join("\n"));
 }
 
-/// The settings files in pages: blocks of TOML.
+/// The settings files in pages are TOML blocks.
 #[test]
 fn examples_of_pages_fit_the_schema() {
     fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
@@ -243,13 +243,13 @@ fn examples_of_pages_fit_the_schema() {
         let whole = if block.contains("version = ") { block } else { format!("version = 1\n{block}") };
         schema_says(&validator, &whole)
             .unwrap_or_else(|wrong| panic!("{}: {wrong}\n{whole}", path.display()));
-        // What is left out of an example cannot be read.
+        // An example with parts left out cannot be parsed.
         let told = if whole.contains('…') { Ok(()) } else { parser_says(&whole) };
         told.unwrap_or_else(|wrong| panic!("{}: {wrong}\n{whole}", path.display()));
     }
 }
 
-/// Values near those that are taken.
+/// Values that are similar to valid ones.
 fn values() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-z0-9:/.=@+_ -]{0,24}",
@@ -268,7 +268,7 @@ fn values() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
 
-    /// What the parser takes, the schema takes: nobody is told by an editor that a good file is bad.
+    /// The schema must accept everything that the parser accepts, so that no editor marks a valid file as invalid.
     #[test]
     fn the_schema_refuses_nothing_that_is_taken(value in values(), which in 0..1000_usize) {
         use dayfly_plan::settings::table::{groups::GROUPS, keys::KEYS};
@@ -298,7 +298,7 @@ fn secrets_are_marked() {
     let schema = schema();
     let secret = &schema["definitions"]["file"]["additionalProperties"]["properties"]["secret"];
     assert_eq!(secret["writeOnly"], true);
-    // The schema says nothing of where a file comes from; the boot does.
+    // The schema cannot check the source of a file; the boot does.
     let text = "version = 1\nfile.\"/etc/token\".secret = \"x\"\n";
     assert!(schema_says(&validator(), text).is_ok());
     let (_, problems) = gather(&Facts::default().with_settings(Source::Url { secure: false }, text));

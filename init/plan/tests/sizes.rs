@@ -1,11 +1,11 @@
-//! Settings of the largest size that is taken, as somebody who means no good writes them. Each of these took minutes,
-//! stopped process 1 by a panic, or ended it by its stack; there is no clock here, because none is needed to see that.
+//! Settings of the maximum size, as an attacker may write them. Each of these took minutes, caused a panic of process
+//! 1, or overflowed its stack. The tests do not measure time, because such a failure is obvious without it.
 
 use dayfly_plan::{
     Code, Credential, Document, Fact, Facts, Problem, Secret, Severity, Source, Store, plan, settings,
 };
 
-/// As much of it as a settings file may have.
+/// Fills a settings file up to its size limit.
 fn full(head: &str, entry: impl Fn(usize) -> String, tail: &str) -> String {
     let mut text = format!("version = 1\n{head}");
     for number in 0.. {
@@ -18,7 +18,7 @@ fn full(head: &str, entry: impl Fn(usize) -> String, tail: &str) -> String {
     text + tail
 }
 
-/// Gathers and plans, and sees to it that what is said of it can be read.
+/// Gathers and plans, and checks that the messages stay readable.
 fn problems_of(facts: &Facts) -> Vec<Problem> {
     let (settings, problems) = settings::gather(facts);
     assert!(problems.len() <= 101, "{} problems", problems.len());
@@ -83,7 +83,7 @@ fn mistakes_without_end_are_said_in_part_and_counted() {
     assert!(last.text.ends_with(" more problems like these are not shown."), "{last}");
     assert_eq!(last.severity, Severity::Warn);
     let last = many(full("network.dns=[", |n| format!("'x{n}',"), "]\n"));
-    assert_eq!(last.severity, Severity::Refuse, "what is only counted still counts");
+    assert_eq!(last.severity, Severity::Refuse, "a problem that is only counted must still refuse the boot");
     let last = many(full("", |n| format!("[[match]]\nwhen.serial='s{n}'\nroot.sizzze=5\n"), ""));
     assert_eq!(last.severity, Severity::Warn);
     for text in [
@@ -144,7 +144,7 @@ fn tables_in_tables_without_end_are_refused() {
         assert_eq!((problems[0].severity, problems[0].code), (Severity::Refuse, Code::ConfigFile));
         assert!(problems[0].text.contains("deeper than 64"), "{}", problems[0]);
     }
-    // Dots and brackets that nest nothing.
+    // Dots and brackets that do not nest anything.
     for text in [
         full("[file.\"/a\"]\ncontent = \"\"\"\n", |_| "a.b.[{ \\\" \n".to_owned(), "\"\"\"\n"),
         full("[file.\"/a\"]\ncontent = '''\n", |_| "a.b.[{ \\ ' \n".to_owned(), "'''\n"),

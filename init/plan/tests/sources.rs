@@ -1,4 +1,4 @@
-//! The registry of sources: what it says is what the documentation says, and what a source touches is counted.
+//! The table of sources: the documentation must agree with it, and the places that a source touches are counted.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The line of docs/explanation/settings.md that has an order in it.
+/// The names in the line of docs/explanation/settings.md with this order.
 fn order(sign: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join("docs/explanation/settings.md")).unwrap();
     let line = text.lines().find(|line| line.matches(sign).count() > 4).expect("the page has the order");
@@ -30,7 +30,7 @@ fn trust_on_the_page_is_that_of_the_table() {
     let mut names: Vec<&str> = kinds
         .iter()
         .map(|kind| match kind.row().place {
-            // All stores of the firmware stand as one.
+            // All stores of the firmware count as one.
             Place::Firmware => "firmware",
             _ => kind.row().doc.name,
         })
@@ -39,7 +39,7 @@ fn trust_on_the_page_is_that_of_the_table() {
     assert_eq!(order(" > "), names);
 }
 
-/// Files of the product that name a source, tests left out.
+/// Source files that name a source, without tests.
 fn files_with(word: &str) -> Vec<String> {
     fn walk(folder: &Path, word: &str, found: &mut Vec<String>) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -66,8 +66,8 @@ fn files_with(word: &str) -> Vec<String> {
     found
 }
 
-/// A source is a row of the table, `init/plan/src/source.rs`, which this test does not count, and what hands its text
-/// over: nothing else of the product names it.
+/// A source is a row of the table, `init/plan/src/source.rs` (not counted here), and the code that passes its text on.
+/// No other code names it.
 #[test]
 fn a_source_is_a_row_and_its_translator() {
     for (word, translator) in [

@@ -1,4 +1,4 @@
-//! Attacks on what decides trust, one for each path: who tries it, what comes of it, what is said.
+//! Attacks on settings that decide trust, one for each path: the attempt, the result, the message.
 
 use dayfly_plan::settings::{Gathered, gather};
 use dayfly_plan::{Code, Credential, Fact, Facts, Problem, Secret, Severity, Source, StepId, Store, plan};
@@ -25,7 +25,7 @@ fn credential(facts: &mut Facts, store: Store, name: &str, value: &str) {
     facts.learn(Fact::Credential(store, Credential { name: name.to_owned(), value: Secret::new(value) }));
 }
 
-/// The value and place of a setting; `-` where it has none.
+/// The value and source of a setting; `-` if it has none.
 fn shown(settings: &Gathered, name: &str) -> (String, String) {
     let row = settings.shown().into_iter().find(|row| row.name == name);
     row.map_or_else(|| ("-".to_owned(), "nobody".to_owned()), |row| (row.value, row.source.to_string()))
@@ -35,7 +35,7 @@ fn said(problems: &[Problem]) -> Vec<(Severity, Code, String)> {
     problems.iter().map(|problem| (problem.severity, problem.code, problem.text.clone())).collect()
 }
 
-/// Nothing of the hash is lost, and the attempt is said once with its name, its place and its owner.
+/// The hash is unchanged, and the attempt is reported once with its name, its source and the owner.
 fn hash_holds(facts: &Facts, owner: &str, severity: Severity) {
     let (settings, problems) = gather(facts);
     let (value, source) = shown(&settings, "image.sha256");
@@ -78,7 +78,7 @@ fn a_hash_in_the_initramfs_is_not_replaced() {
             }
         }
     }
-    // Two that somebody chose for this machine contradict each other: no guess.
+    // Two sources that the operator chose for this machine contradict each other: the boot is refused.
     let facts =
         Facts::from_cmdline(format!("{ROOT} dayfly.image.sha256={}", hash('b'))).with_file(file(&sha('a')));
     hash_holds(&facts, "initramfs", Refuse);
@@ -111,7 +111,7 @@ fn a_hash_on_the_command_line_is_not_replaced() {
     let mut facts = with_hash();
     credential(&mut facts, Store::FwCfg, "dayfly.image.sha256", &hash('b'));
     hash_holds(&facts, owner, Severity::Warn);
-    // Whoever says the same is no attacker, in capitals neither.
+    // The same value is not an attack, also in capitals.
     for source in [Source::Config, HTTPS, HTTP] {
         let facts = with_hash().with_settings(source, file(&sha('A')));
         let (settings, problems) = gather(&facts);
@@ -129,7 +129,7 @@ fn a_hash_of_the_firmware_is_not_replaced() {
     }
 }
 
-/// An empty list takes nothing away from what is no list.
+/// An empty list does not clear a setting that is not a list.
 #[test]
 fn an_empty_list_drops_no_anchor() {
     for source in [Source::Config, HTTPS, HTTP, Source::Image] {
@@ -172,7 +172,7 @@ fn the_clusters_ca_is_not_replaced() {
         (Source::Image, other.as_str()),
         (HTTPS, &other),
         (Source::Config, &other),
-        // A kubeconfig has a CA in it.
+        // A kubeconfig contains a CA.
         (HTTPS, kubeconfig),
         (Source::Config, kubeconfig),
     ] {
@@ -190,7 +190,7 @@ fn the_clusters_ca_is_not_replaced() {
             problems[0]
         );
     }
-    // Where no place before it has set one, the image's own is as good as ever.
+    // If no earlier source has set one, the image's own is accepted.
     let (settings, problems) = gather(
         &Facts::from_cmdline(ROOT).with_settings(Source::Image, file(&format!("kubelet.ca = '''{CA}'''"))),
     );
@@ -208,7 +208,7 @@ fn known_hosts_are_owned_for_each_script() {
     assert_eq!(settings.scripts["more"].known_hosts.as_ref().unwrap().source, Source::Config);
 }
 
-/// Everything that a hostile server would like to set, in the spellings that reach a setting.
+/// Everything that a malicious server may want to set, in all spellings that reach a setting.
 const WISHES: &[(&str, &str)] = &[
     ("user.root.authorized_keys", "user.root.authorized_keys = 'ssh-ed25519 AAAA evil'"),
     (
@@ -272,7 +272,7 @@ fn plain_http_sets_nothing_that_runs_as_root() {
             let from_there = settings.shown().into_iter().find(|row| row.source.file() == &HTTP);
             assert_eq!(from_there, None, "{evil}");
         }
-        // From where nobody can have changed it on the way, and where the initramfs says that it does not matter, it is taken.
+        // It is accepted if nobody on the network path can have changed it, and if the initramfs allows it.
         let free = Facts::from_cmdline(ROOT).with_file(file("settings.trust = 'any'"));
         for facts in [
             machine(free).with_settings(HTTP, file(wish)),
@@ -295,7 +295,7 @@ fn plain_http_still_describes_a_node() {
     assert_eq!(shown(&settings, "kubelet.labels"), ("rack=r1".to_owned(), "url (no TLS)".to_owned()));
 }
 
-/// `settings.trust` is the word of who builds the initramfs.
+/// Only the builder of the initramfs can set `settings.trust`.
 #[test]
 fn only_the_initramfs_frees_plain_http() {
     let evil = file("init = '/bin/sh'");
@@ -322,7 +322,7 @@ fn only_the_initramfs_frees_plain_http() {
     let mut facts = root();
     credential(&mut facts, Store::Smbios, "dayfly.settings.trust", "any");
     holds(facts, &[refused]);
-    // A server cannot free itself.
+    // A server cannot allow itself more.
     let (settings, problems) =
         gather(&root().with_settings(HTTP, file("init = '/bin/sh'\nsettings.trust = 'any'")));
     assert_eq!((settings.settings.init, problems.len()), (None, 2), "{problems:?}");
@@ -365,7 +365,7 @@ fn the_plan_says_that_plain_http_is_free() {
     );
 }
 
-/// A rule by host name hangs on who answers DHCP, whether it holds or not: the plan says so.
+/// A rule with a host name condition depends on the DHCP server, whether it holds or not. The plan says so.
 #[test]
 fn an_anchor_that_depends_on_the_host_name_is_noted() {
     let rule = |when: &str| file(&format!("[[match]]\nwhen = {{ {when} }}\n{}", sha('a')));

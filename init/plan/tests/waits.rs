@@ -1,4 +1,4 @@
-//! How long a boot waits: one value for the step that waits, for what is said of it, and for the pages.
+//! How long a boot waits: the step, its text in the plan and the pages must use the same value.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Laws of the places; what real tools write is compared in `tests/tests/superblock_oracle.rs`.
+//! Properties of the checked places. `tests/tests/superblock_oracle.rs` compares with real tools.
 
 use std::convert::Infallible;
 
@@ -39,7 +39,7 @@ fn every_byte_of_a_small_disk_is_seen() {
     assert_eq!(seen, 16 << 20);
 }
 
-/// A disk that is empty but for some bytes at some places.
+/// A disk that is empty except for some bytes at some offsets.
 fn look(len: u64, fields: &[(u64, &[u8])]) -> Result<(), NotBlank<Infallible>> {
     check(len, 7, |offset, count| {
         let mut bytes = vec![0; count];
@@ -57,7 +57,7 @@ fn look(len: u64, fields: &[(u64, &[u8])]) -> Result<(), NotBlank<Infallible>> {
     })
 }
 
-/// The fields of a superblock of ext that make sense.
+/// Plausible fields of a superblock of ext.
 const EXT: [u8; 0x80] = {
     let mut sb = [0; 0x80];
     sb[0] = 16;
@@ -123,7 +123,7 @@ fn what_is_not_certain_is_not_blank() {
     assert_eq!(said, "ends at byte 4096, before its reported size");
 }
 
-/// Each seed looks elsewhere, and the same seed at the same places.
+/// Each seed gives other places, and the same seed gives the same places.
 #[test]
 fn a_part_of_the_samples_is_chance() {
     assert_eq!(places(1 << 40, 7), places(1 << 40, 7));

@@ -1,4 +1,5 @@
-//! dhcproto, a full DHCP library, as the second opinion: what it writes we read, and what we write it reads.
+//! Comparison with dhcproto, a complete DHCP library: this code reads what dhcproto writes, and dhcproto reads what
+//! this code writes.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -19,14 +20,14 @@ fn encoded(message: &v4::Message) -> Vec<u8> {
     bytes
 }
 
-/// Any host's address.
+/// Any valid host address.
 fn host() -> impl Strategy<Value = Ipv4Addr> {
     (1u8..=223, any::<[u8; 2]>(), 1u8..=254)
         .prop_filter("loopback", |(first, ..)| *first != 127)
         .prop_map(|(a, [b, c], d)| Ipv4Addr::new(a, b, c, d))
 }
 
-/// A list without repetition.
+/// A list without duplicates.
 fn hosts() -> impl Strategy<Value = Vec<Ipv4Addr>> {
     proptest::collection::btree_set(host(), 0..80).prop_map(|set| set.into_iter().collect())
 }
@@ -52,7 +53,7 @@ fn may_route(router: Ipv4Addr, address: Ipv4Addr, prefix: u8) -> bool {
     router != address && !(is_near && [0, ones].contains(&(router.to_bits() & ones)))
 }
 
-/// Those that may, each net once.
+/// The valid routes, with each network only once.
 fn sensible(routes: Vec<Route>, address: Ipv4Addr, prefix: u8) -> Vec<Route> {
     let mut seen = std::collections::BTreeSet::new();
     let routes = routes.into_iter().filter(|route| may_route(route.gateway, address, prefix));
@@ -86,7 +87,7 @@ prop_compose! {
     }
 }
 
-/// The ACK that grants `lease`, as dhcproto writes it.
+/// The ACK for `lease`, written by dhcproto.
 fn their_ack(lease: &Lease, header_names: bool) -> v4::Message {
     let zero = Ipv4Addr::UNSPECIFIED;
     let mut message = v4::Message::new_with_id(9, zero, lease.address, zero, zero, &MAC.0);
@@ -136,7 +137,7 @@ proptest! {
         prop_assert_eq!(message.options.message_type(), Some(MessageType::Ack));
         prop_assert_eq!((message.op, message.xid, message.chaddr), (Op::Reply, 9, MAC));
         let mut read = Lease::from_message(&message).unwrap();
-        // Random routers are mostly far, and random MTUs small, which is said.
+        // Random routers are mostly outside the network and random MTUs small, which causes notes.
         read.notes.retain(|note| !note.contains("assumed to be on the link") && !note.contains("below 1280"));
         prop_assert_eq!(read, lease);
     }
@@ -169,7 +170,7 @@ proptest! {
         prop_assert_eq!(theirs.flags().broadcast(), broadcast);
         prop_assert_eq!([theirs.ciaddr(), theirs.yiaddr(), theirs.siaddr(), theirs.giaddr()], [ciaddr, yiaddr, siaddr, giaddr]);
         prop_assert_eq!(theirs.chaddr(), &mac[..]);
-        // dhcproto keeps the zero byte that ends the text.
+        // dhcproto keeps the terminating zero byte.
         let text = |field: Option<&[u8]>| String::from_utf8(field.unwrap_or_default().to_vec()).unwrap().replace('\0', "");
         prop_assert_eq!(text(theirs.sname()), sname);
         prop_assert_eq!(text(theirs.fname()), file);
@@ -189,7 +190,7 @@ proptest! {
     ) {
         let mut bytes = encoded(&their_ack(&lease, true));
         for (at, byte) in edits {
-            // Past the cookie, where it is read as options.
+            // After the cookie, where the bytes are read as options.
             let at = 240 + at % (bytes.len() - 240);
             bytes[at] = byte;
         }

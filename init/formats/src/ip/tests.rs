@@ -332,7 +332,7 @@ fn bad_parameters_are_named() {
         ),
     ] {
         match text.parse::<IpArg>() {
-            Ok(parsed) => panic!("ip={text} was taken as {parsed:?}"),
+            Ok(parsed) => panic!("ip={text} was accepted as {parsed:?}"),
             Err(found) => assert_eq!(found.to_string(), error, "ip={text}"),
         }
     }

@@ -191,7 +191,11 @@ fn a_subset_survives_its_index() {
     let e1000 = "pci:v00008086d0000100Esv00001AF4sd00001100bc02sc00i00";
     assert_eq!(read.lookup(e1000), [""; 0]);
     assert_eq!(read.left_out(e1000), ["e1000"]);
-    assert_eq!(read.left_out("pci:v0000FFFFd1sv1sd1bc1sc1i1"), [""; 0], "graphics is no boot driver");
+    assert_eq!(
+        read.left_out("pci:v0000FFFFd1sv1sd1bc1sc1i1"),
+        [""; 0],
+        "a graphics driver is not a boot driver"
+    );
     assert_eq!(full.left_out(e1000), [""; 0]);
 }
 
@@ -212,7 +216,7 @@ fn modules_can_be_taken_out() {
 
 #[test]
 fn a_name_that_ends_in_a_backslash_takes_no_line_with_it() {
-    // Only the end of a file leaves the backslash in the name; elsewhere it joins two lines.
+    // Only at the end of a file the backslash stays in the name; elsewhere it joins two lines.
     let text = |table: &Table| Table::decode(&table.encode()).expect("its own index").encode();
     let table = table("alias eth0 virtio_net\\\\\\");
     let once = text(&table);

@@ -47,7 +47,7 @@ fn the_likeliest_name_is_the_first() {
     assert_eq!(first("virtio on QEMU's q35"), "enp0s2");
     // Debian's 73-usb-net-by-mac.link.
     assert_eq!(first("a USB card"), "enx525400123456");
-    // Too long for the kernel: the address is left.
+    // Too long for the kernel: only the name by MAC address remains.
     let long = CARDS.iter().find(|card| card.what.starts_with("a USB card behind")).unwrap();
     assert_eq!(names_of(long).all(), ["enx525400123456"]);
 }

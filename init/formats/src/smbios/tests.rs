@@ -131,26 +131,26 @@ fn what_a_vendor_left_unfilled_is_none() {
 #[test]
 fn strings_and_lengths_that_lie_are_harmless() {
     let strings: &[&[u8]] = &[b"one", b"two"];
-    // The number of a string that is not there.
+    // The number of a string that does not exist.
     assert_eq!(parse(&system(3, [1; 16], strings), V28).serial, None);
     assert_eq!(parse(&system(0, [1; 16], strings), V28).serial, None);
-    // A structure too short for its fields.
+    // A structure that is too short for its fields.
     let short = parse(&structure(1, &[0, 0, 0], strings), V28);
     assert_eq!((short.serial, short.uuid), (None, None));
     let no_uuid = parse(&structure(1, &[0, 0, 0, 2], strings), V28);
     assert_eq!((no_uuid.serial.as_deref(), no_uuid.uuid), (Some("two"), None));
-    // More strings counted than there are, and fewer.
+    // The count is higher or lower than the number of strings.
     for (count, expected) in [(9, 2), (2, 2), (1, 1), (0, 0)] {
         assert_eq!(parse(&structure(11, &[count], strings), V28).oem_strings.len(), expected, "{count}");
     }
     assert_eq!(parse(&structure(11, &[], strings), V28), Smbios::default());
-    // A length that leads into the strings, below the header, or beyond the end.
+    // A length that ends inside the strings, below the header, or beyond the end.
     for length in [0, 3, 200, 255] {
         let mut table = structure(11, &[2], strings);
         table[1] = length;
         assert_eq!(parse(&table, V28), Smbios::default(), "{length}");
     }
-    // Nothing counts behind the end of the table.
+    // Data behind the end of the table is ignored.
     let table = [structure(127, &[], &[]), structure(11, &[2], strings)].concat();
     assert_eq!(parse(&table, V28), Smbios::default());
 }
@@ -176,7 +176,7 @@ fn a_table_that_was_cut_gives_what_came_before() {
     let whole = parse(PC, V28);
     for len in 0..PC.len() {
         let found = parse(&PC[..len], V28);
-        // Nothing is made up and no string is shortened.
+        // No value is invented and no string is shortened.
         assert!(found.serial.is_none() || found.serial == whole.serial, "{len}");
         assert!(found.uuid.is_none() || found.uuid == whole.uuid, "{len}");
         assert!(found.oem_strings.is_empty() || found.oem_strings == whole.oem_strings, "{len}");

@@ -1,8 +1,8 @@
-//! Hostile and borderline devices; real ones are made with the mkfs tools in the oracle tests.
+//! Malicious and borderline devices. The oracle tests make real ones with the mkfs tools.
 
 use super::*;
 
-/// A device with some bytes at some places.
+/// A device with some bytes at some offsets.
 fn device(len: usize, fields: &[(usize, &[u8])]) -> Vec<u8> {
     let mut device = vec![0; len];
     for (offset, bytes) in fields {
@@ -41,7 +41,7 @@ fn every_signature_without_its_fields_is_no_crash() {
         (510, &[0x55, 0xAA]),
     ];
     for (offset, mark) in marks {
-        // Cut right behind the mark, and at some places after it.
+        // Cut directly after the signature, and at some offsets after it.
         for extra in [0, 1, 16, 100, 3000] {
             let cut = device(offset + mark.len() + extra, &[(*offset, mark)]);
             let found = probe(&cut);
@@ -152,7 +152,7 @@ fn image_lengths_are_read() {
     assert_eq!(image_len(&erofs(63)), None);
 }
 
-/// Images as far as what a kernel needs for them is concerned. Those that mkfs.erofs makes are in the oracle tests.
+/// The fields of images that decide the kernel requirements. The oracle tests use images of mkfs.erofs.
 #[test]
 fn what_a_kernel_needs_is_named() {
     const NEWER: (&str, &str) = ("a newer kernel may have it", "none");
@@ -197,19 +197,19 @@ fn what_a_kernel_needs_is_named() {
         (12, 0x100, 0, &[(ZIP, "6.17")]),
         (12, 0x200, 0, &[NEWER]),
         (12, 0x8000_0000, 0, &[NEWER]),
-        // Several at once, in the order of their age.
+        // Several at once, the oldest first.
         (12, 0x200 | 0x20 | 0x1, 0, &[(ZIP, "5.4"), (ZIP, "6.1"), NEWER]),
-        // Without the table it is a distance, and not even that without compression.
+        // Without the table the field is the window size, and without compression it is unused.
         (12, 0x1, 0xffff, &[(ZIP, "5.4")]),
         (12, 0, 0xffff, &[]),
-        // lz4 needs nothing of its own.
+        // lz4 does not need an extra option.
         (12, 0x2, 0x1, &[(ZIP, "5.13")]),
         (12, 0x2, 0x2, &[(ZIP, "5.13"), LZMA]),
         (12, 0x2, 0x4, &[(ZIP, "5.13"), DEFLATE]),
         (12, 0x2, 0x8, &[(ZIP, "5.13"), ZSTD]),
         (12, 0x2, 0xf, &[(ZIP, "5.13"), LZMA, DEFLATE, ZSTD]),
         (12, 0x2, 0x10, &[(ZIP, "5.13"), NEWER]),
-        // One line for all that is unknown.
+        // One line for all unknown features.
         (12, 0x202, 0x8000, &[(ZIP, "5.13"), NEWER]),
         (9, 0, 0, &[(FS, "6.4")]),
         (11, 0x1, 0, &[(FS, "6.8"), (ZIP, "5.4")]),
@@ -217,7 +217,7 @@ fn what_a_kernel_needs_is_named() {
     ] {
         let image = erofs(bits, features, compressions);
         assert_eq!(needs(&image), expected, "{bits} {features:#x} {compressions:#x}");
-        // Cut before the features: nothing is made up.
+        // Cut before the features: no requirement is invented.
         assert!(needs(&image[..1104]).iter().all(|(_, since)| *since == "6.4"), "{bits}");
     }
     assert_eq!(needs(&[]), []);
@@ -242,7 +242,7 @@ fn what_takes_a_whole_device_hides_what_its_beginning_looks_like() {
 
 #[test]
 fn a_member_is_known_by_its_end() {
-    // No multiple of 64 KiB.
+    // Not a multiple of 64 KiB.
     const LEN: usize = (1 << 20) + 0x9000;
     let via = {
         let mut bytes = [0_u8; 51];
@@ -251,7 +251,7 @@ fn a_member_is_known_by_its_end() {
         bytes[50] = 0x55_u8.wrapping_add(0xAA).wrapping_add(1);
         bytes
     };
-    // The name, how far before the end, the mark.
+    // The name, the distance from the end, the signature.
     let marks: &[(&str, usize, &[u8])] = &[
         ("linux_raid_member", 0x1_9000, &[0xFC, 0x4E, 0x2B, 0xA9]),
         ("linux_raid_member", 0x1_9000, &[0xA9, 0x2B, 0x4E, 0xFC]),
@@ -276,11 +276,11 @@ fn a_member_is_known_by_its_end() {
         assert_eq!(member(&bytes), None);
         bytes[LEN - before..LEN - before + mark.len()].copy_from_slice(mark);
         assert_eq!(member(&bytes), Some(*name), "{before}");
-        // Anywhere else it is data.
+        // At any other offset it is data.
         bytes.rotate_left(512);
         assert_eq!(member(&bytes), None, "{name}, moved");
     }
-    // Two bytes alone mark nothing.
+    // Two bytes alone are not a signature.
     let boot = device(LEN, &[(LEN - 512, &[0x55, 0xAA, 2])]);
     assert_eq!(member(&boot), None);
     for len in [0, 1, 511, 4096, u64::MAX] {

@@ -8,7 +8,7 @@ fn packet(payload: &[u8]) -> Vec<u8> {
     encode(address("0.0.0.0:68"), address("255.255.255.255:67"), payload)
 }
 
-/// Sets the IP header checksum again after an edit.
+/// Recomputes the IP header checksum after an edit.
 fn sealed(mut packet: Vec<u8>) -> Vec<u8> {
     let header = usize::from(packet[0] & 15) * 4;
     packet[10..12].copy_from_slice(&[0, 0]);
@@ -25,7 +25,7 @@ fn edited(at: usize, bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn checksums_are_those_of_a_packet_from_the_wire() {
-    // Worked by hand (RFC 1071): 4500+0021+0000+4000+4011+0000+0a00+0001+0a00+0002 = d935... folded and inverted.
+    // Computed by hand (RFC 1071): 4500+0021+0000+4000+4011+0000+0a00+0001+0a00+0002 = d935... folded and inverted.
     let packet = encode(address("10.0.0.1:68"), address("10.0.0.2:67"), b"hello");
     let words = [0x4500u32, 33, 0, 0x4000, 0x4011, 0x0a00, 1, 0x0a00, 2];
     let total: u32 = words.iter().sum();
@@ -40,7 +40,7 @@ fn checksums_are_those_of_a_packet_from_the_wire() {
 
 #[test]
 fn a_checksum_of_zero_is_sent_as_ones() {
-    // The payload word that makes the sum ffff: its checksum would read as "none".
+    // The payload word that makes the sum ffff: its checksum would mean "none".
     let without = packet(&[0, 0]);
     let made = u16::from_be_bytes([without[26], without[27]]);
     let packet = packet(&made.to_be_bytes());
@@ -136,7 +136,7 @@ proptest::proptest! {
         let mut packet = encode("10.0.0.1:67".parse().unwrap(), "10.0.0.2:68".parse().unwrap(), &payload);
         let at = at % packet.len();
         packet[at] ^= 1 << bit;
-        // A checksum that becomes zero reads as "none": that is UDP's own gap.
+        // A checksum that becomes zero means "none": this is a gap of UDP itself.
         proptest::prop_assume!(packet[26..28] != [0, 0]);
         proptest::prop_assert!(parse(&packet, Checksum::Verify).is_err());
     }

@@ -3,7 +3,7 @@ use crate::pem::certificates;
 use proptest::prelude::*;
 use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate};
 
-/// What `x509/make` has made.
+/// The files that `x509/make` generates.
 const CERTIFICATES: [(&str, &str); 10] = [
     ("ca", include_str!("ca.pem")),
     ("ca-other", include_str!("ca-other.pem")),
@@ -29,7 +29,7 @@ fn a_node_says_whose_it_is() {
     assert_eq!(node.common_name, Some("system:node:worker7"));
     assert_eq!(node.not_after - node.not_before, 365 * 86400);
     assert_eq!(node.signature.len(), 256);
-    // The CA lives beyond 2050, where dates are written in another way.
+    // The CA is valid beyond 2050, where dates have another encoding.
     let bytes = der("ca");
     let ca = Certificate::parse(&bytes).unwrap();
     assert_eq!((ca.common_name, ca.subject), (Some("kubernetes"), ca.issuer));
@@ -46,7 +46,7 @@ fn an_issuer_is_named_by_name_and_key() {
         ("node-ec", "ca-ec", Some(true)),
         ("node-bare", "ca-bare", None),
         ("node-bare", "ca-bare-other", None),
-        // Another name altogether.
+        // A completely different name.
         ("node", "node-ec", Some(false)),
         ("ca", "node", Some(false)),
     ] {
@@ -57,12 +57,12 @@ fn an_issuer_is_named_by_name_and_key() {
     }
 }
 
-/// Compares with another reader whatever both can read.
+/// Compares with another parser on all inputs that both can read.
 fn agree(bytes: &[u8]) {
     let (Ok(ours), Ok((_, theirs))) = (Certificate::parse(bytes), X509Certificate::from_der(bytes)) else {
         return;
     };
-    // It stops in a damaged name and goes on behind it; the name's own length says where it ends.
+    // The other parser stops inside a damaged name and continues behind it. The name's own length says where it ends.
     if ours.issuer != theirs.issuer().as_raw() || ours.subject != theirs.subject().as_raw() {
         assert!(ours.issuer.starts_with(theirs.issuer().as_raw()));
         assert!(ours.subject.starts_with(theirs.subject().as_raw()));

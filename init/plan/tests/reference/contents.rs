@@ -1,4 +1,4 @@
-//! Pages written by hand that must name everything of a kind: fields of boot.json, dependencies, proofs.
+//! Hand-written pages that must be complete: fields of boot.json, dependencies, proofs.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{read, root};
 
-/// The fields that serde writes of a struct, by its source text.
+/// The fields of a struct that serde writes, from its source text.
 fn fields(source: &str, name: &str) -> BTreeSet<String> {
     let head = format!("struct {name} {{");
     let (_, body) = source.split_once(&head).unwrap_or_else(|| panic!("there is no struct {name}"));
@@ -90,7 +90,7 @@ fn dependencies_page_has_every_direct_dependency() {
     assert!(checked > 30, "only {checked} dependencies were found");
 }
 
-/// The proofs that docs/explanation/trust.md names are there.
+/// The proofs that docs/explanation/trust.md names must exist.
 #[test]
 fn promises_name_tests_that_exist() {
     fn sources(folder: &Path, text: &mut String) {
@@ -122,7 +122,7 @@ fn promises_name_tests_that_exist() {
             } else {
                 code.contains(&format!("fn {name}(")) || code.contains(&format!("\"{name}\""))
             };
-            assert!(is_there, "docs/explanation/trust.md names `{name}`, which is not there");
+            assert!(is_there, "docs/explanation/trust.md names `{name}`, which does not exist");
         }
     }
     assert!(proofs > 15, "only {proofs} proofs were found");

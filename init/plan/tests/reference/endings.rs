@@ -1,4 +1,5 @@
-//! "Which failures end the boot" in docs/reference/plan.md, from the table of the planner, which is held against plans.
+//! "Which failures end the boot" in docs/reference/plan.md, from the table of the planner. A test compares the table
+//! with plans.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -30,7 +31,7 @@ fn endings_on_the_page() {
     page(PAGE, &format!("{before}{START}{table}{END}{after}"));
 }
 
-/// Plans that have every step between them, each with the state disk asked for and not.
+/// Plans that together have every step, each with and without a requested state disk.
 fn plans() -> Vec<Plan> {
     const ALL: &str = "
         os.modules = [\"loop\"]
@@ -56,7 +57,7 @@ fn plans() -> Vec<Plan> {
     plans
 }
 
-/// A step without a row was decided by nobody; a row that says otherwise than the plan is worse.
+/// Every step must have a row, and each row must match the plan.
 #[test]
 fn every_step_behind_the_image_is_decided() {
     let mut seen: BTreeSet<(StepId, bool)> = BTreeSet::new();
@@ -71,7 +72,7 @@ fn every_step_behind_the_image_is_decided() {
     for row in &ENDINGS {
         let kinds = [true, false].into_iter().filter(|goes_on| seen.contains(&(row.step, *goes_on))).count();
         let wanted = if row.ends == Ends::WhereAskedFor { 2 } else { 1 };
-        assert_eq!(kinds, wanted, "{}: the plans of this test do not show what the row says", row.step);
+        assert_eq!(kinds, wanted, "{}: the plans of this test do not match the row", row.step);
         assert!([row.told, row.fails, row.why].iter().all(|text| !text.is_empty()), "{}", row.step);
     }
 }

@@ -1,4 +1,4 @@
-//! docs/reference/layout.md, from the table of default policies.
+//! docs/reference/layout.md, generated from the table of default policies.
 
 use std::fmt::Write;
 

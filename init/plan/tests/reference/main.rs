@@ -27,7 +27,7 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
 }
 
-/// Compares a page with what it should be, or writes it.
+/// Compares a page with its wanted text, or writes it.
 fn page(name: &str, wanted: &str) {
     let path = root().join(name);
     if std::env::var_os("DAYFLY_BLESS").is_some() {
@@ -43,7 +43,7 @@ fn page(name: &str, wanted: &str) {
     assert!(there == wanted, "{name} differs from the tables of init/plan at line {line}: {HOW}");
 }
 
-/// A cell of a table: a bar would end it.
+/// Escapes the text of a table cell: a bar would end the cell.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }

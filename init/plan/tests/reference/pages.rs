@@ -1,4 +1,4 @@
-//! All pages: the plans that they show, and where their links lead.
+//! All pages: the plans in them, and the targets of their links.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -10,7 +10,7 @@ use dayfly_plan::{Facts, Plan, plan};
 
 use super::{page, read, root};
 
-/// Every page, README included.
+/// Every page, including the README.
 fn pages() -> Vec<PathBuf> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         let entries =
@@ -36,7 +36,7 @@ fn pages() -> Vec<PathBuf> {
     found
 }
 
-/// The narrow form of a plan's table: who reads a page has no terminal of two hundred columns.
+/// The narrow form of a plan's table: a page does not have two hundred columns.
 fn narrow(plan: &Plan) -> Vec<String> {
     const WHAT: usize = 62;
     let line = |step: &str, what: &str, within: &str, then: &str| {
@@ -55,7 +55,7 @@ fn narrow(plan: &Plan) -> Vec<String> {
                 part.extend([" ", word]);
             }
         }
-        // "fail", "retry", "go on": what follows says for how long or why.
+        // Keep only "fail", "retry" or "go on", without the time or the reason.
         let then = row.on_failure.split([':', ',']).next().unwrap();
         let then = then.split(" for ").next().unwrap();
         for (index, part) in parts.iter().enumerate() {
@@ -104,7 +104,7 @@ fn plans_in_pages() {
     assert!(plans > 1, "only {plans} plans were found in the pages");
 }
 
-/// The anchor that GitHub and most others make of a heading.
+/// The anchor that GitHub and most other renderers generate for a heading.
 fn anchor(heading: &str) -> String {
     heading
         .chars()
@@ -144,5 +144,5 @@ fn links_lead_somewhere() {
         }
     }
     assert!(links > 50, "only {links} links were found");
-    assert!(broken.is_empty(), "links that lead nowhere:\n{}", broken.join("\n"));
+    assert!(broken.is_empty(), "broken links:\n{}", broken.join("\n"));
 }

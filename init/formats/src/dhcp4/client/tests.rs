@@ -13,7 +13,7 @@ fn since(now: Duration, then: Duration) -> f64 {
     now.as_secs_f64() - then.as_secs_f64()
 }
 
-/// A client and the clock it is run by.
+/// A client and its clock.
 struct Wire {
     client: Client,
     now: Duration,
@@ -24,7 +24,7 @@ impl Wire {
         Wire { client: Client::new(MAC, 0x1234_5678, Some("node1".to_owned()), 42), now: seconds(100.0) }
     }
 
-    /// Sleeps to the next wake-up and gives what is sent then, after checking that nothing was due before.
+    /// Sleeps until the next wake-up and returns the packet that is sent then. Checks that nothing was due before.
     fn next(&mut self) -> Message {
         let due = self.client.next_wakeup();
         if due > self.now {
@@ -70,7 +70,7 @@ fn the_plain_exchange() {
     assert_eq!(wire.client.status(), "nothing sent yet");
     assert_eq!(wire.client.next_wakeup(), Duration::ZERO);
     let discover = wire.next_is(MessageType::Discover);
-    assert_eq!(wire.now, seconds(100.0), "the first packet goes out at once");
+    assert_eq!(wire.now, seconds(100.0), "the first packet is sent at once");
     assert_eq!(wire.client.status(), "sent 1 DISCOVER, no OFFER");
     assert_eq!(
         (discover.xid, discover.chaddr, discover.secs, discover.broadcast),
@@ -296,8 +296,12 @@ fn what_is_not_for_us_is_ignored() {
     ] {
         assert_eq!(ignored(wire.client.receive(wire.now, garbage)), reason);
     }
-    assert_eq!(wire.client.status(), "sent 1 DISCOVER, no OFFER", "strangers are no refusals");
-    // The identifier sent back is fine (RFC 6842), and the exchange goes on.
+    assert_eq!(
+        wire.client.status(),
+        "sent 1 DISCOVER, no OFFER",
+        "packets of others do not count as refusals"
+    );
+    // A returned identifier is valid (RFC 6842), and the exchange continues.
     assert!(matches!(wire.hear(&with(61, &[1, 0x52, 0x54, 0, 0x12, 0x34, 0x56])), Received::Offer { .. }));
 }
 
@@ -333,7 +337,7 @@ fn an_offer_before_any_discover_is_ignored() {
 }
 
 proptest::proptest! {
-    /// Whatever arrives and whenever it is polled: no panic, one packet per wake-up, and the wake-up is never in the past
+    /// For any packets and any times of polls: no panic, one packet per wake-up, and the wake-up is never in the past
     /// once the packet is sent.
     #[test]
     fn any_order_of_events_keeps_the_pace(

@@ -124,7 +124,7 @@ fn routes_that_make_sense_stay() {
                 "route 0.0.0.0/0 via 10.0.0.2 ignored: the same network already has a route, 0.0.0.0/0 via 10.0.0.1",
             ),
         ),
-        // Two halves of everything, as tunnels have them.
+        // Two halves of the address space, as VPN tunnels use them.
         (
             24,
             &[1, 0, 10, 0, 0, 1, 1, 128, 10, 0, 0, 1],
@@ -132,14 +132,14 @@ fn routes_that_make_sense_stay() {
             None,
         ),
         (24, &[0, 0, 0, 0, 0], &["0.0.0.0/0 on the link"], None),
-        // A router that only a route on the link leads to.
+        // A router that is only reachable through an on-link route.
         (
             24,
             &[32, 172, 16, 0, 1, 0, 0, 0, 0, 0, 172, 16, 0, 1],
             &["172.16.0.1/32 on the link", "0.0.0.0/0 via 172.16.0.1"],
             None,
         ),
-        // The router of clouds.
+        // A router as in clouds.
         (32, &[0, 172, 31, 1, 1], &["0.0.0.0/0 via 172.31.1.1"], None),
         (31, &[0, 172, 31, 1, 1], &["0.0.0.0/0 via 172.31.1.1"], None),
         (
@@ -148,7 +148,7 @@ fn routes_that_make_sense_stay() {
             &["0.0.0.0/0 via 172.31.1.1"],
             Some("router 172.31.1.1 is outside the network 10.0.0.5/24, assumed to be on the link"),
         ),
-        // One bad route among good ones.
+        // One invalid route among valid ones.
         (
             24,
             &[4, 224, 10, 0, 0, 1, 0, 10, 0, 0, 1],
@@ -160,7 +160,7 @@ fn routes_that_make_sense_stay() {
         let expected: Vec<String> = expected.iter().map(|text| (*text).to_owned()).collect();
         assert_eq!(routes(prefix, list), (expected, notes), "{prefix} {list:?}");
     }
-    // Where all classless routes are nonsense, the router stands.
+    // If all classless routes are invalid, the router option is used.
     let lease = lease(&[(3, Some(&[10, 0, 0, 1])), (121, Some(&[8, 127, 10, 0, 0, 1]))]);
     assert_eq!(
         lease.effective_routes().iter().map(Route::to_string).collect::<Vec<_>>(),

@@ -1,4 +1,4 @@
-//! What no lease can have: it is left out, or the whole lease refused.
+//! Invalid values in a lease: the value is left out, or the whole lease is refused.
 
 use super::*;
 
