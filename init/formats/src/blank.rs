@@ -25,7 +25,7 @@ pub const MOST_READS: usize = 1600;
 pub enum NotBlank<E> {
     /// A read failed.
     Unreadable {
-        /// Where.
+        /// The offset.
         offset: u64,
         /// Why.
         error: E,
@@ -37,7 +37,7 @@ pub enum NotBlank<E> {
     },
     /// A known signature.
     Holds {
-        /// Where.
+        /// The offset.
         offset: u64,
         /// What it is, with an article, and its label if there is one.
         what: String,

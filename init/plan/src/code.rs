@@ -95,7 +95,7 @@ codes! {
     ImageStalled "image.stalled" Transient "The transfer of the image stalled."
         fix "Check the network between node and server; dayfly.image.stall=SECONDS allows longer silences, dayfly.image.min_rate=BYTES a slower link.";
     ImageCut "image.cut" Transient "The connection ended before the whole image had arrived."
-        fix "Check the server's log and its time-outs; Dayfly starts again by itself.";
+        fix "Check the server's log and its timeouts; Dayfly retries automatically.";
     ImageTooLarge "image.too-large" Permanent "The image does not fit into the memory of this node."
         fix "Give the node more memory, make the image smaller, or boot it from a disk (root=live:LABEL=…).";
     ImageHashMismatch "image.hash-mismatch" Source "The image does not have the given SHA-256."

@@ -244,7 +244,7 @@ fn an_index_that_is_none_is_refused() {
     }
     assert!(
         Table::decode("dayfly-modules 1 6.1\n[future 2]\nab[dep 5]\na.ko:").is_ok(),
-        "unknown sections are passed over"
+        "unknown sections are ignored"
     );
 }
 

@@ -4,11 +4,11 @@
 //!
 //! | folder | what it has |
 //! |---|---|
-//! | [`value`] | types of values: how a text is read and shown, what it is called, its form in a file |
-//! | [`wanted`] | [`Settings`]: a field and its default for each |
-//! | [`table`] | the tables: every setting by its dotted name ([`table::keys::KEYS`]), those of which there are several, and the words that dracut and the kernel document |
-//! | [`gather`](mod@gather) | from the facts to the settings: place by place, with precedence, trust and rules |
-//! | [`shown`] | what is shown of them, and the JSON schema |
+//! | [`value`] | types of values: how a text is read and shown, the name of the type, its form in a file |
+//! | [`wanted`] | [`Settings`]: a field and a default for each setting |
+//! | [`table`] | the tables: every setting by its dotted name ([`table::keys::KEYS`]), the groups, and the kernel parameters of dracut and the kernel |
+//! | [`gather`](mod@gather) | from the facts to the settings: source by source, with precedence, trust and rules |
+//! | [`shown`] | output of the settings, and the JSON schema |
 
 pub mod gather;
 pub mod shown;
