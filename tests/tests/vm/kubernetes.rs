@@ -205,7 +205,7 @@ fn another_ca(lab: &Lab) -> Result<()> {
         let log = vm.check("cat /run/dayfly/boot.log")?;
         ensure!(
             log.contains("it was not signed by the cluster's CA"),
-            "the reason is not in the log:  {log}"
+            "the reason is not in the log: {log}"
         );
         Ok(())
     })
