@@ -20,7 +20,7 @@ pub fn read(sys: &dyn Files, events: &Events, facts: &mut Facts) {
             return;
         }
     };
-    // Without an entry point, assume SMBIOS 3, which nearly all machines have.
+    // Without an entry point, assume a current SMBIOS version, which nearly all machines have.
     let entry_point = sys.read(&own(ENTRY_POINT)).ok();
     for wrong in facts.learn_smbios(&table, entry_point.as_deref()) {
         events.note(Level::Warning, None, wrong);

@@ -203,10 +203,7 @@ fn another_ca(lab: &Lab) -> Result<()> {
         same!(kubelet["outcome"], "done");
         // The log has the reason why its certificate was dropped.
         let log = vm.check("cat /run/dayfly/boot.log")?;
-        ensure!(
-            log.contains("it was not signed by the cluster's CA"),
-            "the reason is not in the log: {log}"
-        );
+        ensure!(log.contains("it was not signed by the cluster's CA"), "the reason is not in the log: {log}");
         Ok(())
     })
 }

@@ -79,8 +79,8 @@ fn store(sys: &dyn Sys, folder: &TreePath, report: &Report) -> Result<Done, Fail
         sys.list(folder).map_err(failed)?.iter().filter_map(|entry| number(&entry.name)).collect();
     numbers.sort_unstable();
     // Files are numbered, because the clock may start in 1970 at every boot. A node cannot reach the last number by
-    // booting, so someone created that file. It is removed, because otherwise all later records would get the same
-    // name.
+    // booting, so someone created that file. All records are removed then, because otherwise all later ones would get
+    // the same name.
     if numbers.last() == Some(&LAST) {
         for number in std::mem::take(&mut numbers) {
             remove(sys, folder, number).map_err(failed)?;

@@ -105,7 +105,8 @@ fn machine_id(cx: &Context, uuid: Option<&str>, mac: Option<Mac>) -> (String, &'
     (derive(&seed), origin)
 }
 
-/// A random seed as the last resort. It needs the state disk to be the same at the next boot.
+/// A random seed as the last resort. It is stored on the state disk, if there is one, so that it is the same at the
+/// next boot.
 fn by_chance(cx: &Context) -> (String, &'static str) {
     let file = kept().join("machine-id-seed");
     let old = cx.known.state.as_ref().and_then(|_| cx.sys.read(&file).ok());

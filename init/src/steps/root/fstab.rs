@@ -30,14 +30,14 @@ pub fn settle(cx: &Context, entries: &[LayoutEntry], left: &[&str]) -> Result<()
         if is_placed(&entry.place) {
             Fate::Leave("Dayfly has mounted this path at boot:")
         } else if is_boot(&entry.place) && !is_read_only(entry.options) {
-            Fate::ReadOnly("Dayfly keeps boot partitions as they are:")
+            Fate::ReadOnly("Dayfly makes boot partitions read-only:")
         } else if is_missing(cx, entry) {
             let text = format!(
                 "{FSTAB}: {} for {} does not exist: the OS will not wait for it",
                 entry.device, entry.place
             );
             cx.note(Level::Warning, text);
-            Fate::Optional("This disk was not there when the node booted:")
+            Fate::Optional("This disk did not exist when the node booted:")
         } else {
             Fate::Stay
         }
