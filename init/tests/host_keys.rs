@@ -90,7 +90,7 @@ fn no_more_host_keys_are_read_than_a_node_has() {
             prepare(state);
         });
         let (outcome, detail) = step(&machine, "host-keys");
-        assert!(outcome == "done" && detail.contains("new, and "), "{words}: {outcome} {detail}");
+        assert!(outcome == "done" && detail.contains("new, stored on "), "{words}: {outcome} {detail}");
         assert!(file(&machine, ED25519).contains("PRIVATE KEY"));
         let state = machine.state();
         assert!(state.log.iter().any(|(_, line)| line.contains(words)), "{words}: {:?}", state.log);

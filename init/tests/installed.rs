@@ -99,7 +99,7 @@ fn an_init_that_is_dayfly_again_is_told_and_not_repeated() {
     assert!(matches!(machine.boot_by(Way::Root), End::Power(_)));
     let state = machine.state();
     assert!(
-        state.screens.contains("is Dayfly again") && state.screens.contains("image.root"),
+        state.screens.contains("this root was made by Dayfly") && state.screens.contains("image.root"),
         "{}",
         state.screens
     );

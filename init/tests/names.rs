@@ -69,7 +69,7 @@ fn a_name_of_the_network_is_one_that_a_node_can_have() {
 #[test]
 fn a_name_in_ip_is_taken_likewise_and_the_plan_says_so() {
     for (given, name, words) in [
-        ("Worker_7", "worker-7", "Node's name has: worker-7 is used."),
+        ("Worker_7", "worker-7", "not allowed in a Node's name: worker-7 is used."),
         (
             "localhost",
             "node-525400123402",

@@ -166,7 +166,7 @@ fn what_is_not_blank_is_not_touched() {
         ),
         (
             "dayfly.state.device=PARTLABEL=state",
-            "not PARTLABEL=state",
+            "not with PARTLABEL=state",
             Box::new(|state| state.attach_disk("vdb", blank())),
         ),
     ];

@@ -78,7 +78,7 @@ fn bad_values_are_named_with_what_is_expected() {
         ("dayfly.k3s.role=worker", Refuse, ConfigValue, "dayfly.k3s.role=worker: \"worker\" is not one of server, agent, none."),
         ("dayfly.k3s.server=http://10.0.0.1:6443", Refuse, ConfigValue, "dayfly.k3s.server=http://10.0.0.1:6443: \"http://10.0.0.1:6443\" is not https, but the token is a secret."),
         ("dayfly.k0s.data_dir=k0s", Refuse, ConfigValue, "dayfly.k0s.data_dir=k0s: \"k0s\" is not an absolute path without . and ..."),
-        ("dayfly.k0s.token=abc", Refuse, Code::ConfigSecret, "dayfly.k0s.token= is a secret, but others can read it in its source (cmdline dayfly.k0s.token=); it is only accepted from credentials, /config or a settings URL with https only."),
+        ("dayfly.k0s.token=abc", Refuse, Code::ConfigSecret, "dayfly.k0s.token= is a secret, but others can read it in its source (cmdline dayfly.k0s.token=); it is only accepted from credentials, /config or a settings URL with https."),
         ("dayfly.k0s.role=worker dayfly.k3s.role=agent", Refuse, ConfigValue, "k0s.role (cmdline dayfly.k0s.role=) and k3s.role (cmdline dayfly.k3s.role=): a node runs only one of kubelet, k0s and k3s."),
         ("dayfly.modules.load=a/b", Refuse, ConfigValue, "dayfly.modules.load=a/b: \"a/b\" is not the name of a module."),
         ("dayfly.failure.action=explode", Refuse, ConfigValue, "dayfly.failure.action=explode: \"explode\" is not one of reboot, poweroff, halt."),

@@ -246,14 +246,6 @@ mod tests {
         assert_eq!(console.expect(r"(\w+) (\d)$", Duration::from_secs(5)).unwrap().group(2), "2");
         let late = console.expect("one", Duration::from_millis(50)).unwrap_err().to_string();
         assert!(late.contains("0 s have passed") && late.contains("| two 2"), "{late}");
-        guest.write_all(b"---[ end Kernel panic - not syncing").unwrap();
-        assert!(
-            console
-                .expect("three", Duration::from_secs(5))
-                .unwrap_err()
-                .to_string()
-                .contains("the kernel panicked")
-        );
         guest.write_all(b"value=12").unwrap();
         assert!(console.expect(r"value=(\d+)$", Duration::from_millis(50)).is_err());
         guest.write_all(b"34\n").unwrap();
@@ -267,6 +259,16 @@ mod tests {
         }
         console.skip();
         assert!(console.expect("six", Duration::from_millis(50)).is_err());
+        guest.write_all(b"---[ end Kernel panic - not syncing\n").unwrap();
+        assert!(
+            console
+                .expect("three", Duration::from_secs(5))
+                .unwrap_err()
+                .to_string()
+                .contains("the kernel panicked")
+        );
+        assert_eq!(console.trouble(), Some("the kernel panicked"));
+        console.skip();
         drop(guest);
         assert!(
             console

@@ -152,7 +152,7 @@ fn load_for(cx: &Context, modaliases: Vec<String>, blacklist: &[String]) {
         match spawned {
             Ok(()) => working += 1,
             Err(error) => {
-                cx.note(Level::Warning, format!("no thread for loading drivers could be started: {error}"))
+                cx.note(Level::Warning, format!("no thread for loading drivers could be started: {error}"));
             }
         }
     }
