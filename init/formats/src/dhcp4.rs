@@ -14,7 +14,6 @@ mod message;
 mod options;
 #[cfg(test)]
 mod oracle_tests;
-mod search;
 
 pub use lease::{Lease, LeaseError, Route};
 pub use message::{Message, MessageError, Op};

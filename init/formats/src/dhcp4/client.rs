@@ -17,11 +17,12 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::lease::quoted;
 use super::{Lease, Message, MessageType, Op, code};
+use crate::field::quoted;
 use crate::hostname;
 use crate::mac::Mac;
-use retry::{Random, Retry};
+use crate::random::Random;
+use retry::Retry;
 
 /// REQUESTs sent for one offer before the client looks for another.
 const MOST_REQUESTS: u32 = 3;

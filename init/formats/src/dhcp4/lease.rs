@@ -2,15 +2,16 @@
 
 mod field;
 mod routes;
-pub(super) use field::quoted;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use super::{Message, Options, code, search};
-use field::{Notes, address_fault, host_name, mask_prefix, name, names, usable};
+use super::{Message, Options, code};
+use crate::domain_names::{self, Compression};
+use crate::field::{Notes, host_name, name, names};
+use field::{address_fault, mask_prefix, usable};
 use routes::Own;
 
 /// A lease whose values can be used directly: strings are printable ASCII, names are valid DNS names, addresses are
@@ -142,6 +143,7 @@ impl Lease {
                 told.push(router);
             }
         }
+        let search = options.get(code::DOMAIN_SEARCH).unwrap_or_default();
         Ok(Lease {
             address,
             prefix,
@@ -149,7 +151,7 @@ impl Lease {
             routes,
             dns: usable(options, code::DOMAIN_NAME_SERVER, "name server", &mut notes),
             domain: name("domain", options.get(code::DOMAIN_NAME), &mut notes, crate::hostname::check_domain),
-            search: names(options.get(code::DOMAIN_SEARCH), &mut notes, search::decode),
+            search: names(domain_names::decode(search, Compression::Allowed), &mut notes),
             hostname: host_name(options.get(code::HOST_NAME), &mut notes),
             mtu: mtu(options, &mut notes),
             server,

@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Field, IpArg, IpArgError, Method, network};
 use crate::hostname::{self, NameError};
-use crate::mac::Mac;
+use crate::iface::{self, IfaceError};
+use crate::net_arg::{self, decimal};
 
 type Checked<T> = Result<T, IpArgError>;
 
@@ -158,10 +159,7 @@ fn address(field: Field, part: Part<'_>) -> Checked<Option<IpAddr>> {
         }
         Ok(address) => address,
         Err(_) if part.bracketed => return fail("is not an IPv6 address"),
-        Err(_) if is_hex_group(part.text) => {
-            return fail("is not an IP address; an IPv6 address is written in brackets, like [2001:db8::2]");
-        }
-        Err(_) => return fail("is not an IP address"),
+        Err(_) => return fail(net_arg::no_address(part.text)),
     };
     match address {
         address if address.is_unspecified() => Ok(None),
@@ -169,11 +167,6 @@ fn address(field: Field, part: Part<'_>) -> Checked<Option<IpAddr>> {
         IpAddr::V4(Ipv4Addr::BROADCAST) => fail("is the broadcast address; expected a host address"),
         address => Ok(Some(address)),
     }
-}
-
-/// Whether the text can be a part of an IPv6 address without brackets, whose colons were treated as field separators.
-fn is_hex_group(text: &str) -> bool {
-    text.len() <= 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn address_with_prefix(field: Field, part: Part<'_>) -> Checked<(Option<IpAddr>, Option<u8>)> {
@@ -200,11 +193,10 @@ fn prefix(arg: &IpArg, part: Part<'_>, at_address: Option<u8>) -> Checked<Option
                     .to_owned(),
             );
         }
-        let mask = mask.to_bits();
-        if mask.leading_ones() != mask.count_ones() {
-            return fail("is not contiguous; expected ones, then zeros, like 255.255.255.0".to_owned());
+        match net_arg::mask_bits(mask) {
+            Ok(bits) => bits,
+            Err(problem) => return fail(problem.to_owned()),
         }
-        mask.count_ones()
     } else {
         let Some(bits) = decimal(part.text) else {
             return fail("is neither a mask like 255.255.255.0 nor a prefix length like 24".to_owned());
@@ -235,11 +227,6 @@ fn prefix_range(address: Option<IpAddr>) -> &'static str {
         Some(IpAddr::V4(_)) => "has a prefix length out of range; expected 1 to 32",
         Some(IpAddr::V6(_)) | None => "has a prefix length out of range; expected 1 to 128",
     }
-}
-
-/// Digits only: `str::parse` would accept a `+`.
-fn decimal(text: &str) -> Option<u32> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 fn check_client(text: &str, client: IpAddr, method: Method) -> Checked<()> {
@@ -316,25 +303,15 @@ fn host(part: Part<'_>) -> Checked<Option<String>> {
     }
 }
 
-/// An interface name that the kernel's `dev_valid_name()` allows and that is printable.
 fn interface(part: Part<'_>) -> Checked<Option<String>> {
     let name = part.text;
     if name.is_empty() && !part.bracketed {
         return Ok(None);
     }
-    let fail = |problem: String| Err(IpArgError::new(Field::Interface, name, problem));
-    if part.is_address() {
-        return fail("is an address; expected a name like eth0".to_owned());
-    }
-    if name.len() > 15 {
-        return fail(format!("has {} bytes; the kernel allows 15", name.len()));
-    }
-    if name == "." || name == ".." {
-        return fail("is not a name".to_owned());
-    }
-    match name.chars().find(|c| !c.is_ascii_graphic() || *c == '/') {
-        Some(odd) => fail(format!("holds {odd:?}; expected a name like eth0")),
-        None => Ok(Some(name.to_owned())),
+    let checked = if part.bracketed { Err(IfaceError::Address) } else { iface::check(name) };
+    match checked {
+        Ok(()) => Ok(Some(name.to_owned())),
+        Err(problem) => Err(IpArgError::new(Field::Interface, name, problem.to_string())),
     }
 }
 
@@ -363,24 +340,14 @@ fn tail(text: &str, arg: &mut IpArg, parts: &[Part<'_>]) -> Checked<()> {
 fn hardware(arg: &mut IpArg, parts: &[Part<'_>]) -> Checked<()> {
     let Some((mtu, mac)) = parts.split_first() else { return Ok(()) };
     if !mtu.text.is_empty() || mtu.bracketed {
-        let range = 68..=65535;
-        match decimal(mtu.text).filter(|mtu| range.contains(mtu)) {
-            Some(bytes) => arg.mtu = Some(bytes),
-            None => return Err(IpArgError::new(Field::Mtu, mtu.text, "is not a number from 68 to 65535")),
-        }
+        let bytes =
+            net_arg::mtu(mtu.text).map_err(|problem| IpArgError::new(Field::Mtu, mtu.text, problem))?;
+        arg.mtu = Some(bytes);
     }
     if mac.iter().all(|part| part.text.is_empty() && !part.bracketed) {
         return Ok(());
     }
     let text = mac.iter().map(|part| part.text).collect::<Vec<_>>().join(":");
-    let fail = |problem: &'static str| Err(IpArgError::new(Field::Mac, &text, problem));
-    match text.parse::<Mac>() {
-        Ok(address) if address.is_group() => fail("is a group address; no interface can have it"),
-        Ok(address) if address.is_zero() => fail("is all zeros; no interface can have it"),
-        Ok(address) => {
-            arg.mac = Some(address);
-            Ok(())
-        }
-        Err(_) => fail("is not six pairs of hexadecimal digits, like 52:54:00:12:34:56"),
-    }
+    arg.mac = Some(net_arg::mac(&text).map_err(|problem| IpArgError::new(Field::Mac, &text, problem))?);
+    Ok(())
 }

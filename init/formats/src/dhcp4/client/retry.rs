@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::random::Random;
+
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(16);
 
@@ -30,28 +32,5 @@ impl Retry {
         // 3/4 of the interval is fixed, and up to 2/4 is random.
         let fixed = self.interval.saturating_sub(self.interval.div_f64(4.0));
         self.due = now.saturating_add(fixed).saturating_add(random.below(self.interval.div_f64(2.0)));
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): good enough to make hosts differ, and repeatable in tests.
-#[derive(Debug, Clone)]
-pub(super) struct Random(u64);
-
-impl Random {
-    pub(super) fn new(seed: u64) -> Random {
-        Random(seed)
-    }
-
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A time below `limit`, in whole milliseconds.
-    fn below(&mut self, limit: Duration) -> Duration {
-        let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        Duration::from_millis(self.next().checked_rem(limit).unwrap_or(0))
     }
 }

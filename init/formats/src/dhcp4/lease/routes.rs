@@ -3,8 +3,9 @@
 use std::net::Ipv4Addr;
 
 use super::Route;
-use super::field::{Notes, address_fault};
+use super::field::address_fault;
 use crate::dhcp4::{Options, code};
+use crate::field::Notes;
 
 /// This host's address and prefix length.
 #[derive(Debug, Clone, Copy)]

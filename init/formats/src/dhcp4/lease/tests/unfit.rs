@@ -195,6 +195,6 @@ fn notes_are_bounded() {
 
 #[test]
 fn of_a_long_text_the_start_is_told() {
-    let told = crate::dhcp4::lease::quoted(&"a\n".repeat(40));
+    let told = crate::field::quoted(&"a\n".repeat(40));
     assert_eq!(told, format!("\"{}\"…", "a\\n".repeat(32)));
 }

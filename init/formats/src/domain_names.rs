@@ -1,31 +1,42 @@
-//! The domain search list (RFC 3397): names in DNS form with compression pointers, over the joined bytes of option 119.
+//! Lists of domain names in DNS form (RFC 1035 3.1), as search lists have them: option 119 of DHCPv4 (RFC 3397), option 24 of
+//! DHCPv6 (RFC 3646) and DNSSL of router advertisements (RFC 8106).
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
-/// Limit for names: what glibc searches (it was 6 for a long time, see `resolv.conf(5)`; musl has 256 bytes in total).
+/// Most names taken: what glibc searches (`resolv.conf(5)` had 6 for long, and musl has 256 bytes in all).
 const MOST_NAMES: usize = 32;
-/// The longest name in text form (RFC 1035).
+/// The longest name, in text (RFC 1035).
 const LONGEST: usize = 253;
 
-/// The names, or why the list is invalid. Every pointer must lead backwards, to before the piece that it ends, so no
-/// chain of pointers is endless. A name over 253 bytes is refused.
-pub(super) fn decode(bytes: &[u8]) -> Result<Vec<String>, &'static str> {
+/// Whether a name may end in a pointer to an earlier one (RFC 1035 4.1.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compression {
+    /// It may: DHCPv4 (RFC 3397 section 2).
+    Allowed,
+    /// It must not: DHCPv6 (RFC 8415 section 10) and router advertisements (RFC 8106 5.2).
+    Forbidden,
+}
+
+/// The names, or why there are none. Every pointer has to lead backwards, to before the piece it ends, so no chain of
+/// pointers is endless; a name over 253 bytes is refused.
+pub(crate) fn decode(bytes: &[u8], compression: Compression) -> Result<Vec<String>, &'static str> {
     let mut names = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
         if names.len() == MOST_NAMES {
             return Err("has more than 32 names");
         }
-        let (name, next) = name(bytes, at)?;
+        let (name, next) = name(bytes, at, compression)?;
         names.push(name);
         at = next;
     }
     Ok(names)
 }
 
-/// The name at `start`, and the offset after it.
-fn name(bytes: &[u8], start: usize) -> Result<(String, usize), &'static str> {
+/// The name at `start`, and where the bytes after it begin.
+fn name(bytes: &[u8], start: usize, compression: Compression) -> Result<(String, usize), &'static str> {
     const CUT: &str = "is cut off within a name";
     let mut name = String::new();
-    // The start of the current piece: a pointer must lead to before it.
+    // Where the piece being read began: a pointer has to lead to before it.
     let mut piece = start;
     let mut at = start;
     let mut after = None;
@@ -48,6 +59,9 @@ fn name(bytes: &[u8], start: usize) -> Result<(String, usize), &'static str> {
                 }
                 at = next.saturating_add(usize::from(length));
             }
+            0xc0.. if compression == Compression::Forbidden => {
+                return Err("has a compression pointer, which this list must not have");
+            }
             0xc0.. => {
                 let low = rest.first().ok_or(CUT)?;
                 let target = usize::from(u16::from_be_bytes([length & 0x3f, *low]));
@@ -61,6 +75,18 @@ fn name(bytes: &[u8], start: usize) -> Result<(String, usize), &'static str> {
             _ => return Err("has a label of an unknown kind"),
         }
     }
+}
+
+/// The labels of a name that passes [`crate::hostname::check_domain`], without the root's empty label at the end: a name
+/// with all its labels is followed by a zero byte (RFC 1035 3.1), one without its domain is not (RFC 4704 4.2).
+pub(crate) fn encode(name: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for label in name.split('.') {
+        // The name was checked: a label has 63 bytes at most.
+        bytes.push(u8::try_from(label.len()).unwrap_or(u8::MAX));
+        bytes.extend_from_slice(label.as_bytes());
+    }
+    bytes
 }
 
 #[cfg(test)]
@@ -96,7 +122,25 @@ mod tests {
             (&[0; 33], Err("has more than 32 names")),
         ] {
             let expected = expected.map(|names| names.into_iter().map(str::to_owned).collect::<Vec<_>>());
-            assert_eq!(decode(bytes), expected, "{bytes:?}");
+            assert_eq!(decode(bytes, Compression::Allowed), expected, "{bytes:?}");
+            // Without pointers, both kinds of list say the same.
+            if !bytes.contains(&0xc0) {
+                assert_eq!(decode(bytes, Compression::Forbidden), expected, "{bytes:?}");
+            }
         }
+        assert_eq!(
+            decode(rfc, Compression::Forbidden),
+            Err("has a compression pointer, which this list must not have")
+        );
+    }
+
+    #[test]
+    fn names_are_written_as_they_are_read() {
+        for name in ["a", "node1.example.org"] {
+            let mut bytes = encode(name);
+            bytes.push(0);
+            assert_eq!(decode(&bytes, Compression::Forbidden), Ok(vec![name.to_owned()]));
+        }
+        assert_eq!(encode("node1"), b"\x05node1");
     }
 }

@@ -1,0 +1,121 @@
+//! Names of network interfaces, as the kernel's `dev_valid_name()` allows them, and printable.
+
+use std::fmt;
+use std::net::IpAddr;
+
+/// The longest name in bytes: the kernel's `IFNAMSIZ` less the zero at the end.
+const LONGEST: usize = 15;
+
+/// Why a text is not the name of an interface; reads as the end of a sentence that starts with the name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfaceError {
+    /// There is no text.
+    Empty,
+    /// It is an IP address: a field too few or too many stands before it.
+    Address,
+    /// It has this many bytes.
+    TooLong(usize),
+    /// It is `.` or `..`.
+    Dots,
+    /// A character that a name cannot have.
+    Character(char),
+    /// It has a `%`, which only a new name may not have.
+    Pattern,
+    /// It is `all` or `default`, which only a new name may not be.
+    Reserved,
+}
+
+impl fmt::Display for IfaceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            IfaceError::Empty => f.write_str("is empty; expected a name like eth0"),
+            IfaceError::Address => f.write_str("is an address; expected a name like eth0"),
+            IfaceError::TooLong(bytes) => write!(f, "has {bytes} bytes; the kernel allows {LONGEST}"),
+            IfaceError::Dots => f.write_str("is not a name"),
+            IfaceError::Character(odd) => write!(f, "holds {odd:?}; expected a name like eth0"),
+            IfaceError::Pattern => f.write_str("holds '%', which the kernel replaces by a number"),
+            IfaceError::Reserved => f.write_str("is reserved by the kernel; choose another name"),
+        }
+    }
+}
+
+impl std::error::Error for IfaceError {}
+
+/// Checks the name of an interface that exists or will exist.
+pub fn check(name: &str) -> Result<(), IfaceError> {
+    if name.is_empty() {
+        return Err(IfaceError::Empty);
+    }
+    if name.parse::<IpAddr>().is_ok() {
+        return Err(IfaceError::Address);
+    }
+    if name.len() > LONGEST {
+        return Err(IfaceError::TooLong(name.len()));
+    }
+    if name == "." || name == ".." {
+        return Err(IfaceError::Dots);
+    }
+    match name.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '/' | ':')) {
+        Some(odd) => Err(IfaceError::Character(odd)),
+        None => Ok(()),
+    }
+}
+
+/// Checks a name that an interface gets: also neither a pattern for `dev_alloc_name()` nor a folder of
+/// `/proc/sys/net/ipv4/conf` (`sysctl_dev_name_is_allowed()`).
+pub fn check_new(name: &str) -> Result<(), IfaceError> {
+    check(name)?;
+    match name {
+        "all" | "default" => Err(IfaceError::Reserved),
+        _ if name.contains('%') => Err(IfaceError::Pattern),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_interfaces_are_accepted() {
+        for name in
+            ["lo", "eth0", "eth0.5", "enx525400123456", "a", "bond-0", "br_lan", "...", "veth@1", "x,y"]
+        {
+            assert_eq!(check(name), Ok(()), "{name}");
+            assert_eq!(check_new(name), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn other_texts_are_refused() {
+        for (name, error) in [
+            ("", "is empty; expected a name like eth0"),
+            ("10.0.0.1", "is an address; expected a name like eth0"),
+            ("fe80::1", "is an address; expected a name like eth0"),
+            ("sixteen-bytes-xx", "has 16 bytes; the kernel allows 15"),
+            (".", "is not a name"),
+            ("..", "is not a name"),
+            ("a/b", "holds '/'; expected a name like eth0"),
+            ("a:b", "holds ':'; expected a name like eth0"),
+            ("a b", "holds ' '; expected a name like eth0"),
+            ("a\tb", r"holds '\t'; expected a name like eth0"),
+            ("a\0", r"holds '\0'; expected a name like eth0"),
+            ("é", "holds 'é'; expected a name like eth0"),
+        ] {
+            assert_eq!(check(name).unwrap_err().to_string(), error, "{name:?}");
+            assert_eq!(check_new(name).unwrap_err().to_string(), error, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_new_interface_cannot_have_every_name() {
+        for (name, error) in [
+            ("eth%d", "holds '%', which the kernel replaces by a number"),
+            ("all", "is reserved by the kernel; choose another name"),
+            ("default", "is reserved by the kernel; choose another name"),
+        ] {
+            assert_eq!(check(name), Ok(()), "{name}");
+            assert_eq!(check_new(name).unwrap_err().to_string(), error, "{name}");
+        }
+    }
+}
