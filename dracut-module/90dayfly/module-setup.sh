@@ -26,7 +26,8 @@ installkernel() {
 	# Modules for the image, the state disk, the settings disk and the credentials, also in host-only mode.
 	hostonly='' instmods loop overlay squashfs erofs ext4 xfs btrfs f2fs iso9660 vfat '=fs/nls' qemu_fw_cfg
 	# Network cards; in host-only mode, instmods adds those of this host.
-	instmods af_packet virtio_net vmxnet3 hv_netvsc xen-netfront \
+	instmods af_packet 8021q bonding bridge
+	instmods virtio_net vmxnet3 hv_netvsc xen-netfront \
 		'=drivers/net/ethernet' '=drivers/net/phy' '=drivers/net/mdio' '=drivers/net/usb'
 }
 

@@ -2,42 +2,225 @@
 //! threads.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
 
 use dayfly_formats::dhcp4::Lease;
+use dayfly_formats::dhcp6::{Config6, Lease6};
 use dayfly_formats::mac::Mac;
 use dayfly_plan::Fact;
+use dayfly_plan::network::{Link, Route};
 use dayfly_plan::settings::value::HostName;
 use dayfly_sys::Backing;
 
 use crate::services::Manager;
 use crate::steps::image::verify::Decided;
 
-/// The winning interface and its configuration.
+/// The network as it is configured.
 #[derive(Debug, Clone)]
 pub struct NetworkUp {
-    /// Its name.
-    pub iface: String,
-    /// Its hardware address.
-    pub mac: Option<Mac>,
-    /// Its address.
-    pub address: IpAddr,
-    /// The prefix length.
-    pub prefix: u8,
-    /// The default router.
-    pub gateway: Option<IpAddr>,
-    /// The MTU from `ip=`, which overrides that of a lease.
-    pub mtu: Option<u32>,
+    /// The address by which the boot reaches its server.
+    pub first: AddressUp,
+    /// The other addresses, in the order in which they were configured.
+    pub others: Vec<AddressUp>,
+    /// The links that the boot created.
+    pub made: Vec<Link>,
+    /// Static routes besides those of the addresses, each with the interface that it was added to.
+    pub routes: Vec<(String, Route)>,
     /// Name servers, best first.
     pub dns: Vec<IpAddr>,
     /// The node's domain.
     pub domain: Option<String>,
     /// Search domains.
     pub search: Vec<String>,
-    /// The host name from `ip=` or from the network.
+    /// Whether name servers that the network gives are used.
+    pub peer_dns: bool,
+    /// The name that the network or an `ip=` parameter gives this node.
     pub hostname: Option<HostName>,
-    /// The DHCP lease, if any.
-    pub lease: Option<Lease>,
+    /// The firmware's UUID of the machine, by which DHCPv6 servers know it.
+    pub uuid: Option<[u8; 16]>,
+}
+
+/// One address of a link, as it is configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressUp {
+    /// The name of the interface.
+    pub iface: String,
+    /// Its MAC address.
+    pub mac: Option<Mac>,
+    /// The address.
+    pub address: IpAddr,
+    /// Bits of its network.
+    pub prefix: u8,
+    /// The other end of a point-to-point link.
+    pub peer: Option<IpAddr>,
+    /// The default router.
+    pub gateway: Option<IpAddr>,
+    /// The metric of its routes; lower wins.
+    pub metric: u32,
+    /// The MTU that the parameters ask for, whatever a lease says.
+    pub mtu: Option<u32>,
+    /// Name servers that the parameters name for it.
+    pub dns: Vec<IpAddr>,
+    /// The name that it gives this node.
+    pub hostname: Option<HostName>,
+    /// Name servers that the network gives with it.
+    pub given_dns: Vec<IpAddr>,
+    /// Where it comes from.
+    pub origin: AddressOrigin,
+}
+
+/// Where an address comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AddressOrigin {
+    /// The parameters or settings.
+    Static,
+    /// A DHCPv4 server.
+    Dhcp4(Box<Lease>),
+    /// Router advertisements.
+    RouterAdvertisement,
+    /// A DHCPv6 server.
+    Dhcp6(Box<Lease6>),
+    /// The interface itself (RFC 4291 2.5.6).
+    LinkLocal,
+}
+
+impl fmt::Display for AddressOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            AddressOrigin::Static => "static",
+            AddressOrigin::Dhcp4(_) => "dhcp4",
+            AddressOrigin::RouterAdvertisement => "slaac",
+            AddressOrigin::Dhcp6(_) => "dhcp6",
+            AddressOrigin::LinkLocal => "link-local",
+        })
+    }
+}
+
+/// What router advertisements and DHCPv6 gave an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Autoconf {
+    /// The address.
+    pub address: Ipv6Addr,
+    /// Bits of its network; 128 for an address of a DHCPv6 server.
+    pub prefix: u8,
+    /// The default router.
+    pub gateway: Option<Ipv6Addr>,
+    /// Name servers, best first.
+    pub dns: Vec<IpAddr>,
+    /// Search domains.
+    pub search: Vec<String>,
+    /// The host name that a DHCPv6 server gives.
+    pub hostname: Option<String>,
+    /// The lease, if a DHCPv6 server gave the address.
+    pub lease: Option<Lease6>,
+}
+
+impl Default for Autoconf {
+    fn default() -> Self {
+        Self {
+            address: Ipv6Addr::UNSPECIFIED,
+            prefix: 128,
+            gateway: None,
+            dns: Vec::new(),
+            search: Vec::new(),
+            hostname: None,
+            lease: None,
+        }
+    }
+}
+
+impl Autoconf {
+    /// Adds what a DHCPv6 server says besides addresses. What the routers say comes first.
+    pub fn merge(&mut self, config: &Config6) {
+        let servers = config.dns.iter().copied().map(IpAddr::V6);
+        self.dns.extend(servers.filter(|server| !self.dns.contains(server)).collect::<Vec<_>>());
+        let domains = config.search.iter().filter(|domain| !self.search.contains(domain));
+        self.search.extend(domains.cloned().collect::<Vec<_>>());
+        self.hostname = self.hostname.take().or_else(|| config.hostname.clone());
+    }
+}
+
+impl fmt::Display for Autoconf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)?;
+        match &self.lease {
+            Some(lease) => write!(f, " from the DHCPv6 server {}", lease.server),
+            None if self.address.is_unicast_link_local() => f.write_str(", its link-local address"),
+            None => f.write_str(" from router advertisements"),
+        }
+    }
+}
+
+impl AddressUp {
+    /// The DHCPv4 lease, if the address is of one.
+    pub fn lease(&self) -> Option<&Lease> {
+        match &self.origin {
+            AddressOrigin::Dhcp4(lease) => Some(lease),
+            _ => None,
+        }
+    }
+
+    /// How long the address is valid, in seconds from when it was given; `None` is for ever.
+    pub fn lifetime(&self) -> Option<u32> {
+        match &self.origin {
+            AddressOrigin::Dhcp4(lease) => lease.lease_seconds,
+            AddressOrigin::Dhcp6(lease) => Some(lease.valid).filter(|seconds| *seconds != u32::MAX),
+            AddressOrigin::Static | AddressOrigin::RouterAdvertisement | AddressOrigin::LinkLocal => None,
+        }
+    }
+}
+
+impl NetworkUp {
+    /// Every address, the first one first.
+    pub fn addresses(&self) -> impl Iterator<Item = &AddressUp> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// The addresses by their interfaces.
+    pub fn interfaces(&self) -> Vec<(&str, Vec<&AddressUp>)> {
+        let mut interfaces: Vec<(&str, Vec<&AddressUp>)> = Vec::new();
+        for up in self.addresses() {
+            match interfaces.iter_mut().find(|(iface, _)| *iface == up.iface) {
+                Some((_, addresses)) => addresses.push(up),
+                None => interfaces.push((&up.iface, vec![up])),
+            }
+        }
+        interfaces
+    }
+}
+
+#[cfg(test)]
+impl NetworkUp {
+    /// eth0 with one address.
+    pub fn of(address: &str, prefix: u8) -> Self {
+        let first = AddressUp {
+            iface: "eth0".to_owned(),
+            mac: Some(Mac([0x52, 0x54, 0, 0x77, 0, 1])),
+            address: address.parse().unwrap_or(IpAddr::from([0; 4])),
+            prefix,
+            peer: None,
+            gateway: None,
+            metric: 1024,
+            mtu: None,
+            dns: Vec::new(),
+            hostname: None,
+            given_dns: Vec::new(),
+            origin: AddressOrigin::Static,
+        };
+        Self {
+            first,
+            others: Vec::new(),
+            made: Vec::new(),
+            routes: Vec::new(),
+            dns: Vec::new(),
+            domain: None,
+            search: Vec::new(),
+            peer_dns: true,
+            hostname: None,
+            uuid: None,
+        }
+    }
 }
 
 /// A layer of the OS image, found on a disk or fetched.

@@ -39,7 +39,9 @@ pub mod trees;
 
 pub use failed_boot::{DEFAULT_PAUSE, Ending};
 pub use failure::Failure;
-pub use known::{Known, LayerFile, Learned, MountedRoot, NetworkUp, OsInit, StateDisk};
+pub use known::{
+    AddressOrigin, AddressUp, Autoconf, Known, LayerFile, Learned, MountedRoot, NetworkUp, OsInit, StateDisk,
+};
 pub use modules::Modules;
 pub use run::Runner;
 pub use services::Manager;

@@ -252,8 +252,8 @@ impl Runner {
                     match learned {
                         Learned::Fact(fact) => news.push(fact),
                         Learned::Network(network) => {
-                            let mac = network.mac.map(|mac| mac.to_string());
-                            let fact = NodeFact::Network(mac, network.address.to_string());
+                            let mac = network.first.mac.map(|mac| mac.to_string());
+                            let fact = NodeFact::Network(mac, network.first.address.to_string());
                             self.events.emit(Event::Node(fact));
                             self.known.learn(Learned::Network(network));
                         }

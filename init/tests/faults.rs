@@ -27,8 +27,13 @@ const ENODEV: i32 = 19;
 const EINVAL: i32 = 22;
 const ENOSPC: i32 = 28;
 const EROFS: i32 = 30;
+const EOPNOTSUPP: i32 = 95;
+const EADDRNOTAVAIL: i32 = 99;
 const ENETDOWN: i32 = 100;
+const ENETUNREACH: i32 = 101;
 const ENOBUFS: i32 = 105;
+const ECONNREFUSED: i32 = 111;
+const EHOSTUNREACH: i32 = 113;
 
 /// The plausible errors of an operation (the ERRORS sections of the man pages).
 fn causes(operation: &str) -> Vec<Cause> {
@@ -50,8 +55,12 @@ fn causes(operation: &str) -> Vec<Cause> {
         "mount" => &[EINVAL, ENODEV, EBUSY, ENOMEM],
         "attach_loop" => &[ENXIO, EBUSY, ENOMEM],
         "load_module" => &[ENOEXEC, ENOENT, EINVAL],
-        "links" | "uevents" => &[ENOBUFS, EPERM],
+        "links" | "addresses" | "routes" | "uevents" | "nd_options" => &[ENOBUFS, EPERM],
+        "create_link" => &[EEXIST, EOPNOTSUPP, EINVAL],
         "change_link" => &[EEXIST, ENETDOWN, EINVAL],
+        "remove_link" => &[ENODEV, EPERM],
+        "datagram_port6" => &[EADDRNOTAVAIL, ENODEV],
+        "reach" => &[ECONNREFUSED, EHOSTUNREACH, ENETUNREACH],
         "packet_port" => &[EPERM, ENODEV],
         "memory" | "ram_file" => &[ENOMEM, EIO],
         "run_in" => &[ENOENT, EACCES, ENOMEM],

@@ -36,7 +36,7 @@ fn steps(machine: &Machine, wanted: &str) -> Vec<(String, String)> {
 fn up(machine: &Machine) -> (Vec<u32>, Vec<u32>) {
     let state = machine.state();
     let up = state.links.iter().filter(|link| link.up).map(|link| link.index).collect();
-    (up, state.addresses.keys().copied().collect())
+    (up, state.addressed())
 }
 
 fn said(machine: &Machine, words: &str) -> bool {
@@ -48,7 +48,7 @@ fn one_interface_is_configured_and_the_others_are_left_as_they_were() {
     let machine = booted("", 3, |_| {});
     let (up, with_address) = up(&machine);
     assert_eq!((up.len(), &with_address), (1, &up), "{:#?}", machine.state().log);
-    assert_eq!(machine.state().defaults.len(), 1);
+    assert_eq!(machine.state().defaults().len(), 1);
     assert_eq!(steps(&machine, "network").len(), 1);
     assert_eq!(steps(&machine, "settle").len(), 1);
 }
@@ -102,7 +102,7 @@ fn a_second_interface_without_an_answer_costs_nothing() {
 
 #[test]
 fn one_interface_alone_is_not_left() {
-    let machine = booted("", 1, |state| {
+    let machine = booted("ip=dhcp", 1, |state| {
         state.fault = Some(machine::Fault {
             call: "open_url http://10.0.2.2/os.squashfs".to_owned(),
             cause: dayfly_sys::Cause::Connect,
@@ -118,7 +118,7 @@ fn every_interface_that_ip_names_is_configured() {
     let words = "ip=eth1:dhcp ip=192.168.7.9::192.168.7.1:24::eth0:off";
     let machine = booted(words, 3, |_| {});
     assert_eq!(up(&machine), (vec![2, 3], vec![2, 3]), "{:#?}", machine.state().log);
-    let metrics: Vec<u32> = machine.state().defaults.values().copied().collect();
+    let metrics: Vec<u32> = machine.state().defaults().into_values().collect();
     assert_eq!(metrics.iter().min(), Some(&1024));
     assert_eq!(metrics.iter().max(), Some(&1025), "the two default routes must have different metrics");
     // An interface without a DHCP server is reported, and delays the boot only a little.
@@ -131,7 +131,7 @@ fn every_interface_that_ip_names_is_configured() {
 fn named_interfaces_take_turns_as_well() {
     let machine = booted("ip=eth0:dhcp ip=eth1:dhcp", 2, |state| state.server_behind = Some(3));
     assert_eq!(up(&machine), (vec![2, 3], vec![2, 3]), "{:#?}", machine.state().log);
-    assert_eq!(machine.state().defaults.get(&3), Some(&1024), "{:#?}", machine.state().log);
+    assert_eq!(machine.state().defaults().get(&3), Some(&1024), "{:#?}", machine.state().log);
 }
 
 #[test]

@@ -17,6 +17,9 @@ use crate::command::call;
 /// The host's address for guests on QEMU's user network; in a [`crate::lan::Lan`] the host really has it.
 pub const HOST_FROM_GUEST: &str = "10.0.2.2";
 
+/// The same by IPv6: the host's `::1`.
+pub const HOST_FROM_GUEST_V6: &str = "fec0::2";
+
 /// How long nginx may take until it listens.
 const START: Duration = Duration::from_secs(15);
 
@@ -94,9 +97,9 @@ impl HttpServer {
             if rustix::process::geteuid().is_root() { "user root;" } else { "" },
             if self.tls.is_some() { " ssl" } else { "" },
         );
-        let listen: Vec<String> = ["127.0.0.1", HOST_FROM_GUEST]
+        let listen: Vec<String> = ["127.0.0.1", "[::1]", HOST_FROM_GUEST]
             .iter()
-            .filter(|&&address| TcpListener::bind((address, 0)).is_ok())
+            .filter(|address| TcpListener::bind(format!("{address}:0")).is_ok())
             .map(|address| format!("listen {address}:{port}{tls};"))
             .collect();
         let listen = listen.join(" ");
@@ -163,6 +166,11 @@ impl HttpServer {
     pub fn guest_url(&self, file: &str) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{HOST_FROM_GUEST}:{}/{file}", self.port)
+    }
+
+    /// The same by IPv6.
+    pub fn guest_url_v6(&self, file: &str) -> String {
+        format!("http://[{HOST_FROM_GUEST_V6}]:{}/{file}", self.port)
     }
 
     /// The test CA's certificate (PEM), for a server with TLS.

@@ -2,7 +2,7 @@
 
 mod namespace;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -101,7 +101,8 @@ fn a_lease_comes_from_dnsmasq_with_all_that_it_offers() {
         assert_eq!(routes, ["192.168.7.0/24 via 10.9.0.9", "0.0.0.0/0 via 10.9.0.1"]);
 
         let valid = lease.lease_seconds.map(|seconds| Duration::from_secs(seconds.into()));
-        let address = LinkChange::Address { address: IpAddr::V4(lease.address), prefix: lease.prefix, valid };
+        let address =
+            LinkChange::Address { address: lease.address.into(), prefix: lease.prefix, valid, peer: None };
         kernel.change_link(link.index, &address).unwrap();
         run("ip", &["route", "get", "10.9.0.2", "oif", "va"]);
     });

@@ -4,7 +4,10 @@ mod namespace;
 
 use std::time::Duration;
 
-use dayfly_sys::{Devices, Files, Kernel, Link, LinkChange, LinkKind, Network, Platform, RouteOrigin, own};
+use dayfly_sys::{
+    Devices, Files, Kernel, Link, LinkChange, LinkKind, LinkRoute, Network, NewLink, NewLinkKind, Platform,
+    RouteOrigin, own,
+};
 use namespace::{apart, run};
 use serde_json::Value;
 
@@ -21,7 +24,8 @@ fn pair(kernel: &Kernel) -> (Link, Link) {
 }
 
 fn address(text: &str, prefix: u8, valid: Option<u64>) -> LinkChange {
-    LinkChange::Address { address: text.parse().unwrap(), prefix, valid: valid.map(Duration::from_secs) }
+    let valid = valid.map(Duration::from_secs);
+    LinkChange::Address { address: text.parse().unwrap(), prefix, valid, peer: None }
 }
 
 fn route(to: Option<(&str, u8)>, via: Option<&str>, metric: u32, on_link: bool) -> LinkChange {
@@ -171,7 +175,7 @@ fn routes_are_added_replaced_and_flushed() {
             .unwrap_err();
         assert!(error.words.contains("Nexthop has invalid gateway"), "{error}");
 
-        kernel.change_link(va.index, &LinkChange::Flush).unwrap();
+        kernel.change_link(va.index, &LinkChange::Flush(None)).unwrap();
         assert_eq!(ip(&["-4", "route", "show", "dev", "va"]), Value::Array(Vec::new()));
         let left = run("ip", &["-6", "-brief", "address", "show", "dev", "va"]);
         assert!(!left.contains("fd00::3") && left.contains("fe80::"), "{left}");
@@ -181,6 +185,156 @@ fn routes_are_added_replaced_and_flushed() {
             run("ip", &["address", "show", "dev", "vb"]).contains("10.8.0.1/24"),
             "another interface was flushed"
         );
+    });
+}
+
+fn find(kernel: &Kernel, index: u32) -> Option<Link> {
+    kernel.links().unwrap().into_iter().find(|link| link.index == index)
+}
+
+fn bridge(name: &str, mac: Option<[u8; 6]>, mtu: Option<u32>) -> NewLink {
+    NewLink { name: name.to_owned(), kind: NewLinkKind::Bridge, mac, mtu }
+}
+
+#[test]
+fn a_bridge_is_created_and_removed() {
+    apart(|kernel, _| {
+        let mac = [2, 0, 0, 0, 0, 9];
+        let index = kernel.create_link(&bridge("br0", Some(mac), Some(1400))).unwrap();
+        let found = find(kernel, index).unwrap();
+        assert_eq!((found.name.as_str(), found.mac, found.mtu, found.up), ("br0", Some(mac), 1400, false));
+        assert_eq!(found.kind, LinkKind::Virtual(NewLinkKind::Bridge.name().to_owned()));
+
+        let error = kernel.create_link(&bridge("br0", None, None)).unwrap_err();
+        assert_eq!(error.errno(), Some(nix::errno::Errno::EEXIST as i32), "{error}");
+        assert!(error.to_string().starts_with("create the bridge br0: File exists"), "{error}");
+        kernel.remove_link(index).unwrap();
+        assert_eq!(find(kernel, index), None);
+        let error = kernel.remove_link(index).unwrap_err();
+        assert_eq!(error.errno(), Some(nix::errno::Errno::ENODEV as i32), "{error}");
+
+        let index = kernel.create_link(&bridge("br0", None, None)).unwrap();
+        assert!(find(kernel, index).unwrap().mac.is_some(), "the kernel chooses one");
+        // A parent that is not there, whatever kinds of devices this kernel has.
+        let vlan = NewLinkKind::Vlan { parent: 9999, id: 7 };
+        let new = NewLink { name: "v7".to_owned(), kind: vlan, mac: None, mtu: None };
+        let error = kernel.create_link(&new).unwrap_err();
+        assert!(error.to_string().starts_with("create the vlan v7: "), "{error}");
+    });
+}
+
+#[test]
+fn a_port_joins_a_bridge_and_leaves_it() {
+    apart(|kernel, _| {
+        let (va, vb) = pair(kernel);
+        assert_eq!((va.parent, vb.parent), (Some(vb.index), Some(va.index)), "the ends of a veth");
+        let br0 = kernel.create_link(&bridge("br0", None, None)).unwrap();
+        kernel.change_link(va.index, &LinkChange::Port(Some(br0))).unwrap();
+        assert_eq!(find(kernel, va.index).unwrap().port_of, Some(br0));
+        assert_eq!(ip(&["link", "show", "dev", "va"])[0]["master"], "br0");
+        kernel.change_link(va.index, &LinkChange::Port(None)).unwrap();
+        assert_eq!(find(kernel, va.index).unwrap().port_of, None);
+
+        let error = kernel.change_link(va.index, &LinkChange::Port(Some(vb.index))).unwrap_err();
+        let expected = format!("attach to interface {} interface {}: ", vb.index, va.index);
+        assert!(error.to_string().starts_with(&expected), "{error}");
+        // Its ports outlive a bridge.
+        kernel.change_link(va.index, &LinkChange::Port(Some(br0))).unwrap();
+        kernel.remove_link(br0).unwrap();
+        assert_eq!(find(kernel, va.index).unwrap().port_of, None);
+    });
+}
+
+#[test]
+fn a_link_changes_its_name_and_hardware_address() {
+    apart(|kernel, _| {
+        let (va, _) = pair(kernel);
+        let mac = [2, 0, 0, 0, 0, 0x77];
+        kernel.change_link(va.index, &LinkChange::Mac(mac)).unwrap();
+        kernel.change_link(va.index, &LinkChange::Name("uplink".to_owned())).unwrap();
+        let found = find(kernel, va.index).unwrap();
+        assert_eq!((found.name.as_str(), found.mac), ("uplink", Some(mac)));
+
+        let error = kernel.change_link(va.index, &LinkChange::Name("vb".to_owned())).unwrap_err();
+        assert_eq!(error.errno(), Some(nix::errno::Errno::EEXIST as i32), "{error}");
+        // A group address.
+        let error = kernel.change_link(va.index, &LinkChange::Mac([1, 0, 0, 0, 0, 1])).unwrap_err();
+        let expected = format!(
+            "set the hardware address 01:00:00:00:00:01 of interface {}: Cannot assign requested address",
+            va.index
+        );
+        assert!(error.to_string().starts_with(&expected), "{error}");
+        assert_eq!(find(kernel, va.index).unwrap(), found, "a refused change changes nothing");
+    });
+}
+
+#[test]
+fn a_point_to_point_address_has_its_peer() {
+    apart(|kernel, _| {
+        let (va, _) = pair(kernel);
+        kernel.change_link(va.index, &LinkChange::Up).unwrap();
+        for (own, peer, prefix) in [("10.1.2.3", "10.9.9.9", 32), ("fd00::3", "fd00::9", 128)] {
+            let (address, peer) = (own.parse().unwrap(), peer.parse().unwrap());
+            let change = LinkChange::Address { address, prefix, valid: None, peer: Some(peer) };
+            kernel.change_link(va.index, &change).unwrap();
+            let listed = kernel.addresses().unwrap();
+            let found = listed.iter().find(|one| one.address == address).unwrap();
+            assert_eq!((found.index, found.peer, found.prefix), (va.index, Some(peer), prefix));
+            assert_eq!((found.dynamic, found.valid, found.scope_link), (false, None, false));
+        }
+        let shown = run("ip", &["address", "show", "dev", "va"]);
+        for words in ["inet 10.1.2.3 peer 10.9.9.9/32 ", "inet6 fd00::3 peer fd00::9/128 "] {
+            assert!(shown.contains(words), "{shown}");
+        }
+    });
+}
+
+#[test]
+fn addresses_and_routes_are_those_that_ip_shows() {
+    apart(|kernel, _| {
+        let (va, vb) = pair(kernel);
+        for link in [&va, &vb] {
+            kernel.change_link(link.index, &LinkChange::Up).unwrap();
+        }
+        kernel.change_link(va.index, &address("10.1.2.3", 24, Some(3600))).unwrap();
+        let listed = kernel.addresses().unwrap();
+        let found = listed.iter().find(|one| one.index == va.index && one.address.is_ipv4()).unwrap();
+        assert_eq!((found.prefix, found.peer, found.dynamic, found.tentative), (24, None, true, false));
+        for lifetime in [found.preferred, found.valid] {
+            assert!(lifetime.is_some_and(|left| (3590..=3600).contains(&left.as_secs())), "{found:?}");
+        }
+        let loopback = listed.iter().find(|one| one.address.is_loopback() && one.address.is_ipv4()).unwrap();
+        assert_eq!((loopback.index, loopback.prefix, loopback.valid), (1, 8, None));
+
+        kernel.change_link(va.index, &route(None, Some("10.1.2.1"), 100, false)).unwrap();
+        kernel.change_link(va.index, &route(None, Some("fe80::1"), 50, false)).unwrap();
+        run("ip", &["route", "add", "192.0.2.0/24", "via", "10.1.2.7", "dev", "va", "protocol", "bird"]);
+        run("ip", &["route", "add", "198.51.100.0/24", "via", "inet6", "fe80::7", "dev", "va"]);
+        run("ip", &["route", "add", "unreachable", "203.0.113.0/24"]);
+        run("ip", &["-6", "route", "add", "2001:db8::/32", "via", "fe80::8", "dev", "va", "expires", "90"]);
+        let hops = ["nexthop", "via", "10.1.2.8", "dev", "va", "nexthop", "via", "10.1.2.9", "dev", "va"];
+        run("ip", &[&["route", "add", "100.64.0.0/10"][..], &hops[..]].concat());
+        let listed = kernel.routes().unwrap();
+        let at = |net: &str, bits| -> Vec<&LinkRoute> {
+            listed.iter().filter(|route| route.destination == (net.parse().unwrap(), bits)).collect()
+        };
+        let one = |net: &str, bits| {
+            let found = at(net, bits);
+            assert_eq!((found.len(), found[0].index), (1, va.index), "{net}: {listed:#?}");
+            found[0]
+        };
+        let told = |route: &LinkRoute| (route.gateway.map(|hop| hop.to_string()), route.metric, route.origin);
+        assert_eq!(told(one("0.0.0.0", 0)), (Some("10.1.2.1".to_owned()), 100, RouteOrigin::Static));
+        assert_eq!(told(one("::", 0)), (Some("fe80::1".to_owned()), 50, RouteOrigin::Static));
+        assert_eq!(told(one("10.1.2.0", 24)), (None, 0, RouteOrigin::Kernel));
+        assert_eq!(told(one("192.0.2.0", 24)), (Some("10.1.2.7".to_owned()), 0, RouteOrigin::Other(12)));
+        assert_eq!(one("198.51.100.0", 24).gateway, Some("fe80::7".parse().unwrap()));
+        assert_eq!(at("203.0.113.0", 24), Vec::<&LinkRoute>::new(), "it leads nowhere");
+        let left = one("2001:db8::", 32).lifetime.expect("an end");
+        assert!((Duration::from_secs(80)..=Duration::from_secs(90)).contains(&left), "{left:?}");
+        assert_eq!(one("::", 0).lifetime, None);
+        let hops: Vec<_> = at("100.64.0.0", 10).iter().map(|route| (route.index, route.gateway)).collect();
+        assert_eq!(hops, ["10.1.2.8", "10.1.2.9"].map(|hop| (va.index, Some(hop.parse().unwrap()))));
     });
 }
 

@@ -34,7 +34,7 @@ pub struct IpArg {
     pub client: Option<IpAddr>,
     /// The other end of a point-to-point link (dracut) or the NFS server (kernel).
     pub peer: Option<IpAddr>,
-    /// The default router. See [`IpArg::gateway_is_on_link`].
+    /// The default router.
     pub gateway: Option<IpAddr>,
     /// Prefix length of `client`: 1 to 32, or to 128 for IPv6. Always set if `client` is.
     pub prefix: Option<u8>,
@@ -114,21 +114,6 @@ impl fmt::Display for Method {
             Method::Auto => "auto",
             Method::Off => "none",
         })
-    }
-}
-
-impl IpArg {
-    /// Whether the gateway is outside the client's own network, so that the default route first needs a route to the
-    /// gateway itself (`ip route add GATEWAY dev IFACE`). This is not an error: hosting providers do it, and dracut
-    /// supports it. False without a gateway or a client, and for an IPv6 link-local gateway, which is on every link.
-    pub fn gateway_is_on_link(&self) -> bool {
-        let (Some(client), Some(prefix), Some(gateway)) = (self.client, self.prefix, self.gateway) else {
-            return false;
-        };
-        match gateway {
-            IpAddr::V6(gateway) if gateway.is_unicast_link_local() => false,
-            _ => network(client, prefix) != network(gateway, prefix),
-        }
     }
 }
 

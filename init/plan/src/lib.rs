@@ -15,6 +15,7 @@ pub mod k0s;
 pub mod k3s;
 mod kubernetes;
 mod layout;
+pub mod network;
 pub mod node;
 pub mod paths;
 mod planner;
@@ -28,8 +29,8 @@ mod step;
 mod table;
 
 pub use action::{
-    Action, ConfigSearch, INIT_CANDIDATES, IdentityPlan, LayoutEntry, NetworkPlan, Patience, ScriptPlan,
-    StateCreation, StateSearch,
+    Action, ConfigSearch, INIT_CANDIDATES, IdentityPlan, LayoutEntry, Patience, ScriptPlan, StateCreation,
+    StateSearch,
 };
 pub use code::Code;
 pub use document::Document;

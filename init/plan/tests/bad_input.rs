@@ -208,9 +208,12 @@ fn the_later_word_wins_and_the_command_line_wins_over_the_file() {
     assert_eq!(problems, []);
     assert!(!settings.shell.value);
     assert_eq!(settings.hostname.as_ref().unwrap().value.as_str(), "second");
-    assert_eq!(settings.dns.iter().map(|dns| dns.value.to_string()).collect::<Vec<_>>(), ["10.9.9.9"]);
+    assert_eq!(
+        settings.network.dns.iter().map(|dns| dns.value.to_string()).collect::<Vec<_>>(),
+        ["10.9.9.9"]
+    );
     assert_eq!(settings.image_stall.value.as_secs(), 20);
     assert_eq!(settings.image_stall.source.to_string(), "initramfs");
     let (settings, _) = gather(&Facts::default().with_file(file));
-    assert_eq!(settings.dns.len(), 2);
+    assert_eq!(settings.network.dns.len(), 2);
 }

@@ -69,7 +69,7 @@ fn a_setting_touches_two_places() {
         let Some(field) = field(text("table/keys.rs"), key.name) else { continue };
         counted += 1;
         let home = match key.name.split_once('.') {
-            Some((part @ ("kubelet" | "k0s" | "k3s"), _)) => format!("wanted/{part}.rs"),
+            Some((part @ ("network" | "kubelet" | "k0s" | "k3s"), _)) => format!("wanted/{part}.rs"),
             _ => "wanted/mod.rs".to_owned(),
         };
         let declared =

@@ -102,12 +102,12 @@ fn notes_without_end_are_told_in_part_and_counted() {
         let rule = |n: usize| format!("[[match]]\nwhen.hostname='a'\nscript.s{n}.known_hosts='k'\n");
         (0..count).map(rule).collect()
     };
-    let words = |count| (0..count).map(|n| format!("ip=eth{n}:dhcp6 ")).collect::<Vec<_>>().concat();
+    let words = |count| (0..count).map(|n| format!("ip=eth{n}:link-local ")).collect::<Vec<_>>().concat();
     for count in [10, 47] {
         let cmdline = format!("root=http://boot/os {}", words(count));
         let facts = Facts::from_cmdline(cmdline).with_file(format!("version = 1\n{}", rules(count)));
         let notes = plan(&settings::gather(&facts).0, &facts.discovered).notes;
-        for kind in ["depends on the host name", "is not supported yet"] {
+        for kind in ["depends on the host name", "only the IPv6 link-local"] {
             assert_eq!(notes.iter().filter(|note| note.contains(kind)).count(), 10, "{kind}");
         }
         let counted = notes.iter().filter(|note| **note == "… and 37 more notes like these.").count();

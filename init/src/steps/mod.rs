@@ -26,7 +26,7 @@ pub fn perform(action: &Action, cx: &Context) -> Result<Done, Failure> {
         Action::ReadCredentials => devices::credentials::read(cx),
         Action::ReadConfig(search) => devices::config::read(cx, search),
         Action::ReadLinks { bootif, wait } => devices::links::read(cx, *bootif, *wait),
-        Action::RaceNetwork(plan) => network::race(cx, plan),
+        Action::RaceNetwork(network) => network::race(cx, network),
         Action::SettleNetwork => network::settle(cx),
         Action::ReadName => Ok(network::name::read(cx)),
         Action::FetchSettings { url, patience } => network::settings::fetch(cx, url, *patience),

@@ -29,12 +29,16 @@ pub use error::{Cause, Result, SysError};
 pub use file::{Backing, Copied, Entry, FileKind, RamFile, Rights};
 pub use kernel::Kernel;
 pub use mount::{Mount, MountFlags, Writable};
-pub use network::{DHCP_CLIENT, DHCP_SERVER, Link, LinkChange, LinkKind, PacketPort, RouteOrigin};
+pub use network::{
+    DHCP_CLIENT, DHCP_SERVER, DHCP6_CLIENT_PORT, DHCP6_SERVERS, DatagramPort, Family, Link, LinkAddress,
+    LinkChange, LinkKind, LinkRoute, NdPort, NewLink, NewLinkKind, PacketPort, RouteOrigin, RouterFlags,
+};
 pub use program::Output;
 pub use signature::Signed;
 pub use tree::{Links, Tree, TreePath, own};
 pub use url::{Authorities, Identity, Limits, Method, Request, Response};
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -117,10 +121,29 @@ pub trait Devices: Send + Sync + 'static {
 pub trait Network: Send + Sync + 'static {
     /// The network interfaces, by index.
     fn links(&self) -> Result<Vec<Link>>;
-    /// Changes an interface.
+    /// Creates a virtual interface, which is down at first, and returns its ifindex. `EEXIST` if the name is taken: the bonding
+    /// driver creates a bond0 when it is loaded, unless its parameter `max_bonds` is 0. `EOPNOTSUPP` if the kernel has no
+    /// driver of this kind.
+    fn create_link(&self, new: &NewLink) -> Result<u32>;
+    /// Removes a virtual interface. The kernel removes its VLANs with it and releases its ports. `EOPNOTSUPP` for hardware.
+    fn remove_link(&self, index: u32) -> Result<()>;
+    /// Changes one thing of an interface.
     fn change_link(&self, index: u32, change: &LinkChange) -> Result<()>;
-    /// Opens a socket for raw IPv4 packets on an interface, for DHCP before there is an address.
+    /// The addresses of all interfaces, of both IP versions.
+    fn addresses(&self) -> Result<Vec<LinkAddress>>;
+    /// The unicast routes of the main table, of both IP versions. A route with several next hops is listed once per next hop.
+    fn routes(&self) -> Result<Vec<LinkRoute>>;
+    /// A port for raw IPv4 packets on an interface, for DHCP before there is an address.
     fn packet_port(&self, index: u32) -> Result<Box<dyn PacketPort>>;
+    /// The options of router advertisements that all interfaces receive from now on. The kernel asks the routers for an
+    /// advertisement when an interface goes up: open the port before.
+    fn nd_options(&self) -> Result<Box<dyn NdPort>>;
+    /// A UDP port for DHCPv6 at the IPv6 link-local address of an interface; clients use [`DHCP6_CLIENT_PORT`].
+    /// `EADDRNOTAVAIL`, with the reason, as long as the interface has no usable link-local address.
+    fn datagram_port6(&self, index: u32, port: u16) -> Result<Box<dyn DatagramPort>>;
+    /// Opens a TCP connection to a server through this interface only, and closes it at once. The kernel's errno
+    /// (`ECONNREFUSED`, `EHOSTUNREACH`, `ENETUNREACH` …) if it fails, [`Cause::TimedOut`] if nothing answers within `limit`.
+    fn reach(&self, target: SocketAddr, index: u32, limit: Duration) -> Result<()>;
     /// Sets the host name of the running kernel.
     fn set_hostname(&self, name: &str) -> Result<()>;
 }

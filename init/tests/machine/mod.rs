@@ -9,6 +9,7 @@ mod dhcp;
 mod files;
 pub mod firmware;
 mod image;
+mod network;
 mod node;
 pub mod programs;
 mod streams;
@@ -17,7 +18,6 @@ mod threads;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -28,7 +28,7 @@ use clock::{Answer, Clock};
 use dayfly_init::boot::{Ended, boot};
 use dayfly_init::panic;
 use dayfly_plan::{Way, paths};
-use dayfly_sys::{Cause, Link, LinkKind, Memory, Power, Result, Sys, SysError};
+use dayfly_sys::{Cause, Link, LinkAddress, LinkKind, LinkRoute, Memory, Power, Result, Sys, SysError};
 pub use files::Node;
 #[allow(unused_imports, reason = "not every test file boots")]
 pub use image::{ext4, sha256, squashfs};
@@ -112,10 +112,10 @@ pub struct State {
     pub silent: Vec<u32>,
     /// The interface through which the image server is reachable; `None` means any.
     pub server_behind: Option<u32>,
-    /// The current addresses and default routes of the interfaces.
-    pub addresses: BTreeMap<u32, Vec<IpAddr>>,
-    pub defaults: BTreeMap<u32, u32>,
-    /// The contents of disks, by device.
+    /// The addresses and routes that interfaces have now.
+    pub addresses: Vec<LinkAddress>,
+    pub routes: Vec<LinkRoute>,
+    /// Disks by their device, and what mounting them shows.
     pub disks: BTreeMap<PathBuf, Vec<u8>>,
     /// Disks that are files of the host: large or sparse ones, made by real tools.
     pub host_disks: BTreeMap<PathBuf, PathBuf>,
@@ -174,12 +174,16 @@ impl Machine {
                         name: "lo".to_owned(),
                         kind: LinkKind::Loopback,
                         mac: None,
+                        permanent_mac: None,
                         up: false,
                         carrier: false,
                         mtu: 65536,
                         least_mtu: 0,
                         most_mtu: 0,
                         other_names: Vec::new(),
+                        parent: None,
+                        port_of: None,
+                        router: None,
                     },
                     link(2, "eth0"),
                 ],
@@ -205,8 +209,8 @@ impl Machine {
                 dhcp: true,
                 silent: Vec::new(),
                 server_behind: None,
-                addresses: BTreeMap::new(),
-                defaults: BTreeMap::new(),
+                addresses: Vec::new(),
+                routes: Vec::new(),
                 disks: BTreeMap::new(),
                 host_disks: BTreeMap::new(),
                 appearing: VecDeque::new(),
@@ -348,22 +352,29 @@ impl Machine {
 
 /// An Ethernet NIC that is down.
 pub fn link(index: u32, name: &str) -> Link {
-    let last = u8::try_from(index).unwrap();
+    let mac = [0x52, 0x54, 0, 0x12, 0x34, u8::try_from(index).unwrap()];
     Link {
         index,
         name: name.to_owned(),
         kind: LinkKind::Ethernet,
-        mac: Some([0x52, 0x54, 0, 0x12, 0x34, last]),
+        mac: Some(mac),
+        permanent_mac: Some(mac),
         up: false,
         carrier: false,
         mtu: 1500,
         least_mtu: 68,
         most_mtu: 9000,
         other_names: Vec::new(),
+        parent: None,
+        port_of: None,
+        router: None,
     }
 }
 
+const EPERM: i32 = 1;
 const ENOENT: i32 = 2;
+const EEXIST: i32 = 17;
+const ENODEV: i32 = 19;
 const EINVAL: i32 = 22;
 const EISDIR: i32 = 21;
 const ENOTDIR: i32 = 20;

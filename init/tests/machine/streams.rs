@@ -1,11 +1,12 @@
 //! Objects of the fake that can be read, written or waited for.
 
 use std::io::{self, Read, Write};
+use std::net::SocketAddrV6;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use dayfly_sys::{Backing, RamFile, Result, Uevents, own};
+use dayfly_sys::{Backing, DatagramPort, NdPort, RamFile, Result, Uevents, own};
 
 use super::clock::{self, Clock};
 use super::{Node, State};
@@ -38,6 +39,7 @@ impl RamFile for Ram {
     }
 }
 
+/// A port that nothing comes to.
 pub(super) struct Silence(pub(super) Arc<Clock>);
 
 impl Uevents for Silence {
@@ -47,7 +49,25 @@ impl Uevents for Silence {
     }
 }
 
-/// A connection to a real server.
+impl NdPort for Silence {
+    fn receive(&mut self, limit: Duration) -> Result<Option<(u32, Vec<u8>)>> {
+        self.0.sleep(limit);
+        Ok(None)
+    }
+}
+
+impl DatagramPort for Silence {
+    fn send(&mut self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn receive(&mut self, limit: Duration) -> Result<Option<(Vec<u8>, SocketAddrV6)>> {
+        self.0.sleep(limit);
+        Ok(None)
+    }
+}
+
+/// A connection with a server that is real.
 pub(super) struct Real(pub(super) Box<dyn Read + Send>);
 
 impl Read for Real {

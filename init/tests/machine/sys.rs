@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dayfly_sys::{
-    Backing, Cause, Copied, Devices, Entry, FileKind, Files, Http, Kernel, Link, LinkChange, Loaded, Memory,
-    Method, Mount, Network, Output, PacketPort, Platform, Power, RamFile, Request, Response, Result, Rights,
-    SysError, Tree, TreePath, Uevents,
+    Backing, Cause, Copied, Devices, Entry, FileKind, Files, Http, Kernel, Loaded, Memory, Method, Mount,
+    Output, Platform, Power, RamFile, Request, Response, Result, Rights, SysError, Tree, TreePath, Uevents,
 };
 
 use super::streams::{Broken, Hung, Ram, Real, Silence};
-use super::{EINVAL, EISDIR, ENOENT, ENOTDIR, End, Machine, Node, clock, dhcp, errno, programs};
+use super::{EINVAL, EISDIR, ENOENT, ENOTDIR, End, Machine, Node, clock, errno, programs};
 
 impl Files for Machine {
     fn read(&self, path: &TreePath) -> Result<Vec<u8>> {
@@ -216,59 +215,6 @@ impl Devices for Machine {
     }
 }
 
-impl Network for Machine {
-    fn links(&self) -> Result<Vec<Link>> {
-        Ok(self.call("links", "all")?.links.clone())
-    }
-
-    fn change_link(&self, index: u32, change: &LinkChange) -> Result<()> {
-        let name = match change {
-            LinkChange::Up => "up",
-            LinkChange::Down => "down",
-            LinkChange::Mtu(_) => "mtu",
-            LinkChange::Address { .. } => "address",
-            LinkChange::Route { .. } => "route",
-            LinkChange::Flush => "flush",
-        };
-        let mut state = self.call("change_link", format!("{index} {name}"))?;
-        let link = state.links.iter_mut().find(|link| link.index == index).expect("an interface");
-        match change {
-            LinkChange::Up => (link.up, link.carrier) = (true, true),
-            LinkChange::Down => (link.up, link.carrier) = (false, false),
-            LinkChange::Mtu(mtu) if *mtu < link.least_mtu || *mtu > link.most_mtu => {
-                return Err(errno("set the MTU of", Path::new(&link.name), EINVAL));
-            }
-            LinkChange::Mtu(mtu) => link.mtu = *mtu,
-            LinkChange::Address { address, .. } => state.addresses.entry(index).or_default().push(*address),
-            LinkChange::Route { destination: None, metric, .. } => {
-                state.defaults.insert(index, *metric);
-            }
-            LinkChange::Flush => {
-                state.addresses.remove(&index);
-                state.defaults.remove(&index);
-            }
-            LinkChange::Route { .. } => {}
-        }
-        Ok(())
-    }
-
-    fn packet_port(&self, index: u32) -> Result<Box<dyn PacketPort>> {
-        let state = self.call("packet_port", index)?;
-        let last = u8::try_from(index).unwrap();
-        Ok(Box::new(dhcp::Port::new(
-            state.dhcp && !state.silent.contains(&index),
-            last,
-            state.dhcp_name.clone(),
-            Arc::clone(&self.clock),
-        )))
-    }
-
-    fn set_hostname(&self, name: &str) -> Result<()> {
-        self.call("set_hostname", name)?.hostname = Some(name.to_owned());
-        Ok(())
-    }
-}
-
 impl Http for Machine {
     fn send(&self, request: &Request) -> Result<Response> {
         if request.method == Method::Post {
@@ -285,7 +231,7 @@ impl Http for Machine {
             response.body = Box::new(Real(response.body));
             return Ok(response);
         }
-        let first = state.defaults.iter().min_by_key(|(_, metric)| **metric).map(|(index, _)| *index);
+        let first = state.defaults().into_iter().min_by_key(|(_, metric)| *metric).map(|(index, _)| index);
         if state.server_behind.is_some() && first != state.server_behind {
             return Err(SysError::new("open", &*request.url, Cause::Connect, "no route to host"));
         }

@@ -22,6 +22,8 @@ enum Wire {
     Silent,
     /// A tap device of the host, in the network namespace that QEMU runs in.
     Tap(String),
+    /// A cable to the card of another machine: datagrams between these two sockets, this card's first.
+    Cable(PathBuf, PathBuf),
 }
 
 impl Nic {
@@ -50,6 +52,16 @@ impl Nic {
         Self { wire: Wire::Tap(name.into()), ..Self::user() }
     }
 
+    /// The two ends of a cable between two machines; its sockets are in `folder`, with this name.
+    pub fn cable(folder: &Path, name: &str) -> [Self; 2] {
+        let [one, other] = ["a", "b"].map(|end| folder.join(format!("{name}.{end}")));
+        let end = |own: &PathBuf, far: &PathBuf| Self {
+            wire: Wire::Cable(own.clone(), far.clone()),
+            ..Self::user()
+        };
+        [end(&one, &other), end(&other, &one)]
+    }
+
     /// The same with this MAC address: machines on one network must have different ones.
     pub fn mac(mut self, mac: &str) -> Self {
         self.mac = Some(mac.into());
@@ -70,12 +82,12 @@ impl Nic {
 
     /// Whether a machine can boot from it.
     pub(super) fn is_bootable(&self) -> bool {
-        !matches!(self.wire, Wire::Silent)
+        !matches!(self.wire, Wire::Silent | Wire::Cable(..))
     }
 
     /// The arguments of the n-th card. With the URL of an iPXE script, the machine can boot from the card: it gets QEMU's own boot ROM for
     /// its model, which is Debian's build of iPXE, and DHCP gives it the URL. On a user network, the arguments here set this DHCP option.
-    /// A silent card gets no ROM.
+    /// A silent card and one on a cable get no ROM.
     pub(super) fn arguments(&self, index: usize, script: Option<&str>) -> Vec<String> {
         let netdev = match (&self.wire, script) {
             (Wire::User { extra }, Some(script)) => {
@@ -83,6 +95,11 @@ impl Nic {
             }
             (Wire::User { extra }, None) => format!("user,id=net{index}{extra}"),
             (Wire::Silent, _) => format!("socket,id=net{index},udp=127.0.0.1:9,localaddr=127.0.0.1:0"),
+            (Wire::Cable(own, far), _) => format!(
+                "dgram,id=net{index},local.type=unix,local.path={},remote.type=unix,remote.path={}",
+                own.display(),
+                far.display()
+            ),
             (Wire::Tap(name), _) => format!("tap,id=net{index},ifname={name},script=no,downscript=no"),
         };
         let boots = script.is_some() && self.is_bootable();

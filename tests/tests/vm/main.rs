@@ -13,6 +13,7 @@ mod containers;
 mod debian13;
 mod disks;
 mod dracut;
+mod fabric;
 mod faults;
 mod foreign;
 mod harness;
@@ -85,6 +86,7 @@ fn main() {
         ipxe::SCENARIOS,
         k0s::SCENARIOS,
         links::SCENARIOS,
+        fabric::SCENARIOS,
         node::SCENARIOS,
         report::SCENARIOS,
         scripts::SCENARIOS,

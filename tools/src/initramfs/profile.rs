@@ -23,8 +23,8 @@ impl Profile {
     /// The modules by name, with their purpose as a comment in the table below.
     pub fn modules(self) -> Vec<&'static str> {
         let groups: &[&[&str]] = match self {
-            Self::Virtio => &[BASE, VIRTIO],
-            Self::Generic => &[BASE, VIRTIO, NETWORK, STORAGE, FILE_SYSTEMS, INPUT_AND_USB],
+            Self::Virtio => &[BASE, LINK_LAYERS, VIRTIO],
+            Self::Generic => &[BASE, LINK_LAYERS, VIRTIO, NETWORK, STORAGE, FILE_SYSTEMS, INPUT_AND_USB],
         };
         groups.iter().flat_map(|group| group.iter().copied()).collect()
     }
@@ -46,6 +46,9 @@ const BASE: &[&str] = &[
     "ipv6",
     "efivarfs",
 ];
+
+/// What makes links of other links.
+const LINK_LAYERS: &[&str] = &["bonding", "8021q", "bridge"];
 
 const VIRTIO: &[&str] = &[
     "virtio_pci",
@@ -81,6 +84,8 @@ const NETWORK: &[&str] = &[
     "mlx5_core",
     // Realtek, Aquantia, Marvell, Chelsio, Solarflare, Cisco, Emulex, QLogic, AMD, Pensando
     "r8169",
+    "8139cp",
+    "8139too",
     "atlantic",
     "sky2",
     "cxgb4",
@@ -104,10 +109,7 @@ const NETWORK: &[&str] = &[
     "ax88179_178a",
     "cdc_ether",
     "cdc_ncm",
-    // link layers
-    "bonding",
-    "8021q",
-    "bridge",
+    "rndis_host",
 ];
 
 const STORAGE: &[&str] = &[

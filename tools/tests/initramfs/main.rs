@@ -92,7 +92,7 @@ fn the_image_holds_what_the_node_needs() {
         "initramfs for kernel 6.99.0-test, profile virtio\n",
         "  modules: network                1        10 B\n",
         "note: a.conf: \"what is this\" is not a statement of modprobe.d(5); it is ignored\n",
-        "of the profile built in: ext4; it lacks: af_packet ",
+        "of the profile built in: ext4; it lacks: 8021q af_packet ",
     ] {
         assert!(run.out.contains(expected), "{expected:?} is missing in:\n{}", run.out);
     }

@@ -155,23 +155,6 @@ fn the_long_form() {
 }
 
 #[test]
-fn a_gateway_outside_the_net_is_noticed() {
-    for (text, on_link) in [
-        ("10.0.0.2::10.0.0.1:24", false),
-        ("10.0.0.2::10.0.1.1:24", true),
-        ("10.0.0.2::10.0.0.1:32", true),
-        ("10.0.0.2:::24", false),
-        ("[2001:db8::2]::[fe80::1]:64", false),
-        ("[2001:db8::2]::[2001:db8::1]:64", false),
-        ("[2001:db8::2]::[2001:db9::1]:64", true),
-        ("[2001:db8::2]::[2001:db8::1]:128", true),
-        ("eth0:dhcp", false),
-    ] {
-        assert_eq!(arg(text).gateway_is_on_link(), on_link, "{text}");
-    }
-}
-
-#[test]
 fn bad_parameters_are_named() {
     let methods =
         "expected dhcp, on, any, dhcp6, auto6, either6, link6, link-local, single-dhcp, auto, none or off";

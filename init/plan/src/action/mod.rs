@@ -2,10 +2,8 @@
 
 mod words;
 
-use std::net::IpAddr;
 use std::time::Duration;
 
-use dayfly_formats::ip::IpArg;
 use dayfly_formats::mac::Mac;
 
 use crate::Secret;
@@ -14,23 +12,11 @@ use crate::k0s::K0sPlan;
 use crate::k3s::K3sPlan;
 use crate::kubernetes::{KernelNeeds, KubeletPlan};
 use crate::layout::{self, Policy};
+use crate::network::Network;
 use crate::node::{FilePlan, HostKeys, NetworkKeeper, SysctlPlan, UnitPlan, UserPlan};
 use crate::settings::value::{DeviceRef, HostName, Size, Url, UrlTemplate};
 
-/// How the network comes up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NetworkPlan {
-    /// `ip=` parameters. If empty: DHCP on every interface.
-    pub ip: Vec<IpArg>,
-    /// The interface that the firmware booted from. It is preferred.
-    pub bootif: Option<Mac>,
-    /// Name servers from the settings, before those from DHCP.
-    pub dns: Vec<IpAddr>,
-    /// The host name to ask DHCP for.
-    pub hostname: Option<HostName>,
-}
-
-/// The time limits for a transfer from a server.
+/// How long a server is borne with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
     /// Limit for name resolution, connection and TLS handshake together.
@@ -153,9 +139,9 @@ pub enum Action {
     },
     /// Reads the settings file on a disk.
     ReadConfig(ConfigSearch),
-    /// Brings the network up: all interfaces try in parallel, and the first one that succeeds is configured.
-    RaceNetwork(NetworkPlan),
-    /// Keeps the interface that was configured first and those that `ip=` names. Restores all other interfaces.
+    /// Brings the network up: all interfaces claim what they get, and the first claim is what is configured.
+    RaceNetwork(Network),
+    /// Leaves the network that has won, and the interfaces that `ip=` names, and takes the others back.
     SettleNetwork,
     /// Reads the host name that the network gives the machine, for rules with a `hostname` condition.
     ReadName,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{Action, LayoutEntry, NetworkPlan, StateSearch};
+use super::{Action, LayoutEntry, StateSearch};
 use crate::image::{Layer, LayerSource};
 use crate::layout::Policy;
 use crate::node::{NetworkKeeper, some};
@@ -188,25 +188,4 @@ fn layout_in_words(entries: &[LayoutEntry]) -> String {
     let texts: Vec<String> =
         groups.iter().map(|(policy, paths)| format!("{} {policy}", paths.join(" "))).collect();
     texts.join("; ")
-}
-
-impl fmt::Display for NetworkPlan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.ip.is_empty() {
-            f.write_str("dhcp on every interface at once, the first wins")?;
-        }
-        for (index, ip) in self.ip.iter().enumerate() {
-            write!(f, "{}{ip}", if index == 0 { "" } else { ", " })?;
-            if ip.iface.is_none() && ip.client.is_none() {
-                f.write_str(" on every interface at once, the first wins")?;
-            }
-        }
-        if let Some(mac) = self.bootif {
-            write!(f, ", preferably on {mac}")?;
-        }
-        for dns in &self.dns {
-            write!(f, ", dns {dns}")?;
-        }
-        Ok(())
-    }
 }

@@ -75,7 +75,7 @@ pub(super) fn early_settings(draft: &mut Draft, settings: &Gathered, discovered:
     }
     if settings.asked.macs {
         // Only sources that are read before this step count. The settings disk may be read too late for it.
-        let bootif = settings.bootif.as_ref().filter(|mac| mac.source.stage() == Stage::Devices);
+        let bootif = settings.network.bootif.as_ref().filter(|mac| mac.source.stage() == Stage::Devices);
         let read = Action::ReadLinks { bootif: bootif.map(|mac| mac.value), wait: LINK_WAIT };
         let needs = [vec![StepId::Drivers], covered(discovered)].concat();
         let retry = OnFailure::retry(LINK_WAIT);

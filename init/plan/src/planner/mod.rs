@@ -5,7 +5,6 @@ mod draft;
 mod endings;
 mod handover;
 mod image;
-mod ip;
 mod kubernetes;
 mod names;
 mod network;

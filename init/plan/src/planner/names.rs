@@ -7,10 +7,10 @@ use crate::settings::{ImageSource, Settings};
 /// A note, if a URL contains a host name and no known source gives a name server. With static addresses, there is no
 /// DHCP server that could give one.
 pub(super) fn unresolvable(settings: &Settings) -> Option<String> {
-    let ip = &settings.ip;
+    let ip = &settings.network.ip;
     let is_told = ip.is_empty()
         || ip.iter().any(|word| word.value.client.is_none() || !word.value.dns.is_empty())
-        || !settings.dns.is_empty();
+        || !settings.network.dns.is_empty();
     if is_told {
         return None;
     }

@@ -94,13 +94,13 @@ pub(super) fn prepare(draft: &mut Draft, settings: &Gathered, discovered: &Disco
         );
     }
     let is_networked = draft.has(StepId::Network);
-    if is_networked && settings.network_handover.value != NetworkKeeper::None {
+    if is_networked && settings.network.handover.value != NetworkKeeper::None {
         // Services that the settings write and enable count as the image's.
         draft.add(
             Phase::Node,
             StepId::Address,
             &[StepId::Identity, StepId::Network, StepId::Files, StepId::Units],
-            Action::HandNetworkOver(settings.network_handover.value),
+            Action::HandNetworkOver(settings.network.handover.value),
             within(10),
             OnFailure::Continue("the address is valid until its lease ends, unless the OS renews it"),
         );

@@ -1,17 +1,19 @@
 //! Sets the address and routes of an interface, and removes them again.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use dayfly_formats::dhcp4::Lease;
 use dayfly_formats::mac::Mac;
+use dayfly_plan::network::{Config, StaticAddress};
 use dayfly_plan::settings::value::HostName;
-use dayfly_sys::{Cause, Link, LinkChange, RouteOrigin, Sys, SysError};
+use dayfly_sys::{Cause, Family, Link, LinkChange, RouteOrigin, Sys, SysError};
 
-use crate::NetworkUp;
+use super::ipv6;
 use crate::claims::{Contender, Origin, State};
 use crate::context::Context;
 use crate::events::Level;
+use crate::{AddressOrigin, AddressUp};
 
 /// The metric of systemd-networkd's DHCP routes. Routes of the OS with a lower metric take precedence.
 pub const METRIC: u32 = 1024;
@@ -21,26 +23,27 @@ pub const METRIC: u32 = 1024;
 const LEAST_MTU: u32 = 576;
 
 /// Configures an interface with its claim.
-pub fn configure(cx: &Context, claim: &Contender, metric: u32) -> Result<NetworkUp, SysError> {
-    let network = match &claim.state {
-        State::Claims(Origin::Static(address)) => fixed(cx, claim, *address, metric),
+pub fn configure(cx: &Context, claim: &Contender, metric: u32) -> Result<AddressUp, SysError> {
+    let up = match &claim.state {
+        State::Claims(Origin::Static(address)) => fixed(cx, claim, address, metric),
         State::Claims(Origin::Lease(lease, since)) => leased(cx, claim, lease, *since, metric),
+        State::Claims(Origin::Autoconf(autoconf, since)) => ipv6::apply(cx, claim, autoconf, *since, metric),
         State::Waiting(reason) | State::Failed(reason) => {
             let words = reason.to_string();
             Err(SysError::new("configure", &*claim.link.name, Cause::Unsupported, words))
         }
     };
-    if network.is_err()
-        && let Err(error) = flush(cx, &claim.link)
+    if up.is_err()
+        && let Err(error) = flush(cx, &claim.link, Some(claim.family))
     {
         cx.note(Level::Warning, format!("{}: {error}", claim.link.name));
     }
-    network
+    up
 }
 
-/// Removes all addresses and routes, and restores the MTU.
-pub fn flush(cx: &Context, found: &Link) -> Result<(), SysError> {
-    cx.sys.change_link(found.index, &LinkChange::Flush)?;
+/// Removes addresses and routes of an IP version, or of both, and restores the MTU.
+pub fn flush(cx: &Context, found: &Link, of: Option<Family>) -> Result<(), SysError> {
+    cx.sys.change_link(found.index, &LinkChange::Flush(of))?;
     let links = cx.sys.links()?;
     match links.iter().find(|link| link.index == found.index) {
         Some(link) if link.mtu != found.mtu => cx.sys.change_link(found.index, &LinkChange::Mtu(found.mtu)),
@@ -54,39 +57,46 @@ pub fn restore(cx: &Context, found: &Link) -> Result<(), SysError> {
         // The interface was removed.
         return Ok(());
     }
-    flush(cx, found)?;
+    flush(cx, found, None)?;
     if found.up { Ok(()) } else { cx.sys.change_link(found.index, &LinkChange::Down) }
 }
 
-/// Sets a static address from `ip=`.
-fn fixed(cx: &Context, claim: &Contender, address: IpAddr, metric: u32) -> Result<NetworkUp, SysError> {
-    let ip = &claim.ip;
-    let prefix = ip.prefix.unwrap_or(if address.is_ipv4() { 24 } else { 64 });
-    change(cx, claim, &LinkChange::Address { address, prefix, valid: None })?;
-    if let Some(gateway) = ip.gateway {
+/// Sets a static address.
+fn fixed(cx: &Context, claim: &Contender, fixed: &StaticAddress, metric: u32) -> Result<AddressUp, SysError> {
+    let StaticAddress { address, prefix, peer, gateway } = *fixed;
+    change(cx, claim, &LinkChange::Address { address, prefix, peer, valid: None })?;
+    ipv6::wait_until_usable(cx, claim, address)?;
+    if let Some(gateway) = gateway {
         let route = LinkChange::Route {
             destination: None,
             gateway: Some(gateway),
             metric,
-            on_link: ip.gateway_is_on_link(),
+            on_link: fixed.gateway_is_on_link() && peer != Some(gateway),
             source: None,
             origin: RouteOrigin::Static,
         };
         change(cx, claim, &route)?;
     }
-    Ok(NetworkUp {
+    Ok(AddressUp { peer, gateway, metric, ..address_up(claim, address, prefix) })
+}
+
+/// The record of an address.
+pub fn address_up(claim: &Contender, address: IpAddr, prefix: u8) -> AddressUp {
+    let Config { mtu, mac, dns, hostname, .. } = &claim.config;
+    AddressUp {
         iface: claim.link.name.clone(),
-        mac: claim.link.mac.map(Mac),
+        mac: mac.or(claim.link.mac.map(Mac)),
         address,
         prefix,
-        gateway: ip.gateway,
-        mtu: ip.mtu.map(|mtu| nearest_mtu(&claim.link, mtu)),
-        dns: ip.dns.clone(),
-        domain: None,
-        search: Vec::new(),
-        hostname: HostName::of_ip(ip),
-        lease: None,
-    })
+        peer: None,
+        gateway: None,
+        metric: METRIC,
+        mtu: mtu.map(|mtu| nearest_mtu(&claim.link, mtu)),
+        dns: dns.clone(),
+        hostname: hostname.clone(),
+        given_dns: Vec::new(),
+        origin: AddressOrigin::Static,
+    }
 }
 
 /// Sets the address and routes of a DHCP lease, which was given some time ago.
@@ -96,13 +106,13 @@ fn leased(
     lease: &Lease,
     since: Duration,
     metric: u32,
-) -> Result<NetworkUp, SysError> {
+) -> Result<AddressUp, SysError> {
     let say = |level, text: String| cx.note(level, format!("{}: {text}", claim.link.name));
     for note in &lease.notes {
         say(Level::Warning, note.clone());
     }
     if let Some(mtu) = lease.mtu
-        && claim.ip.mtu.is_none()
+        && claim.config.mtu.is_none()
     {
         set_mtu(&*cx.sys, &claim.link, u32::from(mtu), &say)?;
     }
@@ -110,13 +120,14 @@ fn leased(
     let valid = lease.lease_seconds.map(|seconds| {
         Duration::from_secs(u64::from(seconds)).saturating_sub(age).max(Duration::from_secs(1))
     });
-    change(cx, claim, &LinkChange::Address { address: lease.address.into(), prefix: lease.prefix, valid })?;
+    let (address, prefix) = (IpAddr::V4(lease.address), lease.prefix);
+    change(cx, claim, &LinkChange::Address { address, prefix, peer: None, valid })?;
     // RFC 3442: if there are classless routes, ignore the routers of option 3.
     let mut gateway = None;
     for route in lease.effective_routes() {
         let hop = (!route.gateway.is_unspecified()).then_some(IpAddr::V4(route.gateway));
         let is_default = route.prefix == 0;
-        let on_link = hop.is_some_and(|hop| !is_near(lease.address, lease.prefix, hop));
+        let on_link = hop.is_some_and(|hop| !is_near(address, prefix, hop));
         let destination = (!is_default).then_some((IpAddr::V4(route.destination), route.prefix));
         let route = LinkChange::Route {
             destination,
@@ -134,19 +145,20 @@ fn leased(
             Err(error) => say(Level::Warning, error.to_string()),
         }
     }
-    Ok(NetworkUp {
-        iface: claim.link.name.clone(),
-        mac: claim.link.mac.map(Mac),
-        address: lease.address.into(),
-        prefix: lease.prefix,
-        gateway,
-        mtu: claim.ip.mtu.map(|mtu| nearest_mtu(&claim.link, mtu)),
-        dns: lease.dns.iter().copied().map(IpAddr::V4).collect(),
-        domain: lease.domain.clone(),
-        search: lease.search.clone(),
-        hostname: HostName::of_ip(&claim.ip).or_else(|| HostName::given(lease.hostname.as_deref()?).ok()),
-        lease: Some(lease.clone()),
-    })
+    let up = address_up(claim, address, prefix);
+    let hostname = up.hostname.clone().or_else(|| HostName::given(lease.hostname.as_deref()?).ok());
+    let given_dns = lease.dns.iter().copied().map(IpAddr::V4).collect();
+    let origin = AddressOrigin::Dhcp4(Box::new(lease.clone()));
+    Ok(AddressUp { gateway, metric, hostname, given_dns, origin, ..up })
+}
+
+/// The node's domain and the search domains that a claim gives.
+pub fn domains(claim: &Contender) -> (Option<String>, Vec<String>) {
+    match &claim.state {
+        State::Claims(Origin::Lease(lease, _)) => (lease.domain.clone(), lease.search.clone()),
+        State::Claims(Origin::Autoconf(autoconf, _)) => (None, autoconf.search.clone()),
+        State::Claims(Origin::Static(_)) | State::Waiting(_) | State::Failed(_) => (None, Vec::new()),
+    }
 }
 
 /// The MTU closest to the wanted one that the interface supports and that is large enough for IPv4.
@@ -173,31 +185,12 @@ pub fn set_mtu(sys: &dyn Sys, link: &Link, wanted: u32, say: &dyn Fn(Level, Stri
     }
 }
 
-fn change(cx: &Context, claim: &Contender, change: &LinkChange) -> Result<(), SysError> {
+pub fn change(cx: &Context, claim: &Contender, change: &LinkChange) -> Result<(), SysError> {
     cx.sys.change_link(claim.link.index, change)
 }
 
 /// Whether a next hop is in the network of the address.
-fn is_near(address: Ipv4Addr, prefix: u8, hop: IpAddr) -> bool {
-    let IpAddr::V4(hop) = hop else { return false };
-    let mask = u32::MAX.checked_shl(32u32.saturating_sub(u32::from(prefix))).unwrap_or(0);
-    address.to_bits() & mask == hop.to_bits() & mask
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hop_outside_the_network_is_on_the_link() {
-        let hop = |last: [u8; 4]| IpAddr::V4(last.into());
-        for (address, prefix, next, near) in [
-            ([10, 0, 2, 15], 24, [10, 0, 2, 2], true),
-            ([10, 0, 2, 15], 24, [10, 0, 3, 2], false),
-            ([10, 0, 2, 15], 32, [10, 0, 2, 2], false),
-            ([10, 0, 2, 15], 0, [192, 168, 0, 1], true),
-        ] {
-            assert_eq!(is_near(address.into(), prefix, hop(next)), near, "{address:?}/{prefix} {next:?}");
-        }
-    }
+pub fn is_near(address: IpAddr, prefix: u8, hop: IpAddr) -> bool {
+    let fixed = StaticAddress { address, prefix, peer: None, gateway: Some(hop) };
+    !fixed.gateway_is_on_link()
 }

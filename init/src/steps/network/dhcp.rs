@@ -6,7 +6,7 @@ use dayfly_formats::dhcp4::Lease;
 use dayfly_formats::dhcp4::client::{Client, Received};
 use dayfly_formats::mac::Mac;
 use dayfly_formats::udp4::{self, Checksum};
-use dayfly_sys::{DHCP_CLIENT, DHCP_SERVER, PacketPort};
+use dayfly_sys::{DHCP_CLIENT, DHCP_SERVER, Family, PacketPort};
 
 use super::probe::Probe;
 use crate::claims::{Reason, State};
@@ -17,7 +17,7 @@ const LISTEN: Duration = Duration::from_millis(500);
 
 /// Requests a lease until there is one or the probe is over. The socket stays open for the caller.
 pub fn lease(probe: &Probe, port: &mut Option<Box<dyn PacketPort>>) -> Result<Lease, Reason> {
-    let Some(mac) = probe.link.mac.map(Mac) else {
+    let Some(mac) = probe.mac().map(Mac) else {
         return Err(Reason::Refused("it has no Ethernet address, which DHCP needs".to_owned()));
     };
     let opened = probe.sys.packet_port(probe.link.index);
@@ -31,12 +31,12 @@ pub fn lease(probe: &Probe, port: &mut Option<Box<dyn PacketPort>>) -> Result<Le
     while !probe.is_over() {
         let now = probe.sys.now();
         if let Some(payload) = client.poll(now) {
-            probe.tell(State::Waiting(Reason::NoLease(client.status())));
+            probe.tell(Family::V4, State::Waiting(Reason::NoLease(client.status())));
             let packet = udp4::encode(DHCP_CLIENT, DHCP_SERVER, &payload);
             if let Err(error) = port.send(&packet) {
                 // A link that goes down briefly loses the socket's packets. The client sends again soon.
                 let words = format!("{}; the last message could not be sent: {error}", client.status());
-                probe.tell(State::Waiting(Reason::NoLease(words)));
+                probe.tell(Family::V4, State::Waiting(Reason::NoLease(words)));
                 (probe.say)(Level::Debug, error.to_string());
             }
         }

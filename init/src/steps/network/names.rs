@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use dayfly_formats::mac::Mac;
 use dayfly_formats::net_id;
-use dayfly_plan::NetworkPlan;
+use dayfly_plan::network::Network;
 use dayfly_sys::{Files, Link, own};
 
-use super::is_card;
+use super::is_ethernet;
 use crate::context::Context;
 use crate::events::Level;
 
@@ -47,10 +47,10 @@ impl Names {
         })
     }
 
-    /// Replaces the interface names in `ip=` by the kernel's current names.
-    pub fn translate(&mut self, cx: &Context, plan: &NetworkPlan, links: &[Link]) -> NetworkPlan {
-        let mut plan = plan.clone();
-        for iface in plan.ip.iter_mut().filter_map(|ip| ip.iface.as_mut()) {
+    /// Replaces the names of interfaces by the kernel's current names.
+    pub fn translate(&mut self, cx: &Context, network: &Network, links: &[Link]) -> Network {
+        let mut network = network.clone();
+        for iface in network.interfaces_mut() {
             if links.iter().any(|link| link.name == *iface) {
                 continue;
             }
@@ -62,22 +62,25 @@ impl Names {
                 iface.clone_from(&link.name);
             }
         }
-        plan
+        network
     }
 
-    /// The error message if an `ip=` names an interface that does not exist, with the existing interfaces; `None` if
+    /// The error message if a parameter names an interface that does not exist, with the existing interfaces; `None` if
     /// all exist.
-    pub fn missing(&mut self, cx: &Context, plan: &NetworkPlan, links: &[Link]) -> Option<String> {
-        let plan = self.translate(cx, plan, links);
-        let is_there = |iface: &str| links.iter().any(|link| link.name == iface);
-        let missing: Vec<&str> =
-            plan.ip.iter().filter_map(|ip| ip.iface.as_deref()).filter(|iface| !is_there(iface)).collect();
+    pub fn missing(&mut self, cx: &Context, network: &Network, links: &[Link]) -> Option<String> {
+        let mut network = self.translate(cx, network, links);
+        let mut missing: Vec<String> = Vec::new();
+        for name in network.interfaces_mut() {
+            if links.iter().all(|link| link.name != *name) && !missing.contains(name) {
+                missing.push(name.clone());
+            }
+        }
         if missing.is_empty() {
             return None;
         }
         let there: Vec<String> = links
             .iter()
-            .filter(|link| is_card(&link.kind))
+            .filter(|link| is_ethernet(&link.kind))
             .map(|link| {
                 let name = self.of(cx, link).first().map_or_else(String::new, |name| format!(" is {name}"));
                 let mac = link.mac.map_or_else(String::new, |mac| format!(" ({})", Mac(mac)));

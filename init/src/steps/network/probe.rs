@@ -1,16 +1,16 @@
-//! A probe: sets one interface up, waits for its carrier and finds an address for it. It configures no address and no
-//! route; the owner of the claims does.
+//! A probe: sets one interface up, waits for its carrier and finds an address for it, for each IP version on its own. It
+//! configures no address and no route; the owner of the claims does.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use dayfly_formats::ip::IpArg;
-use dayfly_plan::NetworkPlan;
+use dayfly_plan::network::{AddressSource, Config, Network};
 use dayfly_plan::settings::value::HostName;
-use dayfly_sys::{Link, LinkChange, PacketPort, Sys, SysError};
+use dayfly_sys::{Family, Link, LinkChange, NdPort, PacketPort, Sys, SysError, own};
 
-use super::{apply, dhcp};
-use crate::claims::{Claims, Origin, Reason, State};
+use super::starters::is_named;
+use super::{apply, dhcp, ipv6};
+use crate::claims::{Claims, Contender, Origin, Reason, State, Way};
 use crate::context::Context;
 use crate::events::Level;
 use crate::{Failure, threads};
@@ -25,20 +25,60 @@ pub struct Probe {
     pub sys: Arc<dyn Sys>,
     pub link: Link,
     pub hostname: Option<HostName>,
-    ip: IpArg,
+    pub uuid: Option<[u8; 16]>,
+    pub config: Config,
     claims: Arc<Claims>,
     round: u64,
-    pub say: Box<dyn Fn(Level, String) + Send>,
+    pub say: Box<dyn Fn(Level, String) + Send + Sync>,
 }
 
-/// Starts a probe.
-pub fn start(cx: &Context, plan: &NetworkPlan, link: Link, ip: IpArg) {
+/// Adds the ways of an interface to the claims and starts its probe.
+pub fn enter(cx: &Context, wanted: &Network, link: Link) {
+    let Some(config) = wanted.config(&link.name) else { return };
+    let driver = driver(cx, &link);
+    for family in families(config) {
+        cx.claims.enter(Contender {
+            family,
+            driver: driver.clone(),
+            config: config.clone(),
+            is_named: is_named(wanted, &link),
+            state: State::Waiting(Reason::NoCarrier),
+            turns: 0,
+            lost: None,
+            up: None,
+            link: link.clone(),
+        });
+    }
+    start(cx, wanted, link, config.clone());
+}
+
+/// The IP versions of a configuration, in the order of its addresses.
+fn families(config: &Config) -> Vec<Family> {
+    let mut families = Vec::new();
+    for source in &config.addresses {
+        let family = if source.is_v6() { Family::V6 } else { Family::V4 };
+        if !families.contains(&family) {
+            families.push(family);
+        }
+    }
+    families
+}
+
+/// The name of the driver; virtual interfaces have none.
+fn driver(cx: &Context, link: &Link) -> Option<String> {
+    let text = cx.sys.read(&own(format!("/sys/class/net/{}/device/uevent", link.name))).ok()?;
+    let fields = dayfly_formats::uevent::parse_file(&String::from_utf8_lossy(&text));
+    fields.into_iter().find_map(|(key, value)| (key == "DRIVER").then_some(value))
+}
+
+fn start(cx: &Context, wanted: &Network, link: Link, config: Config) {
     let (events, step, name) = (cx.events.clone(), cx.step, link.name.clone());
     let probe = Probe {
         sys: Arc::clone(&cx.sys),
-        hostname: plan.hostname.clone().or_else(|| HostName::of_ip(&ip)),
+        hostname: wanted.hostname.clone().or_else(|| config.hostname.clone()),
+        uuid: wanted.uuid,
         link,
-        ip,
+        config,
         claims: Arc::clone(&cx.claims),
         round: cx.claims.round(),
         say: Box::new({
@@ -46,20 +86,11 @@ pub fn start(cx: &Context, plan: &NetworkPlan, link: Link, ip: IpArg) {
             move |level, text| events.note(level, Some(step), format!("{name}: {text}"))
         }),
     };
-    let on_panic = {
-        let (claims, round, index) = (Arc::clone(&probe.claims), probe.round, probe.link.index);
-        move |failure: Failure| claims.tell(round, index, State::Failed(Reason::Refused(failure.wrong)))
-    };
-    let spawned = threads::start(format!("net {name}"), on_panic, move || {
-        let mut port = None;
-        let state = match probe.run(&mut port) {
-            Ok(origin) => State::Claims(origin),
-            Err(reason) => State::Failed(reason),
-        };
-        probe.tell(state);
-        // Close the socket after reporting, because the kernel waits for an RCU grace period before it closes a packet
-        // socket.
-        drop(port);
+    let probe = Arc::new(probe);
+    let ways = families(&probe.config);
+    let spawned = probe.spawn(format!("net {name}"), &ways, {
+        let probe = Arc::clone(&probe);
+        move || probe.run()
     });
     if let Err(error) = spawned {
         cx.note(Level::Warning, format!("{name}: the thread could not be started: {error}"));
@@ -67,11 +98,89 @@ pub fn start(cx: &Context, plan: &NetworkPlan, link: Link, ip: IpArg) {
 }
 
 impl Probe {
-    /// Runs the probe. The caller closes the socket that it opens.
-    fn run(&self, port: &mut Option<Box<dyn PacketPort>>) -> Result<Origin, Reason> {
+    /// Starts a thread for the ways of these IP versions, whose panic is their failure.
+    fn spawn(
+        &self,
+        name: String,
+        families: &[Family],
+        run: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<()> {
+        let (claims, round, index) = (Arc::clone(&self.claims), self.round, self.link.index);
+        let families = families.to_vec();
+        let on_panic = move |failure: Failure| {
+            for family in families {
+                let state = State::Failed(Reason::Refused(failure.wrong.clone()));
+                claims.tell(round, Way { index, family }, state);
+            }
+        };
+        threads::start(name, on_panic, run).map(drop)
+    }
+
+    fn run(self: &Arc<Self>) {
+        let wants_v6 = self.config.addresses.iter().any(AddressSource::is_v6);
+        let routers = wants_v6.then(|| ipv6::prepare(self));
+        if let Err(reason) = self.prepare() {
+            for family in families(&self.config) {
+                self.tell(family, State::Failed(reason.clone()));
+            }
+            return;
+        }
+        // Static addresses are known at once; a server may take its time.
+        for source in &self.config.addresses {
+            if let AddressSource::Static(address) = source {
+                let family = Family::of(address.address);
+                self.tell(family, State::Claims(Origin::Static(*address)));
+            }
+        }
+        if self.config.addresses.iter().any(AddressSource::is_autoconf)
+            && let Some(routers) = routers
+        {
+            self.start_autoconf(routers);
+        }
+        if self.config.addresses.contains(&AddressSource::Dhcp4) {
+            let mut port = None;
+            let state = match dhcp::lease(self, &mut port) {
+                Ok(lease) => State::Claims(Origin::Lease(Box::new(lease), self.sys.now())),
+                Err(reason) => State::Failed(reason),
+            };
+            self.tell(Family::V4, state);
+            // Close the socket after reporting, because the kernel waits for an RCU grace period before it closes a
+            // packet socket.
+            drop::<Option<Box<dyn PacketPort>>>(port);
+        }
+    }
+
+    /// Waits for an IPv6 address on a thread of its own, beside DHCPv4.
+    fn start_autoconf(self: &Arc<Self>, routers: Result<Box<dyn NdPort>, Reason>) {
+        let probe = Arc::clone(self);
+        let run = move || {
+            let found = routers.and_then(|mut port| ipv6::autoconf(&probe, &mut *port));
+            let state = match found {
+                Ok(autoconf) => State::Claims(Origin::Autoconf(Box::new(autoconf), probe.sys.now())),
+                Err(reason) => State::Failed(reason),
+            };
+            probe.tell(Family::V6, state);
+        };
+        if let Err(error) = self.spawn(format!("net {} v6", self.link.name), &[Family::V6], run) {
+            let words = format!("the thread could not be started: {error}");
+            self.tell(Family::V6, State::Failed(Reason::Refused(words)));
+        }
+    }
+
+    /// Sets the interface up and waits for its carrier.
+    fn prepare(&self) -> Result<(), Reason> {
         // Addresses and routes of an earlier attempt would conflict with those of this one.
-        self.change(&LinkChange::Flush)?;
-        if let Some(mtu) = self.ip.mtu {
+        self.change(&LinkChange::Flush(None))?;
+        if self.link.up && self.config.addresses.iter().any(AddressSource::is_autoconf) {
+            // The kernel asks the routers when an interface is set up.
+            self.change(&LinkChange::Down)?;
+        }
+        if let Some(mac) = self.config.mac.filter(|mac| self.link.mac != Some(mac.0)) {
+            // Many drivers take another address only while the interface is down.
+            self.change(&LinkChange::Down)?;
+            self.change(&LinkChange::Mac(mac.0))?;
+        }
+        if let Some(mtu) = self.config.mtu {
             // Set the MTU before the interface is up: some lose their carrier when it changes.
             apply::set_mtu(&*self.sys, &self.link, mtu, &self.say)?;
         }
@@ -80,11 +189,7 @@ impl Probe {
             // The owner removed the configuration while this call was in progress. So set the interface down.
             self.change(&LinkChange::Down)?;
         }
-        self.wait_for_carrier()?;
-        match self.ip.client {
-            Some(address) => Ok(Origin::Static(address)),
-            None => dhcp::lease(self, port).map(|lease| Origin::Lease(Box::new(lease), self.sys.now())),
-        }
+        self.wait_for_carrier()
     }
 
     fn wait_for_carrier(&self) -> Result<(), Reason> {
@@ -109,9 +214,14 @@ impl Probe {
         self.sys.change_link(self.link.index, change)
     }
 
-    /// Reports the state of the probe.
-    pub fn tell(&self, state: State) {
-        self.claims.tell(self.round, self.link.index, state);
+    /// The MAC address that the interface has by now.
+    pub fn mac(&self) -> Option<[u8; 6]> {
+        self.config.mac.map(|mac| mac.0).or(self.link.mac)
+    }
+
+    /// Reports the state of the probe for an IP version.
+    pub fn tell(&self, family: Family, state: State) {
+        self.claims.tell(self.round, Way { index: self.link.index, family }, state);
     }
 
     /// Whether the owner no longer waits for this probe.

@@ -25,24 +25,12 @@ pub fn text(network: &NetworkUp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use dayfly_formats::mac::Mac;
-
     use super::*;
 
     fn network(domain: Option<&str>) -> NetworkUp {
-        NetworkUp {
-            iface: "eth0".to_owned(),
-            mac: Some(Mac([2, 0, 0, 0, 0, 1])),
-            address: [10, 0, 2, 15].into(),
-            prefix: 24,
-            gateway: None,
-            mtu: None,
-            dns: vec![[10, 0, 2, 3].into()],
-            domain: domain.map(str::to_owned),
-            search: vec!["lab".to_owned()],
-            hostname: None,
-            lease: None,
-        }
+        let dns = vec![[10, 0, 2, 3].into()];
+        let (domain, search) = (domain.map(str::to_owned), vec!["lab".to_owned()]);
+        NetworkUp { dns, domain, search, ..NetworkUp::of("10.0.2.15", 24) }
     }
 
     #[test]

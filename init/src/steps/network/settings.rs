@@ -15,7 +15,7 @@ use crate::{Failure, Learned};
 pub fn fetch(cx: &Context, template: &UrlTemplate, patience: Patience) -> Result<Done, Failure> {
     let network = cx.known.network.as_ref();
     let variables = Variables {
-        mac: network.and_then(|network| network.mac),
+        mac: network.and_then(|network| network.first.mac),
         hostname: name::given(cx).map(|(name, _)| name.to_string()),
         ..Variables::default()
     };

@@ -55,7 +55,7 @@ fn with_node(there: &[u8], name: &HostName, network: Option<&NetworkUp>) -> Vec<
 
 /// Debian uses 127.0.1.1 for the host name of a machine without a fixed address (Debian manual 5.1.1).
 fn own_line(name: &HostName, network: Option<&NetworkUp>) -> String {
-    let own = network.map_or_else(|| "127.0.1.1".to_owned(), |network| network.address.to_string());
+    let own = network.map_or_else(|| "127.0.1.1".to_owned(), |network| network.first.address.to_string());
     let domain = network.and_then(|network| network.domain.as_ref());
     match (name.as_str().split_once('.'), domain) {
         (Some((short, _)), _) => format!("{own} {name} {short}"),
@@ -72,19 +72,7 @@ mod tests {
                              ff02::1 ip6-allnodes # dayfly\nff02::2 ip6-allrouters # dayfly\n";
 
     fn network(domain: Option<&str>) -> NetworkUp {
-        NetworkUp {
-            iface: "eth0".to_owned(),
-            mac: None,
-            address: [10, 0, 2, 15].into(),
-            prefix: 24,
-            gateway: None,
-            mtu: None,
-            dns: Vec::new(),
-            domain: domain.map(str::to_owned),
-            search: Vec::new(),
-            hostname: None,
-            lease: None,
-        }
+        NetworkUp { domain: domain.map(str::to_owned), ..NetworkUp::of("10.0.2.15", 24) }
     }
 
     fn made(there: &str, name: &str, network: Option<&NetworkUp>) -> String {

@@ -151,12 +151,16 @@ mod tests {
             name: format!("eth{index}"),
             kind,
             mac: Some(mac),
+            permanent_mac: Some(mac),
             up: true,
             carrier: true,
             mtu: 1500,
             least_mtu: 68,
             most_mtu: 1500,
             other_names: Vec::new(),
+            parent: None,
+            port_of: None,
+            router: None,
         };
         let ethernet = |index: u32, first: u8| card(index, LinkKind::Ethernet, [first, 1, 1, 1, 1, 1]);
         let bridge = card(9, LinkKind::Virtual("bridge".to_owned()), [0, 0, 0, 0, 0, 1]);

@@ -3,6 +3,7 @@
 mod chroot;
 pub(crate) mod console;
 mod context;
+mod datagrams;
 pub(crate) mod files;
 pub(crate) mod handover;
 mod labels;
@@ -11,10 +12,13 @@ mod loops;
 mod memory;
 mod modules;
 pub(crate) mod mounts;
+mod nd_options;
 mod netlink;
 mod packets;
 pub(crate) mod programs;
+mod reach;
 mod removal;
+mod sockets;
 mod trees;
 #[cfg(feature = "https")]
 mod trust;
@@ -25,6 +29,7 @@ mod xattrs;
 
 use std::fmt::Display;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -35,9 +40,9 @@ use rustix::time::{ClockId, Timespec, clock_gettime, clock_settime};
 
 use crate::pid1::{panic_timeout, power};
 use crate::{
-    Backing, Copied, Devices, Entry, FileKind, Files, Http, Link, LinkChange, Loaded, Memory, Mount, Network,
-    Output, PacketPort, Platform, Power, RamFile, Request, Response, Result, Rights, SysError, Tree,
-    TreePath, Uevents,
+    Backing, Copied, DatagramPort, Devices, Entry, FileKind, Files, Http, Link, LinkAddress, LinkChange,
+    LinkRoute, Loaded, Memory, Mount, NdPort, Network, NewLink, Output, PacketPort, Platform, Power, RamFile,
+    Request, Response, Result, Rights, SysError, Tree, TreePath, Uevents,
 };
 
 /// The machine on which this process runs.
@@ -195,14 +200,51 @@ impl Network for Kernel {
         links::list()
     }
 
+    /// [rtnetlink(7)](https://man7.org/linux/man-pages/man7/rtnetlink.7.html), `RTM_NEWLINK`.
+    fn create_link(&self, new: &NewLink) -> Result<u32> {
+        links::create(new)
+    }
+
+    /// [rtnetlink(7)](https://man7.org/linux/man-pages/man7/rtnetlink.7.html), `RTM_DELLINK`.
+    fn remove_link(&self, index: u32) -> Result<()> {
+        links::remove(index)
+    }
+
     /// [rtnetlink(7)](https://man7.org/linux/man-pages/man7/rtnetlink.7.html).
     fn change_link(&self, index: u32, change: &LinkChange) -> Result<()> {
         links::change(index, change)
     }
 
+    /// [rtnetlink(7)](https://man7.org/linux/man-pages/man7/rtnetlink.7.html), `RTM_GETADDR`.
+    fn addresses(&self) -> Result<Vec<LinkAddress>> {
+        links::addresses()
+    }
+
+    /// [rtnetlink(7)](https://man7.org/linux/man-pages/man7/rtnetlink.7.html), `RTM_GETROUTE`.
+    fn routes(&self) -> Result<Vec<LinkRoute>> {
+        links::routes()
+    }
+
     /// [packet(7)](https://man7.org/linux/man-pages/man7/packet.7.html).
     fn packet_port(&self, index: u32) -> Result<Box<dyn PacketPort>> {
         Ok(Box::new(packets::Port::open(index)?))
+    }
+
+    /// [netlink(7)](https://man7.org/linux/man-pages/man7/netlink.7.html), `RTNLGRP_ND_USEROPT`;
+    /// [RFC 4861](https://www.rfc-editor.org/rfc/rfc4861) 4.6.
+    fn nd_options(&self) -> Result<Box<dyn NdPort>> {
+        Ok(Box::new(nd_options::Port::open()?))
+    }
+
+    /// [udp(7)](https://man7.org/linux/man-pages/man7/udp.7.html), [ipv6(7)](https://man7.org/linux/man-pages/man7/ipv6.7.html).
+    fn datagram_port6(&self, index: u32, port: u16) -> Result<Box<dyn DatagramPort>> {
+        Ok(Box::new(datagrams::Port::open(index, port)?))
+    }
+
+    /// [connect(2)](https://man7.org/linux/man-pages/man2/connect.2.html); `SO_BINDTODEVICE` of
+    /// [socket(7)](https://man7.org/linux/man-pages/man7/socket.7.html).
+    fn reach(&self, target: SocketAddr, index: u32, limit: Duration) -> Result<()> {
+        reach::reach(target, index, limit)
     }
 
     /// [sethostname(2)](https://man7.org/linux/man-pages/man2/sethostname.2.html).

@@ -3,7 +3,7 @@
 //! Messages to the kernel use the types of netlink-packet-route. Answers are parsed attribute by attribute, so that one
 //! attribute in a form that the crate does not know cannot hide a whole interface.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use netlink_packet_core::{
@@ -17,8 +17,7 @@ use rustix::net::{
 };
 
 use super::Tried;
-use super::mounts::last_errno;
-use super::uevents::wait_readable;
+use super::sockets::{set_option, wait_readable};
 use crate::{Cause, Result, SysError};
 
 /// `struct nlmsghdr`: bytes.
@@ -55,7 +54,7 @@ impl Netlink {
         // Older kernels lack some of these options. They only improve the answers (messages, shorter acks, filtered
         // dumps).
         for option in [libc::NETLINK_EXT_ACK, libc::NETLINK_CAP_ACK, libc::NETLINK_GET_STRICT_CHK] {
-            if let Err(errno) = set_option(&socket, option)
+            if let Err(errno) = set_option(&socket, libc::SOL_NETLINK, option, 1)
                 && errno != Errno::NOPROTOOPT
             {
                 return Err(errno).tried("set an option of", subject);
@@ -168,7 +167,13 @@ impl Netlink {
     }
 }
 
-/// Parses an NLMSG_ERROR or NLMSG_DONE: errno, the request's header (NLMSG_ERROR only), attributes.
+impl AsFd for Netlink {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// What an NLMSG_ERROR or NLMSG_DONE says: errno, the request's header (NLMSG_ERROR only), attributes.
 fn outcome(payload: &[u8], flags: u16, echoes_header: bool) -> std::result::Result<(), Failure> {
     // Old kernels end a dump with an empty NLMSG_DONE.
     let Some((code, rest)) = payload.split_first_chunk::<4>() else {
@@ -219,22 +224,6 @@ impl Failure {
             }
         }
     }
-}
-
-#[allow(unsafe_code)]
-fn set_option(socket: &OwnedFd, option: i32) -> std::result::Result<(), Errno> {
-    let on: libc::c_int = 1;
-    // SAFETY: the option value is an int that lives through the call, passed with its size.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_NETLINK,
-            option,
-            (&raw const on).cast(),
-            size_of::<libc::c_int>() as libc::socklen_t,
-        )
-    };
-    if result == 0 { Ok(()) } else { Err(last_errno()) }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::Tried;
 use super::mounts::last_errno;
-use super::uevents::wait_readable;
+use super::sockets::{set_option, wait_readable};
 use crate::{PacketPort, Result};
 
 /// The largest IPv4 packet.
@@ -51,7 +51,7 @@ impl Port {
         let operation = "open a DHCP port on";
         let socket = open_deaf().tried(operation, &subject)?;
         set_filter(&socket).tried("attach a packet filter on", &subject)?;
-        set_option(&socket, libc::PACKET_AUXDATA, 1).tried(operation, &subject)?;
+        set_option(&socket, libc::SOL_PACKET, libc::PACKET_AUXDATA, 1).tried(operation, &subject)?;
         bind(&socket, &address(index)).tried(operation, &subject)?;
         Ok(Self { socket, index, subject, buffer: vec![0; PACKET] })
     }
@@ -121,21 +121,6 @@ fn set_filter(socket: &OwnedFd) -> std::result::Result<(), Errno> {
             libc::SO_ATTACH_FILTER,
             (&raw const program).cast(),
             size_of::<libc::sock_fprog>() as libc::socklen_t,
-        )
-    };
-    if result == 0 { Ok(()) } else { Err(last_errno()) }
-}
-
-#[allow(unsafe_code)]
-fn set_option(socket: &OwnedFd, option: i32, value: i32) -> std::result::Result<(), Errno> {
-    // SAFETY: the option value is an int that lives through the call, passed with its size.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_PACKET,
-            option,
-            (&raw const value).cast(),
-            size_of::<i32>() as libc::socklen_t,
         )
     };
     if result == 0 { Ok(()) } else { Err(last_errno()) }

@@ -3,12 +3,12 @@
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::net::netlink::{KOBJECT_UEVENT, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recvfrom, socket_with, sockopt};
 
 use super::Tried;
+use super::sockets::wait_readable;
 use crate::{Result, Uevents};
 
 /// Group 1 is the kernel; group 2 is udev's, with another format.
@@ -62,25 +62,6 @@ impl Uevents for Port {
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno).tried("read", SUBJECT),
             }
-        }
-    }
-}
-
-/// Waits until data is available; false after the deadline.
-pub(super) fn wait_readable(socket: &OwnedFd, deadline: Instant) -> std::result::Result<bool, Errno> {
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        // Round up. Otherwise the last fraction of a millisecond would be spent in a busy loop.
-        let left = left + Duration::from_micros(999);
-        let timeout = rustix::event::Timespec {
-            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: i64::from(left.subsec_millis()) * 1_000_000,
-        };
-        match rustix::event::poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&timeout)) {
-            Ok(0) if Instant::now() >= deadline => return Ok(false),
-            Ok(0) | Err(Errno::INTR) => {}
-            Ok(_) => return Ok(true),
-            Err(errno) => return Err(errno),
         }
     }
 }

@@ -50,9 +50,8 @@ pub(super) fn apply(
 fn name(way: Way, key: &str, value: Option<&str>, source: &Source, problems: &mut Problems) {
     let Some(row) = foreign::find(key) else { return };
     let is_here = way == Way::Initramfs || way == Way::Dracut && row.named == Where::Both;
-    // A feature that is switched off is not missing. If the parameter itself means "off", the value `1` switches it
-    // off.
-    let is_off = YesNo::read(value.unwrap_or("1")) == Ok(foreign::ON_BY_ITSELF.contains(&key));
+    // A feature that is switched off is not missing.
+    let is_off = YesNo::read(value.unwrap_or("1")) == Ok(false);
     if !is_here || is_off {
         return;
     }

@@ -39,11 +39,6 @@ fn fits(name: &str, key: &str) -> bool {
     }
 }
 
-/// Parameters that request nothing without a value: only `=0` does.
-pub(in crate::settings) const ON_BY_ITSELF: [&str; 2] = ["rd.peerdns", "rd.bootif"];
-
-const IN_THE_OS: &str =
-    "let the OS's network service set it up, and give the boot one plain interface with ip=INTERFACE:dhcp";
 const NO_DISKS: &str =
     "boot an image with root=live:http://SERVER/IMAGE or from a plain disk, and leave such disks to the OS";
 const AN_IMAGE: &str = "use root=live:http://SERVER/IMAGE with a squashfs or erofs image";
@@ -62,15 +57,7 @@ macro_rules! foreign {
 }
 
 foreign! {
-    Both ["bond"] "dracut, systemd" "a bond of several interfaces" IN_THE_OS;
-    Both ["vlan"] "dracut, systemd" "a VLAN" IN_THE_OS;
-    Both ["bridge"] "dracut, systemd" "a bridge" IN_THE_OS;
-    Both ["team" "teaming"] "dracut" "a team of several interfaces" IN_THE_OS;
-    Both ["rd.route"] "dracut, systemd" "a static route" "let the DHCP server send it (option 121), or give the gateway in ip=";
-    Both ["rd.peerdns"] "dracut" "no name servers from DHCP" "nameserver=ADDRESS sets a name server that is asked first";
-    Both ["rd.bootif"] "dracut" "BOOTIF= to be ignored" "remove BOOTIF=";
-    Both ["bootdev"] "dracut" "one interface for the boot" "use ip=INTERFACE:dhcp or BOOTIF=MAC";
-    Own ["ifname"] "dracut, systemd" "a name for an interface" "use the kernel's name of the interface, or BOOTIF=MAC";
+    Both ["teaming"] "dracut" "a team of several interfaces" "use bond=NAME:PORT,PORT:mode=active-backup";
     Both ["rd.net.*"] "dracut" "other times for the network" "rd.retry=SECONDS sets how long the boot tries";
     Both ["proxy"] "dracut" "a proxy" "serve the image from a server that the node can reach directly";
     Both ["rd.noverifyssl"] "dracut" "https without a certificate check" "put the server's CA into the initramfs: dayfly initramfs --ca-bundle FILE";

@@ -2,16 +2,21 @@
 
 use std::net::IpAddr;
 
+use dayfly_formats::bond::BondArg;
+use dayfly_formats::bridge::BridgeArg;
+use dayfly_formats::ifname::IfnameArg;
 use dayfly_formats::ip::IpArg;
 use dayfly_formats::mac::Mac;
+use dayfly_formats::route::RouteArg;
+use dayfly_formats::vlan::VlanArg;
 
 use super::class::{CLUSTER_CA, Class, IMAGE_HASH};
 use super::slot::{List, Shown, Slot, maybe, put};
 use crate::settings::value::{
     ApiServer, Argument, BelowDisk, Bytes, CaBundle, ClusterDomain, ConfigYaml, Creation, CriSocket,
-    DeviceOrNone, DeviceRef, Emergency, FileName, FileSystem, Form, HostName, ImageSource, K0sToken, K0sYaml,
-    Kubeconfig, KubeletConfiguration, Label, ModuleName, Path, Repository, Seconds, Sha256, Size, Taint,
-    Token, Trust, Url, UrlTemplate, Value, WholeSeconds, YesNo,
+    DeviceOrNone, DeviceRef, Emergency, FileName, FileSystem, Form, HostName, ImageSource, Interface,
+    K0sToken, K0sYaml, Kubeconfig, KubeletConfiguration, Label, ModuleName, Path, Repository, Seconds,
+    Sha256, Size, Taint, Token, Trust, Url, UrlTemplate, Value, WholeSeconds, YesNo,
 };
 use crate::settings::wanted::Settings;
 use crate::{HostKeys, NetworkKeeper, Source, Sourced, Stage, in_reference, k0s, k3s};
@@ -141,15 +146,31 @@ keys! {
     "settings.trust", Devices, Builder, Trust => (settings_trust),
         "What a settings URL with plain http may set: with `limited`, nothing that runs as root or decides trust. Only the settings file of the initramfs can set this. A URL with https may set anything.";
     // DHCP can set the same values and is not trusted either.
-    "network.ip", Network, Plain, IpArg => [ip],
+    "network.ip", Network, Plain, IpArg => [network.ip],
         "How an interface gets its address, in the syntax of ip=; several are allowed. Without any, DHCP runs on every interface.";
-    "network.dns", Network, Plain, IpAddr => [dns],
+    "network.vlan", Network, Plain, VlanArg => [network.vlan],
+        "A VLAN, NAME:PARENT as in vlan=; several are allowed.";
+    "network.bond", Network, Plain, BondArg => [network.bond],
+        "A bond, NAME:PORT,PORT:OPTION=VALUE,… as in bond=; several are allowed.";
+    "network.bridge", Network, Plain, BridgeArg => [network.bridge],
+        "A bridge, NAME:PORT,PORT as in bridge=; several are allowed.";
+    "network.ifname", Network, Plain, IfnameArg => [network.ifname],
+        "A name for the interface with a MAC address, NAME:MAC as in ifname=; several are allowed.";
+    "network.route", Network, Plain, RouteArg => [network.route],
+        "A static route, NETWORK/PREFIX:GATEWAY[:INTERFACE] as in rd.route=; several are allowed.";
+    "network.dns", Network, Plain, IpAddr => [network.dns],
         "A name server, asked before those from DHCP; several are allowed.";
-    "network.bootif", Network, Plain, Mac => (bootif),
+    "network.peerdns", Network, Plain, YesNo => (network.peerdns),
+        "Use the name servers that the network gives (rd.peerdns).";
+    "network.bootif", Network, Plain, Mac => (network.bootif),
         "The interface to prefer: the one the firmware booted from (BOOTIF=).";
-    "network.wanted", Network, Plain, YesNo => (network_wanted),
+    "network.uses_bootif", Network, Plain, YesNo => (network.uses_bootif),
+        "Whether network.bootif counts (rd.bootif).";
+    "network.bootdev", Network, Plain, Interface => (network.bootdev),
+        "The interface to prefer, by its name (bootdev=).";
+    "network.wanted", Network, Plain, YesNo => (network.wanted),
         "Bring the network up even if the image is on a disk (rd.neednet).";
-    "network.handover", Root, Plain, NetworkKeeper => (network_handover),
+    "network.handover", Root, Plain, NetworkKeeper => (network.handover),
         "The network service that takes over the address in the OS, so that the lease is renewed and not requested a second time: `auto` is the service that the image starts, else an installed one. Use `none` if the image configures its address itself.";
     "modules.load", Devices, Privileged, ModuleName => [modules_load],
         "A module that is always loaded; several are allowed.";

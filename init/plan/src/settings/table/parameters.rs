@@ -3,13 +3,19 @@
 
 use std::net::IpAddr;
 
+use dayfly_formats::bond::BondArg;
+use dayfly_formats::bridge::BridgeArg;
+use dayfly_formats::ifname::IfnameArg;
 use dayfly_formats::ip::IpArg;
 use dayfly_formats::mac::Mac;
+use dayfly_formats::route::RouteArg;
+use dayfly_formats::team::TeamArg;
+use dayfly_formats::vlan::VlanArg;
 
 use super::slot::{List, Slot, put};
 use crate::settings::value::{
-    BelowDisk, Bytes, DeviceRef, Emergency, FileName, HostName, ImageSource, ModuleName, Path, Repository,
-    Seconds, Size, Url, Value, WholeSeconds, YesNo,
+    BelowDisk, Bytes, DeviceRef, Emergency, FileName, HostName, ImageSource, Interface, ModuleName, Path,
+    Repository, Seconds, Size, Url, Value, WholeSeconds, YesNo,
 };
 use crate::settings::wanted::Settings;
 use crate::{Phase, Source, Way, in_reference};
@@ -95,17 +101,35 @@ parameters! {
     "rw" "-" Helpful "Accepted, as ro."
         |_s, _v, _src| Ok(None);
     "ip" "see ip= below" Essential "How an interface gets its address; repeatable."
-        |s, v, src| gather::<IpArg>(&mut s.ip, v, src);
+        |s, v, src| gather::<IpArg>(&mut s.network.ip, v, src);
+    "vlan" "NAME:PARENT" Essential "A VLAN of another link. Its number is in its name: vlan0005, vlan5, eth0.0005 or eth0.5. Repeatable."
+        |s, v, src| gather::<VlanArg>(&mut s.network.vlan, v, src);
+    "bond" "NAME[:PORT,…[:OPTION=VALUE,…[:MTU[:MAC]]]]" Essential "A bond of other links, with options of the kernel's bonding driver; a semicolon separates several values of one option. Without a value, it is bond0:eth0,eth1:mode=balance-rr. Repeatable."
+        |s, v, src| with_default::<BondArg>(&mut s.network.bond, v, src);
+    "bridge" "NAME:PORT,…" Essential "A bridge of other links. Without a value, it is br0:eth0. Repeatable."
+        |s, v, src| with_default::<BridgeArg>(&mut s.network.bridge, v, src);
+    "team" "NAME:PORT,…[:RUNNER]" Essential "Refused. The error shows the equivalent bond=."
+        |_s, v, _src| refuse_team(needed(v)?);
+    "ifname" "NAME:MAC" Essential "A name for the interface with this MAC address. Repeatable."
+        |s, v, src| gather::<IfnameArg>(&mut s.network.ifname, v, src);
+    "rd.route" "NETWORK/PREFIX:GATEWAY[:INTERFACE]" Essential "A static route, with IPv6 addresses in brackets. Repeatable."
+        |s, v, src| gather::<RouteArg>(&mut s.network.route, v, src);
+    "bootdev" "interface" Helpful "The preferred interface, by its name. Its routes come first."
+        |s, v, src| take::<Interface>(&mut s.network.bootdev, v, src);
+    "rd.bootif" "yes or no" Helpful "With no, BOOTIF= is ignored."
+        |s, v, src| { s.network.uses_bootif.set(flag(v)?, src.clone()); Ok(None) };
+    "rd.peerdns" "yes or no" Helpful "With no, name servers from DHCP and router advertisements are not used."
+        |s, v, src| { s.network.peerdns.set(flag(v)?, src.clone()); Ok(None) };
     "BOOTIF" "[01-]MAC" Helpful "The interface that the firmware booted from. It is preferred."
         |s, v, src| {
             let mac = Mac::from_bootif(needed(v)?).map_err(|e| format!("{e}"))?;
-            put(&mut s.bootif, mac, src);
+            put(&mut s.network.bootif, mac, src);
             Ok(None)
         };
     "nameserver" "IP address" Helpful "A name server; repeatable."
-        |s, v, src| gather::<IpAddr>(&mut s.dns, v, src);
+        |s, v, src| gather::<IpAddr>(&mut s.network.dns, v, src);
     "rd.neednet" "yes or no" Helpful "Bring the network up even if the image is on a disk."
-        |s, v, src| { s.network_wanted.set(flag(v)?, src.clone()); Ok(None) };
+        |s, v, src| { s.network.wanted.set(flag(v)?, src.clone()); Ok(None) };
     "rd.retry" "seconds" Helpful "How long network and image are retried before the boot fails."
         |s, v, src| take::<Seconds>(&mut s.retry, v, src);
     "rd.timeout" "seconds" Helpful "How long to wait for a disk. 0 means forever in dracut, but one day here: no wait is endless."
@@ -156,6 +180,12 @@ parameters! {
         |s, v, src| gather::<ModuleName>(&mut s.modules_load, v, src);
 }
 
+/// dracut's `team=`. A team needs a daemon in user space.
+fn refuse_team(text: &str) -> Result<Option<String>, String> {
+    let team: TeamArg = text.parse().map_err(|error| format!("{error}"))?;
+    Err(format!("Dayfly does not create teams; use bond={}, which does the same", team.as_bond()))
+}
+
 /// A plain number of MiB, or a size with its unit.
 fn mebibytes(text: &str) -> Result<Size, String> {
     if text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
@@ -182,6 +212,15 @@ fn gather<V: Value>(
     source: &Source,
 ) -> Result<Option<String>, String> {
     list.take(needed(value)?, source).map(|()| None)
+}
+
+/// The same for a parameter that has a default value when it is written without one.
+fn with_default<V: Value>(
+    list: &mut impl List<V>,
+    value: Option<&str>,
+    source: &Source,
+) -> Result<Option<String>, String> {
+    list.take(value.unwrap_or_default(), source).map(|()| None)
 }
 
 /// Checks the value of `systemd.hostname=`. Reports an error, or a difference from the node's name.

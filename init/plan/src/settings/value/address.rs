@@ -2,14 +2,32 @@
 
 use std::net::IpAddr;
 
+use dayfly_formats::bond::BondArg;
+use dayfly_formats::bridge::BridgeArg;
+use dayfly_formats::iface;
+use dayfly_formats::ifname::IfnameArg;
 use dayfly_formats::ip::IpArg;
 use dayfly_formats::mac::Mac;
+use dayfly_formats::route::RouteArg;
+use dayfly_formats::vlan::VlanArg;
 
-use super::{Form, Value, own_values, pattern};
+use super::{Form, Value, own_values, pattern, values};
 
 own_values! {
     IpArg = "ip= value", pattern(r"^\S+$");
+    VlanArg = "vlan= value", pattern(r"^[^\s:]+:[^\s:]+$");
+    BondArg = "bond= value", pattern(r"^\S*$");
+    BridgeArg = "bridge= value", pattern(r"^\S*$");
+    IfnameArg = "ifname= value", pattern(r"^[^\s:]+:\S+$");
+    RouteArg = "rd.route= value", pattern(r"^\S+:\S+$");
     Mac = "MAC address", pattern("^([0-9A-Fa-f]{1,2}(:[0-9A-Fa-f]{1,2}){5}|[0-9A-Fa-f]{1,2}(-[0-9A-Fa-f]{1,2}){5})$");
+}
+
+values! {
+    /// The name of an interface.
+    Interface(String) = "interface", pattern(r"^[^\s:/]{1,15}$"),
+        |text| iface::check(text).map(|()| text.to_owned()).map_err(|error| format!("\"{text}\" {error}")),
+        String::clone;
 }
 
 impl Value for IpAddr {

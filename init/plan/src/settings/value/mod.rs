@@ -20,6 +20,7 @@ mod template;
 mod text;
 mod url;
 
+pub use address::Interface;
 pub(crate) use choice::choice;
 pub use device::{DeviceOrNone, DeviceRef};
 pub use digest::Sha256;

@@ -3,24 +3,22 @@
 mod k0s;
 mod k3s;
 mod kubelet;
+mod network;
 mod node;
 mod script;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::Duration;
-
-use dayfly_formats::ip::IpArg;
-use dayfly_formats::mac::Mac;
 
 pub use self::k0s::K0sSettings;
 pub use self::k3s::K3sSettings;
 pub use self::kubelet::KubeletSettings;
+pub use self::network::NetworkSettings;
 pub use self::node::{FileSettings, NodeSettings, UnitSettings, UserSettings};
 pub use self::script::Script;
 use super::value::{DeviceRef, Emergency, HostName, ImageSource, Sha256, Size, Trust, Url, UrlTemplate};
 use crate::layout::{self, Layout};
-use crate::{HostKeys, NetworkKeeper, Phase, Sourced, Stage};
+use crate::{HostKeys, Phase, Sourced, Stage};
 
 /// All settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,16 +55,8 @@ pub struct Settings {
     pub settings_required: Sourced<bool>,
     /// The trust in it if it comes over plain http.
     pub settings_trust: Sourced<Trust>,
-    /// `ip=` parameters in order.
-    pub ip: Vec<Sourced<IpArg>>,
-    /// The interface that the firmware booted from.
-    pub bootif: Option<Sourced<Mac>>,
-    /// Name servers.
-    pub dns: Vec<Sourced<IpAddr>>,
-    /// The network is wanted even if the image is local.
-    pub network_wanted: Sourced<bool>,
-    /// The service that keeps the address in the OS.
-    pub network_handover: Sourced<NetworkKeeper>,
+    /// The network.
+    pub network: NetworkSettings,
     /// Modules that are never loaded.
     pub modules_blacklist: Vec<Sourced<String>>,
     /// Modules that are always loaded.
@@ -137,11 +127,7 @@ impl Default for Settings {
             settings_wait: seconds(60),
             settings_required: Sourced::default_of(true),
             settings_trust: Sourced::default_of(Trust::Limited),
-            ip: Vec::new(),
-            bootif: None,
-            dns: Vec::new(),
-            network_wanted: Sourced::default_of(false),
-            network_handover: Sourced::default_of(NetworkKeeper::default()),
+            network: NetworkSettings::default(),
             modules_blacklist: Vec::new(),
             modules_load: Vec::new(),
             state_device: Sourced::default_of(DeviceRef::Label("state".to_owned())),
@@ -174,7 +160,7 @@ impl Settings {
     /// Whether something other than the image needs the network. A report URL that comes from the network or the image
     /// does not count: it can only use a network that is already up.
     pub fn needs_network(&self) -> bool {
-        self.network_wanted.value
+        self.network.wanted.value
             || self.settings_url.is_some()
             || self.report.as_ref().is_some_and(|url| url.source.stage() <= Stage::Network)
     }

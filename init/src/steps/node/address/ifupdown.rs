@@ -2,7 +2,7 @@
 //! dhclient with the lease in its own lease file. dhclient asks the server to confirm the address (RFC 2131,
 //! INIT-REBOOT) and then renews it.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use dayfly_formats::dhcp4::Lease;
 use dayfly_formats::interfaces_file;
@@ -55,36 +55,52 @@ pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp) -> Result<String, Re
     let interfaces = text(INTERFACES)?;
     let interfaces = interfaces.split_once(END).map_or(interfaces.as_str(), |(_, image)| image);
     let all = format!("{interfaces}\n{}", more_interfaces(sys)?);
-    // The image's files use the name that the OS gives to the interface.
-    let names = [vec![network.iface.clone()], names::of(sys, &network.iface)].concat();
-    let methods: Vec<&str> = names.iter().flat_map(|name| interfaces_file::methods(&all, name)).collect();
-    if let Some(method) = methods.iter().find(|method| network.lease.is_none() || **method != "dhcp") {
-        return Ok(format!(
-            "ifupdown uses the image's own stanza for {} ({method}), which may not keep {}",
-            network.iface,
-            owned(network)
-        ));
+    let (mut said, mut stanzas, mut leases) = (Vec::new(), String::new(), Vec::new());
+    for up in network.addresses() {
+        // The image's files use the name that the OS gives to the interface.
+        let names = [vec![up.iface.clone()], names::of(sys, &up.iface)].concat();
+        let methods: Vec<&str> = names.iter().flat_map(|name| interfaces_file::methods(&all, name)).collect();
+        if let Some(method) = methods.iter().find(|method| up.lease().is_none() || **method != "dhcp") {
+            said.push(format!(
+                "ifupdown uses the image's own stanza for {} ({method}), which may not keep {}",
+                up.iface,
+                owned(up)
+            ));
+            continue;
+        }
+        let Some((lease, seconds)) = up.lease().and_then(|lease| Some((lease, lease.lease_seconds?))) else {
+            said.push(match up.lifetime() {
+                None => format!("{} stays: ifupdown does not need to renew it", owned(up)),
+                Some(_) => format!("{} is not renewed: ifupdown has no DHCPv6 client for it", owned(up)),
+            });
+            continue;
+        };
+        let is_made = network.made.iter().any(|link| link.name == up.iface);
+        match up.mac {
+            _ if is_made => stanzas.push_str(&named_stanza(&up.iface)),
+            Some(mac) => stanzas.push_str(&stanza(mac, &up.iface, leases.len())),
+            None => return Err(Refusal::Words(format!("{} has no MAC address to match it by", up.iface))),
+        }
+        leases.push((up, lease, seconds));
+        said.push(format!("ifupdown and dhclient renew {}", owned(up)));
     }
-    let Some((lease, seconds)) = network.lease.as_ref().and_then(|lease| Some((lease, lease.lease_seconds?)))
-    else {
-        return Ok(format!("{} stays: ifupdown does not need to renew it", owned(network)));
-    };
-    let Some(mac) = network.mac else {
-        return Err(Refusal::Words(format!("{} has no MAC address to match it by", network.iface)));
-    };
-    if !os::has_program(sys, "dhclient")? {
-        let words = format!("the image has ifupdown, but no dhclient to renew {}", owned(network));
-        return Err(Refusal::Words(words));
+    if let Some((first, ..)) = leases.first() {
+        if !os::has_program(sys, "dhclient")? {
+            let words = format!("the image has ifupdown, but no dhclient to renew {}", owned(first));
+            return Err(Refusal::Words(words));
+        }
+        let config = text(CLIENT_CONFIG)?;
+        let config = config.split(WRITTEN).next().unwrap_or_default();
+        let write = |path: &str, text: &str| os::write(sys, path, text, 0o644);
+        for (up, lease, seconds) in &leases {
+            let file = format!("{LEASES}/dhclient.{}.leases", up.iface);
+            write(&file, &lease_file(&up.iface, lease, *seconds, sys.clock()))?;
+        }
+        write(HOOK.0, &format!("{WRITTEN}{}", HOOK.1))?;
+        write(CLIENT_CONFIG, &format!("{config}{}", client_config(network)))?;
+        write(INTERFACES, &format!("{WRITTEN}{stanzas}{END}{interfaces}"))?;
     }
-    let config = text(CLIENT_CONFIG)?;
-    let config = config.split(WRITTEN).next().unwrap_or_default();
-    let write = |path: &str, text: &str| os::write(sys, path, text, 0o644);
-    let leases = format!("{LEASES}/dhclient.{}.leases", network.iface);
-    write(&leases, &lease_file(&network.iface, lease, seconds, sys.clock()))?;
-    write(HOOK.0, &format!("{WRITTEN}{}", HOOK.1))?;
-    write(CLIENT_CONFIG, &format!("{config}{}", client_config(network, lease)))?;
-    write(INTERFACES, &format!("{}{interfaces}", stanza(mac, &network.iface)))?;
-    Ok(format!("ifupdown and dhclient renew {}", owned(network)))
+    Ok(said.join("; "))
 }
 
 /// The contents of the files that the image's main file usually includes.
@@ -105,22 +121,29 @@ fn more_interfaces(sys: &dyn Files) -> Result<String, SysError> {
 /// Comes before all other stanzas, because ifup configures an interface only once. The OS may have renamed the
 /// interface by then; `$IFACE` is its current name, and dhclient reads a lease only under the current name. With
 /// `no-auto-down`, the lease is not released at shutdown.
-fn stanza(mac: Mac, iface: &str) -> String {
+fn stanza(mac: Mac, iface: &str, place: usize) -> String {
+    let name = if place == 0 { "dayfly".to_owned() } else { format!("dayfly{place}") };
     format!(
-        "{WRITTEN}auto mac/{mac}/1=dayfly\nno-auto-down {iface}\niface dayfly inet dhcp\n\
+        "auto mac/{mac}/1={name}\nno-auto-down {iface}\niface {name} inet dhcp\n\
          \tpre-up cd {LEASES} && mv dhclient.{iface}.leases dhclient.$IFACE.leases 2>/dev/null && \
          sed -i s/{iface}/$IFACE/ dhclient.$IFACE.leases && sed -i \"s/^no-auto-down {iface}/no-auto-down $IFACE/\" \
-         {INTERFACES} || true\n{END}"
+         {INTERFACES} || true\n"
     )
+}
+
+/// The same for a link that the boot created, which keeps its name.
+fn named_stanza(iface: &str) -> String {
+    format!("auto {iface}\nno-auto-down {iface}\niface {iface} inet dhcp\n")
 }
 
 /// The client identifier that the boot used, which overrides the DUID of ifupdown's `-i`, and the name servers that
 /// come before those of the lease.
-fn client_config(network: &NetworkUp, lease: &Lease) -> String {
+fn client_config(network: &NetworkUp) -> String {
+    let leased: Vec<IpAddr> = network.addresses().flat_map(|up| up.given_dns.clone()).collect();
     let own: Vec<String> = network
         .dns
         .iter()
-        .filter(|server| server.is_ipv4() && !lease.dns.iter().any(|one| *one == **server))
+        .filter(|server| server.is_ipv4() && !leased.contains(server))
         .map(ToString::to_string)
         .collect();
     let first = match own.join(", ") {
@@ -150,13 +173,13 @@ fn lease_file(iface: &str, lease: &Lease, seconds: u32, now: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::networkd::tests::{MAC, lease, up};
+    use super::super::networkd::tests::{MAC, lease, up, with_lease};
     use super::*;
 
     #[test]
     fn files_say_what_the_boot_has_got() {
         let lease = lease();
-        let network = NetworkUp { lease: Some(lease.clone()), ..up("10.0.2.11", 24, Some("10.0.2.2")) };
+        let network = with_lease(up("10.0.2.11", 24, Some("10.0.2.2")));
         assert_eq!(
             lease_file("eth0", &lease, 120, 1_700_000_000),
             "lease {\n  interface \"eth0\";\n  fixed-address 10.0.2.11;\n  option subnet-mask 255.255.255.0;\n  \
@@ -166,14 +189,14 @@ mod tests {
         let config = format!(
             "{WRITTEN}send dhcp-client-identifier = hardware;\nprepend domain-name-servers 9.9.9.9;\n"
         );
-        assert_eq!(client_config(&network, &lease), config);
+        assert_eq!(client_config(&network), config);
         assert_eq!(
-            stanza(MAC, "eth0"),
+            stanza(MAC, "eth0", 0),
             format!(
-                "{WRITTEN}auto mac/52:54:00:77:00:01/1=dayfly\nno-auto-down eth0\niface dayfly inet dhcp\n\
+                "auto mac/52:54:00:77:00:01/1=dayfly\nno-auto-down eth0\niface dayfly inet dhcp\n\
                  \tpre-up cd /var/lib/dhcp && mv dhclient.eth0.leases dhclient.$IFACE.leases 2>/dev/null && \
                  sed -i s/eth0/$IFACE/ dhclient.$IFACE.leases && \
-                 sed -i \"s/^no-auto-down eth0/no-auto-down $IFACE/\" /etc/network/interfaces || true\n{END}"
+                 sed -i \"s/^no-auto-down eth0/no-auto-down $IFACE/\" /etc/network/interfaces || true\n"
             )
         );
     }

@@ -12,7 +12,7 @@ use crate::events::Level;
 use crate::services::Manager;
 use crate::services::openrc::runlevels;
 use crate::services::systemd::units::{self, Refusal};
-use crate::{Failure, NetworkUp, os};
+use crate::{AddressUp, Failure, NetworkUp, os};
 
 /// A network service of the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,16 +49,17 @@ pub fn hand_over(cx: &Context, keeper: NetworkKeeper) -> Result<Done, Failure> {
         Some(Service::Foreign(name)) => {
             let text = format!(
                 "{name} of the image cannot take over {}: it may request another address and remove this one",
-                owned(network)
+                all_owned(network)
             );
             cx.note(Level::Warning, &text);
             Ok(Done::with(text))
         }
-        None if is_for_ever(network) => {
-            Ok(Done::with(format!("{} stays unchanged: the image has no network service", owned(network))))
-        }
+        None if is_for_ever(network) => Ok(Done::with(format!(
+            "{} stays unchanged: the image has no network service",
+            all_owned(network)
+        ))),
         None => {
-            let text = format!("the image has no network service that can renew {}", owned(network));
+            let text = format!("the image has no network service that can renew {}", all_owned(network));
             Err(Failure::new(Code::NodeNetwork, tried, text))
         }
     }
@@ -115,13 +116,18 @@ fn started(sys: &dyn Files, manager: Option<Manager>) -> Result<Vec<&'static str
     }
 }
 
-/// The address and its lease time, for messages.
-fn owned(network: &NetworkUp) -> String {
-    let time = network.lease.as_ref().and_then(|lease| lease.lease_seconds);
+/// The address, and how long the node may use it.
+fn owned(up: &AddressUp) -> String {
+    let time = up.lifetime();
     let time = time.map_or_else(String::new, |seconds| format!(" (leased for {seconds} s)"));
-    format!("{}/{}{time}", network.address, network.prefix)
+    format!("{}/{}{time}", up.address, up.prefix)
+}
+
+/// All addresses.
+fn all_owned(network: &NetworkUp) -> String {
+    network.addresses().map(owned).collect::<Vec<_>>().join(" and ")
 }
 
 fn is_for_ever(network: &NetworkUp) -> bool {
-    network.lease.as_ref().is_none_or(|lease| lease.lease_seconds.is_none())
+    network.addresses().all(|up| up.lifetime().is_none())
 }

@@ -3,20 +3,17 @@
 //! DHCP client starts in INIT-REBOOT (RFC 2131 3.2) with that address. It sends the client identifier that the boot
 //! used, so the server recognises it.
 
-use std::fmt::Write;
-use std::net::{IpAddr, Ipv4Addr};
+mod text;
 
-use dayfly_formats::ip::IpArg;
 use dayfly_formats::mac::Mac;
 use dayfly_formats::network_file::{Match, Scope};
-use dayfly_sys::{Files, SysError, own};
+use dayfly_sys::{Files, Sys, SysError, own};
 
 use super::owned;
-use crate::NetworkUp;
 use crate::os::{self, WRITTEN};
 use crate::services::systemd::units::{self, Refusal};
-use crate::steps::network::METRIC;
 use crate::trees::OS;
+use crate::{AddressUp, NetworkUp};
 
 /// The names of the service and its unit.
 pub(super) const SERVICE: &str = "systemd-networkd";
@@ -43,23 +40,36 @@ const MODEST: (&str, &str) = (
 );
 
 /// Writes its files, and enables it if the image does not. Returns a line for the log.
-pub(super) fn hand_over(sys: &dyn Files, network: &NetworkUp, enabled: bool) -> Result<String, Refusal> {
-    let Some(mac) = network.mac else {
-        return Err(Refusal::Words(format!("{} has no MAC address to match it by", network.iface)));
-    };
+pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp, enabled: bool) -> Result<String, Refusal> {
     let files = image_files(sys)?;
-    let place = place_of(&files, mac);
-    if let Some(file) = place.named_before {
-        return Ok(format!("systemd-networkd uses the image's own {file}"));
+    let links = sys.links()?;
+    let mut said = Vec::new();
+    let mut written = Vec::new();
+    for (iface, addresses) in network.interfaces() {
+        match target(&files, network, iface, &addresses)? {
+            Target::OfImage(file) => said.push(format!("uses the image's own {file}")),
+            Target::Ours(name, section) => {
+                let does =
+                    if addresses.iter().any(|up| up.lifetime().is_some()) { "renews" } else { "keeps" };
+                let owned: Vec<String> = addresses.iter().map(|up| owned(up)).collect();
+                said.push(format!("{does} {} with {name}", owned.join(" and ")));
+                written.push((name, text::network_file(network, iface, &addresses, &section)));
+            }
+        }
     }
+    written.extend(text::virtual_links(network, &links));
+    let is_ours = !written.is_empty();
     let write = |path: &str, text: &str| os::write(sys, path, text, 0o644);
-    write(&format!("{RUN}/{}", place.name), &network_file(network, mac))?;
-    if !renames_live(&os_release(sys)?) {
-        let link = format!("{RUN}/00-dayfly-{}.link", digits(mac));
-        write(&link, &link_file(mac))?;
+    for (name, text) in &written {
+        write(&format!("{RUN}/{name}"), text)?;
+    }
+    if is_ours && !renames_live(&os_release(sys)?) {
+        for (mac, matches) in text::in_use(network, &links) {
+            write(&format!("{RUN}/00-dayfly-{}.link", digits(mac)), &text::link_file(&matches))?;
+        }
     }
     let mut started = "";
-    if !enabled {
+    if is_ours && !enabled {
         write(MODEST.0, &format!("{WRITTEN}{}", MODEST.1))?;
         units::enable_alone(sys, UNIT)?;
         for unit in BESIDE {
@@ -69,8 +79,34 @@ pub(super) fn hand_over(sys: &dyn Files, network: &NetworkUp, enabled: bool) -> 
         }
         started = ", enabled by Dayfly,";
     }
-    let does = if network.lease.is_some() { "renews" } else { "keeps" };
-    Ok(format!("systemd-networkd{started} {does} {} with {}", owned(network), place.name))
+    Ok(format!("systemd-networkd{started} {}", said.join(" and ")))
+}
+
+/// Where the file of an interface goes.
+enum Target {
+    /// The image has a file for this very interface, which networkd evaluates first.
+    OfImage(String),
+    /// A file of ours: its name, and its `[Match]` section.
+    Ours(String, String),
+}
+
+fn target(
+    files: &[ImageFile],
+    network: &NetworkUp,
+    iface: &str,
+    addresses: &[&AddressUp],
+) -> Result<Target, Refusal> {
+    if network.made.iter().any(|link| link.name == iface) {
+        return Ok(Target::Ours(format!("00-dayfly-{iface}.network"), text::created(iface)));
+    }
+    let Some(mac) = addresses.iter().find_map(|up| up.mac) else {
+        return Err(Refusal::Words(format!("{iface} has no MAC address to match it by")));
+    };
+    let place = place_of(files, mac);
+    Ok(match place.named_before {
+        Some(file) => Target::OfImage(file.to_owned()),
+        None => Target::Ours(place.name, text::physical(mac)),
+    })
 }
 
 /// A `.network` file of the image: its name and its [Match] section.
@@ -145,69 +181,10 @@ fn renames_live(release: &str) -> bool {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (6, 2)
 }
 
-/// A `.link` file without a name, so that the interface keeps its current name. udev cannot rename it, because it is
-/// up. udev 252 would report it as "renaming" for ever, and networkd would wait for the end of that. The predictable
-/// names become alternative names, which `Name=` in `.network` files also matches.
-fn link_file(mac: Mac) -> String {
-    format!(
-        "{WRITTEN}[Match]\nMACAddress={mac}\nKind=!*\n\n[Link]\n\
-         AlternativeNamesPolicy=database onboard slot path\n"
-    )
-}
-
-/// Whether the router is outside of the network of the address.
-fn is_outside(network: &NetworkUp) -> bool {
-    let (client, prefix) = (Some(network.address), Some(network.prefix));
-    IpArg { client, prefix, gateway: network.gateway, ..IpArg::default() }.gateway_is_on_link()
-}
-
-/// The contents of the `.network` file.
-fn network_file(network: &NetworkUp, mac: Mac) -> String {
-    // Bridges, VLANs and the interfaces of containers may have the same MAC address as the physical interface, but they
-    // have a kind.
-    let mut text = format!("{WRITTEN}[Match]\nMACAddress={mac}\nKind=!*\n");
-    let mut line = |key: &str, value: &dyn std::fmt::Display| {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{key}={value}");
-    };
-    if let Some(mtu) = network.mtu {
-        line("\n[Link]\nMTUBytes", &mtu);
-    }
-    let leased: &[Ipv4Addr] = if let Some(lease) = &network.lease {
-        line("\n[Network]\nDHCP", &"ipv4");
-        line("KeepConfiguration", &"dhcp");
-        &lease.dns
-    } else {
-        line("\n[Network]\nAddress", &format!("{}/{}", network.address, network.prefix));
-        line("KeepConfiguration", &"static");
-        // Otherwise it would wait for a router advertisement before it reports the interface as configured.
-        line("ConfigureWithoutCarrier", &"yes");
-        &[]
-    };
-    for server in network.dns.iter().filter(|server| !leased.iter().any(|one| IpAddr::V4(*one) == **server)) {
-        line("DNS", server);
-    }
-    if network.lease.is_some() {
-        line("\n[DHCPv4]\nClientIdentifier", &"mac");
-        line("RouteMetric", &METRIC);
-        line("UseDomains", &"yes");
-        // The host name is already in the OS's /etc.
-        line("UseHostname", &"no");
-        line("UseMTU", &if network.mtu.is_some() { "no" } else { "yes" });
-        line("SendRelease", &"no");
-    } else if let Some(gateway) = network.gateway {
-        line("\n[Route]\nGateway", &gateway);
-        if is_outside(network) {
-            line("GatewayOnLink", &"yes");
-        }
-        line("Metric", &METRIC);
-    }
-    text
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::AddressOrigin;
     use dayfly_formats::dhcp4::{Lease, Message, code};
 
     pub(in super::super) const MAC: Mac = Mac([0x52, 0x54, 0, 0x77, 0, 1]);
@@ -228,49 +205,17 @@ pub(super) mod tests {
     }
 
     pub(in super::super) fn up(address: &str, prefix: u8, gateway: Option<&str>) -> NetworkUp {
-        NetworkUp {
-            iface: "eth0".to_owned(),
-            mac: Some(MAC),
-            address: address.parse().unwrap(),
-            prefix,
-            gateway: gateway.map(|gateway| gateway.parse().unwrap()),
-            mtu: None,
-            dns: vec![[10, 0, 2, 3].into(), [9, 9, 9, 9].into()],
-            domain: None,
-            search: Vec::new(),
-            hostname: None,
-            lease: None,
-        }
+        let network = NetworkUp::of(address, prefix);
+        let gateway = gateway.map(|gateway| gateway.parse().unwrap());
+        let dns = vec![[10, 0, 2, 3].into(), [9, 9, 9, 9].into()];
+        NetworkUp { first: AddressUp { gateway, ..network.first }, dns, ..network }
     }
 
-    fn sections(network: &NetworkUp) -> String {
-        let text = network_file(network, MAC);
-        let head = format!("{WRITTEN}[Match]\nMACAddress=52:54:00:77:00:01\nKind=!*\n");
-        text.strip_prefix(&head).unwrap_or_else(|| panic!("{text}")).to_owned()
-    }
-
-    #[test]
-    fn files_say_what_the_boot_has_done() {
-        let leased = NetworkUp { lease: Some(lease()), ..up("10.0.2.11", 24, Some("10.0.2.2")) };
-        let dhcp = "\n[Network]\nDHCP=ipv4\nKeepConfiguration=dhcp\nDNS=9.9.9.9\n\n[DHCPv4]\nClientIdentifier=mac\n\
-            RouteMetric=1024\nUseDomains=yes\nUseHostname=no\nUseMTU=yes\nSendRelease=no\n";
-        assert_eq!(sections(&leased), dhcp);
-        let with_mtu = NetworkUp { mtu: Some(1400), ..leased };
-        let expected = format!("\n[Link]\nMTUBytes=1400\n{}", dhcp.replace("UseMTU=yes", "UseMTU=no"));
-        assert_eq!(sections(&with_mtu), expected);
-        let fixed = |address: &str| {
-            format!(
-                "\n[Network]\nAddress={address}\nKeepConfiguration=static\nConfigureWithoutCarrier=yes\n\
-                 DNS=10.0.2.3\nDNS=9.9.9.9\n"
-            )
-        };
-        assert_eq!(sections(&up("10.0.2.50", 24, None)), fixed("10.0.2.50/24"));
-        let near = "\n[Route]\nGateway=10.0.2.2\nMetric=1024\n";
-        assert_eq!(sections(&up("10.0.2.50", 24, Some("10.0.2.2"))), fixed("10.0.2.50/24") + near);
-        let outside = "\n[Route]\nGateway=10.0.3.1\nGatewayOnLink=yes\nMetric=1024\n";
-        assert_eq!(sections(&up("10.0.2.50", 32, Some("10.0.3.1"))), fixed("10.0.2.50/32") + outside);
-        let six = "\n[Route]\nGateway=fe80::1\nMetric=1024\n";
-        assert_eq!(sections(&up("2001:db8::5", 64, Some("fe80::1"))), fixed("2001:db8::5/64") + six);
+    pub(in super::super) fn with_lease(network: NetworkUp) -> NetworkUp {
+        let given_dns = lease().dns.iter().copied().map(Into::into).collect();
+        let origin = AddressOrigin::Dhcp4(Box::new(lease()));
+        let first = AddressUp { given_dns, origin, ..network.first };
+        NetworkUp { first, ..network }
     }
 
     #[test]

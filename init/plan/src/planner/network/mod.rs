@@ -1,11 +1,14 @@
 //! The network: from the first attempts on all interfaces to the restored ones.
 
+mod virtual_links;
+mod wanted;
+
 use std::time::Duration;
 
-use super::{Draft, EARLY_SETTINGS, LATE_SETTINGS, ip, patience, values, within};
+use super::{Draft, EARLY_SETTINGS, LATE_SETTINGS, patience, within};
 use crate::settings::value::Variables;
 use crate::settings::{Gathered, ImageSource};
-use crate::{Action, Deadline, Discovered, NetworkPlan, OnFailure, Phase, Sourced, StepId, Way};
+use crate::{Action, Deadline, Discovered, OnFailure, Phase, Sourced, StepId, Way};
 
 /// Plans the network if something needs it.
 pub(super) fn configure(draft: &mut Draft, settings: &Gathered, discovered: &Discovered) {
@@ -15,15 +18,9 @@ pub(super) fn configure(draft: &mut Draft, settings: &Gathered, discovered: &Dis
         draft.without(&[StepId::Network], "nothing needs the network");
         return;
     }
-    let ip = values(&settings.ip);
-    draft.note_all(ip::notes(&ip, settings.hostname.is_some()));
-    let network = NetworkPlan {
-        ip,
-        bootif: settings.bootif.as_ref().map(|mac| mac.value),
-        dns: values(&settings.dns),
-        hostname: settings.hostname.as_ref().map(|name| name.value.clone()),
-    };
-    // If no image is named yet, only settings from the network can name one.
+    let (network, notes) = wanted::network(settings, discovered);
+    draft.note_all(notes);
+    // An image that nobody has named yet can only be named by what comes over the network.
     let awaited = discovered.way != Way::Root && settings.image.is_none();
     let needed = fetched || awaited || settings.settings_url.is_some() && settings.settings_required.value;
     let on_failure = if needed {

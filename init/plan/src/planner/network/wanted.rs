@@ -1,0 +1,175 @@
+//! Compiles the parameters and settings into the wanted network.
+
+use dayfly_formats::hostname;
+use dayfly_formats::ip::{IpArg, Method};
+
+use super::virtual_links;
+use crate::Discovered;
+use crate::network::{AddressSource, Config, Kind, Link, Name, Network, Preferred, Route, StaticAddress};
+use crate::planner::values;
+use crate::settings::Gathered;
+use crate::settings::value::HostName;
+
+/// The network, and notes on what is not carried out as written.
+pub(super) fn network(settings: &Gathered, discovered: &Discovered) -> (Network, Vec<String>) {
+    let wanted = &settings.network;
+    let words = values(&wanted.ip);
+    let mut notes = notes(&words, settings.hostname.is_some());
+    let others = match words.iter().find(|word| word.iface.is_none()) {
+        Some(word) => config(word),
+        None => words.is_empty().then(Config::automatic),
+    };
+    let mut links: Vec<Link> = Vec::new();
+    for word in &words {
+        let Some(name) = &word.iface else { continue };
+        match links.iter_mut().find(|link| link.name == *name) {
+            None => links.push(Link { name: name.clone(), kind: Kind::Physical, config: config(word) }),
+            Some(link) => join(&mut link.config, word),
+        }
+    }
+    virtual_links::add(&mut links, wanted, others.as_ref(), &mut notes);
+    let routes = wanted.route.iter().map(|route| {
+        notes.extend(route.value.note().map(|note| format!("rd.route={}: {note}.", route.value)));
+        Route {
+            destination: route.value.destination,
+            prefix: route.value.prefix,
+            gateway: route.value.gateway,
+            interface: route.value.iface.clone(),
+        }
+    });
+    let routes = routes.collect();
+    let bootif = wanted.bootif.as_ref().filter(|_| wanted.uses_bootif.value);
+    let network = Network {
+        names: values(&wanted.ifname).into_iter().map(|arg| Name { name: arg.name, mac: arg.mac }).collect(),
+        links,
+        others,
+        preferred: match (&wanted.bootdev, bootif) {
+            (Some(name), _) => Some(Preferred::Name(name.value.clone())),
+            (None, Some(mac)) => Some(Preferred::Mac(mac.value)),
+            (None, None) => None,
+        },
+        routes,
+        dns: values(&wanted.dns),
+        peer_dns: wanted.peerdns.value,
+        hostname: settings.hostname.as_ref().map(|name| name.value.clone()),
+        uuid: discovered.machine.uuid.as_deref().and_then(bytes),
+    };
+    (network, notes)
+}
+
+/// The 16 bytes of a UUID in its usual form (RFC 9562 4).
+fn bytes(uuid: &str) -> Option<[u8; 16]> {
+    let digits: String = uuid.chars().filter(|c| *c != '-').collect();
+    u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32).map(u128::to_be_bytes)
+}
+
+/// The configuration of one `ip=` parameter; `None` leaves the interface alone.
+fn config(word: &IpArg) -> Option<Config> {
+    let addresses = sources(word);
+    if addresses.is_empty() {
+        return None;
+    }
+    Some(Config {
+        addresses,
+        mac: word.mac,
+        mtu: word.mtu,
+        dns: word.dns.clone(),
+        ntp: word.ntp.clone(),
+        hostname: HostName::of_ip(word),
+    })
+}
+
+fn sources(word: &IpArg) -> Vec<AddressSource> {
+    use AddressSource::{Dhcp4, Dhcp6, LinkLocal, RouterAdvertisement, Static};
+    match (word.client, word.method) {
+        (Some(address), _) => {
+            let longest = if address.is_ipv4() { 32 } else { 128 };
+            vec![Static(StaticAddress {
+                address,
+                prefix: word.prefix.unwrap_or(if address.is_ipv4() { 24 } else { 64 }),
+                // In the kernel's own ip=, this field is the NFS server. Only an address without a network has a peer.
+                peer: word.peer.filter(|_| word.prefix == Some(longest)),
+                gateway: word.gateway,
+            })]
+        }
+        (None, Method::Off) => Vec::new(),
+        (None, Method::Dhcp | Method::SingleDhcp) => vec![Dhcp4],
+        (None, Method::Dhcp6) => vec![Dhcp6],
+        (None, Method::Auto6) => vec![RouterAdvertisement],
+        (None, Method::Either6) => vec![RouterAdvertisement, Dhcp6],
+        (None, Method::Link6 | Method::LinkLocal) => vec![LinkLocal],
+        (None, Method::Auto) => vec![Dhcp4, RouterAdvertisement],
+    }
+}
+
+/// Adds the addresses of a second parameter for the same interface, if they are of the other IP version.
+fn join(config: &mut Option<Config>, word: &IpArg) {
+    let more = sources(word);
+    if let Some(config) = config
+        && are_apart(&config.addresses, &more)
+    {
+        config.addresses.extend(more);
+        config.dns.extend(word.dns.iter().filter(|server| !config.dns.contains(server)).collect::<Vec<_>>());
+        config.mtu = config.mtu.or(word.mtu);
+        config.mac = config.mac.or(word.mac);
+    }
+}
+
+/// Whether all addresses of the first are of another IP version than all of the second.
+fn are_apart(first: &[AddressSource], second: &[AddressSource]) -> bool {
+    first.iter().all(|one| second.iter().all(|other| one.is_v6() != other.is_v6()))
+}
+
+/// Lists what Dayfly does differently from the parameters. Their host names only count if no setting gives one.
+fn notes(words: &[IpArg], is_named: bool) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (position, ip) in words.iter().enumerate() {
+        let before = words.get(..position).unwrap_or_default();
+        // Report identical parameters only once.
+        if before.contains(ip) {
+            continue;
+        }
+        if let Some(first) = before.iter().find(|first| first.iface == ip.iface && !go_together(first, ip)) {
+            notes.push(format!("ip={ip}: {}.", second(ip, first)));
+            continue;
+        }
+        let name = if is_named { None } else { other_name(ip) };
+        notes.extend(not_done(ip).into_iter().chain(name).map(|what| format!("ip={ip}: {what}.")));
+    }
+    notes
+}
+
+/// Whether one interface can have both: their addresses are of different IP versions.
+fn go_together(first: &IpArg, second: &IpArg) -> bool {
+    let (first, second) = (sources(first), sources(second));
+    !first.is_empty() && !second.is_empty() && are_apart(&first, &second)
+}
+
+/// The first parameter for an interface configures it.
+fn second(ip: &IpArg, first: &IpArg) -> String {
+    let interface = ip.iface.as_deref().unwrap_or("every interface");
+    format!("it is not used, because ip={first} comes first and is also for {interface}; remove one of them")
+}
+
+/// The parts of an `ip=` parameter that Dayfly parses but does not carry out, with an alternative for each.
+fn not_done(ip: &IpArg) -> Vec<String> {
+    let mut list = Vec::new();
+    if ip.method == Method::LinkLocal {
+        let instead = "use ip=INTERFACE:dhcp, or a static address, for IPv4";
+        list.push(format!("only the IPv6 link-local address is used; {instead}"));
+    }
+    for server in &ip.ntp {
+        let instead = "let the OS use it (NTP= in a file below /etc/systemd/timesyncd.conf.d)";
+        list.push(format!("the time server {server} is not used; {instead}"));
+    }
+    list
+}
+
+/// What happens to an invalid host name in an `ip=` parameter.
+fn other_name(ip: &IpArg) -> Option<String> {
+    let name = ip.hostname.as_ref()?;
+    match hostname::given(name) {
+        Ok(given) => given.change.map(|change| format!("host name \"{name}\" {change}")),
+        Err(reason) => Some(format!("host name \"{name}\" {reason}; it is not used")),
+    }
+}

@@ -1,0 +1,130 @@
+//! The planner reports once what it does not carry out of the network's parameters, with an alternative.
+
+use dayfly_plan::settings::gather;
+use dayfly_plan::{Facts, plan};
+
+fn notes(words: &str) -> Vec<String> {
+    let facts = Facts::from_cmdline(format!("root=live:http://boot/os {words}"));
+    let (settings, problems) = gather(&facts);
+    assert_eq!(problems, [], "{words}");
+    plan(&settings, &facts.discovered).notes.into_iter().filter(|note| note.starts_with("ip=")).collect()
+}
+
+#[test]
+fn what_is_not_done_is_said_once_with_what_to_write() {
+    let second = |word: &str, first: &str, of: &str| {
+        format!(
+            "ip={word}: it is not used, because ip={first} comes first and is also for {of}; remove one of them."
+        )
+    };
+    let ntp = "the time server 10.0.0.9 is not used; let the OS use it (NTP= in a file below \
+        /etc/systemd/timesyncd.conf.d).";
+    let full = "10.0.0.2:10.0.0.1::24::eth0:none:10.0.0.3::10.0.0.9";
+    for (words, expected) in [
+        ("ip=dhcp", vec![]),
+        ("ip=single-dhcp", vec![]),
+        ("ip=eth0:dhcp:9000 ip=eth1:off", vec![]),
+        ("ip=10.0.0.2::10.0.0.1:24:n1:eth0:none", vec![]),
+        ("ip=auto6 ip=eth0:dhcp6 ip=eth1:either6 ip=eth2:link6 ip=eth3:auto", vec![]),
+        (
+            "ip=link-local",
+            vec![
+                "ip=link-local: only the IPv6 link-local address is used; use ip=INTERFACE:dhcp, or a static address, for \
+                 IPv4."
+                    .to_owned(),
+            ],
+        ),
+        ("ip=eth0:dhcp::52:54:00:12:34:56", vec![]),
+        ("ip=eth0:dhcp ip=eth0:dhcp", vec![]),
+        (
+            "ip=eth0:dhcp ip=10.0.0.2:::24::eth0:none",
+            vec![second("10.0.0.2:::24::eth0:none", "eth0:dhcp", "eth0")],
+        ),
+        // Addresses of both IP versions on one interface.
+        ("ip=eth0:dhcp ip=[2001:db8::2]:::64::eth0:none", vec![]),
+        ("ip=dhcp ip=single-dhcp", vec![second("single-dhcp", "dhcp", "every interface")]),
+        (&format!("ip={full}"), vec![format!("ip={full}: {ntp}")]),
+    ] {
+        assert_eq!(notes(words), expected, "{words}");
+    }
+}
+
+/// The network's step, and the notes that begin with one of these parameters.
+fn network(parameters: &str) -> (String, Vec<String>) {
+    let facts = Facts::from_cmdline(format!("root=live:http://boot/os {parameters}"));
+    let (settings, problems) = gather(&facts);
+    assert_eq!(problems, [], "{parameters}");
+    let plan = plan(&settings, &facts.discovered);
+    let step = plan.rows().into_iter().find(|row| row.step == "network").unwrap().action;
+    let starts = ["vlan=", "bond=", "bridge=", "ip=", "rd.route="];
+    let notes = plan.notes.into_iter().filter(|note| starts.iter().any(|start| note.starts_with(start)));
+    (step, notes.collect())
+}
+
+#[test]
+fn parameters_of_links_become_one_network() {
+    for (parameters, expected) in [
+        ("", "dhcp4 and slaac on every interface at once, the first wins"),
+        (
+            "vlan=vlan5:bond0 bond=bond0:eth0,eth1:mode=802.3ad,miimon=100:9000 ip=vlan5:dhcp",
+            "vlan5 (VLAN 5 of bond0): dhcp4; bond0 (bond of eth0 eth1, mode=802.3ad, miimon=100): no address mtu 9000",
+        ),
+        (
+            "vlan=eth0.0007:eth0",
+            "eth0.0007 (VLAN 7 of eth0): dhcp4 and slaac; dhcp4 and slaac on every other interface at once, the first wins",
+        ),
+        (
+            "bridge=br0:eth0 ip=10.0.0.2::10.0.0.1:24::br0:none ip=[2001:db8::2]:::64::br0:none",
+            "br0 (bridge of eth0): 10.0.0.2/24 via 10.0.0.1 and 2001:db8::2/64",
+        ),
+        (
+            "bond ip=bond0:dhcp::52:54:00:12:34:56",
+            "bond0 (bond of eth0 eth1, mode=balance-rr): dhcp4 mac 52:54:00:12:34:56",
+        ),
+        (
+            "ifname=lan:52:54:00:12:34:56 ip=lan:dhcp bootdev=lan rd.peerdns=0",
+            "52:54:00:12:34:56 is named lan; lan: dhcp4, preferably on lan, no dns of the network",
+        ),
+        (
+            "BOOTIF=01-52-54-00-12-34-56 rd.bootif=0 rd.route=10.9.0.0/16:10.0.0.9:eth1 nameserver=10.0.0.3",
+            "dhcp4 and slaac on every interface at once, the first wins, route 10.9.0.0/16 via 10.0.0.9 on eth1, dns 10.0.0.3",
+        ),
+        ("ip=eth0:either6 ip=eth1:dhcp6 ip=eth1:dhcp", "eth0: slaac and dhcp6; eth1: dhcp6 and dhcp4"),
+        ("ip=10.0.0.2:10.0.0.9:10.0.0.9:32::eth0:none", "eth0: 10.0.0.2/32 to 10.0.0.9 via 10.0.0.9"),
+    ] {
+        assert_eq!(network(parameters), (expected.to_owned(), Vec::new()), "{parameters}");
+    }
+}
+
+#[test]
+fn impossible_links_are_left_out_and_reported() {
+    for (parameters, expected, note) in [
+        (
+            "bond=bond0:eth0 bond=bond1:eth0 ip=bond0:dhcp",
+            "bond0 (bond of eth0): dhcp4",
+            "bond=bond1:eth0: eth0 is a port of another link already; it is not created.",
+        ),
+        (
+            "vlan=vlan5:br0 bridge=br0:vlan5 ip=vlan5:dhcp",
+            "vlan5 (VLAN 5 of br0): dhcp4",
+            "bridge=br0:vlan5: br0 would be made of itself; it is not created.",
+        ),
+        (
+            "bond=x:eth0 bridge=x:eth1 ip=x:dhcp",
+            "x (bond of eth0): dhcp4",
+            "bridge=x:eth1: another parameter creates x already; it is not created.",
+        ),
+        (
+            "bridge=br0:eth0 ip=br0:dhcp ip=eth0:dhcp",
+            "br0 (bridge of eth0): dhcp4",
+            "ip= names eth0, which is a port of a bond or bridge and can have no address; name the bond or bridge.",
+        ),
+        (
+            "vlan=vlan5:eth0 ip=eth0:dhcp",
+            "eth0: dhcp4; vlan5 (VLAN 5 of eth0): no address",
+            "vlan=vlan5:eth0: no ip= names vlan5, so it has no address.",
+        ),
+    ] {
+        assert_eq!(network(parameters), (expected.to_owned(), vec![note.to_owned()]), "{parameters}");
+    }
+}

@@ -1,0 +1,260 @@
+//! What each network interface can be configured with, and which of them are configured. Each probe claims an address
+//! for its interface. One owner (the step `network`, then `settle`) decides and configures.
+
+mod contender;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use dayfly_sys::{Link, Platform};
+
+pub use self::contender::{Contender, Origin, Reason, State, Way};
+use crate::AddressUp;
+
+#[derive(Default)]
+struct Field {
+    /// Results of probes of an earlier round are ignored.
+    round: u64,
+    /// In the order in which the interfaces were found.
+    contenders: Vec<Contender>,
+    /// The ways, in the order in which their probes claimed.
+    order: Vec<Way>,
+    /// The way that the boot uses.
+    winner: Option<Way>,
+    /// Whether there are ways other than the winner, probed or not.
+    has_others: bool,
+    /// Every interface of this boot, as it was before the boot changed it.
+    found: Vec<Link>,
+    /// The thread of the owner, after its first wait.
+    owner: Option<Thread>,
+}
+
+/// The claims of all interfaces.
+#[derive(Default)]
+pub struct Claims {
+    field: Mutex<Field>,
+}
+
+impl Claims {
+    fn field(&self) -> MutexGuard<'_, Field> {
+        // The code under this lock cannot panic between two writes, so the data is consistent even if the lock is
+        // poisoned.
+        self.field.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts a new round and returns the interfaces of the old one. Probes that still run stop, and their results are
+    /// ignored.
+    pub fn restart(&self) -> Vec<Contender> {
+        let mut field = self.field();
+        let round = field.round + 1;
+        let found = std::mem::take(&mut field.found);
+        let before = std::mem::replace(&mut *field, Field { round, found, ..Field::default() });
+        before.contenders
+    }
+
+    /// Ends all probes. The interfaces stay in the list.
+    pub fn close(&self) {
+        self.field().round += 1;
+    }
+
+    /// The current round.
+    pub fn round(&self) -> u64 {
+        self.field().round
+    }
+
+    /// Whether `round` is the current one, that is, whether the owner still waits for its probes.
+    pub fn is_open(&self, round: u64) -> bool {
+        self.field().round == round
+    }
+
+    /// Whether an interface has won. If so, the other probes may poll less often.
+    pub fn is_decided(&self) -> bool {
+        self.field().winner.is_some()
+    }
+
+    /// Adds a way, unless it is in the list already.
+    pub fn enter(&self, mut contender: Contender) {
+        let mut field = self.field();
+        let index = contender.link.index;
+        match field.found.iter().find(|link| link.index == index) {
+            // The boot itself may have set it up or changed its MTU. Use the values from before.
+            Some(found) => (contender.link.up, contender.link.mtu) = (found.up, found.mtu),
+            None => field.found.push(contender.link.clone()),
+        }
+        if field.contenders.iter().all(|other| other.way() != contender.way()) {
+            field.contenders.push(contender);
+        }
+    }
+
+    /// Every interface that was probed in this boot, as it was before the boot changed it.
+    pub fn found(&self) -> Vec<Link> {
+        self.field().found.clone()
+    }
+
+    /// Whether an interface is in the list.
+    pub fn has(&self, index: u32) -> bool {
+        self.field().contenders.iter().any(|contender| contender.link.index == index)
+    }
+
+    /// Records the state of a probe, and wakes the owner when the probe ends.
+    pub fn tell(&self, round: u64, way: Way, state: State) {
+        let mut field = self.field();
+        if field.round != round {
+            return;
+        }
+        let claims = matches!(state, State::Claims(_));
+        let ended = claims || matches!(state, State::Failed(_));
+        if let Some(contender) = field.contenders.iter_mut().find(|contender| contender.way() == way) {
+            contender.state = state;
+        }
+        if claims {
+            field.order.retain(|other| *other != way);
+            field.order.push(way);
+        }
+        if let Some(owner) = &field.owner
+            && ended
+        {
+            owner.unpark();
+        }
+    }
+
+    /// Waits until a probe ends, for `limit` at most.
+    pub fn wait(&self, sys: &dyn Platform, limit: Duration) {
+        self.field().owner = Some(thread::current());
+        // The owner checks all states after any wake-up, so a spurious one is harmless.
+        sys.park(limit);
+    }
+
+    /// The next claim to try: among those tried least often, one of the preferred interface, else the one that claimed first. Never
+    /// the current winner.
+    pub fn next(&self, is_preferred: impl Fn(&Link) -> bool) -> Option<Contender> {
+        let field = self.field();
+        field
+            .order
+            .iter()
+            .filter(|way| Some(**way) != field.winner)
+            .filter_map(|way| field.contenders.iter().find(|contender| contender.way() == *way))
+            .filter(|contender| matches!(contender.state, State::Claims(_)))
+            .min_by_key(|contender| (contender.turns, !is_preferred(&contender.link)))
+            .cloned()
+    }
+
+    /// The ways other than the winner that are configured in addition to it, as soon as they have a claim: those of interfaces
+    /// that a parameter names, and the other IP version of the winner's interface. Filtered by whether they are configured.
+    pub fn companions(&self, is_up: bool) -> Vec<Contender> {
+        let field = self.field();
+        let companions = field.contenders.iter().filter(|one| {
+            // The kernel and the OS go on with router advertisements by themselves.
+            let is_given = !matches!(one.state, State::Claims(Origin::Autoconf(..)));
+            let is_beside = field.winner.is_some_and(|way| way.index == one.link.index);
+            let is_companion = one.is_named || is_beside && is_given;
+            is_companion
+                && one.up.is_some() == is_up
+                && Some(one.way()) != field.winner
+                && matches!(one.state, State::Claims(_))
+        });
+        companions.cloned().collect()
+    }
+
+    /// Whether an interface that a parameter names has no claim yet, and a probe of it is still running.
+    pub fn awaits_named(&self) -> bool {
+        let field = self.field();
+        let has_claim = |index: u32| {
+            let mut ways = field.contenders.iter().filter(|one| one.link.index == index);
+            ways.any(|one| matches!(one.state, State::Claims(_)))
+        };
+        let mut named = field.contenders.iter().filter(|one| one.is_named && !has_claim(one.link.index));
+        named.any(|one| matches!(one.state, State::Waiting(_)))
+    }
+
+    /// Records that a way is configured, as the winner or in addition to it.
+    pub fn is_configured(&self, way: Way, up: AddressUp, wins: bool) {
+        let mut field = self.field();
+        if let Some(contender) = field.contenders.iter_mut().find(|one| one.way() == way) {
+            contender.up = Some(up);
+            if wins {
+                contender.turns += 1;
+                contender.lost = None;
+            }
+        }
+        if wins {
+            field.winner = Some(way);
+        }
+    }
+
+    /// The addresses that are configured, the winner's first.
+    pub fn addresses(&self) -> Vec<AddressUp> {
+        let field = self.field();
+        let is_winner = |one: &&Contender| Some(one.way()) == field.winner;
+        let (first, others): (Vec<&Contender>, Vec<&Contender>) =
+            field.contenders.iter().partition(is_winner);
+        first.into_iter().chain(others).filter_map(|one| one.up.clone()).collect()
+    }
+
+    /// Records that a way could not be configured with its claim.
+    pub fn refused(&self, way: Way, words: String) {
+        let mut field = self.field();
+        if let Some(contender) = field.contenders.iter_mut().find(|one| one.way() == way) {
+            contender.state = State::Failed(Reason::Refused(words));
+        }
+    }
+
+    /// Records that a way is no longer configured.
+    pub fn is_taken_back(&self, way: Way) {
+        let mut field = self.field();
+        if let Some(contender) = field.contenders.iter_mut().find(|one| one.way() == way) {
+            contender.up = None;
+        }
+    }
+
+    /// Records whether there are other interfaces that could win instead.
+    pub fn beside_winner(&self, has_others: bool) {
+        self.field().has_others = has_others;
+    }
+
+    /// Records that a later step failed over the winner. Returns `None` if there is no other choice, else whether an
+    /// interface that was tried less often is ready now.
+    pub fn lose(&self, why: &str, now: Duration) -> Option<bool> {
+        let mut field = self.field();
+        let winner = field.winner?;
+        let contender = field.contenders.iter_mut().find(|one| one.way() == winner)?;
+        contender.lost = Some(why.to_owned());
+        let turns = contender.turns;
+        let is_old = matches!(&contender.state, State::Claims(origin) if origin.is_old(now));
+        let fresh = field
+            .contenders
+            .iter()
+            .any(|one| one.way() != winner && one.turns < turns && matches!(one.state, State::Claims(_)));
+        (field.has_others || is_old).then_some(fresh)
+    }
+
+    /// The winner, unless its lease is due for renewal.
+    pub fn winner(&self, now: Duration) -> Option<Contender> {
+        let field = self.field();
+        let winner = field.contenders.iter().find(|one| Some(one.way()) == field.winner)?;
+        let is_old = matches!(&winner.state, State::Claims(origin) if origin.is_old(now));
+        (!is_old).then(|| winner.clone())
+    }
+
+    /// Removes the other claims whose lease is due for renewal, so that their interfaces are probed again.
+    pub fn forget_old(&self, now: Duration) {
+        let mut field = self.field();
+        let winner = field.winner;
+        field.contenders.retain(|one| {
+            let is_old = matches!(&one.state, State::Claims(origin) if origin.is_old(now));
+            !is_old || one.up.is_some() || Some(one.way()) == winner
+        });
+    }
+
+    /// All interfaces with their states.
+    pub fn all(&self) -> Vec<Contender> {
+        self.field().contenders.clone()
+    }
+
+    /// One text that describes the state of every interface.
+    pub fn stories(&self) -> String {
+        let stories: Vec<String> = self.field().contenders.iter().map(ToString::to_string).collect();
+        stories.join("; ")
+    }
+}

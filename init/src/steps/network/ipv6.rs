@@ -1,0 +1,257 @@
+//! IPv6 on one interface. The kernel does stateless address autoconfiguration (RFC 4862) itself; this prepares it, waits for what it
+//! brings, and adds DHCPv6 where the routers or the parameters ask for it.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use dayfly_formats::dhcp6::client::Want;
+use dayfly_formats::nd::{self, NdOptions};
+use dayfly_plan::network::AddressSource;
+use dayfly_sys::{Cause, Family, LinkAddress, LinkChange, NdPort, RouteOrigin, SysError, own};
+
+use super::apply::{address_up, change};
+use super::dhcp6;
+use super::probe::{POLL, Probe};
+use crate::claims::{Contender, Reason, State};
+use crate::context::Context;
+use crate::events::Level;
+use crate::{AddressOrigin, AddressUp, Autoconf};
+
+/// How long `either6` waits for an address from router advertisements before it asks a DHCPv6 server.
+const EITHER_WAIT: Duration = Duration::from_secs(3);
+/// How long a DHCPv6 server is asked for name servers, after an address is there.
+const INFORMATION_WAIT: Duration = Duration::from_secs(2);
+/// How long duplicate address detection may take for an address that is set: the kernel sends one probe and waits a second
+/// (RFC 4862 5.4), where optimistic addresses are not built in.
+const DETECTION_WAIT: Duration = Duration::from_secs(3);
+
+/// Settings of the interface in /proc/sys/net/ipv6/conf (Documentation/networking/ip-sysctl.rst), before it is set up. With them, the
+/// routers are asked without a delay of up to a second, and an address is usable before duplicate address detection ends.
+const SETTINGS: [(&str, &str); 6] = [
+    ("disable_ipv6", "0"),
+    // Also on a machine that forwards packets, as nodes of a cluster do.
+    ("accept_ra", "2"),
+    ("autoconf", "1"),
+    ("router_solicitation_delay", "0"),
+    ("optimistic_dad", "1"),
+    ("use_optimistic", "1"),
+];
+
+/// Prepares an interface that is down, and opens the socket for what routers advertise besides addresses.
+pub fn prepare(probe: &Probe) -> Result<Box<dyn NdPort>, Reason> {
+    for (name, value) in SETTINGS {
+        let path = format!("/proc/sys/net/ipv6/conf/{}/{name}", probe.link.name);
+        match probe.sys.write(&own(&path), value.as_bytes(), 0o644) {
+            Ok(()) => {}
+            Err(error) if error.is_not_found() && name == "disable_ipv6" => {
+                return Err(Reason::Refused("the kernel has no IPv6".to_owned()));
+            }
+            // Not every kernel has each of them.
+            Err(error) => (probe.say)(Level::Debug, error.to_string()),
+        }
+    }
+    Ok(probe.sys.nd_options()?)
+}
+
+/// Waits for an address, until there is one or the probe is over.
+pub fn autoconf(probe: &Probe, port: &mut dyn NdPort) -> Result<Autoconf, Reason> {
+    let wants = |source: AddressSource| probe.config.addresses.contains(&source);
+    let (by_routers, by_dhcp) = (wants(AddressSource::RouterAdvertisement), wants(AddressSource::Dhcp6));
+    let started = probe.sys.now();
+    let mut options = NdOptions::default();
+    let mut lacking = Reason::NoLease("no link-local address yet".to_owned());
+    while !probe.is_over() {
+        collect(probe, port, POLL, &mut options);
+        let all = probe.sys.addresses()?;
+        let own: Vec<&LinkAddress> =
+            all.iter().filter(|one| one.index == probe.link.index && one.address.is_ipv6()).collect();
+        if let Some(refused) = own.iter().find(|one| one.dad_failed) {
+            let words =
+                format!("another host has the address {} (duplicate address detection)", refused.address);
+            lacking = Reason::Refused(words);
+            probe.tell(Family::V6, State::Waiting(lacking.clone()));
+            continue;
+        }
+        let usable = |link_local: bool| {
+            let mut fit = own.iter().filter(|one| one.scope_link == link_local && !one.tentative);
+            fit.find_map(|one| match one.address {
+                IpAddr::V6(address) => Some((address, one.prefix)),
+                IpAddr::V4(_) => None,
+            })
+        };
+        let Some(link_local) = usable(true) else { continue };
+        if wants(AddressSource::LinkLocal) {
+            return found(probe, link_local, &options);
+        }
+        if by_routers && let Some(global) = usable(false) {
+            // The kernel sets the address first, then passes on the other options of the same advertisement.
+            while collect(probe, port, POLL, &mut options) && !probe.is_over() {}
+            let mut autoconf = found(probe, global, &options)?;
+            ask_for_name_servers(probe, &mut autoconf)?;
+            return Ok(autoconf);
+        }
+        let late = probe.sys.now().saturating_sub(started) >= EITHER_WAIT;
+        if by_dhcp && (!by_routers || late) || by_routers && router(probe)?.is_some_and(|flags| flags.managed)
+        {
+            let lease = dhcp6::lease(probe)?;
+            collect(probe, port, Duration::ZERO, &mut options);
+            let mut autoconf = found(probe, (lease.address, 128), &options)?;
+            autoconf.merge(&lease.config);
+            autoconf.lease = Some(lease);
+            return Ok(autoconf);
+        }
+        let words = "no router has advertised a network prefix";
+        if lacking != Reason::NoLease(words.to_owned()) {
+            lacking = Reason::NoLease(words.to_owned());
+            probe.tell(Family::V6, State::Waiting(lacking.clone()));
+        }
+    }
+    Err(lacking)
+}
+
+fn router(probe: &Probe) -> Result<Option<dayfly_sys::RouterFlags>, Reason> {
+    let links = probe.sys.links()?;
+    Ok(links.iter().find(|link| link.index == probe.link.index).and_then(|link| link.router))
+}
+
+/// Gathers what routers advertise besides addresses. False if nothing came within `limit`.
+fn collect(probe: &Probe, port: &mut dyn NdPort, limit: Duration, options: &mut NdOptions) -> bool {
+    match port.receive(limit) {
+        Ok(None) => return false,
+        Ok(Some((index, bytes))) if index == probe.link.index => {
+            let more = nd::parse(&bytes);
+            for note in &more.notes {
+                (probe.say)(Level::Debug, note.clone());
+            }
+            options.dns.extend(more.dns);
+            options.search.extend(more.search);
+            if let Some((prefix, bits)) = more.pref64.filter(|found| options.pref64 != Some(*found)) {
+                (probe.say)(Level::Info, format!("the router translates to IPv4 with {prefix}/{bits}"));
+                options.pref64 = Some((prefix, bits));
+            }
+        }
+        Ok(Some(_)) => {}
+        Err(error) => {
+            (probe.say)(Level::Debug, error.to_string());
+            probe.sys.sleep(limit);
+        }
+    }
+    true
+}
+
+/// The address with what the routers have advertised by now. A lifetime of 0 takes a name server back (RFC 8106 5.1).
+fn found(probe: &Probe, (address, prefix): (Ipv6Addr, u8), options: &NdOptions) -> Result<Autoconf, Reason> {
+    let routes = probe.sys.routes()?;
+    let gateway = routes
+        .iter()
+        .filter(|route| route.index == probe.link.index && route.is_default())
+        .find_map(|route| match route.gateway {
+            Some(IpAddr::V6(gateway)) => Some(gateway),
+            _ => None,
+        });
+    let mut autoconf = Autoconf { address, prefix, gateway, ..Autoconf::default() };
+    for (server, lifetime) in &options.dns {
+        let server = IpAddr::V6(*server);
+        autoconf.dns.retain(|known| *known != server);
+        if *lifetime != 0 {
+            autoconf.dns.push(server);
+        }
+    }
+    for (domain, lifetime) in &options.search {
+        autoconf.search.retain(|known| known != domain);
+        if *lifetime != 0 {
+            autoconf.search.push(domain.clone());
+        }
+    }
+    Ok(autoconf)
+}
+
+/// Asks a DHCPv6 server for name servers, if the routers refer to one and name none themselves.
+fn ask_for_name_servers(probe: &Probe, autoconf: &mut Autoconf) -> Result<(), Reason> {
+    let refers = router(probe)?.is_some_and(|flags| flags.other || flags.managed);
+    if !refers || !autoconf.dns.is_empty() {
+        return Ok(());
+    }
+    match dhcp6::ask(probe, Want::Information, Some(INFORMATION_WAIT)) {
+        Ok(dhcp6::Answer::Information(information)) => autoconf.merge(&information.config),
+        Ok(dhcp6::Answer::Lease(_)) => {}
+        Err(reason) => (probe.say)(Level::Info, format!("no name servers from DHCPv6: {reason}")),
+    }
+    Ok(())
+}
+
+/// Sets what a claim has, unless the kernel has it already.
+pub fn apply(
+    cx: &Context,
+    claim: &Contender,
+    autoconf: &Autoconf,
+    since: Duration,
+    metric: u32,
+) -> Result<AddressUp, SysError> {
+    let Autoconf { address, prefix, gateway, .. } = *autoconf;
+    let is_there = cx
+        .sys
+        .addresses()?
+        .iter()
+        .any(|one| one.index == claim.link.index && one.address == IpAddr::V6(address));
+    let age = cx.sys.now().saturating_sub(since);
+    let valid =
+        autoconf.lease.as_ref().filter(|lease| lease.valid != u32::MAX).map(|lease| {
+            Duration::from_secs(lease.valid.into()).saturating_sub(age).max(Duration::from_secs(1))
+        });
+    if !is_there {
+        change(cx, claim, &LinkChange::Address { address: address.into(), prefix, valid, peer: None })?;
+    }
+    wait_until_usable(cx, claim, address.into())?;
+    let has_route = cx.sys.routes()?.iter().any(|route| {
+        route.index == claim.link.index
+            && route.is_default()
+            && route.gateway.is_some_and(|hop| hop.is_ipv6())
+    });
+    if let Some(gateway) = gateway.filter(|_| !has_route) {
+        let route = LinkChange::Route {
+            destination: None,
+            gateway: Some(gateway.into()),
+            metric,
+            on_link: false,
+            source: None,
+            origin: RouteOrigin::RouterAdvertisement,
+        };
+        change(cx, claim, &route)?;
+    }
+    let up = address_up(claim, address.into(), prefix);
+    let given = autoconf.hostname.as_deref();
+    let hostname = up.hostname.clone().or_else(|| dayfly_plan::settings::value::HostName::given(given?).ok());
+    let origin = match &autoconf.lease {
+        Some(lease) => AddressOrigin::Dhcp6(Box::new(lease.clone())),
+        None if address.is_unicast_link_local() => AddressOrigin::LinkLocal,
+        None => AddressOrigin::RouterAdvertisement,
+    };
+    let gateway = gateway.map(IpAddr::V6);
+    Ok(AddressUp { gateway, metric, hostname, given_dns: autoconf.dns.clone(), origin, ..up })
+}
+
+/// Waits until duplicate address detection lets an IPv6 address be used.
+pub fn wait_until_usable(cx: &Context, claim: &Contender, address: IpAddr) -> Result<(), SysError> {
+    if address.is_ipv4() {
+        return Ok(());
+    }
+    let until = cx.sys.now() + DETECTION_WAIT;
+    loop {
+        let all = cx.sys.addresses()?;
+        let own = all.iter().find(|one| one.index == claim.link.index && one.address == address);
+        match own {
+            Some(own) if !own.tentative => return Ok(()),
+            Some(own) if !own.dad_failed && cx.sys.now() < until => cx.sys.sleep(POLL),
+            _ => {
+                let words = "another host has this address (duplicate address detection)";
+                return Err(SysError::new(
+                    format!("use {address} on"),
+                    &*claim.link.name,
+                    Cause::Unsupported,
+                    words,
+                ));
+            }
+        }
+    }
+}

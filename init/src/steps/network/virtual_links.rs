@@ -1,0 +1,211 @@
+//! VLANs, bonds and bridges: made when what is below them is there, and named interfaces renamed. Options of a bond are written to
+//! /sys/class/net/BOND/bonding, as the kernel's Documentation/networking/bonding.rst has them.
+
+use std::collections::BTreeSet;
+
+use dayfly_formats::mac::Mac;
+use dayfly_plan::network::{Kind, Link as Wanted, Network};
+use dayfly_sys::{Link, LinkChange, NewLink, NewLinkKind, SysError, own};
+
+use super::load;
+use crate::context::Context;
+use crate::events::Level;
+
+/// Options that name a port, which must be there before.
+const OF_PORTS: [&str; 2] = ["primary", "active_slave"];
+
+/// What was made so far, and what could not be.
+#[derive(Default)]
+pub struct VirtualLinks {
+    /// By the names of the links.
+    failed: BTreeSet<String>,
+    /// Why, for the failure of the step.
+    reasons: Vec<String>,
+}
+
+impl VirtualLinks {
+    /// Gives interfaces their names (`ifname=`). True where one was renamed.
+    pub fn rename(&mut self, cx: &Context, wanted: &Network, links: &[Link]) -> bool {
+        let mut renamed = false;
+        for name in &wanted.names {
+            let owner = |link: &&Link| link.permanent_mac.or(link.mac).map(Mac) == Some(name.mac);
+            let Some(link) = links.iter().find(|link| super::is_ethernet(&link.kind) && owner(link)) else {
+                continue;
+            };
+            if link.name == name.name || self.failed.contains(&name.name) {
+                continue;
+            }
+            let to = LinkChange::Name(name.name.clone());
+            match cx.sys.change_link(link.index, &to) {
+                Ok(()) => {
+                    cx.note(Level::Info, format!("{} is named {}", link.name, name.name));
+                    renamed = true;
+                }
+                Err(error) => self.fails(cx, &name.name, &error),
+            }
+        }
+        renamed
+    }
+
+    /// Creates what can be created by now. True if something was created or changed.
+    pub fn create(&mut self, cx: &Context, wanted: &Network, links: &[Link]) -> bool {
+        let mut made = false;
+        for link in wanted.made() {
+            if self.failed.contains(&link.name) {
+                continue;
+            }
+            let there = links.iter().find(|one| one.name == link.name);
+            let result = match &link.kind {
+                Kind::Physical => Ok(false),
+                Kind::Vlan { id, parent } => match links.iter().find(|one| one.name == *parent) {
+                    Some(parent) if there.is_none() => vlan(cx, link, parent, *id).map(|()| true),
+                    _ => Ok(false),
+                },
+                Kind::Bond { ports, options } => bond(cx, link, there, links, ports, options),
+                Kind::Bridge { ports } => bridge(cx, link, there, links, ports),
+            };
+            match result {
+                Ok(is_new) => made |= is_new,
+                Err(error) => self.fails(cx, &link.name, &error),
+            }
+        }
+        made
+    }
+
+    /// What could not be made, and what is not there to make it of.
+    pub fn problems(&self, wanted: &Network, links: &[Link]) -> Vec<String> {
+        let is_there = |name: &String| links.iter().any(|link| link.name == *name);
+        let lacking = wanted.made().filter_map(|link| {
+            let lacks: Vec<&str> =
+                link.kind.below().iter().filter(|name| !is_there(name)).map(String::as_str).collect();
+            (!lacks.is_empty()).then(|| format!("{}: there is no {}", link.name, lacks.join(" and no ")))
+        });
+        self.reasons.iter().cloned().chain(lacking).collect()
+    }
+
+    fn fails(&mut self, cx: &Context, name: &str, error: &SysError) {
+        self.failed.insert(name.to_owned());
+        let reason = format!("{name}: {error}");
+        cx.note(Level::Warning, reason.clone());
+        self.reasons.push(reason);
+    }
+}
+
+fn vlan(cx: &Context, link: &Wanted, parent: &Link, id: u16) -> Result<(), SysError> {
+    load(cx, "8021q");
+    set_up(cx, parent)?;
+    create(cx, link, NewLinkKind::Vlan { parent: parent.index, id }, wanted_mac(link)).map(drop)
+}
+
+/// Creates a bond, and adds the ports that are there. True if it was changed.
+fn bond(
+    cx: &Context,
+    link: &Wanted,
+    there: Option<&Link>,
+    links: &[Link],
+    ports: &[String],
+    options: &[(String, String)],
+) -> Result<bool, SysError> {
+    let index = match there {
+        Some(there) => there.index,
+        None => new_bond(cx, link, options)?,
+    };
+    let added = add_ports(cx, index, ports, links)?;
+    let of_ports = options.iter().filter(|(name, _)| OF_PORTS.contains(&name.as_str()));
+    for (name, port) in of_ports.filter(|(_, port)| added.contains(&port.as_str())) {
+        set_option(cx, &link.name, name, port)?;
+    }
+    Ok(there.is_none() || !added.is_empty())
+}
+
+/// A bond with its options, without ports.
+fn new_bond(cx: &Context, link: &Wanted, options: &[(String, String)]) -> Result<u32, SysError> {
+    load(cx, "bonding");
+    // The driver creates a bond0 when it is loaded, unless its parameter max_bonds is 0.
+    let index = match cx.sys.links()?.iter().find(|one| one.name == link.name) {
+        Some(there) => there.index,
+        None => create(cx, link, NewLinkKind::Bond, wanted_mac(link))?,
+    };
+    // The driver accepts most of the others for some modes only.
+    let is_mode = |(name, _): &&(String, String)| name == "mode";
+    let (mode, others): (Vec<_>, Vec<_>) = options.iter().partition(is_mode);
+    for (name, value) in mode.into_iter().chain(others) {
+        if OF_PORTS.contains(&name.as_str()) {
+            continue;
+        }
+        if let Err(error) = set_option(cx, &link.name, name, value) {
+            // Without this option, it would be another bond than the one that was asked for.
+            cx.sys.remove_link(index)?;
+            return Err(error);
+        }
+    }
+    Ok(index)
+}
+
+/// Creates a bridge when its first port is there, and adds the ports. True if it was changed.
+fn bridge(
+    cx: &Context,
+    link: &Wanted,
+    there: Option<&Link>,
+    links: &[Link],
+    ports: &[String],
+) -> Result<bool, SysError> {
+    let Some(first) = ports.iter().find_map(|port| links.iter().find(|one| one.name == *port)) else {
+        return Ok(false);
+    };
+    let index = if let Some(there) = there {
+        there.index
+    } else {
+        load(cx, "bridge");
+        // udev gives another address to a bridge whose address is random, and then the DHCP server another lease.
+        let mac = wanted_mac(link).or(first.permanent_mac).or(first.mac);
+        create(cx, link, NewLinkKind::Bridge, mac)?
+    };
+    let added = add_ports(cx, index, ports, links)?;
+    Ok(there.is_none() || !added.is_empty())
+}
+
+fn wanted_mac(link: &Wanted) -> Option<[u8; 6]> {
+    link.config.as_ref().and_then(|config| config.mac).map(|mac| mac.0)
+}
+
+fn create(cx: &Context, link: &Wanted, kind: NewLinkKind, mac: Option<[u8; 6]>) -> Result<u32, SysError> {
+    let index = cx.sys.create_link(&NewLink { name: link.name.clone(), kind, mac, mtu: None })?;
+    cx.note(Level::Info, format!("created {}{}", link.name, link.kind));
+    Ok(index)
+}
+
+fn set_option(cx: &Context, bond: &str, name: &str, value: &str) -> Result<(), SysError> {
+    let path = format!("/sys/class/net/{bond}/bonding/{name}");
+    // The values of a list are written one by one, each with a sign.
+    let is_list = matches!(name, "arp_ip_target" | "ns_ip6_target");
+    let values: Vec<String> = if is_list {
+        value.split(',').map(|one| format!("+{one}")).collect()
+    } else {
+        vec![value.to_owned()]
+    };
+    values.iter().try_for_each(|value| cx.sys.write(&own(&path), value.as_bytes(), 0o644))
+}
+
+/// Adds the ports that are there and that it does not have yet. Returns their names.
+fn add_ports<'a>(
+    cx: &Context,
+    index: u32,
+    ports: &[String],
+    links: &'a [Link],
+) -> Result<Vec<&'a str>, SysError> {
+    let mut added = Vec::new();
+    for port in links.iter().filter(|link| ports.contains(&link.name) && link.port_of != Some(index)) {
+        cx.sys.change_link(port.index, &LinkChange::Flush(None))?;
+        // A bond takes no port that is up.
+        cx.sys.change_link(port.index, &LinkChange::Down)?;
+        cx.sys.change_link(port.index, &LinkChange::Port(Some(index)))?;
+        cx.sys.change_link(port.index, &LinkChange::Up)?;
+        added.push(port.name.as_str());
+    }
+    Ok(added)
+}
+
+fn set_up(cx: &Context, link: &Link) -> Result<(), SysError> {
+    if link.up { Ok(()) } else { cx.sys.change_link(link.index, &LinkChange::Up) }
+}

@@ -1,0 +1,70 @@
+//! Socket options that rustix has no call for, and waits with a deadline.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+
+use super::mounts::last_errno;
+
+/// [setsockopt(2)](https://man7.org/linux/man-pages/man2/setsockopt.2.html) with an `int`.
+pub(super) fn set_option(
+    socket: &OwnedFd,
+    level: i32,
+    option: i32,
+    value: i32,
+) -> std::result::Result<(), Errno> {
+    set_option_bytes(socket, level, option, &value.to_ne_bytes())
+}
+
+/// Restricts a socket to one interface, `SO_BINDTODEVICE` of
+/// [socket(7)](https://man7.org/linux/man-pages/man7/socket.7.html). `ENODEV` if there is no such interface.
+pub(super) fn bind_to_interface(socket: &OwnedFd, index: u32) -> std::result::Result<(), Errno> {
+    // SO_BINDTOIFINDEX would not need the name, but came only with Linux 5.0.
+    let name = rustix::net::netdevice::index_to_name_inlined(socket, index)?;
+    set_option_bytes(socket, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, name.as_bytes())
+}
+
+#[allow(unsafe_code)]
+fn set_option_bytes(
+    socket: &OwnedFd,
+    level: i32,
+    option: i32,
+    value: &[u8],
+) -> std::result::Result<(), Errno> {
+    let length = value.len() as libc::socklen_t;
+    // SAFETY: pointer and length are those of `value`, which lives through the call and is only read; the kernel copies it
+    // byte by byte and so needs no alignment.
+    let result =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, value.as_ptr().cast(), length) };
+    if result == 0 { Ok(()) } else { Err(last_errno()) }
+}
+
+/// Waits until there is something to read; false when the deadline has passed.
+pub(super) fn wait_readable(socket: &impl AsFd, deadline: Instant) -> std::result::Result<bool, Errno> {
+    wait(socket, PollFlags::IN, deadline)
+}
+
+/// Waits until a connection is established or has failed; false when the deadline has passed.
+pub(super) fn wait_connected(socket: &impl AsFd, deadline: Instant) -> std::result::Result<bool, Errno> {
+    wait(socket, PollFlags::OUT, deadline)
+}
+
+fn wait(socket: &impl AsFd, event: PollFlags, deadline: Instant) -> std::result::Result<bool, Errno> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        // Rounded up, or the last fraction of a millisecond would be spent spinning.
+        let left = left + Duration::from_micros(999);
+        let timeout = rustix::event::Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(left.subsec_millis()) * 1_000_000,
+        };
+        match rustix::event::poll(&mut [PollFd::new(socket, event)], Some(&timeout)) {
+            Ok(0) if Instant::now() >= deadline => return Ok(false),
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) => return Ok(true),
+            Err(errno) => return Err(errno),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Interfaces, addresses and routes (rtnetlink(7)), and ports for DHCP, DHCPv6 and router advertisements.
+
+mod change;
+mod link;
+mod ports;
+mod table;
+
+pub use change::LinkChange;
+pub use link::{Link, LinkKind, NewLink, NewLinkKind, RouterFlags};
+pub use ports::{
+    DHCP_CLIENT, DHCP_SERVER, DHCP6_CLIENT_PORT, DHCP6_SERVERS, DatagramPort, NdPort, PacketPort,
+};
+pub use table::{Family, LinkAddress, LinkRoute, RouteOrigin};

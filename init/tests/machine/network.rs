@@ -1,0 +1,236 @@
+//! The network of the fake: interfaces, their addresses and routes, and the ports on them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dayfly_sys::{
+    Cause, DatagramPort, Family, Link, LinkAddress, LinkChange, LinkKind, LinkRoute, NdPort, Network,
+    NewLink, NewLinkKind, PacketPort, Result, SysError,
+};
+
+use super::streams::Silence;
+use super::{EEXIST, EINVAL, ENODEV, EPERM, Machine, State, dhcp, errno, link};
+
+impl Network for Machine {
+    fn links(&self) -> Result<Vec<Link>> {
+        Ok(self.call("links", "all")?.links.clone())
+    }
+
+    fn create_link(&self, new: &NewLink) -> Result<u32> {
+        self.call("create_link", &new.name)?.create(new)
+    }
+
+    fn remove_link(&self, index: u32) -> Result<()> {
+        let mut state = self.call("remove_link", index)?;
+        state.link(index)?;
+        state.remove(index);
+        Ok(())
+    }
+
+    fn change_link(&self, index: u32, change: &LinkChange) -> Result<()> {
+        let name = match change {
+            LinkChange::Up => "up",
+            LinkChange::Down => "down",
+            LinkChange::Mtu(_) => "mtu",
+            LinkChange::Mac(_) => "mac",
+            LinkChange::Name(_) => "name",
+            LinkChange::Port(_) => "port",
+            LinkChange::Address { .. } => "address",
+            LinkChange::Route { .. } => "route",
+            LinkChange::Flush(_) => "flush",
+        };
+        self.call("change_link", format!("{index} {name}"))?.change(index, change)
+    }
+
+    fn addresses(&self) -> Result<Vec<LinkAddress>> {
+        Ok(self.call("addresses", "all")?.addresses.clone())
+    }
+
+    fn routes(&self) -> Result<Vec<LinkRoute>> {
+        Ok(self.call("routes", "all")?.routes.clone())
+    }
+
+    fn packet_port(&self, index: u32) -> Result<Box<dyn PacketPort>> {
+        let state = self.call("packet_port", index)?;
+        let last = u8::try_from(index).unwrap();
+        Ok(Box::new(dhcp::Port::new(
+            state.dhcp && !state.silent.contains(&index),
+            last,
+            state.dhcp_name.clone(),
+            Arc::clone(&self.clock),
+        )))
+    }
+
+    fn nd_options(&self) -> Result<Box<dyn NdPort>> {
+        self.call("nd_options", "all").map(drop)?;
+        Ok(Box::new(Silence(Arc::clone(&self.clock))))
+    }
+
+    fn datagram_port6(&self, index: u32, port: u16) -> Result<Box<dyn DatagramPort>> {
+        self.call("datagram_port6", format!("{index} {port}"))?.link(index)?;
+        Ok(Box::new(Silence(Arc::clone(&self.clock))))
+    }
+
+    fn reach(&self, target: SocketAddr, index: u32, limit: Duration) -> Result<()> {
+        let mut state = self.call("reach", format!("{target} {index}"))?;
+        state.link(index)?;
+        let behind = state.server_behind;
+        drop(state);
+        if behind.is_none_or(|behind| behind == index) {
+            return Ok(());
+        }
+        self.clock.sleep(limit);
+        Err(SysError::new("connect to", target.to_string(), Cause::TimedOut, "no answer"))
+    }
+
+    fn set_hostname(&self, name: &str) -> Result<()> {
+        self.call("set_hostname", name)?.hostname = Some(name.to_owned());
+        Ok(())
+    }
+}
+
+impl State {
+    /// The interfaces that have an address, by index.
+    pub fn addressed(&self) -> Vec<u32> {
+        let indices: BTreeSet<u32> = self.addresses.iter().map(|address| address.index).collect();
+        indices.into_iter().collect()
+    }
+
+    /// The least metric of the default routes of each interface that has one.
+    pub fn defaults(&self) -> BTreeMap<u32, u32> {
+        let mut least = BTreeMap::new();
+        for route in self.routes.iter().filter(|route| route.is_default()) {
+            let metric = least.entry(route.index).or_insert(route.metric);
+            *metric = route.metric.min(*metric);
+        }
+        least
+    }
+
+    fn link(&mut self, index: u32) -> Result<&mut Link> {
+        let found = self.links.iter_mut().find(|link| link.index == index);
+        found.ok_or_else(|| errno("find the interface", Path::new(&index.to_string()), ENODEV))
+    }
+
+    fn check_name_is_free(&self, name: &str) -> Result<()> {
+        let is_taken = |link: &Link| link.name == name || link.other_names.iter().any(|other| other == name);
+        if self.links.iter().any(is_taken) { Err(errno("name", Path::new(name), EEXIST)) } else { Ok(()) }
+    }
+
+    fn create(&mut self, new: &NewLink) -> Result<u32> {
+        self.check_name_is_free(&new.name)?;
+        let index = self.links.iter().map(|link| link.index).max().unwrap_or(0) + 1;
+        let mut made = Link {
+            kind: LinkKind::Virtual(new.kind.name().to_owned()),
+            permanent_mac: None,
+            ..link(index, &new.name)
+        };
+        if let NewLinkKind::Vlan { parent, .. } = new.kind {
+            let parent = self.link(parent)?;
+            (made.mac, made.mtu, made.parent) = (parent.mac, parent.mtu, Some(parent.index));
+        }
+        made.mac = new.mac.or(made.mac);
+        made.mtu = new.mtu.unwrap_or(made.mtu);
+        self.links.push(made);
+        Ok(index)
+    }
+
+    /// With an interface go its VLANs, and its ports are free again.
+    fn remove(&mut self, index: u32) {
+        self.flush(index, None);
+        self.links.retain(|link| link.index != index);
+        let vlans: Vec<u32> =
+            self.links.iter().filter(|link| link.parent == Some(index)).map(|link| link.index).collect();
+        for vlan in vlans {
+            self.remove(vlan);
+        }
+        for link in self.links.iter_mut().filter(|link| link.port_of == Some(index)) {
+            release(link);
+        }
+    }
+
+    fn flush(&mut self, index: u32, of: Option<Family>) {
+        let is_of = |address: IpAddr| of.is_none_or(|of| of == Family::of(address));
+        self.addresses.retain(|one| one.index != index || !is_of(one.address));
+        self.routes.retain(|route| route.index != index || !is_of(route.destination.0));
+    }
+
+    fn change(&mut self, index: u32, change: &LinkChange) -> Result<()> {
+        if let LinkChange::Name(name) = change {
+            self.check_name_is_free(name)?;
+        }
+        let link = self.link(index)?;
+        match change {
+            LinkChange::Up => (link.up, link.carrier) = (true, true),
+            LinkChange::Down => (link.up, link.carrier) = (false, false),
+            LinkChange::Mtu(mtu) if *mtu < link.least_mtu || *mtu > link.most_mtu => {
+                return Err(errno("set the MTU of", Path::new(&link.name), EINVAL));
+            }
+            LinkChange::Mtu(mtu) => link.mtu = *mtu,
+            LinkChange::Mac(mac) => link.mac = Some(*mac),
+            LinkChange::Name(name) => name.clone_into(&mut link.name),
+            LinkChange::Port(None) => release(link),
+            LinkChange::Port(Some(controller)) => return self.attach(index, *controller),
+            LinkChange::Address { address, prefix, valid, peer } => {
+                let address = LinkAddress {
+                    index,
+                    address: *address,
+                    prefix: *prefix,
+                    peer: *peer,
+                    scope_link: false,
+                    tentative: false,
+                    dad_failed: false,
+                    dynamic: valid.is_some(),
+                    preferred: *valid,
+                    valid: *valid,
+                };
+                self.addresses.retain(|old| (old.index, old.address) != (index, address.address));
+                self.addresses.push(address);
+            }
+            LinkChange::Route { destination, gateway, metric, origin, .. } => {
+                let any = if gateway.is_some_and(|gateway| gateway.is_ipv6()) { "::" } else { "0.0.0.0" };
+                let route = LinkRoute {
+                    destination: destination.unwrap_or_else(|| (any.parse().unwrap(), 0)),
+                    gateway: *gateway,
+                    index,
+                    metric: *metric,
+                    origin: *origin,
+                    lifetime: None,
+                };
+                // The kernel's key of a route.
+                self.routes.retain(|old| (old.destination, old.metric) != (route.destination, route.metric));
+                self.routes.push(route);
+            }
+            LinkChange::Flush(of) => self.flush(index, *of),
+        }
+        Ok(())
+    }
+
+    /// A bond takes ports that are down, gets the hardware address of its first and gives it to the others.
+    fn attach(&mut self, index: u32, controller: u32) -> Result<()> {
+        let is_first = self.links.iter().all(|link| link.port_of != Some(controller));
+        let (name, up, mac) = (self.link(index)?.name.clone(), self.link(index)?.up, self.link(index)?.mac);
+        let bond = self.link(controller)?;
+        let is_bond = bond.kind == LinkKind::Virtual("bond".to_owned());
+        if is_bond && up {
+            return Err(errno("attach", Path::new(&name), EPERM));
+        }
+        if is_bond && is_first {
+            bond.mac = mac;
+        }
+        let mac = if is_bond { bond.mac } else { mac };
+        let port = self.link(index)?;
+        (port.port_of, port.mac) = (Some(controller), mac);
+        if is_bond {
+            (port.up, port.carrier) = (true, true);
+        }
+        Ok(())
+    }
+}
+
+fn release(link: &mut Link) {
+    link.port_of = None;
+    link.mac = link.permanent_mac.or(link.mac);
+}
