@@ -9,7 +9,7 @@ use dayfly_formats::dhcp4::Lease;
 use dayfly_formats::dhcp6::{Config6, Lease6};
 use dayfly_formats::mac::Mac;
 use dayfly_plan::Fact;
-use dayfly_plan::network::{Link, Route};
+use dayfly_plan::network::{AddressSource, Link, Route};
 use dayfly_plan::settings::value::HostName;
 use dayfly_sys::Backing;
 
@@ -25,7 +25,9 @@ pub struct NetworkUp {
     pub others: Vec<AddressUp>,
     /// The links that the boot created.
     pub made: Vec<Link>,
-    /// Static routes besides those of the addresses, each with the interface that it was added to.
+    /// Static routes that the parameters ask for.
+    pub wanted_routes: Vec<Route>,
+    /// Those that were added, each with its interface.
     pub routes: Vec<(String, Route)>,
     /// Name servers, best first.
     pub dns: Vec<IpAddr>,
@@ -64,6 +66,8 @@ pub struct AddressUp {
     pub dns: Vec<IpAddr>,
     /// The name that it gives this node.
     pub hostname: Option<HostName>,
+    /// All address sources of its interface's configuration.
+    pub sources: Vec<AddressSource>,
     /// Name servers that the network gives with it.
     pub given_dns: Vec<IpAddr>,
     /// Where it comes from.
@@ -205,6 +209,7 @@ impl NetworkUp {
             mtu: None,
             dns: Vec::new(),
             hostname: None,
+            sources: Vec::new(),
             given_dns: Vec::new(),
             origin: AddressOrigin::Static,
         };
@@ -213,6 +218,7 @@ impl NetworkUp {
             others: Vec::new(),
             made: Vec::new(),
             routes: Vec::new(),
+            wanted_routes: Vec::new(),
             dns: Vec::new(),
             domain: None,
             search: Vec::new(),

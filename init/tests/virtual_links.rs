@@ -106,6 +106,21 @@ fn an_interface_is_named_by_its_mac_address() {
     assert_eq!(addresses(&machine, "lan").len(), 1);
 }
 
+/// Two names for one interface, and one interface as the port of two links by two of its names: the first parameter counts.
+#[test]
+fn parameters_that_contradict_each_other_do_not_keep_the_boot_busy() {
+    let machine = booted("ifname=one:52:54:00:12:34:02 ifname=two:52:54:00:12:34:02 ip=one:dhcp", |_| {});
+    assert_eq!(found(&machine, "one").index, 2);
+    let machine = booted("bond=bond0:eth0 bridge=br0:uplink,eth1 ip=bond0:dhcp", |state| {
+        state.links.iter_mut().find(|link| link.index == 2).unwrap().other_names.push("uplink".to_owned());
+    });
+    assert_eq!(
+        (ports(&machine, "bond0"), ports(&machine, "br0")),
+        (vec!["eth0".to_owned()], vec!["eth1".to_owned()])
+    );
+    assert!(said(&machine, "br0: eth0 is a port of another link"), "{:#?}", machine.state().log);
+}
+
 #[test]
 fn every_named_interface_keeps_its_address() {
     let parameters = "ip=10.0.2.50::10.0.2.2:24::eth0:none ip=10.9.0.50:::16::eth1:none \

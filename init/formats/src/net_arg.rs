@@ -107,6 +107,11 @@ pub(crate) fn ports(owner: &str, list: &str) -> Checked<Vec<String>> {
     let mut ports: Vec<String> = Vec::new();
     for port in list.split(',').filter(|port| !port.is_empty()) {
         let name = interface(Field::Port, port)?;
+        if name.contains(['=', ';']) {
+            let problem =
+                "is not a name; names are separated by commas, and a colon comes before the options";
+            return Err(ArgError::new(Field::Port, port, problem));
+        }
         if name == owner {
             return Err(ArgError::new(Field::Port, port, "is the interface to make; expected one below it"));
         }

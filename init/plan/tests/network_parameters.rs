@@ -89,6 +89,8 @@ fn parameters_of_links_become_one_network() {
             "BOOTIF=01-52-54-00-12-34-56 rd.bootif=0 rd.route=10.9.0.0/16:10.0.0.9:eth1 nameserver=10.0.0.3",
             "dhcp4 and slaac on every interface at once, the first wins, route 10.9.0.0/16 via 10.0.0.9 on eth1, dns 10.0.0.3",
         ),
+        ("ip=dhcp ip=dhcp6", "dhcp4 and dhcp6 on every interface at once, the first wins"),
+        ("ip=off", "no interface is configured"),
         ("ip=eth0:either6 ip=eth1:dhcp6 ip=eth1:dhcp", "eth0: slaac and dhcp6; eth1: dhcp6 and dhcp4"),
         ("ip=10.0.0.2:10.0.0.9:10.0.0.9:32::eth0:none", "eth0: 10.0.0.2/32 to 10.0.0.9 via 10.0.0.9"),
     ] {

@@ -240,11 +240,20 @@ impl Claims {
     /// Removes the other claims whose lease is due for renewal, so that their interfaces are probed again.
     pub fn forget_old(&self, now: Duration) {
         let mut field = self.field();
-        let winner = field.winner;
-        field.contenders.retain(|one| {
-            let is_old = matches!(&one.state, State::Claims(origin) if origin.is_old(now));
-            !is_old || one.up.is_some() || Some(one.way()) == winner
-        });
+        let is_old = |one: &&Contender| matches!(&one.state, State::Claims(origin) if origin.is_old(now));
+        let in_use = |index: u32| {
+            let mut ways = field.contenders.iter().filter(|one| one.link.index == index);
+            ways.any(|one| one.up.is_some() || Some(one.way()) == field.winner)
+        };
+        // A probe is one of a whole interface.
+        let forgotten: Vec<u32> = field
+            .contenders
+            .iter()
+            .filter(is_old)
+            .map(|one| one.link.index)
+            .filter(|index| !in_use(*index))
+            .collect();
+        field.contenders.retain(|one| !forgotten.contains(&one.link.index));
     }
 
     /// All interfaces with their states.

@@ -64,7 +64,7 @@ fn https_trusts_the_bundle_and_the_clock_only() {
             (
                 "https://127.0.0.1:8443/image",
                 "other",
-                vec!["UnknownIssuer", "no certificate in", "other.pem"],
+                vec!["UnknownIssuer", "not signed by any certificate in", "other.pem"],
             ),
             ("https://localhost:8443/image", "ca", vec!["localhost"]),
             ("https://127.0.0.1:8443/image", "empty", vec!["empty.pem has no certificate"]),

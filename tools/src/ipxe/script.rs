@@ -62,7 +62,7 @@ impl Script {
         if let Some((image, _)) = &self.image {
             words.push(format!("root=live:{base}{}", escape(image)));
         }
-        words.extend(["ip=dhcp".to_owned(), "BOOTIF=01-${netX/mac:hexhyp}".to_owned()]);
+        words.push("BOOTIF=01-${netX/mac:hexhyp}".to_owned());
         if let Some((_, sha256)) = &self.image {
             words.push(format!("dayfly.image.sha256={sha256}"));
         }
@@ -244,7 +244,7 @@ mod tests {
     fn the_example_is_what_a_kernel_may_get() {
         let line = script("quiet dayfly.hostname=${serial} ro").example().expect("fits");
         let wanted = format!(
-            "initrd=initramfs.img root=live:http://boot:8080/os.squashfs ip=dhcp BOOTIF=01-52-54-00-12-34-56 \
+            "initrd=initramfs.img root=live:http://boot:8080/os.squashfs BOOTIF=01-52-54-00-12-34-56 \
              dayfly.image.sha256={} quiet ro",
             "0".repeat(64)
         );

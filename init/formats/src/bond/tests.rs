@@ -116,6 +116,14 @@ fn bad_parameters_are_named() {
             r#"port list "" names no interface; expected names separated by commas, like eth0,eth1"#,
         ),
         ("bond0:eth0,eth1,eth0", r#"port "eth0" is listed twice"#),
+        (
+            "bond0:eth0,eth1,mode=802.3ad",
+            r#"port "mode=802.3ad" is not a name; names are separated by commas, and a colon comes before the options"#,
+        ),
+        (
+            "bond0:eth0;eth1",
+            r#"port "eth0;eth1" is not a name; names are separated by commas, and a colon comes before the options"#,
+        ),
         ("bond0:eth0,bond0", r#"port "bond0" is the interface to make; expected one below it"#),
         ("bond0:eth0 eth1", r#"port "eth0 eth1" holds ' '; expected a name like eth0"#),
         ("bond0:10.0.0.1", r#"port "10.0.0.1" is an address; expected a name like eth0"#),

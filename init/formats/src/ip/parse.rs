@@ -308,6 +308,10 @@ fn interface(part: Part<'_>) -> Checked<Option<String>> {
     if name.is_empty() && !part.bracketed {
         return Ok(None);
     }
+    if Method::from_name(name).is_some() {
+        let problem = "is a method, not an interface; a field before it is missing";
+        return Err(IpArgError::new(Field::Interface, name, problem));
+    }
     let checked = if part.bracketed { Err(IfaceError::Address) } else { iface::check(name) };
     match checked {
         Ok(()) => Ok(Some(name.to_owned())),

@@ -172,6 +172,10 @@ fn bad_parameters_are_named() {
         assert_eq!(text.parse::<IpArg>().unwrap_err().to_string(), format!("{start}{methods}"), "ip={text}");
     }
     for (text, error) in [
+        (
+            "10.9.0.5:::16:eth1:none",
+            r#"interface "none" is a method, not an interface; a field before it is missing"#,
+        ),
         ("bootp", r#"method "bootp" is not supported; use dhcp, or a static address"#),
         ("eth0:ibft", r#"method "ibft" is not supported; use dhcp, or a static address"#),
         (

@@ -16,7 +16,9 @@ impl fmt::Display for Network {
             }
         });
         let names = self.names.iter().map(ToString::to_string);
-        f.write_str(&names.chain(links).chain(others).collect::<Vec<_>>().join("; "))?;
+        let parts: Vec<String> = names.chain(links).chain(others).collect();
+        f.write_str(if parts.is_empty() { "no interface is configured" } else { "" })?;
+        f.write_str(&parts.join("; "))?;
         match &self.preferred {
             Some(Preferred::Mac(mac)) => write!(f, ", preferably on {mac}")?,
             Some(Preferred::Name(name)) => write!(f, ", preferably on {name}")?,

@@ -44,6 +44,10 @@ pub fn configure(cx: &Context, claim: &Contender, metric: u32) -> Result<Address
 /// Removes addresses and routes of an IP version, or of both, and restores the MTU.
 pub fn flush(cx: &Context, found: &Link, of: Option<Family>) -> Result<(), SysError> {
     cx.sys.change_link(found.index, &LinkChange::Flush(of))?;
+    if of == Some(Family::V6) {
+        // The MTU of a lease is IPv4's.
+        return Ok(());
+    }
     let links = cx.sys.links()?;
     match links.iter().find(|link| link.index == found.index) {
         Some(link) if link.mtu != found.mtu => cx.sys.change_link(found.index, &LinkChange::Mtu(found.mtu)),
@@ -94,6 +98,7 @@ pub fn address_up(claim: &Contender, address: IpAddr, prefix: u8) -> AddressUp {
         mtu: mtu.map(|mtu| nearest_mtu(&claim.link, mtu)),
         dns: dns.clone(),
         hostname: hostname.clone(),
+        sources: claim.config.addresses.clone(),
         given_dns: Vec::new(),
         origin: AddressOrigin::Static,
     }

@@ -22,9 +22,9 @@ pub enum Answer {
     Information(Information6),
 }
 
-/// Asks for a lease until there is one or the probe is over.
-pub fn lease(probe: &Probe) -> Result<Lease6, Reason> {
-    match ask(probe, Want::Address { iaid: iaid(probe) }, None)? {
+/// Asks for a lease until there is one, for `limit` at most, or the probe is over.
+pub fn lease(probe: &Probe, limit: Option<Duration>) -> Result<Lease6, Reason> {
+    match ask(probe, Want::Address { iaid: iaid(probe) }, limit)? {
         Answer::Lease(lease) => Ok(lease),
         Answer::Information(_) => Err(Reason::Refused("the DHCPv6 server gave no address".to_owned())),
     }

@@ -19,35 +19,50 @@ use crate::{AddressOrigin, AddressUp, Autoconf};
 
 /// How long `either6` waits for an address from router advertisements before it asks a DHCPv6 server.
 const EITHER_WAIT: Duration = Duration::from_secs(3);
+/// How long a DHCPv6 server is asked before the routers' own addresses are looked at again.
+const LEASE_WAIT: Duration = Duration::from_secs(5);
 /// How long a DHCPv6 server is asked for name servers, after an address is there.
 const INFORMATION_WAIT: Duration = Duration::from_secs(2);
 /// How long duplicate address detection may take for an address that is set: the kernel sends one probe and waits a second
 /// (RFC 4862 5.4), where optimistic addresses are not built in.
 const DETECTION_WAIT: Duration = Duration::from_secs(3);
 
+/// The most name servers and search domains that are taken from routers: any host of the link can send advertisements.
+const MOST_OPTIONS: usize = 16;
+
 /// Settings of the interface in /proc/sys/net/ipv6/conf (Documentation/networking/ip-sysctl.rst), before it is set up. With them, the
 /// routers are asked without a delay of up to a second, and an address is usable before duplicate address detection ends.
-const SETTINGS: [(&str, &str); 6] = [
-    ("disable_ipv6", "0"),
-    // Also on a machine that forwards packets, as nodes of a cluster do.
-    ("accept_ra", "2"),
-    ("autoconf", "1"),
-    ("router_solicitation_delay", "0"),
-    ("optimistic_dad", "1"),
-    ("use_optimistic", "1"),
-];
+const SETTINGS: [(&str, &str); 3] =
+    [("router_solicitation_delay", "0"), ("optimistic_dad", "1"), ("use_optimistic", "1")];
+
+/// Which router advertisements the kernel uses: for addresses and routes, for routes beside DHCPv6, or none. With 2, also on a machine
+/// that forwards packets, as nodes of a cluster do.
+fn advertisements(probe: &Probe) -> [(&'static str, &'static str); 2] {
+    let wants = |source: AddressSource| probe.config.addresses.contains(&source);
+    let (by_routers, by_dhcp) = (wants(AddressSource::RouterAdvertisement), wants(AddressSource::Dhcp6));
+    [
+        ("accept_ra", if by_routers || by_dhcp { "2" } else { "0" }),
+        ("autoconf", if by_routers { "1" } else { "0" }),
+    ]
+}
 
 /// Prepares an interface that is down, and opens the socket for what routers advertise besides addresses.
 pub fn prepare(probe: &Probe) -> Result<Box<dyn NdPort>, Reason> {
-    for (name, value) in SETTINGS {
-        let path = format!("/proc/sys/net/ipv6/conf/{}/{name}", probe.link.name);
-        match probe.sys.write(&own(&path), value.as_bytes(), 0o644) {
-            Ok(()) => {}
-            Err(error) if error.is_not_found() && name == "disable_ipv6" => {
-                return Err(Reason::Refused("the kernel has no IPv6".to_owned()));
-            }
-            // Not every kernel has each of them.
-            Err(error) => (probe.say)(Level::Debug, error.to_string()),
+    let path = |name: &str| own(format!("/proc/sys/net/ipv6/conf/{}/{name}", probe.link.name));
+    match probe.sys.read(&path("disable_ipv6")) {
+        Ok(text) if text.starts_with(b"1") => {
+            return Err(Reason::Refused("IPv6 is disabled (disable_ipv6)".to_owned()));
+        }
+        Ok(_) => {}
+        Err(error) if error.is_not_found() => {
+            return Err(Reason::Refused("the kernel has no IPv6".to_owned()));
+        }
+        Err(error) => (probe.say)(Level::Debug, error.to_string()),
+    }
+    for (name, value) in SETTINGS.into_iter().chain(advertisements(probe)) {
+        // Not every kernel has each of them.
+        if let Err(error) = probe.sys.write(&path(name), value.as_bytes(), 0o644) {
+            (probe.say)(Level::Debug, error.to_string());
         }
     }
     Ok(probe.sys.nd_options()?)
@@ -85,7 +100,12 @@ pub fn autoconf(probe: &Probe, port: &mut dyn NdPort) -> Result<Autoconf, Reason
         }
         if by_routers && let Some(global) = usable(false) {
             // The kernel sets the address first, then passes on the other options of the same advertisement.
-            while collect(probe, port, POLL, &mut options) && !probe.is_over() {}
+            // A flood of them must not keep the address back.
+            for _ in 0..MOST_OPTIONS {
+                if !collect(probe, port, POLL, &mut options) {
+                    break;
+                }
+            }
             let mut autoconf = found(probe, global, &options)?;
             ask_for_name_servers(probe, &mut autoconf)?;
             return Ok(autoconf);
@@ -93,7 +113,15 @@ pub fn autoconf(probe: &Probe, port: &mut dyn NdPort) -> Result<Autoconf, Reason
         let late = probe.sys.now().saturating_sub(started) >= EITHER_WAIT;
         if by_dhcp && (!by_routers || late) || by_routers && router(probe)?.is_some_and(|flags| flags.managed)
         {
-            let lease = dhcp6::lease(probe)?;
+            // A router may refer to a server that does not answer, and give an address itself.
+            let lease = match dhcp6::lease(probe, by_routers.then_some(LEASE_WAIT)) {
+                Ok(lease) => lease,
+                Err(reason) if by_routers && !probe.is_over() => {
+                    lacking = reason;
+                    continue;
+                }
+                Err(reason) => return Err(reason),
+            };
             collect(probe, port, Duration::ZERO, &mut options);
             let mut autoconf = found(probe, (lease.address, 128), &options)?;
             autoconf.merge(&lease.config);
@@ -123,8 +151,20 @@ fn collect(probe: &Probe, port: &mut dyn NdPort, limit: Duration, options: &mut 
             for note in &more.notes {
                 (probe.say)(Level::Debug, note.clone());
             }
-            options.dns.extend(more.dns);
-            options.search.extend(more.search);
+            for (server, lifetime) in more.dns {
+                if server.is_unicast_link_local() {
+                    (probe.say)(Level::Warning, format!("the link-local name server {server} is not used"));
+                    continue;
+                }
+                options.dns.retain(|(known, _)| *known != server);
+                options.dns.push((server, lifetime));
+            }
+            for (domain, lifetime) in more.search {
+                options.search.retain(|(known, _)| *known != domain);
+                options.search.push((domain, lifetime));
+            }
+            options.dns.truncate(MOST_OPTIONS);
+            options.search.truncate(MOST_OPTIONS);
             if let Some((prefix, bits)) = more.pref64.filter(|found| options.pref64 != Some(*found)) {
                 (probe.say)(Level::Info, format!("the router translates to IPv4 with {prefix}/{bits}"));
                 options.pref64 = Some((prefix, bits));

@@ -54,11 +54,15 @@ pub fn race(cx: &Context, network: &Network) -> Result<Done, Failure> {
         let since = if lost.is_some() { Duration::MAX } else { cx.sys.now().saturating_sub(started) };
         let links = links(cx)?;
         let is_ready: Vec<Link> = links.iter().filter(|link| udev.is_done_with(cx, link)).cloned().collect();
-        if made.rename(cx, network, &is_ready) {
+        if made.rename(cx, network, &is_ready) && !cx.left().is_zero() {
             continue;
         }
+        // A name that belongs to another interface, which is not there yet, stands for none.
+        let is_own = |link: &Link| virtual_links::has_own_name(network, link);
+        let is_ready: Vec<Link> = is_ready.into_iter().filter(is_own).collect();
+        let links: Vec<Link> = links.into_iter().filter(is_own).collect();
         let wanted = &names.translate(cx, network, &links);
-        if made.create(cx, wanted, &is_ready) {
+        if made.create(cx, wanted, &links, &is_ready) && !cx.left().is_zero() {
             continue;
         }
         for link in starters(&is_ready, wanted, since) {
@@ -141,7 +145,9 @@ pub fn settle(cx: &Context) -> Result<Done, Failure> {
     }
     let mut done = Done::with(cx.claims.stories());
     if let Some(network) = &cx.known.network {
-        done = done.and(Learned::Network(Box::new(owner::with_all(cx, network))));
+        let mut network = owner::with_all(cx, network);
+        owner::add_missing_routes(cx, &mut network);
+        done = done.and(Learned::Network(Box::new(network)));
     }
     told.map(|()| done)
 }

@@ -25,6 +25,7 @@ pub fn configure(cx: &Context, wanted: &Network, claim: &Contender) -> Result<Ne
         hostname: first.hostname.clone(),
         others: Vec::new(),
         routes: Vec::new(),
+        wanted_routes: wanted.routes.clone(),
         peer_dns: wanted.peer_dns,
         uuid: wanted.uuid,
         first,
@@ -33,10 +34,27 @@ pub fn configure(cx: &Context, wanted: &Network, claim: &Contender) -> Result<Ne
     for route in &wanted.routes {
         match add_route(cx, &up, route) {
             Ok(iface) => up.routes.extend(iface.map(|iface| (iface, route.clone()))),
-            Err(error) => cx.note(Level::Warning, error.to_string()),
+            // The interface that it needs may come later; `settle` tries again.
+            Err(error) => cx.note(Level::Info, error.to_string()),
         }
     }
     Ok(up)
+}
+
+/// Adds the static routes that could not be added before every interface was configured.
+pub fn add_missing_routes(cx: &Context, network: &mut NetworkUp) {
+    let missing: Vec<Route> = network
+        .wanted_routes
+        .iter()
+        .filter(|route| network.routes.iter().all(|(_, there)| there != *route))
+        .cloned()
+        .collect();
+    for route in missing {
+        match add_route(cx, network, &route) {
+            Ok(iface) => network.routes.extend(iface.map(|iface| (iface, route))),
+            Err(error) => cx.note(Level::Warning, error.to_string()),
+        }
+    }
 }
 
 /// The network with every address that is configured by now, and their name servers.
@@ -56,7 +74,7 @@ pub fn with_all(cx: &Context, network: &NetworkUp) -> NetworkUp {
 
 /// Configures the ways that are configured in addition to the winner and have a claim. The winner's routes get the lowest metric.
 pub fn configure_companions(cx: &Context) {
-    let first = METRIC + 1 + u32::try_from(cx.claims.companions(true).len()).unwrap_or(0);
+    let first = cx.claims.addresses().iter().map(|up| up.metric).max().unwrap_or(METRIC) + 1;
     for (claim, metric) in cx.claims.companions(false).iter().zip(first..) {
         match apply::configure(cx, claim, metric) {
             Ok(up) => {

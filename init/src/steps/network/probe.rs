@@ -27,6 +27,8 @@ pub struct Probe {
     pub hostname: Option<HostName>,
     pub uuid: Option<[u8; 16]>,
     pub config: Config,
+    /// VLANs are made of it, which go down with it.
+    has_vlans: bool,
     claims: Arc<Claims>,
     round: u64,
     pub say: Box<dyn Fn(Level, String) + Send + Sync>,
@@ -77,6 +79,7 @@ fn start(cx: &Context, wanted: &Network, link: Link, config: Config) {
         sys: Arc::clone(&cx.sys),
         hostname: wanted.hostname.clone().or_else(|| config.hostname.clone()),
         uuid: wanted.uuid,
+        has_vlans: wanted.made().any(|made| made.kind.below().contains(&link.name)),
         link,
         config,
         claims: Arc::clone(&cx.claims),
@@ -171,13 +174,15 @@ impl Probe {
     fn prepare(&self) -> Result<(), Reason> {
         // Addresses and routes of an earlier attempt would conflict with those of this one.
         self.change(&LinkChange::Flush(None))?;
-        if self.link.up && self.config.addresses.iter().any(AddressSource::is_autoconf) {
+        if self.link.up && !self.has_vlans && self.config.addresses.iter().any(AddressSource::is_autoconf) {
             // The kernel asks the routers when an interface is set up.
             self.change(&LinkChange::Down)?;
         }
         if let Some(mac) = self.config.mac.filter(|mac| self.link.mac != Some(mac.0)) {
             // Many drivers take another address only while the interface is down.
-            self.change(&LinkChange::Down)?;
+            if !self.has_vlans {
+                self.change(&LinkChange::Down)?;
+            }
             self.change(&LinkChange::Mac(mac.0))?;
         }
         if let Some(mtu) = self.config.mtu {

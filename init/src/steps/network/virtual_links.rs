@@ -21,6 +21,8 @@ pub struct VirtualLinks {
     failed: BTreeSet<String>,
     /// Why, for the failure of the step.
     reasons: Vec<String>,
+    /// Interfaces that were renamed, by index: each once, so that two names for one interface cannot replace each other without end.
+    renamed: BTreeSet<u32>,
 }
 
 impl VirtualLinks {
@@ -32,8 +34,17 @@ impl VirtualLinks {
             let Some(link) = links.iter().find(|link| super::is_ethernet(&link.kind) && owner(link)) else {
                 continue;
             };
-            if link.name == name.name || self.failed.contains(&name.name) {
+            if link.name == name.name || self.failed.contains(&name.name) || !self.renamed.insert(link.index)
+            {
                 continue;
+            }
+            // Another interface may have this name, as the kernel counts them.
+            if let Some(other) = links.iter().find(|other| other.name == name.name) {
+                let free = LinkChange::Name(format!("rename{}", other.index));
+                if let Err(error) = cx.sys.change_link(other.index, &free) {
+                    self.fails(cx, &name.name, &error);
+                    continue;
+                }
             }
             let to = LinkChange::Name(name.name.clone());
             match cx.sys.change_link(link.index, &to) {
@@ -47,9 +58,9 @@ impl VirtualLinks {
         renamed
     }
 
-    /// Creates what can be created by now. True if something was created or changed.
-    pub fn create(&mut self, cx: &Context, wanted: &Network, links: &[Link]) -> bool {
-        let mut made = false;
+    /// Creates the next link that can be created by now, or adds ports to one. True if something was changed.
+    /// `links` are all interfaces, `ready` those that may be used by now.
+    pub fn create(&mut self, cx: &Context, wanted: &Network, links: &[Link], ready: &[Link]) -> bool {
         for link in wanted.made() {
             if self.failed.contains(&link.name) {
                 continue;
@@ -57,19 +68,21 @@ impl VirtualLinks {
             let there = links.iter().find(|one| one.name == link.name);
             let result = match &link.kind {
                 Kind::Physical => Ok(false),
-                Kind::Vlan { id, parent } => match links.iter().find(|one| one.name == *parent) {
+                Kind::Vlan { id, parent } => match ready.iter().find(|one| one.name == *parent) {
                     Some(parent) if there.is_none() => vlan(cx, link, parent, *id).map(|()| true),
                     _ => Ok(false),
                 },
-                Kind::Bond { ports, options } => bond(cx, link, there, links, ports, options),
-                Kind::Bridge { ports } => bridge(cx, link, there, links, ports),
+                Kind::Bond { ports, options } => bond(cx, link, there, ready, ports, options),
+                Kind::Bridge { ports } => bridge(cx, link, there, ready, ports),
             };
             match result {
-                Ok(is_new) => made |= is_new,
+                // What was listed is old now.
+                Ok(true) => return true,
+                Ok(false) => {}
                 Err(error) => self.fails(cx, &link.name, &error),
             }
         }
-        made
+        false
     }
 
     /// What could not be made, and what is not there to make it of.
@@ -80,7 +93,16 @@ impl VirtualLinks {
                 link.kind.below().iter().filter(|name| !is_there(name)).map(String::as_str).collect();
             (!lacks.is_empty()).then(|| format!("{}: there is no {}", link.name, lacks.join(" and no ")))
         });
-        self.reasons.iter().cloned().chain(lacking).collect()
+        let index = |name: &str| links.iter().find(|link| link.name == name).map(|link| link.index);
+        let taken = wanted.made().flat_map(|made| {
+            let own = index(&made.name);
+            let is_taken = move |port: &&Link| {
+                made.kind.ports().contains(&port.name) && port.port_of.is_some() && port.port_of != own
+            };
+            let ports = links.iter().filter(is_taken);
+            ports.map(|port| format!("{}: {} is a port of another link", made.name, port.name))
+        });
+        self.reasons.iter().cloned().chain(lacking).chain(taken).collect()
     }
 
     fn fails(&mut self, cx: &Context, name: &str, error: &SysError) {
@@ -89,6 +111,12 @@ impl VirtualLinks {
         cx.note(Level::Warning, reason.clone());
         self.reasons.push(reason);
     }
+}
+
+/// Whether no `ifname=` gives the name of this interface to another one.
+pub fn has_own_name(wanted: &Network, link: &Link) -> bool {
+    let mac = link.permanent_mac.or(link.mac).map(Mac);
+    wanted.names.iter().all(|name| name.name != link.name || Some(name.mac) == mac)
 }
 
 fn vlan(cx: &Context, link: &Wanted, parent: &Link, id: u16) -> Result<(), SysError> {
@@ -106,16 +134,24 @@ fn bond(
     ports: &[String],
     options: &[(String, String)],
 ) -> Result<bool, SysError> {
-    let index = match there {
-        Some(there) => there.index,
-        None => new_bond(cx, link, options)?,
+    let has_ports = |index: u32| links.iter().any(|link| link.port_of == Some(index));
+    let (index, is_new) = match there {
+        // One without ports came with the driver, or from elsewhere: it has other options.
+        Some(there) if has_ports(there.index) || ports.iter().all(|port| !is_there(links, port)) => {
+            (there.index, false)
+        }
+        _ => (new_bond(cx, link, options)?, true),
     };
     let added = add_ports(cx, index, ports, links)?;
     let of_ports = options.iter().filter(|(name, _)| OF_PORTS.contains(&name.as_str()));
     for (name, port) in of_ports.filter(|(_, port)| added.contains(&port.as_str())) {
         set_option(cx, &link.name, name, port)?;
     }
-    Ok(there.is_none() || !added.is_empty())
+    Ok(is_new || !added.is_empty())
+}
+
+fn is_there(links: &[Link], name: &str) -> bool {
+    links.iter().any(|link| link.name == name && link.port_of.is_none())
 }
 
 /// A bond with its options, without ports.
@@ -170,7 +206,8 @@ fn wanted_mac(link: &Wanted) -> Option<[u8; 6]> {
 }
 
 fn create(cx: &Context, link: &Wanted, kind: NewLinkKind, mac: Option<[u8; 6]>) -> Result<u32, SysError> {
-    let index = cx.sys.create_link(&NewLink { name: link.name.clone(), kind, mac, mtu: None })?;
+    let mtu = link.config.as_ref().and_then(|config| config.mtu);
+    let index = cx.sys.create_link(&NewLink { name: link.name.clone(), kind, mac, mtu })?;
     cx.note(Level::Info, format!("created {}{}", link.name, link.kind));
     Ok(index)
 }
@@ -195,7 +232,7 @@ fn add_ports<'a>(
     links: &'a [Link],
 ) -> Result<Vec<&'a str>, SysError> {
     let mut added = Vec::new();
-    for port in links.iter().filter(|link| ports.contains(&link.name) && link.port_of != Some(index)) {
+    for port in links.iter().filter(|link| ports.contains(&link.name) && link.port_of.is_none()) {
         cx.sys.change_link(port.index, &LinkChange::Flush(None))?;
         // A bond takes no port that is up.
         cx.sys.change_link(port.index, &LinkChange::Down)?;

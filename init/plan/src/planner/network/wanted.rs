@@ -15,8 +15,12 @@ pub(super) fn network(settings: &Gathered, discovered: &Discovered) -> (Network,
     let wanted = &settings.network;
     let words = values(&wanted.ip);
     let mut notes = notes(&words, settings.hostname.is_some());
-    let others = match words.iter().find(|word| word.iface.is_none()) {
-        Some(word) => config(word),
+    let mut unnamed = words.iter().filter(|word| word.iface.is_none());
+    let others = match unnamed.next() {
+        Some(word) => unnamed.fold(config(word), |mut config, word| {
+            join(&mut config, word);
+            config
+        }),
         None => words.is_empty().then(Config::automatic),
     };
     let mut links: Vec<Link> = Vec::new();

@@ -4,11 +4,11 @@ use std::fmt::{Display, Write};
 use std::net::IpAddr;
 
 use dayfly_formats::mac::Mac;
-use dayfly_plan::network::{Kind, Link as Wanted, Route, StaticAddress};
+use dayfly_plan::network::{AddressSource, Kind, Link as Wanted, Route, StaticAddress};
 use dayfly_sys::Link;
 
 use crate::os::WRITTEN;
-use crate::steps::network::dhcp6;
+use crate::steps::network::{METRIC, dhcp6};
 use crate::{AddressOrigin, AddressUp, NetworkUp};
 
 /// A `.link` file without a name, so that the interface keeps its current name. udev cannot rename it, because it is
@@ -63,11 +63,14 @@ pub(super) fn network_file(
         lines.put("\n[Link]\nMTUBytes", mtu);
     }
     lines.0.push_str("\n[Network]\n");
-    match (dhcp4, dhcp6) {
-        (Some(_), Some(_)) => lines.put("DHCP", "yes"),
-        (Some(_), None) => lines.put("DHCP", "ipv4"),
-        (None, Some(_)) => lines.put("DHCP", "ipv6"),
-        (None, None) => {}
+    // A DHCPv4 server that was slower than the boot is for the OS.
+    let wants_dhcp4 =
+        dhcp4.is_some() || addresses.iter().any(|up| up.sources.contains(&AddressSource::Dhcp4));
+    match (wants_dhcp4, dhcp6) {
+        (true, Some(_)) => lines.put("DHCP", "yes"),
+        (true, None) => lines.put("DHCP", "ipv4"),
+        (false, Some(_)) => lines.put("DHCP", "ipv6"),
+        (false, None) => {}
     }
     for up in fixed.iter().filter(|up| up.peer.is_none()) {
         lines.put("Address", format!("{}/{}", up.address, up.prefix));
@@ -89,9 +92,9 @@ pub(super) fn network_file(
     for server in servers(network, iface, addresses) {
         lines.put("DNS", server);
     }
-    if let Some(up) = dhcp4 {
+    if wants_dhcp4 {
         lines.put("\n[DHCPv4]\nClientIdentifier", "mac");
-        lines.put("RouteMetric", up.metric);
+        lines.put("RouteMetric", dhcp4.map_or(METRIC, |up| up.metric));
         if network.peer_dns {
             lines.put("UseDomains", "yes");
         } else {
@@ -146,6 +149,8 @@ fn put_dhcp6(lines: &mut Lines, network: &NetworkUp, up: &AddressUp) {
     if let Some(mac) = up.mac {
         lines.put("IAID", dhcp6::iaid_of(mac.0));
     }
+    // Without it, the client waits for a router that refers to DHCPv6.
+    lines.put("WithoutRA", "solicit");
     lines.put("UseDNS", if network.peer_dns { "yes" } else { "no" });
     lines.put("UseHostname", "no");
     lines.put("SendRelease", "no");
@@ -155,13 +160,20 @@ fn put_route(lines: &mut Lines, route: &Route) {
     lines.put("\n[Route]\nDestination", format!("{}/{}", route.destination, route.prefix));
     if let Some(gateway) = route.gateway {
         lines.put("Gateway", gateway);
+        if route.interface.is_some() {
+            lines.put("GatewayOnLink", "yes");
+        }
     }
-    lines.put("Metric", crate::steps::network::METRIC);
+    lines.put("Metric", METRIC);
 }
 
 /// The name servers of an interface: the first one has those of the settings, and those that the network gives come with its address.
 fn servers(network: &NetworkUp, iface: &str, addresses: &[&AddressUp]) -> Vec<IpAddr> {
-    let given: Vec<IpAddr> = addresses.iter().flat_map(|up| up.given_dns.clone()).collect();
+    let given: Vec<IpAddr> = if network.peer_dns {
+        addresses.iter().flat_map(|up| up.given_dns.clone()).collect()
+    } else {
+        Vec::new()
+    };
     let is_of_others = |server: &IpAddr| {
         network
             .others
@@ -256,6 +268,9 @@ fn netdev_file(made: &Wanted, mac: Option<Mac>) -> String {
     if let Some(mac) = mac {
         lines.put("MACAddress", mac);
     }
+    if let Some(mtu) = made.config.as_ref().and_then(|config| config.mtu) {
+        lines.put("MTUBytes", mtu);
+    }
     match &made.kind {
         Kind::Vlan { id, .. } => lines.put("\n[VLAN]\nId", id),
         Kind::Bond { options, .. } if !options.is_empty() => {
@@ -342,6 +357,7 @@ mod tests {
             iface: "vlan6".to_owned(),
             address: "10.6.0.2".parse().unwrap(),
             metric: 1025,
+            sources: Vec::new(),
             given_dns: Vec::new(),
             origin: AddressOrigin::Static,
             dns: vec!["10.6.0.1".parse().unwrap()],
