@@ -87,7 +87,7 @@ fn a_vlan_on_a_bond_gets_the_address() {
     assert!(file("00-dayfly-vlan5.netdev").contains("[VLAN]\nId=5\n"));
     assert!(file("00-dayfly-bond0.netdev").contains("Mode=802.3ad\n"));
     assert!(file("00-dayfly-bond0.network").contains("VLAN=vlan5\n"));
-    assert!(file("00-dayfly-eth1.network").contains("Bond=bond0\n"));
+    assert!(file("00-dayfly-eth1.network").contains("[Link]\nUnmanaged=yes\n"));
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn is_a_machine(vm: &Vm) -> Result<()> {
     let first = vm.check(order)?;
     ensure!(first.starts_with("Reached target"), "the OS waited for a disk of another machine: {first}");
     same!(vm.run("systemctl is-active emergency.target")?.text, "inactive\n");
-    let told = format!("UUID={MISSING_UUID} for /srv/data is not there");
+    let told = format!("UUID={MISSING_UUID} for /srv/data does not exist");
     ensure!(vm.check("cat /run/dayfly/boot.log")?.contains(&told), "the log does not name the disk");
     // The node's own /run covers the image's; Debian empties /tmp at boot.
     let stale = LEFT.map(|file| format!("/{file}")).join(" ");

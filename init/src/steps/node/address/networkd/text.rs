@@ -245,13 +245,14 @@ fn matches(network: &NetworkUp, links: &[Link], name: &str) -> Option<String> {
     link.permanent_mac.or(link.mac).map(|mac| permanent(Mac(mac)))
 }
 
-/// The `.network` file of a link without an address.
+/// The `.network` file of a link without an address. networkd sets a port down before it makes it a port, also where it is one, so the
+/// ports stay as they are.
 fn member_file(network: &NetworkUp, name: &str, matches: &str) -> String {
-    let mut lines = Lines(format!("{WRITTEN}{matches}\n[Network]\nLinkLocalAddressing=no\n"));
-    for made in network.made.iter().filter(|made| made.kind.ports().iter().any(|port| port == name)) {
-        let key = if matches!(made.kind, Kind::Bridge { .. }) { "Bridge" } else { "Bond" };
-        lines.put(key, &made.name);
+    let is_port = network.made.iter().any(|made| made.kind.ports().iter().any(|port| port == name));
+    if is_port {
+        return format!("{WRITTEN}{matches}\n[Link]\nUnmanaged=yes\n");
     }
+    let mut lines = Lines(format!("{WRITTEN}{matches}\n[Network]\nLinkLocalAddressing=no\n"));
     for vlan in vlans(network, name) {
         lines.put("VLAN", vlan);
     }
@@ -412,11 +413,11 @@ mod tests {
             ),
             (
                 "00-dayfly-eth0.network",
-                "[Match]\nPermanentMACAddress=02:00:00:00:00:01\nKind=!*\n\n[Network]\nLinkLocalAddressing=no\nBond=bond0\n",
+                "[Match]\nPermanentMACAddress=02:00:00:00:00:01\nKind=!*\n\n[Link]\nUnmanaged=yes\n",
             ),
             (
                 "00-dayfly-eth1.network",
-                "[Match]\nPermanentMACAddress=02:00:00:00:00:02\nKind=!*\n\n[Network]\nLinkLocalAddressing=no\nBond=bond0\n",
+                "[Match]\nPermanentMACAddress=02:00:00:00:00:02\nKind=!*\n\n[Link]\nUnmanaged=yes\n",
             ),
             ("00-dayfly-vlan5.netdev", "[NetDev]\nName=vlan5\nKind=vlan\n\n[VLAN]\nId=5\n"),
             ("00-dayfly-vlan6.netdev", "[NetDev]\nName=vlan6\nKind=vlan\n\n[VLAN]\nId=6\n"),
