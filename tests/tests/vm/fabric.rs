@@ -44,7 +44,8 @@ fn ipv6_only(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// A node on a VLAN of a bond with LACP. The other end of its two cables is a node too, with the DHCP server and the image.
+/// A node on a VLAN of a bond with LACP. The other end of its two cables is a node too, with the image and a DHCP server of one address:
+/// a second lease would not be granted.
 fn vlan_on_lacp(lab: &Lab) -> Result<()> {
     const BOND: &str = "bond=bond0:eth0,eth1:mode=802.3ad,miimon=100,lacp_rate=fast vlan=vlan5:bond0";
     let folder = tempfile::tempdir()?;
@@ -92,7 +93,5 @@ fn vlan_on_lacp(lab: &Lab) -> Result<()> {
     let head =
         "exec 3<>/dev/tcp/10.5.0.1/80; printf 'HEAD /os HTTP/1.0\\r\\n\\r\\n' >&3; timeout 10 head -n 1 <&3";
     same!(vm.check(head)?, "HTTP/1.1 200 OK");
-    let leases = partner.check("busybox dumpleases -f /run/leases | grep -c 10.5.0.20")?;
-    same!(leases, "1");
     Ok(())
 }
