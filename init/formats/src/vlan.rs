@@ -116,10 +116,7 @@ mod tests {
                 "eth0.:eth0",
                 r#"name "eth0." has no VLAN id; expected a name like vlan0005, vlan5, eth0.0005 or eth0.5"#,
             ),
-            (
-                "eth0.+5:eth0",
-                r#"name "eth0.+5" has no VLAN id; expected a name like vlan0005, vlan5, eth0.0005 or eth0.5"#,
-            ),
+            ("eth0.+5:eth0", r#"name "eth0.+5" holds '+'; expected a name like eth0"#),
             (
                 "eth0.0x5:eth0",
                 r#"name "eth0.0x5" has no VLAN id; expected a name like vlan0005, vlan5, eth0.0005 or eth0.5"#,
