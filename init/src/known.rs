@@ -120,20 +120,6 @@ pub struct Autoconf {
     pub lease: Option<Lease6>,
 }
 
-impl Default for Autoconf {
-    fn default() -> Self {
-        Self {
-            address: Ipv6Addr::UNSPECIFIED,
-            prefix: 128,
-            gateway: None,
-            dns: Vec::new(),
-            search: Vec::new(),
-            hostname: None,
-            lease: None,
-        }
-    }
-}
-
 impl Autoconf {
     /// Adds what a DHCPv6 server says besides addresses. What the routers say comes first.
     pub fn merge(&mut self, config: &Config6) {

@@ -31,7 +31,7 @@ pub fn lease(probe: &Probe, limit: Option<Duration>) -> Result<Lease6, Reason> {
 }
 
 /// The number of the association: the same at each boot for the same interface (RFC 8415 12).
-pub fn iaid(probe: &Probe) -> u32 {
+fn iaid(probe: &Probe) -> u32 {
     probe.mac().map_or(0, iaid_of)
 }
 

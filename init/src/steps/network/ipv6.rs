@@ -189,21 +189,17 @@ fn found(probe: &Probe, (address, prefix): (Ipv6Addr, u8), options: &NdOptions) 
             Some(IpAddr::V6(gateway)) => Some(gateway),
             _ => None,
         });
-    let mut autoconf = Autoconf { address, prefix, gateway, ..Autoconf::default() };
-    for (server, lifetime) in &options.dns {
-        let server = IpAddr::V6(*server);
-        autoconf.dns.retain(|known| *known != server);
-        if *lifetime != 0 {
-            autoconf.dns.push(server);
-        }
-    }
-    for (domain, lifetime) in &options.search {
-        autoconf.search.retain(|known| known != domain);
-        if *lifetime != 0 {
-            autoconf.search.push(domain.clone());
-        }
-    }
-    Ok(autoconf)
+    let dns = options.dns.iter().filter(|(_, lifetime)| *lifetime != 0);
+    let search = options.search.iter().filter(|(_, lifetime)| *lifetime != 0);
+    Ok(Autoconf {
+        address,
+        prefix,
+        gateway,
+        dns: dns.map(|(server, _)| IpAddr::V6(*server)).collect(),
+        search: search.map(|(domain, _)| domain.clone()).collect(),
+        hostname: None,
+        lease: None,
+    })
 }
 
 /// Asks a DHCPv6 server for name servers, if the routers refer to one and name none themselves.

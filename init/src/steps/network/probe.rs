@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dayfly_plan::network::{AddressSource, Config, Network};
 use dayfly_plan::settings::value::HostName;
-use dayfly_sys::{Family, Link, LinkChange, NdPort, PacketPort, Sys, SysError, own};
+use dayfly_sys::{Family, Link, LinkChange, NdPort, Sys, SysError, own};
 
 use super::starters::is_named;
 use super::{apply, dhcp, ipv6};
@@ -141,15 +141,13 @@ impl Probe {
             self.start_autoconf(routers);
         }
         if self.config.addresses.contains(&AddressSource::Dhcp4) {
+            // It is closed after the report, because the kernel waits for an RCU grace period before it closes a packet socket.
             let mut port = None;
             let state = match dhcp::lease(self, &mut port) {
                 Ok(lease) => State::Claims(Origin::Lease(Box::new(lease), self.sys.now())),
                 Err(reason) => State::Failed(reason),
             };
             self.tell(Family::V4, state);
-            // Close the socket after reporting, because the kernel waits for an RCU grace period before it closes a
-            // packet socket.
-            drop::<Option<Box<dyn PacketPort>>>(port);
         }
     }
 

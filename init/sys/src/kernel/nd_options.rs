@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use dayfly_formats::nd::UserMessage;
 use netlink_packet_core::NetlinkBuffer;
 use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
@@ -15,9 +16,6 @@ use crate::{NdPort, Result};
 const SUBJECT: &str = "netlink of the options of router advertisements";
 /// bind(2) takes the groups as a mask; group 1 is its lowest bit.
 const GROUP: u32 = 1 << (libc::RTNLGRP_ND_USEROPT - 1);
-/// `struct nduseroptmsg`: bytes before the options.
-const HEADER: usize = 16;
-const ICMP6_ROUTER_ADVERTISEMENT: u8 = 134;
 /// An option has at most 255 units of 8 bytes.
 const MESSAGE: usize = 4096;
 
@@ -70,14 +68,8 @@ fn options(message: &[u8]) -> Option<(u32, Vec<u8>)> {
     if message.message_type() != libc::RTM_NEWNDUSEROPT {
         return None;
     }
-    let (header, rest) = message.payload().split_at_checked(HEADER)?;
-    let length = u16::from_ne_bytes(*header.get(2..)?.first_chunk()?);
-    let index = i32::from_ne_bytes(*header.get(4..)?.first_chunk()?) as u32;
-    if header.get(8) != Some(&ICMP6_ROUTER_ADVERTISEMENT) {
-        return None;
-    }
-    // Attributes of the kernel follow the options.
-    Some((index, rest.get(..usize::from(length))?.to_vec()))
+    let found = UserMessage::parse(message.payload()).ok()?;
+    Some((found.interface, found.options.to_vec()))
 }
 
 #[cfg(test)]

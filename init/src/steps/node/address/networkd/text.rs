@@ -132,19 +132,12 @@ pub(super) fn network_file(
 
 /// The identifiers that the boot used, by which the server knows the lease.
 fn put_dhcp6(lines: &mut Lines, network: &NetworkUp, up: &AddressUp) {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":");
     lines.0.push_str("\n[DHCPv6]\n");
-    match (network.uuid, up.mac) {
-        (Some(uuid), _) => {
-            lines.put("DUIDType", "uuid");
-            lines.put("DUIDRawData", hex(&uuid));
-        }
-        (None, Some(mac)) => {
-            lines.put("DUIDType", "link-layer");
-            // The hardware type of Ethernet comes first (RFC 8415 11.4).
-            lines.put("DUIDRawData", format!("00:01:{mac}"));
-        }
-        (None, None) => {}
+    if let Some(duid) = dhcp6::duid_of(network.uuid, up.mac).map(|duid| duid.to_string())
+        && let Some((kind, data)) = duid.split_at_checked("00:04:".len())
+    {
+        lines.put("DUIDType", if kind == "00:04:" { "uuid" } else { "link-layer" });
+        lines.put("DUIDRawData", data);
     }
     if let Some(mac) = up.mac {
         lines.put("IAID", dhcp6::iaid_of(mac.0));
