@@ -376,6 +376,7 @@ const ENOENT: i32 = 2;
 const EEXIST: i32 = 17;
 const ENODEV: i32 = 19;
 const EINVAL: i32 = 22;
+const ENETUNREACH: i32 = 101;
 const EISDIR: i32 = 21;
 const ENOTDIR: i32 = 20;
 

@@ -6,13 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dayfly_plan::network::StaticAddress;
 use dayfly_sys::{
     Cause, DatagramPort, Family, Link, LinkAddress, LinkChange, LinkKind, LinkRoute, NdPort, Network,
     NewLink, NewLinkKind, PacketPort, Result, SysError,
 };
 
 use super::streams::Silence;
-use super::{EEXIST, EINVAL, ENODEV, EPERM, Machine, State, dhcp, errno, link};
+use super::{EEXIST, EINVAL, ENETUNREACH, ENODEV, EPERM, Machine, State, dhcp, errno, link};
 
 impl Network for Machine {
     fn links(&self) -> Result<Vec<Link>> {
@@ -151,6 +152,19 @@ impl State {
         }
     }
 
+    /// Whether a next hop is in the network of an address of the link. The kernel refuses other ones, unless the route says that
+    /// they are on the link.
+    fn has_on_link(&self, index: u32, gateway: IpAddr) -> bool {
+        let is_link_local = matches!(gateway, IpAddr::V6(gateway) if gateway.is_unicast_link_local());
+        let mut addresses = self.addresses.iter().filter(|one| one.index == index);
+        is_link_local
+            || addresses.any(|one| {
+                let (address, prefix) = (one.address, one.prefix);
+                let fixed = StaticAddress { address, prefix, peer: None, gateway: Some(gateway) };
+                one.peer == Some(gateway) || !fixed.gateway_is_on_link()
+            })
+    }
+
     fn flush(&mut self, index: u32, of: Option<Family>) {
         let is_of = |address: IpAddr| of.is_none_or(|of| of == Family::of(address));
         self.addresses.retain(|one| one.index != index || !is_of(one.address));
@@ -160,6 +174,11 @@ impl State {
     fn change(&mut self, index: u32, change: &LinkChange) -> Result<()> {
         if let LinkChange::Name(name) = change {
             self.check_name_is_free(name)?;
+        }
+        if let LinkChange::Route { gateway: Some(gateway), on_link: false, .. } = change
+            && !self.has_on_link(index, *gateway)
+        {
+            return Err(errno("add a route to", Path::new(&self.link(index)?.name), ENETUNREACH));
         }
         let link = self.link(index)?;
         match change {

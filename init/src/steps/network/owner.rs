@@ -1,5 +1,7 @@
 //! The owner of the configuration: only this configures interfaces, and removes their configuration again.
 
+use std::net::IpAddr;
+
 use dayfly_plan::network::{Network, Route};
 use dayfly_sys::{LinkChange, RouteOrigin, SysError};
 
@@ -31,10 +33,11 @@ pub fn configure(cx: &Context, wanted: &Network, claim: &Contender) -> Result<Ne
         first,
     };
     let mut up = with_all(cx, &up);
+    // The interface that a route needs may have no address yet; `settle` adds that route.
     for route in &wanted.routes {
-        match add_route(cx, &up, route) {
+        let Some(iface) = interface_of(&up, route) else { continue };
+        match add_route(cx, &up, route, iface) {
             Ok(iface) => up.routes.extend(iface.map(|iface| (iface, route.clone()))),
-            // The interface that it needs may come later; `settle` tries again.
             Err(error) => cx.note(Level::Info, error.to_string()),
         }
     }
@@ -50,7 +53,8 @@ pub fn add_missing_routes(cx: &Context, network: &mut NetworkUp) {
         .cloned()
         .collect();
     for route in missing {
-        match add_route(cx, network, &route) {
+        let iface = interface_of(network, &route).unwrap_or(&network.first.iface);
+        match add_route(cx, network, &route, iface) {
             Ok(iface) => network.routes.extend(iface.map(|iface| (iface, route))),
             Err(error) => cx.note(Level::Warning, error.to_string()),
         }
@@ -99,15 +103,29 @@ pub fn take_back(cx: &Context, contenders: &[Contender]) {
     }
 }
 
-/// Adds a static route to the link that it names; else to the one whose network has the next hop; else to the winner's. Returns
-/// the link's name.
-fn add_route(cx: &Context, network: &NetworkUp, route: &Route) -> Result<Option<String>, SysError> {
+/// The interface of a static route: the one that it names, else the one whose network has the next hop, else the winner's.
+/// `None` if no address is in the network of its next hop.
+fn interface_of<'n>(network: &'n NetworkUp, route: &'n Route) -> Option<&'n str> {
+    match (&route.interface, route.gateway) {
+        (Some(iface), _) => Some(iface),
+        (None, Some(gateway)) => near(network, gateway).map(|up| up.iface.as_str()),
+        (None, None) => Some(&network.first.iface),
+    }
+}
+
+/// The address in whose network a next hop is.
+fn near(network: &NetworkUp, gateway: IpAddr) -> Option<&AddressUp> {
+    network.addresses().find(|up| apply::is_near(up.address, up.prefix, gateway))
+}
+
+/// Adds a static route to an interface. Returns the interface's name.
+fn add_route(
+    cx: &Context,
+    network: &NetworkUp,
+    route: &Route,
+    iface: &str,
+) -> Result<Option<String>, SysError> {
     let links = cx.sys.links()?;
-    let near = network.addresses().find(|up| match (&route.interface, route.gateway) {
-        (Some(_), _) | (None, None) => false,
-        (None, Some(gateway)) => apply::is_near(up.address, up.prefix, gateway),
-    });
-    let iface = route.interface.as_deref().unwrap_or(&near.unwrap_or(&network.first).iface);
     let Some(link) = links.iter().find(|link| link.name == iface) else {
         cx.note(Level::Warning, format!("{route}: there is no interface {iface}"));
         return Ok(None);
@@ -116,7 +134,7 @@ fn add_route(cx: &Context, network: &NetworkUp, route: &Route) -> Result<Option<
         destination: (route.prefix != 0).then_some((route.destination, route.prefix)),
         gateway: route.gateway,
         metric: METRIC,
-        on_link: route.gateway.is_some_and(|_| near.is_none() && route.interface.is_some()),
+        on_link: route.interface.is_some() && route.gateway.is_some_and(|hop| near(network, hop).is_none()),
         source: None,
         origin: RouteOrigin::Static,
     };
