@@ -3,12 +3,14 @@
 mod namespace;
 
 use std::fs::File;
-use std::net::{IpAddr, Ipv6Addr, SocketAddrV6, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpListener, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
+use dayfly_formats::resolv_conf::ResolvConf;
 use dayfly_sys::{
-    Cause, DHCP6_CLIENT_PORT, Kernel, LinkAddress, LinkChange, LinkRoute, Network, Platform, RouteOrigin,
+    Cause, DHCP6_CLIENT_PORT, Family, Kernel, LinkAddress, LinkChange, LinkRoute, Network, Platform, Reach,
+    RouteOrigin,
 };
 use namespace::{apart, run};
 use nix::errno::Errno;
@@ -243,7 +245,10 @@ fn a_server_is_reached_through_its_interface_only() {
         });
         wait_for("address", || find(kernel, va, |one| one.prefix == 64 && !one.scope_link && !one.tentative));
         let reach = |target: &str, index, limit| {
-            kernel.reach(target.parse().unwrap(), index, Duration::from_millis(limit))
+            let target: SocketAddr = target.parse().unwrap();
+            let (host, family) = (&*target.ip().to_string(), Family::of(target.ip()));
+            let reach = Reach { host, port: target.port(), family, resolver: &ResolvConf::default() };
+            kernel.reach(&reach, index, Duration::from_millis(limit))
         };
         for target in ["10.7.0.1:8000", "[fd00::1]:8000"] {
             reach(target, va, 10_000).unwrap();
@@ -251,14 +256,14 @@ fn a_server_is_reached_through_its_interface_only() {
         }
         for target in ["10.7.0.1:8001", "[fd00::1]:8001"] {
             let error = reach(target, va, 10_000).unwrap_err();
-            let expected = format!("connect to {target} through interface {va}: Connection refused");
+            let expected = format!("connect to {target}: Connection refused");
             assert!(error.to_string().starts_with(&expected), "{error}");
             assert_eq!(error.errno(), Some(Errno::ECONNREFUSED as i32));
         }
         // No host has it: the kernel asks three times, a second apart unless told otherwise.
         let error = reach("10.7.0.99:8000", va, 100).unwrap_err();
         assert_eq!(error.cause, Cause::TimedOut);
-        assert!(error.to_string().ends_with(": no answer within 100 ms"), "{error}");
+        assert!(error.to_string().ends_with(": no answer within 0.1 s"), "{error}");
         std::fs::write("/proc/sys/net/ipv4/neigh/va/retrans_time_ms", "50").unwrap();
         let error = reach("10.7.0.98:8000", va, 10_000).unwrap_err();
         assert_eq!(error.errno(), Some(Errno::EHOSTUNREACH as i32), "{error}");

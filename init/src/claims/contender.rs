@@ -84,6 +84,8 @@ pub enum State {
 /// One way that takes part in the race.
 #[derive(Debug, Clone)]
 pub struct Contender {
+    /// The round in which its probe runs.
+    pub round: u64,
     /// The IP version.
     pub family: Family,
     /// The interface as it was before the boot changed it.
@@ -102,6 +104,10 @@ pub struct Contender {
     pub lost: Option<String>,
     /// Its address, while it is configured.
     pub up: Option<AddressUp>,
+    /// Since when the server is asked over it, on the machine's clock.
+    pub asked: Option<Duration>,
+    /// Whether the server answered, or why it is not reached over this way.
+    pub answer: Option<Result<(), String>>,
 }
 
 impl Contender {
@@ -125,12 +131,13 @@ impl fmt::Display for Contender {
             }
             State::Claims(Origin::Autoconf(autoconf, _)) => write!(f, ": {autoconf}")?,
         }
-        match &self.lost {
-            Some(lost) => write!(f, ", dropped after a failure: {lost}"),
-            None if self.up.is_none() && matches!(self.state, State::Claims(_)) => {
+        match (&self.lost, &self.answer) {
+            (Some(lost), _) => write!(f, ", dropped after a failure: {lost}"),
+            (None, Some(Err(words))) => write!(f, ", does not lead to the server: {words}"),
+            (None, _) if self.up.is_none() && matches!(self.state, State::Claims(_)) => {
                 f.write_str(", not used: another interface was first")
             }
-            None => Ok(()),
+            (None, _) => Ok(()),
         }
     }
 }

@@ -30,6 +30,31 @@ struct Field {
     owner: Option<Thread>,
 }
 
+impl Field {
+    fn find(&mut self, way: Way) -> Option<&mut Contender> {
+        self.contenders.iter_mut().find(|one| one.way() == way)
+    }
+
+    /// The claims other than the winner's, best first: those tried least often, of the preferred interface, that claimed first.
+    fn ranked(&self, is_preferred: impl Fn(&Link) -> bool) -> impl Iterator<Item = &Contender> {
+        let mut claims: Vec<&Contender> = self
+            .order
+            .iter()
+            .filter(|way| Some(**way) != self.winner)
+            .filter_map(|way| self.contenders.iter().find(|one| one.way() == *way))
+            .filter(|one| matches!(one.state, State::Claims(_)))
+            .collect();
+        claims.sort_by_key(|one| (one.turns, !is_preferred(&one.link)));
+        claims.into_iter()
+    }
+
+    fn wake(&self) {
+        if let Some(owner) = &self.owner {
+            owner.unpark();
+        }
+    }
+}
+
 /// The claims of all interfaces.
 #[derive(Default)]
 pub struct Claims {
@@ -105,17 +130,15 @@ impl Claims {
         }
         let claims = matches!(state, State::Claims(_));
         let ended = claims || matches!(state, State::Failed(_));
-        if let Some(contender) = field.contenders.iter_mut().find(|contender| contender.way() == way) {
+        if let Some(contender) = field.find(way) {
             contender.state = state;
         }
         if claims {
             field.order.retain(|other| *other != way);
             field.order.push(way);
         }
-        if let Some(owner) = &field.owner
-            && ended
-        {
-            owner.unpark();
+        if ended {
+            field.wake();
         }
     }
 
@@ -126,18 +149,16 @@ impl Claims {
         sys.park(limit);
     }
 
-    /// The next claim to try: among those tried least often, one of the preferred interface, else the one that claimed first. Never
-    /// the current winner.
-    pub fn next(&self, is_preferred: impl Fn(&Link) -> bool) -> Option<Contender> {
+    /// The claims that are not configured, best first. Never the current winner.
+    pub fn candidates(&self, is_preferred: impl Fn(&Link) -> bool) -> Vec<Contender> {
+        self.field().ranked(is_preferred).filter(|one| one.up.is_none()).cloned().collect()
+    }
+
+    /// The best configured claim other than the winner: one over which the server answered, or with `any` also another one.
+    pub fn ready(&self, is_preferred: impl Fn(&Link) -> bool, any: bool) -> Option<Contender> {
         let field = self.field();
-        field
-            .order
-            .iter()
-            .filter(|way| Some(**way) != field.winner)
-            .filter_map(|way| field.contenders.iter().find(|contender| contender.way() == *way))
-            .filter(|contender| matches!(contender.state, State::Claims(_)))
-            .min_by_key(|contender| (contender.turns, !is_preferred(&contender.link)))
-            .cloned()
+        let mut ranked = field.ranked(is_preferred).filter(|one| one.up.is_some());
+        ranked.find(|one| any || one.answer == Some(Ok(()))).cloned()
     }
 
     /// The ways other than the winner that are configured in addition to it, as soon as they have a claim: those of interfaces
@@ -148,7 +169,7 @@ impl Claims {
             // The kernel and the OS go on with router advertisements by themselves.
             let is_given = !matches!(one.state, State::Claims(Origin::Autoconf(..)));
             let is_beside = field.winner.is_some_and(|way| way.index == one.link.index);
-            let is_companion = one.is_named || is_beside && is_given;
+            let is_companion = one.is_named || is_beside && (is_given || one.up.is_some());
             is_companion
                 && one.up.is_some() == is_up
                 && Some(one.way()) != field.winner
@@ -168,18 +189,60 @@ impl Claims {
         named.any(|one| matches!(one.state, State::Waiting(_)))
     }
 
-    /// Records that a way is configured, as the winner or in addition to it.
-    pub fn is_configured(&self, way: Way, up: AddressUp, wins: bool) {
+    /// Records that a claim is configured. False if it is a claim of an earlier round.
+    pub fn is_configured(&self, claim: &Contender, up: AddressUp) -> bool {
         let mut field = self.field();
-        if let Some(contender) = field.contenders.iter_mut().find(|one| one.way() == way) {
-            contender.up = Some(up);
-            if wins {
-                contender.turns += 1;
-                contender.lost = None;
+        match field.find(claim.way()).filter(|one| one.round == claim.round) {
+            Some(contender) => {
+                contender.up = Some(up);
+                true
             }
+            None => false,
         }
-        if wins {
-            field.winner = Some(way);
+    }
+
+    /// Records the way that the boot uses.
+    pub fn wins(&self, way: Way) {
+        let mut field = self.field();
+        field.winner = Some(way);
+        if let Some(contender) = field.find(way) {
+            contender.turns += 1;
+            contender.lost = None;
+        }
+    }
+
+    /// Whether the boot uses this way.
+    pub fn is_winner(&self, way: Way) -> bool {
+        self.field().winner == Some(way)
+    }
+
+    /// Records since when the server is asked over a way.
+    pub fn ask(&self, way: Way, now: Duration) {
+        if let Some(contender) = self.field().find(way) {
+            (contender.asked, contender.answer) = (Some(now), None);
+        }
+    }
+
+    /// Whether the owner still waits for the answer of the server over a way that is asked since then.
+    pub fn is_asked(&self, way: Way, since: Duration) -> bool {
+        self.field().find(way).is_some_and(|one| one.asked == Some(since) && one.up.is_some())
+    }
+
+    /// Records the answer of a server that is asked since then, and wakes the owner.
+    pub fn answer(&self, way: Way, since: Duration, answer: Result<(), String>) {
+        let mut field = self.field();
+        if let Some(contender) = field.find(way).filter(|one| one.asked == Some(since)) {
+            contender.answer = Some(answer);
+        }
+        field.wake();
+    }
+
+    /// Ends the questions to the server. The answers stay, for the log.
+    pub fn stop_asking(&self) {
+        for one in &mut self.field().contenders {
+            if one.asked.take().is_some() && one.answer.is_none() {
+                one.answer = Some(Err("no answer yet".to_owned()));
+            }
         }
     }
 
@@ -195,7 +258,7 @@ impl Claims {
     /// Records that a way could not be configured with its claim.
     pub fn refused(&self, way: Way, words: String) {
         let mut field = self.field();
-        if let Some(contender) = field.contenders.iter_mut().find(|one| one.way() == way) {
+        if let Some(contender) = field.find(way) {
             contender.state = State::Failed(Reason::Refused(words));
         }
     }
@@ -203,8 +266,8 @@ impl Claims {
     /// Records that a way is no longer configured.
     pub fn is_taken_back(&self, way: Way) {
         let mut field = self.field();
-        if let Some(contender) = field.contenders.iter_mut().find(|one| one.way() == way) {
-            contender.up = None;
+        if let Some(contender) = field.find(way) {
+            (contender.up, contender.asked) = (None, None);
         }
     }
 

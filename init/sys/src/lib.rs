@@ -31,14 +31,14 @@ pub use kernel::Kernel;
 pub use mount::{Mount, MountFlags, Writable};
 pub use network::{
     DHCP_CLIENT, DHCP_SERVER, DHCP6_CLIENT_PORT, DHCP6_SERVERS, DatagramPort, Family, Link, LinkAddress,
-    LinkChange, LinkKind, LinkRoute, NdPort, NewLink, NewLinkKind, PacketPort, RouteOrigin, RouterFlags,
+    LinkChange, LinkKind, LinkRoute, NdPort, NewLink, NewLinkKind, PacketPort, Reach, RouteOrigin,
+    RouterFlags,
 };
 pub use program::Output;
 pub use signature::Signed;
 pub use tree::{Links, Tree, TreePath, own};
 pub use url::{Authorities, Identity, Limits, Method, Request, Response};
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -141,9 +141,10 @@ pub trait Network: Send + Sync + 'static {
     /// A UDP port for DHCPv6 at the IPv6 link-local address of an interface; clients use [`DHCP6_CLIENT_PORT`].
     /// `EADDRNOTAVAIL`, with the reason, as long as the interface has no usable link-local address.
     fn datagram_port6(&self, index: u32, port: u16) -> Result<Box<dyn DatagramPort>>;
-    /// Opens a TCP connection to a server through this interface only, and closes it at once. The kernel's errno
-    /// (`ECONNREFUSED`, `EHOSTUNREACH`, `ENETUNREACH` …) if it fails, [`Cause::TimedOut`] if nothing answers within `limit`.
-    fn reach(&self, target: SocketAddr, index: u32, limit: Duration) -> Result<()>;
+    /// Opens a TCP connection to a server through this interface only, and closes it at once. The name is resolved through the
+    /// same interface. The kernel's errno (`ECONNREFUSED`, `EHOSTUNREACH`, `ENETUNREACH` …) if it fails, [`Cause::TimedOut`] if
+    /// nothing answers within `limit`.
+    fn reach(&self, server: &Reach<'_>, index: u32, limit: Duration) -> Result<()>;
     /// Sets the host name of the running kernel.
     fn set_hostname(&self, name: &str) -> Result<()>;
 }

@@ -1,7 +1,7 @@
 //! The network of the fake: interfaces, their addresses and routes, and the ports on them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use dayfly_plan::network::StaticAddress;
 use dayfly_sys::{
     Cause, DatagramPort, Family, Link, LinkAddress, LinkChange, LinkKind, LinkRoute, NdPort, Network,
-    NewLink, NewLinkKind, PacketPort, Result, SysError,
+    NewLink, NewLinkKind, PacketPort, Reach, Result, SysError,
 };
 
 use super::streams::Silence;
@@ -75,8 +75,8 @@ impl Network for Machine {
         Ok(Box::new(Silence(Arc::clone(&self.clock))))
     }
 
-    fn reach(&self, target: SocketAddr, index: u32, limit: Duration) -> Result<()> {
-        let mut state = self.call("reach", format!("{target} {index}"))?;
+    fn reach(&self, server: &Reach<'_>, index: u32, limit: Duration) -> Result<()> {
+        let mut state = self.call("reach", format!("{}:{} {index}", server.host, server.port))?;
         state.link(index)?;
         let behind = state.server_behind;
         drop(state);
@@ -84,7 +84,7 @@ impl Network for Machine {
             return Ok(());
         }
         self.clock.sleep(limit);
-        Err(SysError::new("connect to", target.to_string(), Cause::TimedOut, "no answer"))
+        Err(SysError::new("connect to", server.host, Cause::TimedOut, "no answer"))
     }
 
     fn set_hostname(&self, name: &str) -> Result<()> {

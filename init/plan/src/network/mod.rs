@@ -26,10 +26,30 @@ pub struct Network {
     pub dns: Vec<IpAddr>,
     /// Name servers from the network are used (`rd.peerdns=`).
     pub peer_dns: bool,
+    /// When it is ready.
+    pub ready: Ready,
     /// The host name to send to DHCP servers.
     pub hostname: Option<HostName>,
     /// The firmware's UUID of the machine, by which a DHCPv6 server knows it (RFC 6355).
     pub uuid: Option<[u8; 16]>,
+}
+
+/// When the network is ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ready {
+    /// When an interface has an address.
+    Address,
+    /// When this server accepts a TCP connection over an interface. It is the first one that the boot needs.
+    Server(Server),
+}
+
+/// A server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Its name or address; an IPv6 address has no brackets.
+    pub host: String,
+    /// Its TCP port.
+    pub port: u16,
 }
 
 /// A name for the interface with this MAC address.

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{AddressSource, Config, Kind, Link, Name, Network, Preferred, Route, StaticAddress};
+use super::{
+    AddressSource, Config, Kind, Link, Name, Network, Preferred, Ready, Route, Server, StaticAddress,
+};
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,7 +32,18 @@ impl fmt::Display for Network {
         for dns in &self.dns {
             write!(f, ", dns {dns}")?;
         }
-        if self.peer_dns { Ok(()) } else { f.write_str(", no dns of the network") }
+        f.write_str(if self.peer_dns { "" } else { ", no dns of the network" })?;
+        match &self.ready {
+            Ready::Address => Ok(()),
+            Ready::Server(server) => write!(f, ", ready when {server} answers"),
+        }
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port } = self;
+        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
     }
 }
 

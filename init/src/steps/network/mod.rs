@@ -1,6 +1,6 @@
 //! Brings up the network. All interfaces are probed in parallel, each with its own method, and claim an address. This
-//! step configures one of them: the first claim, or the next one if the boot came back because a later step failed over
-//! the first. Links that the boot creates (VLANs, bonds, bridges) take part like all others.
+//! step uses one of them: the first over which the server answers that the boot needs, or the next one if the boot came back
+//! because a later step failed over the first. Links that the boot creates (VLANs, bonds, bridges) take part like all others.
 
 mod apply;
 mod dhcp;
@@ -11,6 +11,7 @@ pub mod name;
 pub mod names;
 mod owner;
 mod probe;
+mod ready;
 pub mod resolv_conf;
 pub mod settings;
 mod starters;
@@ -26,6 +27,7 @@ use dayfly_sys::{Link, LinkKind, own};
 pub use self::apply::METRIC;
 use self::names::Names;
 use self::probe::POLL;
+use self::ready::Choice;
 use self::starters::starters;
 use self::udev::Udev;
 use self::virtual_links::VirtualLinks;
@@ -44,14 +46,21 @@ pub fn race(cx: &Context, network: &Network) -> Result<Done, Failure> {
     load(cx, "ipv6");
     let started = cx.sys.now();
     let lost = cx.claims.winner(started);
+    cx.claims.stop_asking();
     if lost.is_none() {
         owner::take_back(cx, &cx.claims.restart());
     } else {
         cx.claims.forget_old(started);
     }
+    let round = cx.claims.round();
     let (mut udev, mut names, mut made) = (Udev::find(cx), Names::default(), VirtualLinks::default());
     let links = loop {
-        let since = if lost.is_some() { Duration::MAX } else { cx.sys.now().saturating_sub(started) };
+        if !cx.claims.is_open(round) {
+            // The runner gave this attempt up, and the next one is the owner.
+            return Err(Failure::new(Code::StepDeadline, "bring the network up", "this attempt is over"));
+        }
+        let is_open_to_all = lost.is_some() || ready::is_preferred_slow(cx, network);
+        let since = if is_open_to_all { Duration::MAX } else { cx.sys.now().saturating_sub(started) };
         let links = links(cx)?;
         let is_ready: Vec<Link> = links.iter().filter(|link| udev.is_done_with(cx, link)).cloned().collect();
         if made.rename(cx, network, &is_ready) && !cx.left().is_zero() {
@@ -70,32 +79,30 @@ pub fn race(cx: &Context, network: &Network) -> Result<Done, Failure> {
                 probe::enter(cx, wanted, link);
             }
         }
-        let is_preferred = |link: &Link| wanted.preferred.as_ref().is_some_and(|one| starters::is(one, link));
-        let next = cx.claims.next(is_preferred);
-        if let Some(claim) = next.filter(|claim| starters::may_win(cx, wanted, claim, since)) {
-            match owner::configure(cx, wanted, &claim) {
-                Ok(up) => {
-                    let missing = names.missing(cx, network, &links);
-                    for text in missing.into_iter().chain(made.problems(wanted, &links)) {
-                        cx.note(Level::Warning, text);
-                    }
-                    return Ok(done(cx, wanted, &links, up));
+        match ready::choose(cx, wanted, since, lost.is_some()) {
+            Choice::Use(chosen) => {
+                let (claim, first) = *chosen;
+                cx.claims.stop_asking();
+                let up = owner::win(cx, wanted, &claim, first);
+                let missing = names.missing(cx, network, &links);
+                for text in missing.into_iter().chain(made.problems(wanted, &links)) {
+                    cx.note(Level::Warning, text);
                 }
-                Err(error) => {
-                    cx.note(Level::Warning, format!("{}: {error}", claim.link.name));
-                    cx.claims.refused(claim.way(), error.to_string());
-                    continue;
+                return Ok(done(cx, wanted, &links, up));
+            }
+            Choice::Wait => {}
+            Choice::Nothing => {
+                if let Some(lost) = &lost
+                    && cx.claims.winner(cx.sys.now()).is_some()
+                {
+                    cx.claims.stop_asking();
+                    return Ok(Done::with(format!(
+                        "{} stays: no other interface leads to the server. {}",
+                        lost.link.name,
+                        cx.claims.stories()
+                    )));
                 }
             }
-        }
-        if let Some(lost) = &lost
-            && cx.claims.winner(cx.sys.now()).is_some()
-        {
-            return Ok(Done::with(format!(
-                "{} stays: no other interface has a claim. {}",
-                lost.link.name,
-                cx.claims.stories()
-            )));
         }
         if cx.left().is_zero() {
             break links;

@@ -3,20 +3,41 @@
 use std::net::IpAddr;
 
 use dayfly_plan::network::{Network, Route};
-use dayfly_sys::{LinkChange, RouteOrigin, SysError};
+use dayfly_sys::{Cause, LinkChange, RouteOrigin, SysError};
 
 use super::apply::{self, METRIC};
-use crate::claims::Contender;
+use crate::claims::{Contender, Way};
 use crate::context::Context;
 use crate::events::Level;
 use crate::{AddressUp, NetworkUp};
 
-/// Configures a claim as the winner, and the ways that go with it. Removes the previous configuration first.
-pub fn configure(cx: &Context, wanted: &Network, claim: &Contender) -> Result<NetworkUp, SysError> {
-    let before: Vec<Contender> = cx.claims.all().into_iter().filter(|one| one.up.is_some()).collect();
-    take_back(cx, &before);
-    let first = apply::configure(cx, claim, METRIC)?;
-    cx.claims.is_configured(claim.way(), first.clone(), true);
+/// Configures a claim, with a higher metric than all that are configured.
+pub fn configure(cx: &Context, claim: &Contender) -> Result<AddressUp, SysError> {
+    let metric = cx.claims.addresses().iter().map(|up| up.metric + 1).max().unwrap_or(METRIC);
+    let up = apply::configure(cx, claim, metric)?;
+    if cx.claims.is_configured(claim, up.clone()) {
+        return Ok(up);
+    }
+    // The runner gave this attempt up, and the next one owns the interface.
+    apply::flush(cx, &claim.link, Some(claim.family))?;
+    Err(SysError::new("configure", &*claim.link.name, Cause::Unsupported, "this attempt is over"))
+}
+
+/// Makes a configured claim the way that the boot uses: it gets the lowest metric of those that stay, and the others are removed.
+pub fn win(cx: &Context, wanted: &Network, claim: &Contender, first: AddressUp) -> NetworkUp {
+    cx.claims.wins(claim.way());
+    let companions = cx.claims.companions(true).into_iter();
+    let stays: Vec<Way> = companions
+        // Metrics of different IP versions do not compete.
+        .filter(|one| {
+            one.family != claim.family || one.up.as_ref().is_some_and(|up| up.metric > first.metric)
+        })
+        .map(|one| one.way())
+        .chain([claim.way()])
+        .collect();
+    let others: Vec<Contender> =
+        cx.claims.all().into_iter().filter(|one| !stays.contains(&one.way())).collect();
+    take_back(cx, &others);
     configure_companions(cx);
     let (domain, search) = apply::domains(claim);
     let up = NetworkUp {
@@ -41,7 +62,7 @@ pub fn configure(cx: &Context, wanted: &Network, claim: &Contender) -> Result<Ne
             Err(error) => cx.note(Level::Info, error.to_string()),
         }
     }
-    Ok(up)
+    up
 }
 
 /// Adds the static routes that could not be added before every interface was configured.
@@ -76,15 +97,11 @@ pub fn with_all(cx: &Context, network: &NetworkUp) -> NetworkUp {
     all
 }
 
-/// Configures the ways that are configured in addition to the winner and have a claim. The winner's routes get the lowest metric.
+/// Configures the ways that are configured in addition to the winner and have a claim.
 pub fn configure_companions(cx: &Context) {
-    let first = cx.claims.addresses().iter().map(|up| up.metric).max().unwrap_or(METRIC) + 1;
-    for (claim, metric) in cx.claims.companions(false).iter().zip(first..) {
-        match apply::configure(cx, claim, metric) {
-            Ok(up) => {
-                cx.note(Level::Info, format!("{}, in addition", describe(&up)));
-                cx.claims.is_configured(claim.way(), up, false);
-            }
+    for claim in cx.claims.companions(false) {
+        match configure(cx, &claim) {
+            Ok(up) => cx.note(Level::Info, format!("{}, in addition", describe(&up))),
             Err(error) => {
                 cx.note(Level::Warning, format!("{}: {error}", claim.link.name));
                 cx.claims.refused(claim.way(), error.to_string());

@@ -40,6 +40,7 @@ pub fn enter(cx: &Context, wanted: &Network, link: Link) {
     let driver = driver(cx, &link);
     for family in families(config) {
         cx.claims.enter(Contender {
+            round: cx.claims.round(),
             family,
             driver: driver.clone(),
             config: config.clone(),
@@ -48,6 +49,8 @@ pub fn enter(cx: &Context, wanted: &Network, link: Link) {
             turns: 0,
             lost: None,
             up: None,
+            asked: None,
+            answer: None,
             link: link.clone(),
         });
     }

@@ -29,7 +29,6 @@ mod xattrs;
 
 use std::fmt::Display;
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -42,7 +41,7 @@ use crate::pid1::{panic_timeout, power};
 use crate::{
     Backing, Copied, DatagramPort, Devices, Entry, FileKind, Files, Http, Link, LinkAddress, LinkChange,
     LinkRoute, Loaded, Memory, Mount, NdPort, Network, NewLink, Output, PacketPort, Platform, Power, RamFile,
-    Request, Response, Result, Rights, SysError, Tree, TreePath, Uevents,
+    Reach, Request, Response, Result, Rights, SysError, Tree, TreePath, Uevents,
 };
 
 /// The machine on which this process runs.
@@ -243,8 +242,8 @@ impl Network for Kernel {
 
     /// [connect(2)](https://man7.org/linux/man-pages/man2/connect.2.html); `SO_BINDTODEVICE` of
     /// [socket(7)](https://man7.org/linux/man-pages/man7/socket.7.html).
-    fn reach(&self, target: SocketAddr, index: u32, limit: Duration) -> Result<()> {
-        reach::reach(target, index, limit)
+    fn reach(&self, server: &Reach<'_>, index: u32, limit: Duration) -> Result<()> {
+        reach::reach(server, index, limit)
     }
 
     /// [sethostname(2)](https://man7.org/linux/man-pages/man2/sethostname.2.html).

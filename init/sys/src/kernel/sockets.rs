@@ -20,7 +20,7 @@ pub(super) fn set_option(
 
 /// Restricts a socket to one interface, `SO_BINDTODEVICE` of
 /// [socket(7)](https://man7.org/linux/man-pages/man7/socket.7.html). `ENODEV` if there is no such interface.
-pub(super) fn bind_to_interface(socket: &OwnedFd, index: u32) -> std::result::Result<(), Errno> {
+pub(super) fn bind_to_interface(socket: &impl AsFd, index: u32) -> std::result::Result<(), Errno> {
     // SO_BINDTOIFINDEX would not need the name, but came only with Linux 5.0.
     let name = rustix::net::netdevice::index_to_name_inlined(socket, index)?;
     set_option_bytes(socket, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, name.as_bytes())
@@ -28,7 +28,7 @@ pub(super) fn bind_to_interface(socket: &OwnedFd, index: u32) -> std::result::Re
 
 #[allow(unsafe_code)]
 fn set_option_bytes(
-    socket: &OwnedFd,
+    socket: &impl AsFd,
     level: i32,
     option: i32,
     value: &[u8],
@@ -37,7 +37,7 @@ fn set_option_bytes(
     // SAFETY: pointer and length are those of `value`, which lives through the call and is only read; the kernel copies it
     // byte by byte and so needs no alignment.
     let result =
-        unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, value.as_ptr().cast(), length) };
+        unsafe { libc::setsockopt(socket.as_fd().as_raw_fd(), level, option, value.as_ptr().cast(), length) };
     if result == 0 { Ok(()) } else { Err(last_errno()) }
 }
 

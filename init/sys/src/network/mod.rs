@@ -3,6 +3,7 @@
 mod change;
 mod link;
 mod ports;
+mod reach;
 mod table;
 
 pub use change::LinkChange;
@@ -10,4 +11,5 @@ pub use link::{Link, LinkKind, NewLink, NewLinkKind, RouterFlags};
 pub use ports::{
     DHCP_CLIENT, DHCP_SERVER, DHCP6_CLIENT_PORT, DHCP6_SERVERS, DatagramPort, NdPort, PacketPort,
 };
+pub use reach::Reach;
 pub use table::{Family, LinkAddress, LinkRoute, RouteOrigin};

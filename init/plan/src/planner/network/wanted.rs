@@ -4,11 +4,13 @@ use dayfly_formats::hostname;
 use dayfly_formats::ip::{IpArg, Method};
 
 use super::virtual_links;
-use crate::Discovered;
-use crate::network::{AddressSource, Config, Kind, Link, Name, Network, Preferred, Route, StaticAddress};
+use crate::network::{
+    AddressSource, Config, Kind, Link, Name, Network, Preferred, Ready, Route, StaticAddress,
+};
 use crate::planner::values;
-use crate::settings::Gathered;
 use crate::settings::value::HostName;
+use crate::settings::{Gathered, ImageSource};
+use crate::{Discovered, Way};
 
 /// The network, and notes on what is not carried out as written.
 pub(super) fn network(settings: &Gathered, discovered: &Discovered) -> (Network, Vec<String>) {
@@ -55,10 +57,24 @@ pub(super) fn network(settings: &Gathered, discovered: &Discovered) -> (Network,
         routes,
         dns: values(&wanted.dns),
         peer_dns: wanted.peerdns.value,
+        ready: ready(settings, discovered),
         hostname: settings.hostname.as_ref().map(|name| name.value.clone()),
         uuid: discovered.machine.uuid.as_deref().and_then(bytes),
     };
     (network, notes)
+}
+
+/// The network is ready when the first server that the boot needs answers. Settings that are not required are only a reason
+/// to wait if nothing else is fetched.
+fn ready(settings: &Gathered, discovered: &Discovered) -> Ready {
+    let image = settings.image.as_ref().filter(|_| discovered.way != Way::Root);
+    let image = image.and_then(|image| match &image.value {
+        ImageSource::Url(url) => Some(url.server()),
+        _ => None,
+    });
+    let file = settings.settings_url.as_ref().map(|template| template.value.server());
+    let (required, optional) = if settings.settings_required.value { (file, None) } else { (None, file) };
+    required.or(image).or(optional).map_or(Ready::Address, Ready::Server)
 }
 
 /// The 16 bytes of a UUID in its usual form (RFC 9562 4).

@@ -7,6 +7,7 @@ use dayfly_formats::mac::Mac;
 
 use super::url::url_pattern;
 use super::{Url, nearest, own_values, pattern};
+use crate::network::Server;
 
 /// The variables, as they are documented.
 pub const VARIABLES: [(&str, &str); 6] = [
@@ -78,6 +79,11 @@ impl UrlTemplate {
     pub fn note(&self) -> Option<String> {
         let blank = self.0.contains(' ');
         blank.then(|| format!("The URL {self} contains spaces; they are sent as %20."))
+    }
+
+    /// Its server, which has no variables.
+    pub fn server(&self) -> Server {
+        super::url::server(&self.0)
     }
 
     /// Whether it is fetched over TLS.

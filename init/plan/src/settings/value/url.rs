@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{own_values, pattern};
+use crate::network::Server;
 
 /// An `http://` or `https://` URL with a host. The rest is not checked: the server interprets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,11 @@ impl Url {
     /// The URL as written, with spaces encoded as `%20`.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Its server.
+    pub fn server(&self) -> Server {
+        server(&self.text)
     }
 
     /// A note if the URL was written with spaces, which a request cannot contain.
@@ -74,6 +80,18 @@ impl FromStr for Url {
         // Schemes are case-insensitive (RFC 3986 §3.1). All later code expects lower case.
         Ok(Url { text: format!("{scheme}://{}", rest.replace(' ', "%20")), had_blanks: rest.contains(' ') })
     }
+}
+
+/// The server of a valid URL.
+pub(super) fn server(url: &str) -> Server {
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (host, port) = match authority.strip_prefix('[').and_then(|v6| v6.split_once(']')) {
+        Some((v6, after)) => (v6, after.strip_prefix(':')),
+        None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
+    };
+    let default = if scheme == "https" { 443 } else { 80 };
+    Server { host: host.to_owned(), port: port.and_then(|port| port.parse().ok()).unwrap_or(default) }
 }
 
 impl fmt::Display for Url {

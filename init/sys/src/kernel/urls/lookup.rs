@@ -14,6 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::over_tcp::OverTcp;
+use crate::kernel::sockets::bind_to_interface;
 
 const PORT: u16 = 53;
 /// A query without an answer is sent again after this time, and after twice this time …
@@ -23,30 +24,38 @@ const OTHERS: Duration = Duration::from_secs(2);
 /// Without an IPv4 address, an IPv6 address is used after this time.
 const FAMILY: Duration = Duration::from_millis(500);
 
-/// Returns the addresses of a name, IPv4 first.
-pub(super) fn look_up(name: &str, limit: Duration) -> Result<Vec<IpAddr>, String> {
+/// The configuration of the resolver. Most initramfs images lack the file, and one that cannot be read is ignored as well.
+pub(super) fn resolver() -> ResolvConf {
+    ResolvConf::parse(&text("/etc/resolv.conf"))
+}
+
+fn text(path: &str) -> String {
+    std::fs::read(path).map_or_else(|_| String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Returns the addresses of a name, IPv4 first. The name servers are asked through one interface, or by the routes of all.
+pub(in super::super) fn look_up(
+    name: &str,
+    resolver: &ResolvConf,
+    interface: Option<u32>,
+    limit: Duration,
+) -> Result<Vec<IpAddr>, String> {
     let until = Instant::now() + limit;
     let bare = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     // RFC 6761 §6.3.
     if bare == "localhost" || bare.ends_with(".localhost") {
         return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
     }
-    let text = |path: &str| match std::fs::read(path) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        // Most initramfs images lack the file. One that cannot be read is ignored as well.
-        Err(_) => String::new(),
-    };
     let known = resolv_conf::hosts(&text("/etc/hosts"), name);
     if !known.is_empty() {
         return Ok(known);
     }
-    let conf = ResolvConf::parse(&text("/etc/resolv.conf"));
-    if conf.servers.is_empty() {
+    if resolver.servers.is_empty() {
         return Err("no name server is known: neither DHCP nor nameserver= set one".to_owned());
     }
     let mut failed = "it is not a valid host name".to_owned();
-    for candidate in conf.candidates(name) {
-        let Some(round) = Round::start(&candidate, &conf.servers) else { continue };
+    for candidate in resolver.candidates(name) {
+        let Some(round) = Round::start(&candidate, &resolver.servers, interface) else { continue };
         match round.run(until, limit) {
             Ok(addresses) => return Ok(addresses),
             Err(words) => failed = words,
@@ -66,6 +75,8 @@ struct Round<'a> {
 
 struct Server {
     address: SocketAddr,
+    /// The only interface to use.
+    interface: Option<u32>,
     /// The socket, or the error of creating it.
     socket: Result<UdpSocket, String>,
     questions: Vec<Question>,
@@ -81,7 +92,7 @@ struct Question {
 }
 
 impl<'a> Round<'a> {
-    fn start(name: &'a str, addresses: &[IpAddr]) -> Option<Self> {
+    fn start(name: &'a str, addresses: &[IpAddr], interface: Option<u32>) -> Option<Self> {
         let families: &[Family] = if has_ipv6(addresses) { &[Family::V4, Family::V6] } else { &[Family::V4] };
         let mut servers = Vec::new();
         for address in addresses {
@@ -92,8 +103,8 @@ impl<'a> Round<'a> {
                 questions.push(Question { family, message, id, said: None, over_tcp: None });
             }
             let address = SocketAddr::new(*address, PORT);
-            let socket = connect(address).map_err(|error| error.to_string());
-            servers.push(Server { address, socket, questions });
+            let socket = connect(address, interface).map_err(|error| error.to_string());
+            servers.push(Server { address, interface, socket, questions });
         }
         Some(Self { name, servers })
     }
@@ -230,7 +241,7 @@ impl Server {
                 // Ignore other packets: they may answer another query, or come from a third party.
                 let Ok(said) = dns::parse(message, question.id, name, question.family) else { continue };
                 if said == Said::Cut {
-                    question.over_tcp = OverTcp::start(self.address, &question.message).ok();
+                    question.over_tcp = OverTcp::start(self.address, self.interface, &question.message).ok();
                 }
                 question.said = Some(said);
             }
@@ -277,10 +288,13 @@ impl Server {
 }
 
 /// A socket that accepts packets from this server only. The kernel chooses a random port.
-fn connect(server: SocketAddr) -> io::Result<UdpSocket> {
+fn connect(server: SocketAddr, interface: Option<u32>) -> io::Result<UdpSocket> {
     let any: IpAddr =
         if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind((any, 0))?;
+    if let Some(index) = interface {
+        bind_to_interface(&socket, index)?;
+    }
     socket.connect(server)?;
     socket.set_nonblocking(true)?;
     Ok(socket)
@@ -289,7 +303,7 @@ fn connect(server: SocketAddr) -> io::Result<UdpSocket> {
 /// Whether this node has IPv6 connectivity. Without it, an AAAA query is useless and could only fail.
 fn has_ipv6(servers: &[IpAddr]) -> bool {
     let anybody = SocketAddr::new(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(), PORT);
-    servers.iter().any(IpAddr::is_ipv6) || connect(anybody).is_ok()
+    servers.iter().any(IpAddr::is_ipv6) || connect(anybody, None).is_ok()
 }
 
 fn is_passing(error: &io::Error) -> bool {

@@ -19,6 +19,7 @@ use ureq::{Agent, Body as Answered};
 
 use self::answers::Answers;
 use self::body::Body;
+pub(super) use self::lookup::look_up;
 use self::names::{Names, Peer};
 use self::watch::Watch;
 use self::wire::Tcp;

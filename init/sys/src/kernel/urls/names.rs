@@ -8,7 +8,7 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-use super::lookup::look_up;
+use super::lookup::{look_up, resolver};
 use super::watch::Watch;
 
 /// ureq's limit of addresses per host.
@@ -71,7 +71,7 @@ impl Resolver for Names {
         let port = uri.port_u16().unwrap_or(default);
         let found: Vec<IpAddr> = match bare.parse::<IpAddr>() {
             Ok(address) => vec![address],
-            Err(_) => look_up(bare, self.watch.wait().unwrap_or_default())
+            Err(_) => look_up(bare, &resolver(), None, self.watch.wait().unwrap_or_default())
                 .map_err(|words| ureq::Error::Other(Box::new(Unresolved(words))))?,
         };
         let mut addresses = self.empty();

@@ -7,6 +7,8 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 
+use crate::kernel::sockets::bind_to_interface;
+
 /// One query with its own connection.
 pub(super) struct OverTcp {
     stream: TcpStream,
@@ -17,11 +19,14 @@ pub(super) struct OverTcp {
 }
 
 impl OverTcp {
-    pub fn start(server: SocketAddr, message: &[u8]) -> io::Result<Self> {
+    pub fn start(server: SocketAddr, interface: Option<u32>, message: &[u8]) -> io::Result<Self> {
         let length = u16::try_from(message.len()).map_err(io::Error::other)?;
         let family = if server.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+        if let Some(index) = interface {
+            bind_to_interface(&socket, index)?;
+        }
         match connect(&socket, &server) {
             Ok(()) | Err(Errno::INPROGRESS) => {}
             Err(error) => return Err(error.into()),
