@@ -89,7 +89,6 @@ impl<'a> Exchange<'a> {
     fn follow(&self) -> Result<Answer> {
         let mut url = self.request.url.clone();
         for _ in 0..=REDIRECTS {
-            self.watch.next_server();
             let answer = self.ask(&url)?;
             let status = answer.status().as_u16();
             let is_redirect = match self.request.method {
@@ -100,6 +99,7 @@ impl<'a> Exchange<'a> {
                 return Ok(answer);
             }
             url = self.next(&url, status, answer.headers())?;
+            self.watch.next_server();
         }
         Err(self
             .refuse(Cause::Protocol, format!("{} redirects more than {REDIRECTS} times", self.peer.name())))

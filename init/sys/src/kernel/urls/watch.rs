@@ -85,7 +85,7 @@ impl Watch {
         Self { limits, started, state: Mutex::new(state) }
     }
 
-    /// Called before connecting to another server.
+    /// Called before connecting to the server of a redirect.
     pub fn next_server(&self) {
         self.enter(Part::Connect(Instant::now()));
     }
@@ -109,7 +109,10 @@ impl Watch {
         let (wait, spent) = match state.part {
             Part::Connect(since) => {
                 let whole = left(self.started, limits.head());
-                (left(since, limits.connect).min(whole), Spent::Connect)
+                let own = left(since, limits.connect);
+                // After a redirect, the servers before this one may have used the time.
+                let is_redirected = since > self.started;
+                (own.min(whole), if is_redirected && whole < own { Spent::Whole } else { Spent::Connect })
             }
             Part::Head => {
                 let whole = left(self.started, limits.head());
@@ -240,18 +243,19 @@ mod tests {
 
     #[test]
     fn redirects_share_one_time() {
-        let watch = Watch::start(Limits {
-            connect: 60 * SECOND,
-            stall: Duration::ZERO,
-            floor: 0,
-            within: Some(Duration::from_millis(30)),
-        });
+        let within = Some(Duration::from_millis(30));
+        let limits = Limits { connect: 60 * SECOND, stall: Duration::ZERO, floor: 0, within };
+        let watch = Watch::start(limits);
         for _ in 0..3 {
             watch.next_server();
-            assert!(watch.wait().is_ok_and(|wait| wait <= Duration::from_millis(30)));
             std::thread::sleep(Duration::from_millis(11));
         }
         watch.next_server();
+        // This server did not have the time that a connection may take.
+        assert_eq!(watch.wait(), Err(Spent::Whole));
+        let watch = Watch::start(limits);
+        assert!(watch.wait().is_ok_and(|wait| wait <= Duration::from_millis(30)));
+        std::thread::sleep(Duration::from_millis(31));
         assert_eq!(watch.wait(), Err(Spent::Connect));
     }
 }

@@ -50,8 +50,9 @@ impl Connector<()> for Tcp {
         match failed {
             None => Err(Error::HostNotFound),
             Some(error) if is_time_out(&error) => {
-                self.0.is_spent(Spent::Connect);
-                Err(over(Spent::Connect))
+                let spent = self.0.wait().err().unwrap_or(Spent::Connect);
+                self.0.is_spent(spent);
+                Err(over(spent))
             }
             Some(error) => Err(error.into()),
         }
