@@ -13,6 +13,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::mac::Mac;
+use crate::nearest::nearest;
 use crate::net_arg::{self, ArgError, Checked, Field, new_interface, ports};
 
 /// One `bond=` parameter. `to_string()` writes it back, without `bond=`.
@@ -122,13 +123,13 @@ fn options(list: &str) -> Checked<Vec<(String, String)>> {
         let fail = |problem: String| Err(ArgError::new(Field::Option, option, problem));
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
         if !OPTIONS.contains(&name) {
-            return fail(format!("is not one that bond= can set; expected one of {}", OPTIONS.join(", ")));
+            return fail(unknown_option(name, value));
         }
         if value.is_empty() {
             return fail(format!("has no value; expected {name}=VALUE"));
         }
         if options.iter().any(|(other, _)| other == name) {
-            return fail(format!("sets {name} a second time"));
+            return fail(format!("sets {name} a second time; remove one of them"));
         }
         if name == "mode" {
             check_mode(value)?;
@@ -138,12 +139,27 @@ fn options(list: &str) -> Checked<Vec<(String, String)>> {
     Ok(options)
 }
 
+fn unknown_option(name: &str, value: &str) -> String {
+    if MODES.contains(&name) {
+        return format!("is a mode; write mode={name}");
+    }
+    match nearest(name, OPTIONS.into_iter()) {
+        Some(meant) if value.is_empty() => format!("is unknown; the nearest is {meant}=VALUE"),
+        Some(meant) => format!("is unknown; the nearest is {meant}={value}"),
+        None => format!("is not one that bond= can set; expected one of {}", OPTIONS.join(", ")),
+    }
+}
+
 fn check_mode(value: &str) -> Checked<()> {
     let is_number = || matches!(value.as_bytes(), [b'0'..=b'6']);
     if MODES.contains(&value) || is_number() {
         return Ok(());
     }
-    Err(ArgError::new(Field::Mode, value, format!("is unknown; expected {}, or 0 to 6", MODES.join(", "))))
+    let problem = match nearest(value, MODES.into_iter()) {
+        Some(meant) => format!("is unknown; the nearest is {meant}"),
+        None => format!("is unknown; expected {}, or 0 to 6", MODES.join(", ")),
+    };
+    Err(ArgError::new(Field::Mode, value, problem))
 }
 
 impl fmt::Display for BondArg {

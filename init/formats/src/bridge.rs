@@ -33,7 +33,7 @@ impl FromStr for BridgeArg {
         }
         let Some((name, list)) = text.split_once(':') else {
             let problem = "has no ports; expected <name>:<port>[,<port>...], like br0:eth0,eth1";
-            return Err(ArgError::new(Field::Whole("bridge"), text, problem));
+            return Err(ArgError::new(Field::Whole, text, problem));
         };
         let name = new_interface(name)?;
         let ports = ports(&name, list)?;
@@ -71,10 +71,10 @@ mod tests {
     #[test]
     fn bad_parameters_are_named() {
         for (text, error) in [
-            ("br0", r#"bridge= "br0" has no ports; expected <name>:<port>[,<port>...], like br0:eth0,eth1"#),
+            ("br0", r#"value "br0" has no ports; expected <name>:<port>[,<port>...], like br0:eth0,eth1"#),
             (
                 "eth0,eth1",
-                r#"bridge= "eth0,eth1" has no ports; expected <name>:<port>[,<port>...], like br0:eth0,eth1"#,
+                r#"value "eth0,eth1" has no ports; expected <name>:<port>[,<port>...], like br0:eth0,eth1"#,
             ),
             (
                 "br0:",
@@ -88,14 +88,20 @@ mod tests {
             ("br0:eth0:", r#"port "eth0:" holds ':'; expected a name like eth0"#),
             ("br0:eth0:stp=1", r#"port "eth0:stp=1" holds ':'; expected a name like eth0"#),
             ("br0:br0", r#"port "br0" is the interface to make; expected one below it"#),
-            ("br0:eth0,eth1,eth0", r#"port "eth0" is listed twice"#),
+            ("br0:eth0,eth1,eth0", r#"port "eth0" is listed twice; expected each port once"#),
             ("br0:eth0;eth1/2", r#"port "eth0;eth1/2" holds '/'; expected a name like eth0"#),
             ("br0:eth0, eth1", r#"port " eth1" holds ' '; expected a name like eth0"#),
             ("br0:10.0.0.1", r#"port "10.0.0.1" is an address; expected a name like eth0"#),
-            ("averylongbridge0:eth0", r#"name "averylongbridge0" has 16 bytes; the kernel allows 15"#),
-            ("br%d:eth0", r#"name "br%d" holds '%', which the kernel replaces by a number"#),
+            (
+                "averylongbridge0:eth0",
+                r#"name "averylongbridge0" has 16 bytes; expected at most 15, the limit of the kernel"#,
+            ),
+            (
+                "br%d:eth0",
+                r#"name "br%d" holds '%', which the kernel replaces by a number; expected a name like eth0"#,
+            ),
             ("all:eth0", r#"name "all" is reserved by the kernel; choose another name"#),
-            ("..:eth0", r#"name ".." is not a name"#),
+            ("..:eth0", r#"name ".." is not a name; expected a name like eth0"#),
             ("br\n0:eth0", r#"name "br\n0" holds '\n'; expected a name like eth0"#),
         ] {
             match text.parse::<BridgeArg>() {

@@ -30,10 +30,14 @@ impl fmt::Display for IfaceError {
         match self {
             IfaceError::Empty => f.write_str("is empty; expected a name like eth0"),
             IfaceError::Address => f.write_str("is an address; expected a name like eth0"),
-            IfaceError::TooLong(bytes) => write!(f, "has {bytes} bytes; the kernel allows {LONGEST}"),
-            IfaceError::Dots => f.write_str("is not a name"),
+            IfaceError::TooLong(bytes) => {
+                write!(f, "has {bytes} bytes; expected at most {LONGEST}, the limit of the kernel")
+            }
+            IfaceError::Dots => f.write_str("is not a name; expected a name like eth0"),
             IfaceError::Character(odd) => write!(f, "holds {odd:?}; expected a name like eth0"),
-            IfaceError::Pattern => f.write_str("holds '%', which the kernel replaces by a number"),
+            IfaceError::Pattern => {
+                f.write_str("holds '%', which the kernel replaces by a number; expected a name like eth0")
+            }
             IfaceError::Reserved => f.write_str("is reserved by the kernel; choose another name"),
         }
     }
@@ -95,9 +99,9 @@ mod tests {
             ("", "is empty; expected a name like eth0"),
             ("10.0.0.1", "is an address; expected a name like eth0"),
             ("fe80::1", "is an address; expected a name like eth0"),
-            ("sixteen-bytes-xx", "has 16 bytes; the kernel allows 15"),
-            (".", "is not a name"),
-            ("..", "is not a name"),
+            ("sixteen-bytes-xx", "has 16 bytes; expected at most 15, the limit of the kernel"),
+            (".", "is not a name; expected a name like eth0"),
+            ("..", "is not a name; expected a name like eth0"),
             ("a/b", "holds '/'; expected a name like eth0"),
             ("a:b", "holds ':'; expected a name like eth0"),
             ("a b", "holds ' '; expected a name like eth0"),
@@ -117,7 +121,7 @@ mod tests {
             ("$(reboot)", "holds '$'; expected a name like eth0"),
             ("*", "holds '*'; expected a name like eth0"),
             ("-eth0", "holds '-'; expected a name like eth0"),
-            ("eth%d", "holds '%', which the kernel replaces by a number"),
+            ("eth%d", "holds '%', which the kernel replaces by a number; expected a name like eth0"),
             ("all", "is reserved by the kernel; choose another name"),
             ("default", "is reserved by the kernel; choose another name"),
         ] {

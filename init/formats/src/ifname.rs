@@ -41,7 +41,7 @@ impl FromStr for IfnameArg {
     fn from_str(text: &str) -> Result<IfnameArg, ArgError> {
         let Some((name, mac)) = text.split_once(':') else {
             let problem = "has no MAC address; expected <interface>:<MAC>, like bootnet:52:54:00:12:34:56";
-            return Err(ArgError::new(Field::Whole("ifname"), text, problem));
+            return Err(ArgError::new(Field::Whole, text, problem));
         };
         let name = new_interface(name)?;
         let mac = net_arg::mac(mac).map_err(|problem| ArgError::new(Field::Mac, mac, problem))?;
@@ -111,29 +111,32 @@ mod tests {
         for (text, error) in [
             (
                 "",
-                r#"ifname= "" has no MAC address; expected <interface>:<MAC>, like bootnet:52:54:00:12:34:56"#,
+                r#"value "" has no MAC address; expected <interface>:<MAC>, like bootnet:52:54:00:12:34:56"#,
             ),
             (
                 "bootnet",
-                r#"ifname= "bootnet" has no MAC address; expected <interface>:<MAC>, like bootnet:52:54:00:12:34:56"#,
+                r#"value "bootnet" has no MAC address; expected <interface>:<MAC>, like bootnet:52:54:00:12:34:56"#,
             ),
             (":52:54:00:12:34:56", r#"name "" is empty; expected a name like eth0"#),
             ("boot/net:52:54:00:12:34:56", r#"name "boot/net" holds '/'; expected a name like eth0"#),
             ("boot net:52:54:00:12:34:56", r#"name "boot net" holds ' '; expected a name like eth0"#),
             (
                 "a-very-long-name:52:54:00:12:34:56",
-                r#"name "a-very-long-name" has 16 bytes; the kernel allows 15"#,
+                r#"name "a-very-long-name" has 16 bytes; expected at most 15, the limit of the kernel"#,
             ),
-            ("net%d:52:54:00:12:34:56", r#"name "net%d" holds '%', which the kernel replaces by a number"#),
+            (
+                "net%d:52:54:00:12:34:56",
+                r#"name "net%d" holds '%', which the kernel replaces by a number; expected a name like eth0"#,
+            ),
             ("default:52:54:00:12:34:56", r#"name "default" is reserved by the kernel; choose another name"#),
-            ("..:52:54:00:12:34:56", r#"name ".." is not a name"#),
+            ("..:52:54:00:12:34:56", r#"name ".." is not a name; expected a name like eth0"#),
             (
                 "bootnet:01:00:5e:00:00:01",
-                r#"MAC address "01:00:5e:00:00:01" is a group address; no interface can have it"#,
+                r#"MAC address "01:00:5e:00:00:01" is a group address; expected the address of one interface, like 52:54:00:12:34:56"#,
             ),
             (
                 "bootnet:00:00:00:00:00:00",
-                r#"MAC address "00:00:00:00:00:00" is all zeros; no interface can have it"#,
+                r#"MAC address "00:00:00:00:00:00" is all zeros; expected the address of one interface, like 52:54:00:12:34:56"#,
             ),
         ] {
             match text.parse::<IfnameArg>() {

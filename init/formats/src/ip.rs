@@ -81,8 +81,20 @@ pub enum Method {
 
 impl Method {
     /// The methods as written in `ip=`.
-    pub const NAMES: &str =
-        "dhcp, on, any, dhcp6, auto6, either6, link6, link-local, single-dhcp, auto, none or off";
+    pub const NAMES: [&str; 12] = [
+        "dhcp",
+        "on",
+        "any",
+        "dhcp6",
+        "auto6",
+        "either6",
+        "link6",
+        "link-local",
+        "single-dhcp",
+        "auto",
+        "none",
+        "off",
+    ];
 
     /// The method with this name. `None` if the name is unknown.
     pub fn from_name(name: &str) -> Option<Method> {

@@ -28,6 +28,7 @@ pub mod mac;
 pub mod mbr;
 pub mod modules;
 pub mod nd;
+pub mod nearest;
 pub mod net_arg;
 pub mod net_id;
 pub mod network_file;

@@ -11,8 +11,8 @@ use crate::mac::Mac;
 /// A field of `vlan=`, `bond=`, `bridge=`, `team=`, `ifname=` or `rd.route=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
-    /// The parameter of this name as a whole.
-    Whole(&'static str),
+    /// The whole value of a parameter.
+    Whole,
     /// The name of the interface to make, or to give.
     Name,
     /// The interface below a VLAN.
@@ -44,7 +44,7 @@ pub enum Field {
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Field::Whole(parameter) => return write!(f, "{parameter}="),
+            Field::Whole => "value",
             Field::Name => "name",
             Field::Parent => "parent interface",
             Field::Ports => "port list",
@@ -116,7 +116,7 @@ pub(crate) fn ports(owner: &str, list: &str) -> Checked<Vec<String>> {
             return Err(ArgError::new(Field::Port, port, "is the interface to make; expected one below it"));
         }
         if ports.contains(&name) {
-            return Err(ArgError::new(Field::Port, port, "is listed twice"));
+            return Err(ArgError::new(Field::Port, port, "is listed twice; expected each port once"));
         }
         ports.push(name);
     }
@@ -135,8 +135,12 @@ pub(crate) fn mtu(text: &str) -> Result<u32, &'static str> {
 /// The address of an interface.
 pub(crate) fn mac(text: &str) -> Result<Mac, &'static str> {
     match text.parse::<Mac>() {
-        Ok(address) if address.is_group() => Err("is a group address; no interface can have it"),
-        Ok(address) if address.is_zero() => Err("is all zeros; no interface can have it"),
+        Ok(address) if address.is_group() => {
+            Err("is a group address; expected the address of one interface, like 52:54:00:12:34:56")
+        }
+        Ok(address) if address.is_zero() => {
+            Err("is all zeros; expected the address of one interface, like 52:54:00:12:34:56")
+        }
         Ok(address) => Ok(address),
         Err(_) => Err("is not six pairs of hexadecimal digits, like 52:54:00:12:34:56"),
     }
@@ -151,13 +155,13 @@ pub(crate) fn mask_bits(mask: Ipv4Addr) -> Result<u32, &'static str> {
     Ok(mask.count_ones())
 }
 
-/// What is wrong with a text that is not an address. A group of hexadecimal digits is what remains of an IPv6 address
-/// without brackets, whose colons were taken for field separators.
+/// Why a text is not an address. A group of hexadecimal digits is what remains of an IPv6 address without brackets, because
+/// its colons separate fields.
 pub(crate) fn no_address(text: &str) -> &'static str {
     if text.len() <= 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         "is not an IP address; an IPv6 address is written in brackets, like [2001:db8::2]"
     } else {
-        "is not an IP address"
+        "is not an IP address; expected one like 10.0.0.1 or [2001:db8::1]"
     }
 }
 

@@ -111,7 +111,7 @@ impl FromStr for TeamArg {
         let runner = fields.next().map_or(Ok(Runner::default()), runner)?;
         if let Some(extra) = fields.next() {
             let problem = format!("has {extra:?} after the runner; expected the end");
-            return Err(ArgError::new(Field::Whole("team"), text, problem));
+            return Err(ArgError::new(Field::Whole, text, problem));
         }
         Ok(TeamArg { name, ports, runner })
     }
@@ -162,8 +162,14 @@ mod tests {
         for (text, error) in [
             (":eth0", r#"name "" is empty; expected a name like eth0"#),
             ("te/am:eth0", r#"name "te/am" holds '/'; expected a name like eth0"#),
-            ("team-of-the-lab0:eth0", r#"name "team-of-the-lab0" has 16 bytes; the kernel allows 15"#),
-            ("team%d:eth0", r#"name "team%d" holds '%', which the kernel replaces by a number"#),
+            (
+                "team-of-the-lab0:eth0",
+                r#"name "team-of-the-lab0" has 16 bytes; expected at most 15, the limit of the kernel"#,
+            ),
+            (
+                "team%d:eth0",
+                r#"name "team%d" holds '%', which the kernel replaces by a number; expected a name like eth0"#,
+            ),
             (
                 "team0:",
                 r#"port list "" names no interface; expected names separated by commas, like eth0,eth1"#,
@@ -172,14 +178,14 @@ mod tests {
                 "team0::lacp",
                 r#"port list "" names no interface; expected names separated by commas, like eth0,eth1"#,
             ),
-            ("team0:eth0,eth0", r#"port "eth0" is listed twice"#),
+            ("team0:eth0,eth0", r#"port "eth0" is listed twice; expected each port once"#),
             ("team0:team0", r#"port "team0" is the interface to make; expected one below it"#),
             ("team0:eth 0", r#"port "eth 0" holds ' '; expected a name like eth0"#),
             ("team0:10.0.0.1", r#"port "10.0.0.1" is an address; expected a name like eth0"#),
-            ("team0:eth0:lacp:", r#"team= "team0:eth0:lacp:" has "" after the runner; expected the end"#),
+            ("team0:eth0:lacp:", r#"value "team0:eth0:lacp:" has "" after the runner; expected the end"#),
             (
                 "team0:eth0:lacp:1500",
-                r#"team= "team0:eth0:lacp:1500" has "1500" after the runner; expected the end"#,
+                r#"value "team0:eth0:lacp:1500" has "1500" after the runner; expected the end"#,
             ),
         ] {
             match text.parse::<TeamArg>() {

@@ -28,7 +28,7 @@ impl FromStr for VlanArg {
     fn from_str(text: &str) -> Result<VlanArg, ArgError> {
         let Some((name, parent)) = text.split_once(':') else {
             let problem = "has no parent interface; expected <vlanname>:<parent>, like eth0.5:eth0";
-            return Err(ArgError::new(Field::Whole("vlan"), text, problem));
+            return Err(ArgError::new(Field::Whole, text, problem));
         };
         let name = new_interface(name)?;
         let id = id(&name)?;
@@ -91,10 +91,10 @@ mod tests {
     #[test]
     fn bad_parameters_are_named() {
         for (text, error) in [
-            ("", r#"vlan= "" has no parent interface; expected <vlanname>:<parent>, like eth0.5:eth0"#),
+            ("", r#"value "" has no parent interface; expected <vlanname>:<parent>, like eth0.5:eth0"#),
             (
                 "vlan5",
-                r#"vlan= "vlan5" has no parent interface; expected <vlanname>:<parent>, like eth0.5:eth0"#,
+                r#"value "vlan5" has no parent interface; expected <vlanname>:<parent>, like eth0.5:eth0"#,
             ),
             ("vlan5:", r#"parent interface "" is empty; expected a name like eth0"#),
             (":eth0", r#"name "" is empty; expected a name like eth0"#),
@@ -128,8 +128,14 @@ mod tests {
                 "vlan99999999999:e",
                 r#"name "vlan99999999999" has the VLAN id 99999999999; expected 1 to 4094"#,
             ),
-            ("averylongname0.5:eth0", r#"name "averylongname0.5" has 16 bytes; the kernel allows 15"#),
-            ("vlan%d.5:eth0", r#"name "vlan%d.5" holds '%', which the kernel replaces by a number"#),
+            (
+                "averylongname0.5:eth0",
+                r#"name "averylongname0.5" has 16 bytes; expected at most 15, the limit of the kernel"#,
+            ),
+            (
+                "vlan%d.5:eth0",
+                r#"name "vlan%d.5" holds '%', which the kernel replaces by a number; expected a name like eth0"#,
+            ),
             ("vlan5:eth 0", r#"parent interface "eth 0" holds ' '; expected a name like eth0"#),
             ("vlan5:10.0.0.1", r#"parent interface "10.0.0.1" is an address; expected a name like eth0"#),
             ("vlan5:vlan5", r#"parent interface "vlan5" is the VLAN itself; expected one below it"#),

@@ -69,7 +69,10 @@ fn bad_values_are_named_with_what_is_expected() {
             "cri=unix://run/x.sock",
             "\"unix://run/x.sock\" is not the URL of a socket: unix:///run/… is expected.",
         ),
-        ("cluster_dns=dns.cluster.local", "\"dns.cluster.local\" is not an IP address."),
+        (
+            "cluster_dns=dns.cluster.local",
+            "\"dns.cluster.local\" is not an IP address; expected one like 10.0.0.1 or 2001:db8::1.",
+        ),
         ("cluster_domain=", "\"\" is empty or contains a control character."),
     ] {
         let found = problem(&Facts::from_cmdline(format!("root=/dev/vda dayfly.kubelet.{word}").as_str()));

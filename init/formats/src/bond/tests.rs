@@ -82,9 +82,19 @@ fn modes_and_options_of_the_kernel() {
 fn bad_modes_are_named() {
     let modes = "is unknown; expected balance-rr, active-backup, balance-xor, broadcast, 802.3ad, balance-tlb, balance-alb, \
                  or 0 to 6";
-    for mode in ["7", "-1", "01", "+1", "activebackup", "LACP", "active-backup;1", "balance-rr "] {
+    for mode in ["7", "-1", "01", "+1", "LACP", "lacp"] {
         let found = format!("bond0:eth0:mode={mode}").parse::<BondArg>().unwrap_err();
         assert_eq!(found.to_string(), format!("mode {mode:?} {modes}"));
+    }
+    for (mode, meant) in [
+        ("activebackup", "active-backup"),
+        ("active-backup;1", "active-backup"),
+        ("balance-rr ", "balance-rr"),
+        ("802.3da", "802.3ad"),
+        ("broadcst", "broadcast"),
+    ] {
+        let found = format!("bond0:eth0:mode={mode}").parse::<BondArg>().unwrap_err();
+        assert_eq!(found.to_string(), format!("mode {mode:?} is unknown; the nearest is {meant}"));
     }
 }
 
@@ -95,12 +105,21 @@ fn bad_options_are_named() {
                    arp_validate, downdelay, fail_over_mac, lacp_active, lacp_rate, lp_interval, miimon, min_links, mode, \
                    num_grat_arp, num_unsol_na, packets_per_slave, peer_notif_delay, primary, primary_reselect, \
                    resend_igmp, tlb_dynamic_lb, updelay, use_carrier, xmit_hash_policy";
-    for option in
-        ["mimon=100", "Mode=1", "max_bonds=2", "slaves=eth0", "../mtu=1", "=1", "active-backup", "mode =1"]
-    {
+    for option in ["max_bonds=2", "slaves=eth0", "../mtu=1", "=1", "lacp"] {
         let found = format!("bond0:eth0:{option}").parse::<BondArg>().unwrap_err();
         assert_eq!(found.to_string(), format!("option {option:?} {options}"));
     }
+    for (option, meant) in [
+        ("mimon=100", "the nearest is miimon=100"),
+        ("Mode=1", "the nearest is mode=1"),
+        ("mode =1", "the nearest is mode=1"),
+        ("arp_ip_targets", "the nearest is arp_ip_target=VALUE"),
+    ] {
+        let found = format!("bond0:eth0:{option}").parse::<BondArg>().unwrap_err();
+        assert_eq!(found.to_string(), format!("option {option:?} is unknown; {meant}"));
+    }
+    let found = "bond0:eth0:active-backup".parse::<BondArg>().unwrap_err();
+    assert_eq!(found.to_string(), r#"option "active-backup" is a mode; write mode=active-backup"#);
 }
 
 #[test]
@@ -108,14 +127,20 @@ fn bad_parameters_are_named() {
     for (text, error) in [
         (":eth0,eth1", r#"name "" is empty; expected a name like eth0"#),
         ("eth0/eth1", r#"name "eth0/eth1" holds '/'; expected a name like eth0"#),
-        ("bond-of-the-lab0:eth0", r#"name "bond-of-the-lab0" has 16 bytes; the kernel allows 15"#),
-        ("bond%d:eth0", r#"name "bond%d" holds '%', which the kernel replaces by a number"#),
+        (
+            "bond-of-the-lab0:eth0",
+            r#"name "bond-of-the-lab0" has 16 bytes; expected at most 15, the limit of the kernel"#,
+        ),
+        (
+            "bond%d:eth0",
+            r#"name "bond%d" holds '%', which the kernel replaces by a number; expected a name like eth0"#,
+        ),
         ("bond0:", r#"port list "" names no interface; expected names separated by commas, like eth0,eth1"#),
         (
             "bond0::mode=1",
             r#"port list "" names no interface; expected names separated by commas, like eth0,eth1"#,
         ),
-        ("bond0:eth0,eth1,eth0", r#"port "eth0" is listed twice"#),
+        ("bond0:eth0,eth1,eth0", r#"port "eth0" is listed twice; expected each port once"#),
         (
             "bond0:eth0,eth1,mode=802.3ad",
             r#"port "mode=802.3ad" is not a name; names are separated by commas, and a colon comes before the options"#,
@@ -129,7 +154,10 @@ fn bad_parameters_are_named() {
         ("bond0:10.0.0.1", r#"port "10.0.0.1" is an address; expected a name like eth0"#),
         ("bond0:eth0:mode", r#"option "mode" has no value; expected mode=VALUE"#),
         ("bond0:eth0:miimon=", r#"option "miimon=" has no value; expected miimon=VALUE"#),
-        ("bond0:eth0:miimon=100,mode=1,miimon=50", r#"option "miimon=50" sets miimon a second time"#),
+        (
+            "bond0:eth0:miimon=100,mode=1,miimon=50",
+            r#"option "miimon=50" sets miimon a second time; remove one of them"#,
+        ),
         ("bond0:eth0::mode=1", r#"MTU "mode=1" is not a number from 68 to 65535"#),
         ("bond0:eth0:mode=1:67", r#"MTU "67" is not a number from 68 to 65535"#),
         ("bond0:eth0:mode=1:65536", r#"MTU "65536" is not a number from 68 to 65535"#),
@@ -145,9 +173,12 @@ fn bad_parameters_are_named() {
         ),
         (
             "bond0:eth0:::01:00:5e:00:00:01",
-            r#"MAC address "01:00:5e:00:00:01" is a group address; no interface can have it"#,
+            r#"MAC address "01:00:5e:00:00:01" is a group address; expected the address of one interface, like 52:54:00:12:34:56"#,
         ),
-        ("bond0:eth0:::0:0:0:0:0:0", r#"MAC address "0:0:0:0:0:0" is all zeros; no interface can have it"#),
+        (
+            "bond0:eth0:::0:0:0:0:0:0",
+            r#"MAC address "0:0:0:0:0:0" is all zeros; expected the address of one interface, like 52:54:00:12:34:56"#,
+        ),
     ] {
         match text.parse::<BondArg>() {
             Ok(parsed) => panic!("bond={text} was taken as {parsed:?}"),

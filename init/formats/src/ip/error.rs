@@ -6,7 +6,7 @@ use std::fmt;
 /// A field of `ip=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Field {
-    /// The whole parameter.
+    /// The whole value.
     Whole,
     /// The address of this host.
     Client,
@@ -35,7 +35,7 @@ pub enum Field {
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Field::Whole => "ip=",
+            Field::Whole => "value",
             Field::Client => "client address",
             Field::Peer => "peer address",
             Field::Gateway => "gateway",

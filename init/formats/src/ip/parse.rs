@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::{Field, IpArg, IpArgError, Method, network};
 use crate::hostname::{self, NameError};
 use crate::iface::{self, IfaceError};
+use crate::nearest::nearest;
 use crate::net_arg::{self, decimal};
 
 type Checked<T> = Result<T, IpArgError>;
@@ -31,10 +32,20 @@ pub(super) fn parse(text: &str) -> Checked<IpArg> {
     let parts = split(text)?;
     let part = |at: usize| parts.get(at).copied().unwrap_or_default();
     if text.is_empty() {
-        return Err(IpArgError::new(Field::Whole, text, format!("is empty; expected {}", Method::NAMES)));
+        return Err(IpArgError::new(
+            Field::Whole,
+            text,
+            format!("is empty; expected {}", Method::NAMES.join(", ")),
+        ));
     }
     if parts.len() == 1 && !part(0).looks_like_address() {
-        return Ok(IpArg { method: method(part(0))?, ..IpArg::default() });
+        return match Method::from_name(text) {
+            None if is_interface(text) => {
+                let problem = format!("is unknown; for an interface of this name, write {text}:dhcp");
+                Err(IpArgError::new(Field::Method, text, problem))
+            }
+            _ => Ok(IpArg { method: method(part(0))?, ..IpArg::default() }),
+        };
     }
     // If the second field is a method, or if there are two fields and the first is not an address, this is the form
     // that starts with the interface.
@@ -90,7 +101,11 @@ fn full(text: &str, parts: &[Part<'_>]) -> Checked<IpArg> {
         _ => {}
     }
     if arg.gateway.is_some() && arg.gateway == arg.client {
-        return Err(IpArgError::new(Field::Gateway, part(2).text, "is the client's own address"));
+        return Err(IpArgError::new(
+            Field::Gateway,
+            part(2).text,
+            "is the client's own address; expected the router's",
+        ));
     }
     tail(text, &mut arg, parts.get(7..).unwrap_or_default())?;
     Ok(arg)
@@ -106,7 +121,9 @@ fn split(text: &str) -> Checked<Vec<Part<'_>>> {
                 return Err(IpArgError::new(
                     Field::Whole,
                     text,
-                    format!("has no \"]\" for the \"[\" in {rest:?}"),
+                    format!(
+                        "has no \"]\" for the \"[\" in {rest:?}; an IPv6 address is written like [2001:db8::2]"
+                    ),
                 ));
             };
             if let Some(extra) = after.split(':').next().filter(|extra| !extra.is_empty()) {
@@ -134,6 +151,20 @@ fn split(text: &str) -> Checked<Vec<Part<'_>>> {
     }
 }
 
+/// Whether a word that is no method is the name of an interface, and not a misspelled method: most names end with a digit.
+fn is_interface(word: &str) -> bool {
+    iface::check_new(word).is_ok()
+        && nearest(word, Method::NAMES.into_iter()).is_none()
+        && word.ends_with(|end: char| end.is_ascii_digit())
+}
+
+fn unknown_method(text: &str) -> String {
+    match nearest(text, Method::NAMES.into_iter()) {
+        Some(meant) => format!("is unknown; the nearest is {meant}"),
+        None => format!("is unknown; expected {}", Method::NAMES.join(", ")),
+    }
+}
+
 fn method(part: Part<'_>) -> Checked<Method> {
     let fail = |problem: String| Err(IpArgError::new(Field::Method, part.text, problem));
     match part.text {
@@ -142,7 +173,7 @@ fn method(part: Part<'_>) -> Checked<Method> {
         }
         text => match Method::from_name(text) {
             Some(method) => Ok(method),
-            None => fail(format!("is unknown; expected {}", Method::NAMES)),
+            None => fail(unknown_method(text)),
         },
     }
 }
@@ -155,10 +186,10 @@ fn address(field: Field, part: Part<'_>) -> Checked<Option<IpAddr>> {
     let fail = |problem: &'static str| Err(IpArgError::new(field, part.text, problem));
     let address = match part.text.parse::<IpAddr>() {
         Ok(IpAddr::V4(_)) if part.bracketed => {
-            return fail("is an IPv4 address, which is written without brackets");
+            return fail("is an IPv4 address; write it without brackets");
         }
         Ok(address) => address,
-        Err(_) if part.bracketed => return fail("is not an IPv6 address"),
+        Err(_) if part.bracketed => return fail("is not an IPv6 address; expected one like [2001:db8::1]"),
         Err(_) => return fail(net_arg::no_address(part.text)),
     };
     match address {
@@ -172,7 +203,11 @@ fn address(field: Field, part: Part<'_>) -> Checked<Option<IpAddr>> {
 fn address_with_prefix(field: Field, part: Part<'_>) -> Checked<(Option<IpAddr>, Option<u8>)> {
     let Some((text, prefix)) = part.text.split_once('/') else { return Ok((address(field, part)?, None)) };
     let Some(address) = address(field, Part { text, ..part })? else {
-        return Err(IpArgError::new(field, part.text, "has a prefix length but no address"));
+        return Err(IpArgError::new(
+            field,
+            part.text,
+            "has a prefix length but no address; expected one like 10.0.0.2/24",
+        ));
     };
     match decimal(prefix).filter(|bits| (1..=u32::from(longest_prefix(Some(address)))).contains(bits)) {
         Some(bits) => Ok((Some(address), u8::try_from(bits).ok())),
@@ -209,7 +244,7 @@ fn prefix(arg: &IpArg, part: Part<'_>, at_address: Option<u8>) -> Checked<Option
     let bits = u8::try_from(bits).ok();
     match at_address {
         Some(other) if Some(other) != bits => {
-            fail(format!("contradicts the prefix length /{other} at the address"))
+            fail(format!("contradicts the prefix length /{other} at the address; remove one of them"))
         }
         _ => Ok(bits),
     }
@@ -269,7 +304,9 @@ fn check_family(arg: &IpArg, parts: &[Part<'_>]) -> Checked<()> {
         let text = parts.get(at).copied().unwrap_or_default().text;
         if let Some(address) = address.filter(|address| address.is_ipv4() != client.is_ipv4()) {
             let family = |address: IpAddr| if address.is_ipv4() { "IPv4" } else { "IPv6" };
-            let problem = format!("is {}, but the client address is {}", family(address), family(client));
+            let (one, other) = (family(address), family(client));
+            let problem =
+                format!("is {one}, but the client address is {other}; both must be of one IP version");
             return Err(IpArgError::new(field, text, problem));
         }
     }
@@ -299,7 +336,13 @@ fn host(part: Part<'_>) -> Checked<Option<String>> {
     match hostname::given(part.text) {
         // The name is stored as written. The code that names the node adapts it.
         Ok(_) | Err(NameError::Placeholder) => Ok(Some(part.text.to_owned())),
-        Err(problem) => Err(IpArgError::new(Field::Hostname, part.text, problem.to_string())),
+        Err(problem @ NameError::Character(_)) => {
+            Err(IpArgError::new(Field::Hostname, part.text, problem.to_string()))
+        }
+        Err(problem) => {
+            let problem = format!("{problem}; expected a name like node1");
+            Err(IpArgError::new(Field::Hostname, part.text, problem))
+        }
     }
 }
 

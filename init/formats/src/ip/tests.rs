@@ -157,13 +157,11 @@ fn the_long_form() {
 #[test]
 fn bad_parameters_are_named() {
     let methods =
-        "expected dhcp, on, any, dhcp6, auto6, either6, link6, link-local, single-dhcp, auto, none or off";
+        "expected dhcp, on, any, dhcp6, auto6, either6, link6, link-local, single-dhcp, auto, none, off";
     let with_methods = [
-        ("", r#"ip= "" is empty; "#),
-        ("dchp", r#"method "dchp" is unknown; "#),
+        ("", r#"value "" is empty; "#),
         ("DHCP", r#"method "DHCP" is unknown; "#),
-        ("eth0", r#"method "eth0" is unknown; "#),
-        ("eth0:dchp", r#"method "dchp" is unknown; "#),
+        ("lan", r#"method "lan" is unknown; "#),
         ("eth0:", r#"method "" is unknown; "#),
         ("10.0.0.2::10.0.0.1:24::eth0:static", r#"method "static" is unknown; "#),
         ("dhcp,link6", r#"method "dhcp,link6" is unknown; "#),
@@ -176,6 +174,11 @@ fn bad_parameters_are_named() {
             "10.9.0.5:::16:eth1:none",
             r#"interface "none" is a method, not an interface; a field before it is missing"#,
         ),
+        ("dchp", r#"method "dchp" is unknown; the nearest is dhcp"#),
+        ("eth0:dchp", r#"method "dchp" is unknown; the nearest is dhcp"#),
+        ("auto4", r#"method "auto4" is unknown; the nearest is auto6"#),
+        ("eth0", r#"method "eth0" is unknown; for an interface of this name, write eth0:dhcp"#),
+        ("enp1s0", r#"method "enp1s0" is unknown; for an interface of this name, write enp1s0:dhcp"#),
         ("bootp", r#"method "bootp" is not supported; use dhcp, or a static address"#),
         ("eth0:ibft", r#"method "ibft" is not supported; use dhcp, or a static address"#),
         (
@@ -188,27 +191,45 @@ fn bad_parameters_are_named() {
             "client address \"10.0.0.2\" has no netmask; expected CLIENT:PEER:GATEWAY:NETMASK:HOSTNAME:INTERFACE:METHOD, \
              like 10.0.0.2::10.0.0.1:255.255.255.0:node1:eth0:none",
         ),
-        ("10.0.0.300::10.0.0.1:24", r#"client address "10.0.0.300" is not an IP address"#),
-        ("10.0.0.2.::10.0.0.1:24", r#"client address "10.0.0.2." is not an IP address"#),
-        ("010.0.0.2::10.0.0.1:24", r#"client address "010.0.0.2" is not an IP address"#),
-        ("eth0:dhcpx:1500", r#"client address "eth0" is not an IP address"#),
+        (
+            "10.0.0.300::10.0.0.1:24",
+            r#"client address "10.0.0.300" is not an IP address; expected one like 10.0.0.1 or [2001:db8::1]"#,
+        ),
+        (
+            "10.0.0.2.::10.0.0.1:24",
+            r#"client address "10.0.0.2." is not an IP address; expected one like 10.0.0.1 or [2001:db8::1]"#,
+        ),
+        (
+            "010.0.0.2::10.0.0.1:24",
+            r#"client address "010.0.0.2" is not an IP address; expected one like 10.0.0.1 or [2001:db8::1]"#,
+        ),
+        (
+            "eth0:dhcpx:1500",
+            r#"client address "eth0" is not an IP address; expected one like 10.0.0.1 or [2001:db8::1]"#,
+        ),
         (
             "2001:db8::2::fe80::1:64",
             r#"client address "2001" is not an IP address; an IPv6 address is written in brackets, like [2001:db8::2]"#,
         ),
         (
             "[10.0.0.2]::10.0.0.1:24",
-            r#"client address "10.0.0.2" is an IPv4 address, which is written without brackets"#,
+            r#"client address "10.0.0.2" is an IPv4 address; write it without brackets"#,
         ),
-        ("[2001:db8::g]::[fe80::1]:64", r#"client address "2001:db8::g" is not an IPv6 address"#),
-        ("[]:::24", r#"client address "" is not an IPv6 address"#),
+        (
+            "[2001:db8::g]::[fe80::1]:64",
+            r#"client address "2001:db8::g" is not an IPv6 address; expected one like [2001:db8::1]"#,
+        ),
+        ("[]:::24", r#"client address "" is not an IPv6 address; expected one like [2001:db8::1]"#),
         (
             "[2001:db8::2::[fe80::1:64",
-            r#"ip= "[2001:db8::2::[fe80::1:64" has no "]" for the "[" in "[2001:db8::2::[fe80::1:64""#,
+            r#"value "[2001:db8::2::[fe80::1:64" has no "]" for the "[" in "[2001:db8::2::[fe80::1:64"; an IPv6 address is written like [2001:db8::2]"#,
         ),
-        ("[2001:db8::2]x:::64", r#"ip= "[2001:db8::2]x:::64" has "x" after "]"; expected ":" or the end"#),
-        ("[2001:db8::2]/64:::", r#"ip= "[2001:db8::2]/64:::" has "/64" after "]"; write "[2001:db8::2/64]""#),
-        ("[:\n]/\t:", r#"ip= "[:\n]/\t:" has "/\t" after "]"; write "[:\n/\t]""#),
+        ("[2001:db8::2]x:::64", r#"value "[2001:db8::2]x:::64" has "x" after "]"; expected ":" or the end"#),
+        (
+            "[2001:db8::2]/64:::",
+            r#"value "[2001:db8::2]/64:::" has "/64" after "]"; write "[2001:db8::2/64]""#,
+        ),
+        ("[:\n]/\t:", r#"value "[:\n]/\t:" has "/\t" after "]"; write "[:\n/\t]""#),
         ("224.0.0.1:::24", r#"client address "224.0.0.1" is a multicast address; expected a host address"#),
         (
             "255.255.255.255:::24",
@@ -235,16 +256,31 @@ fn bad_parameters_are_named() {
             r#"client address "10.0.0.2/33" has a prefix length out of range; expected 1 to 32"#,
         ),
         ("10.0.0.2/:::", r#"client address "10.0.0.2/" has a prefix length out of range; expected 1 to 32"#),
-        ("/24:::", r#"client address "/24" has a prefix length but no address"#),
-        ("10.0.0.2:none:10.0.0.1:24", r#"peer address "none" is not an IP address"#),
+        (
+            "/24:::",
+            r#"client address "/24" has a prefix length but no address; expected one like 10.0.0.2/24"#,
+        ),
+        (
+            "10.0.0.2:none:10.0.0.1:24",
+            r#"peer address "none" is not an IP address; expected one like 10.0.0.1 or [2001:db8::1]"#,
+        ),
         (
             "10.0.0.2:[2001:db8::1]::24",
-            r#"peer address "2001:db8::1" is IPv6, but the client address is IPv4"#,
+            r#"peer address "2001:db8::1" is IPv6, but the client address is IPv4; both must be of one IP version"#,
         ),
-        ("10.0.0.2::gw:24", r#"gateway "gw" is not an IP address"#),
-        ("10.0.0.2::[fe80::1]:24", r#"gateway "fe80::1" is IPv6, but the client address is IPv4"#),
-        ("[2001:db8::2]::10.0.0.1:64", r#"gateway "10.0.0.1" is IPv4, but the client address is IPv6"#),
-        ("10.0.0.2::10.0.0.2:24", r#"gateway "10.0.0.2" is the client's own address"#),
+        (
+            "10.0.0.2::gw:24",
+            r#"gateway "gw" is not an IP address; expected one like 10.0.0.1 or [2001:db8::1]"#,
+        ),
+        (
+            "10.0.0.2::[fe80::1]:24",
+            r#"gateway "fe80::1" is IPv6, but the client address is IPv4; both must be of one IP version"#,
+        ),
+        (
+            "[2001:db8::2]::10.0.0.1:64",
+            r#"gateway "10.0.0.1" is IPv4, but the client address is IPv6; both must be of one IP version"#,
+        ),
+        ("10.0.0.2::10.0.0.2:24", r#"gateway "10.0.0.2" is the client's own address; expected the router's"#),
         (
             "10.0.0.2::10.0.0.0:24",
             r#"gateway "10.0.0.0" is the network address of 10.0.0.0/24; expected a host address"#,
@@ -276,20 +312,26 @@ fn bad_parameters_are_named() {
             "[2001:db8::2]:::255.255.255.0",
             "netmask \"255.255.255.0\" is an IPv4 mask, but the client address is IPv6; expected a prefix length like 64",
         ),
-        ("10.0.0.2/24:::16", r#"netmask "16" contradicts the prefix length /24 at the address"#),
+        (
+            "10.0.0.2/24:::16",
+            r#"netmask "16" contradicts the prefix length /24 at the address; remove one of them"#,
+        ),
         ("10.0.0.2:::24:node%1", r#"hostname "node%1" holds '%'; letters, digits, "-" and "." are possible"#),
-        ("10.0.0.2:::24:-n", r#"hostname "-n" has a part that starts or ends with "-""#),
+        (
+            "10.0.0.2:::24:-n",
+            r#"hostname "-n" has a part that starts or ends with "-"; expected a name like node1"#,
+        ),
         (
             "10.0.0.2:::24:10.0.0.1",
             r#"hostname "10.0.0.1" is an address; expected a name in the fifth field"#,
         ),
         (
             "10.0.0.2:::24:n:averylonginterface",
-            r#"interface "averylonginterface" has 18 bytes; the kernel allows 15"#,
+            r#"interface "averylonginterface" has 18 bytes; expected at most 15, the limit of the kernel"#,
         ),
         ("10.0.0.2:::24:n:a/b:none", r#"interface "a/b" holds '/'; expected a name like eth0"#),
         ("eth 0:dhcp", r#"interface "eth 0" holds ' '; expected a name like eth0"#),
-        ("..:dhcp", r#"interface ".." is not a name"#),
+        ("..:dhcp", r#"interface ".." is not a name; expected a name like eth0"#),
         ("10.0.0.2:::24:n:10.0.0.1:none", r#"interface "10.0.0.1" is an address; expected a name like eth0"#),
         ("eth0:dhcp:67", r#"MTU "67" is not a number from 68 to 65535"#),
         ("eth0:dhcp:65536", r#"MTU "65536" is not a number from 68 to 65535"#),
@@ -301,21 +343,27 @@ fn bad_parameters_are_named() {
         ),
         (
             "eth0:dhcp::01:00:5e:00:00:01",
-            r#"MAC address "01:00:5e:00:00:01" is a group address; no interface can have it"#,
+            r#"MAC address "01:00:5e:00:00:01" is a group address; expected the address of one interface, like 52:54:00:12:34:56"#,
         ),
         (
             "eth0:dhcp::00:00:00:00:00:00",
-            r#"MAC address "00:00:00:00:00:00" is all zeros; no interface can have it"#,
+            r#"MAC address "00:00:00:00:00:00" is all zeros; expected the address of one interface, like 52:54:00:12:34:56"#,
         ),
-        ("10.0.0.2:::24:n:eth0:none:1.1.1.1:x", r#"name server "x" is not an IP address"#),
-        ("10.0.0.2:::24:n:eth0:none:1.1.1.", r#"name server "1.1.1." is not an IP address"#),
+        (
+            "10.0.0.2:::24:n:eth0:none:1.1.1.1:x",
+            r#"name server "x" is not an IP address; expected one like 10.0.0.1 or [2001:db8::1]"#,
+        ),
+        (
+            "10.0.0.2:::24:n:eth0:none:1.1.1.",
+            r#"name server "1.1.1." is not an IP address; expected one like 10.0.0.1 or [2001:db8::1]"#,
+        ),
         (
             "10.0.0.2:::24:n:eth0:none:1.1.1.1::pool.ntp.org",
-            r#"time server "pool.ntp.org" is not an IP address"#,
+            r#"time server "pool.ntp.org" is not an IP address; expected one like 10.0.0.1 or [2001:db8::1]"#,
         ),
         (
             "10.0.0.2:::24:n:eth0:none:1.1.1.1:::10.0.0.9",
-            r#"ip= "10.0.0.2:::24:n:eth0:none:1.1.1.1:::10.0.0.9" has "10.0.0.9" after the time server; expected the end"#,
+            r#"value "10.0.0.2:::24:n:eth0:none:1.1.1.1:::10.0.0.9" has "10.0.0.9" after the time server; expected the end"#,
         ),
     ] {
         match text.parse::<IpArg>() {

@@ -29,7 +29,7 @@ pub(super) fn parse(text: &str) -> Checked<RouteArg> {
     if gateway.is_none() && iface.is_none() {
         let problem = "has neither a gateway nor an interface; expected <net>/<prefix>:<gateway>[:<interface>], like \
                        10.0.0.0/8:192.168.0.1:eth0";
-        return Err(ArgError::new(Field::Whole("rd.route"), text, problem));
+        return Err(ArgError::new(Field::Whole, text, problem));
     }
     check_gateway(&gateway_part, gateway, destination, iface.is_some())?;
     let (address, prefix) = match (destination, gateway) {
@@ -48,8 +48,10 @@ fn part<'a>(whole: &str, rest: &'a str) -> Checked<Part<'a>> {
         return Ok(Part { text, bracketed: false, after });
     };
     let Some((text, after)) = inner.split_once(']') else {
-        let problem = format!("has no \"]\" for the \"[\" in {rest:?}");
-        return Err(ArgError::new(Field::Whole("rd.route"), whole, problem));
+        let problem = format!(
+            "has no \"]\" for the \"[\" in {rest:?}; an IPv6 network is written like [2001:db8::/32]"
+        );
+        return Err(ArgError::new(Field::Whole, whole, problem));
     };
     Ok(Part { text, bracketed: true, after })
 }
@@ -66,7 +68,7 @@ fn next<'a>(whole: &str, after: &'a str) -> Checked<Option<&'a str>> {
     }
     let Some(rest) = after.strip_prefix(':') else {
         let problem = format!("has {:?} after \"]\"; expected \":\" or the end", until_colon(after).0);
-        return Err(ArgError::new(Field::Whole("rd.route"), whole, problem));
+        return Err(ArgError::new(Field::Whole, whole, problem));
     };
     Ok(Some(rest))
 }
@@ -101,9 +103,9 @@ fn destination(text: &str) -> Checked<(Destination, &str)> {
 
 fn address(field: Field, text: &str, bracketed: bool) -> Checked<IpAddr> {
     let problem = match text.parse::<IpAddr>() {
-        Ok(IpAddr::V4(_)) if bracketed => "is an IPv4 address and stands without brackets",
+        Ok(IpAddr::V4(_)) if bracketed => "is an IPv4 address; write it without brackets",
         Ok(address) => return Ok(address),
-        Err(_) if bracketed => "is not an IPv6 address",
+        Err(_) if bracketed => "is not an IPv6 address; expected one like [2001:db8::1]",
         Err(_) if text.is_empty() => "is empty; expected a net like 10.0.0.0/8, or default",
         Err(_) => no_address(text),
     };
@@ -156,8 +158,12 @@ fn check_gateway(
     has_iface: bool,
 ) -> Checked<()> {
     let problem = match (gateway, destination) {
-        (Some(IpAddr::V4(_)), Some((IpAddr::V6(_), _))) => "is IPv4, but the destination is IPv6",
-        (Some(IpAddr::V6(_)), Some((IpAddr::V4(_), _))) => "is IPv6, but the destination is IPv4",
+        (Some(IpAddr::V4(_)), Some((IpAddr::V6(_), _))) => {
+            "is IPv4, but the destination is IPv6; both must be of one IP version"
+        }
+        (Some(IpAddr::V6(_)), Some((IpAddr::V4(_), _))) => {
+            "is IPv6, but the destination is IPv4; both must be of one IP version"
+        }
         (Some(IpAddr::V6(address)), _) if address.is_unicast_link_local() && !has_iface => {
             "is link-local and needs an interface; expected one after it, like [fe80::1]:eth0"
         }

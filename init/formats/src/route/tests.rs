@@ -108,7 +108,7 @@ fn a_route_to_nowhere_is_refused() {
         assert_eq!(
             found,
             format!(
-                "rd.route= {text:?} has neither a gateway nor an interface; expected <net>/<prefix>:<gateway>[:<interface>], \
+                "value {text:?} has neither a gateway nor an interface; expected <net>/<prefix>:<gateway>[:<interface>], \
                  like 10.0.0.0/8:192.168.0.1:eth0"
             )
         );
@@ -120,9 +120,18 @@ fn bad_parameters_are_named() {
     for (text, error) in [
         ("", r#"destination "" is empty; expected a net like 10.0.0.0/8, or default"#),
         (":10.0.0.1", r#"destination "" is empty; expected a net like 10.0.0.0/8, or default"#),
-        ("Default:10.0.0.1", r#"destination "Default" is not an IP address"#),
-        ("[default]:10.0.0.1", r#"destination "default" is not an IPv6 address"#),
-        ("10.0.0.300/8:10.0.0.1", r#"destination "10.0.0.300" is not an IP address"#),
+        (
+            "Default:10.0.0.1",
+            r#"destination "Default" is not an IP address; expected one like 10.0.0.1 or [2001:db8::1]"#,
+        ),
+        (
+            "[default]:10.0.0.1",
+            r#"destination "default" is not an IPv6 address; expected one like [2001:db8::1]"#,
+        ),
+        (
+            "10.0.0.300/8:10.0.0.1",
+            r#"destination "10.0.0.300" is not an IP address; expected one like 10.0.0.1 or [2001:db8::1]"#,
+        ),
         (
             "10/8:10.0.0.1",
             r#"destination "10" is not an IP address; an IPv6 address is written in brackets, like [2001:db8::2]"#,
@@ -132,9 +141,12 @@ fn bad_parameters_are_named() {
             r#"destination "2001" is not an IP address; an IPv6 address is written in brackets, like [2001:db8::2]"#,
         ),
         ("::/00:[fe80::1]:eth0", r#"destination "" is empty; expected a net like 10.0.0.0/8, or default"#),
-        ("[10.0.0.0/8]:10.0.0.1", r#"destination "10.0.0.0" is an IPv4 address and stands without brackets"#),
-        ("[2001:db8::g/32]::eth0", r#"destination "2001:db8::g" is not an IPv6 address"#),
-        ("[]::eth0", r#"destination "" is not an IPv6 address"#),
+        ("[10.0.0.0/8]:10.0.0.1", r#"destination "10.0.0.0" is an IPv4 address; write it without brackets"#),
+        (
+            "[2001:db8::g/32]::eth0",
+            r#"destination "2001:db8::g" is not an IPv6 address; expected one like [2001:db8::1]"#,
+        ),
+        ("[]::eth0", r#"destination "" is not an IPv6 address; expected one like [2001:db8::1]"#),
         ("10.0.0.0/33:10.0.0.1", r#"netmask "33" is out of range for a prefix length; expected 0 to 32"#),
         ("10.0.0.0/300:10.0.0.1", r#"netmask "300" is out of range for a prefix length; expected 0 to 32"#),
         ("[2001:db8::]/129::eth0", r#"netmask "129" is out of range for a prefix length; expected 0 to 128"#),
@@ -158,17 +170,32 @@ fn bad_parameters_are_named() {
             "[2001:db8::/255.0.0.0]::eth0",
             r#"netmask "255.0.0.0" is an IPv4 mask, but the destination is IPv6; expected a prefix length like 64"#,
         ),
-        ("10.0.0.0/8:router", r#"gateway "router" is not an IP address"#),
-        ("10.0.0.0/8:eth0", r#"gateway "eth0" is not an IP address"#),
+        (
+            "10.0.0.0/8:router",
+            r#"gateway "router" is not an IP address; expected one like 10.0.0.1 or [2001:db8::1]"#,
+        ),
+        (
+            "10.0.0.0/8:eth0",
+            r#"gateway "eth0" is not an IP address; expected one like 10.0.0.1 or [2001:db8::1]"#,
+        ),
         (
             "[2001:db8::/32]:fe80::1:eth0",
             r#"gateway "fe80" is not an IP address; an IPv6 address is written in brackets, like [2001:db8::2]"#,
         ),
-        ("10.0.0.0/8:[10.0.0.1]", r#"gateway "10.0.0.1" is an IPv4 address and stands without brackets"#),
-        ("[2001:db8::/32]:[]", r#"gateway "" is not an IPv6 address"#),
-        ("10.0.0.0/8:[2001:db8::1]", r#"gateway "2001:db8::1" is IPv6, but the destination is IPv4"#),
-        ("[2001:db8::/32]:10.0.0.1", r#"gateway "10.0.0.1" is IPv4, but the destination is IPv6"#),
-        ("::/0:10.0.0.1", r#"gateway "10.0.0.1" is IPv4, but the destination is IPv6"#),
+        ("10.0.0.0/8:[10.0.0.1]", r#"gateway "10.0.0.1" is an IPv4 address; write it without brackets"#),
+        ("[2001:db8::/32]:[]", r#"gateway "" is not an IPv6 address; expected one like [2001:db8::1]"#),
+        (
+            "10.0.0.0/8:[2001:db8::1]",
+            r#"gateway "2001:db8::1" is IPv6, but the destination is IPv4; both must be of one IP version"#,
+        ),
+        (
+            "[2001:db8::/32]:10.0.0.1",
+            r#"gateway "10.0.0.1" is IPv4, but the destination is IPv6; both must be of one IP version"#,
+        ),
+        (
+            "::/0:10.0.0.1",
+            r#"gateway "10.0.0.1" is IPv4, but the destination is IPv6; both must be of one IP version"#,
+        ),
         ("10.0.0.0/8:224.0.0.1", r#"gateway "224.0.0.1" is a multicast address; expected one of a router"#),
         ("10.0.0.0/8:127.0.0.1", r#"gateway "127.0.0.1" is a loopback address; expected one of a router"#),
         (
@@ -184,27 +211,27 @@ fn bad_parameters_are_named() {
         ("10.0.0.0/8::10.0.0.1", r#"interface "10.0.0.1" is an address; expected a name like eth0"#),
         (
             "10.0.0.0/8::averylonginterface",
-            r#"interface "averylonginterface" has 18 bytes; the kernel allows 15"#,
+            r#"interface "averylonginterface" has 18 bytes; expected at most 15, the limit of the kernel"#,
         ),
         (
             "[2001:db8::/32:[fe80::1",
-            r#"rd.route= "[2001:db8::/32:[fe80::1" has no "]" for the "[" in "[2001:db8::/32:[fe80::1""#,
+            r#"value "[2001:db8::/32:[fe80::1" has no "]" for the "[" in "[2001:db8::/32:[fe80::1"; an IPv6 network is written like [2001:db8::/32]"#,
         ),
         (
             "10.0.0.0/8:[fe80::1:eth0",
-            r#"rd.route= "10.0.0.0/8:[fe80::1:eth0" has no "]" for the "[" in "[fe80::1:eth0""#,
+            r#"value "10.0.0.0/8:[fe80::1:eth0" has no "]" for the "[" in "[fe80::1:eth0"; an IPv6 network is written like [2001:db8::/32]"#,
         ),
         (
             "[2001:db8::/32]x::eth0",
-            r#"rd.route= "[2001:db8::/32]x::eth0" has "x" after "]"; expected ":" or the end"#,
+            r#"value "[2001:db8::/32]x::eth0" has "x" after "]"; expected ":" or the end"#,
         ),
         (
             "[2001:db8::/32]/32::eth0",
-            r#"rd.route= "[2001:db8::/32]/32::eth0" has "/32" after "]"; expected ":" or the end"#,
+            r#"value "[2001:db8::/32]/32::eth0" has "/32" after "]"; expected ":" or the end"#,
         ),
         (
             "[2001:db8::/32]:[fe80::1]/64:eth0",
-            r#"rd.route= "[2001:db8::/32]:[fe80::1]/64:eth0" has "/64" after "]"; expected ":" or the end"#,
+            r#"value "[2001:db8::/32]:[fe80::1]/64:eth0" has "/64" after "]"; expected ":" or the end"#,
         ),
     ] {
         match text.parse::<RouteArg>() {

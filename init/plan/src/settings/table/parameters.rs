@@ -123,6 +123,9 @@ parameters! {
     "BOOTIF" "[01-]MAC" Helpful "The interface that the firmware booted from. It is preferred."
         |s, v, src| {
             let mac = Mac::from_bootif(needed(v)?).map_err(|e| format!("{e}"))?;
+            if mac.is_group() || mac.is_zero() {
+                return Err(format!("{mac} is not the address of an interface; expected one like 01-52-54-00-12-34-56"));
+            }
             put(&mut s.network.bootif, mac, src);
             Ok(None)
         };

@@ -38,7 +38,16 @@ impl Value for IpAddr {
     );
 
     fn read(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| format!("\"{text}\" is not an IP address"))
+        text.parse().map_err(|_| {
+            let instead = if text.contains(',') {
+                "give each address on its own"
+            } else if text.starts_with('[') {
+                "write it without brackets"
+            } else {
+                "expected one like 10.0.0.1 or 2001:db8::1"
+            };
+            format!("\"{text}\" is not an IP address; {instead}")
+        })
     }
 
     fn show(kept: &Self) -> String {

@@ -1,14 +1,9 @@
-//! Suggestions for misspelled names.
+//! Suggestions for misspelled names of settings.
 
-/// Longer names are not compared: they cannot be a typo of a setting, and the comparison takes time for each letter.
-const LONGEST: usize = 64;
+use dayfly_formats::nearest::within;
 
-/// The candidate with the smallest edit distance (restricted Damerau–Levenshtein) to `name`, if it is small enough for
-/// a typo.
+/// The candidate with the smallest edit distance to `name`, if it is small enough for a typo.
 pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    if name.len() > LONGEST {
-        return None;
-    }
     let limit = (name.len() / 4).max(2);
     let candidates: Vec<&str> = candidates.collect();
     // A group's name suggests its first setting: `kubelet` suggests `kubelet.enabled`.
@@ -18,14 +13,7 @@ pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Opt
     if let Some(first) = group {
         return Some(first);
     }
-    candidates
-        .into_iter()
-        // The distance is at least the difference in length.
-        .filter(|candidate| candidate.len().abs_diff(name.len()) <= limit)
-        .map(|candidate| (strsim::osa_distance(name, candidate), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+    within(name, candidates.into_iter(), limit)
 }
 
 #[cfg(test)]
