@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Deadline, OnFailure, Plan, Retry, Step};
+use crate::{Action, Deadline, OnFailure, Plan, Retry, Step, StepId};
 
 /// Limit for the width of a column. Longer texts exceed it. (The formatter would panic for a width above 65535.)
 const WIDEST: usize = 240;
@@ -106,7 +106,16 @@ impl Plan {
     /// The table's lines, without line ends.
     pub fn lines(&self) -> Vec<String> {
         let mut rows = self.rows();
+        let network = self.steps.iter().find_map(|step| match &step.action {
+            Action::RaceNetwork(network) => Some(network.tree()),
+            _ => None,
+        });
+        // A network of one line is in the table.
+        let network = network.filter(|tree| tree.len() > 1).unwrap_or_default();
         for row in &mut rows {
+            if row.step == StepId::Network.name() && !network.is_empty() {
+                "the network below".clone_into(&mut row.action);
+            }
             shorten(&mut row.action);
         }
         let rows = rows;
@@ -132,6 +141,13 @@ impl Plan {
             let phase = if row.phase == before { "" } else { row.phase };
             before = row.phase;
             lines.push(line(phase, row.step, &row.action, &needs(row), &row.deadline, &row.on_failure));
+        }
+        if !network.is_empty() {
+            lines.push("network:".to_owned());
+            lines.extend(network.into_iter().map(|mut line| {
+                shorten(&mut line);
+                format!("  {line}")
+            }));
         }
         lines.extend(self.notes.iter().map(|note| format!("note: {note}")));
         if let Some(phase) = self.break_before {

@@ -74,6 +74,39 @@ fn what_is_switched_off_or_somebody_elses_is_not_named() {
     }
 }
 
+/// Names that other programs use, at one or two letters from a parameter of the network.
+#[test]
+fn only_nearly_network_parameters_are_suggested() {
+    let near = |cmdline: &str| {
+        let (_, problems) = gather(&Facts::from_cmdline(cmdline));
+        problems.into_iter().map(|problem| (problem.code, problem.text)).collect::<Vec<_>>()
+    };
+    for (word, meant) in [
+        ("bnod", "bond"),
+        ("bonds", "bond"),
+        ("vlna", "vlan"),
+        ("brigde", "bridge"),
+        ("ifnme", "ifname"),
+        ("bootif", "BOOTIF"),
+        ("bootdve", "bootdev"),
+        ("rd.ruote", "rd.route"),
+        ("rd.needent", "rd.neednet"),
+        ("nameservers", "nameserver"),
+    ] {
+        let text = format!("{word}= is not a parameter that Dayfly knows; did you mean {meant}=?");
+        assert_eq!(near(&format!("{word}=x")), [(Code::ConfigUnknown, text)], "{word}");
+        // A word without a value goes to the OS's init.
+        assert_eq!(near(word), [], "{word}");
+    }
+    for words in [
+        "mem=2G tsc=reliable rootdev=x boot_delay=5 ide=x io=x ipv6.disable=1 ipx=1 op=1 acpi=off noapic=1 vga=791 lang=de",
+        "rd.root=x rd.udev.debug=1 rd.systemd.show_status=1 rd.auto=0 systemd.mask=x ramdisk_size=9 cma=64M land=x bootmem=1",
+        "bonding.max_bonds=0 bridge.nf=1 netdev=irq=2 netconsole=@/,@10.0.0.1/ nameif=x bootfs=x bootid=x hostname=a",
+    ] {
+        assert_eq!(near(words), [], "{words}");
+    }
+}
+
 #[test]
 fn sizes_are_read_as_their_writer_means_them() {
     for (cmdline, expected) in [

@@ -83,11 +83,11 @@ fn parameters_of_links_become_one_network() {
         ),
         (
             "ifname=lan:52:54:00:12:34:56 ip=lan:dhcp bootdev=lan rd.peerdns=0",
-            "52:54:00:12:34:56 is named lan; lan: dhcp4, preferably on lan, no dns of the network",
+            "52:54:00:12:34:56 is named lan; lan: dhcp4; preferred interface lan; no dns of the network",
         ),
         (
             "BOOTIF=01-52-54-00-12-34-56 rd.bootif=0 rd.route=10.9.0.0/16:10.0.0.9:eth1 nameserver=10.0.0.3",
-            "dhcp4 and slaac on every interface at once, the first wins, route 10.9.0.0/16 via 10.0.0.9 on eth1, dns 10.0.0.3",
+            "dhcp4 and slaac on every interface at once, the first wins; route 10.9.0.0/16 via 10.0.0.9 on eth1; dns 10.0.0.3",
         ),
         ("ip=dhcp ip=dhcp6", "dhcp4 and dhcp6 on every interface at once, the first wins"),
         ("ip=off", "no interface is configured"),
@@ -129,4 +129,35 @@ fn impossible_links_are_left_out_and_reported() {
     ] {
         assert_eq!(network(parameters), (expected.to_owned(), vec![note.to_owned()]), "{parameters}");
     }
+}
+
+#[test]
+fn the_network_is_shown_as_a_tree() {
+    let facts = Facts::from_cmdline(
+        "root=live:http://boot/os bond=bond0:eth0,eth1:mode=802.3ad vlan=vlan5:bond0 vlan=vlan6:bond0 ip=vlan5:dhcp \
+         ip=10.0.0.2:::24::vlan6:none ip=eth2:dhcp ip=eth3:off ip=dhcp rd.route=10.9.0.0/16:10.0.0.9 nameserver=10.0.0.3 \
+         bootdev=vlan5",
+    );
+    let (settings, problems) = gather(&facts);
+    assert_eq!(problems, []);
+    let lines = plan(&settings, &facts.discovered).lines();
+    let tree = lines.iter().skip_while(|line| *line != "network:").skip(1);
+    let tree: Vec<&str> = tree.take_while(|line| line.starts_with(' ')).map(String::as_str).collect();
+    assert_eq!(
+        tree,
+        [
+            "  vlan5 (VLAN 5 of bond0): dhcp4",
+            "    bond0 (bond of eth0 eth1, mode=802.3ad): no address",
+            "      eth0: an interface of the machine",
+            "      eth1: an interface of the machine",
+            "  vlan6 (VLAN 6 of bond0): 10.0.0.2/24",
+            "    bond0: see above",
+            "  eth2 (an interface of the machine): dhcp4",
+            "  eth3 (an interface of the machine): left alone",
+            "  dhcp4 on every other interface at once, the first wins",
+            "  route 10.9.0.0/16 via 10.0.0.9",
+            "  name servers: 10.0.0.3, then those of the network",
+            "  preferred interface: vlan5",
+        ]
+    );
 }

@@ -1,6 +1,7 @@
 //! The network as it is wanted: links, their addresses, routes and name servers. `ip=` and the other parameters of dracut and the
 //! settings compile into it ([`crate::plan`]); the step `network` applies it. Nothing after the planner knows the parameters.
 
+mod tree;
 mod words;
 
 use std::net::IpAddr;

@@ -9,33 +9,25 @@ use super::{
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let links = self.links.iter().map(ToString::to_string);
-        let others = self.others.as_ref().map(|config| {
-            let whose = if self.links.is_empty() { "every interface" } else { "every other interface" };
-            match config.static_address() {
-                // One address cannot be that of several interfaces.
-                Some(_) => format!("{config} on the first interface with a carrier"),
-                None => format!("{config} on {whose} at once, the first wins"),
-            }
-        });
         let names = self.names.iter().map(ToString::to_string);
-        let parts: Vec<String> = names.chain(links).chain(others).collect();
+        let parts: Vec<String> = names.chain(links).chain(self.rest()).collect();
         f.write_str(if parts.is_empty() { "no interface is configured" } else { "" })?;
         f.write_str(&parts.join("; "))?;
         match &self.preferred {
-            Some(Preferred::Mac(mac)) => write!(f, ", preferably on {mac}")?,
-            Some(Preferred::Name(name)) => write!(f, ", preferably on {name}")?,
+            Some(Preferred::Mac(mac)) => write!(f, "; preferred interface {mac}")?,
+            Some(Preferred::Name(name)) => write!(f, "; preferred interface {name}")?,
             None => {}
         }
         for route in &self.routes {
-            write!(f, ", {route}")?;
+            write!(f, "; {route}")?;
         }
         for dns in &self.dns {
-            write!(f, ", dns {dns}")?;
+            write!(f, "; dns {dns}")?;
         }
-        f.write_str(if self.peer_dns { "" } else { ", no dns of the network" })?;
+        f.write_str(if self.peer_dns { "" } else { "; no dns of the network" })?;
         match &self.ready {
             Ready::Address => Ok(()),
-            Ready::Server(server) => write!(f, ", ready when {server} answers"),
+            Ready::Server(server) => write!(f, "; ready when {server} answers"),
         }
     }
 }

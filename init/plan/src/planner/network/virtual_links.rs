@@ -30,6 +30,7 @@ pub(super) fn add(
             made.push(new);
         }
     }
+    notes.extend(made.iter().filter_map(|one| unknown_parent(&made, one)));
     for port in made.iter().flat_map(|one| one.kind.ports()) {
         if let Some(at) = links.iter().position(|link| link.name == *port && link.config.is_some()) {
             links.remove(at);
@@ -91,6 +92,20 @@ fn all(wanted: &NetworkSettings) -> Vec<Made> {
         bond: None,
     });
     bonds.chain(vlans).chain(bridges).collect()
+}
+
+/// A note, if a VLAN is made of a link whose name is usual for a bond, a bridge, a team or a VLAN, but no parameter creates it.
+fn unknown_parent(made: &[Made], new: &Made) -> Option<String> {
+    let Kind::Vlan { parent, .. } = &new.kind else { return None };
+    let is_virtual = ["bond", "br", "team", "vlan"].into_iter().any(|kind| {
+        parent.strip_prefix(kind).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    });
+    (is_virtual && made.iter().all(|one| one.name != *parent)).then(|| {
+        format!(
+            "{} is made of {parent}, which no parameter creates: it must be an interface of the machine.",
+            new.name
+        )
+    })
 }
 
 /// A port of this one that is a port of another one.

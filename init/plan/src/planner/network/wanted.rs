@@ -34,6 +34,11 @@ pub(super) fn network(settings: &Gathered, discovered: &Discovered) -> (Network,
         }
     }
     virtual_links::add(&mut links, wanted, others.as_ref(), &mut notes);
+    let names = values(&wanted.ifname).into_iter().map(|arg| {
+        notes.extend(arg.note().map(|note| format!("ifname={arg}: {note}.")));
+        Name { name: arg.name, mac: arg.mac }
+    });
+    let names = names.collect();
     let routes = wanted.route.iter().map(|route| {
         notes.extend(route.value.note().map(|note| format!("rd.route={}: {note}.", route.value)));
         Route {
@@ -46,7 +51,7 @@ pub(super) fn network(settings: &Gathered, discovered: &Discovered) -> (Network,
     let routes = routes.collect();
     let bootif = wanted.bootif.as_ref().filter(|_| wanted.uses_bootif.value);
     let network = Network {
-        names: values(&wanted.ifname).into_iter().map(|arg| Name { name: arg.name, mac: arg.mac }).collect(),
+        names,
         links,
         others,
         preferred: match (&wanted.bootdev, bootif) {

@@ -5,6 +5,7 @@ mod file;
 mod gathered;
 mod key;
 mod names;
+mod near;
 mod problems;
 pub mod rules;
 pub mod trust;

@@ -3,6 +3,7 @@
 use dayfly_formats::cmdline::{Cmdline, same_key};
 
 use super::gathered::Gathered;
+use super::near;
 use super::problems::Problems;
 use super::userinfo;
 use crate::settings::table::foreign::{self, Where};
@@ -45,10 +46,14 @@ pub(super) fn apply(
     }
 }
 
-/// Reports an unsupported parameter, once per table row. The message never contains its value, because some parameters
+/// Reports an unsupported parameter, once per table row, or one that seems to be a misspelled parameter of the network. The message never contains its value, because some parameters
 /// hold passwords.
 fn name(way: Way, key: &str, value: Option<&str>, source: &Source, problems: &mut Problems) {
-    let Some(row) = foreign::find(key) else { return };
+    let Some(row) = foreign::find(key) else {
+        // On a mounted root, the network is up already.
+        problems.extend(value.filter(|_| way != Way::Root).and_then(|_| near::misspelled(key, source)));
+        return;
+    };
     let is_here = way == Way::Initramfs || way == Way::Dracut && row.named == Where::Both;
     // A feature that is switched off is not missing.
     let is_off = YesNo::read(value.unwrap_or("1")) == Ok(false);
