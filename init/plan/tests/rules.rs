@@ -135,13 +135,35 @@ fn the_name_may_come_from_the_network() {
     let text = "version = 1\n[[match]]\nwhen.hostname = 'worker?'\nkubelet.enabled = true\nretry = 5\n";
     let mut facts = facts().with_file(text);
     let (settings, problems) = gather(&facts);
-    assert!(settings.asked.name && !settings.asked.macs && problems.is_empty());
+    assert!(settings.asked.name && !settings.asked.macs);
+    assert_eq!(problems.len(), 1, "that it cannot set retry: {problems:?}");
     assert_eq!(value(&settings, "kubelet.enabled"), one("no", "default"));
     facts.learn(Fact::NetworkName("worker7".parse().unwrap()));
     let (settings, problems) = gather(&facts);
     assert_eq!(value(&settings, "kubelet.enabled"), one("yes", "initramfs, match 1"));
     assert_eq!(problems.len(), 1);
     assert!(problems[0].text.starts_with("retry comes too late"), "{problems:?}");
+}
+
+/// The network is needed to learn the name, so such a rule cannot configure it. The node says so before it brings it up.
+#[test]
+fn a_rule_by_host_name_cannot_set_the_network() {
+    let text = "version = 1\n[[match]]\nwhen.hostname = 'worker?'\nnetwork.ip = 'eth0:dhcp'\n";
+    let said = "Warn network.ip comes too late to be used: it is needed before the network comes up, but the host name that \
+                initramfs, match 1 compares may come from the network; use a mac, uuid or serial condition, or set hostname \
+                on the command line, in a firmware credential or on /config. (initramfs, match 1)";
+    let mut nameless = facts().with_file(text);
+    assert_eq!(texts(&gather(&nameless).1), [said]);
+    nameless.learn(Fact::NetworkName("worker7".parse().unwrap()));
+    let (settings, problems) = gather(&nameless);
+    assert_eq!(texts(&problems), [said]);
+    assert_eq!(value(&settings, "network.ip"), one("-", "default"));
+    // With a name that is known before, it can.
+    let mut named = facts().with_file(text);
+    named.cmdline.push_str(" dayfly.hostname=worker7");
+    let (settings, problems) = gather(&named);
+    assert_eq!(texts(&problems), [""; 0]);
+    assert_eq!(value(&settings, "network.ip"), one("eth0:dhcp", "initramfs, match 1"));
 }
 
 #[test]

@@ -125,8 +125,12 @@ fn apply_rule(
         others.floor.begin_rule(conditions.ask_for_name());
         let mut found = Problems::default();
         flatten(others, "", rule, &["when"], &source, &mut found);
-        // The time of a source only matters if the rule holds.
-        let found = found.into_vec().into_iter().filter(|problem| problem.code != Code::ConfigTooLate);
+        // The time of a source only matters if the rule holds. But a rule whose host name comes with the network is never
+        // used for the network, and a node without a network could not report it later.
+        let is_told = |problem: &Problem| {
+            problem.code != Code::ConfigTooLate || conditions.ask_for_name() && subject.name.is_none()
+        };
+        let found = found.into_vec().into_iter().filter(is_told);
         problems.extend(found.map(|problem| Problem { severity: Severity::Warn, ..problem }));
         gathered.floor.take_by_name(&mut others.floor);
     }

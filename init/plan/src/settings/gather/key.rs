@@ -115,10 +115,27 @@ fn admit(shown: &str, stage: Stage, secret: bool, source: &Source) -> Result<(),
             code: Code::ConfigTooLate,
             source: source.clone(),
             text: format!(
-                "{shown} comes too late to be used: it is needed before {}, and {source} is read after that.",
-                stage.moment()
+                "{shown} comes too late to be used: it is needed before {}, {}.",
+                stage.moment(),
+                lateness(source, stage)
             ),
         });
     }
     Ok(())
+}
+
+/// Why a source is too late for a setting of this stage, and for a rule what to write instead.
+fn lateness(source: &Source, stage: Stage) -> String {
+    match source {
+        Source::Rule { file, stage: known, .. } if file.stage() <= stage => match known {
+            Stage::Devices | Stage::Network => {
+                format!("but what {source} compares is known after that; use a uuid or serial condition")
+            }
+            Stage::Image | Stage::Root => format!(
+                "but the host name that {source} compares may come from the network; use a mac, uuid or serial condition, \
+                 or set hostname on the command line, in a firmware credential or on /config"
+            ),
+        },
+        _ => format!("and {source} is read after that"),
+    }
 }

@@ -6,6 +6,7 @@
 //! hostname = "worker1"
 //! ```
 
+use dayfly_formats::hostname;
 use dayfly_formats::mac::Mac;
 use dayfly_formats::modules::matches;
 use toml::{Table, Value};
@@ -84,7 +85,7 @@ impl Conditions {
 
     fn add(&mut self, name: &str, text: &str) -> Result<(), String> {
         match name {
-            "mac" => self.macs.push(text.parse().map_err(|error| format!("{error}"))?),
+            "mac" => self.macs.push(mac(text)?),
             "uuid" => self.uuids.push(uuid(text)?),
             "serial" => self.serials.push(text.trim().to_owned()),
             "hostname" => self.names.push(pattern(text)?),
@@ -151,6 +152,14 @@ fn texts(value: &Value) -> Result<Vec<&str>, String> {
     }
 }
 
+fn mac(text: &str) -> Result<Mac, String> {
+    let mac: Mac = text.parse().map_err(|error| format!("{error}"))?;
+    if mac.is_group() || mac.is_zero() {
+        return Err(format!("no interface has the MAC address {mac}; expected one like 52:54:00:12:34:56"));
+    }
+    Ok(mac)
+}
+
 /// A UUID in lower case, like the machine's.
 fn uuid(text: &str) -> Result<String, String> {
     let parts: Vec<&str> = text.split('-').collect();
@@ -170,8 +179,16 @@ fn pattern(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || "-.*?[]!".contains(c);
     if text.is_empty() || !text.chars().all(fits) {
         return Err(format!(
-            "\"{text}\" is not a pattern of host names: letters, digits, \"-\", \".\", \"*\", \"?\" and \"[…]\" are possible"
+            "\"{text}\" is not a pattern of host names: letters, digits, \"-\", \".\", \"*\", \"?\" and \"[…]\" are \
+             possible, as in worker-*"
         ));
+    }
+    if !text.contains(['*', '?', '[', ']', '!']) {
+        hostname::check(text).map_err(|wrong| {
+            format!("\"{text}\" {wrong}; expected a host name, or a pattern like worker-*")
+        })?;
+    } else if text.matches('[').count() != text.matches(']').count() {
+        return Err(format!("\"{text}\" has a \"[\" without its \"]\"; expected a pattern like worker[1-7]"));
     }
     Ok(text.to_ascii_lowercase())
 }
@@ -268,6 +285,21 @@ mod tests {
             ("when.uuid = '4c4c4544'", "when.uuid: \"4c4c4544\" is not a UUID"),
             ("when.hostname = 'a b'", "when.hostname: \"a b\" is not a pattern of host names"),
             ("when.hostname = ''", "when.hostname: \"\" is not a pattern of host names"),
+            ("when.hostname = 'worker_1'", "when.hostname: \"worker_1\" is not a pattern of host names"),
+            (
+                "when.hostname = 'worker..1'",
+                "when.hostname: \"worker..1\" has an empty part between dots; expected a host name",
+            ),
+            ("when.hostname = '10.0.0.1'", "when.hostname: \"10.0.0.1\" is an address; expected a host name"),
+            ("when.hostname = 'worker[1-7'", "when.hostname: \"worker[1-7\" has a \"[\" without its \"]\""),
+            (
+                "when.mac = 'ff:ff:ff:ff:ff:ff'",
+                "when.mac: no interface has the MAC address ff:ff:ff:ff:ff:ff; expected one like 52:54:00:12:34:56",
+            ),
+            (
+                "when.mac = '00:00:00:00:00:00'",
+                "when.mac: no interface has the MAC address 00:00:00:00:00:00; expected one like",
+            ),
         ] {
             let found = read(when).unwrap_err();
             assert!(found.starts_with(error), "{when}: {found}");
