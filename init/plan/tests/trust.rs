@@ -355,6 +355,34 @@ fn a_stick_is_as_free_as_the_first_places_say() {
     }
 }
 
+/// A bridge connects networks. A URL is read over the network, so it is too late for it in any case.
+#[test]
+fn a_limited_stick_creates_no_links() {
+    let links = [("vlan", "vlan5:eth0"), ("bond", "bond0:eth0"), ("bridge", "br0:eth0,eth1")];
+    for (key, value) in links {
+        let wish = file(&format!("network.{key} = '{value}'"));
+        let limited = Facts::from_cmdline(format!("{ROOT} dayfly.config.trust=limited"));
+        for (facts, source, code) in [
+            (limited, Source::Config, Some(Code::ConfigTrust)),
+            (Facts::from_cmdline(ROOT), Source::Config, None),
+            (Facts::from_cmdline(ROOT), HTTP, Some(Code::ConfigTooLate)),
+        ] {
+            let (settings, problems) = gather(&facts.with_settings(source.clone(), wish.clone()));
+            let found: Vec<_> = problems.iter().map(|problem| (problem.severity, problem.code)).collect();
+            assert_eq!(
+                found,
+                code.map(|code| (Severity::Warn, code)).into_iter().collect::<Vec<_>>(),
+                "{key} {source}"
+            );
+            assert_eq!(
+                shown(&settings, &format!("network.{key}")).0 == "-",
+                code.is_some(),
+                "{key} {source}"
+            );
+        }
+    }
+}
+
 #[test]
 fn the_plan_says_that_plain_http_is_free() {
     let facts = Facts::from_cmdline(ROOT).with_file(file("settings.trust = 'any'"));

@@ -5,7 +5,8 @@
 pub enum Class {
     /// Neither root nor trust: names, times, addresses.
     Plain,
-    /// Control over what runs as root, over access to the node, over disclosure of data, or over the location of data.
+    /// Control over what runs as root, over access to the node (also from another network), over disclosure of data, or over
+    /// the location of data.
     Privileged,
     /// The choice of the image. As `Privileged`, unless an owned hash already decides the image.
     Image,

@@ -148,11 +148,12 @@ keys! {
     // DHCP can set the same values and is not trusted either.
     "network.ip", Network, Plain, IpArg => [network.ip],
         "How an interface gets its address, in the syntax of ip=; several are allowed. Without any, DHCP runs on every interface.";
-    "network.vlan", Network, Plain, VlanArg => [network.vlan],
+    // A VLAN or a bridge connects the node, or two networks, with a network that no trusted source has chosen.
+    "network.vlan", Network, Privileged, VlanArg => [network.vlan],
         "A VLAN, NAME:PARENT as in vlan=; several are allowed.";
-    "network.bond", Network, Plain, BondArg => [network.bond],
+    "network.bond", Network, Privileged, BondArg => [network.bond],
         "A bond, NAME:PORT,PORT:OPTION=VALUE,… as in bond=; several are allowed.";
-    "network.bridge", Network, Plain, BridgeArg => [network.bridge],
+    "network.bridge", Network, Privileged, BridgeArg => [network.bridge],
         "A bridge, NAME:PORT,PORT as in bridge=; several are allowed.";
     "network.ifname", Network, Plain, IfnameArg => [network.ifname],
         "A name for the interface with a MAC address, NAME:MAC as in ifname=; several are allowed.";
