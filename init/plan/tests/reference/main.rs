@@ -5,9 +5,12 @@
 mod contents;
 mod endings;
 mod layout;
+mod malformed;
+mod network;
 mod pages;
 mod parameters;
 mod settings;
+mod steps;
 
 use std::fmt::Write;
 use std::fs;
