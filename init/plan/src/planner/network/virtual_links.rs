@@ -1,6 +1,6 @@
 //! VLANs, bonds and bridges among the links that are wanted.
 
-use dayfly_formats::bond::BondArg;
+use dayfly_formats::mac::Mac;
 
 use crate::network::{Config, Kind, Link};
 use crate::settings::wanted::NetworkSettings;
@@ -54,9 +54,9 @@ pub(super) fn add(
             more.push(Link { name: one.name.clone(), kind: one.kind.clone(), config: Some(config) });
             more.last_mut().and_then(|link| link.config.as_mut())
         };
-        if let (Some(config), Some(bond)) = (config, &one.bond) {
-            config.mtu = config.mtu.or(bond.mtu);
-            config.mac = config.mac.or(bond.mac);
+        if let Some(config) = config {
+            config.mtu = config.mtu.or(one.mtu);
+            config.mac = config.mac.or(one.mac);
         }
     }
     links.extend(more);
@@ -68,7 +68,9 @@ struct Made {
     kind: Kind,
     /// As it is written, for a note.
     parameter: String,
-    bond: Option<BondArg>,
+    /// What its own parameter says; that of `ip=` comes first.
+    mtu: Option<u32>,
+    mac: Option<Mac>,
 }
 
 /// All of them, those below first.
@@ -77,19 +79,22 @@ fn all(wanted: &NetworkSettings) -> Vec<Made> {
         name: arg.value.name.clone(),
         kind: Kind::Bond { ports: arg.value.ports.clone(), options: arg.value.options.clone() },
         parameter: format!("bond={}", arg.value),
-        bond: Some(arg.value.clone()),
+        mtu: arg.value.mtu,
+        mac: arg.value.mac,
     });
     let vlans = wanted.vlan.iter().map(|arg| Made {
         name: arg.value.name.clone(),
         kind: Kind::Vlan { id: arg.value.id, parent: arg.value.parent.clone() },
         parameter: format!("vlan={}", arg.value),
-        bond: None,
+        mtu: None,
+        mac: None,
     });
     let bridges = wanted.bridge.iter().map(|arg| Made {
         name: arg.value.name.clone(),
         kind: Kind::Bridge { ports: arg.value.ports.clone() },
         parameter: format!("bridge={}", arg.value),
-        bond: None,
+        mtu: None,
+        mac: None,
     });
     bonds.chain(vlans).chain(bridges).collect()
 }
