@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use dayfly_formats::dhcp4::client::{Client, Received};
-use dayfly_formats::dhcp4::{Message, MessageType, Op};
+use dayfly_formats::dhcp4::{Lease, Message, MessageType, Op};
 use dayfly_formats::mac::Mac;
 use libfuzzer_sys::fuzz_target;
 
@@ -48,12 +48,44 @@ fuzz_target!(|input: &[u8]| {
             Received::Ignored(reason) | Received::Nak(reason) => assert!(!reason.contains(char::is_control)),
             Received::Offer { .. } => assert_eq!(client.next_wakeup(), now),
             Received::Lease(lease) => {
-                assert_eq!(last.options.message_type(), Some(MessageType::Request));
-                assert_eq!(last.options.address(54), Some(lease.server));
+                // The ACK to a DISCOVER is a lease only with rapid commit, which the fuzzer can add.
+                if last.options.message_type() == Some(MessageType::Request) {
+                    assert_eq!(last.options.address(54), Some(lease.server));
+                }
                 assert_eq!(client.next_wakeup(), Duration::MAX);
+                extend(client, lease, now, rest);
                 return;
             }
+            Received::Ipv6Only(_) => unreachable!("this host needs IPv4"),
         }
         assert!(client.next_wakeup() < Duration::MAX);
     }
 });
+
+/// The rest of the input answers the REQUESTs that extend the lease: no REQUEST after the lease's end, and none twice.
+fn extend(mut client: Client, lease: Lease, now: Duration, mut rest: &[u8]) {
+    let mut renewal = client.renewal(lease, now);
+    while let Some((&[what, length], after)) = rest.split_first_chunk::<2>() {
+        let (options, after) = after.split_at(usize::from(length).min(after.len()));
+        rest = after;
+        let due = renewal.next_wakeup();
+        if due >= renewal.expires() {
+            assert_eq!(renewal.poll(due), None);
+            return;
+        }
+        let (payload, _) = renewal.poll(due).expect("a REQUEST is due");
+        assert_eq!(renewal.poll(due), None);
+        assert!(renewal.next_wakeup() > due);
+        let request = Message::parse(&payload).expect("the client's own message is read");
+        let mut answer =
+            Message { op: Op::Reply, yiaddr: request.ciaddr, ..Message::request(request.xid, MAC) };
+        answer.options.set(53, [what & 7]);
+        answer.options.set(54, [10, 0, 0, 1]);
+        answer.options.set(51, [0, 0, 14, what]);
+        let mut payload = answer.encode();
+        let end = payload.iter().rposition(|byte| *byte == 255).expect("an end option");
+        payload.splice(end.., options.iter().copied());
+        renewal.receive(&payload);
+        assert!(!renewal.status().contains(char::is_control));
+    }
+}

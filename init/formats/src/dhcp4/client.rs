@@ -7,9 +7,13 @@
 //!
 //! Differences from RFC 2131 4.1: the first packet is sent at once (the RFC waits 1 to 10 s against a power-on storm,
 //! which is too long for a boot), retransmission starts at 1 s instead of 4 s, and the first acceptable offer is used.
-//! The client does not probe the address by ARP and does not renew the lease: the network manager of the OS does both.
+//! A [`Renewal`] extends the lease. The caller looks for another host with the same address ([`crate::arp`]), and reports
+//! it with [`Client::decline`].
 
+mod identity;
+mod renewal;
 mod retry;
+mod status;
 #[cfg(test)]
 mod tests;
 
@@ -17,11 +21,12 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::{Lease, Message, MessageType, Op, code};
+use super::{Lease, Message, MessageType, code};
 use crate::field::quoted;
-use crate::hostname;
 use crate::mac::Mac;
 use crate::random::Random;
+use identity::Identity;
+pub use renewal::{Renewal, Renewed};
 use retry::Retry;
 
 /// REQUESTs sent for one offer before the client looks for another.
@@ -29,26 +34,10 @@ const MOST_REQUESTS: u32 = 3;
 /// DISCOVERs without any answer before the client requests broadcast answers (RFC 2131 4.1: some stacks and switches
 /// drop unicast to an address that is not yet set).
 const SILENT_TRIES: u32 = 3;
-/// Vendor class sent, for servers that answer by class.
-const VENDOR_CLASS: &[u8] = b"dayfly";
-/// The largest accepted message: a full Ethernet frame without IP and UDP headers.
-const MAX_MESSAGE_SIZE: u16 = 1472;
-/// The requested options. RFC 3442 requires 121 before 3.
-const WANTED: [u8; 13] = [
-    code::SUBNET_MASK,
-    code::CLASSLESS_ROUTES,
-    code::ROUTER,
-    code::DOMAIN_NAME_SERVER,
-    code::HOST_NAME,
-    code::DOMAIN_NAME,
-    code::INTERFACE_MTU,
-    code::LEASE_TIME,
-    code::SERVER_ID,
-    code::RENEWAL_TIME,
-    code::REBINDING_TIME,
-    code::DOMAIN_SEARCH,
-    code::MESSAGE,
-];
+/// The vendor class that is sent unless another one is given, for servers that answer by class.
+pub const VENDOR_CLASS: &[u8] = b"dayfly";
+/// How long a client waits after a DECLINE (RFC 2131 3.1 point 5).
+const DECLINE_PAUSE: Duration = Duration::from_secs(10);
 
 /// The result of a received payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +57,8 @@ pub enum Received {
     Lease(Lease),
     /// The server refused its own offer, with this message. The search starts again.
     Nak(String),
+    /// The network prefers hosts without IPv4 (RFC 8925). The search starts again after this time.
+    Ipv6Only(Duration),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +81,8 @@ enum State {
     Requesting { offer: Offer, requests: u32 },
     /// The lease is granted.
     Bound(Offer),
+    /// This server asked the host to do without IPv4 for this time.
+    Ipv6Only { server: Ipv4Addr, wait: Duration },
 }
 
 /// Why an earlier round failed.
@@ -97,13 +90,13 @@ enum State {
 enum Failure {
     NoAck { server: Ipv4Addr, requests: u32 },
     Nak { server: Ipv4Addr, words: String },
+    Declined { address: Ipv4Addr, owner: Mac },
 }
 
 /// The exchange on one interface.
 #[derive(Debug, Clone)]
 pub struct Client {
-    mac: Mac,
-    hostname: Option<String>,
+    identity: Identity,
     broadcast: bool,
     xid: u32,
     random: Random,
@@ -123,8 +116,7 @@ impl Client {
     /// power on together differ. `hostname` is sent (option 12) if it is a valid name.
     pub fn new(mac: Mac, xid: u32, hostname: Option<String>, jitter_seed: u64) -> Client {
         Client {
-            mac,
-            hostname: hostname.filter(|name| hostname::check(name).is_ok()),
+            identity: Identity::new(mac, hostname),
             broadcast: false,
             xid,
             random: Random::new(jitter_seed),
@@ -136,6 +128,20 @@ impl Client {
             refused: 0,
             last_refusal: String::new(),
         }
+    }
+
+    /// Sends this vendor class (option 60) instead of [`VENDOR_CLASS`].
+    #[must_use]
+    pub fn with_vendor_class(mut self, class: &str) -> Client {
+        self.identity.vendor_class = class.as_bytes().to_vec();
+        self
+    }
+
+    /// Tells servers whether this host can do without IPv4 (RFC 8925).
+    #[must_use]
+    pub fn without_ipv4(mut self, can: bool) -> Client {
+        self.identity.can_do_without_ipv4 = can;
+        self
     }
 
     /// The payload to send now. `None` if nothing is due.
@@ -154,10 +160,11 @@ impl Client {
                 self.failure = Some(Failure::NoAck { server: offer.server, requests: *requests });
                 self.restart(now);
             }
+            State::Ipv6Only { .. } => self.restart(now),
             _ => {}
         }
         let message = match &mut self.state {
-            State::Bound(_) => return None,
+            State::Bound(_) | State::Ipv6Only { .. } => return None,
             State::Selecting { discovers, .. } => {
                 if *discovers >= SILENT_TRIES {
                     self.broadcast = true;
@@ -165,7 +172,10 @@ impl Client {
                 *discovers = discovers.saturating_add(1);
                 let began = *self.began.get_or_insert(now);
                 self.secs = u16::try_from(now.saturating_sub(began).as_secs()).unwrap_or(u16::MAX);
-                self.message(MessageType::Discover)
+                let mut message = self.message(MessageType::Discover);
+                // RFC 4039 4: the option has no bytes.
+                message.options.set(code::RAPID_COMMIT, []);
+                message
             }
             State::Requesting { offer, requests } => {
                 *requests = requests.saturating_add(1);
@@ -192,13 +202,23 @@ impl Client {
             Ok(message) => message,
             Err(error) => return Received::Ignored(error.to_string()),
         };
-        if let Some(reason) = self.not_for_us(&message) {
+        if let Some(reason) = self.identity.not_for_us(&message, self.xid) {
             return Received::Ignored(reason);
         }
         match (self.state.clone(), message.options.message_type()) {
             (State::Bound(_), _) => Received::Ignored("the lease is already granted".to_owned()),
+            (State::Ipv6Only { .. }, _) => Received::Ignored("the network prefers IPv6 only".to_owned()),
             (State::Selecting { discovers, .. }, Some(MessageType::Offer)) => {
                 self.receive_offer(now, discovers, &message)
+            }
+            // RFC 4039 3.1: only an ACK with this option grants what was not requested.
+            (State::Selecting { discovers: 1.., .. }, Some(MessageType::Ack))
+                if message.options.get(code::RAPID_COMMIT).is_some() =>
+            {
+                match self.granted(now, &message) {
+                    Ok(lease) => self.bind(lease),
+                    Err(ended) => ended,
+                }
             }
             (State::Requesting { offer, .. }, Some(MessageType::Ack)) => self.receive_ack(&offer, &message),
             (State::Requesting { offer, .. }, Some(MessageType::Nak)) => {
@@ -215,73 +235,39 @@ impl Client {
         }
     }
 
-    /// The state of the exchange as text, for a screen that explains why there is no network.
-    pub fn status(&self) -> String {
-        let before = match (&self.failure, &self.state) {
-            (_, State::Bound(_)) | (None, _) => String::new(),
-            (Some(Failure::NoAck { server, requests }), _) => {
-                format!("OFFER from {server}, no ACK after {}; then ", count(*requests, "REQUEST"))
-            }
-            (Some(Failure::Nak { server, words }), _) => {
-                format!("OFFER, then NAK from {server} ({words}); then ")
-            }
-        };
-        let current = match &self.state {
-            State::Bound(offer) => return format!("lease of {} from {}", offer.address, offer.server),
-            State::Selecting { discovers: 0, .. } => "nothing sent yet".to_owned(),
-            State::Selecting { discovers, spare: None } => format!("sent {discovers} DISCOVER, no OFFER"),
-            State::Selecting { discovers, spare: Some(offer) } => {
-                format!("sent {discovers} DISCOVER, no OFFER except again from {}", offer.server)
-            }
-            State::Requesting { offer, requests } => {
-                format!("OFFER from {}, no ACK after {}", offer.server, count(*requests, "REQUEST"))
-            }
-        };
-        let refusals = match self.refused {
-            0 => String::new(),
-            number => {
-                format!("; refused {}, the last because {}", count(number, "answer"), self.last_refusal)
-            }
-        };
-        format!("{before}{current}{refusals}")
-    }
-
     fn message(&self, kind: MessageType) -> Message {
-        let mut message =
-            Message { secs: self.secs, broadcast: self.broadcast, ..Message::request(self.xid, self.mac) };
-        let options = &mut message.options;
-        options.set(code::MESSAGE_TYPE, [kind.number()]);
-        options.set(code::CLIENT_ID, self.client_id());
-        options.set(code::MAX_MESSAGE_SIZE, MAX_MESSAGE_SIZE.to_be_bytes());
-        options.set(code::VENDOR_CLASS, VENDOR_CLASS);
-        if let Some(name) = &self.hostname {
-            options.set(code::HOST_NAME, name.as_bytes());
-        }
-        options.set(code::PARAMETER_REQUEST_LIST, WANTED);
-        message
+        Message { secs: self.secs, broadcast: self.broadcast, ..self.identity.message(kind, self.xid) }
     }
 
-    /// Hardware type Ethernet and the address (RFC 2132 9.14). Most clients send this identifier, so the OS gets the
-    /// same lease.
-    fn client_id(&self) -> [u8; 7] {
-        let mut id = [1; 7];
-        id.iter_mut().skip(1).zip(self.mac.0).for_each(|(slot, byte)| *slot = byte);
-        id
+    /// The address of the offer or lease that this client has by now.
+    pub fn address(&self) -> Option<Ipv4Addr> {
+        match &self.state {
+            State::Requesting { offer, .. } | State::Bound(offer) => Some(offer.address),
+            State::Selecting { .. } | State::Ipv6Only { .. } => None,
+        }
     }
 
-    fn not_for_us(&self, message: &Message) -> Option<String> {
-        if message.op != Op::Reply {
-            return Some("a request of another client".to_owned());
-        }
-        if message.xid != self.xid {
-            return Some(format!("xid {:08x}, ours is {:08x}", message.xid, self.xid));
-        }
-        if message.chaddr != self.mac {
-            return Some(format!("for {}, this is {}", message.chaddr, self.mac));
-        }
-        // RFC 6842: a server that returns an identifier returns the one from the request.
-        let other = message.options.get(code::CLIENT_ID).is_some_and(|id| id != self.client_id());
-        other.then(|| "for another client identifier".to_owned())
+    /// Gives up the granted lease because another host, `owner`, has its address. Returns the DECLINE to send. The search
+    /// starts again after 10 s. `None` without a lease.
+    pub fn decline(&mut self, now: Duration, owner: Mac) -> Option<Vec<u8>> {
+        let State::Bound(Offer { server, address }) = self.state else { return None };
+        let mut message = self.identity.bare(MessageType::Decline, self.xid);
+        message.options.set(code::REQUESTED_ADDRESS, address.octets());
+        message.options.set(code::SERVER_ID, server.octets());
+        message.options.set(code::MESSAGE, format!("in use by {owner}"));
+        self.failure = Some(Failure::Declined { address, owner });
+        self.restart(now.saturating_add(DECLINE_PAUSE));
+        Some(message.encode())
+    }
+
+    /// Searches again from the beginning, because the lease is no longer valid.
+    pub fn lapse(&mut self, now: Duration) {
+        self.restart(now);
+    }
+
+    /// Extends the lease that was granted at this time.
+    pub fn renewal(&mut self, lease: Lease, granted: Duration) -> Renewal {
+        Renewal::new(self.identity.clone(), Random::new(self.random.next()), lease, granted)
     }
 
     fn refuse(&mut self, reason: impl fmt::Display) -> Received {
@@ -294,13 +280,13 @@ impl Client {
         if discovers == 0 {
             return Received::Ignored("an OFFER before any DISCOVER".to_owned());
         }
-        let offer = match Lease::from_message(message) {
+        let offer = match self.granted(now, message) {
             Ok(lease) => Offer::from(&lease),
-            Err(error) => return self.refuse(error),
+            Err(ended) => return ended,
         };
         let failed = match &self.failure {
             Some(Failure::NoAck { server, .. } | Failure::Nak { server, .. }) => *server == offer.server,
-            None => false,
+            Some(Failure::Declined { .. }) | None => false,
         };
         if failed {
             let reason = format!("{} failed before; kept in case no other server answers", offer.server);
@@ -324,8 +310,21 @@ impl Client {
                 lease.server, offer.server
             ));
         }
+        self.bind(lease)
+    }
+
+    fn bind(&mut self, lease: Lease) -> Received {
         self.state = State::Bound(Offer::from(&lease));
         Received::Lease(lease)
+    }
+
+    /// The lease of an OFFER, or of the ACK to a DISCOVER, unless the network prefers that this host does without.
+    fn granted(&mut self, now: Duration, message: &Message) -> Result<Lease, Received> {
+        let lease = Lease::from_message(message).map_err(|error| self.refuse(error))?;
+        let Some(wait) = self.identity.ipv6_only(message) else { return Ok(lease) };
+        self.state = State::Ipv6Only { server: lease.server, wait };
+        self.retry = Retry::new(now.saturating_add(wait));
+        Err(Received::Ipv6Only(wait))
     }
 
     fn receive_nak(&mut self, now: Duration, offer: &Offer, message: &Message) -> Received {
@@ -335,10 +334,7 @@ impl Client {
         {
             return Received::Ignored(format!("a NAK from {server}, but {} was asked", offer.server));
         }
-        let words = match message.options.get(code::MESSAGE) {
-            Some(words) => quoted(String::from_utf8_lossy(words).trim_end_matches('\0')),
-            None => "no reason given".to_owned(),
-        };
+        let words = nak_words(message);
         self.failure = Some(Failure::Nak { server: offer.server, words: words.clone() });
         self.restart(now);
         // Without this pause, a server that refuses all its own offers would be asked as fast as it answers.
@@ -355,10 +351,14 @@ impl Client {
     }
 }
 
-fn article(kind: MessageType) -> &'static str {
-    if matches!(kind, MessageType::Offer | MessageType::Ack | MessageType::Inform) { "an" } else { "a" }
+/// The message of a NAK.
+fn nak_words(message: &Message) -> String {
+    match message.options.get(code::MESSAGE) {
+        Some(words) => quoted(String::from_utf8_lossy(words).trim_end_matches('\0')),
+        None => "no reason given".to_owned(),
+    }
 }
 
-fn count(number: u32, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+fn article(kind: MessageType) -> &'static str {
+    if matches!(kind, MessageType::Offer | MessageType::Ack | MessageType::Inform) { "an" } else { "a" }
 }

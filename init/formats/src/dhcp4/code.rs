@@ -38,6 +38,10 @@ pub const REBINDING_TIME: u8 = 59;
 pub const VENDOR_CLASS: u8 = 60;
 /// The client identifier: hardware type and address, or other bytes.
 pub const CLIENT_ID: u8 = 61;
+/// Rapid commit (RFC 4039): an ACK to a DISCOVER; no bytes.
+pub const RAPID_COMMIT: u8 = 80;
+/// IPv6-only preferred (RFC 8925): seconds to do without IPv4, 4 bytes.
+pub const IPV6_ONLY_PREFERRED: u8 = 108;
 /// Domain search list (RFC 3397).
 pub const DOMAIN_SEARCH: u8 = 119;
 /// Classless static routes (RFC 3442).

@@ -1,6 +1,9 @@
 use super::*;
 use crate::dhcp4::{Message, Op};
 
+mod extensions;
+mod renewals;
+
 const MAC: Mac = Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
 const ONE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const TWO: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
@@ -86,6 +89,7 @@ fn the_plain_exchange() {
             (60, b"dayfly".to_vec()),
             (12, b"node1".to_vec()),
             (55, vec![1, 121, 3, 6, 12, 15, 26, 51, 54, 58, 59, 119, 56]),
+            (80, vec![]),
         ]
     );
 
@@ -97,6 +101,7 @@ fn the_plain_exchange() {
     assert_eq!((request.xid, request.secs, request.ciaddr), (0x1234_5678, 0, Ipv4Addr::UNSPECIFIED));
     assert_eq!(request.options.address(50), Some(offer.yiaddr));
     assert_eq!(request.options.address(54), Some(ONE));
+    assert_eq!(request.options.get(80), None, "rapid commit is for a DISCOVER");
 
     let Received::Lease(lease) = wire.hear(&answer(&request, MessageType::Ack, ONE)) else {
         panic!("no lease")

@@ -1,0 +1,47 @@
+//! How far the exchange has come, as text.
+
+use super::{Client, Failure, State};
+
+impl Client {
+    /// The state of the exchange as text, for a screen that explains why there is no network.
+    pub fn status(&self) -> String {
+        let before = match (&self.failure, &self.state) {
+            (_, State::Bound(_)) | (None, _) => String::new(),
+            (Some(Failure::NoAck { server, requests }), _) => {
+                format!("OFFER from {server}, no ACK after {}; then ", count(*requests, "REQUEST"))
+            }
+            (Some(Failure::Nak { server, words }), _) => {
+                format!("OFFER, then NAK from {server} ({words}); then ")
+            }
+            (Some(Failure::Declined { address, owner }), _) => {
+                format!("{address} is in use by {owner} and was declined; then ")
+            }
+        };
+        let current = match &self.state {
+            State::Bound(offer) => return format!("lease of {} from {}", offer.address, offer.server),
+            State::Ipv6Only { server, wait } => format!(
+                "the DHCP server {server} prefers IPv6 only (option 108), so no lease is requested for {} s",
+                wait.as_secs()
+            ),
+            State::Selecting { discovers: 0, .. } => "nothing sent yet".to_owned(),
+            State::Selecting { discovers, spare: None } => format!("sent {discovers} DISCOVER, no OFFER"),
+            State::Selecting { discovers, spare: Some(offer) } => {
+                format!("sent {discovers} DISCOVER, no OFFER except again from {}", offer.server)
+            }
+            State::Requesting { offer, requests } => {
+                format!("OFFER from {}, no ACK after {}", offer.server, count(*requests, "REQUEST"))
+            }
+        };
+        let refusals = match self.refused {
+            0 => String::new(),
+            number => {
+                format!("; refused {}, the last because {}", count(number, "answer"), self.last_refusal)
+            }
+        };
+        format!("{before}{current}{refusals}")
+    }
+}
+
+pub(super) fn count(number: u32, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
