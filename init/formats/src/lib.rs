@@ -3,6 +3,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod accounts;
+pub mod arp;
 pub mod blank;
 pub mod bond;
 pub mod bridge;
