@@ -70,26 +70,23 @@ impl Arp {
 
     /// Reads a packet without its Ethernet header. Bytes after it are the frame's padding.
     pub fn parse(packet: &[u8]) -> Result<Arp, ArpError> {
-        let Some((packet, _)) = packet.split_first_chunk::<LENGTH>() else {
-            return Err(ArpError::Short(packet.len()));
-        };
-        let [h0, h1, h2, h3, h4, h5, op0, op1, rest @ ..] = packet;
-        let header = [*h0, *h1, *h2, *h3, *h4, *h5];
+        let short = ArpError::Short(packet.len());
+        let mut rest = packet;
+        let header = take(&mut rest).ok_or(short)?;
         if header != HEADER {
             return Err(ArpError::Header(header));
         }
-        let is_reply = match u16::from_be_bytes([*op0, *op1]) {
+        let is_reply = match take(&mut rest).map(u16::from_be_bytes).ok_or(short)? {
             1 => false,
             2 => true,
             other => return Err(ArpError::Operation(other)),
         };
-        let [a, b, c, d, e, g, s0, s1, s2, s3, i, j, k, l, m, n, t0, t1, t2, t3] = *rest;
         Ok(Arp {
             is_reply,
-            sender_mac: Mac([a, b, c, d, e, g]),
-            sender: Ipv4Addr::new(s0, s1, s2, s3),
-            target_mac: Mac([i, j, k, l, m, n]),
-            target: Ipv4Addr::new(t0, t1, t2, t3),
+            sender_mac: Mac(take(&mut rest).ok_or(short)?),
+            sender: take::<4>(&mut rest).ok_or(short)?.into(),
+            target_mac: Mac(take(&mut rest).ok_or(short)?),
+            target: take::<4>(&mut rest).ok_or(short)?.into(),
         })
     }
 
@@ -112,6 +109,13 @@ impl Arp {
         let probes = !self.is_reply && self.sender.is_unspecified() && self.target == address;
         (self.sender_mac != mac && (has || probes)).then_some(self.sender_mac)
     }
+}
+
+/// The next field of fixed size.
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (field, after) = rest.split_first_chunk::<N>()?;
+    *rest = after;
+    Some(*field)
 }
 
 #[cfg(test)]

@@ -217,7 +217,7 @@ impl Client {
             {
                 match self.granted(now, &message) {
                     Ok(lease) => self.bind(lease),
-                    Err(ended) => ended,
+                    Err(ended) => *ended,
                 }
             }
             (State::Requesting { offer, .. }, Some(MessageType::Ack)) => self.receive_ack(&offer, &message),
@@ -282,7 +282,7 @@ impl Client {
         }
         let offer = match self.granted(now, message) {
             Ok(lease) => Offer::from(&lease),
-            Err(ended) => return ended,
+            Err(ended) => return *ended,
         };
         let failed = match &self.failure {
             Some(Failure::NoAck { server, .. } | Failure::Nak { server, .. }) => *server == offer.server,
@@ -319,12 +319,12 @@ impl Client {
     }
 
     /// The lease of an OFFER, or of the ACK to a DISCOVER, unless the network prefers that this host does without.
-    fn granted(&mut self, now: Duration, message: &Message) -> Result<Lease, Received> {
-        let lease = Lease::from_message(message).map_err(|error| self.refuse(error))?;
+    fn granted(&mut self, now: Duration, message: &Message) -> Result<Lease, Box<Received>> {
+        let lease = Lease::from_message(message).map_err(|error| Box::new(self.refuse(error)))?;
         let Some(wait) = self.identity.ipv6_only(message) else { return Ok(lease) };
         self.state = State::Ipv6Only { server: lease.server, wait };
         self.retry = Retry::new(now.saturating_add(wait));
-        Err(Received::Ipv6Only(wait))
+        Err(Box::new(Received::Ipv6Only(wait)))
     }
 
     fn receive_nak(&mut self, now: Duration, offer: &Offer, message: &Message) -> Received {

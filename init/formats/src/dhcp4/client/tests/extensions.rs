@@ -86,7 +86,7 @@ fn an_address_that_another_host_has_is_declined() {
     );
     let declined_at = wire.now;
     let again = wire.next_is(MessageType::Discover);
-    assert_eq!(since(wire.now, declined_at), 10.0);
+    assert_eq!(wire.now.saturating_sub(declined_at), seconds(10.0));
     assert_ne!(again.xid, xid);
     // The server is asked again, and its next address is used.
     let offer = Message { yiaddr: Ipv4Addr::new(10, 0, 0, 51), ..answer(&again, MessageType::Offer, ONE) };
@@ -124,7 +124,7 @@ fn a_network_of_ipv6_only_is_left_alone_for_the_time_it_says() {
             assert_eq!(other, "the network prefers IPv6 only");
             let told_at = wire.now;
             wire.next_is(MessageType::Discover);
-            assert_eq!(since(wire.now, told_at), waited);
+            assert_eq!(wire.now.saturating_sub(told_at), super::seconds(waited));
         }
     }
 }
