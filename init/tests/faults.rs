@@ -28,6 +28,7 @@ const EINVAL: i32 = 22;
 const ENOSPC: i32 = 28;
 const EROFS: i32 = 30;
 const EOPNOTSUPP: i32 = 95;
+const EADDRINUSE: i32 = 98;
 const EADDRNOTAVAIL: i32 = 99;
 const ENETDOWN: i32 = 100;
 const ENETUNREACH: i32 = 101;
@@ -61,7 +62,8 @@ fn causes(operation: &str) -> Vec<Cause> {
         "remove_link" => &[ENODEV, EPERM],
         "datagram_port6" => &[EADDRNOTAVAIL, ENODEV],
         "reach" => &[ECONNREFUSED, EHOSTUNREACH, ENETUNREACH],
-        "packet_port" => &[EPERM, ENODEV],
+        "packet_port" | "arp_port" => &[EPERM, ENODEV],
+        "udp_port" => &[EADDRINUSE, ENODEV],
         "memory" | "ram_file" => &[ENOMEM, EIO],
         "run_in" => &[ENOENT, EACCES, ENOMEM],
         "set_hostname" | "set_clock" => &[EPERM, EINVAL],

@@ -32,13 +32,14 @@ pub use mount::{Mount, MountFlags, Writable};
 pub use network::{
     DHCP_CLIENT, DHCP_SERVER, DHCP6_CLIENT_PORT, DHCP6_SERVERS, DatagramPort, Family, Link, LinkAddress,
     LinkChange, LinkKind, LinkRoute, NdPort, NewLink, NewLinkKind, PacketPort, Reach, RouteOrigin,
-    RouterFlags,
+    RouterFlags, UdpPort,
 };
 pub use program::Output;
 pub use signature::Signed;
 pub use tree::{Links, Tree, TreePath, own};
 pub use url::{Authorities, Identity, Limits, Method, Request, Response};
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -135,6 +136,10 @@ pub trait Network: Send + Sync + 'static {
     fn routes(&self) -> Result<Vec<LinkRoute>>;
     /// A port for raw IPv4 packets on an interface, for DHCP before there is an address.
     fn packet_port(&self, index: u32) -> Result<Box<dyn PacketPort>>;
+    /// A port for the ARP packets on an interface by which another host says that it has `address`, or probes for it (RFC 5227).
+    fn arp_port(&self, index: u32, address: Ipv4Addr) -> Result<Box<dyn PacketPort>>;
+    /// A UDP port on an interface that has an IPv4 address. It receives nothing from other interfaces.
+    fn udp_port(&self, index: u32, port: u16) -> Result<Box<dyn UdpPort>>;
     /// The options of router advertisements that all interfaces receive from now on. The kernel asks the routers for an
     /// advertisement when an interface goes up: open the port before.
     fn nd_options(&self) -> Result<Box<dyn NdPort>>;

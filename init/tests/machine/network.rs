@@ -1,7 +1,7 @@
 //! The network of the fake: interfaces, their addresses and routes, and the ports on them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use dayfly_plan::network::StaticAddress;
 use dayfly_sys::{
     Cause, DatagramPort, Family, Link, LinkAddress, LinkChange, LinkKind, LinkRoute, NdPort, Network,
-    NewLink, NewLinkKind, PacketPort, Reach, Result, SysError,
+    NewLink, NewLinkKind, PacketPort, Reach, Result, SysError, UdpPort,
 };
 
 use super::streams::Silence;
@@ -63,6 +63,16 @@ impl Network for Machine {
             state.dhcp_name.clone(),
             Arc::clone(&self.clock),
         )))
+    }
+
+    fn arp_port(&self, index: u32, address: Ipv4Addr) -> Result<Box<dyn PacketPort>> {
+        self.call("arp_port", format!("{index} {address}"))?.link(index)?;
+        Ok(Box::new(Silence(Arc::clone(&self.clock))))
+    }
+
+    fn udp_port(&self, index: u32, port: u16) -> Result<Box<dyn UdpPort>> {
+        self.call("udp_port", format!("{index} {port}"))?.link(index)?;
+        Ok(Box::new(Silence(Arc::clone(&self.clock))))
     }
 
     fn nd_options(&self) -> Result<Box<dyn NdPort>> {

@@ -1,12 +1,12 @@
 //! Objects of the fake that can be read, written or waited for.
 
 use std::io::{self, Read, Write};
-use std::net::SocketAddrV6;
+use std::net::{SocketAddrV4, SocketAddrV6};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use dayfly_sys::{Backing, DatagramPort, NdPort, RamFile, Result, Uevents, own};
+use dayfly_sys::{Backing, DatagramPort, NdPort, PacketPort, RamFile, Result, UdpPort, Uevents, own};
 
 use super::clock::{self, Clock};
 use super::{Node, State};
@@ -62,6 +62,28 @@ impl DatagramPort for Silence {
     }
 
     fn receive(&mut self, limit: Duration) -> Result<Option<(Vec<u8>, SocketAddrV6)>> {
+        self.0.sleep(limit);
+        Ok(None)
+    }
+}
+
+impl PacketPort for Silence {
+    fn send(&mut self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn receive(&mut self, limit: Duration) -> Result<Option<(Vec<u8>, bool)>> {
+        self.0.sleep(limit);
+        Ok(None)
+    }
+}
+
+impl UdpPort for Silence {
+    fn send(&mut self, _: &[u8], _: SocketAddrV4) -> Result<()> {
+        Ok(())
+    }
+
+    fn receive(&mut self, limit: Duration) -> Result<Option<Vec<u8>>> {
         self.0.sleep(limit);
         Ok(None)
     }

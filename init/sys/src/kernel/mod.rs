@@ -22,6 +22,7 @@ mod sockets;
 mod trees;
 #[cfg(feature = "https")]
 mod trust;
+mod udp;
 mod uevents;
 mod urls;
 mod walk;
@@ -29,6 +30,7 @@ mod xattrs;
 
 use std::fmt::Display;
 use std::io;
+use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -41,7 +43,7 @@ use crate::pid1::{panic_timeout, power};
 use crate::{
     Backing, Copied, DatagramPort, Devices, Entry, FileKind, Files, Http, Link, LinkAddress, LinkChange,
     LinkRoute, Loaded, Memory, Mount, NdPort, Network, NewLink, Output, PacketPort, Platform, Power, RamFile,
-    Reach, Request, Response, Result, Rights, SysError, Tree, TreePath, Uevents,
+    Reach, Request, Response, Result, Rights, SysError, Tree, TreePath, UdpPort, Uevents,
 };
 
 /// The machine on which this process runs.
@@ -226,7 +228,18 @@ impl Network for Kernel {
 
     /// [packet(7)](https://man7.org/linux/man-pages/man7/packet.7.html).
     fn packet_port(&self, index: u32) -> Result<Box<dyn PacketPort>> {
-        Ok(Box::new(packets::Port::open(index)?))
+        Ok(Box::new(packets::Port::for_dhcp(index)?))
+    }
+
+    /// [packet(7)](https://man7.org/linux/man-pages/man7/packet.7.html).
+    fn arp_port(&self, index: u32, address: Ipv4Addr) -> Result<Box<dyn PacketPort>> {
+        Ok(Box::new(packets::Port::for_arp(index, address)?))
+    }
+
+    /// [udp(7)](https://man7.org/linux/man-pages/man7/udp.7.html), `SO_BINDTODEVICE` and `SO_BROADCAST` of
+    /// [socket(7)](https://man7.org/linux/man-pages/man7/socket.7.html).
+    fn udp_port(&self, index: u32, port: u16) -> Result<Box<dyn UdpPort>> {
+        Ok(Box::new(udp::Port::open(index, port)?))
     }
 
     /// [netlink(7)](https://man7.org/linux/man-pages/man7/netlink.7.html), `RTNLGRP_ND_USEROPT`;

@@ -1,5 +1,6 @@
-//! Sends and receives raw IPv4 packets before there is an address. See packet(7), and classic BPF in linux/filter.h.
+//! Sends and receives raw IPv4 and ARP packets before there is an address. See packet(7), and classic BPF in linux/filter.h.
 
+use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use crate::{PacketPort, Result};
 /// The largest IPv4 packet.
 const PACKET: usize = 65_535;
 /// UDP to port 68, not a later fragment; the packet starts at its IPv4 header.
-const FILTER: [libc::sock_filter; 9] = [
+const DHCP: [libc::sock_filter; 9] = [
     instruction(0x30, 0, 0, 9),           // load the protocol
     instruction(0x15, 0, 6, 17),          // UDP, else drop
     instruction(0x28, 0, 0, 6),           // load flags and fragment offset
@@ -25,13 +26,27 @@ const FILTER: [libc::sock_filter; 9] = [
     instruction(0x06, 0, 0, 0),           // drop
 ];
 
+/// ARP from a host that has `address`, or from one without an address that asks for it. Other ARP packets do not wake the
+/// boot; the packet starts at its ARP header.
+const fn arp(address: u32) -> [libc::sock_filter; 7] {
+    [
+        instruction(0x20, 0, 0, 14),          // load the sender's address
+        instruction(0x15, 3, 0, address),     // the address: take
+        instruction(0x15, 0, 3, 0),           // none: a probe, else drop
+        instruction(0x20, 0, 0, 24),          // load the address that is asked for
+        instruction(0x15, 0, 1, address),     // the address: take, else drop
+        instruction(0x06, 0, 0, 0xffff_ffff), // take all of it
+        instruction(0x06, 0, 0, 0),           // drop
+    ]
+}
+
 const fn instruction(code: u16, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
     libc::sock_filter { code, jt, jf, k }
 }
 
 pub(super) struct Port {
     socket: OwnedFd,
-    index: u32,
+    broadcast: libc::sockaddr_ll,
     subject: String,
     buffer: Vec<u8>,
 }
@@ -44,23 +59,32 @@ union Control {
 }
 
 impl Port {
+    /// A port for the packets of DHCP.
+    pub(super) fn for_dhcp(index: u32) -> Result<Self> {
+        Self::open(index, libc::ETH_P_IP, &DHCP, "open a DHCP port on")
+    }
+
+    /// A port for the ARP packets about an address.
+    pub(super) fn for_arp(index: u32, address: Ipv4Addr) -> Result<Self> {
+        Self::open(index, libc::ETH_P_ARP, &arp(address.to_bits()), "open an ARP port on")
+    }
+
     /// Creates the socket with protocol 0, which receives nothing. The filter is attached before the bind starts
     /// reception.
-    pub(super) fn open(index: u32) -> Result<Self> {
+    fn open(index: u32, protocol: i32, filter: &[libc::sock_filter], operation: &str) -> Result<Self> {
         let subject = format!("interface {index}");
-        let operation = "open a DHCP port on";
+        let broadcast = address(index, protocol);
         let socket = open_deaf().tried(operation, &subject)?;
-        set_filter(&socket).tried("attach a packet filter on", &subject)?;
+        set_filter(&socket, filter).tried("attach a packet filter on", &subject)?;
         set_option(&socket, libc::SOL_PACKET, libc::PACKET_AUXDATA, 1).tried(operation, &subject)?;
-        bind(&socket, &address(index)).tried(operation, &subject)?;
-        Ok(Self { socket, index, subject, buffer: vec![0; PACKET] })
+        bind(&socket, &broadcast).tried(operation, &subject)?;
+        Ok(Self { socket, broadcast, subject, buffer: vec![0; PACKET] })
     }
 }
 
 impl PacketPort for Port {
     fn send(&mut self, packet: &[u8]) -> Result<()> {
-        let to = address(self.index);
-        send_to(&self.socket, packet, &to).tried("send a packet on", &self.subject)
+        send_to(&self.socket, packet, &self.broadcast).tried("send a packet on", &self.subject)
     }
 
     fn receive(&mut self, limit: Duration) -> Result<Option<(Vec<u8>, bool)>> {
@@ -84,10 +108,10 @@ impl PacketPort for Port {
 }
 
 /// The broadcast address of an interface, and the address to bind to it.
-fn address(index: u32) -> libc::sockaddr_ll {
+fn address(index: u32, protocol: i32) -> libc::sockaddr_ll {
     libc::sockaddr_ll {
         sll_family: libc::AF_PACKET as u16,
-        sll_protocol: (libc::ETH_P_IP as u16).to_be(),
+        sll_protocol: (protocol as u16).to_be(),
         sll_ifindex: index as i32,
         sll_hatype: 0,
         sll_pkttype: 0,
@@ -110,9 +134,9 @@ fn open_deaf() -> std::result::Result<OwnedFd, Errno> {
 }
 
 #[allow(unsafe_code)]
-fn set_filter(socket: &OwnedFd) -> std::result::Result<(), Errno> {
-    let mut instructions = FILTER;
-    let program = libc::sock_fprog { len: FILTER.len() as u16, filter: instructions.as_mut_ptr() };
+fn set_filter(socket: &OwnedFd, filter: &[libc::sock_filter]) -> std::result::Result<(), Errno> {
+    let mut instructions = filter.to_vec();
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: instructions.as_mut_ptr() };
     // SAFETY: `program` points to `len` instructions; both live through the call, which copies them.
     let result = unsafe {
         libc::setsockopt(
@@ -196,16 +220,17 @@ mod tests {
     use super::*;
 
     /// Runs the filter like the kernel; true if the packet is accepted.
-    fn takes(packet: &[u8]) -> bool {
+    fn takes(filter: &[libc::sock_filter], packet: &[u8]) -> bool {
         let (mut at, mut a, mut x) = (0, 0_u32, 0_usize);
         let half = |at: usize| packet.get(at..at + 2).map(|b| u32::from(u16::from_be_bytes([b[0], b[1]])));
         loop {
-            let step = FILTER[at];
+            let step = filter[at];
             let k = step.k as usize;
             let jump = |yes: bool| 1 + usize::from(if yes { step.jt } else { step.jf });
             let mut next = 1;
             let loaded = match step.code {
                 0x30 => packet.get(k).map(|byte| u32::from(*byte)),
+                0x20 => packet.get(k..k + 4).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]])),
                 0x28 => half(k),
                 0x48 => half(x + k),
                 0xb1 => {
@@ -252,7 +277,29 @@ mod tests {
             ("a cut header", packet(5, 17, 0, 68)[..10].to_vec(), false),
             ("a cut UDP header", packet(5, 17, 0, 68)[..22].to_vec(), false),
         ] {
-            assert_eq!(takes(&packet), expected, "{what}");
+            assert_eq!(takes(&DHCP, &packet), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn only_arp_of_a_host_with_the_address_passes() {
+        let (address, router, none) = ([10, 0, 0, 50], [10, 0, 0, 1], [0; 4]);
+        let packet = |sender: [u8; 4], target: [u8; 4]| {
+            let mut packet = vec![0; 28];
+            packet[14..18].copy_from_slice(&sender);
+            packet[24..28].copy_from_slice(&target);
+            packet
+        };
+        for (what, packet, expected) in [
+            ("an answer", packet(address, none), true),
+            ("an announcement", packet(address, address), true),
+            ("a probe for it", packet(none, address), true),
+            ("a request for it", packet(router, address), false),
+            ("a probe for another address", packet(none, router), false),
+            ("a request", packet(router, [10, 0, 0, 9]), false),
+            ("a cut packet", packet(none, address)[..26].to_vec(), false),
+        ] {
+            assert_eq!(takes(&arp(0x0a00_0032), &packet), expected, "{what}");
         }
     }
 }

@@ -9,7 +9,7 @@ mod table;
 pub use change::LinkChange;
 pub use link::{Link, LinkKind, NewLink, NewLinkKind, RouterFlags};
 pub use ports::{
-    DHCP_CLIENT, DHCP_SERVER, DHCP6_CLIENT_PORT, DHCP6_SERVERS, DatagramPort, NdPort, PacketPort,
+    DHCP_CLIENT, DHCP_SERVER, DHCP6_CLIENT_PORT, DHCP6_SERVERS, DatagramPort, NdPort, PacketPort, UdpPort,
 };
 pub use reach::Reach;
 pub use table::{Family, LinkAddress, LinkRoute, RouteOrigin};

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::Result;
 
-/// A raw IPv4 port on one interface: UDP datagrams before there is an address.
+/// A raw port on one interface: IPv4 packets to UDP port 68, before there is an address, or ARP packets.
 pub trait PacketPort: Send {
-    /// Sends an IPv4 packet (header included) to the link's broadcast address.
+    /// Sends a packet, from its IPv4 or ARP header on, to the link's broadcast address.
     fn send(&mut self, packet: &[u8]) -> Result<()>;
-    /// The next IPv4 packet (header included) to UDP port 68, or `None` when `limit` has passed.
+    /// The next packet, from its IPv4 or ARP header on, or `None` when `limit` has passed.
     /// The flag is true when its checksum is complete (not left to the NIC, `TP_STATUS_CSUMNOTREADY`).
     fn receive(&mut self, limit: Duration) -> Result<Option<(Vec<u8>, bool)>>;
 }
@@ -29,6 +29,14 @@ pub trait DatagramPort: Send {
     fn send(&mut self, payload: &[u8]) -> Result<()>;
     /// The next payload and its sender; `None` when `limit` has passed.
     fn receive(&mut self, limit: Duration) -> Result<Option<(Vec<u8>, SocketAddrV6)>>;
+}
+
+/// A UDP port on an interface that has an IPv4 address.
+pub trait UdpPort: Send {
+    /// Sends a payload to a server, or to all hosts of the link (255.255.255.255).
+    fn send(&mut self, payload: &[u8], to: SocketAddrV4) -> Result<()>;
+    /// The next payload; `None` when `limit` has passed.
+    fn receive(&mut self, limit: Duration) -> Result<Option<Vec<u8>>>;
 }
 
 /// The DHCP ports of RFC 2131: client 68, server 67.
