@@ -40,7 +40,11 @@ fn every_word_is_named_once_without_its_value() {
 fn the_words_that_people_write_are_known() {
     for (cmdline, words) in [
         ("teaming=1", "teaming= asks for a team of several interfaces (dracut)"),
-        ("rd.net.timeout.carrier=30", "rd.net.timeout.carrier= asks for other times for the network"),
+        ("rd.net.timeout.x=30", "rd.net.timeout.x= asks for another option of the network"),
+        (
+            "rd.net.dhcp.client-id=x",
+            "rd.net.dhcp.client-id= asks for another DHCP client identifier (NetworkManager)",
+        ),
         ("rd.luks.uuid=luks-1 rd.luks.name=1=x", "rd.luks.uuid= asks for an encrypted disk"),
         ("rd.lvm.lv=vg/root", "rd.lvm.lv= asks for LVM volumes"),
         ("netroot=iscsi:user:SESAME@10.0.0.1::::iqn", "netroot= asks for a root over the network"),

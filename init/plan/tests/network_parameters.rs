@@ -154,10 +154,41 @@ fn the_network_is_shown_as_a_tree() {
             "    bond0: see above",
             "  eth2 (an interface of the machine): dhcp4",
             "  eth3 (an interface of the machine): left alone",
-            "  dhcp4 on every other interface at once, the first wins",
+            "  dhcp4 on every other interface at once, the first that leads to the server is used",
             "  route 10.9.0.0/16 via 10.0.0.9",
             "  name servers: 10.0.0.3, then those of the network",
             "  preferred interface: vlan5",
+            "  ready when boot:80 answers",
         ]
     );
+}
+
+#[test]
+fn limits_are_those_of_the_parameters() {
+    let deadline = |parameters: &str| {
+        let facts = Facts::from_cmdline(format!("root=live:http://boot/os {parameters}"));
+        let (settings, problems) = gather(&facts);
+        assert_eq!(problems, [], "{parameters}");
+        let plan = plan(&settings, &facts.discovered);
+        plan.rows().into_iter().find(|row| row.step == "network").unwrap().deadline
+    };
+    for (parameters, shown, within) in [
+        ("ip=dhcp", "dhcp4 on every interface", "60 s"),
+        ("ip=dhcp rd.net.timeout.carrier=30", "dhcp4 carrier within 30 s on every interface", "60 s"),
+        ("ip=dhcp rd.net.timeout.carrier=90", "dhcp4 carrier within 90 s on", "90 s"),
+        ("ip=dhcp rd.net.timeout.dhcp=20 rd.net.dhcp.retry=4", "dhcp4 dhcp within 80 s on", "80 s"),
+        ("ip=dhcp rd.net.dhcp.retry=4", "dhcp4 on every interface", "60 s"),
+        (
+            "ip=auto6 rd.net.timeout.ipv6auto=5 rd.net.timeout.ipv6dad=2",
+            "slaac slaac within 5 s dad within 2 s on",
+            "60 s",
+        ),
+        ("ip=dhcp rd.net.timeout.iflink=70", ", interfaces within 70 s", "70 s"),
+        ("ip=dhcp rd.net.dhcp.vendor-class=Red_Hat", ", vendor class \"Red_Hat\"", "60 s"),
+        ("ip=dhcp rd.net.timeout.carrier=90 rd.retry=50", "carrier within 90 s", "50 s"),
+    ] {
+        let (step, _) = network(parameters);
+        assert!(step.contains(shown), "{parameters}: {step}");
+        assert!(deadline(parameters).contains(within), "{parameters}: {}", deadline(parameters));
+    }
 }

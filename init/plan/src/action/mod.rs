@@ -140,7 +140,7 @@ pub enum Action {
     /// Reads the settings file on a disk.
     ReadConfig(ConfigSearch),
     /// Brings the network up: all interfaces claim what they get, and the first claim is what is configured.
-    RaceNetwork(Network),
+    RaceNetwork(Box<Network>),
     /// Leaves the network that has won, and the interfaces that `ip=` names, and takes the others back.
     SettleNetwork,
     /// Reads the host name that the network gives the machine, for rules with a `hostname` condition.

@@ -1,13 +1,16 @@
 //! The network as it is wanted: links, their addresses, routes and name servers. `ip=` and the other parameters of dracut and the
 //! settings compile into it ([`crate::plan`]); the step `network` applies it. Nothing after the planner knows the parameters.
 
+mod limits;
 mod tree;
 mod words;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use dayfly_formats::mac::Mac;
 
+pub use self::limits::Limits;
 use crate::settings::value::HostName;
 
 /// The network as it is wanted.
@@ -33,6 +36,12 @@ pub struct Network {
     pub hostname: Option<HostName>,
     /// The firmware's UUID of the machine, by which a DHCPv6 server knows it (RFC 6355).
     pub uuid: Option<[u8; 16]>,
+    /// The vendor class for DHCPv4 servers, if it is not `dayfly`.
+    pub vendor_class: Option<String>,
+    /// A server or name server of the settings has an IPv4 address, so that no interface can do without IPv4 (RFC 8925).
+    pub needs_ipv4: bool,
+    /// How long an interface may take to appear (`rd.net.timeout.iflink=`).
+    pub link_wait: Option<Duration>,
 }
 
 /// When the network is ready.
@@ -142,6 +151,8 @@ pub struct Config {
     pub ntp: Vec<IpAddr>,
     /// The name that it gives to the node.
     pub hostname: Option<HostName>,
+    /// How long its parts may take.
+    pub limits: Limits,
 }
 
 /// Where the addresses of a link come from.
@@ -236,6 +247,12 @@ impl Network {
             Some(link) => link.config.as_ref(),
             None => self.others.as_ref().filter(|_| !self.is_below(interface)),
         }
+    }
+
+    /// Whether the parameters limit how long an interface is waited for.
+    pub fn has_limits(&self) -> bool {
+        let mut configs = self.links.iter().filter_map(|link| link.config.as_ref()).chain(&self.others);
+        self.link_wait.is_some() || configs.any(|config| config.limits.given().next().is_some())
     }
 
     /// Every name of an interface that a driver brings, to be replaced by its name of now.

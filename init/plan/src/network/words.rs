@@ -18,6 +18,12 @@ impl fmt::Display for Network {
             Some(Preferred::Name(name)) => write!(f, "; preferred interface {name}")?,
             None => {}
         }
+        if let Some(class) = &self.vendor_class {
+            write!(f, ", vendor class {class:?}")?;
+        }
+        if let Some(wait) = self.link_wait {
+            write!(f, ", interfaces within {} s", wait.as_secs())?;
+        }
         for route in &self.routes {
             write!(f, "; {route}")?;
         }
@@ -103,7 +109,7 @@ impl fmt::Display for Config {
         if let Some(mtu) = self.mtu {
             write!(f, " mtu {mtu}")?;
         }
-        Ok(())
+        self.limits.fmt(f)
     }
 }
 

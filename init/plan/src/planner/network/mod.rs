@@ -1,5 +1,6 @@
 //! The network: from the first attempts on all interfaces to the restored ones.
 
+mod limits;
 mod virtual_links;
 mod wanted;
 
@@ -29,8 +30,16 @@ pub(super) fn configure(draft: &mut Draft, settings: &Gathered, discovered: &Dis
         OnFailure::Continue("the image is on a disk; the OS can bring up the network itself")
     };
     // The step itself waits for interfaces: the kernel does not announce that the last one has appeared.
-    let deadline = Deadline::Within(settings.retry.value.min(Duration::from_secs(60)));
-    let race = Action::RaceNetwork(network);
+    let usual = Duration::from_secs(60);
+    let longest = limits::longest(&network, &settings.network).unwrap_or_default();
+    if longest > settings.retry.value {
+        let (longest, retry) = (longest.as_secs(), settings.retry.value.as_secs());
+        draft.note_all(vec![format!(
+            "The network may take {longest} s, but rd.retry= ends the boot after {retry} s."
+        )]);
+    }
+    let deadline = Deadline::Within(settings.retry.value.min(usual.max(longest)));
+    let race = Action::RaceNetwork(Box::new(network));
     draft.add(Phase::Network, StepId::Network, &EARLY_SETTINGS, race, deadline, on_failure);
 }
 

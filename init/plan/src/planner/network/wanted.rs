@@ -3,9 +3,9 @@
 use dayfly_formats::hostname;
 use dayfly_formats::ip::{IpArg, Method};
 
-use super::virtual_links;
+use super::{limits, virtual_links};
 use crate::network::{
-    AddressSource, Config, Kind, Link, Name, Network, Preferred, Ready, Route, StaticAddress,
+    AddressSource, Config, Kind, Limits, Link, Name, Network, Preferred, Ready, Route, StaticAddress,
 };
 use crate::planner::values;
 use crate::settings::value::HostName;
@@ -18,7 +18,7 @@ pub(super) fn network(settings: &Gathered, discovered: &Discovered) -> (Network,
     let words = values(&wanted.ip);
     let mut notes = notes(&words, settings.hostname.is_some());
     let mut unnamed = words.iter().filter(|word| word.iface.is_none());
-    let others = match unnamed.next() {
+    let mut others = match unnamed.next() {
         Some(word) => unnamed.fold(config(word), |mut config, word| {
             join(&mut config, word);
             config
@@ -50,6 +50,9 @@ pub(super) fn network(settings: &Gathered, discovered: &Discovered) -> (Network,
     });
     let routes = routes.collect();
     let bootif = wanted.bootif.as_ref().filter(|_| wanted.uses_bootif.value);
+    let limits = limits::limits(wanted);
+    let configs = links.iter_mut().filter_map(|link| link.config.as_mut()).chain(&mut others);
+    configs.for_each(|config| config.limits = limits);
     let network = Network {
         names,
         links,
@@ -65,6 +68,9 @@ pub(super) fn network(settings: &Gathered, discovered: &Discovered) -> (Network,
         ready: ready(settings, discovered),
         hostname: settings.hostname.as_ref().map(|name| name.value.clone()),
         uuid: discovered.machine.uuid.as_deref().and_then(bytes),
+        vendor_class: wanted.dhcp_vendor_class.as_ref().map(|class| class.value.clone()),
+        needs_ipv4: limits::needs_ipv4(settings),
+        link_wait: wanted.link_timeout.as_ref().map(|time| time.value),
     };
     (network, notes)
 }
@@ -101,6 +107,7 @@ fn config(word: &IpArg) -> Option<Config> {
         dns: word.dns.clone(),
         ntp: word.ntp.clone(),
         hostname: HostName::of_ip(word),
+        limits: Limits::default(),
     })
 }
 

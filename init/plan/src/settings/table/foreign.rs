@@ -58,7 +58,10 @@ macro_rules! foreign {
 
 foreign! {
     Both ["teaming"] "dracut" "a team of several interfaces" "use bond=NAME:PORT,PORT:mode=active-backup";
-    Both ["rd.net.*"] "dracut" "other times for the network" "rd.retry=SECONDS sets how long the boot tries";
+    Both ["rd.net.dhcp.client-id"] "NetworkManager" "another DHCP client identifier" "the identifier is the MAC address, so that the OS gets the same lease; give the node its address by its MAC address";
+    Both ["rd.net.dhcp.dscp"] "NetworkManager" "a DSCP value for DHCP" "prioritize UDP ports 67 and 68 on the switch";
+    Both ["rd.net.dns" "rd.net.dns-*"] "NetworkManager" "name servers and how they are asked" "use nameserver=ADDRESS";
+    Both ["rd.net.*"] "dracut, NetworkManager" "another option of the network" "docs/reference/parameters.md lists those that Dayfly uses";
     Both ["proxy"] "dracut" "a proxy" "serve the image from a server that the node can reach directly";
     Both ["rd.noverifyssl"] "dracut" "https without a certificate check" "put the server's CA into the initramfs: dayfly initramfs --ca-bundle FILE";
     Own ["rd.znet*" "rd.dasd*" "rd.zfcp*"] "dracut" "s390 devices" "boot this machine with dracut";

@@ -16,7 +16,7 @@ use crate::settings::value::{
     ApiServer, Argument, BelowDisk, Bytes, CaBundle, ClusterDomain, ConfigYaml, Creation, CriSocket,
     DeviceOrNone, DeviceRef, Emergency, FileName, FileSystem, Form, HostName, ImageSource, Interface,
     K0sToken, K0sYaml, Kubeconfig, KubeletConfiguration, Label, ModuleName, Path, Repository, Seconds,
-    Sha256, Size, Taint, Token, Trust, Url, UrlTemplate, Value, WholeSeconds, YesNo,
+    Sha256, Size, Taint, Token, Tries, Trust, Url, UrlTemplate, Value, VendorClass, WholeSeconds, YesNo,
 };
 use crate::settings::wanted::Settings;
 use crate::{HostKeys, NetworkKeeper, Source, Sourced, Stage, in_reference, k0s, k3s};
@@ -171,6 +171,20 @@ keys! {
         "The interface to prefer, by its name (bootdev=).";
     "network.wanted", Network, Plain, YesNo => (network.wanted),
         "Bring the network up even if the image is on a disk (rd.neednet).";
+    "network.dhcp_vendor_class", Network, Plain, VendorClass => (network.dhcp_vendor_class),
+        "The vendor class (option 60) for DHCPv4 servers, at most 255 characters, instead of `dayfly` (rd.net.dhcp.vendor-class).";
+    "network.dhcp_timeout", Network, Plain, Seconds => (network.dhcp_timeout),
+        "How long a DHCP server may take on an interface (rd.net.timeout.dhcp). Without it, a server is asked as long as the step `network` lasts.";
+    "network.dhcp_tries", Network, Plain, Tries => (network.dhcp_tries),
+        "How often network.dhcp_timeout counts (rd.net.dhcp.retry).";
+    "network.link_timeout", Network, Plain, Seconds => (network.link_timeout),
+        "How long an interface may take to appear (rd.net.timeout.iflink).";
+    "network.carrier_timeout", Network, Plain, Seconds => (network.carrier_timeout),
+        "How long an interface may take to get a carrier (rd.net.timeout.carrier).";
+    "network.dad_timeout", Network, Plain, Seconds => (network.dad_timeout),
+        "How long IPv6 duplicate address detection may take for an address that the boot sets (rd.net.timeout.ipv6dad).";
+    "network.autoconf_timeout", Network, Plain, Seconds => (network.autoconf_timeout),
+        "How long an interface may take to get an IPv6 address from routers (rd.net.timeout.ipv6auto).";
     "network.handover", Root, Plain, NetworkKeeper => (network.handover),
         "The network service that takes over the address in the OS, so that the lease is renewed and not requested a second time: `auto` is the service that the image starts, else an installed one. Use `none` if the image configures its address itself.";
     "modules.load", Devices, Privileged, ModuleName => [modules_load],

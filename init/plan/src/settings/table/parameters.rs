@@ -15,7 +15,7 @@ use dayfly_formats::vlan::VlanArg;
 use super::slot::{List, Slot, put};
 use crate::settings::value::{
     BelowDisk, Bytes, DeviceRef, Emergency, FileName, HostName, ImageSource, Interface, ModuleName, Path,
-    Repository, Seconds, Size, Url, Value, WholeSeconds, YesNo,
+    Repository, Seconds, Size, Tries, Url, Value, VendorClass, WholeSeconds, YesNo,
 };
 use crate::settings::wanted::Settings;
 use crate::{Phase, Source, Way, in_reference};
@@ -133,6 +133,29 @@ parameters! {
         |s, v, src| gather::<IpAddr>(&mut s.network.dns, v, src);
     "rd.neednet" "yes or no" Helpful "Bring the network up even if the image is on a disk."
         |s, v, src| { s.network.wanted.set(flag(v)?, src.clone()); Ok(None) };
+    "rd.net.timeout.iflink" "seconds" Helpful "How long an interface may take to appear. Without it, the step waits 60 s, and at most rd.retry=."
+        |s, v, src| take::<Seconds>(&mut s.network.link_timeout, v, src);
+    "rd.net.timeout.carrier" "seconds" Helpful "How long an interface may take to get a carrier. Without it, as long as the step waits; dracut's default is 10 s."
+        |s, v, src| take::<Seconds>(&mut s.network.carrier_timeout, v, src);
+    "rd.net.timeout.dhcp" "seconds or infinity" Helpful "How long a DHCP server may take on an interface. Without it, as long as the step waits."
+        |s, v, src| {
+            if needed(v)? == "infinity" {
+                return Ok(Some("no wait is endless; rd.retry= limits how long the boot tries".to_owned()));
+            }
+            take::<Seconds>(&mut s.network.dhcp_timeout, v, src)
+        };
+    "rd.net.dhcp.retry" "number" Helpful "How often rd.net.timeout.dhcp= counts. Without that, a server is asked as long as the step waits."
+        |s, v, src| take::<Tries>(&mut s.network.dhcp_tries, v, src);
+    "rd.net.dhcp.vendor-class" "text" Helpful "From NetworkManager's initrd: the vendor class (option 60) for DHCPv4 servers, instead of dayfly."
+        |s, v, src| take::<VendorClass>(&mut s.network.dhcp_vendor_class, v, src);
+    "rd.net.timeout.ipv6dad" "seconds" Helpful "How long IPv6 duplicate address detection may take for an address that the boot sets. Without it, 3 s; dracut's default is 50 s."
+        |s, v, src| take::<Seconds>(&mut s.network.dad_timeout, v, src);
+    "rd.net.timeout.ipv6auto" "seconds" Helpful "How long an interface may take to get an IPv6 address from routers. Without it, as long as the step waits; dracut's default is 40 s."
+        |s, v, src| take::<Seconds>(&mut s.network.autoconf_timeout, v, src);
+    "rd.net.timeout.ifup" "seconds" Helpful "Not used: the kernel sets an interface up at once, and the wait for its carrier is rd.net.timeout.carrier=."
+        |_s, v, _src| unused(v, "an interface is up at once; rd.net.timeout.carrier= limits the wait for its carrier");
+    "rd.net.timeout.route" "seconds" Helpful "Not used: the boot adds routes itself, and a router's route comes with its address."
+        |_s, v, _src| unused(v, "the boot adds routes itself and waits for none");
     "rd.retry" "seconds" Helpful "How long network and image are retried before the boot fails."
         |s, v, src| take::<Seconds>(&mut s.retry, v, src);
     "rd.timeout" "seconds" Helpful "How long to wait for a disk. 0 means forever in dracut, but one day here: no wait is endless."
@@ -197,6 +220,12 @@ fn mebibytes(text: &str) -> Result<Size, String> {
         return Ok(Size::Bytes(bytes));
     }
     text.parse()
+}
+
+/// A number of seconds for a wait that Dayfly does not have, and the reason.
+fn unused(value: Option<&str>, why: &str) -> Result<Option<String>, String> {
+    Seconds::read(needed(value)?)?;
+    Ok(Some(format!("it is not used: {why}")))
 }
 
 /// Sets a setting from the value of a parameter.

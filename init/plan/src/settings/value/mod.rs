@@ -38,10 +38,10 @@ pub use kubernetes::{
 pub use nearest::nearest;
 pub(crate) use node::account;
 pub use node::{Mode, OneLine, PasswordHash, PublicKey};
-pub use number::{Bytes, Seconds, Size, WholeSeconds, YesNo};
+pub use number::{Bytes, Seconds, Size, Tries, WholeSeconds, YesNo};
 pub use path::{BelowDisk, BelowRepository, FileName, Path};
 pub use policy::{Creation, Emergency, FileSystem, Trust};
 pub use template::{UrlTemplate, VARIABLES, Variables};
 pub(crate) use text::size;
-pub use text::{Argument, KnownHosts, ModuleName, PrivateKey, Text};
+pub use text::{Argument, KnownHosts, ModuleName, PrivateKey, Text, VendorClass};
 pub use url::Url;

@@ -15,6 +15,8 @@ values! {
     WholeSeconds(i64) = "whole number of seconds", number(i64::MIN, i64::MAX, r"^[+-]?[0-9]+$"),
         |text| text.parse().map_err(|_| format!("\"{text}\" is not a whole number of seconds")),
         ToString::to_string;
+    /// A number of attempts, with dracut's limits.
+    Tries(u32) = "number", number(1, 1_000_000_000, r"^0*[1-9][0-9]{0,9}$"), tries, ToString::to_string;
     /// A size in bytes.
     Bytes(u64) = "size", number(1, i64::MAX, r"^[0-9]+(\.[0-9]{1,9})?([kKmMgG](iB)?)?$"),
         bytes, ToString::to_string;
@@ -31,6 +33,13 @@ fn seconds(text: &str) -> Result<Duration, String> {
     match text.strip_suffix('s').unwrap_or(text).parse::<u64>() {
         Ok(count @ 1..=86400) if !text.starts_with('+') => Ok(Duration::from_secs(count)),
         _ => Err(format!("\"{text}\" is not a number of seconds from 1 to 86400")),
+    }
+}
+
+fn tries(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(count @ 1..=1_000_000_000) if !text.starts_with('+') => Ok(count),
+        _ => Err(format!("\"{text}\" is not a number from 1 to 1000000000")),
     }
 }
 

@@ -8,6 +8,8 @@ values! {
     Text(String) = "text", Form::Text, |text| Ok(text.to_owned()), |text| size(text);
     /// An argument of a program.
     Argument(String) = "text", Form::Text, argument, Clone::clone;
+    /// A vendor class of DHCP (RFC 2132 9.13).
+    VendorClass(String) = "text", pattern("^[ -~]{1,255}$"), vendor_class, Clone::clone;
     /// An ssh private key.
     PrivateKey(Secret, secret) = "private key", Form::Text, |text| Ok(Secret::new(text)), ToString::to_string;
     /// The keys of ssh servers, sshd(8).
@@ -38,6 +40,13 @@ impl Value for ModuleName {
 /// Shows a text, which may be long, by its size.
 pub(crate) fn size(text: &str) -> String {
     format!("{} bytes", text.len())
+}
+
+fn vendor_class(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > 255 || !text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return Err(format!("{text:?} is not a text of 1 to 255 printable ASCII characters"));
+    }
+    Ok(text.to_owned())
 }
 
 pub(super) fn argument(text: &str) -> Result<String, String> {

@@ -1,6 +1,7 @@
 //! The network.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use dayfly_formats::bond::BondArg;
 use dayfly_formats::bridge::BridgeArg;
@@ -39,6 +40,20 @@ pub struct NetworkSettings {
     pub peerdns: Sourced<bool>,
     /// The network is wanted even if the image is on a disk (`rd.neednet=`).
     pub wanted: Sourced<bool>,
+    /// The vendor class for DHCPv4 servers (`rd.net.dhcp.vendor-class=`).
+    pub dhcp_vendor_class: Option<Sourced<String>>,
+    /// How long a DHCP server may take (`rd.net.timeout.dhcp=`).
+    pub dhcp_timeout: Option<Sourced<Duration>>,
+    /// How often that time counts (`rd.net.dhcp.retry=`).
+    pub dhcp_tries: Option<Sourced<u32>>,
+    /// How long an interface may take to appear (`rd.net.timeout.iflink=`).
+    pub link_timeout: Option<Sourced<Duration>>,
+    /// How long a carrier may take (`rd.net.timeout.carrier=`).
+    pub carrier_timeout: Option<Sourced<Duration>>,
+    /// How long duplicate address detection may take (`rd.net.timeout.ipv6dad=`).
+    pub dad_timeout: Option<Sourced<Duration>>,
+    /// How long IPv6 autoconfiguration may take (`rd.net.timeout.ipv6auto=`).
+    pub autoconf_timeout: Option<Sourced<Duration>>,
     /// Which network service of the OS keeps the addresses.
     pub handover: Sourced<NetworkKeeper>,
 }
@@ -58,6 +73,13 @@ impl Default for NetworkSettings {
             dns: Vec::new(),
             peerdns: Sourced::default_of(true),
             wanted: Sourced::default_of(false),
+            dhcp_vendor_class: None,
+            dhcp_timeout: None,
+            dhcp_tries: None,
+            link_timeout: None,
+            carrier_timeout: None,
+            dad_timeout: None,
+            autoconf_timeout: None,
             handover: Sourced::default_of(NetworkKeeper::default()),
         }
     }
