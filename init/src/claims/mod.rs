@@ -2,6 +2,7 @@
 //! for its interface. One owner (the step `network`, then `settle`) decides and configures.
 
 mod contender;
+mod leases;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
@@ -28,6 +29,15 @@ struct Field {
     found: Vec<Link>,
     /// The thread of the owner, after its first wait.
     owner: Option<Thread>,
+    /// The probes that wait for the end of the round, to extend a lease meanwhile.
+    resting: Vec<Thread>,
+}
+
+impl Field {
+    /// Ends the round for the probes that wait.
+    fn wake(&mut self) {
+        self.resting.drain(..).for_each(|thread| thread.unpark());
+    }
 }
 
 impl Field {
@@ -74,13 +84,16 @@ impl Claims {
         let mut field = self.field();
         let round = field.round + 1;
         let found = std::mem::take(&mut field.found);
-        let before = std::mem::replace(&mut *field, Field { round, found, ..Field::default() });
+        let mut before = std::mem::replace(&mut *field, Field { round, found, ..Field::default() });
+        before.wake();
         before.contenders
     }
 
     /// Ends all probes. The interfaces stay in the list.
     pub fn close(&self) {
-        self.field().round += 1;
+        let mut field = self.field();
+        field.round += 1;
+        field.wake();
     }
 
     /// The current round.
@@ -276,11 +289,14 @@ impl Claims {
         self.field().has_others = has_others;
     }
 
-    /// Records that a later step failed over the winner. Returns `None` if there is no other choice, else whether an
+    /// Records that a later step failed over the winner, which may have lost its address. Returns `None` if there is no other choice, else whether an
     /// interface that was tried less often is ready now.
     pub fn lose(&self, why: &str, now: Duration) -> Option<bool> {
         let mut field = self.field();
-        let winner = field.winner?;
+        let Some(winner) = field.winner else {
+            // Its address was withdrawn.
+            return Some(field.contenders.iter().any(|one| matches!(one.state, State::Claims(_))));
+        };
         let contender = field.contenders.iter_mut().find(|one| one.way() == winner)?;
         contender.lost = Some(why.to_owned());
         let turns = contender.turns;

@@ -51,6 +51,8 @@ pub struct Booted {
     pub routes: Value,
     pub routes6: Value,
     pub resolv_conf: String,
+    /// What the server behind va wrote.
+    pub servers_log: String,
 }
 
 impl Booted {
@@ -114,12 +116,15 @@ pub fn booted_under(words: &str, networks: [Network; 2], attack: impl FnOnce() +
             .zip(["va", "vb"])
             .map(|(network, card)| serve(scratch, &image, card, *network))
             .collect();
+        // Opened here, because the boot has another root.
+        let servers_log = fs::File::open(scratch.join("net-va/log"));
         attack();
         enter_root(scratch, &words);
         let started = Instant::now();
         let ended = boot(&(Arc::new(Kernel::new()) as Arc<dyn Sys>), Way::Dracut, &[]);
         let took = started.elapsed();
         drop(servers);
+        let servers_log = servers_log.map(|file| std::io::read_to_string(file).unwrap()).unwrap_or_default();
         let json = |args: &[&str]| serde_json::from_str(&run("ip", args)).unwrap();
         Booted {
             ended,
@@ -129,6 +134,7 @@ pub fn booted_under(words: &str, networks: [Network; 2], attack: impl FnOnce() +
             addresses: json(&["-json", "address"]),
             routes: json(&["-json", "route"]),
             routes6: json(&["-json", "-6", "route"]),
+            servers_log,
             resolv_conf: fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
         }
     })
@@ -159,7 +165,8 @@ pub fn serve(scratch: &Path, www: &Path, card: &str, network: Network) -> Vec<Se
     fs::create_dir(&folder).unwrap();
     let log = folder.join("log");
     let inside = |program: &str, args: &[String]| {
-        let file = fs::File::create(&log).unwrap();
+        // Two servers write to it.
+        let file = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let child = Command::new("ip")
             .args(["netns", "exec", &name, program])
             .args(args)

@@ -75,7 +75,8 @@ pub fn autoconf(probe: &Probe, port: &mut dyn NdPort) -> Result<Autoconf, Reason
     let started = probe.sys.now();
     let mut options = NdOptions::default();
     let mut lacking = Reason::NoLease("no link-local address yet".to_owned());
-    while !probe.is_over() {
+    let limit = probe.config.limits.autoconf;
+    while !probe.is_over() && limit.is_none_or(|limit| probe.sys.now().saturating_sub(started) < limit) {
         collect(probe, port, POLL, &mut options);
         let all = probe.sys.addresses()?;
         let own: Vec<&LinkAddress> =
@@ -114,14 +115,15 @@ pub fn autoconf(probe: &Probe, port: &mut dyn NdPort) -> Result<Autoconf, Reason
         if by_dhcp && (!by_routers || late) || by_routers && router(probe)?.is_some_and(|flags| flags.managed)
         {
             // A router may refer to a server that does not answer, and give an address itself.
-            let lease = match dhcp6::lease(probe, by_routers.then_some(LEASE_WAIT)) {
-                Ok(lease) => lease,
-                Err(reason) if by_routers && !probe.is_over() => {
-                    lacking = reason;
-                    continue;
-                }
-                Err(reason) => return Err(reason),
-            };
+            let lease =
+                match dhcp6::lease(probe, by_routers.then_some(LEASE_WAIT).or(probe.config.limits.dhcp)) {
+                    Ok(lease) => lease,
+                    Err(reason) if by_routers && !probe.is_over() => {
+                        lacking = reason;
+                        continue;
+                    }
+                    Err(reason) => return Err(reason),
+                };
             collect(probe, port, Duration::ZERO, &mut options);
             let mut autoconf = found(probe, (lease.address, 128), &options)?;
             autoconf.merge(&lease.config);
@@ -272,7 +274,7 @@ pub fn wait_until_usable(cx: &Context, claim: &Contender, address: IpAddr) -> Re
     if address.is_ipv4() {
         return Ok(());
     }
-    let until = cx.sys.now() + DETECTION_WAIT;
+    let until = cx.sys.now() + claim.config.limits.dad.unwrap_or(DETECTION_WAIT);
     loop {
         let all = cx.sys.addresses()?;
         let own = all.iter().find(|one| one.index == claim.link.index && one.address == address);

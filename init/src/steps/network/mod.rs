@@ -3,10 +3,12 @@
 //! because a later step failed over the first. Links that the boot creates (VLANs, bonds, bridges) take part like all others.
 
 mod apply;
+mod conflict;
 mod dhcp;
 pub mod dhcp6;
 mod failure;
 mod ipv6;
+mod lease_keeper;
 pub mod name;
 pub mod names;
 mod owner;
@@ -104,7 +106,7 @@ pub fn race(cx: &Context, network: &Network) -> Result<Done, Failure> {
                 }
             }
         }
-        if cx.left().is_zero() {
+        if cx.left().is_zero() || starters::have_given_up(cx, wanted, &links, since) {
             break links;
         }
         cx.claims.wait(&*cx.sys, POLL);

@@ -1,9 +1,11 @@
 //! The owner of the configuration: only this configures interfaces, and removes their configuration again.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
+use dayfly_formats::dhcp4::Lease;
 use dayfly_plan::network::{Network, Route};
-use dayfly_sys::{Cause, LinkChange, RouteOrigin, SysError};
+use dayfly_sys::{Cause, Family, LinkChange, RouteOrigin, Sys, SysError};
 
 use super::apply::{self, METRIC};
 use crate::claims::{Contender, Way};
@@ -84,8 +86,10 @@ pub fn add_missing_routes(cx: &Context, network: &mut NetworkUp) {
 
 /// The network with every address that is configured by now, and their name servers.
 pub fn with_all(cx: &Context, network: &NetworkUp) -> NetworkUp {
-    let mut all =
-        NetworkUp { others: cx.claims.addresses().into_iter().skip(1).collect(), ..network.clone() };
+    let mut up = cx.claims.addresses().into_iter();
+    // A lease may have been extended since.
+    let first = up.next().unwrap_or_else(|| network.first.clone());
+    let mut all = NetworkUp { first, others: up.collect(), ..network.clone() };
     let named = all.addresses().flat_map(|up| up.dns.clone());
     let leased = all.addresses().filter(|_| all.peer_dns).flat_map(|up| up.given_dns.clone());
     let more: Vec<_> = named.chain(leased).collect();
@@ -118,6 +122,18 @@ pub fn take_back(cx: &Context, contenders: &[Contender]) {
         }
         cx.claims.is_taken_back(contender.way());
     }
+}
+
+/// Extends the lifetime of a leased address. The old lease has its prefix: another one would be a second address.
+pub fn extend(sys: &dyn Sys, index: u32, old: &Lease, new: &Lease) -> Result<(), SysError> {
+    let valid = new.lease_seconds.map(|seconds| Duration::from_secs(seconds.into()));
+    let address = LinkChange::Address { address: old.address.into(), prefix: old.prefix, peer: None, valid };
+    sys.change_link(index, &address)
+}
+
+/// Removes the IPv4 address of an interface, which it must not use any more.
+pub fn remove(sys: &dyn Sys, index: u32) -> Result<(), SysError> {
+    sys.change_link(index, &LinkChange::Flush(Some(Family::V4)))
 }
 
 /// The interface of a static route: the one that it names, else the one whose network has the next hop, else the winner's.

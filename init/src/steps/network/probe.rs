@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dayfly_formats::dhcp4::Lease;
 use dayfly_plan::network::{AddressSource, Config, Network};
 use dayfly_plan::settings::value::HostName;
 use dayfly_sys::{Family, Link, LinkChange, NdPort, Sys, SysError, own};
@@ -26,6 +27,8 @@ pub struct Probe {
     pub link: Link,
     pub hostname: Option<HostName>,
     pub uuid: Option<[u8; 16]>,
+    pub vendor_class: Option<String>,
+    needs_ipv4: bool,
     pub config: Config,
     /// VLANs are made of it, which go down with it.
     has_vlans: bool,
@@ -82,6 +85,8 @@ fn start(cx: &Context, wanted: &Network, link: Link, config: Config) {
         sys: Arc::clone(&cx.sys),
         hostname: wanted.hostname.clone().or_else(|| config.hostname.clone()),
         uuid: wanted.uuid,
+        vendor_class: wanted.vendor_class.clone(),
+        needs_ipv4: wanted.needs_ipv4,
         has_vlans: wanted.made().any(|made| made.kind.below().contains(&link.name)),
         link,
         config,
@@ -125,6 +130,9 @@ impl Probe {
     fn run(self: &Arc<Self>) {
         let wants_v6 = self.config.addresses.iter().any(AddressSource::is_v6);
         let routers = wants_v6.then(|| ipv6::prepare(self));
+        let has_ipv6 = !self.needs_ipv4
+            && self.config.addresses.contains(&AddressSource::RouterAdvertisement)
+            && routers.as_ref().is_some_and(Result::is_ok);
         if let Err(reason) = self.prepare() {
             for family in families(&self.config) {
                 self.tell(family, State::Failed(reason.clone()));
@@ -144,13 +152,7 @@ impl Probe {
             self.start_autoconf(routers);
         }
         if self.config.addresses.contains(&AddressSource::Dhcp4) {
-            // It is closed after the report, because the kernel waits for an RCU grace period before it closes a packet socket.
-            let mut port = None;
-            let state = match dhcp::lease(self, &mut port) {
-                Ok(lease) => State::Claims(Origin::Lease(Box::new(lease), self.sys.now())),
-                Err(reason) => State::Failed(reason),
-            };
-            self.tell(Family::V4, state);
+            dhcp::run(self, has_ipv6);
         }
     }
 
@@ -200,7 +202,9 @@ impl Probe {
 
     fn wait_for_carrier(&self) -> Result<(), Reason> {
         let mut said = false;
-        while !self.is_over() {
+        let limit = self.config.limits.carrier;
+        let started = self.sys.now();
+        while !self.is_over() && limit.is_none_or(|limit| self.sys.now().saturating_sub(started) < limit) {
             let links = self.sys.links()?;
             match links.iter().find(|link| link.index == self.link.index) {
                 Some(link) if link.carrier => return Ok(()),
@@ -228,6 +232,28 @@ impl Probe {
     /// Reports the state of the probe for an IP version.
     pub fn tell(&self, family: Family, state: State) {
         self.claims.tell(self.round, Way { index: self.link.index, family }, state);
+    }
+
+    /// Takes back what the probe has claimed. Returns whether it was configured.
+    pub fn withdraw(&self, family: Family, state: State) -> bool {
+        self.claims.withdraw(self.round, Way { index: self.link.index, family }, state)
+    }
+
+    /// Whether the interface is configured with the lease of this time; `None` if it has another claim or none.
+    pub fn is_up_with(&self, granted: Duration) -> Option<bool> {
+        let way = Way { index: self.link.index, family: Family::V4 };
+        self.claims.is_up_with(self.round, way, granted)
+    }
+
+    /// Reports that the claimed lease is extended.
+    pub fn extended(&self, lease: &Lease, granted: Duration) {
+        let way = Way { index: self.link.index, family: Family::V4 };
+        self.claims.extended(self.round, way, lease, granted);
+    }
+
+    /// Waits until the probe is over, for `limit` at most.
+    pub fn rest(&self, limit: Duration) {
+        self.claims.rest(&*self.sys, self.round, limit);
     }
 
     /// Whether the owner no longer waits for this probe.

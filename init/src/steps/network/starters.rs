@@ -37,6 +37,19 @@ pub fn may_win(cx: &Context, wanted: &Network, claim: &Contender, since: Duratio
     since >= HEAD_START || is(preferred, &claim.link) || !cx.claims.all().iter().any(is_awaited)
 }
 
+/// Whether every probe has failed within the limits of the parameters, and no interface is awaited any more. Without limits,
+/// the step waits until its deadline: an interface may appear late.
+pub fn have_given_up(cx: &Context, wanted: &Network, links: &[Link], since: Duration) -> bool {
+    if !wanted.has_limits() {
+        return false;
+    }
+    let all = cx.claims.all();
+    let is_there = |name: &String| links.iter().any(|link| link.name == *name);
+    let is_missing = all.is_empty() || wanted.links.iter().any(|link| !is_there(&link.name));
+    let is_awaited = is_missing && wanted.link_wait.is_none_or(|wait| since < wait);
+    !is_awaited && all.iter().all(|one| matches!(one.state, State::Failed(_)))
+}
+
 /// Whether a parameter names the interface.
 pub fn is_named(wanted: &Network, link: &Link) -> bool {
     wanted.link(&link.name).is_some()

@@ -1,0 +1,70 @@
+//! What becomes of a claimed lease while the boot goes on: it is extended, or withdrawn.
+
+use std::thread;
+use std::time::Duration;
+
+use dayfly_formats::dhcp4::Lease;
+use dayfly_sys::Platform;
+
+use super::{Claims, Origin, State, Way};
+use crate::AddressOrigin;
+
+impl Claims {
+    /// Waits until the round ends, for `limit` at most.
+    pub fn rest(&self, sys: &dyn Platform, round: u64, limit: Duration) {
+        let me = thread::current();
+        let mut field = self.field();
+        if field.round != round {
+            return;
+        }
+        if field.resting.iter().all(|other| other.id() != me.id()) {
+            field.resting.push(me);
+        }
+        drop(field);
+        sys.park(limit);
+    }
+
+    /// Whether a way is configured with the lease that was granted at this time; `None` if it has another claim by now, or
+    /// none.
+    pub fn is_up_with(&self, round: u64, way: Way, granted: Duration) -> Option<bool> {
+        let field = self.field();
+        let contender = field.contenders.iter().find(|one| one.way() == way && field.round == round)?;
+        match &contender.state {
+            State::Claims(Origin::Lease(_, since)) if *since == granted => Some(contender.up.is_some()),
+            _ => None,
+        }
+    }
+
+    /// Records that a server has extended the lease of a way.
+    pub fn extended(&self, round: u64, way: Way, lease: &Lease, granted: Duration) {
+        let mut field = self.field();
+        if field.round != round {
+            return;
+        }
+        if let Some(contender) = field.contenders.iter_mut().find(|one| one.way() == way) {
+            contender.state = State::Claims(Origin::Lease(Box::new(lease.clone()), granted));
+            if let Some(up) = &mut contender.up {
+                up.origin = AddressOrigin::Dhcp4(Box::new(lease.clone()));
+            }
+        }
+    }
+
+    /// Records that a way has lost its address, and what its probe does now. Returns whether it was configured. The owner
+    /// may configure the address while the probe finds out that it is lost: the probe calls this again until it has another
+    /// lease.
+    pub fn withdraw(&self, round: u64, way: Way, state: State) -> bool {
+        let mut field = self.field();
+        if field.round != round {
+            return false;
+        }
+        field.order.retain(|other| *other != way);
+        let Some(contender) = field.contenders.iter_mut().find(|one| one.way() == way) else { return false };
+        contender.state = state;
+        let was_up = contender.up.take().is_some();
+        if was_up && field.winner == Some(way) {
+            // A later step fails over this, and the boot returns to the network.
+            field.winner = None;
+        }
+        was_up
+    }
+}
