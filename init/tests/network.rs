@@ -222,3 +222,33 @@ fn a_card_that_is_not_there_is_told_with_those_that_are() {
     let words = "ip= names enp9s0, which this machine does not have: eth0 is enp0s3 (52:54:00:12:34:02)";
     assert!(screen.contains(words), "{screen}");
 }
+
+/// How often the network is tried within 40 s; without limits, one attempt lasts for all of them.
+#[test]
+fn an_attempt_ends_when_its_limits_are_over() {
+    let attempts = |words: &str, has_carrier: bool| {
+        let machine = Machine::new(&format!("{URL} rd.retry=40 {words}"));
+        {
+            let mut state = machine.state();
+            state.dhcp = false;
+            if !has_carrier {
+                state.unplugged = state.links.iter().map(|link| link.index).collect();
+            }
+        }
+        assert_eq!(machine.boot(), End::Power(dayfly_sys::Power::Reboot));
+        steps(&machine, "network").len()
+    };
+    for (words, has_carrier, is_limited) in [
+        ("ip=dhcp", true, false),
+        ("ip=dhcp rd.net.timeout.carrier=3", true, false),
+        ("ip=dhcp rd.net.timeout.dhcp=3", true, true),
+        ("ip=dhcp rd.net.timeout.dhcp=3 rd.net.dhcp.retry=20", true, false),
+        ("ip=dhcp rd.net.timeout.carrier=3", false, true),
+        ("ip=dhcp rd.net.timeout.dhcp=3", false, false),
+        ("ip=enp9s0:dhcp rd.net.timeout.iflink=3", true, true),
+        ("ip=enp9s0:dhcp rd.net.timeout.carrier=3", true, false),
+    ] {
+        let attempts = attempts(words, has_carrier);
+        assert_eq!(attempts > 1, is_limited, "{words}, {has_carrier}: {attempts} attempts");
+    }
+}

@@ -60,6 +60,7 @@ impl Claims {
         field.order.retain(|other| *other != way);
         let Some(contender) = field.contenders.iter_mut().find(|one| one.way() == way) else { return false };
         contender.state = state;
+        (contender.asked, contender.answer) = (None, None);
         let was_up = contender.up.take().is_some();
         if was_up && field.winner == Some(way) {
             // A later step fails over this, and the boot returns to the network.

@@ -34,13 +34,6 @@ struct Field {
 }
 
 impl Field {
-    /// Ends the round for the probes that wait.
-    fn wake(&mut self) {
-        self.resting.drain(..).for_each(|thread| thread.unpark());
-    }
-}
-
-impl Field {
     fn find(&mut self, way: Way) -> Option<&mut Contender> {
         self.contenders.iter_mut().find(|one| one.way() == way)
     }
@@ -58,7 +51,12 @@ impl Field {
         claims.into_iter()
     }
 
-    fn wake(&self) {
+    /// Ends the round for the probes that wait.
+    fn wake_probes(&mut self) {
+        self.resting.drain(..).for_each(|thread| thread.unpark());
+    }
+
+    fn wake_owner(&self) {
         if let Some(owner) = &self.owner {
             owner.unpark();
         }
@@ -85,7 +83,7 @@ impl Claims {
         let round = field.round + 1;
         let found = std::mem::take(&mut field.found);
         let mut before = std::mem::replace(&mut *field, Field { round, found, ..Field::default() });
-        before.wake();
+        before.wake_probes();
         before.contenders
     }
 
@@ -93,7 +91,7 @@ impl Claims {
     pub fn close(&self) {
         let mut field = self.field();
         field.round += 1;
-        field.wake();
+        field.wake_probes();
     }
 
     /// The current round.
@@ -151,7 +149,7 @@ impl Claims {
             field.order.push(way);
         }
         if ended {
-            field.wake();
+            field.wake_owner();
         }
     }
 
@@ -247,7 +245,7 @@ impl Claims {
         if let Some(contender) = field.find(way).filter(|one| one.asked == Some(since)) {
             contender.answer = Some(answer);
         }
-        field.wake();
+        field.wake_owner();
     }
 
     /// Ends the questions to the server. The answers stay, for the log.
@@ -289,8 +287,8 @@ impl Claims {
         self.field().has_others = has_others;
     }
 
-    /// Records that a later step failed over the winner, which may have lost its address. Returns `None` if there is no other choice, else whether an
-    /// interface that was tried less often is ready now.
+    /// Records that a later step failed over the winner, which may have lost its address. Returns `None` if there is no other
+    /// choice, else whether an interface that was tried less often is ready now.
     pub fn lose(&self, why: &str, now: Duration) -> Option<bool> {
         let mut field = self.field();
         let Some(winner) = field.winner else {

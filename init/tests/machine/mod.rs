@@ -110,6 +110,8 @@ pub struct State {
     pub dhcp_name: String,
     /// Interfaces without a DHCP server.
     pub silent: Vec<u32>,
+    /// Interfaces without a cable.
+    pub unplugged: Vec<u32>,
     /// The interface through which the image server is reachable; `None` means any.
     pub server_behind: Option<u32>,
     /// The addresses and routes that interfaces have now.
@@ -208,6 +210,7 @@ impl Machine {
                 exec_args: Vec::new(),
                 dhcp: true,
                 silent: Vec::new(),
+                unplugged: Vec::new(),
                 server_behind: None,
                 addresses: Vec::new(),
                 routes: Vec::new(),

@@ -190,9 +190,10 @@ impl State {
         {
             return Err(errno("add a route to", Path::new(&self.link(index)?.name), ENETUNREACH));
         }
+        let unplugged = self.unplugged.contains(&index);
         let link = self.link(index)?;
         match change {
-            LinkChange::Up => (link.up, link.carrier) = (true, true),
+            LinkChange::Up => (link.up, link.carrier) = (true, !unplugged),
             LinkChange::Down => (link.up, link.carrier) = (false, false),
             LinkChange::Mtu(mtu) if *mtu < link.least_mtu || *mtu > link.most_mtu => {
                 return Err(errno("set the MTU of", Path::new(&link.name), EINVAL));
