@@ -31,9 +31,14 @@ const DETECTION_WAIT: Duration = Duration::from_secs(3);
 const MOST_OPTIONS: usize = 16;
 
 /// Settings of the interface in /proc/sys/net/ipv6/conf (Documentation/networking/ip-sysctl.rst), before it is set up. With them, the
-/// routers are asked without a delay of up to a second, and an address is usable before duplicate address detection ends.
-const SETTINGS: [(&str, &str); 3] =
-    [("router_solicitation_delay", "0"), ("optimistic_dad", "1"), ("use_optimistic", "1")];
+/// routers are asked without a delay of up to a second, an address is usable before duplicate address detection ends, and routes to
+/// networks of any prefix length are accepted from routers (RFC 4191; the kernel's default is none but the default route).
+const SETTINGS: [(&str, &str); 4] = [
+    ("router_solicitation_delay", "0"),
+    ("optimistic_dad", "1"),
+    ("use_optimistic", "1"),
+    ("accept_ra_rt_info_max_plen", "128"),
+];
 
 /// Which router advertisements the kernel uses: for addresses and routes, for routes beside DHCPv6, or none. With 2, also on a machine
 /// that forwards packets, as nodes of a cluster do.
@@ -120,6 +125,7 @@ pub fn autoconf(probe: &Probe, port: &mut dyn NdPort) -> Result<Autoconf, Reason
                     Ok(lease) => lease,
                     Err(reason) if by_routers && !probe.is_over() => {
                         lacking = reason;
+                        probe.tell(Family::V6, State::Waiting(lacking.clone()));
                         continue;
                     }
                     Err(reason) => return Err(reason),
