@@ -2,9 +2,10 @@
 //! image. They run in the real kernel, with a separate root and network, and boot like the dracut module, which ends when the new root
 //! is ready.
 
+use std::collections::HashMap;
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,19 +15,8 @@ use dayfly_sys::{Kernel, Sys};
 use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
 
+use crate::hosts::{Host, Server, Site};
 use crate::namespace::{apart, run, shell};
-
-/// Ends the server when the test ends, for whatever reason.
-pub struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // By SIGTERM, since nginx's worker would stay otherwise. An error means that it has ended already.
-        let _ =
-            nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.0.id() as i32), nix::sys::signal::SIGTERM);
-        let _ = self.0.wait();
-    }
-}
 
 /// The network behind an interface.
 #[derive(Clone, Copy)]
@@ -51,8 +41,10 @@ pub struct Booted {
     pub routes: Value,
     pub routes6: Value,
     pub resolv_conf: String,
-    /// What the server behind va wrote.
+    /// What dnsmasq behind va wrote.
     pub servers_log: String,
+    /// The files of leases, by the name of the server's host.
+    pub leases: HashMap<String, String>,
 }
 
 impl Booted {
@@ -104,29 +96,35 @@ pub fn booted(words: &str, networks: [Network; 2]) -> Booted {
 
 /// The same, with `attack` running once the networks exist.
 pub fn booted_under(words: &str, networks: [Network; 2], attack: impl FnOnce() + Send) -> Booted {
+    booted_on(words, |site| {
+        let servers = networks
+            .iter()
+            .zip(["va", "vb"])
+            .flat_map(|(network, card)| serve(site, card, *network))
+            .collect();
+        attack();
+        servers
+    })
+}
+
+/// Boots on the network that `build` makes. The servers that it returns run until the boot has ended.
+pub fn booted_on(words: &str, build: impl FnOnce(&Site) -> Vec<Server> + Send) -> Booted {
     let words = format!(
         "root=live:http://10.9.9.9/os.squashfs dayfly.image.connect=2 dayfly.config.device=none rd.retry=30 {words}"
     );
     apart(move |_, scratch| {
         unshare(CloneFlags::CLONE_NEWUTS).expect("a namespace for the host name");
         run("mount", &["-t", "tmpfs", "run", "/run"]);
-        let image = image(scratch);
-        let servers: Vec<Vec<Server>> = networks
-            .iter()
-            .zip(["va", "vb"])
-            .map(|(network, card)| serve(scratch, &image, card, *network))
-            .collect();
-        // Opened here, because the boot has another root.
-        let servers_log = fs::File::open(scratch.join("net-va/log"));
-        attack();
+        let site = Site { scratch: scratch.to_owned(), www: image(scratch) };
+        let servers = build(&site);
+        // The folder is not in the root that the boot gets.
+        let folder = fs::File::open(scratch).unwrap();
         enter_root(scratch, &words);
         let started = Instant::now();
         let ended = boot(&(Arc::new(Kernel::new()) as Arc<dyn Sys>), Way::Dracut, &[]);
         let took = started.elapsed();
-        drop(servers);
-        let servers_log = servers_log.map(|file| std::io::read_to_string(file).unwrap()).unwrap_or_default();
         let json = |args: &[&str]| serde_json::from_str(&run("ip", args)).unwrap();
-        Booted {
+        let booted = Booted {
             ended,
             took,
             report: serde_json::from_slice(&fs::read(paths::BOOT_JSON).unwrap()).unwrap(),
@@ -134,10 +132,27 @@ pub fn booted_under(words: &str, networks: [Network; 2], attack: impl FnOnce() +
             addresses: json(&["-json", "address"]),
             routes: json(&["-json", "route"]),
             routes6: json(&["-json", "-6", "route"]),
-            servers_log,
+            servers_log: text(&folder, "net-va/dnsmasq.log"),
             resolv_conf: fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
-        }
+            leases: leases(&folder),
+        };
+        // A router that ends takes its routes back.
+        drop(servers);
+        booted
     })
+}
+
+/// The content of the files `HOST/leases`.
+/// A file in the folder of the test, if there is one.
+fn text(folder: &fs::File, name: &str) -> String {
+    fs::read_to_string(format!("/proc/self/fd/{}/{name}", folder.as_raw_fd())).unwrap_or_default()
+}
+
+fn leases(folder: &fs::File) -> HashMap<String, String> {
+    let folder = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd()));
+    let hosts = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap());
+    let text = |host: &fs::DirEntry| fs::read_to_string(host.path().join("leases")).ok();
+    hosts.filter_map(|host| Some((host.file_name().into_string().ok()?, text(&host)?))).collect()
 }
 
 /// An OS of one file, which is never started.
@@ -151,80 +166,29 @@ pub fn image(scratch: &Path) -> PathBuf {
 }
 
 /// Makes a cable with a network behind it.
-pub fn serve(scratch: &Path, www: &Path, card: &str, network: Network) -> Vec<Server> {
-    let (name, last) = (format!("net-{card}"), if card == "va" { 1 } else { 2 });
+pub fn serve(site: &Site, card: &str, network: Network) -> Vec<Server> {
+    let last = if card == "va" { 1 } else { 2 };
+    let host = Host::new(site, &format!("net-{card}"));
     let forward = u8::from(network.refuses);
     shell(&format!(
-        "ip netns add {name}; ip link add {card} address 02:00:00:00:00:0{last} type veth peer name lan netns {name}
-         cd /; exec ip netns exec {name} sh -euc '
-           ip link set lo up; ip link set lan up; ip address add 10.9.{last}.1/24 dev lan
-           ip address add fd09:{last}::1/64 dev lan nodad; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
-           echo {forward} > /proc/sys/net/ipv4/ip_forward'"
+        "ip link add {card} address 02:00:00:00:00:0{last} type veth peer name lan netns {}",
+        host.name
     ));
-    let folder = scratch.join(&name);
-    fs::create_dir(&folder).unwrap();
-    let log = folder.join("log");
-    let inside = |program: &str, args: &[String]| {
-        // Two servers write to it.
-        let file = fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let child = Command::new("ip")
-            .args(["netns", "exec", &name, program])
-            .args(args)
-            .stdout(Stdio::null())
-            .stderr(Stdio::from(file))
-            .spawn()
-            .expect("ip(8) is installed");
-        Server(child)
-    };
+    host.shell(&format!(
+        "ip link set lan up; ip address add 10.9.{last}.1/24 dev lan
+         ip address add fd09:{last}::1/64 dev lan nodad; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
+         echo {forward} > /proc/sys/net/ipv4/ip_forward"
+    ));
     let mut servers = Vec::new();
     if let Some(options) = network.dhcp {
-        let fixed = [
-            "--keep-in-foreground",
-            "--conf-file=/dev/null",
-            "--port=0",
-            "--interface=lan",
-            "--user=root",
-            "--no-ping",
-            "--dhcp-authoritative",
-            "--log-facility=-",
-            "--pid-file",
-        ];
-        let mut args: Vec<String> = fixed.iter().chain(options).map(ToString::to_string).collect();
-        args.push(format!("--dhcp-leasefile={}", folder.join("leases").display()));
+        let mut options: Vec<String> = options.iter().map(ToString::to_string).collect();
         if !options.iter().any(|option| option.starts_with("--dhcp-range")) {
-            args.push(format!("--dhcp-range=10.9.{last}.50,10.9.{last}.60,255.255.255.0,1h"));
+            options.push(format!("--dhcp-range=10.9.{last}.50,10.9.{last}.60,255.255.255.0,1h"));
         }
-        servers.push(inside("dnsmasq", &args));
-        let started = Instant::now();
-        loop {
-            let said = fs::read_to_string(&log).unwrap();
-            if said.contains("IP range") || said.contains("router advertisement enabled") {
-                break;
-            }
-            assert!(started.elapsed() < Duration::from_secs(20), "dnsmasq is not ready: {said}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        servers.push(host.dnsmasq(&options));
     }
     if network.has_image {
-        shell(&format!("ip netns exec {name} ip address add 10.9.9.9/32 dev lo"));
-        shell(&format!("ip netns exec {name} ip address add fd09:9::9/128 dev lo"));
-        let config = format!(
-            "user root; daemon off; worker_processes 1; pid {0}/pid; error_log {0}/error.log; events {{}}
-             http {{ access_log off; client_body_temp_path {0}/t1; proxy_temp_path {0}/t2; fastcgi_temp_path {0}/t3;
-               uwsgi_temp_path {0}/t4; scgi_temp_path {0}/t5; server {{ listen 80; listen [::]:80; root {1}; }} }}",
-            folder.display(),
-            www.display()
-        );
-        fs::write(folder.join("nginx.conf"), config).unwrap();
-        servers.push(inside("nginx", &["-c".into(), folder.join("nginx.conf").display().to_string()]));
-        let started = Instant::now();
-        // Port 80, listening.
-        let listens =
-            || shell(&format!("ip netns exec {name} cat /proc/net/tcp")).contains(":0050 00000000:0000 0A");
-        while !listens() {
-            assert!(started.elapsed() < Duration::from_secs(20), "nginx does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        servers.push(host.nginx(&site.www));
     }
     servers
 }

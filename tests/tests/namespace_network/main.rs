@@ -2,7 +2,12 @@
 
 mod boots;
 mod dhcp;
+mod dhcp_servers;
+mod hosts;
 mod interfaces;
 mod ipv6;
 #[path = "../namespace/mod.rs"]
 mod namespace;
+mod relays;
+mod routers;
+mod servers;

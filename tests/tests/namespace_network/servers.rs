@@ -1,0 +1,66 @@
+//! Servers besides dnsmasq: Kea and ISC's dhcpd for DHCP, ISC's relay, and radvd.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::hosts::{Host, Server};
+
+/// A copy of a server's program. Debian's AppArmor profiles are for the path in /usr/sbin and keep the server from the test's folder.
+fn own_copy(host: &Host, program: &str) -> String {
+    let copy = host.folder.join(program);
+    fs::copy(format!("/usr/sbin/{program}"), &copy).unwrap();
+    copy.display().to_string()
+}
+
+/// Kea for DHCPv4 on the interface `lan`, with one subnet.
+pub fn kea4(host: &Host, subnet: &Value) -> Server {
+    kea(host, 4, subnet)
+}
+
+/// Kea for DHCPv6 on the interface `lan`, with one subnet of that link.
+pub fn kea6(host: &Host, subnet: &Value) -> Server {
+    kea(host, 6, subnet)
+}
+
+fn kea(host: &Host, version: u8, subnet: &Value) -> Server {
+    let (name, dhcp) = (format!("kea-dhcp{version}"), format!("Dhcp{version}"));
+    let mut config = json!({
+        "interfaces-config": { "interfaces": ["lan"] },
+        "lease-database": { "type": "memfile", "name": host.folder.join("leases"), "lfc-interval": 0 },
+        "loggers": [{ "name": name, "severity": "INFO", "output_options": [{ "output": "stderr" }] }],
+        "valid-lifetime": 3600,
+    });
+    config[format!("subnet{version}")] = json!([subnet]);
+    if version == 6 {
+        config["server-id"] = json!({ "type": "LL", "persist": false });
+    }
+    let path = host.write(&format!("{name}.json"), &json!({ dhcp: config }).to_string());
+    host.start(&own_copy(host, &name), &["-c".into(), path], &[&format!("DHCP{version}_STARTED")])
+}
+
+/// ISC's dhcpd for DHCPv4 or DHCPv6 on the interface `lan`. `declarations` are those of dhcpd.conf(5).
+pub fn dhcpd(host: &Host, version: u8, declarations: &str) -> Server {
+    let config = format!("authoritative; default-lease-time 3600; max-lease-time 3600;\n{declarations}");
+    let config = host.write("dhcpd.conf", &config);
+    let (leases, pid) = (host.write("leases", ""), host.folder.join("dhcpd.pid").display().to_string());
+    let program = own_copy(host, "dhcpd");
+    let version = format!("-{version}");
+    let args = [&*version, "-f", "-d", "-cf", &config, "-lf", &leases, "-pf", &pid, "lan"];
+    host.start(&program, &args.map(String::from), &["Server starting service"])
+}
+
+/// radvd on the interface `lan`. `options` are those of an interface in radvd.conf(5).
+pub fn radvd(host: &Host, options: &str) -> Server {
+    let config = format!("interface lan {{ AdvSendAdvert on;\n{options}\n}};");
+    let config = host.write("radvd.conf", &config);
+    let pid = host.folder.join("radvd.pid").display().to_string();
+    let args = ["--nodaemon", "--logmethod", "stderr", "--debug", "2", "-C", &config, "-p", &pid];
+    host.start("radvd", &args.map(String::from), &["polling for"])
+}
+
+/// ISC's relay from the clients on `lan` to a server behind `uplink`.
+pub fn dhcrelay(host: &Host, args: &[&str]) -> Server {
+    let args: Vec<String> = ["-d", "--no-pid"].iter().chain(args).map(ToString::to_string).collect();
+    host.start("dhcrelay", &args, &["Sending on   Socket/"])
+}
