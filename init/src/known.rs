@@ -31,13 +31,13 @@ pub struct NetworkUp {
     pub routes: Vec<(String, Route)>,
     /// Name servers, best first.
     pub dns: Vec<IpAddr>,
-    /// The node's domain.
+    /// The node's domain, of the first address that has one.
     pub domain: Option<String>,
-    /// Search domains.
+    /// Search domains of all addresses.
     pub search: Vec<String>,
     /// Whether name servers that the network gives are used.
     pub peer_dns: bool,
-    /// The name that the network or an `ip=` parameter gives this node.
+    /// The name that the network or an `ip=` parameter gives this node, of the first address that has one.
     pub hostname: Option<HostName>,
     /// The firmware's UUID of the machine, by which DHCPv6 servers know it.
     pub uuid: Option<[u8; 16]>,
@@ -70,6 +70,10 @@ pub struct AddressUp {
     pub sources: Vec<AddressSource>,
     /// Name servers that the network gives with it.
     pub given_dns: Vec<IpAddr>,
+    /// The node's domain that a DHCP server gives with it.
+    pub domain: Option<String>,
+    /// Search domains that the network gives with it.
+    pub search: Vec<String>,
     /// Where it comes from.
     pub origin: AddressOrigin,
 }
@@ -197,6 +201,8 @@ impl NetworkUp {
             hostname: None,
             sources: Vec::new(),
             given_dns: Vec::new(),
+            domain: None,
+            search: Vec::new(),
             origin: AddressOrigin::Static,
         };
         Self {

@@ -124,6 +124,17 @@ fn every_interface_that_ip_names_is_configured() {
 }
 
 #[test]
+fn names_come_from_every_address() {
+    // The server of eth1 gives a host name and a search domain; the static address of eth0, which wins, has none.
+    let words = "ip=192.168.7.9::192.168.7.1:24::eth0:off ip=eth1:dhcp";
+    let machine = booted(words, 2, |state| state.dhcp_name = "node7".to_owned());
+    assert_eq!(machine.report()["node"]["address"], "192.168.7.9", "{:#?}", machine.state().log);
+    assert_eq!(machine.file("/sysroot/etc/hostname").as_deref(), Some("node7\n"));
+    let resolver = machine.file("/sysroot/etc/resolv.conf").unwrap();
+    assert_eq!(resolver, "nameserver 10.0.2.3\nsearch lab.example.org\n");
+}
+
+#[test]
 fn named_interfaces_take_turns_as_well() {
     let machine = booted("ip=eth0:dhcp ip=eth1:dhcp", 2, |state| state.server_behind = Some(3));
     assert_eq!(up(&machine), (vec![2, 3], vec![2, 3]), "{:#?}", machine.state().log);

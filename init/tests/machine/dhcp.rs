@@ -46,6 +46,8 @@ impl PacketPort for Port {
             (code::SUBNET_MASK, vec![255, 255, 255, 0]),
             (code::ROUTER, SERVER.octets().to_vec()),
             (code::DOMAIN_NAME_SERVER, vec![10, 0, 2, 3]),
+            // lab.example.org
+            (code::DOMAIN_SEARCH, b"\x03lab\x07example\x03org\0".to_vec()),
             (code::HOST_NAME, self.name.clone().into_bytes()),
             (code::INTERFACE_MTU, 1400u16.to_be_bytes().to_vec()),
             (code::LEASE_TIME, 3600u32.to_be_bytes().to_vec()),

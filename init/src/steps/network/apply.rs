@@ -100,6 +100,8 @@ pub fn address_up(claim: &Contender, address: IpAddr, prefix: u8) -> AddressUp {
         hostname: hostname.clone(),
         sources: claim.config.addresses.clone(),
         given_dns: Vec::new(),
+        domain: None,
+        search: Vec::new(),
         origin: AddressOrigin::Static,
     }
 }
@@ -154,16 +156,8 @@ fn leased(
     let hostname = up.hostname.clone().or_else(|| HostName::given(lease.hostname.as_deref()?).ok());
     let given_dns = lease.dns.iter().copied().map(IpAddr::V4).collect();
     let origin = AddressOrigin::Dhcp4(Box::new(lease.clone()));
-    Ok(AddressUp { gateway, metric, hostname, given_dns, origin, ..up })
-}
-
-/// The node's domain and the search domains that a claim gives.
-pub fn domains(claim: &Contender) -> (Option<String>, Vec<String>) {
-    match &claim.state {
-        State::Claims(Origin::Lease(lease, _)) => (lease.domain.clone(), lease.search.clone()),
-        State::Claims(Origin::Autoconf(autoconf, _)) => (None, autoconf.search.clone()),
-        State::Claims(Origin::Static(_)) | State::Waiting(_) | State::Failed(_) => (None, Vec::new()),
-    }
+    let (domain, search) = (lease.domain.clone(), lease.search.clone());
+    Ok(AddressUp { gateway, metric, hostname, given_dns, domain, search, origin, ..up })
 }
 
 /// The MTU closest to the wanted one that the interface supports and that is large enough for IPv4.

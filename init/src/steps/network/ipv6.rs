@@ -272,7 +272,8 @@ pub fn apply(
         None => AddressOrigin::RouterAdvertisement,
     };
     let gateway = gateway.map(IpAddr::V6);
-    Ok(AddressUp { gateway, metric, hostname, given_dns: autoconf.dns.clone(), origin, ..up })
+    let (given_dns, search) = (autoconf.dns.clone(), autoconf.search.clone());
+    Ok(AddressUp { gateway, metric, hostname, given_dns, search, origin, ..up })
 }
 
 /// Waits until duplicate address detection lets an IPv6 address be used.

@@ -41,13 +41,12 @@ pub fn win(cx: &Context, wanted: &Network, claim: &Contender, first: AddressUp) 
         cx.claims.all().into_iter().filter(|one| !stays.contains(&one.way())).collect();
     take_back(cx, &others);
     configure_companions(cx);
-    let (domain, search) = apply::domains(claim);
     let up = NetworkUp {
         made: wanted.made().cloned().collect(),
         dns: wanted.dns.clone(),
-        domain,
-        search,
-        hostname: first.hostname.clone(),
+        domain: None,
+        search: Vec::new(),
+        hostname: None,
         others: Vec::new(),
         routes: Vec::new(),
         wanted_routes: wanted.routes.clone(),
@@ -84,7 +83,7 @@ pub fn add_missing_routes(cx: &Context, network: &mut NetworkUp) {
     }
 }
 
-/// The network with every address that is configured by now, and their name servers.
+/// The network with every address that is configured by now, and the name servers, domains and host name that they give.
 pub fn with_all(cx: &Context, network: &NetworkUp) -> NetworkUp {
     let mut up = cx.claims.addresses().into_iter();
     // A lease may have been extended since.
@@ -98,7 +97,15 @@ pub fn with_all(cx: &Context, network: &NetworkUp) -> NetworkUp {
             all.dns.push(server);
         }
     }
-    all
+    let hostname = all.addresses().find_map(|up| up.hostname.clone());
+    let domain = all.addresses().find_map(|up| up.domain.clone());
+    let mut search: Vec<String> = Vec::new();
+    for name in all.addresses().flat_map(|up| &up.search) {
+        if !search.contains(name) {
+            search.push(name.clone());
+        }
+    }
+    NetworkUp { hostname, domain, search, ..all }
 }
 
 /// Configures the ways that are configured in addition to the winner and have a claim.
