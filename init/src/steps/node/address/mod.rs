@@ -3,6 +3,7 @@
 
 mod ifupdown;
 mod networkd;
+mod observed;
 
 use dayfly_plan::{Code, NetworkKeeper};
 use dayfly_sys::{Files, Sys, SysError};

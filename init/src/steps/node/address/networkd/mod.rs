@@ -3,6 +3,7 @@
 //! DHCP client starts in INIT-REBOOT (RFC 2131 3.2) with that address. It sends the client identifier that the boot
 //! used, so the server recognises it.
 
+mod netdev;
 mod text;
 
 use dayfly_formats::mac::Mac;
@@ -57,14 +58,14 @@ pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp, enabled: bool) -> Re
             }
         }
     }
-    written.extend(text::virtual_links(network, &links));
+    written.extend(netdev::virtual_links(network, &links));
     let is_ours = !written.is_empty();
     let write = |path: &str, text: &str| os::write(sys, path, text, 0o644);
     for (name, text) in &written {
         write(&format!("{RUN}/{name}"), text)?;
     }
     if is_ours && !renames_live(&os_release(sys)?) {
-        for (mac, matches) in text::in_use(network, &links) {
+        for (mac, matches) in netdev::in_use(network, &links) {
             write(&format!("{RUN}/00-dayfly-{}.link", digits(mac)), &text::link_file(&matches))?;
         }
     }
