@@ -152,7 +152,7 @@ fn ifupdown_is_left_alone_where_it_has_nothing_to_renew() {
             OPENRC,
             &[ifupdown],
             "tolerated",
-            "the image has ifupdown, but no dhclient to renew 10.0.2.15/24 (leased for 3600 s)",
+            "the image has ifupdown, but no dhclient or dhcpcd to renew 10.0.2.15/24 (leased for 3600 s)",
         ),
         // The ifupdown of busybox, or ifupdown2.
         (
@@ -197,8 +197,8 @@ fn a_stanza_for_the_name_that_the_card_gets_in_the_os_is_the_images_own() {
 
 #[test]
 fn where_nobody_can_take_it_that_is_said() {
-    let foreign = [("/etc/systemd/system/multi-user.target.wants/NetworkManager.service", "")];
-    let told = "NetworkManager of the image cannot take over 10.0.2.15/24 (leased for 3600 s): it may request another \
+    let foreign = [("/etc/systemd/system/multi-user.target.wants/connman.service", "")];
+    let told = "connman of the image cannot take over 10.0.2.15/24 (leased for 3600 s): it may request another \
                 address and remove this one";
     for (words, files, outcome) in [
         ("ip=dhcp dayfly.network.handover=none", &[][..], None),

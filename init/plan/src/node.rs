@@ -133,6 +133,12 @@ pub enum NetworkKeeper {
     Networkd,
     /// ifup(8) of Debian.
     Ifupdown,
+    /// NetworkManager(8).
+    NetworkManager,
+    /// dhcpcd(8).
+    Dhcpcd,
+    /// netifrc, Gentoo's network scripts for OpenRC.
+    Netifrc,
 }
 
 choice! { HostKeys =
@@ -145,7 +151,10 @@ choice! { NetworkKeeper =
     "auto" => NetworkKeeper::Auto,
     "none" => NetworkKeeper::None,
     "networkd" => NetworkKeeper::Networkd,
-    or "ifupdown" => NetworkKeeper::Ifupdown
+    "ifupdown" => NetworkKeeper::Ifupdown,
+    "networkmanager" => NetworkKeeper::NetworkManager,
+    "dhcpcd" => NetworkKeeper::Dhcpcd,
+    or "netifrc" => NetworkKeeper::Netifrc
 }
 
 values! {

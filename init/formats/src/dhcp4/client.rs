@@ -216,11 +216,11 @@ impl Client {
                 if message.options.get(code::RAPID_COMMIT).is_some() =>
             {
                 match self.granted(now, &message) {
-                    Ok(lease) => self.bind(lease),
+                    Ok(lease) => self.bind(lease, payload),
                     Err(ended) => *ended,
                 }
             }
-            (State::Requesting { offer, .. }, Some(MessageType::Ack)) => self.receive_ack(&offer, &message),
+            (State::Requesting { offer, .. }, Some(MessageType::Ack)) => self.receive_ack(&offer, &message, payload),
             (State::Requesting { offer, .. }, Some(MessageType::Nak)) => {
                 self.receive_nak(now, &offer, &message)
             }
@@ -299,7 +299,7 @@ impl Client {
         Received::Offer { server, address }
     }
 
-    fn receive_ack(&mut self, offer: &Offer, message: &Message) -> Received {
+    fn receive_ack(&mut self, offer: &Offer, message: &Message, payload: &[u8]) -> Received {
         let lease = match Lease::from_message(message) {
             Ok(lease) => lease,
             Err(error) => return self.refuse(error),
@@ -310,12 +310,12 @@ impl Client {
                 lease.server, offer.server
             ));
         }
-        self.bind(lease)
+        self.bind(lease, payload)
     }
 
-    fn bind(&mut self, lease: Lease) -> Received {
+    fn bind(&mut self, lease: Lease, payload: &[u8]) -> Received {
         self.state = State::Bound(Offer::from(&lease));
-        Received::Lease(lease)
+        Received::Lease(Lease { message: payload.to_vec(), ..lease })
     }
 
     /// The lease of an OFFER, or of the ACK to a DISCOVER, unless the network prefers that this host does without.

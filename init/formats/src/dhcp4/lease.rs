@@ -47,6 +47,8 @@ pub struct Lease {
     pub rebind_seconds: Option<u32>,
     /// The values that were left out or assumed, with the reason, one sentence each.
     pub notes: Vec<String>,
+    /// The message as the server sent it, for the DHCP client of the OS. Only [`super::client::Client`] has it.
+    pub message: Vec<u8>,
 }
 
 /// A route of option 121.
@@ -159,6 +161,7 @@ impl Lease {
             renew_seconds,
             rebind_seconds,
             notes: notes.list,
+            message: Vec::new(),
         })
     }
 

@@ -83,6 +83,7 @@ prop_compose! {
             renew_seconds: times.map(|(_, renew, _)| renew),
             rebind_seconds: times.map(|(.., rebind)| rebind),
             notes: vec![],
+            message: vec![],
         }
     }
 }

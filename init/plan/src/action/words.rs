@@ -111,9 +111,10 @@ impl fmt::Display for Action {
                 write!(f, "have {}", some(names))
             }
             Action::MakeHostKeys(policy) => write!(f, "{policy} ssh host keys"),
-            Action::HandNetworkOver(NetworkKeeper::Auto) => {
-                f.write_str("pass address and lease to the image's network service")
-            }
+            Action::HandNetworkOver(NetworkKeeper::Auto) => f.write_str(
+                "pass address and lease to the image's network service: networkd, NetworkManager, dhcpcd, \
+                     ifupdown or netifrc",
+            ),
             Action::HandNetworkOver(keeper) => write!(f, "pass address and lease to {keeper}"),
             Action::PrepareKernel(needs) => needs.fmt(f),
             Action::StageKubelet(kubelet) => kubelet.fmt(f),

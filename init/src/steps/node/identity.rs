@@ -102,7 +102,7 @@ fn machine_id(cx: &Context, uuid: Option<&str>, mac: Option<Mac>) -> (String, &'
         (None, Some(mac)) => (mac.to_string(), "MAC address"),
         (None, None) => by_chance(cx),
     };
-    (derive(&seed), origin)
+    (derive("dayfly machine-id v1", &seed), origin)
 }
 
 /// A random seed as the last resort. It is stored on the state disk, if there is one, so that it is the same at the
@@ -129,8 +129,9 @@ fn by_chance(cx: &Context) -> (String, &'static str) {
     }
 }
 
-fn derive(seed: &str) -> String {
-    let digest = Sha256::new().chain_update(b"dayfly machine-id v1\0").chain_update(seed).finalize();
+/// An identifier for one purpose: 32 hexadecimal digits, always the same for the same seed.
+pub(super) fn derive(purpose: &str, seed: &str) -> String {
+    let digest = Sha256::new().chain_update(purpose).chain_update(b"\0").chain_update(seed).finalize();
     let mut bytes = [0; 16];
     bytes.iter_mut().zip(digest.iter()).for_each(|(byte, hashed)| *byte = *hashed);
     // Version 4, variant 1 (RFC 9562 §5.4), like systemd's own ids.
@@ -180,9 +181,9 @@ mod tests {
 
     #[test]
     fn a_machine_id_is_a_stable_version_4_uuid() {
-        let id = derive("4c4c4544-0051");
-        assert_eq!(id, derive("4c4c4544-0051"));
-        assert_ne!(id, derive("4c4c4544-0052"));
+        let id = derive("dayfly machine-id v1", "4c4c4544-0051");
+        assert_eq!(id, derive("dayfly machine-id v1", "4c4c4544-0051"));
+        assert_ne!(id, derive("dayfly machine-id v1", "4c4c4544-0052"));
         assert_eq!((id.len(), &id[12..13]), (32, "4"));
         assert!("89ab".contains(&id[16..17]));
     }

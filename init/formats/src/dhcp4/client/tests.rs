@@ -103,9 +103,9 @@ fn the_plain_exchange() {
     assert_eq!(request.options.address(54), Some(ONE));
     assert_eq!(request.options.get(80), None, "rapid commit is for a DISCOVER");
 
-    let Received::Lease(lease) = wire.hear(&answer(&request, MessageType::Ack, ONE)) else {
-        panic!("no lease")
-    };
+    let ack = answer(&request, MessageType::Ack, ONE);
+    let Received::Lease(lease) = wire.hear(&ack) else { panic!("no lease") };
+    assert_eq!(lease.message, ack.encode(), "the server's message as it came");
     assert_eq!((lease.address, lease.prefix, lease.server), (offer.yiaddr, 24, ONE));
     assert_eq!(wire.client.status(), "lease of 10.0.0.50 from 10.0.0.1");
     assert_eq!(wire.client.next_wakeup(), Duration::MAX);

@@ -48,6 +48,7 @@ fn plain() -> Lease {
         renew_seconds: Some(1800),
         rebind_seconds: Some(3150),
         notes: vec![],
+        message: vec![],
     }
 }
 

@@ -1,6 +1,6 @@
-//! Hands the lease to Debian's ifupdown with ISC's dhclient. A stanza for the interface (matched by MAC address) starts
-//! dhclient with the lease in its own lease file. dhclient asks the server to confirm the address (RFC 2131,
-//! INIT-REBOOT) and then renews it.
+//! Hands the lease to Debian's ifupdown with ISC's dhclient, or with dhcpcd. A stanza for the interface (matched by MAC
+//! address) starts the client with the lease in its own lease file. The client asks the server to confirm the address
+//! (RFC 2131, INIT-REBOOT) and then renews it.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -9,11 +9,11 @@ use dayfly_formats::interfaces_file;
 use dayfly_formats::mac::Mac;
 use dayfly_sys::{Files, Sys, SysError};
 
-use super::owned;
+use super::observed::names_in_os;
+use super::{dhcpcd, owned};
 use crate::NetworkUp;
 use crate::os::{self, WRITTEN};
 use crate::services::systemd::units::Refusal;
-use crate::steps::network::names;
 use crate::trees::OS;
 
 /// The name of its service, for both systemd and OpenRC.
@@ -23,6 +23,7 @@ pub(super) const SERVICE: &str = "networking";
 const DEBIAN: &str = "/lib/ifupdown";
 const INTERFACES: &str = "/etc/network/interfaces";
 const MORE_INTERFACES: &str = "/etc/network/interfaces.d";
+const DHCLIENT: &str = "dhclient";
 const CLIENT_CONFIG: &str = "/etc/dhcp/dhclient.conf";
 const LEASES: &str = "/var/lib/dhcp";
 /// Marks the end of Dayfly's text; the image's own text follows. With a persistent /etc, the text before it was written
@@ -49,6 +50,16 @@ pub(super) fn is_debians(sys: &dyn Files) -> Result<bool, SysError> {
     os::has(sys, DEBIAN)
 }
 
+/// The DHCP client that ifup starts, of those that can go on with a lease. It prefers dhclient.
+pub(super) fn client(sys: &dyn Files) -> Result<Option<&'static str>, SysError> {
+    for program in [DHCLIENT, dhcpcd::SERVICE] {
+        if os::has_program(sys, program)? {
+            return Ok(Some(program));
+        }
+    }
+    Ok(None)
+}
+
 /// Writes its files. Returns a line for the log.
 pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp) -> Result<String, Refusal> {
     let text = |path| os::read(sys, path).map(Option::unwrap_or_default);
@@ -56,9 +67,10 @@ pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp) -> Result<String, Re
     let interfaces = interfaces.split_once(END).map_or(interfaces.as_str(), |(_, image)| image);
     let all = format!("{interfaces}\n{}", more_interfaces(sys)?);
     let (mut said, mut stanzas, mut leases) = (Vec::new(), String::new(), Vec::new());
+    let client = client(sys)?;
     for up in network.addresses() {
         // The image's files use the name that the OS gives to the interface.
-        let names = [vec![up.iface.clone()], names::of(sys, &up.iface)].concat();
+        let names = names_in_os(sys, &up.iface);
         let methods: Vec<&str> = names.iter().flat_map(|name| interfaces_file::methods(&all, name)).collect();
         if let Some(method) = methods.iter().find(|method| up.lease().is_none() || **method != "dhcp") {
             said.push(format!(
@@ -78,28 +90,32 @@ pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp) -> Result<String, Re
         let is_made = network.made.iter().any(|link| link.name == up.iface);
         match up.mac {
             _ if is_made => stanzas.push_str(&named_stanza(&up.iface)),
-            Some(mac) => stanzas.push_str(&stanza(mac, &up.iface, leases.len())),
+            Some(mac) => stanzas.push_str(&stanza(mac, &up.iface, leases.len(), client)),
             None => return Err(Refusal::Words(format!("{} has no MAC address to match it by", up.iface))),
         }
         leases.push((up, lease, seconds));
-        said.push(format!("ifupdown and dhclient renew {}", owned(up)));
+        said.push(format!("ifupdown and {} renew {}", client.unwrap_or_default(), owned(up)));
     }
-    if let Some((first, ..)) = leases.first() {
-        if !os::has_program(sys, "dhclient")? {
-            let words = format!("the image has ifupdown, but no dhclient to renew {}", owned(first));
+    let Some((first, ..)) = leases.first() else { return Ok(said.join("; ")) };
+    match client {
+        Some(DHCLIENT) => {
+            let config = text(CLIENT_CONFIG)?;
+            let config = config.split(WRITTEN).next().unwrap_or_default();
+            for (up, lease, seconds) in &leases {
+                let file = format!("{LEASES}/dhclient.{}.leases", up.iface);
+                os::write(sys, &file, &lease_file(&up.iface, lease, *seconds, sys.clock()), 0o644)?;
+            }
+            os::write(sys, HOOK.0, &format!("{WRITTEN}{}", HOOK.1), 0o644)?;
+            os::write(sys, CLIENT_CONFIG, &format!("{config}{}", client_config(network)), 0o644)?;
+        }
+        Some(_) => drop(dhcpcd::hand_over(sys, network)?),
+        None => {
+            let words =
+                format!("the image has ifupdown, but no dhclient or dhcpcd to renew {}", owned(first));
             return Err(Refusal::Words(words));
         }
-        let config = text(CLIENT_CONFIG)?;
-        let config = config.split(WRITTEN).next().unwrap_or_default();
-        let write = |path: &str, text: &str| os::write(sys, path, text, 0o644);
-        for (up, lease, seconds) in &leases {
-            let file = format!("{LEASES}/dhclient.{}.leases", up.iface);
-            write(&file, &lease_file(&up.iface, lease, *seconds, sys.clock()))?;
-        }
-        write(HOOK.0, &format!("{WRITTEN}{}", HOOK.1))?;
-        write(CLIENT_CONFIG, &format!("{config}{}", client_config(network)))?;
-        write(INTERFACES, &format!("{WRITTEN}{stanzas}{END}{interfaces}"))?;
     }
+    os::write(sys, INTERFACES, &format!("{WRITTEN}{stanzas}{END}{interfaces}"), 0o644)?;
     Ok(said.join("; "))
 }
 
@@ -121,13 +137,20 @@ fn more_interfaces(sys: &dyn Files) -> Result<String, SysError> {
 /// Comes before all other stanzas, because ifup configures an interface only once. The OS may have renamed the
 /// interface by then; `$IFACE` is its current name, and dhclient reads a lease only under the current name. With
 /// `no-auto-down`, the lease is not released at shutdown.
-fn stanza(mac: Mac, iface: &str, place: usize) -> String {
+fn stanza(mac: Mac, iface: &str, place: usize, client: Option<&str>) -> String {
     let name = if place == 0 { "dayfly".to_owned() } else { format!("dayfly{place}") };
+    // dhcpcd has a lease file for each name.
+    let rename = if client == Some(DHCLIENT) {
+        format!(
+            "cd {LEASES} && mv dhclient.{iface}.leases dhclient.$IFACE.leases 2>/dev/null && \
+             sed -i s/{iface}/$IFACE/ dhclient.$IFACE.leases && "
+        )
+    } else {
+        String::new()
+    };
     format!(
         "auto mac/{mac}/1={name}\nno-auto-down {iface}\niface {name} inet dhcp\n\
-         \tpre-up cd {LEASES} && mv dhclient.{iface}.leases dhclient.$IFACE.leases 2>/dev/null && \
-         sed -i s/{iface}/$IFACE/ dhclient.$IFACE.leases && sed -i \"s/^no-auto-down {iface}/no-auto-down $IFACE/\" \
-         {INTERFACES} || true\n"
+         \tpre-up {rename}sed -i \"s/^no-auto-down {iface}/no-auto-down $IFACE/\" {INTERFACES} || true\n"
     )
 }
 
@@ -191,7 +214,7 @@ mod tests {
         );
         assert_eq!(client_config(&network), config);
         assert_eq!(
-            stanza(MAC, "eth0", 0),
+            stanza(MAC, "eth0", 0, Some(DHCLIENT)),
             format!(
                 "auto mac/52:54:00:77:00:01/1=dayfly\nno-auto-down eth0\niface dayfly inet dhcp\n\
                  \tpre-up cd /var/lib/dhcp && mv dhclient.eth0.leases dhclient.$IFACE.leases 2>/dev/null && \

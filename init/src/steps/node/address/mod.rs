@@ -1,8 +1,12 @@
 //! Hands the node's address over to the OS: its network service continues with the lease of the boot instead of
 //! requesting a second one.
 
+mod cloud_init;
+mod dhcpcd;
 mod ifupdown;
+mod netifrc;
 mod networkd;
+mod networkmanager;
 mod observed;
 
 use dayfly_plan::{Code, NetworkKeeper};
@@ -13,13 +17,19 @@ use crate::events::Level;
 use crate::services::Manager;
 use crate::services::openrc::runlevels;
 use crate::services::systemd::units::{self, Refusal};
-use crate::{AddressUp, Failure, NetworkUp, os};
+use crate::{AddressUp, Failure, NetworkUp};
 
 /// A network service of the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Service {
     /// systemd-networkd, and whether it is enabled in the image.
     Networkd { enabled: bool },
+    /// NetworkManager, which the image starts.
+    NetworkManager,
+    /// dhcpcd as a service of its own, which the image starts.
+    Dhcpcd,
+    /// netifrc, which the image starts.
+    Netifrc,
     /// Debian's ifupdown, which the image starts.
     Ifupdown,
     /// Another service, by name. Nothing is handed over to it.
@@ -27,7 +37,7 @@ enum Service {
 }
 
 /// Services that manage interfaces in their own way. It is up to them what they do with an existing address.
-const FOREIGN: [&str; 5] = ["NetworkManager", "networkmanager", "connman", "wicked", "dhcpcd"];
+const FOREIGN: [&str; 2] = ["connman", "wicked"];
 
 /// Hands the address over.
 pub fn hand_over(cx: &Context, keeper: NetworkKeeper) -> Result<Done, Failure> {
@@ -41,29 +51,36 @@ pub fn hand_over(cx: &Context, keeper: NetworkKeeper) -> Result<Done, Failure> {
         Refusal::Words(words) => Failure::new(Code::NodeNetwork, tried, words),
         Refusal::Unit { file, words } => Failure::new(Code::NodeNetwork, tried, format!("{file} {words}")),
     };
-    let service = service(&*cx.sys, keeper, manager).map_err(refused)?;
-    match service {
-        Some(Service::Networkd { enabled }) => {
-            networkd::hand_over(&*cx.sys, network, enabled).map(Done::with).map_err(refused)
-        }
-        Some(Service::Ifupdown) => ifupdown::hand_over(&*cx.sys, network).map(Done::with).map_err(refused),
+    let sys = &*cx.sys;
+    let service = service(sys, keeper, manager, network).map_err(refused)?;
+    let handed = match service {
+        Some(Service::Networkd { enabled }) => networkd::hand_over(sys, network, enabled),
+        Some(Service::NetworkManager) => networkmanager::hand_over(sys, network),
+        Some(Service::Dhcpcd) => dhcpcd::hand_over(sys, network),
+        Some(Service::Netifrc) => netifrc::hand_over(sys, network),
+        Some(Service::Ifupdown) => ifupdown::hand_over(sys, network),
         Some(Service::Foreign(name)) => {
             let text = format!(
                 "{name} of the image cannot take over {}: it may request another address and remove this one",
                 all_owned(network)
             );
             cx.note(Level::Warning, &text);
-            Ok(Done::with(text))
+            return Ok(Done::with(text));
         }
-        None if is_for_ever(network) => Ok(Done::with(format!(
-            "{} stays unchanged: the image has no network service",
-            all_owned(network)
-        ))),
+        None if is_for_ever(network) => {
+            let owned = all_owned(network);
+            return Ok(Done::with(format!("{owned} stays unchanged: the image has no network service")));
+        }
         None => {
             let text = format!("the image has no network service that can renew {}", all_owned(network));
-            Err(Failure::new(Code::NodeNetwork, tried, text))
+            return Err(Failure::new(Code::NodeNetwork, tried, text));
         }
+    };
+    let handed = handed.map_err(refused)?;
+    if cloud_init::keep_off(sys).map_err(|error| refused(error.into()))? {
+        cx.note(Level::Info, "cloud-init does not configure the network: it is configured");
     }
+    Ok(Done::with(handed))
 }
 
 /// The service of the image that gets the address.
@@ -71,45 +88,70 @@ fn service(
     sys: &dyn Sys,
     keeper: NetworkKeeper,
     manager: Option<Manager>,
+    network: &NetworkUp,
 ) -> Result<Option<Service>, Refusal> {
     let started = started(sys, manager)?;
+    let starts = |names: &[&str]| names.iter().any(|name| started.contains(name));
     let has_networkd = manager == Some(Manager::Systemd) && units::is_usable(sys, networkd::UNIT)?;
-    let enabled = started.contains(&networkd::SERVICE);
+    let enabled = starts(&[networkd::SERVICE]);
     let networkd = Service::Networkd { enabled };
-    let starts_ifupdown = started.contains(&ifupdown::SERVICE);
+    let starts_ifupdown = starts(&[ifupdown::SERVICE]);
     let has_ifupdown = starts_ifupdown && ifupdown::is_debians(sys)?;
+    let has_netifrc = manager == Some(Manager::OpenRc) && netifrc::is_started(sys, network)?;
+    let required = |service: Service, is_there: bool, lack: &str| {
+        if is_there { Ok(Some(service)) } else { Err(Refusal::Words(lack.to_owned())) }
+    };
     match keeper {
-        NetworkKeeper::None => Ok(None),
-        NetworkKeeper::Networkd if has_networkd => Ok(Some(networkd)),
-        NetworkKeeper::Networkd => Err(Refusal::Words("the image has no systemd-networkd".to_owned())),
-        NetworkKeeper::Ifupdown if has_ifupdown => Ok(Some(Service::Ifupdown)),
+        NetworkKeeper::None => return Ok(None),
+        NetworkKeeper::Networkd => {
+            return required(networkd, has_networkd, "the image has no systemd-networkd");
+        }
         NetworkKeeper::Ifupdown => {
-            Err(Refusal::Words("Debian's ifupdown is not enabled in the image".to_owned()))
+            let lack = "Debian's ifupdown is not enabled in the image";
+            return required(Service::Ifupdown, has_ifupdown, lack);
         }
-        NetworkKeeper::Auto => {
-            if has_networkd && enabled {
-                return Ok(Some(networkd));
-            }
-            let of_another = starts_ifupdown && !has_ifupdown;
-            let foreign = FOREIGN.iter().find(|name| started.contains(name));
-            if let Some(name) = foreign.or(of_another.then_some(&ifupdown::SERVICE)) {
-                return Ok(Some(Service::Foreign(name)));
-            }
-            // Without a DHCP client, ifupdown does not change an interface that is not in its configuration.
-            Ok(if has_ifupdown && (!has_networkd || os::has_program(sys, "dhclient")?) {
-                Some(Service::Ifupdown)
-            } else if has_networkd {
-                Some(networkd)
-            } else {
-                None
-            })
+        NetworkKeeper::NetworkManager => {
+            let lack = "NetworkManager is not enabled in the image";
+            return required(Service::NetworkManager, starts(&networkmanager::SERVICES), lack);
         }
+        NetworkKeeper::Dhcpcd => {
+            let lack = "the service dhcpcd is not enabled in the image";
+            return required(Service::Dhcpcd, starts(&[dhcpcd::SERVICE]), lack);
+        }
+        NetworkKeeper::Netifrc => {
+            let lack = "netifrc is not enabled for the interface in the image";
+            return required(Service::Netifrc, has_netifrc, lack);
+        }
+        NetworkKeeper::Auto => {}
     }
+    let of_another = starts_ifupdown && !has_ifupdown;
+    let foreign = FOREIGN.iter().find(|name| started.contains(name));
+    Ok(Some(if has_networkd && enabled {
+        networkd
+    } else if starts(&networkmanager::SERVICES) {
+        Service::NetworkManager
+    } else if let Some(name) = foreign {
+        Service::Foreign(name)
+    } else if starts(&[dhcpcd::SERVICE]) {
+        Service::Dhcpcd
+    } else if has_netifrc {
+        Service::Netifrc
+    } else if of_another {
+        Service::Foreign(ifupdown::SERVICE)
+    } else if has_ifupdown && (!has_networkd || ifupdown::client(sys)?.is_some()) {
+        // Without a DHCP client, ifupdown does not change an interface that is not in its configuration.
+        Service::Ifupdown
+    } else if has_networkd {
+        networkd
+    } else {
+        return Ok(None);
+    }))
 }
 
 /// The network services that are enabled in the image.
 fn started(sys: &dyn Files, manager: Option<Manager>) -> Result<Vec<&'static str>, SysError> {
-    let services: Vec<&str> = [networkd::SERVICE, ifupdown::SERVICE].into_iter().chain(FOREIGN).collect();
+    let ours = [networkd::SERVICE, ifupdown::SERVICE, dhcpcd::SERVICE];
+    let services: Vec<&str> = ours.into_iter().chain(networkmanager::SERVICES).chain(FOREIGN).collect();
     match manager {
         Some(Manager::Systemd) => units::enabled(sys, &services),
         Some(Manager::OpenRc) => runlevels::enabled(sys, &services),

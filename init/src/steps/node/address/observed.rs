@@ -4,7 +4,10 @@ use std::fmt::{Display, Write};
 use std::net::IpAddr;
 
 use dayfly_plan::network::{Kind, Link as Wanted, StaticAddress};
+use dayfly_sys::Files;
 
+use super::owned;
+use crate::steps::network::names;
 use crate::{AddressUp, NetworkUp};
 
 /// Lines of a file with `key=value` in sections.
@@ -48,4 +51,38 @@ pub fn is_outside(up: &AddressUp) -> bool {
 pub fn vlans<'a>(network: &'a NetworkUp, iface: &str) -> Vec<&'a str> {
     let is_of = |link: &&Wanted| matches!(&link.kind, Kind::Vlan { parent, .. } if parent == iface);
     network.made.iter().filter(is_of).map(|link| link.name.as_str()).collect()
+}
+
+/// Every name that the interface may have in the OS, the current one first.
+pub fn names_in_os(sys: &dyn Files, iface: &str) -> Vec<String> {
+    let mut all = vec![iface.to_owned()];
+    all.extend(names::of(sys, iface).into_iter().filter(|name| name != iface));
+    all
+}
+
+/// The addresses of an interface, for the log.
+pub fn owned_by(addresses: &[&AddressUp]) -> String {
+    addresses.iter().map(|up| owned(up)).collect::<Vec<_>>().join(" and ")
+}
+
+/// What the service of the OS does with them, for the log.
+pub fn verb(addresses: &[&AddressUp]) -> &'static str {
+    if addresses.iter().any(|up| up.lifetime().is_some()) { "renews" } else { "keeps" }
+}
+
+impl NetworkUp {
+    /// The links without an address of their own: those that the boot created and those that they are made of.
+    pub fn without_address(&self) -> Vec<&str> {
+        let has_address = |name: &str| self.addresses().any(|up| up.iface == name);
+        let mut found: Vec<&str> = Vec::new();
+        for made in &self.made {
+            let below = made.kind.below().iter().map(String::as_str);
+            for name in std::iter::once(made.name.as_str()).chain(below) {
+                if !has_address(name) && !found.contains(&name) {
+                    found.push(name);
+                }
+            }
+        }
+        found
+    }
 }

@@ -1,0 +1,208 @@
+//! The handover of the node's address to NetworkManager, dhcpcd and netifrc, and what cloud-init gets, on the fake machine.
+
+mod machine;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use dayfly_formats::dhcp4::{Lease, Message};
+use machine::{End, Machine, Node, sha256, squashfs};
+
+const SYSTEMD: &str = "/etc/systemd/system/multi-user.target.wants";
+const RUNLEVEL: &str = "/etc/runlevels/default";
+const NETWORK_MANAGER: &str = "/etc/systemd/system/multi-user.target.wants/NetworkManager.service";
+const OPENRC: &str = "dayfly.init=/sbin/openrc-init";
+const RENEWS: &str = "10.0.2.15/24 (leased for 3600 s)";
+
+/// Boots an image with these files.
+fn boot(words: &str, files: &[(&str, &str)]) -> Arc<Machine> {
+    let sha256 = sha256(&squashfs(3 << 20));
+    let root = format!("root=live:http://10.0.2.2/os.squashfs dayfly.image.sha256={sha256}");
+    let words = if words.contains("ip=") { words.to_owned() } else { format!("{words} ip=dhcp") };
+    let machine = Machine::new(&format!("{root} {words}"));
+    for (path, text) in [("/sbin/openrc-init", "")].iter().chain(files) {
+        let path = format!("/run/dayfly/l{path}");
+        machine.state().put(Path::new(&path), Node::File(text.as_bytes().to_vec()));
+    }
+    let end = machine.boot();
+    assert!(matches!(end, End::Exec(_)), "{end:?}: {:?}", machine.state().log);
+    machine
+}
+
+/// The step's outcome and message.
+fn step(machine: &Machine) -> (String, String) {
+    let row = machine.step("address");
+    let words = row["failure"]["wrong"].as_str().or(row["detail"].as_str()).unwrap();
+    (row["outcome"].as_str().unwrap().to_owned(), words.to_owned())
+}
+
+fn done(words: &str) -> (String, String) {
+    ("done".to_owned(), words.to_owned())
+}
+
+fn paths(machine: &Machine, folder: &str) -> Vec<String> {
+    let state = machine.state();
+    let below = state.nodes.keys().filter(|path| path.starts_with(folder) && path.extension().is_some());
+    below.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn network_manager_takes_over_an_active_profile() {
+    let services = [("", NETWORK_MANAGER), (OPENRC, "/etc/runlevels/default/networkmanager")];
+    for (words, service) in services {
+        let machine = boot(words, &[(service, "")]);
+        assert_eq!(
+            step(&machine),
+            done(&format!("NetworkManager renews {RENEWS} with dayfly-eth0.nmconnection"))
+        );
+        let run = "/run/NetworkManager";
+        let profile = machine.file(&format!("{run}/system-connections/dayfly-eth0.nmconnection")).unwrap();
+        for line in
+            ["mac-address=52:54:00:12:34:02", "method=auto", "dhcp-client-id=mac", "route-metric=1024"]
+        {
+            assert!(profile.contains(&format!("\n{line}\n")), "{profile}");
+        }
+        let uuid = profile.lines().find_map(|line| line.strip_prefix("uuid=")).unwrap();
+        let state = machine.file(&format!("{run}/devices/2")).unwrap();
+        assert!(state.contains(&format!("\nconnection-uuid={uuid}\n")), "{state}");
+        let lease = machine.file(&format!("{run}/internal-{uuid}-eth0.lease")).unwrap();
+        assert!(lease.ends_with("\nADDRESS=10.0.2.15\n"), "{lease}");
+    }
+}
+
+#[test]
+fn a_profile_of_the_image_for_this_interface_is_used() {
+    let folder = "/etc/NetworkManager/system-connections";
+    let named = (format!("{folder}/uplink.nmconnection"), "[connection]\ninterface-name=eth0\n");
+    let general = (format!("{folder}/any.nmconnection"), "[connection]\ntype=ethernet\n");
+    for (files, words) in [
+        (
+            vec![&named, &general],
+            "NetworkManager uses the image's own uplink.nmconnection, which may not keep 10.0.2.15/24 (leased for 3600 s)",
+        ),
+        (
+            vec![&general],
+            "NetworkManager renews 10.0.2.15/24 (leased for 3600 s) with dayfly-eth0.nmconnection",
+        ),
+    ] {
+        let mut files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+        files.push((NETWORK_MANAGER, ""));
+        let machine = boot("", &files);
+        assert_eq!(step(&machine), done(words));
+        assert_eq!(paths(&machine, "/run/NetworkManager").is_empty(), words.contains("the image's own"));
+    }
+}
+
+/// The lease that a file of dhcpcd has.
+fn lease(machine: &Machine, name: &str) -> Lease {
+    let state = machine.state();
+    match state.nodes.get(Path::new(&format!("/sysroot/var/lib/dhcpcd/{name}.lease"))) {
+        Some(Node::File(bytes)) => Lease::from_message(&Message::parse(bytes).unwrap()).unwrap(),
+        other => panic!("{name}.lease is {other:?}"),
+    }
+}
+
+#[test]
+fn dhcpcd_gets_the_message_of_the_server() {
+    const CONFIG: &str = "/etc/dhcpcd.conf";
+    let image = "duid\npersistent\n";
+    for (words, folder) in [("", SYSTEMD), (OPENRC, RUNLEVEL)] {
+        let service = format!("{folder}/dhcpcd{}", if words.is_empty() { ".service" } else { "" });
+        let machine = boot(words, &[(&service, ""), (CONFIG, image)]);
+        assert_eq!(step(&machine), done(&format!("dhcpcd renews {RENEWS}")));
+        let lease = lease(&machine, "eth0");
+        assert_eq!((lease.address.octets(), lease.lease_seconds), ([10, 0, 2, 15], Some(3600)));
+        let config = machine.file("/sysroot/etc/dhcpcd.conf").unwrap();
+        assert!(config.starts_with(image), "{config}");
+        assert!(config.ends_with("\ninterface eth0\nmetric 1024\nclientid\n"), "{config}");
+
+        // A persistent /etc has the options already.
+        let again = boot(words, &[(&service, ""), (CONFIG, &config)]);
+        assert_eq!(again.file("/sysroot/etc/dhcpcd.conf"), Some(config));
+
+        let own = boot(words, &[(&service, ""), (CONFIG, "interface eth0\nstatic ip_address=10.0.2.9/24\n")]);
+        let told = format!("dhcpcd uses the image's own options for eth0, which may not keep {RENEWS}");
+        assert_eq!(step(&own), done(&told));
+        assert!(paths(&own, "/sysroot/var/lib/dhcpcd").is_empty());
+    }
+}
+
+#[test]
+fn ifupdown_starts_dhcpcd_where_there_is_no_dhclient() {
+    let service = format!("{SYSTEMD}/networking.service");
+    let files = [(service.as_str(), ""), ("/usr/lib/ifupdown/settle-dad.sh", ""), ("/usr/sbin/dhcpcd", "")];
+    let machine = boot("", &files);
+    assert_eq!(step(&machine), done(&format!("ifupdown and dhcpcd renew {RENEWS}")));
+    assert_eq!(lease(&machine, "eth0").address.octets(), [10, 0, 2, 15]);
+    let interfaces = machine.file("/sysroot/etc/network/interfaces").unwrap();
+    assert!(interfaces.contains("\nauto mac/52:54:00:12:34:02/1=dayfly\n"), "{interfaces}");
+    assert!(!interfaces.contains("dhclient"), "{interfaces}");
+}
+
+#[test]
+fn netifrc_keeps_an_address_and_leaves_a_lease_to_dhcpcd() {
+    const CONFIG: &str = "/etc/conf.d/net";
+    let service = format!("{RUNLEVEL}/net.eth0");
+    let (service, dhcpcd) = ((service.as_str(), ""), ("/sbin/dhcpcd", ""));
+    let fixed = format!("{OPENRC} ip=10.0.2.50::10.0.2.2:24::eth0:none");
+    for (words, files, outcome, told, config) in [
+        (
+            OPENRC,
+            &[service, dhcpcd][..],
+            "done",
+            "netifrc and dhcpcd renew 10.0.2.15/24 (leased for 3600 s)",
+            Some("config_eth0=\"dhcp\"\nmodules_eth0=\"dhcpcd\"\n"),
+        ),
+        (OPENRC, &[service], "tolerated", "the image has netifrc, but no dhcpcd to renew the lease", None),
+        (
+            &fixed,
+            &[service, (CONFIG, "config_eth0=\"noop\"\n")],
+            "done",
+            "netifrc keeps 10.0.2.50/24",
+            Some("config_eth0=\"noop\"\n"),
+        ),
+        (
+            OPENRC,
+            &[service, dhcpcd, (CONFIG, "config_eth0=\"10.0.2.9/24\"\n")],
+            "done",
+            "netifrc uses the image's own configuration of eth0 (10.0.2.9/24), which may not keep 10.0.2.15/24 (leased for 3600 s)",
+            Some("overwrites changes.\n"),
+        ),
+    ] {
+        let machine = boot(words, files);
+        assert_eq!(step(&machine), (outcome.to_owned(), told.to_owned()));
+        let found = machine.file("/sysroot/etc/conf.d/net");
+        assert_eq!(found.is_some(), config.is_some());
+        assert!(config.is_none_or(|end| found.as_deref().unwrap().ends_with(end)), "{found:?}");
+    }
+}
+
+#[test]
+fn cloud_init_does_not_configure_the_network_again() {
+    const OURS: &str = "/sysroot/etc/cloud/cloud.cfg.d/99-dayfly-network.cfg";
+    let has = ("/etc/cloud/cloud.cfg", "users:\n  - default\n");
+    let own = ("/etc/cloud/cloud.cfg.d/10-net.cfg", "network:\n  version: 2\n");
+    for (files, written) in [(&[][..], false), (&[has], true), (&[has, own], false)] {
+        let machine = boot("", files);
+        let found = machine.file(OURS);
+        assert_eq!(
+            found.is_some_and(|text| text.ends_with("\nnetwork: {config: disabled}\n")),
+            written,
+            "{files:?}"
+        );
+    }
+    // Without a handover, the network is the image's.
+    assert_eq!(boot("dayfly.network.handover=none", &[has]).file(OURS), None);
+}
+
+#[test]
+fn a_service_that_is_required_must_be_enabled() {
+    for (service, lack) in [
+        ("networkmanager", "NetworkManager is not enabled in the image"),
+        ("dhcpcd", "the service dhcpcd is not enabled in the image"),
+        ("netifrc", "netifrc is not enabled for the interface in the image"),
+    ] {
+        let machine = boot(&format!("dayfly.network.handover={service}"), &[]);
+        assert_eq!(step(&machine), ("tolerated".to_owned(), lack.to_owned()));
+    }
+}
