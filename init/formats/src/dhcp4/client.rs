@@ -220,7 +220,9 @@ impl Client {
                     Err(ended) => *ended,
                 }
             }
-            (State::Requesting { offer, .. }, Some(MessageType::Ack)) => self.receive_ack(&offer, &message, payload),
+            (State::Requesting { offer, .. }, Some(MessageType::Ack)) => {
+                self.receive_ack(&offer, &message, payload)
+            }
             (State::Requesting { offer, .. }, Some(MessageType::Nak)) => {
                 self.receive_nak(now, &offer, &message)
             }

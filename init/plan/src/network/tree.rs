@@ -27,9 +27,7 @@ impl Network {
             Preferred::Mac(mac) => format!("preferred interface: {mac}"),
             Preferred::Name(name) => format!("preferred interface: {name}"),
         }));
-        if let Ready::Server(server) = &self.ready {
-            lines.push(format!("ready when {server} answers"));
-        }
+        lines.extend(self.readiness());
         let count = lines.len();
         if count > MOST {
             lines.truncate(MOST);
@@ -72,11 +70,22 @@ impl Network {
         Some(match config.static_address() {
             // One address cannot be that of several interfaces.
             Some(_) => format!("{config} on the first interface with a carrier"),
-            None if matches!(self.ready, Ready::Server(_)) => {
-                format!("{config} on {whose} at once, the first that leads to the server is used")
-            }
-            None => format!("{config} on {whose} at once, the first is used"),
+            None => match &self.ready {
+                Ready::Server(server) => {
+                    format!("{config} on {whose} at once, the first that reaches {server} is used")
+                }
+                Ready::Address => format!("{config} on {whose} at once, the first is used"),
+            },
         })
+    }
+
+    /// When the network is ready, unless [`Self::rest`] says so.
+    pub(super) fn readiness(&self) -> Option<String> {
+        let is_said = self.others.as_ref().is_some_and(|config| config.static_address().is_none());
+        match &self.ready {
+            Ready::Server(server) if !is_said => Some(format!("ready when {server} answers")),
+            Ready::Server(_) | Ready::Address => None,
+        }
     }
 
     fn name_servers(&self) -> Option<String> {

@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use super::{
-    AddressSource, Config, Kind, Link, Name, Network, Preferred, Ready, Route, Server, StaticAddress,
-};
+use super::{AddressSource, Config, Kind, Link, Name, Network, Preferred, Route, Server, StaticAddress};
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,10 +29,7 @@ impl fmt::Display for Network {
             write!(f, "; dns {dns}")?;
         }
         f.write_str(if self.peer_dns { "" } else { "; no dns of the network" })?;
-        match &self.ready {
-            Ready::Address => Ok(()),
-            Ready::Server(server) => write!(f, "; ready when {server} answers"),
-        }
+        self.readiness().map_or(Ok(()), |text| write!(f, "; {text}"))
     }
 }
 

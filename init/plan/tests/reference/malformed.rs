@@ -139,8 +139,8 @@ const MALFORMED: &[(&str, &str)] = &[
     ("team=team0:eth0,eth1:active-backup", r#"team=team0:eth0,eth1:active-backup: runner "active-backup" is unknown; expected activebackup, roundrobin, random, loadbalance, broadcast or lacp."#),
     ("team=team0:eth0,eth1:lacp:1500", r#"team=team0:eth0,eth1:lacp:1500: value "team0:eth0,eth1:lacp:1500" has "1500" after the runner; expected the end."#),
     ("teaming=1", "teaming= asks for a team of several interfaces (dracut), which Dayfly does not support: use bond=NAME:PORT,PORT:mode=active-backup."),
-    ("rd.net.timeout.carrier=30", "rd.net.timeout.carrier= asks for other times for the network (dracut), which Dayfly does not support: rd.retry=SECONDS sets how long the boot tries."),
-    ("rd.net.dhcp.retry=3", "rd.net.dhcp.retry= asks for other times for the network (dracut), which Dayfly does not support: rd.retry=SECONDS sets how long the boot tries."),
+    ("rd.net.timeout.carrier=0", "rd.net.timeout.carrier=0: \"0\" is not a number of seconds from 1 to 86400."),
+    ("rd.net.timeout.dhcp", "rd.net.timeout.dhcp: it has no value."),
     ("rd.znet=qeth,0.0.f5f0,0.0.f5f1,0.0.f5f2,layer2=1", "rd.znet= asks for s390 devices (dracut), which Dayfly does not support: boot this machine with dracut."),
     ("rd.znet_ifname=lan:qeth", "rd.znet_ifname= asks for s390 devices (dracut), which Dayfly does not support: boot this machine with dracut."),
     ("rd.iscsi.initiator=iqn.2026-01.org.example:node", "rd.iscsi.initiator= asks for a disk over the network (dracut, Debian), which Dayfly does not support: boot an image with root=live:http://SERVER/IMAGE or from a plain disk, and leave such disks to the OS."),
@@ -167,7 +167,7 @@ const MALFORMED: &[(&str, &str)] = &[
     (r#"network.bootdev = "eth/0""#, r#"network.bootdev = eth/0: "eth/0" holds '/'; expected a name like eth0."#),
     (r#"network.bootdev = ["eth0", "eth1"]"#, "network.bootdev: it takes one value, not a list."),
     ("network.wanted = 3", r#"network.wanted = 3: "3" is not one of 1, yes, on, true, 0, no, off, false."#),
-    (r#"network.handover = "netplan""#, r#"network.handover = netplan: "netplan" is not one of auto, none, networkd, ifupdown."#),
+    (r#"network.handover = "netplan""#, r#"network.handover = netplan: "netplan" is not one of auto, none, networkd, ifupdown, networkmanager, dhcpcd, netifrc."#),
     (r#"network.vlans = "vlan5:eth0""#, "network.vlans is not a setting of Dayfly; did you mean network.vlan?"),
 ];
 

@@ -105,7 +105,7 @@ pub fn with_all(cx: &Context, network: &NetworkUp) -> NetworkUp {
             search.push(name.clone());
         }
     }
-    NetworkUp { hostname, domain, search, ..all }
+    NetworkUp { domain, search, hostname, ..all }
 }
 
 /// Configures the ways that are configured in addition to the winner and have a claim.

@@ -10,7 +10,7 @@ use dayfly_formats::resolv_conf::ResolvConf;
 use dayfly_plan::network::{Network, Ready, Server};
 use dayfly_sys::{Family, Link, Reach};
 
-use super::{apply, owner, starters};
+use super::{owner, starters};
 use crate::claims::{Contender, Origin, State};
 use crate::context::Context;
 use crate::events::Level;
@@ -128,7 +128,7 @@ fn gives_way(cx: &Context, claim: &Contender) -> bool {
 fn ask(cx: &Context, wanted: &Network, server: &Server, claim: &Contender, up: &AddressUp) {
     let (sys, claims, server) = (Arc::clone(&cx.sys), Arc::clone(&cx.claims), server.clone());
     let (way, since, family) = (claim.way(), cx.sys.now(), claim.family);
-    let resolver = resolver(wanted, claim, up);
+    let resolver = resolver(wanted, up);
     claims.ask(way, since);
     let on_panic = {
         let claims = Arc::clone(&cx.claims);
@@ -153,10 +153,9 @@ fn ask(cx: &Context, wanted: &Network, server: &Server, claim: &Contender, up: &
 }
 
 /// The name servers and search domains that a way has.
-fn resolver(wanted: &Network, claim: &Contender, up: &AddressUp) -> ResolvConf {
+fn resolver(wanted: &Network, up: &AddressUp) -> ResolvConf {
     let given = up.given_dns.iter().filter(|_| wanted.peer_dns);
     let servers = wanted.dns.iter().chain(&up.dns).chain(given).copied().collect();
-    let (domain, mut search) = apply::domains(claim);
-    search.extend(domain);
+    let search = up.search.iter().chain(&up.domain).cloned().collect();
     ResolvConf { servers, search }
 }

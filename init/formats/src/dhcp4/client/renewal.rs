@@ -129,7 +129,7 @@ impl Renewal {
             _ => return Renewed::Ignored("neither an ACK nor a NAK".to_owned()),
         }
         let lease = match Lease::from_message(&message) {
-            Ok(lease) => lease,
+            Ok(lease) => Lease { message: payload.to_vec(), ..lease },
             Err(error) => return Renewed::Ignored(error.to_string()),
         };
         if lease.address != self.lease.address {

@@ -75,8 +75,8 @@ pub(super) fn network(settings: &Gathered, discovered: &Discovered) -> (Network,
     (network, notes)
 }
 
-/// The network is ready when the first server that the boot needs answers. Settings that are not required are only a reason
-/// to wait if nothing else is fetched.
+/// The network is ready when the first server that the boot needs answers. An image that settings from that server name comes
+/// later, so it does not count.
 fn ready(settings: &Gathered, discovered: &Discovered) -> Ready {
     let image = settings.image.as_ref().filter(|_| discovered.way != Way::Root);
     let image = image.and_then(|image| match &image.value {
@@ -84,8 +84,7 @@ fn ready(settings: &Gathered, discovered: &Discovered) -> Ready {
         _ => None,
     });
     let file = settings.settings_url.as_ref().map(|template| template.value.server());
-    let (required, optional) = if settings.settings_required.value { (file, None) } else { (None, file) };
-    required.or(image).or(optional).map_or(Ready::Address, Ready::Server)
+    file.or(image).map_or(Ready::Address, Ready::Server)
 }
 
 /// The 16 bytes of a UUID in its usual form (RFC 9562 4).

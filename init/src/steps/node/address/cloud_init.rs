@@ -1,5 +1,7 @@
 //! Keeps cloud-init from configuring the network of a node whose addresses a service of the OS has already.
 
+use std::path::Path;
+
 use dayfly_sys::{Files, SysError};
 
 use crate::os::{self, WRITTEN};
@@ -20,8 +22,7 @@ pub(super) fn keep_off(sys: &dyn Files) -> Result<bool, SysError> {
         Err(error) if error.is_not_found() => Vec::new(),
         Err(error) => return Err(error),
     };
-    let more =
-        entries.into_iter().map(|entry| entry.name).filter(|name| name.ends_with(".cfg") && name != OURS);
+    let more = entries.into_iter().map(|entry| entry.name).filter(|name| is_config(name) && name != OURS);
     for path in std::iter::once(CONFIG.to_owned()).chain(more.map(|name| format!("{MORE}/{name}"))) {
         let text = os::read(sys, &path)?.unwrap_or_default();
         // A key of the top level (cloud-init's "Network configuration").
@@ -32,4 +33,9 @@ pub(super) fn keep_off(sys: &dyn Files) -> Result<bool, SysError> {
     let text = format!("{WRITTEN}network: {{config: disabled}}\n");
     os::write(sys, &format!("{MORE}/{OURS}"), &text, 0o644)?;
     Ok(true)
+}
+
+/// cloud-init compares the extension with its case.
+fn is_config(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "cfg")
 }

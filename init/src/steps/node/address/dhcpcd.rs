@@ -35,14 +35,14 @@ pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp) -> Result<String, Re
         }
         let options = options(network, iface, &addresses);
         for name in &names {
-            text.push_str(&format!("\ninterface {name}\n{options}"));
+            text.extend(["\ninterface ", name, "\n", &options]);
         }
         write_leases(sys, &names, &addresses)?;
         said.push(format!("{} {owned}", verb(&addresses)));
     }
     for link in network.without_address() {
         for name in names_in_os(sys, link) {
-            text.push_str(&format!("\ninterface {name}\nnoipv4\nnoipv6\n"));
+            text.extend(["\ninterface ", &name, "\nnoipv4\nnoipv6\n"]);
         }
     }
     if let Some(duid) = network

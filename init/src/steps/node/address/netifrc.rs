@@ -49,12 +49,13 @@ pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp) -> Result<String, Re
         }
         for name in &names {
             let variable = netifrc_conf::variable(name);
-            text.push_str(&if is_dynamic {
+            let lines = if is_dynamic {
                 format!("config_{variable}=\"dhcp\"\nmodules_{variable}=\"dhcpcd\"\n")
             } else {
                 // An interface that has an address stays as it is.
                 format!("config_{variable}=\"noop\"\n")
-            });
+            };
+            text.push_str(&lines);
         }
         is_leased |= is_dynamic;
         said.push(if is_dynamic {

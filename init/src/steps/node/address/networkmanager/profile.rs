@@ -36,14 +36,14 @@ const BOND_OPTIONS: [&str; 18] = [
 
 /// The profile of a link with addresses.
 pub fn of_addresses(network: &NetworkUp, links: &[Link], link: &Link, addresses: &[&AddressUp]) -> String {
-    let mut lines = head(network, links, link, addresses.iter().find_map(|up| up.mtu));
+    let mut profile = head(network, links, link, addresses.iter().find_map(|up| up.mtu));
     let servers = servers(network, &link.name, addresses);
-    lines.0.push_str("\n[ipv4]\n");
+    profile.0.push_str("\n[ipv4]\n");
     let own = |up: &&&AddressUp| up.address.is_ipv4();
     let wants_dhcp =
         addresses.iter().any(|up| up.lease().is_some() || up.sources.contains(&AddressSource::Dhcp4));
-    let fixed: Vec<&AddressUp> = addresses.iter().filter(own).filter(is_static).copied().collect();
-    lines.put(
+    let fixed: Vec<&AddressUp> = addresses.iter().filter(own).filter(|up| is_static(up)).copied().collect();
+    profile.put(
         "method",
         if wants_dhcp {
             "auto"
@@ -55,62 +55,62 @@ pub fn of_addresses(network: &NetworkUp, links: &[Link], link: &Link, addresses:
     );
     if wants_dhcp {
         // Type 1 and the MAC address, as the boot sent it.
-        lines.put("dhcp-client-id", "mac");
+        profile.put("dhcp-client-id", "mac");
     }
     if wants_dhcp || !fixed.is_empty() {
         let metric = addresses.iter().find(own).map_or(METRIC, |up| up.metric);
-        put_addresses(&mut lines, network, &link.name, &fixed, metric, IpAddr::is_ipv4);
-        put_servers(&mut lines, network, &servers, IpAddr::is_ipv4);
+        put_addresses(&mut profile, network, &link.name, &fixed, metric, IpAddr::is_ipv4);
+        put_servers(&mut profile, network, &servers, IpAddr::is_ipv4);
     }
-    lines.0.push_str("\n[ipv6]\n");
-    let fixed: Vec<&AddressUp> = addresses.iter().filter(|up| !own(up)).filter(is_static).copied().collect();
+    profile.0.push_str("\n[ipv6]\n");
+    let fixed: Vec<&AddressUp> =
+        addresses.iter().filter(|up| !own(up)).filter(|up| is_static(up)).copied().collect();
     let dhcp6 = addresses.iter().find(|up| matches!(up.origin, AddressOrigin::Dhcp6(_)));
     let wants = |source| addresses.iter().any(|up| up.sources.contains(&source));
     let by_routers = wants(AddressSource::RouterAdvertisement)
         || addresses.iter().any(|up| up.origin == AddressOrigin::RouterAdvertisement);
     let is_local = addresses.iter().any(|up| up.origin == AddressOrigin::LinkLocal);
-    lines.put(
+    profile.put(
         "method",
         match (dhcp6, by_routers) {
-            (_, true) => "auto",
             (Some(_), false) => "dhcp",
             (None, false) if !fixed.is_empty() => "manual",
             (None, false) if is_local => "link-local",
-            // The OS may use the routers that the boot has not asked.
-            (None, false) => "auto",
+            // Also by the routers that the boot has not asked.
+            _ => "auto",
         },
     );
     // The interface identifier that the kernel uses, so that the address stays the same.
-    lines.put("addr-gen-mode", "eui64");
-    lines.put("ip6-privacy", "0");
+    profile.put("addr-gen-mode", "eui64");
+    profile.put("ip6-privacy", "0");
     if let Some(duid) = dhcp6.and_then(|up| dhcp6::duid_of(network.uuid, up.mac)) {
-        lines.put("dhcp-duid", duid);
-        lines.put("dhcp-iaid", "mac");
+        profile.put("dhcp-duid", duid);
+        profile.put("dhcp-iaid", "mac");
     }
     let metric = fixed.first().map_or(METRIC, |up| up.metric);
-    put_addresses(&mut lines, network, &link.name, &fixed, metric, IpAddr::is_ipv6);
-    put_servers(&mut lines, network, &servers, IpAddr::is_ipv6);
-    lines.0
+    put_addresses(&mut profile, network, &link.name, &fixed, metric, IpAddr::is_ipv6);
+    put_servers(&mut profile, network, &servers, IpAddr::is_ipv6);
+    profile.0
 }
 
 /// The profile of a link without an address.
 pub fn of_member(network: &NetworkUp, links: &[Link], link: &Link) -> String {
-    let mut lines = head(network, links, link, None);
+    let mut profile = head(network, links, link, None);
     if bond_or_bridge(network, &link.name).is_none() {
-        lines.0.push_str("\n[ipv4]\nmethod=disabled\n\n[ipv6]\nmethod=disabled\n");
+        profile.0.push_str("\n[ipv4]\nmethod=disabled\n\n[ipv6]\nmethod=disabled\n");
     }
-    lines.0
+    profile.0
 }
 
-fn is_static(up: &&&AddressUp) -> bool {
+fn is_static(up: &AddressUp) -> bool {
     up.origin == AddressOrigin::Static
 }
 
 /// The sections that say what the link is.
 fn head(network: &NetworkUp, links: &[Link], link: &Link, mtu: Option<u32>) -> Lines {
-    let mut lines = Lines(format!("{WRITTEN}[connection]\nid=dayfly-{}\nuuid={}\n", link.name, uuid(link)));
+    let mut profile = Lines(format!("{WRITTEN}[connection]\nid=dayfly-{}\nuuid={}\n", link.name, uuid(link)));
     let made = network.made.iter().find(|made| made.name == link.name);
-    lines.put(
+    profile.put(
         "type",
         match made.map(|made| &made.kind) {
             None | Some(Kind::Physical) => "ethernet",
@@ -120,51 +120,51 @@ fn head(network: &NetworkUp, links: &[Link], link: &Link, mtu: Option<u32>) -> L
         },
     );
     if made.is_some() {
-        lines.put("interface-name", &link.name);
+        profile.put("interface-name", &link.name);
     }
     // Before profiles of the image that fit any interface.
-    lines.put("autoconnect-priority", 100);
+    profile.put("autoconnect-priority", 100);
     let uuid_of = |name: &str| links.iter().find(|link| link.name == name).map(uuid);
     if let Some((controller, kind)) = bond_or_bridge(network, &link.name) {
         // The names of before NetworkManager 1.46, which later versions read as well.
-        lines.put("master", uuid_of(controller).unwrap_or_else(|| controller.to_owned()));
-        lines.put("slave-type", kind);
+        profile.put("master", uuid_of(controller).unwrap_or_else(|| controller.to_owned()));
+        profile.put("slave-type", kind);
     }
     let mac = made.is_none().then(|| mac_of(link)).flatten();
     let mtu = mtu.or_else(|| made?.config.as_ref()?.mtu);
     if mac.is_some() || mtu.is_some() {
-        lines.0.push_str("\n[ethernet]\n");
+        profile.0.push_str("\n[ethernet]\n");
     }
     if let Some(mac) = mac {
-        lines.put("mac-address", mac);
+        profile.put("mac-address", mac);
         if let Some(own) = link.mac.map(Mac).filter(|own| *own != mac && link.port_of.is_none()) {
-            lines.put("cloned-mac-address", own);
+            profile.put("cloned-mac-address", own);
         }
     }
     if let Some(mtu) = mtu {
-        lines.put("mtu", mtu);
+        profile.put("mtu", mtu);
     }
     if let Some(made) = made {
-        put_kind(&mut lines, made, uuid_of);
+        put_kind(&mut profile, made, uuid_of);
     }
-    lines
+    profile
 }
 
-fn put_kind(lines: &mut Lines, made: &Wanted, uuid_of: impl Fn(&str) -> Option<String>) {
+fn put_kind(profile: &mut Lines, made: &Wanted, uuid_of: impl Fn(&str) -> Option<String>) {
     match &made.kind {
         Kind::Physical => {}
         Kind::Vlan { id, parent } => {
-            lines.put("\n[vlan]\nid", id);
+            profile.put("\n[vlan]\nid", id);
             // The OS may rename the parent; its profile has the same UUID.
-            lines.put("parent", uuid_of(parent).unwrap_or_else(|| parent.clone()));
+            profile.put("parent", uuid_of(parent).unwrap_or_else(|| parent.clone()));
         }
         Kind::Bond { options, .. } => {
-            lines.0.push_str("\n[bond]\n");
+            profile.0.push_str("\n[bond]\n");
             for (name, value) in options.iter().filter(|(name, _)| BOND_OPTIONS.contains(&name.as_str())) {
-                lines.put(name, value);
+                profile.put(name, value);
             }
         }
-        Kind::Bridge { .. } => lines.put("\n[bridge]\nstp", "false"),
+        Kind::Bridge { .. } => profile.put("\n[bridge]\nstp", "false"),
     }
 }
 
@@ -176,7 +176,7 @@ fn bond_or_bridge<'a>(network: &'a NetworkUp, iface: &str) -> Option<(&'a str, &
 
 /// Addresses, routes and their metric, of one IP version.
 fn put_addresses(
-    lines: &mut Lines,
+    profile: &mut Lines,
     network: &NetworkUp,
     iface: &str,
     fixed: &[&AddressUp],
@@ -184,12 +184,12 @@ fn put_addresses(
     is_own: fn(&IpAddr) -> bool,
 ) {
     for (up, number) in fixed.iter().zip(1..) {
-        lines.put(&format!("address{number}"), format!("{}/{}", up.address, up.prefix));
+        profile.put(&format!("address{number}"), format!("{}/{}", up.address, up.prefix));
     }
     let mut routes: Vec<(Route, bool)> = Vec::new();
     for up in fixed {
         match (up.gateway, up.peer) {
-            (Some(gateway), None) if !is_outside(up) => lines.put("gateway", gateway),
+            (Some(gateway), None) if !is_outside(up) => profile.put("gateway", gateway),
             (gateway, peer) => {
                 // Profiles have no peers: a route to the other end does the same.
                 let to = |destination: IpAddr, prefix, gateway| Route {
@@ -212,23 +212,23 @@ fn put_addresses(
     for ((route, on_link), number) in routes.iter().zip(1..) {
         let gateway = route.gateway.map_or_else(String::new, |gateway| gateway.to_string());
         let text = format!("{}/{},{gateway},{metric}", route.destination, route.prefix);
-        lines.put(&format!("route{number}"), text);
+        profile.put(&format!("route{number}"), text);
         if *on_link {
-            lines.put(&format!("route{number}_options"), "onlink=true");
+            profile.put(&format!("route{number}_options"), "onlink=true");
         }
     }
-    lines.put("route-metric", metric);
-    lines.put("may-fail", "true");
+    profile.put("route-metric", metric);
+    profile.put("may-fail", "true");
 }
 
-fn put_servers(lines: &mut Lines, network: &NetworkUp, servers: &[IpAddr], is_own: fn(&IpAddr) -> bool) {
+fn put_servers(profile: &mut Lines, network: &NetworkUp, servers: &[IpAddr], is_own: fn(&IpAddr) -> bool) {
     let own: Vec<String> =
         servers.iter().filter(|server| is_own(server)).map(|server| format!("{server};")).collect();
     if !own.is_empty() {
-        lines.put("dns", own.concat());
+        profile.put("dns", own.concat());
     }
     if !network.peer_dns {
-        lines.put("ignore-auto-dns", "true");
+        profile.put("ignore-auto-dns", "true");
     }
 }
 
