@@ -139,7 +139,7 @@ pub enum Action {
     },
     /// Reads the settings file on a disk.
     ReadConfig(ConfigSearch),
-    /// Brings the network up: all interfaces claim what they get, and the first claim is what is configured.
+    /// Brings the network up: all interfaces claim an address, and the first over which the server answers is used.
     RaceNetwork(Box<Network>),
     /// Leaves the network that has won, and the interfaces that `ip=` names, and takes the others back.
     SettleNetwork,
