@@ -117,7 +117,7 @@ fn an_address_that_another_host_has_is_declined() {
         "--dhcp-range=10.9.1.50,10.9.1.60,255.255.255.0,1h",
         "--log-dhcp",
     ];
-    // The second answers while the node waits for its image, which never comes by the other host's address.
+    // The second answers when it has heard two packets with the address: the node has configured it, and asks for its image over it.
     for (probes, networks) in [(1, [dnsmasq(fixed), NOTHING]), (2, [dnsmasq(fixed), NOTHING])] {
         let away = probes == 2;
         let booted = booted_under("ip=va:dhcp", networks, || {
@@ -133,8 +133,6 @@ fn an_address_that_another_host_has_is_declined() {
         assert!(booted.servers_log.contains("DHCPDECLINE(lan) 10.9.1.55"), "{}", booted.servers_log);
         // RFC 2131 has a pause of 10 s, unless the boot begins again with the network.
         assert!(away || booted.took >= Duration::from_secs(10), "{:?}", booted.took);
-        let was_up = booted.log.contains("va has 10.9.1.55/24");
-        assert_eq!(was_up, away, "{}", booted.log);
     }
 }
 

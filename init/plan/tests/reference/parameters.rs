@@ -10,7 +10,10 @@ use super::{MADE, cell, page};
 
 /// The forms of `ip=`: an example, and what it means here.
 const IP_FORMS: &[(&str, &str)] = &[
-    ("dhcp", "DHCPv4 on every interface in parallel, the first that reaches the server is used; `on` and `any` mean the same"),
+    (
+        "dhcp",
+        "DHCPv4 on every interface in parallel, the first that reaches the server is used; `on` and `any` mean the same",
+    ),
     ("eth0:dhcp", "DHCPv4 on that interface"),
     ("eth0:dhcp:1400", "the same, with an MTU"),
     (

@@ -40,6 +40,10 @@ use crate::{Failure, Learned, NetworkUp};
 /// How long to wait for an interface that a parameter names after the boot has a network already.
 const NAMED_WAIT: Duration = Duration::from_secs(10);
 
+/// How long to wait for another address if the one of the boot was withdrawn, for example because another host has it: after a
+/// DHCPDECLINE, a client waits 10 s (RFC 2131 3.1).
+const LOST_WAIT: Duration = Duration::from_secs(15);
+
 /// Brings the network up.
 pub fn race(cx: &Context, network: &Network) -> Result<Done, Failure> {
     // In many kernels, packet sockets are a module. If it is missing and not built in, opening the socket fails and
@@ -131,8 +135,13 @@ fn done(cx: &Context, wanted: &Network, links: &[Link], up: NetworkUp) -> Done {
 /// Called when the network is no longer needed for the boot: ends the probes, configures the interfaces that a parameter
 /// names, and restores all others.
 pub fn settle(cx: &Context) -> Result<Done, Failure> {
-    let until = cx.sys.now() + NAMED_WAIT.min(cx.left());
-    while cx.claims.is_decided() && cx.claims.awaits_named() && cx.sys.now() < until {
+    let is_lost = cx.known.network.is_some() && !cx.claims.is_decided();
+    let until = cx.sys.now() + if is_lost { LOST_WAIT } else { NAMED_WAIT }.min(cx.left());
+    while cx.sys.now() < until {
+        let is_lost = is_lost && !owner::replace(cx);
+        if !is_lost && !(cx.claims.is_decided() && cx.claims.awaits_named()) {
+            break;
+        }
         cx.claims.wait(&*cx.sys, POLL);
     }
     cx.claims.close();

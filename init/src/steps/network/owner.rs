@@ -66,6 +66,26 @@ pub fn win(cx: &Context, wanted: &Network, claim: &Contender, first: AddressUp) 
     up
 }
 
+/// Configures the best claim in place of an address that was withdrawn. False as long as there is none.
+pub fn replace(cx: &Context) -> bool {
+    if cx.claims.is_decided() {
+        return true;
+    }
+    let Some(claim) = cx.claims.candidates(|_| false).into_iter().next() else { return false };
+    match configure(cx, &claim) {
+        Ok(up) => {
+            cx.note(Level::Info, describe(&up));
+            cx.claims.wins(claim.way());
+            true
+        }
+        Err(error) => {
+            cx.note(Level::Warning, format!("{}: {error}", claim.link.name));
+            cx.claims.refused(claim.way(), error.to_string());
+            false
+        }
+    }
+}
+
 /// Adds the static routes that could not be added before every interface was configured.
 pub fn add_missing_routes(cx: &Context, network: &mut NetworkUp) {
     let missing: Vec<Route> = network
