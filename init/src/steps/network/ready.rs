@@ -65,7 +65,7 @@ pub fn choose(cx: &Context, wanted: &Network, since: Duration, only_answered: bo
         first_question = Some(first_question.map_or(asked, |first| asked.min(first)));
     }
     let Some(first_question) = first_question else { return Choice::Nothing };
-    let is_late = now.saturating_sub(first_question) >= ANSWER_WAIT;
+    let is_late = now.saturating_sub(first_question) >= ANSWER_WAIT || cx.left().is_zero();
     let ready = cx.claims.ready(is_preferred, is_late && !only_answered).filter(may_win);
     match ready.and_then(|claim| Some((claim.up.clone()?, claim))) {
         Some((up, claim)) => {
