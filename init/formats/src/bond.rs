@@ -145,7 +145,7 @@ fn unknown_option(name: &str, value: &str) -> String {
     }
     match nearest(name, OPTIONS.into_iter()) {
         Some(meant) if value.is_empty() => format!("is unknown; the nearest is {meant}=VALUE"),
-        Some(meant) => format!("is unknown; the nearest is {meant}={value}"),
+        Some(meant) => format!("is unknown; the nearest is {meant}={}", value.escape_debug()),
         None => format!("is not one that bond= can set; expected one of {}", OPTIONS.join(", ")),
     }
 }
