@@ -41,7 +41,7 @@ impl Claims {
         if field.round != round {
             return;
         }
-        if let Some(contender) = field.contenders.iter_mut().find(|one| one.way() == way) {
+        if let Some(contender) = field.find(way) {
             contender.state = State::Claims(Origin::Lease(Box::new(lease.clone()), granted));
             if let Some(up) = &mut contender.up {
                 up.origin = AddressOrigin::Dhcp4(Box::new(lease.clone()));
@@ -58,7 +58,7 @@ impl Claims {
             return false;
         }
         field.order.retain(|other| *other != way);
-        let Some(contender) = field.contenders.iter_mut().find(|one| one.way() == way) else { return false };
+        let Some(contender) = field.find(way) else { return false };
         contender.state = state;
         (contender.asked, contender.answer) = (None, None);
         let was_up = contender.up.take().is_some();

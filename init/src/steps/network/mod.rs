@@ -139,7 +139,8 @@ pub fn settle(cx: &Context) -> Result<Done, Failure> {
     let until = cx.sys.now() + if is_lost { LOST_WAIT } else { NAMED_WAIT }.min(cx.left());
     while cx.sys.now() < until {
         let is_lost = is_lost && !owner::replace(cx);
-        if !is_lost && !(cx.claims.is_decided() && cx.claims.awaits_named()) {
+        let awaits_named = cx.claims.is_decided() && cx.claims.awaits_named();
+        if !is_lost && !awaits_named {
             break;
         }
         cx.claims.wait(&*cx.sys, POLL);

@@ -14,7 +14,7 @@ use crate::events::Level;
 use crate::{AddressUp, NetworkUp};
 
 /// Configures a claim, with a higher metric than all that are configured.
-pub fn configure(cx: &Context, claim: &Contender) -> Result<AddressUp, SysError> {
+fn configure(cx: &Context, claim: &Contender) -> Result<AddressUp, SysError> {
     let metric = cx.claims.addresses().iter().map(|up| up.metric + 1).max().unwrap_or(METRIC);
     let up = apply::configure(cx, claim, metric)?;
     if cx.claims.is_configured(claim, up.clone()) {
@@ -66,24 +66,28 @@ pub fn win(cx: &Context, wanted: &Network, claim: &Contender, first: AddressUp) 
     up
 }
 
+/// Configures a claim. One that cannot be configured is reported, and is no claim any more.
+pub fn try_configure(cx: &Context, claim: &Contender) -> Option<AddressUp> {
+    match configure(cx, claim) {
+        Ok(up) => Some(up),
+        Err(error) => {
+            cx.note(Level::Warning, format!("{}: {error}", claim.link.name));
+            cx.claims.refused(claim.way(), error.to_string());
+            None
+        }
+    }
+}
+
 /// Configures the best claim in place of an address that was withdrawn. False as long as there is none.
 pub fn replace(cx: &Context) -> bool {
     if cx.claims.is_decided() {
         return true;
     }
     let Some(claim) = cx.claims.candidates(|_| false).into_iter().next() else { return false };
-    match configure(cx, &claim) {
-        Ok(up) => {
-            cx.note(Level::Info, describe(&up));
-            cx.claims.wins(claim.way());
-            true
-        }
-        Err(error) => {
-            cx.note(Level::Warning, format!("{}: {error}", claim.link.name));
-            cx.claims.refused(claim.way(), error.to_string());
-            false
-        }
-    }
+    let Some(up) = try_configure(cx, &claim) else { return false };
+    cx.note(Level::Info, describe(&up));
+    cx.claims.wins(claim.way());
+    true
 }
 
 /// Adds the static routes that could not be added before every interface was configured.
@@ -131,12 +135,8 @@ pub fn with_all(cx: &Context, network: &NetworkUp) -> NetworkUp {
 /// Configures the ways that are configured in addition to the winner and have a claim.
 pub fn configure_companions(cx: &Context) {
     for claim in cx.claims.companions(false) {
-        match configure(cx, &claim) {
-            Ok(up) => cx.note(Level::Info, format!("{}, in addition", describe(&up))),
-            Err(error) => {
-                cx.note(Level::Warning, format!("{}: {error}", claim.link.name));
-                cx.claims.refused(claim.way(), error.to_string());
-            }
+        if let Some(up) = try_configure(cx, &claim) {
+            cx.note(Level::Info, format!("{}, in addition", describe(&up)));
         }
     }
 }

@@ -43,12 +43,12 @@ pub fn choose(cx: &Context, wanted: &Network, since: Duration, only_answered: bo
     for claim in cx.claims.candidates(is_preferred) {
         match &wanted.ready {
             Ready::Address if may_win(&claim) => {
-                if let Some(up) = configure(cx, &claim) {
+                if let Some(up) = owner::try_configure(cx, &claim) {
                     return Choice::Use(Box::new((claim, up)));
                 }
             }
             Ready::Server(_) if gives_way(cx, &claim) => {
-                configure(cx, &claim);
+                owner::try_configure(cx, &claim);
             }
             Ready::Address | Ready::Server(_) => {}
         }
@@ -88,17 +88,6 @@ pub fn is_preferred_slow(cx: &Context, wanted: &Network) -> bool {
         let is_late = one.asked.is_some_and(|asked| now.saturating_sub(asked) >= PREFERRED_WAIT);
         matches!(one.answer, Some(Err(_))) || is_late && one.answer.is_none()
     })
-}
-
-fn configure(cx: &Context, claim: &Contender) -> Option<AddressUp> {
-    match owner::configure(cx, claim) {
-        Ok(up) => Some(up),
-        Err(error) => {
-            cx.note(Level::Warning, format!("{}: {error}", claim.link.name));
-            cx.claims.refused(claim.way(), error.to_string());
-            None
-        }
-    }
 }
 
 /// Whether the address of a claim can be configured: one that another interface has already, such as a static address for any

@@ -1,12 +1,11 @@
 //! UDP ports of DHCPv6, from the link-local address of an interface.
 
-use std::io::ErrorKind;
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::time::{Duration, Instant};
 
 use super::Tried;
 use super::links;
-use super::sockets::wait_readable;
+use super::sockets::receive_datagram;
 use crate::{Cause, DHCP6_SERVERS, DatagramPort, LinkAddress, Result, SysError};
 
 /// The largest payload of a UDP datagram.
@@ -44,22 +43,11 @@ impl DatagramPort for Port {
     fn receive(&mut self, limit: Duration) -> Result<Option<(Vec<u8>, SocketAddrV6)>> {
         let deadline = Instant::now() + limit;
         loop {
-            match self.socket.recv_from(&mut self.buffer) {
-                Ok((count, SocketAddr::V6(source))) => {
-                    let payload = self.buffer.get(..count).unwrap_or_default();
-                    return Ok(Some((payload.to_vec(), source)));
-                }
+            match receive_datagram(&self.socket, &mut self.buffer, deadline, &self.subject)? {
+                Some((payload, SocketAddr::V6(source))) => return Ok(Some((payload, source))),
                 // The socket is bound to an IPv6 address and never receives this.
-                Ok((_, SocketAddr::V4(_))) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if !wait_readable(&self.socket, deadline)
-                        .tried("wait for a datagram on", &self.subject)?
-                    {
-                        return Ok(None);
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error).tried("receive a datagram on", &self.subject),
+                Some((_, SocketAddr::V4(_))) => {}
+                None => return Ok(None),
             }
         }
     }

@@ -1,12 +1,16 @@
 //! Socket options that rustix has no call for, and waits with a deadline.
 
+use std::io::ErrorKind;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 
+use super::Tried;
 use super::mounts::last_errno;
+use crate::Result;
 
 /// [setsockopt(2)](https://man7.org/linux/man-pages/man2/setsockopt.2.html) with an `int`.
 pub(super) fn set_option(
@@ -44,6 +48,29 @@ fn set_option_bytes(
 /// Waits until there is something to read; false when the deadline has passed.
 pub(super) fn wait_readable(socket: &impl AsFd, deadline: Instant) -> std::result::Result<bool, Errno> {
     wait(socket, PollFlags::IN, deadline)
+}
+
+/// The next datagram of a non-blocking socket and its sender; `None` when the deadline has passed.
+pub(super) fn receive_datagram(
+    socket: &UdpSocket,
+    buffer: &mut [u8],
+    deadline: Instant,
+    subject: &str,
+) -> Result<Option<(Vec<u8>, SocketAddr)>> {
+    loop {
+        match socket.recv_from(buffer) {
+            Ok((count, source)) => {
+                return Ok(Some((buffer.get(..count).unwrap_or_default().to_vec(), source)));
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                if !wait_readable(socket, deadline).tried("wait for a datagram on", subject)? {
+                    return Ok(None);
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error).tried("receive a datagram on", subject),
+        }
+    }
 }
 
 /// Waits until a connection is established or has failed; false when the deadline has passed.

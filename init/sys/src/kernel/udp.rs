@@ -1,13 +1,12 @@
 //! UDP ports on one interface, for IPv4.
 
-use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
 
 use super::Tried;
-use super::sockets::{bind_to_interface, wait_readable};
+use super::sockets::{bind_to_interface, receive_datagram};
 use crate::{Result, UdpPort};
 
 /// The largest payload of a UDP datagram.
@@ -41,19 +40,7 @@ impl UdpPort for Port {
 
     fn receive(&mut self, limit: Duration) -> Result<Option<Vec<u8>>> {
         let deadline = Instant::now() + limit;
-        loop {
-            match self.socket.recv(&mut self.buffer) {
-                Ok(count) => return Ok(Some(self.buffer.get(..count).unwrap_or_default().to_vec())),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if !wait_readable(&self.socket, deadline)
-                        .tried("wait for a datagram on", &self.subject)?
-                    {
-                        return Ok(None);
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error).tried("receive a datagram on", &self.subject),
-            }
-        }
+        let received = receive_datagram(&self.socket, &mut self.buffer, deadline, &self.subject)?;
+        Ok(received.map(|(payload, _)| payload))
     }
 }

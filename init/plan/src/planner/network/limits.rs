@@ -28,16 +28,10 @@ pub(super) fn longest(network: &Network, wanted: &NetworkSettings) -> Option<Dur
 /// addresses by DNS64 (RFC 6147), but not such addresses.
 pub(super) fn needs_ipv4(settings: &Gathered) -> bool {
     let image = settings.image.as_ref().and_then(|image| match &image.value {
-        ImageSource::Url(url) => Some(url.to_string()),
+        ImageSource::Url(url) => Some(url.server()),
         _ => None,
     });
-    let file = settings.settings_url.as_ref().map(|url| url.value.to_string());
-    let urls = image.into_iter().chain(file).any(|url| has_ipv4_host(&url));
+    let file = settings.settings_url.as_ref().map(|url| url.value.server());
+    let urls = image.into_iter().chain(file).any(|server| server.host.parse::<Ipv4Addr>().is_ok());
     urls || settings.network.dns.iter().any(|server| matches!(server.value, IpAddr::V4(_)))
-}
-
-fn has_ipv4_host(url: &str) -> bool {
-    let authority = url.split_once("://").map_or(url, |(_, rest)| rest).split(['/', '?', '#']).next();
-    let host = authority.unwrap_or_default().split(':').next();
-    host.is_some_and(|host| host.parse::<Ipv4Addr>().is_ok())
 }

@@ -56,23 +56,18 @@ impl FromStr for Url {
             return Err("a URL with a user name or password is refused: all users can read the command line"
                 .to_owned());
         }
-        let (host, port) = match authority.strip_prefix('[').and_then(|v6| v6.split_once(']')) {
-            Some((v6, after)) => {
-                if v6.parse::<std::net::Ipv6Addr>().is_err() {
-                    return Err(format!("\"{text}\" has \"{v6}\" in brackets, which is not an IPv6 address"));
-                }
-                (v6, after.strip_prefix(':').or_else(|| after.is_empty().then_some("")))
-            }
-            None => match authority.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (authority, Some("")),
-            },
-        };
+        let (host, port) = host_and_port(authority);
+        if authority.starts_with('[')
+            && authority.contains(']')
+            && host.parse::<std::net::Ipv6Addr>().is_err()
+        {
+            return Err(format!("\"{text}\" has \"{host}\" in brackets, which is not an IPv6 address"));
+        }
         if host.is_empty() {
             return Err(format!("\"{text}\" has no host"));
         }
         match port {
-            Some("") if !authority.ends_with(':') => {}
+            None => {}
             // `parse` would accept a plus sign.
             Some(port) if !port.starts_with('+') && port.parse::<u16>().is_ok_and(|number| number > 0) => {}
             _ => return Err(format!("\"{text}\" has no port number from 1 to 65535 after the host's colon")),
@@ -82,14 +77,19 @@ impl FromStr for Url {
     }
 }
 
+/// The host of an authority without its brackets, and the text of its port if something follows the host: empty if that is no port.
+fn host_and_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.strip_prefix('[').and_then(|v6| v6.split_once(']')) {
+        Some((v6, "")) => (v6, None),
+        Some((v6, after)) => (v6, Some(after.strip_prefix(':').unwrap_or_default())),
+        None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
+    }
+}
+
 /// The server of a valid URL.
 pub(super) fn server(url: &str) -> Server {
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let (host, port) = match authority.strip_prefix('[').and_then(|v6| v6.split_once(']')) {
-        Some((v6, after)) => (v6, after.strip_prefix(':')),
-        None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
-    };
+    let (host, port) = host_and_port(rest.split(['/', '?', '#']).next().unwrap_or_default());
     let default = if scheme == "https" { 443 } else { 80 };
     Server { host: host.to_owned(), port: port.and_then(|port| port.parse().ok()).unwrap_or(default) }
 }

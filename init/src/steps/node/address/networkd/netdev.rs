@@ -118,7 +118,7 @@ fn bond_option(name: &str) -> Option<(&'static str, &'static str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{up, with_lease};
+    use super::super::tests::{ethernet, up, with_lease};
     use super::super::text::network_file;
     use super::*;
     use crate::{AddressOrigin, AddressUp};
@@ -160,21 +160,10 @@ mod tests {
             routes: vec![("vlan6".to_owned(), route)],
             ..base
         };
-        let link = |index: u32, name: &str, own: u8| Link {
-            index,
-            name: name.to_owned(),
+        let link = |index, name, own| Link {
             mac: Some([2, 0, 0, 0, 0, 1]),
             permanent_mac: Some([2, 0, 0, 0, 0, own]),
-            kind: dayfly_sys::LinkKind::Ethernet,
-            up: true,
-            carrier: true,
-            mtu: 1500,
-            least_mtu: 0,
-            most_mtu: 0,
-            other_names: Vec::new(),
-            parent: None,
-            port_of: None,
-            router: None,
+            ..ethernet(index, name)
         };
         let links = [link(2, "eth0", 1), link(3, "eth1", 2), link(4, "bond0", 1)];
         let files: Vec<(String, String)> = virtual_links(&network, &links)

@@ -234,28 +234,13 @@ fn put_servers(profile: &mut Lines, network: &NetworkUp, servers: &[IpAddr], is_
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::networkd::tests::{up, with_lease};
+    use super::super::super::networkd::tests::{ethernet, up, with_lease};
     use super::*;
     use dayfly_plan::network::Config;
-    use dayfly_sys::LinkKind;
 
     fn link(index: u32, name: &str, own: u8, port_of: Option<u32>) -> Link {
-        Link {
-            index,
-            name: name.to_owned(),
-            mac: Some([0x52, 0x54, 0, 0x77, 0, 1]),
-            permanent_mac: Some([0x52, 0x54, 0, 0x77, 0, own]),
-            kind: LinkKind::Ethernet,
-            up: true,
-            carrier: true,
-            mtu: 1500,
-            least_mtu: 0,
-            most_mtu: 0,
-            other_names: Vec::new(),
-            parent: None,
-            port_of,
-            router: None,
-        }
+        let mac = |last| Some([0x52, 0x54, 0, 0x77, 0, last]);
+        Link { mac: mac(1), permanent_mac: mac(own), port_of, ..ethernet(index, name) }
     }
 
     fn profile(network: &NetworkUp, links: &[Link], name: &str) -> String {
