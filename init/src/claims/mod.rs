@@ -165,11 +165,14 @@ impl Claims {
         self.field().ranked(is_preferred).filter(|one| one.up.is_none()).cloned().collect()
     }
 
-    /// The best configured claim other than the winner: one over which the server answered, or with `any` also another one.
-    pub fn ready(&self, is_preferred: impl Fn(&Link) -> bool, any: bool) -> Option<Contender> {
+    /// The best configured claim other than the winner that is fit.
+    pub fn ready(
+        &self,
+        is_preferred: impl Fn(&Link) -> bool,
+        is_fit: impl Fn(&Contender) -> bool,
+    ) -> Option<Contender> {
         let field = self.field();
-        let mut ranked = field.ranked(is_preferred).filter(|one| one.up.is_some());
-        ranked.find(|one| any || one.answer == Some(Ok(()))).cloned()
+        field.ranked(is_preferred).find(|one| one.up.is_some() && is_fit(one)).cloned()
     }
 
     /// The ways other than the winner that are configured in addition to it, as soon as they have a claim: those of interfaces

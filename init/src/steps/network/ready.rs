@@ -54,19 +54,25 @@ pub fn choose(cx: &Context, wanted: &Network, since: Duration, only_answered: bo
         }
     }
     let Ready::Server(server) = &wanted.ready else { return Choice::Nothing };
-    let now = cx.sys.now();
+    let (now, is_over) = (cx.sys.now(), cx.left().is_zero());
     let mut first_question = None;
     for way in cx.claims.all() {
         let Some(up) = way.up.as_ref().filter(|_| !cx.claims.is_winner(way.way())) else { continue };
         let asked = way.asked.unwrap_or(now);
+        if !may_lead(server, &way) && !is_over {
+            // It is no reason to stop waiting for the other IP version.
+            continue;
+        }
         if way.asked.is_none() {
             ask(cx, wanted, server, &way, up);
         }
         first_question = Some(first_question.map_or(asked, |first| asked.min(first)));
     }
     let Some(first_question) = first_question else { return Choice::Nothing };
-    let is_late = now.saturating_sub(first_question) >= ANSWER_WAIT || cx.left().is_zero();
-    let ready = cx.claims.ready(is_preferred, is_late && !only_answered).filter(may_win);
+    let is_late = now.saturating_sub(first_question) >= ANSWER_WAIT || is_over;
+    let may_fail = |claim: &Contender| is_late && !only_answered && (is_over || may_lead(server, claim));
+    let is_fit = |claim: &Contender| claim.answer == Some(Ok(())) || may_fail(claim);
+    let ready = cx.claims.ready(is_preferred, is_fit).filter(may_win);
     match ready.and_then(|claim| Some((claim.up.clone()?, claim))) {
         Some((up, claim)) => {
             if claim.answer != Some(Ok(())) {
@@ -78,6 +84,11 @@ pub fn choose(cx: &Context, wanted: &Network, since: Duration, only_answered: bo
         None if is_late && only_answered => Choice::Nothing,
         None => Choice::Wait,
     }
+}
+
+/// Whether a way is of the server's IP version. A name may have addresses of both.
+fn may_lead(server: &Server, way: &Contender) -> bool {
+    server.host.parse().map_or(true, |address: IpAddr| Family::of(address) == way.family)
 }
 
 /// Whether the server does not answer over the preferred interface in time, so that the others no longer wait for it.
