@@ -89,7 +89,13 @@ pub fn race(cx: &Context, network: &Network) -> Result<Done, Failure> {
             Choice::Use(chosen) => {
                 let (claim, first) = *chosen;
                 cx.claims.stop_asking();
-                let up = owner::win(cx, wanted, &claim, first);
+                let up = match owner::win(cx, wanted, &claim, first) {
+                    Ok(up) => up,
+                    Err(error) => {
+                        owner::refuse(cx, &claim, &error);
+                        continue;
+                    }
+                };
                 let missing = names.missing(cx, network, &links);
                 for text in missing.into_iter().chain(made.problems(wanted, &links)) {
                     cx.note(Level::Warning, text);

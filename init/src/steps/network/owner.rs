@@ -8,7 +8,7 @@ use dayfly_plan::network::{Network, Route};
 use dayfly_sys::{Cause, Family, LinkChange, RouteOrigin, Sys, SysError};
 
 use super::apply::{self, METRIC};
-use crate::claims::{Contender, Way};
+use crate::claims::{Contender, Origin, State, Way};
 use crate::context::Context;
 use crate::events::Level;
 use crate::{AddressUp, NetworkUp};
@@ -16,6 +16,10 @@ use crate::{AddressUp, NetworkUp};
 /// Configures a claim, with a higher metric than all that are configured.
 fn configure(cx: &Context, claim: &Contender) -> Result<AddressUp, SysError> {
     let metric = cx.claims.addresses().iter().map(|up| up.metric + 1).max().unwrap_or(METRIC);
+    configure_with(cx, claim, metric)
+}
+
+fn configure_with(cx: &Context, claim: &Contender, metric: u32) -> Result<AddressUp, SysError> {
     let up = apply::configure(cx, claim, metric)?;
     if cx.claims.is_configured(claim, up.clone()) {
         return Ok(up);
@@ -25,21 +29,30 @@ fn configure(cx: &Context, claim: &Contender) -> Result<AddressUp, SysError> {
     Err(SysError::new("configure", &*claim.link.name, Cause::Unsupported, "this attempt is over"))
 }
 
-/// Makes a configured claim the way that the boot uses: it gets the lowest metric of those that stay, and the others are removed.
-pub fn win(cx: &Context, wanted: &Network, claim: &Contender, first: AddressUp) -> NetworkUp {
+/// Makes a configured claim the way that the boot uses, and removes the others. The claims were configured in the order in which they
+/// came; now the winner gets the lowest metric, and those that are configured in addition get the next ones, the same at each boot.
+pub fn win(
+    cx: &Context,
+    wanted: &Network,
+    claim: &Contender,
+    first: AddressUp,
+) -> Result<NetworkUp, SysError> {
     cx.claims.wins(claim.way());
-    let companions = cx.claims.companions(true).into_iter();
-    let stays: Vec<Way> = companions
-        // Metrics of different IP versions do not compete.
-        .filter(|one| {
-            one.family != claim.family || one.up.as_ref().is_some_and(|up| up.metric > first.metric)
-        })
-        .map(|one| one.way())
-        .chain([claim.way()])
-        .collect();
+    let is_kernels = |one: &Contender| matches!(one.state, State::Claims(Origin::Autoconf(..)));
+    // The kernel sets these addresses and their routes itself.
+    let stays: Vec<Way> =
+        cx.claims.companions(true).iter().filter(|one| is_kernels(one)).map(Contender::way).collect();
     let others: Vec<Contender> =
         cx.claims.all().into_iter().filter(|one| !stays.contains(&one.way())).collect();
-    take_back(cx, &others);
+    let (winner, losers): (Vec<Contender>, Vec<Contender>) =
+        others.into_iter().partition(|one| one.way() == claim.way());
+    take_back(cx, &losers);
+    let first = if first.metric == METRIC || is_kernels(claim) {
+        first
+    } else {
+        take_back(cx, &winner);
+        configure_with(cx, claim, METRIC)?
+    };
     configure_companions(cx);
     let up = NetworkUp {
         made: wanted.made().cloned().collect(),
@@ -63,7 +76,7 @@ pub fn win(cx: &Context, wanted: &Network, claim: &Contender, first: AddressUp) 
             Err(error) => cx.note(Level::Info, error.to_string()),
         }
     }
-    up
+    Ok(up)
 }
 
 /// Configures a claim. One that cannot be configured is reported, and is no claim any more.
@@ -71,11 +84,16 @@ pub fn try_configure(cx: &Context, claim: &Contender) -> Option<AddressUp> {
     match configure(cx, claim) {
         Ok(up) => Some(up),
         Err(error) => {
-            cx.note(Level::Warning, format!("{}: {error}", claim.link.name));
-            cx.claims.refused(claim.way(), error.to_string());
+            refuse(cx, claim, &error);
             None
         }
     }
+}
+
+/// Reports a claim that cannot be configured, which is no claim any more.
+pub fn refuse(cx: &Context, claim: &Contender, error: &SysError) {
+    cx.note(Level::Warning, format!("{}: {error}", claim.link.name));
+    cx.claims.refused(claim.way(), error.to_string());
 }
 
 /// Configures the best claim in place of an address that was withdrawn. False as long as there is none.

@@ -71,8 +71,14 @@ pub fn choose(cx: &Context, wanted: &Network, since: Duration, only_answered: bo
     let Some(first_question) = first_question else { return Choice::Nothing };
     let is_late = now.saturating_sub(first_question) >= ANSWER_WAIT || is_over;
     let may_fail = |claim: &Contender| is_late && !only_answered && (is_over || may_lead(server, claim));
+    let awaits_preferred = wanted.preferred.is_some()
+        && cx.claims.all().iter().any(|one| {
+            let is_new = one.asked.is_some_and(|asked| now.saturating_sub(asked) < PREFERRED_WAIT);
+            is_preferred(&one.link) && is_new && one.answer.is_none()
+        });
     let is_fit = |claim: &Contender| claim.answer == Some(Ok(())) || may_fail(claim);
     let ready = cx.claims.ready(is_preferred, is_fit).filter(may_win);
+    let ready = ready.filter(|claim| !awaits_preferred || is_preferred(&claim.link));
     match ready.and_then(|claim| Some((claim.up.clone()?, claim))) {
         Some((up, claim)) => {
             if claim.answer != Some(Ok(())) {
