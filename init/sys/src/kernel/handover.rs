@@ -9,7 +9,7 @@ use rustix::process::{chdir, chroot, pivot_root};
 use rustix::system::{RebootCommand, reboot};
 
 use super::Tried;
-use super::files::is_memory;
+use super::changes::is_memory;
 use super::mounts::{apply, is_mount_point};
 use super::removal;
 use crate::pid1::power::end_within;

@@ -1,10 +1,11 @@
 //! The implementation of [`Sys`] for the real machine.
 
+pub(crate) mod changes;
 mod chroot;
 pub(crate) mod console;
 mod context;
 mod datagrams;
-pub(crate) mod files;
+mod files;
 pub(crate) mod handover;
 mod labels;
 mod links;
@@ -111,29 +112,29 @@ impl Files for Kernel {
 
     /// [lchown(2)](https://man7.org/linux/man-pages/man2/chown.2.html).
     fn set_owner(&self, path: &TreePath, uid: u32, gid: u32) -> Result<()> {
-        files::set_owner(path, uid, gid)
+        changes::set_owner(path, uid, gid)
     }
 
     /// [rename(2)](https://man7.org/linux/man-pages/man2/rename.2.html).
     fn write(&self, path: &TreePath, bytes: &[u8], mode: u32) -> Result<()> {
-        files::write(path, bytes, mode)?;
+        changes::write(path, bytes, mode)?;
         panic_timeout::written(&path.outside());
         Ok(())
     }
 
     /// [mkdir(2)](https://man7.org/linux/man-pages/man2/mkdir.2.html).
     fn make_dir(&self, path: &TreePath, mode: u32) -> Result<()> {
-        files::make_dir(path, mode)
+        changes::make_dir(path, mode)
     }
 
     /// [symlink(2)](https://man7.org/linux/man-pages/man2/symlink.2.html).
     fn symlink(&self, target: &Path, link: &TreePath) -> Result<()> {
-        files::symlink(target, link)
+        changes::symlink(target, link)
     }
 
     /// [rename(2)](https://man7.org/linux/man-pages/man2/rename.2.html).
     fn rename(&self, from: &TreePath, to: &TreePath) -> Result<()> {
-        files::rename(from, to)
+        changes::rename(from, to)
     }
 
     /// [unlink(2)](https://man7.org/linux/man-pages/man2/unlink.2.html).

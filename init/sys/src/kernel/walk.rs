@@ -113,7 +113,7 @@ fn find_own(path: &TreePath, last: Last, missing: Missing) -> Result<Spot> {
     let outside = path.outside();
     let parent = outside.parent().unwrap_or(Path::new("/"));
     if missing == Missing::Made {
-        super::files::make_own_dir(parent, 0o755)?;
+        super::changes::make_own_dir(parent, 0o755)?;
     }
     let tree = path.tree();
     let c_string =

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::Result;
-use crate::kernel::{Tried, files};
+use crate::kernel::{Tried, changes};
 
 const FILE: &str = "/proc/sys/kernel/panic";
 /// The value that Dayfly set, in seconds, if it was not changed since; else 0.
@@ -44,7 +44,7 @@ fn is_decided(cmdline: &str) -> bool {
 }
 
 fn set(seconds: u32) -> Result<()> {
-    files::write(&crate::own(FILE), format!("{seconds}\n").as_bytes(), 0o644)
+    changes::write(&crate::own(FILE), format!("{seconds}\n").as_bytes(), 0o644)
 }
 
 /// Called when a sysctl of the settings was written: the value then belongs to the node.
