@@ -18,7 +18,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, ipproto, sendto, socket_with, sockopt};
 
 /// What a test waits for at most: duplicate address detection takes up to four seconds.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The other end of the cable: `vb`, in a network namespace of its own.
 struct Far {
@@ -69,7 +69,7 @@ fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(kernel.now().saturating_sub(start) < PATIENCE, "no {what} in {PATIENCE:?}");
+        assert!(kernel.now().saturating_sub(start) < TIMEOUT, "no {what} in {TIMEOUT:?}");
         kernel.sleep(Duration::from_millis(50));
     }
 }
@@ -159,7 +159,7 @@ fn what_a_router_advertises_is_seen_in_the_tables_and_at_the_port() {
         });
         // Some kernels give the prefix as well.
         let (index, options) = wait_for("option of the name server", || {
-            port.receive(PATIENCE).unwrap().filter(|(_, options)| options[0] == rdnss[0])
+            port.receive(TIMEOUT).unwrap().filter(|(_, options)| options[0] == rdnss[0])
         });
         assert_eq!((index, options), (va, rdnss));
         let start = kernel.now();
@@ -208,7 +208,7 @@ fn a_port_of_dhcpv6_speaks_from_the_link_local_address() {
         let listening = far.inside(|_| {
             let socket = UdpSocket::bind("[::]:547").unwrap();
             socket.join_multicast_v6(&"ff02::1:2".parse().unwrap(), far.vb).unwrap();
-            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            socket.set_read_timeout(Some(TIMEOUT)).unwrap();
             socket
         });
         port.send(b"solicit").unwrap();
@@ -218,7 +218,7 @@ fn a_port_of_dhcpv6_speaks_from_the_link_local_address() {
         assert_eq!(client, SocketAddrV6::new(own, DHCP6_CLIENT_PORT, 0, far.vb).into());
         assert_eq!(port.receive(Duration::from_millis(60)).unwrap(), None);
         listening.send_to(b"advertise", client).unwrap();
-        let (payload, source) = port.receive(PATIENCE).unwrap().expect("the server's answer");
+        let (payload, source) = port.receive(TIMEOUT).unwrap().expect("the server's answer");
         assert_eq!((&payload[..], source), (&b"advertise"[..], SocketAddrV6::new(server, 547, 0, va)));
 
         let error = kernel.datagram_port6(va, DHCP6_CLIENT_PORT).err().expect("the port is taken");

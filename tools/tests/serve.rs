@@ -14,7 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// Long enough for any host; a test that passes does not wait for it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 struct Server {
     child: Child,
@@ -34,12 +34,12 @@ impl Server {
         let out = BufReader::new(child.stdout.take().expect("piped"));
         let (sender, lines) = channel();
         std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        let first = lines.recv_timeout(PATIENCE).expect("its first line");
+        let first = lines.recv_timeout(TIMEOUT).expect("its first line");
         assert!(first.contains("not for production"), "{first}");
-        let url = lines.recv_timeout(PATIENCE).expect("its URL");
+        let url = lines.recv_timeout(TIMEOUT).expect("its URL");
         let address = url.trim().trim_start_matches("http://").split('/').next().expect("an address");
         let address = address.parse().unwrap_or_else(|_| panic!("no address in {url:?}"));
-        lines.recv_timeout(PATIENCE).expect("the head of the log");
+        lines.recv_timeout(TIMEOUT).expect("the head of the log");
         Self { child, address, lines }
     }
 
@@ -57,7 +57,7 @@ impl Server {
 
     /// The next line of the log, without its time.
     fn line(&self) -> String {
-        let line = self.lines.recv_timeout(PATIENCE).expect("a line");
+        let line = self.lines.recv_timeout(TIMEOUT).expect("a line");
         line.trim_start().split_once(' ').expect("a time").1.to_owned()
     }
 
@@ -77,7 +77,7 @@ impl Drop for Server {
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("it listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("a time-out");
     stream
 }
 

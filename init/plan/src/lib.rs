@@ -29,8 +29,8 @@ mod step;
 mod table;
 
 pub use action::{
-    Action, ConfigSearch, INIT_CANDIDATES, IdentityPlan, LayoutEntry, Patience, ScriptPlan, StateCreation,
-    StateSearch,
+    Action, ConfigSearch, INIT_CANDIDATES, IdentityPlan, LayoutEntry, ScriptPlan, StateCreation, StateSearch,
+    TransferLimits,
 };
 pub use code::Code;
 pub use document::Document;

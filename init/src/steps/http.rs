@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use dayfly_plan::{Patience, paths};
+use dayfly_plan::{TransferLimits, paths};
 use dayfly_sys::{Authorities, Limits};
 
 /// The certificate authorities for servers: the certificates of the initramfs.
@@ -11,6 +11,6 @@ pub fn authorities() -> Authorities {
 }
 
 /// The time limits for a server, from the plan. A body may take any time while it makes progress.
-pub fn limits(patience: Patience) -> Limits {
-    Limits { connect: patience.connect, stall: patience.stall, floor: patience.min_rate, within: None }
+pub fn limits(limits: TransferLimits) -> Limits {
+    Limits { connect: limits.connect, stall: limits.stall, floor: limits.min_rate, within: None }
 }

@@ -16,9 +16,9 @@ use crate::network::Network;
 use crate::node::{FilePlan, HostKeys, NetworkKeeper, SysctlPlan, UnitPlan, UserPlan};
 use crate::settings::value::{DeviceRef, HostName, Size, Url, UrlTemplate};
 
-/// How long a server is borne with.
+/// The limits of a transfer from a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
+pub struct TransferLimits {
     /// Limit for name resolution, connection and TLS handshake together.
     pub connect: Duration,
     /// Longest time without received data.
@@ -150,14 +150,14 @@ pub enum Action {
         /// The URL. Values that are not known yet are still variables.
         url: UrlTemplate,
         /// The time limits for the transfer.
-        patience: Patience,
+        limits: TransferLimits,
     },
     /// Fetches the layers of the image that are placed in memory. Hashes those that have a SHA-256 during the transfer.
     Fetch {
         /// All layers of the image.
         layers: Vec<Layer>,
         /// The time limits for a transfer from a server.
-        patience: Patience,
+        limits: TransferLimits,
     },
     /// Finds the layers of the image that stay in place. Fails if no source has named a layer by then.
     FindImage {

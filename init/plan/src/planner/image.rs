@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Draft, EARLY_SETTINGS, LATE_SETTINGS, behind, patience, within};
+use super::{Draft, EARLY_SETTINGS, LATE_SETTINGS, behind, transfer_limits, within};
 use crate::settings::{Gathered, ImageSource, Settings};
 use crate::{
     Action, Deadline, Discovered, Integrity, Layer, LayerSource, OnFailure, Phase, Placement, StepId, Way,
@@ -40,7 +40,7 @@ pub(super) fn find(draft: &mut Draft, settings: &Gathered, discovered: &Discover
         draft.without(&[StepId::Find], "the image is fetched");
     }
     if placed(Placement::Memory) {
-        let fetch = Action::Fetch { layers: layers.clone(), patience: patience(settings) };
+        let fetch = Action::Fetch { layers: layers.clone(), limits: transfer_limits(settings) };
         let (connect, stall) = (settings.image_connect.value, settings.image_stall.value);
         let deadline = Deadline::Stall { first: connect + stall, then: stall };
         let needs = [&[StepId::Network, StepId::Links], LATE_SETTINGS.as_slice()].concat();

@@ -14,7 +14,7 @@ mod root;
 use self::draft::{Draft, behind, values, within};
 pub use self::endings::{DECIDED, ENDINGS, Ending, Ends};
 use crate::settings::{Gathered, Settings};
-use crate::{Discovered, Patience, Plan, StepId};
+use crate::{Discovered, Plan, StepId, TransferLimits};
 
 /// Steps that find settings for the network and all later steps.
 const EARLY_SETTINGS: [StepId; 3] = [StepId::Credentials, StepId::Config, StepId::Links];
@@ -49,8 +49,8 @@ pub fn plan(settings: &Gathered, discovered: &Discovered) -> Plan {
     Plan { steps: draft.steps, notes: draft.notes, break_before, absent: draft.absent }
 }
 
-fn patience(settings: &Settings) -> Patience {
-    Patience {
+fn transfer_limits(settings: &Settings) -> TransferLimits {
+    TransferLimits {
         connect: settings.image_connect.value,
         stall: settings.image_stall.value,
         min_rate: settings.image_min_rate.value,

@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
 use dayfly_plan::settings::value::Url;
-use dayfly_plan::{Class, Code, Layer, LayerSource, Patience};
+use dayfly_plan::{Class, Code, Layer, LayerSource, TransferLimits};
 use dayfly_sys::{Cause, RamFile, Request, Response, SysError};
 
 use super::hasher::Hasher;
@@ -57,9 +57,9 @@ struct Part {
 const VAIN: u32 = 2;
 
 /// Fetches the layers that come from servers.
-pub fn fetch(cx: &Context, layers: &[Layer], patience: Patience) -> Result<Done, Failure> {
+pub fn fetch(cx: &Context, layers: &[Layer], limits: TransferLimits) -> Result<Done, Failure> {
     let mut fetched = cx.progress.take();
-    let details = match fetch_each(cx, layers, patience, &mut fetched) {
+    let details = match fetch_each(cx, layers, limits, &mut fetched) {
         Ok(details) => details,
         Err(failure) => {
             cx.progress.leave(fetched);
@@ -75,7 +75,7 @@ pub fn fetch(cx: &Context, layers: &[Layer], patience: Patience) -> Result<Done,
 fn fetch_each(
     cx: &Context,
     layers: &[Layer],
-    patience: Patience,
+    limits: TransferLimits,
     fetched: &mut Fetched,
 ) -> Result<Vec<String>, Failure> {
     let mut details = Vec::new();
@@ -85,7 +85,7 @@ fn fetch_each(
             continue;
         }
         let started = cx.sys.now();
-        let (file, moved) = from_any(cx, urls, layer.sha256().is_some(), patience, &mut fetched.part)?;
+        let (file, moved) = from_any(cx, urls, layer.sha256().is_some(), limits, &mut fetched.part)?;
         let took = cx.sys.now().saturating_sub(started).as_secs_f64();
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         let last =
@@ -103,7 +103,7 @@ fn from_any(
     cx: &Context,
     urls: &[Url],
     hash: bool,
-    patience: Patience,
+    limits: TransferLimits,
     part: &mut Option<Part>,
 ) -> Result<(LayerFile, u64), Failure> {
     // Start with the server that sent a part, because only it can continue.
@@ -111,7 +111,7 @@ fn from_any(
     let (first, others): (Vec<&Url>, Vec<&Url>) = urls.iter().partition(|url| Some(*url) == kept.as_ref());
     let mut urls = first.into_iter().chain(others).peekable();
     while let Some(url) = urls.next() {
-        match from_server(cx, url, hash, patience, part) {
+        match from_server(cx, url, hash, limits, part) {
             Err(failure) if urls.peek().is_some() && failure.code.class() != Class::Permanent => {
                 cx.note(
                     Level::Warning,
@@ -129,11 +129,11 @@ fn from_server(
     cx: &Context,
     url: &Url,
     hash: bool,
-    patience: Patience,
+    limits: TransferLimits,
     kept: &mut Option<Part>,
 ) -> Result<(LayerFile, u64), Failure> {
     let tried = format!("GET {url}");
-    let mut request = Request::get(url.to_string(), http::limits(patience), http::authorities());
+    let mut request = Request::get(url.to_string(), http::limits(limits), http::authorities());
     request.resume = kept.as_ref().and_then(|part| part.resume(url));
     let response = cx.sys.send(&request).map_err(|error| {
         // The server may have given an invalid answer to the range request, or the connection broke. Only the next

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read};
 
 use dayfly_plan::settings::value::{UrlTemplate, Variables};
-use dayfly_plan::{Code, Document, Fact, Patience, SettingsFile, Source};
+use dayfly_plan::{Code, Document, Fact, SettingsFile, Source, TransferLimits};
 use dayfly_sys::{Cause, Limits, Request, Response, SysError};
 
 use super::name;
@@ -12,7 +12,7 @@ use crate::steps::http;
 use crate::{Failure, Learned};
 
 /// Fetches it. The file has only a few KiB, so all of it must arrive before the step's deadline.
-pub fn fetch(cx: &Context, template: &UrlTemplate, patience: Patience) -> Result<Done, Failure> {
+pub fn fetch(cx: &Context, template: &UrlTemplate, limits: TransferLimits) -> Result<Done, Failure> {
     let network = cx.known.network.as_ref();
     let variables = Variables {
         mac: network.and_then(|network| network.first.mac),
@@ -23,7 +23,7 @@ pub fn fetch(cx: &Context, template: &UrlTemplate, patience: Patience) -> Result
         .expand(&variables)
         .map_err(|wrong| Failure::new(Code::ConfigUrl, format!("fetch settings from {template}"), wrong))?;
     let tried = format!("GET {url}");
-    let usual = http::limits(patience);
+    let usual = http::limits(limits);
     let limits = Limits {
         connect: usual.connect.min(cx.left()),
         stall: usual.stall.min(cx.left()),

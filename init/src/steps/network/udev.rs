@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::events::Level;
 
 /// The longest wait for udev per interface; it normally takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(3);
+const WAIT: Duration = Duration::from_secs(3);
 
 /// The udevd of this machine, if any, and since when each interface waits for it.
 pub struct Udev {
@@ -35,11 +35,11 @@ impl Udev {
         }
         let now = cx.sys.now();
         let since = *self.since.entry(link.index).or_insert(now);
-        let is_late = now.saturating_sub(since) >= PATIENCE;
+        let is_late = now.saturating_sub(since) >= WAIT;
         if is_late {
             cx.note(
                 Level::Warning,
-                format!("{}: udev did not finish with it within {} s", link.name, PATIENCE.as_secs()),
+                format!("{}: udev did not finish with it within {} s", link.name, WAIT.as_secs()),
             );
         }
         is_late
@@ -53,6 +53,6 @@ mod tests {
 
     #[test]
     fn the_page_tells_how_long_udev_gets() {
-        tells("explanation/dracut.md", &format!("for {} s at most", PATIENCE.as_secs()));
+        tells("explanation/dracut.md", &format!("for {} s at most", WAIT.as_secs()));
     }
 }

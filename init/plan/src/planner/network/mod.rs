@@ -6,7 +6,7 @@ mod wanted;
 
 use std::time::Duration;
 
-use super::{Draft, EARLY_SETTINGS, LATE_SETTINGS, patience, within};
+use super::{Draft, EARLY_SETTINGS, LATE_SETTINGS, transfer_limits, within};
 use crate::settings::value::Variables;
 use crate::settings::{Gathered, ImageSource};
 use crate::{Action, Deadline, Discovered, OnFailure, Phase, Sourced, StepId, Way};
@@ -72,7 +72,7 @@ pub(super) fn late_settings(draft: &mut Draft, settings: &Gathered, discovered: 
         serial: discovered.machine.serial.clone(),
         hostname: settings.hostname.as_ref().map(|name| name.value.to_string()),
     };
-    let fetch = Action::FetchSettings { url: template.value.fill(&known), patience: patience(settings) };
+    let fetch = Action::FetchSettings { url: template.value.fill(&known), limits: transfer_limits(settings) };
     // The last attempt must have its share of the time for all attempts.
     let all = settings.settings_wait.value;
     let attempt = (all / 3).max(Duration::from_secs(1));

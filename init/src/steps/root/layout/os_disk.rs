@@ -16,7 +16,7 @@ use crate::steps::state::SUITABLE;
 use crate::trees::IMAGE;
 
 /// How long to wait for the disk.
-const PATIENCE: Duration = Duration::from_secs(5);
+const WAIT: Duration = Duration::from_secs(5);
 /// Time limit for the file system check. It leaves time for the rest of the step.
 const CHECK: Duration = Duration::from_secs(200);
 /// Options with which a plain mount is not enough, or must not be done now.
@@ -38,8 +38,8 @@ fn try_mount(cx: &Context, line: &Entry<'_>, target: &TreePath) -> Result<(), St
     let (flags, options) = understand(line.options)?;
     let wanted: DeviceRef = line.device.replace('"', "").parse()?;
     // LVM and LUKS devices do not appear during the boot, so do not wait for them.
-    let patience = if line.device.starts_with("/dev/mapper/") { Duration::ZERO } else { PATIENCE };
-    let device = devices::wait_for(cx, &wanted, patience).map_err(said)?;
+    let wait = if line.device.starts_with("/dev/mapper/") { Duration::ZERO } else { WAIT };
+    let device = devices::wait_for(cx, &wanted, wait).map_err(said)?;
     let path = device.path.display().to_string();
     let fstype = device.superblock.as_ref().map_or("no recognised file system", |found| found.kind.as_str());
     if !SUITABLE.contains(&fstype) {
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn the_page_tells_how_long_a_disk_of_fstab_is_waited_for() {
-        tells("how-to/init-parameter.md", &format!("appear within {} s", PATIENCE.as_secs()));
+        tells("how-to/init-parameter.md", &format!("appear within {} s", WAIT.as_secs()));
     }
 
     #[test]
