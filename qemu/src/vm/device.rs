@@ -1,6 +1,11 @@
 //! The machine's network cards and drives, as values that become QEMU's arguments.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result};
 
 /// A network card (virtio-net by default). The n-th has the QEMU id `nic<n>`, and by default the MAC address
 /// 52:54:00:12:34:56 + n.
@@ -68,7 +73,7 @@ impl Nic {
         self
     }
 
-    /// The same with another QEMU device model, such as `e1000`.
+    /// The same with another QEMU device model, such as `e1000`, or `usb-net`, which gets a USB controller of its own.
     pub fn model(mut self, model: &str) -> Self {
         model.clone_into(&mut self.model);
         self
@@ -104,11 +109,25 @@ impl Nic {
         };
         let boots = script.is_some() && self.is_bootable();
         let order = if boots { format!(",bootindex={}", index + 1) } else { String::new() };
-        let rom = if boots && self.rom { "" } else { ",romfile=" };
+        let is_usb = self.model.starts_with("usb-");
+        let rom = if is_usb || boots && self.rom { "" } else { ",romfile=" };
         let mac = self.mac.clone().unwrap_or_else(|| mac(index));
-        let device = format!("{},id=nic{index},netdev=net{index},mac={mac}{rom}{order}", self.model);
-        vec!["-netdev".into(), netdev, "-device".into(), device]
+        let bus = if is_usb { format!(",bus=usb{index}.0") } else { String::new() };
+        let device = format!("{},id=nic{index},netdev=net{index},mac={mac}{bus}{rom}{order}", self.model);
+        let controller = is_usb.then(|| ["-device".into(), format!("qemu-xhci,id=usb{index}")]);
+        let wire = ["-netdev".into(), netdev, "-device".into(), device];
+        controller.into_iter().flatten().chain(wire).collect()
     }
+}
+
+/// Whether the installed QEMU has this device model.
+pub fn has_model(model: &str) -> Result<bool> {
+    let known = Command::new("qemu-system-x86_64")
+        .args(["-device", &format!("{model},help")])
+        .stderr(Stdio::null())
+        .output()
+        .context("cannot start qemu-system-x86_64")?;
+    Ok(known.stdout.starts_with(model.as_bytes()))
 }
 
 /// The MAC address of the n-th card.
@@ -183,7 +202,7 @@ mod tests {
     #[test]
     fn parts_become_arguments() {
         let script = Some("http://10.0.2.2:1/a,b");
-        let table: [(Vec<String>, &str); 10] = [
+        let table: [(Vec<String>, &str); 11] = [
             (
                 Nic::user().arguments(0, None),
                 "user,id=net0 virtio-net-pci,id=nic0,netdev=net0,mac=52:54:00:12:34:56,romfile=",
@@ -191,6 +210,10 @@ mod tests {
             (
                 Nic::user_with("hostname=n1").model("e1000").arguments(1, None),
                 "user,id=net1,hostname=n1 e1000,id=nic1,netdev=net1,mac=52:54:00:12:34:57,romfile=",
+            ),
+            (
+                Nic::user().model("usb-net").arguments(2, None),
+                "qemu-xhci,id=usb2 user,id=net2 usb-net,id=nic2,netdev=net2,mac=52:54:00:12:34:58,bus=usb2.0",
             ),
             (
                 Nic::silent().arguments(1, None),

@@ -12,7 +12,7 @@ pub mod qmp;
 pub use accel::Accel;
 pub use agent::{Output, Ready};
 pub use console::Match;
-pub use device::{Drive, Nic, mac};
+pub use device::{Drive, Nic, has_model, mac};
 pub use machine::{Ending, Vm};
 
 use std::path::{Path, PathBuf};

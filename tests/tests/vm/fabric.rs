@@ -17,7 +17,7 @@ use crate::{
 pub const SCENARIOS: &[Scenario] = &[("ipv6_only", ipv6_only), ("vlan_on_lacp", vlan_on_lacp)];
 
 /// The state of an interface in systemd-networkd, when it has settled.
-fn settled(vm: &Vm, interface: &str) -> Result<String> {
+pub fn settled(vm: &Vm, interface: &str) -> Result<String> {
     let script = format!(
         "for i in $(seq 60); do state=$(networkctl --no-legend list {interface} | awk '{{ print $5 }}'); \
          [ \"$state\" = configured ] && break; sleep 0.5; done; echo $state"

@@ -22,13 +22,16 @@ pub const SCENARIOS: &[Scenario] = &[
     ("e1000", e1000),
 ];
 
+/// Three interfaces with a carrier and without any answer: the error names each of them.
 fn no_dhcp_answer(lab: &Lab) -> Result<()> {
-    let node = lab.bare_node(initramfs()?)?.nic(Nic::silent());
+    let node = lab.bare_node(initramfs()?)?.nic(Nic::silent()).nic(Nic::silent()).nic(Nic::silent());
     let console = fails(
         node.cmdline("root=live:http://10.0.2.2:1/os.squashfs ip=dhcp rd.retry=10 panic=2"),
         "net.no-lease",
     )?;
-    ensure!(console.contains("eth0"), "the interface is not named");
+    for interface in ["eth0", "eth1", "eth2"] {
+        ensure!(console.contains(interface), "{interface} is not named");
+    }
     Ok(())
 }
 

@@ -18,6 +18,7 @@ mod faults;
 mod foreign;
 mod harness;
 mod installed;
+mod interfaces;
 mod ipxe;
 mod k0s;
 mod k0s_bin;
@@ -102,6 +103,7 @@ fn main() {
         harness::RARE,
         address::RARE,
         installed::RARE,
+        interfaces::RARE,
         dracut::RARE,
         budgets::RARE,
         containers::RARE,
