@@ -293,7 +293,9 @@ impl Runner {
     /// after the pause.
     fn go_back(&mut self, step: &Step, back: StepId, failure: &Failure, pause: Duration) -> Duration {
         let now = self.sys.now();
-        let Some(at_once) = self.claims.lose(&format!("{}: {}", failure.tried, failure.wrong), now) else {
+        let why = format!("{}: {}", failure.tried, failure.wrong);
+        let links = self.sys.links().unwrap_or_default();
+        let Some(at_once) = self.claims.lose(&why, now, &links) else {
             self.paused.insert(step.id, now + pause);
             return pause;
         };

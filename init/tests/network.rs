@@ -97,6 +97,60 @@ fn a_second_interface_without_an_answer_costs_nothing() {
 }
 
 #[test]
+fn an_interface_that_could_not_be_configured_is_tried_again() {
+    let machine = booted("", 2, |state| {
+        state.server_behind = Some(3);
+        state.fault = Some(machine::Fault {
+            call: "change_link 3 address".to_owned(),
+            cause: dayfly_sys::Cause::Errno(19),
+            times: 1,
+        });
+    });
+    assert_eq!(up(&machine), (vec![3], vec![3]), "{:#?}", machine.state().log);
+    // The second attempt probes it again, and the third finds its claim.
+    assert_eq!(steps(&machine, "network").len(), 3, "{:#?}", machine.state().log);
+}
+
+#[test]
+fn an_interface_that_was_only_asked_is_left_as_it_was() {
+    let machine = booted("", 2, |state| {
+        // eth1 has a lease, and no way to the server, which does not answer for a moment.
+        state.server_behind = Some(2);
+        state.fault = Some(machine::Fault {
+            call: "open_url http://10.0.2.2/os.squashfs".to_owned(),
+            cause: dayfly_sys::Cause::Connect,
+            times: 1,
+        });
+    });
+    assert_eq!(up(&machine), (vec![2], vec![2]), "{:#?}", machine.state().log);
+    assert_eq!(machine.state().defaults().len(), 1);
+    assert_eq!(steps(&machine, "network").len(), 2);
+    let state = machine.state();
+    let handed: Vec<&str> = state
+        .nodes
+        .keys()
+        .filter_map(|path| path.file_name()?.to_str())
+        .filter(|name| name.starts_with("00-dayfly-") && name.ends_with(".network"))
+        .collect();
+    assert_eq!(handed, ["00-dayfly-525400123402.network"], "the OS gets one interface");
+}
+
+#[test]
+fn the_mtu_of_ip_stays_when_an_interface_is_configured_again() {
+    for behind in [2, 3] {
+        let machine = booted("ip=eth0:dhcp:9000 ip=eth1:dhcp:9000", 2, |state| {
+            state.server_behind = Some(behind);
+            state.links.iter_mut().for_each(|link| link.most_mtu = 9000);
+        });
+        let state = machine.state();
+        let mtus: Vec<u32> = state.links.iter().skip(1).map(|link| link.mtu).collect();
+        assert_eq!(mtus, [9000, 9000], "{:#?}", state.log);
+        let changes = state.calls.iter().filter(|call| call.contains("mtu")).count();
+        assert_eq!(changes, 2, "each once");
+    }
+}
+
+#[test]
 fn one_interface_alone_is_not_left() {
     let machine = booted("ip=dhcp", 1, |state| {
         state.fault = Some(machine::Fault {

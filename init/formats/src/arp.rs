@@ -102,12 +102,11 @@ impl Arp {
         out
     }
 
-    /// The other host that has `address`, or is about to use it, if this packet says so (RFC 5227 2.1.1). `mac` is the own
-    /// hardware address: a switch or a bond may send a host its own packets.
+    /// The other host that has `address`, if this packet says so (RFC 5227 2.1.1). `mac` is the own hardware address: a switch or
+    /// a bond may send a host its own packets. A probe of another host is no sign: the address is in use here by then, and
+    /// switches that track hosts send such probes for the addresses that they know.
     pub fn conflict(&self, mac: Mac, address: Ipv4Addr) -> Option<Mac> {
-        let has = self.sender == address;
-        let probes = !self.is_reply && self.sender.is_unspecified() && self.target == address;
-        (self.sender_mac != mac && (has || probes)).then_some(self.sender_mac)
+        (self.sender_mac != mac && self.sender == address).then_some(self.sender_mac)
     }
 }
 
@@ -150,7 +149,7 @@ mod tests {
             ("an answer", packet(true, OTHER, ADDRESS, Ipv4Addr::UNSPECIFIED), Some(OTHER)),
             ("an announcement", packet(false, OTHER, ADDRESS, ADDRESS), Some(OTHER)),
             ("a request of the other host", packet(false, OTHER, ADDRESS, router), Some(OTHER)),
-            ("a probe of the other host", Arp::probe(OTHER, ADDRESS), Some(OTHER)),
+            ("a probe, as switches send them", Arp::probe(OTHER, ADDRESS), None),
             ("its own probe", Arp::probe(OWN, ADDRESS), None),
             ("its own announcement", packet(false, OWN, ADDRESS, ADDRESS), None),
             ("the router asks for it", packet(false, OTHER, router, ADDRESS), None),

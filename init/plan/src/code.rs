@@ -52,7 +52,7 @@ codes! {
         fix "Check the URL in the message with curl from the same network; with dayfly.settings.required=no the boot continues without these settings.";
     ConfigUrl "config.url" Permanent "The URL of the settings cannot be used."
         fix "Check settings.url: it must start with http:// or https://, and use ${…} only for values that this machine has.";
-    ConfigAnswer "config.answer" Transient "The server did not deliver the settings, or delivered only a part."
+    ConfigAnswer "config.answer" Source "The server did not deliver the settings, or delivered only a part."
         fix "Check the path of the URL on the server, and the server's own log; with dayfly.settings.required=no the boot continues without these settings.";
     ConfigNoImage "config.no-image" Permanent "No OS image is named."
         fix "Add root=live:http://SERVER/IMAGE (or LABEL=, UUID=, a device) to the kernel command line, or image.url to the settings.";
@@ -90,11 +90,11 @@ codes! {
         fix "Check that the server runs and listens on that port, and that no firewall is in between; Dayfly keeps trying for rd.retry= seconds.";
     ImageTls "image.tls" Source "The image server's certificate was not accepted."
         fix "Check the certificate's dates against the clock shown, its name, and that its CA is in the initramfs: `dayfly initramfs --ca-bundle FILE`.";
-    ImageHttpStatus "image.http-status" Transient "The image server answered with an HTTP error."
+    ImageHttpStatus "image.http-status" Source "The image server answered with an HTTP error."
         fix "Check the path of the URL on the server, and the server's own log.";
-    ImageStalled "image.stalled" Transient "The transfer of the image stalled."
+    ImageStalled "image.stalled" Source "The transfer of the image stalled."
         fix "Check the network between node and server; dayfly.image.stall=SECONDS allows longer silences, dayfly.image.min_rate=BYTES a slower link.";
-    ImageCut "image.cut" Transient "The connection ended before the whole image had arrived."
+    ImageCut "image.cut" Source "The connection ended before the whole image had arrived."
         fix "Check the server's log and its timeouts; Dayfly retries automatically.";
     ImageTooLarge "image.too-large" Permanent "The image does not fit into the memory of this node."
         fix "Give the node more memory, make the image smaller, or boot it from a disk (root=live:LABEL=…).";

@@ -84,8 +84,8 @@ pub enum State {
 /// One way that takes part in the race.
 #[derive(Debug, Clone)]
 pub struct Contender {
-    /// The round in which its probe runs.
-    pub round: u64,
+    /// The number of its probe, while the owner waits for it.
+    pub probe: Option<u64>,
     /// The IP version.
     pub family: Family,
     /// The interface as it was before the boot changed it.

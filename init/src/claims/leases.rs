@@ -10,11 +10,11 @@ use super::{Claims, Origin, State, Way};
 use crate::AddressOrigin;
 
 impl Claims {
-    /// Waits until the round ends, for `limit` at most.
-    pub fn rest(&self, sys: &dyn Platform, round: u64, limit: Duration) {
+    /// Waits until a probe is over, for `limit` at most.
+    pub fn rest(&self, sys: &dyn Platform, probe: u64, limit: Duration) {
         let me = thread::current();
         let mut field = self.field();
-        if field.round != round {
+        if field.contenders.iter().all(|one| one.probe != Some(probe)) {
             return;
         }
         if field.resting.iter().all(|other| other.id() != me.id()) {
@@ -26,9 +26,9 @@ impl Claims {
 
     /// Whether a way is configured with the lease that was granted at this time; `None` if it has another claim by now, or
     /// none.
-    pub fn is_up_with(&self, round: u64, way: Way, granted: Duration) -> Option<bool> {
-        let field = self.field();
-        let contender = field.contenders.iter().find(|one| one.way() == way && field.round == round)?;
+    pub fn is_up_with(&self, probe: u64, way: Way, granted: Duration) -> Option<bool> {
+        let mut field = self.field();
+        let contender = field.find_of(probe, way)?;
         match &contender.state {
             State::Claims(Origin::Lease(_, since)) if *since == granted => Some(contender.up.is_some()),
             _ => None,
@@ -36,12 +36,9 @@ impl Claims {
     }
 
     /// Records that a server has extended the lease of a way.
-    pub fn extended(&self, round: u64, way: Way, lease: &Lease, granted: Duration) {
+    pub fn extended(&self, probe: u64, way: Way, lease: &Lease, granted: Duration) {
         let mut field = self.field();
-        if field.round != round {
-            return;
-        }
-        if let Some(contender) = field.find(way) {
+        if let Some(contender) = field.find_of(probe, way) {
             contender.state = State::Claims(Origin::Lease(Box::new(lease.clone()), granted));
             if let Some(up) = &mut contender.up {
                 up.origin = AddressOrigin::Dhcp4(Box::new(lease.clone()));
@@ -52,9 +49,9 @@ impl Claims {
     /// Records that a way has lost its address, and what its probe does now. Returns whether it was configured. The owner
     /// may configure the address while the probe finds out that it is lost: the probe calls this again until it has another
     /// lease.
-    pub fn withdraw(&self, round: u64, way: Way, state: State) -> bool {
+    pub fn withdraw(&self, probe: u64, way: Way, state: State) -> bool {
         let mut field = self.field();
-        if field.round != round {
+        if field.find_of(probe, way).is_none() {
             return false;
         }
         field.order.retain(|other| *other != way);

@@ -15,8 +15,10 @@ use crate::AddressUp;
 
 #[derive(Default)]
 struct Field {
-    /// Results of probes of an earlier round are ignored.
+    /// The attempt of the step that owns the interfaces.
     round: u64,
+    /// The number of the last probe that was started.
+    probes: u64,
     /// In the order in which the interfaces were found.
     contenders: Vec<Contender>,
     /// The ways, in the order in which their probes claimed.
@@ -36,6 +38,11 @@ struct Field {
 impl Field {
     fn find(&mut self, way: Way) -> Option<&mut Contender> {
         self.contenders.iter_mut().find(|one| one.way() == way)
+    }
+
+    /// The way of a probe, as long as the owner waits for that probe.
+    fn find_of(&mut self, probe: u64, way: Way) -> Option<&mut Contender> {
+        self.find(way).filter(|one| one.probe == Some(probe))
     }
 
     /// The claims other than the winner's, best first: those tried least often, of the preferred interface, that claimed first.
@@ -80,9 +87,9 @@ impl Claims {
     /// ignored.
     pub fn restart(&self) -> Vec<Contender> {
         let mut field = self.field();
-        let round = field.round + 1;
+        let (round, probes) = (field.round + 1, field.probes);
         let found = std::mem::take(&mut field.found);
-        let mut before = std::mem::replace(&mut *field, Field { round, found, ..Field::default() });
+        let mut before = std::mem::replace(&mut *field, Field { round, probes, found, ..Field::default() });
         before.wake_probes();
         before.contenders
     }
@@ -91,6 +98,9 @@ impl Claims {
     pub fn close(&self) {
         let mut field = self.field();
         field.round += 1;
+        for one in &mut field.contenders {
+            one.probe = None;
+        }
         field.wake_probes();
     }
 
@@ -99,9 +109,21 @@ impl Claims {
         self.field().round
     }
 
-    /// Whether `round` is the current one, that is, whether the owner still waits for its probes.
+    /// Whether `round` is the current one, that is, whether the attempt of the step still owns the interfaces.
     pub fn is_open(&self, round: u64) -> bool {
         self.field().round == round
+    }
+
+    /// The number of a new probe.
+    pub fn new_probe(&self) -> u64 {
+        let mut field = self.field();
+        field.probes += 1;
+        field.probes
+    }
+
+    /// Whether the owner still waits for a probe.
+    pub fn is_awaited(&self, probe: u64) -> bool {
+        self.field().contenders.iter().any(|one| one.probe == Some(probe))
     }
 
     /// Whether an interface has won. If so, the other probes may poll less often.
@@ -128,22 +150,23 @@ impl Claims {
         self.field().found.clone()
     }
 
+    /// Whether a way has a claim.
+    pub fn has_claim(&self, way: Way) -> bool {
+        self.field().find(way).is_some_and(|one| matches!(one.state, State::Claims(_)))
+    }
+
     /// Whether an interface is in the list.
     pub fn has(&self, index: u32) -> bool {
         self.field().contenders.iter().any(|contender| contender.link.index == index)
     }
 
     /// Records the state of a probe, and wakes the owner when the probe ends.
-    pub fn tell(&self, round: u64, way: Way, state: State) {
+    pub fn tell(&self, probe: u64, way: Way, state: State) {
         let mut field = self.field();
-        if field.round != round {
-            return;
-        }
         let claims = matches!(state, State::Claims(_));
         let ended = claims || matches!(state, State::Failed(_));
-        if let Some(contender) = field.find(way) {
-            contender.state = state;
-        }
+        let Some(contender) = field.find_of(probe, way) else { return };
+        contender.state = state;
         if claims {
             field.order.retain(|other| *other != way);
             field.order.push(way);
@@ -192,6 +215,16 @@ impl Claims {
         companions.cloned().collect()
     }
 
+    /// The configured ways that the boot does not use: neither the winner, nor configured in addition to it.
+    pub fn losers(&self) -> Vec<Contender> {
+        let kept: Vec<Way> = self.companions(true).iter().map(Contender::way).collect();
+        let field = self.field();
+        let is_loser = |one: &&Contender| {
+            one.up.is_some() && Some(one.way()) != field.winner && !kept.contains(&one.way())
+        };
+        field.contenders.iter().filter(is_loser).cloned().collect()
+    }
+
     /// Whether an interface that a parameter names has no claim yet, and a probe of it is still running.
     pub fn awaits_named(&self) -> bool {
         let field = self.field();
@@ -203,10 +236,10 @@ impl Claims {
         named.any(|one| matches!(one.state, State::Waiting(_)))
     }
 
-    /// Records that a claim is configured. False if it is a claim of an earlier round.
+    /// Records that a claim is configured. False if it is a claim of an earlier probe.
     pub fn is_configured(&self, claim: &Contender, up: AddressUp) -> bool {
         let mut field = self.field();
-        match field.find(claim.way()).filter(|one| one.round == claim.round) {
+        match field.find(claim.way()).filter(|one| one.probe == claim.probe) {
             Some(contender) => {
                 contender.up = Some(up);
                 true
@@ -269,12 +302,18 @@ impl Claims {
         first.into_iter().chain(others).filter_map(|one| one.up.clone()).collect()
     }
 
-    /// Records that a way could not be configured with its claim.
+    /// Records that a way could not be configured with its claim. The interface is probed again when the boot returns to the network.
     pub fn refused(&self, way: Way, words: String) {
         let mut field = self.field();
+        if field.winner == Some(way) {
+            field.winner = None;
+        }
         if let Some(contender) = field.find(way) {
             contender.state = State::Failed(Reason::Refused(words));
         }
+        let ways = field.contenders.iter_mut().filter(|one| one.link.index == way.index);
+        ways.filter(|one| one.up.is_none()).for_each(|one| one.probe = None);
+        field.wake_probes();
     }
 
     /// Records that a way is no longer configured.
@@ -291,8 +330,9 @@ impl Claims {
     }
 
     /// Records that a later step failed over the winner, which may have lost its address. Returns `None` if there is no other
-    /// choice, else whether an interface that was tried less often is ready now.
-    pub fn lose(&self, why: &str, now: Duration) -> Option<bool> {
+    /// choice, else whether an interface that was tried less often is ready now. `links` are the interfaces of the machine: the
+    /// winner's may be gone, and may be back under another index.
+    pub fn lose(&self, why: &str, now: Duration, links: &[Link]) -> Option<bool> {
         let mut field = self.field();
         let Some(winner) = field.winner else {
             // Its address was withdrawn.
@@ -306,7 +346,8 @@ impl Claims {
             .contenders
             .iter()
             .any(|one| one.way() != winner && one.turns < turns && matches!(one.state, State::Claims(_)));
-        (field.has_others || is_old).then_some(fresh)
+        let is_gone = links.iter().all(|link| link.index != winner.index);
+        (field.has_others || is_old || is_gone).then_some(fresh)
     }
 
     /// The winner, unless its lease is due for renewal.
@@ -317,23 +358,23 @@ impl Claims {
         (!is_old).then(|| winner.clone())
     }
 
-    /// Removes the other claims whose lease is due for renewal, so that their interfaces are probed again.
-    pub fn forget_old(&self, now: Duration) {
+    /// Removes the interfaces that are not in use and have nothing to offer: a probe has failed or ended, or the lease is due for
+    /// renewal. They are probed again. An interface whose probe is still on its way stays, because it may need its time.
+    pub fn forget_useless(&self, now: Duration) {
         let mut field = self.field();
-        let is_old = |one: &&Contender| matches!(&one.state, State::Claims(origin) if origin.is_old(now));
-        let in_use = |index: u32| {
+        let winner = field.winner;
+        let is_young = |one: &Contender| matches!(&one.state, State::Claims(origin) if !origin.is_old(now));
+        let is_on_its_way = |one: &Contender| one.probe.is_some() && matches!(one.state, State::Waiting(_));
+        let is_useful = |index: u32| {
             let mut ways = field.contenders.iter().filter(|one| one.link.index == index);
-            ways.any(|one| one.up.is_some() || Some(one.way()) == field.winner)
+            let is_used = |one: &Contender| one.up.is_some() || Some(one.way()) == winner;
+            ways.any(|one| is_used(one) || is_young(one) || is_on_its_way(one))
         };
-        // A probe is one of a whole interface.
-        let forgotten: Vec<u32> = field
-            .contenders
-            .iter()
-            .filter(is_old)
-            .map(|one| one.link.index)
-            .filter(|index| !in_use(*index))
-            .collect();
-        field.contenders.retain(|one| !forgotten.contains(&one.link.index));
+        let useful: Vec<u32> =
+            field.contenders.iter().map(|one| one.link.index).filter(|index| is_useful(*index)).collect();
+        field.contenders.retain(|one| useful.contains(&one.link.index));
+        // The probes that keep a lease of one of them end.
+        field.wake_probes();
     }
 
     /// All interfaces with their states.

@@ -62,6 +62,14 @@ fn an_interface_of_an_ipv6_only_network_has_no_lease() {
     let told = "prefers IPv6 only (option 108), so no lease is requested for 1800 s";
     assert!(booted.log.contains(told), "{}", booted.log);
     assert!(!booted.servers_log.contains("DHCPREQUEST"), "{}", booted.servers_log);
+    // The option alone, which any host of the link can send, does not leave a node without an address: the server has a name, and
+    // there is no router.
+    let lies: &[&str] =
+        &["--dhcp-range=10.9.1.50,10.9.1.60,255.255.255.0,1h", "--dhcp-option=108,00:00:07:08"];
+    let words = "root=live:http://image.test/os.squashfs ip=va:auto";
+    let booted = self::booted(words, [dnsmasq(lies), NOTHING]);
+    assert_eq!(booted.ended, Ended::Left, "{}", booted.log);
+    assert!(booted.log.contains("no IPv6 address within 5 s, so IPv4 is used after all"), "{}", booted.log);
     // A server with an IPv4 address needs the lease.
     let booted = self::booted("ip=va:auto", [dnsmasq(only), NOTHING]);
     assert_eq!(booted.ended, Ended::Left, "{}", booted.log);

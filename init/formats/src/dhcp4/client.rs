@@ -249,6 +249,12 @@ impl Client {
         }
     }
 
+    /// Asks for IPv4 although the network prefers that this host does without, because it cannot.
+    pub fn needs_ipv4(&mut self, now: Duration) {
+        self.identity.can_do_without_ipv4 = false;
+        self.restart(now);
+    }
+
     /// Gives up the granted lease because another host, `owner`, has its address. Returns the DECLINE to send. The search
     /// starts again after 10 s. `None` without a lease.
     pub fn decline(&mut self, now: Duration, owner: Mac) -> Option<Vec<u8>> {

@@ -220,7 +220,8 @@ fn times(options: &Options, notes: &mut Notes) -> Result<Times, LeaseError> {
     };
     let half = lease >> 1;
     let seven_eighths = lease.saturating_sub(lease >> 3);
-    let renew = options.number(code::RENEWAL_TIME).unwrap_or(half);
+    // A renewal at once, and again after each answer, is no time.
+    let renew = options.number(code::RENEWAL_TIME).filter(|seconds| *seconds > 0).unwrap_or(half);
     let rebind = options.number(code::REBINDING_TIME).unwrap_or(seven_eighths);
     if renew <= rebind && rebind <= lease {
         return Ok((Some(lease), Some(renew), Some(rebind)));

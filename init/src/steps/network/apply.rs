@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dayfly_formats::dhcp4::Lease;
 use dayfly_formats::mac::Mac;
-use dayfly_plan::network::{Config, StaticAddress};
+use dayfly_plan::network::{AddressSource, Config, StaticAddress};
 use dayfly_plan::settings::value::HostName;
 use dayfly_sys::{Cause, Family, Link, LinkChange, RouteOrigin, Sys, SysError};
 
@@ -21,6 +21,8 @@ pub const METRIC: u32 = 1024;
 /// The smallest datagram that every host must accept (RFC 1122 3.3.2). With a smaller MTU, DHCP's own messages cannot
 /// be sent.
 const LEAST_MTU: u32 = 576;
+/// The smallest MTU of IPv6 (RFC 8200 5): with a smaller one, the kernel removes it from the interface.
+const LEAST_MTU_V6: u32 = 1280;
 
 /// Configures an interface with its claim.
 pub fn configure(cx: &Context, claim: &Contender, metric: u32) -> Result<AddressUp, SysError> {
@@ -41,27 +43,22 @@ pub fn configure(cx: &Context, claim: &Contender, metric: u32) -> Result<Address
     up
 }
 
-/// Removes addresses and routes of an IP version, or of both, and restores the MTU.
+/// Removes addresses and routes of an IP version, or of both. The MTU stays: some interfaces lose their carrier when it changes.
 pub fn flush(cx: &Context, found: &Link, of: Option<Family>) -> Result<(), SysError> {
-    cx.sys.change_link(found.index, &LinkChange::Flush(of))?;
-    if of == Some(Family::V6) {
-        // The MTU of a lease is IPv4's.
-        return Ok(());
-    }
-    let links = cx.sys.links()?;
-    match links.iter().find(|link| link.index == found.index) {
-        Some(link) if link.mtu != found.mtu => cx.sys.change_link(found.index, &LinkChange::Mtu(found.mtu)),
-        _ => Ok(()),
-    }
+    cx.sys.change_link(found.index, &LinkChange::Flush(of))
 }
 
 /// Restores the state of an interface from before the boot.
 pub fn restore(cx: &Context, found: &Link) -> Result<(), SysError> {
-    if cx.sys.links()?.iter().all(|link| link.index != found.index) {
+    let links = cx.sys.links()?;
+    let Some(link) = links.iter().find(|link| link.index == found.index) else {
         // The interface was removed.
         return Ok(());
-    }
+    };
     flush(cx, found, None)?;
+    if link.mtu != found.mtu {
+        cx.sys.change_link(found.index, &LinkChange::Mtu(found.mtu))?;
+    }
     if found.up { Ok(()) } else { cx.sys.change_link(found.index, &LinkChange::Down) }
 }
 
@@ -95,7 +92,7 @@ pub fn address_up(claim: &Contender, address: IpAddr, prefix: u8) -> AddressUp {
         peer: None,
         gateway: None,
         metric: METRIC,
-        mtu: mtu.map(|mtu| nearest_mtu(&claim.link, mtu)),
+        mtu: mtu.map(|mtu| claim.link.nearest_mtu(mtu.max(least_mtu(&claim.config)))),
         dns: dns.clone(),
         hostname: hostname.clone(),
         sources: claim.config.addresses.clone(),
@@ -118,10 +115,13 @@ fn leased(
     for note in &lease.notes {
         say(Level::Warning, note.clone());
     }
-    if let Some(mtu) = lease.mtu
-        && claim.config.mtu.is_none()
-    {
-        set_mtu(&*cx.sys, &claim.link, u32::from(mtu), &say)?;
+    if claim.config.mtu.is_none() {
+        // Without one in this lease, that of an earlier lease ends.
+        let wanted = lease.mtu.map_or(claim.link.mtu, u32::from);
+        let is_other = |link: &Link| link.index == claim.link.index && link.mtu != wanted;
+        if cx.sys.links()?.iter().any(is_other) {
+            set_mtu(&*cx.sys, &claim.link, wanted, least_mtu(&claim.config), &say)?;
+        }
     }
     let age = cx.sys.now().saturating_sub(since);
     let valid = lease.lease_seconds.map(|seconds| {
@@ -160,16 +160,23 @@ fn leased(
     Ok(AddressUp { gateway, metric, hostname, given_dns, domain, search, origin, ..up })
 }
 
-/// The MTU closest to the wanted one that the interface supports and that is large enough for IPv4.
-fn nearest_mtu(link: &Link, wanted: u32) -> u32 {
-    link.nearest_mtu(wanted.max(LEAST_MTU))
+/// The smallest MTU that the IP versions of a configuration can use.
+pub fn least_mtu(config: &Config) -> u32 {
+    if config.addresses.iter().any(AddressSource::is_v6) { LEAST_MTU_V6 } else { LEAST_MTU }
 }
 
-/// Sets an MTU within the limits of the interface. If the kernel still refuses it, the boot continues with the old one.
-pub fn set_mtu(sys: &dyn Sys, link: &Link, wanted: u32, say: &dyn Fn(Level, String)) -> Result<(), SysError> {
-    let mtu = nearest_mtu(link, wanted);
+/// Sets an MTU within the limits of the interface, and not below `least`. If the kernel still refuses it, the boot continues with the
+/// old one.
+pub fn set_mtu(
+    sys: &dyn Sys,
+    link: &Link,
+    wanted: u32,
+    least: u32,
+    say: &dyn Fn(Level, String),
+) -> Result<(), SysError> {
+    let mtu = link.nearest_mtu(wanted.max(least));
     if mtu != wanted {
-        let (least, most) = (link.least_mtu.max(LEAST_MTU), link.most_mtu);
+        let (least, most) = (link.least_mtu.max(least), link.most_mtu);
         let text = format!(
             "an MTU of {wanted} is not supported, using {mtu}: the interface supports {least} to {most}"
         );

@@ -17,6 +17,9 @@ use crate::events::Level;
 
 /// The longest wait for a packet before checking again whether the probe is over.
 const LISTEN: Duration = Duration::from_millis(500);
+/// How long the interface has for an IPv6 address, if a DHCP server says that the network prefers IPv6 only. Without one, IPv4 is
+/// used after all: any host of the link can send this option.
+const IPV6_WAIT: Duration = Duration::from_secs(5);
 
 /// The client of one interface with its socket.
 struct Session<'a> {
@@ -28,6 +31,8 @@ struct Session<'a> {
     detection: Option<Detection>,
     /// An address was taken back, and the owner may have configured it meanwhile.
     is_withdrawn: bool,
+    /// When a server said that the network prefers IPv6 only, unless IPv6 has an address since.
+    awaits_ipv6: Option<Duration>,
 }
 
 /// Requests a lease, claims it and keeps it until the probe is over. A lease that is lost is replaced by another one.
@@ -43,7 +48,8 @@ pub fn run(probe: &Probe, has_ipv6: bool) {
             Err(reason) => return probe.tell(Family::V4, State::Failed(reason)),
         };
         // With an OFFER, the other host has had the time of the REQUEST to answer.
-        if let Some(owner) = session.detection.as_mut().and_then(|found| found.check(probe, Duration::ZERO)) {
+        let detection = session.detection.as_mut().filter(|found| found.address() == lease.address);
+        if let Some(owner) = detection.and_then(|found| found.check(probe, Duration::ZERO)) {
             session.decline(&lease, owner);
             continue;
         }
@@ -76,7 +82,7 @@ impl<'a> Session<'a> {
         if let Some(class) = &probe.vendor_class {
             client = client.with_vendor_class(class);
         }
-        Ok(Self { probe, mac, client, port, detection: None, is_withdrawn: false })
+        Ok(Self { probe, mac, client, port, detection: None, is_withdrawn: false, awaits_ipv6: None })
     }
 
     /// Requests a lease until there is one, the time for it is over, or the probe is over.
@@ -87,6 +93,7 @@ impl<'a> Session<'a> {
             if self.is_withdrawn {
                 self.withdraw(&self.client.status());
             }
+            self.check_ipv6();
             if let Some(payload) = self.client.poll(probe.sys.now()) {
                 probe.tell(Family::V4, State::Waiting(Reason::NoLease(self.client.status())));
                 if let Err(error) = self.send(&payload) {
@@ -127,11 +134,29 @@ impl<'a> Session<'a> {
                     let words = self.client.status();
                     (probe.say)(Level::Info, words.clone());
                     probe.tell(Family::V4, State::Waiting(Reason::NoLease(words)));
+                    self.awaits_ipv6 = Some(probe.sys.now());
                 }
                 other => (probe.say)(Level::Debug, format!("{other:?}")),
             }
         }
         Err(Reason::NoLease(self.client.status()))
+    }
+
+    /// Asks for IPv4 after all, if IPv6 has no address in time.
+    fn check_ipv6(&mut self) {
+        let (probe, now) = (self.probe, self.probe.sys.now());
+        let Some(since) = self.awaits_ipv6 else { return };
+        if probe.has_claim(Family::V6) {
+            self.awaits_ipv6 = None;
+        } else if now.saturating_sub(since) >= IPV6_WAIT {
+            self.awaits_ipv6 = None;
+            self.client.needs_ipv4(now);
+            let seconds = IPV6_WAIT.as_secs();
+            (probe.say)(
+                Level::Warning,
+                format!("no IPv6 address within {seconds} s, so IPv4 is used after all"),
+            );
+        }
     }
 
     fn send(&mut self, payload: &[u8]) -> Result<(), String> {

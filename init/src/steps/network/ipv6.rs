@@ -73,6 +73,17 @@ pub fn prepare(probe: &Probe) -> Result<Box<dyn NdPort>, Reason> {
     Ok(probe.sys.nd_options()?)
 }
 
+/// Has the kernel begin again on an interface that is up already: it asks the routers when IPv6 is switched on. Setting the interface
+/// down and up would do the same, but a switch may then block its port for half a minute (spanning tree).
+pub fn start_again(probe: &Probe) {
+    let path = own(format!("/proc/sys/net/ipv6/conf/{}/disable_ipv6", probe.link.name));
+    for value in ["1", "0"] {
+        if let Err(error) = probe.sys.write(&path, value.as_bytes(), 0o644) {
+            (probe.say)(Level::Debug, error.to_string());
+        }
+    }
+}
+
 /// Waits for an address, until there is one or the probe is over.
 pub fn autoconf(probe: &Probe, port: &mut dyn NdPort) -> Result<Autoconf, Reason> {
     let wants = |source: AddressSource| probe.config.addresses.contains(&source);

@@ -33,6 +33,7 @@ use self::ready::Choice;
 use self::starters::starters;
 use self::udev::Udev;
 use self::virtual_links::VirtualLinks;
+use crate::claims::Contender;
 use crate::context::{Context, Done};
 use crate::events::Level;
 use crate::{Failure, Learned, NetworkUp};
@@ -51,12 +52,14 @@ pub fn race(cx: &Context, network: &Network) -> Result<Done, Failure> {
     load(cx, "af_packet");
     load(cx, "ipv6");
     let started = cx.sys.now();
-    let lost = cx.claims.winner(started);
+    let there = links(cx)?;
+    let is_there = |one: &Contender| there.iter().any(|link| link.index == one.link.index);
+    let lost = cx.claims.winner(started).filter(is_there);
     cx.claims.stop_asking();
     if lost.is_none() {
         owner::take_back(cx, &cx.claims.restart());
     } else {
-        cx.claims.forget_old(started);
+        cx.claims.forget_useless(started);
     }
     let round = cx.claims.round();
     let (mut udev, mut names, mut made) = (Udev::find(cx), Names::default(), VirtualLinks::default());
@@ -108,6 +111,8 @@ pub fn race(cx: &Context, network: &Network) -> Result<Done, Failure> {
                     && cx.claims.winner(cx.sys.now()).is_some()
                 {
                     cx.claims.stop_asking();
+                    // The other claims were configured to ask the server over them.
+                    owner::take_back_losers(cx);
                     return Ok(Done::with(format!(
                         "{} stays: no other interface leads to the server. {}",
                         lost.link.name,

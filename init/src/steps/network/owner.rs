@@ -169,6 +169,11 @@ pub fn take_back(cx: &Context, contenders: &[Contender]) {
     }
 }
 
+/// Removes the configuration of every way that is neither the boot's nor configured in addition to it.
+pub fn take_back_losers(cx: &Context) {
+    take_back(cx, &cx.claims.losers());
+}
+
 /// Extends the lifetime of a leased address. The old lease has its prefix: another one would be a second address.
 pub fn extend(sys: &dyn Sys, index: u32, old: &Lease, new: &Lease) -> Result<(), SysError> {
     let valid = new.lease_seconds.map(|seconds| Duration::from_secs(seconds.into()));

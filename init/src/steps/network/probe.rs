@@ -33,17 +33,17 @@ pub struct Probe {
     /// VLANs are made of it, which go down with it.
     has_vlans: bool,
     claims: Arc<Claims>,
-    round: u64,
+    number: u64,
     pub say: Box<dyn Fn(Level, String) + Send + Sync>,
 }
 
 /// Adds the ways of an interface to the claims and starts its probe.
 pub fn enter(cx: &Context, wanted: &Network, link: Link) {
     let Some(config) = wanted.config(&link.name) else { return };
-    let driver = driver(cx, &link);
+    let (driver, number) = (driver(cx, &link), cx.claims.new_probe());
     for family in families(config) {
         cx.claims.enter(Contender {
-            round: cx.claims.round(),
+            probe: Some(number),
             family,
             driver: driver.clone(),
             config: config.clone(),
@@ -57,7 +57,7 @@ pub fn enter(cx: &Context, wanted: &Network, link: Link) {
             link: link.clone(),
         });
     }
-    start(cx, wanted, link, config.clone());
+    start(cx, wanted, link, config.clone(), number);
 }
 
 /// The IP versions of a configuration, in the order of its addresses.
@@ -79,7 +79,7 @@ fn driver(cx: &Context, link: &Link) -> Option<String> {
     fields.into_iter().find_map(|(key, value)| (key == "DRIVER").then_some(value))
 }
 
-fn start(cx: &Context, wanted: &Network, link: Link, config: Config) {
+fn start(cx: &Context, wanted: &Network, link: Link, config: Config, number: u64) {
     let (events, step, name) = (cx.events.clone(), cx.step, link.name.clone());
     let probe = Probe {
         sys: Arc::clone(&cx.sys),
@@ -91,7 +91,7 @@ fn start(cx: &Context, wanted: &Network, link: Link, config: Config) {
         link,
         config,
         claims: Arc::clone(&cx.claims),
-        round: cx.claims.round(),
+        number,
         say: Box::new({
             let name = name.clone();
             move |level, text| events.note(level, Some(step), format!("{name}: {text}"))
@@ -116,12 +116,12 @@ impl Probe {
         families: &[Family],
         run: impl FnOnce() + Send + 'static,
     ) -> std::io::Result<()> {
-        let (claims, round, index) = (Arc::clone(&self.claims), self.round, self.link.index);
+        let (claims, number, index) = (Arc::clone(&self.claims), self.number, self.link.index);
         let families = families.to_vec();
         let on_panic = move |failure: Failure| {
             for family in families {
                 let state = State::Failed(Reason::Refused(failure.wrong.clone()));
-                claims.tell(round, Way { index, family }, state);
+                claims.tell(number, Way { index, family }, state);
             }
         };
         threads::start(name, on_panic, run).map(drop)
@@ -177,9 +177,8 @@ impl Probe {
     fn prepare(&self) -> Result<(), Reason> {
         // Addresses and routes of an earlier attempt would conflict with those of this one.
         self.change(&LinkChange::Flush(None))?;
-        if self.link.up && !self.has_vlans && self.config.addresses.iter().any(AddressSource::is_autoconf) {
-            // The kernel asks the routers when an interface is set up.
-            self.change(&LinkChange::Down)?;
+        if self.link.up && self.config.addresses.iter().any(AddressSource::is_autoconf) {
+            ipv6::start_again(self);
         }
         if let Some(mac) = self.config.mac.filter(|mac| self.link.mac != Some(mac.0)) {
             // Many drivers take another address only while the interface is down.
@@ -190,7 +189,7 @@ impl Probe {
         }
         if let Some(mtu) = self.config.mtu {
             // Set the MTU before the interface is up: some lose their carrier when it changes.
-            apply::set_mtu(&*self.sys, &self.link, mtu, &self.say)?;
+            apply::set_mtu(&*self.sys, &self.link, mtu, apply::least_mtu(&self.config), &self.say)?;
         }
         self.change(&LinkChange::Up)?;
         if self.is_over() && !self.link.up {
@@ -231,33 +230,38 @@ impl Probe {
 
     /// Reports the state of the probe for an IP version.
     pub fn tell(&self, family: Family, state: State) {
-        self.claims.tell(self.round, Way { index: self.link.index, family }, state);
+        self.claims.tell(self.number, Way { index: self.link.index, family }, state);
+    }
+
+    /// Whether the interface has an address of this IP version to offer.
+    pub fn has_claim(&self, family: Family) -> bool {
+        self.claims.has_claim(Way { index: self.link.index, family })
     }
 
     /// Takes back what the probe has claimed. Returns whether it was configured.
     pub fn withdraw(&self, family: Family, state: State) -> bool {
-        self.claims.withdraw(self.round, Way { index: self.link.index, family }, state)
+        self.claims.withdraw(self.number, Way { index: self.link.index, family }, state)
     }
 
     /// Whether the interface is configured with the lease of this time; `None` if it has another claim or none.
     pub fn is_up_with(&self, granted: Duration) -> Option<bool> {
         let way = Way { index: self.link.index, family: Family::V4 };
-        self.claims.is_up_with(self.round, way, granted)
+        self.claims.is_up_with(self.number, way, granted)
     }
 
     /// Reports that the claimed lease is extended.
     pub fn extended(&self, lease: &Lease, granted: Duration) {
         let way = Way { index: self.link.index, family: Family::V4 };
-        self.claims.extended(self.round, way, lease, granted);
+        self.claims.extended(self.number, way, lease, granted);
     }
 
     /// Waits until the probe is over, for `limit` at most.
     pub fn rest(&self, limit: Duration) {
-        self.claims.rest(&*self.sys, self.round, limit);
+        self.claims.rest(&*self.sys, self.number, limit);
     }
 
     /// Whether the owner no longer waits for this probe.
     pub fn is_over(&self) -> bool {
-        !self.claims.is_open(self.round)
+        !self.claims.is_awaited(self.number)
     }
 }

@@ -55,10 +55,12 @@ pub fn choose(cx: &Context, wanted: &Network, since: Duration, only_answered: bo
     }
     let Ready::Server(server) = &wanted.ready else { return Choice::Nothing };
     let (now, is_over) = (cx.sys.now(), cx.left().is_zero());
-    let mut first_question = None;
+    let (mut is_any_asked, mut are_all_late) = (false, true);
+    // Each way has the whole time for an answer, also one that was ready later than others.
+    let is_late =
+        |one: &Contender| is_over || one.asked.is_some_and(|asked| now.saturating_sub(asked) >= ANSWER_WAIT);
     for way in cx.claims.all() {
         let Some(up) = way.up.as_ref().filter(|_| !cx.claims.is_winner(way.way())) else { continue };
-        let asked = way.asked.unwrap_or(now);
         if !may_lead(server, &way) && !is_over {
             // It is no reason to stop waiting for the other IP version.
             continue;
@@ -66,11 +68,13 @@ pub fn choose(cx: &Context, wanted: &Network, since: Duration, only_answered: bo
         if way.asked.is_none() {
             ask(cx, wanted, server, &way, up);
         }
-        first_question = Some(first_question.map_or(asked, |first| asked.min(first)));
+        (is_any_asked, are_all_late) = (true, are_all_late && is_late(&way));
     }
-    let Some(first_question) = first_question else { return Choice::Nothing };
-    let is_late = now.saturating_sub(first_question) >= ANSWER_WAIT || is_over;
-    let may_fail = |claim: &Contender| is_late && !only_answered && (is_over || may_lead(server, claim));
+    if !is_any_asked {
+        return Choice::Nothing;
+    }
+    let may_fail =
+        |claim: &Contender| is_late(claim) && !only_answered && (is_over || may_lead(server, claim));
     let awaits_preferred = wanted.preferred.is_some()
         && cx.claims.all().iter().any(|one| {
             let is_new = one.asked.is_some_and(|asked| now.saturating_sub(asked) < PREFERRED_WAIT);
@@ -87,7 +91,7 @@ pub fn choose(cx: &Context, wanted: &Network, since: Duration, only_answered: bo
             }
             Choice::Use(Box::new((claim, up)))
         }
-        None if is_late && only_answered => Choice::Nothing,
+        None if are_all_late && only_answered => Choice::Nothing,
         None => Choice::Wait,
     }
 }

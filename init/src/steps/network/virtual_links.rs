@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use dayfly_formats::mac::Mac;
-use dayfly_plan::network::{Kind, Link as Wanted, Network};
+use dayfly_plan::network::{AddressSource, Kind, Link as Wanted, Network};
 use dayfly_sys::{Link, LinkChange, NewLink, NewLinkKind, SysError, own};
 
-use super::load;
+use super::{apply, load};
 use crate::context::Context;
 use crate::events::Level;
 
@@ -69,7 +69,7 @@ impl VirtualLinks {
             let result = match &link.kind {
                 Kind::Physical => Ok(false),
                 Kind::Vlan { id, parent } => match ready.iter().find(|one| one.name == *parent) {
-                    Some(parent) if there.is_none() => vlan(cx, link, parent, *id).map(|()| true),
+                    Some(parent) if there.is_none() => vlan(cx, wanted, link, parent, *id).map(|()| true),
                     _ => Ok(false),
                 },
                 Kind::Bond { ports, options } => bond(cx, link, there, ready, ports, options),
@@ -119,10 +119,26 @@ pub fn has_own_name(wanted: &Network, link: &Link) -> bool {
     wanted.names.iter().all(|name| name.name != link.name || Some(name.mac) == mac)
 }
 
-fn vlan(cx: &Context, link: &Wanted, parent: &Link, id: u16) -> Result<(), SysError> {
+fn vlan(cx: &Context, wanted: &Network, link: &Wanted, parent: &Link, id: u16) -> Result<(), SysError> {
     load(cx, "8021q");
+    let parents = wanted.config(&parent.name);
+    if !parents.is_some_and(|config| config.addresses.iter().any(AddressSource::is_autoconf)) {
+        // The kernel would set an address of the network without a VLAN.
+        let path = own(format!("/proc/sys/net/ipv6/conf/{}/accept_ra", parent.name));
+        if let Err(error) = cx.sys.write(&path, b"0", 0o644) {
+            cx.note(Level::Debug, error.to_string());
+        }
+    }
+    let mut mtu = wanted_mtu(link);
+    if let Some(larger) = mtu.filter(|mtu| *mtu > parent.mtu) {
+        // The kernel creates no VLAN with a larger MTU than that of the interface below it.
+        let say = |level, text| cx.note(level, format!("{}: {text}", parent.name));
+        let least = link.config.as_ref().map_or(0, apply::least_mtu);
+        apply::set_mtu(&*cx.sys, parent, larger, least, &say)?;
+        mtu = mtu.filter(|mtu| parent.nearest_mtu(*mtu) == *mtu);
+    }
     set_up(cx, parent)?;
-    create(cx, link, NewLinkKind::Vlan { parent: parent.index, id }, wanted_mac(link)).map(drop)
+    create(cx, link, NewLinkKind::Vlan { parent: parent.index, id }, wanted_mac(link), mtu).map(drop)
 }
 
 /// Creates a bond, and adds the ports that are there. True if it was changed.
@@ -160,7 +176,7 @@ fn new_bond(cx: &Context, link: &Wanted, options: &[(String, String)]) -> Result
     // The driver creates a bond0 when it is loaded, unless its parameter max_bonds is 0.
     let index = match cx.sys.links()?.iter().find(|one| one.name == link.name) {
         Some(there) => there.index,
-        None => create(cx, link, NewLinkKind::Bond, wanted_mac(link))?,
+        None => create(cx, link, NewLinkKind::Bond, wanted_mac(link), wanted_mtu(link))?,
     };
     // The driver accepts most of the others for some modes only.
     let is_mode = |(name, _): &&(String, String)| name == "mode";
@@ -195,18 +211,27 @@ fn bridge(
         load(cx, "bridge");
         // udev gives another address to a bridge whose address is random, and then the DHCP server another lease.
         let mac = wanted_mac(link).or(first.permanent_mac).or(first.mac);
-        create(cx, link, NewLinkKind::Bridge, mac)?
+        create(cx, link, NewLinkKind::Bridge, mac, wanted_mtu(link))?
     };
     let added = add_ports(cx, index, ports, links)?;
     Ok(there.is_none() || !added.is_empty())
+}
+
+fn wanted_mtu(link: &Wanted) -> Option<u32> {
+    link.config.as_ref().and_then(|config| config.mtu)
 }
 
 fn wanted_mac(link: &Wanted) -> Option<[u8; 6]> {
     link.config.as_ref().and_then(|config| config.mac).map(|mac| mac.0)
 }
 
-fn create(cx: &Context, link: &Wanted, kind: NewLinkKind, mac: Option<[u8; 6]>) -> Result<u32, SysError> {
-    let mtu = link.config.as_ref().and_then(|config| config.mtu);
+fn create(
+    cx: &Context,
+    link: &Wanted,
+    kind: NewLinkKind,
+    mac: Option<[u8; 6]>,
+    mtu: Option<u32>,
+) -> Result<u32, SysError> {
     let index = cx.sys.create_link(&NewLink { name: link.name.clone(), kind, mac, mtu })?;
     cx.note(Level::Info, format!("created {}{}", link.name, link.kind));
     Ok(index)

@@ -59,11 +59,15 @@ impl Renewal {
         renewal
     }
 
-    /// Waits for T1.
+    /// Waits for T1. A server that gives a shorter one than the pause between REQUESTs is not asked more often, unless the lease
+    /// itself is short.
     fn begin(&mut self) {
         self.xid = self.random.next() as u32;
         self.requests = 0;
-        self.due = self.at(self.lease.renew_seconds);
+        let half =
+            self.lease.lease_seconds.map_or(LEAST_PAUSE, |lease| Duration::from_secs(lease.into()) / 2);
+        let least = self.granted.saturating_add(LEAST_PAUSE.min(half));
+        self.due = self.at(self.lease.renew_seconds).max(least);
     }
 
     /// A time of the lease; `None` is never.

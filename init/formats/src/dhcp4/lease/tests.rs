@@ -220,4 +220,6 @@ fn times() {
         assert_eq!((lease.lease_seconds, lease.renew_seconds, lease.rebind_seconds), expected, "{time:?}");
         assert_eq!(lease.notes.is_empty(), time.is_some());
     }
+    let zero = lease(&[(51, Some(&[0, 0, 14, 16])), (58, Some(&[0, 0, 0, 0]))]);
+    assert_eq!((zero.lease_seconds, zero.renew_seconds), (Some(3600), Some(1800)));
 }

@@ -130,6 +130,22 @@ fn a_network_of_ipv6_only_is_left_alone_for_the_time_it_says() {
 }
 
 #[test]
+fn a_host_without_ipv6_asks_for_ipv4_after_all() {
+    let mut wire = Wire::new();
+    wire.client = wire.client.clone().without_ipv4(true);
+    let discover = wire.next();
+    let told = with(answer(&discover, MessageType::Offer, ONE), 108, &[0, 0, 7, 8]);
+    assert!(matches!(wire.hear(&told), Received::Ipv6Only(_)));
+    let now = wire.now;
+    wire.client.needs_ipv4(now);
+    let discover = wire.next_is(MessageType::Discover);
+    assert_eq!(wire.now, now);
+    assert!(!discover.options.get(55).unwrap().contains(&108));
+    let told = with(answer(&discover, MessageType::Offer, ONE), 108, &[0, 0, 7, 8]);
+    assert!(matches!(wire.hear(&told), Received::Offer { .. }));
+}
+
+#[test]
 fn a_host_that_needs_ipv4_takes_the_lease() {
     for (can, bytes) in [(false, &[0, 0, 7, 8][..]), (true, &[0, 7, 8])] {
         let mut wire = Wire::new();

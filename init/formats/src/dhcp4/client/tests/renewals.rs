@@ -124,3 +124,17 @@ fn a_lease_for_ever_is_never_renewed() {
     assert_eq!((renewal.next_wakeup(), renewal.expires()), (Duration::MAX, Duration::MAX));
     assert_eq!(renewal.poll(seconds(1e6)), None);
 }
+
+#[test]
+fn a_server_does_not_make_the_client_ask_without_a_pause() {
+    // T1 of a second, and a lease of 120 s, then one of 4 s.
+    for (lease, pause) in [(120, 10.0), (4, 2.0)] {
+        let mut renewal = renewal();
+        let (at, request, _) = next(&mut renewal);
+        let mut answer = ack(&request, ONE, lease);
+        answer.options.set(58, [0, 0, 0, 1]);
+        answer.options.set(59, [0, 0, 0, 3]);
+        assert!(matches!(renewal.receive(&answer.encode()), Renewed::Lease(_)));
+        assert_eq!(renewal.next_wakeup(), seconds(1000.0 + at + pause), "{lease}");
+    }
+}
