@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::mac::Mac;
+
 /// The longest name in bytes: the kernel's `IFNAMSIZ` less the zero at the end.
 const LONGEST: usize = 15;
 
@@ -13,6 +15,8 @@ pub enum IfaceError {
     Empty,
     /// It is an IP address: a field too few or too many stands before it.
     Address,
+    /// It is a MAC address. dracut and NetworkManager also take one for an interface, but do not document that.
+    Mac,
     /// It has this many bytes.
     TooLong(usize),
     /// It is `.` or `..`.
@@ -30,6 +34,9 @@ impl fmt::Display for IfaceError {
         match self {
             IfaceError::Empty => f.write_str("is empty; expected a name like eth0"),
             IfaceError::Address => f.write_str("is an address; expected a name like eth0"),
+            IfaceError::Mac => {
+                f.write_str("is a MAC address; name the interface with ifname=NAME:MAC, and use NAME")
+            }
             IfaceError::TooLong(bytes) => {
                 write!(f, "has {bytes} bytes; expected at most {LONGEST}, the limit of the kernel")
             }
@@ -52,6 +59,9 @@ pub fn check(name: &str) -> Result<(), IfaceError> {
     }
     if name.parse::<IpAddr>().is_ok() {
         return Err(IfaceError::Address);
+    }
+    if name.len() > LONGEST && name.parse::<Mac>().is_ok() {
+        return Err(IfaceError::Mac);
     }
     if name.len() > LONGEST {
         return Err(IfaceError::TooLong(name.len()));
@@ -99,6 +109,8 @@ mod tests {
             ("", "is empty; expected a name like eth0"),
             ("10.0.0.1", "is an address; expected a name like eth0"),
             ("fe80::1", "is an address; expected a name like eth0"),
+            ("52-54-00-12-34-56", "is a MAC address; name the interface with ifname=NAME:MAC, and use NAME"),
+            ("52:54:00:12:34:56", "is a MAC address; name the interface with ifname=NAME:MAC, and use NAME"),
             ("sixteen-bytes-xx", "has 16 bytes; expected at most 15, the limit of the kernel"),
             (".", "is not a name; expected a name like eth0"),
             ("..", "is not a name; expected a name like eth0"),

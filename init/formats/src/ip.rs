@@ -72,8 +72,8 @@ pub enum Method {
     LinkLocal,
     /// `single-dhcp`: DHCPv4 on every interface at once, the first lease wins.
     SingleDhcp,
-    /// `auto`: DHCPv4, and IPv6 by router advertisements with DHCPv6 if they request it. dracut's lists `dhcp,dhcp6`
-    /// and `dhcp,auto6` mean the same.
+    /// `auto`: DHCPv4, and IPv6 by router advertisements with DHCPv6 if they request it. As in NetworkManager's
+    /// nm-initrd-generator(8), dracut's lists `dhcp,dhcp6` and `dhcp,auto6` mean the same.
     Auto,
     /// `none`, `off`: the static configuration of the other fields. Without a client address, no configuration.
     Off,

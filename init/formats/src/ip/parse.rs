@@ -168,7 +168,7 @@ fn unknown_method(text: &str) -> String {
 fn method(part: Part<'_>) -> Checked<Method> {
     let fail = |problem: String| Err(IpArgError::new(Field::Method, part.text, problem));
     match part.text {
-        "bootp" | "rarp" | "both" | "ibft" => {
+        "bootp" | "rarp" | "both" | "ibft" | "fw" => {
             fail("is not supported; use dhcp, or a static address".to_owned())
         }
         text => match Method::from_name(text) {

@@ -181,6 +181,11 @@ fn bad_parameters_are_named() {
         ("enp1s0", r#"method "enp1s0" is unknown; for an interface of this name, write enp1s0:dhcp"#),
         ("bootp", r#"method "bootp" is not supported; use dhcp, or a static address"#),
         ("eth0:ibft", r#"method "ibft" is not supported; use dhcp, or a static address"#),
+        ("fw", r#"method "fw" is not supported; use dhcp, or a static address"#),
+        (
+            "52-54-00-12-34-56:dhcp",
+            r#"interface "52-54-00-12-34-56" is a MAC address; name the interface with ifname=NAME:MAC, and use NAME"#,
+        ),
         (
             "10.0.0.2",
             "client address \"10.0.0.2\" has no netmask; expected CLIENT:PEER:GATEWAY:NETMASK:HOSTNAME:INTERFACE:METHOD, \
