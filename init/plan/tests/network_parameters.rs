@@ -190,6 +190,11 @@ fn limits_are_those_of_the_parameters() {
             "slaac slaac within 5 s dad within 2 s on",
             "60 s",
         ),
+        (
+            "ip=either6 rd.net.timeout.ipv6auto=40 rd.net.timeout.dhcp=30",
+            "slaac and dhcp6 dhcp within 30 s slaac within 40 s on",
+            "70 s",
+        ),
         ("ip=dhcp rd.net.timeout.iflink=70", ", interfaces within 70 s", "70 s"),
         ("ip=dhcp rd.net.dhcp.vendor-class=Red_Hat", ", vendor class \"Red_Hat\"", "60 s"),
         ("ip=dhcp rd.net.timeout.carrier=90 rd.retry=50", "carrier within 90 s", "50 s"),

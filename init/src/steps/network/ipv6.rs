@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dayfly_formats::dhcp6::client::Want;
 use dayfly_formats::nd::{self, NdOptions};
-use dayfly_plan::network::AddressSource;
+use dayfly_plan::network::{AddressSource, Limits};
 use dayfly_sys::{Cause, Family, LinkAddress, LinkChange, NdPort, RouteOrigin, SysError, own};
 
 use super::apply::{address_up, change};
@@ -17,7 +17,8 @@ use crate::context::Context;
 use crate::events::Level;
 use crate::{AddressOrigin, AddressUp, Autoconf};
 
-/// How long `either6` waits for an address from router advertisements before it asks a DHCPv6 server.
+/// How long `either6` waits for an address from router advertisements before it asks a DHCPv6 server, without
+/// `rd.net.timeout.ipv6auto=`.
 const EITHER_WAIT: Duration = Duration::from_secs(3);
 /// How long a DHCPv6 server is asked before the routers' own addresses are looked at again.
 const LEASE_WAIT: Duration = Duration::from_secs(5);
@@ -91,7 +92,7 @@ pub fn autoconf(probe: &Probe, port: &mut dyn NdPort) -> Result<Autoconf, Reason
     let started = probe.sys.now();
     let mut options = NdOptions::default();
     let mut lacking = Reason::NoLease("no link-local address yet".to_owned());
-    let limit = probe.config.limits.autoconf;
+    let (either_wait, limit) = waits(&probe.config.limits, by_routers && by_dhcp);
     while !probe.is_over() && limit.is_none_or(|limit| probe.sys.now().saturating_sub(started) < limit) {
         collect(probe, port, POLL, &mut options);
         let all = probe.sys.addresses()?;
@@ -127,7 +128,7 @@ pub fn autoconf(probe: &Probe, port: &mut dyn NdPort) -> Result<Autoconf, Reason
             ask_for_name_servers(probe, &mut autoconf)?;
             return Ok(autoconf);
         }
-        let late = probe.sys.now().saturating_sub(started) >= EITHER_WAIT;
+        let late = probe.sys.now().saturating_sub(started) >= either_wait;
         if by_dhcp && (!by_routers || late) || by_routers && router(probe)?.is_some_and(|flags| flags.managed)
         {
             // A router may refer to a server that does not answer, and give an address itself.
@@ -154,6 +155,14 @@ pub fn autoconf(probe: &Probe, port: &mut dyn NdPort) -> Result<Autoconf, Reason
         }
     }
     Err(lacking)
+}
+
+/// When `either6` asks a DHCPv6 server, and how long this may take in all. As in dracut, its limit for router advertisements ends only
+/// the wait for these; the limit for DHCP begins then.
+fn waits(limits: &Limits, is_either: bool) -> (Duration, Option<Duration>) {
+    let either = limits.autoconf.unwrap_or(EITHER_WAIT);
+    let limit = if is_either { limits.dhcp.map(|dhcp| either.saturating_add(dhcp)) } else { limits.autoconf };
+    (either, limit)
 }
 
 fn router(probe: &Probe) -> Result<Option<dayfly_sys::RouterFlags>, Reason> {
@@ -308,6 +317,32 @@ pub fn wait_until_usable(cx: &Context, claim: &Contender, address: IpAddr) -> Re
                     words,
                 ));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn either6_asks_a_server_after_the_limit_for_routers() {
+        let seconds = |seconds: Option<u64>| seconds.map(Duration::from_secs);
+        for (autoconf, dhcp, is_either, expected) in [
+            (None, None, true, (3, None)),
+            (Some(1), None, true, (1, None)),
+            (Some(40), Some(20), true, (40, Some(60))),
+            (None, Some(20), true, (3, Some(23))),
+            (Some(1), Some(20), false, (1, Some(1))),
+            (None, Some(20), false, (3, None)),
+        ] {
+            let limits = Limits { autoconf: seconds(autoconf), dhcp: seconds(dhcp), ..Limits::default() };
+            let found = waits(&limits, is_either);
+            assert_eq!(
+                found,
+                (Duration::from_secs(expected.0), seconds(expected.1)),
+                "{limits:?} {is_either}"
+            );
         }
     }
 }

@@ -15,6 +15,8 @@ pub fn text(network: &NetworkUp) -> String {
         .search
         .iter()
         .chain(network.domain.iter().filter(|domain| !network.search.contains(domain)))
+        // As in dracut, `rd.peerdns=0` is for search domains as well.
+        .filter(|_| network.peer_dns)
         .map(String::as_str)
         .collect();
     if !domains.is_empty() {
@@ -37,5 +39,6 @@ mod tests {
     fn a_resolver_asks_the_servers_of_the_network() {
         let network = network(Some("example.org"));
         assert_eq!(text(&network), "nameserver 10.0.2.3\nsearch lab example.org\n");
+        assert_eq!(text(&NetworkUp { peer_dns: false, ..network }), "nameserver 10.0.2.3\n");
     }
 }

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use dayfly_formats::ip::Method;
+
 use crate::network::{Limits, Network};
 use crate::settings::wanted::NetworkSettings;
 use crate::settings::{Gathered, ImageSource};
@@ -21,7 +23,12 @@ pub(super) fn limits(wanted: &NetworkSettings) -> Limits {
 
 /// The longest limit, which the step must last.
 pub(super) fn longest(network: &Network, wanted: &NetworkSettings) -> Option<Duration> {
-    limits(wanted).given().map(|(_, limit)| limit).chain(network.link_wait).max()
+    let limits = limits(wanted);
+    // With `either6`, the time of the DHCPv6 server begins when that of the routers is over.
+    let is_either = wanted.ip.iter().any(|ip| ip.value.method == Method::Either6);
+    let both = limits.autoconf.zip(limits.dhcp).filter(|_| is_either);
+    let both = both.map(|(autoconf, dhcp)| autoconf.saturating_add(dhcp));
+    limits.given().map(|(_, limit)| limit).chain(network.link_wait).chain(both).max()
 }
 
 /// Whether a URL or a name server of the settings has an IPv4 address. An IPv6-only network reaches names that have only IPv4
