@@ -39,7 +39,8 @@ fn every_word_is_named_once_without_its_value() {
 #[test]
 fn the_words_that_people_write_are_known() {
     for (cmdline, words) in [
-        ("teaming=1", "teaming= asks for a team of several interfaces (dracut)"),
+        ("rd.ethtool=eth0:off:1000", "rd.ethtool= asks for the speed of an interface (NetworkManager)"),
+        ("cifspass=SESAME", "cifspass= asks for a root over the network"),
         ("rd.net.timeout.x=30", "rd.net.timeout.x= asks for another option of the network"),
         (
             "rd.net.dhcp.client-id=x",

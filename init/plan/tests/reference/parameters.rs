@@ -26,7 +26,7 @@ const IP_FORMS: &[(&str, &str)] = &[
     ("auto", "DHCPv4 and IPv6 router advertisements; the first that gives an address is used"),
     ("eth0:auto6", "IPv6 router advertisements; DHCPv6 as far as they refer to it"),
     ("eth0:dhcp6", "DHCPv6, whatever router advertisements say"),
-    ("eth0:either6", "`auto6`, and `dhcp6` if no address came within 3 s"),
+    ("eth0:either6", "`auto6`, and `dhcp6` if no address came within 3 s (`rd.net.timeout.ipv6auto=`)"),
     ("eth0:link6", "the IPv6 link-local address alone"),
     ("eth0:dhcp::52:54:00:12:34:56", "DHCPv4, with this MAC address on the interface"),
     ("eth1:off", "do not use that interface"),

@@ -57,14 +57,19 @@ macro_rules! foreign {
 }
 
 foreign! {
-    Both ["teaming"] "dracut" "a team of several interfaces" "use bond=NAME:PORT,PORT:mode=active-backup";
     Both ["rd.net.dhcp.client-id"] "NetworkManager" "another DHCP client identifier" "the identifier is the MAC address, so that the OS gets the same lease; give the node its address by its MAC address";
     Both ["rd.net.dhcp.dscp"] "NetworkManager" "a DSCP value for DHCP" "prioritize UDP ports 67 and 68 on the switch";
     Both ["rd.net.dns" "rd.net.dns-*"] "NetworkManager" "name servers and how they are asked" "use nameserver=ADDRESS";
+    Both ["rd.net.timeout.ip-required"] "NetworkManager" "a longer wait for both IP versions" "the boot continues with the first address by which the server answers, and keeps one of the other IP version if it is there by then";
     Both ["rd.net.*"] "dracut, NetworkManager" "another option of the network" "docs/reference/parameters.md lists those that Dayfly uses";
+    Both ["rd.ethtool"] "NetworkManager" "the speed of an interface" "set it on the switch, or let the OS set it";
+    Both ["ib.pkey"] "NetworkManager" "an InfiniBand partition" "boot over an Ethernet interface, and let the OS create the partition";
+    Both ["dhcpclass"] "the kernel" "a vendor class for DHCP" "use rd.net.dhcp.vendor-class=TEXT";
+    Both ["carrier_timeout"] "the kernel" "a limit for the wait for a carrier" "use rd.net.timeout.carrier=SECONDS";
+    Both ["nfsaddrs"] "the kernel" "a network address, by the old name of ip=" "use ip=";
     Both ["proxy"] "dracut" "a proxy" "serve the image from a server that the node can reach directly";
     Both ["rd.noverifyssl"] "dracut" "https without a certificate check" "put the server's CA into the initramfs: dayfly initramfs --ca-bundle FILE";
-    Own ["rd.znet*" "rd.dasd*" "rd.zfcp*"] "dracut" "s390 devices" "boot this machine with dracut";
+    Own ["rd.znet*" "rd.ccw" "rd_ZNET*" "rd_CCW*" "rd.dasd*" "rd.zfcp*"] "dracut" "s390 devices" "boot this machine with dracut";
     Own ["rd.luks" "rd.luks.*" "rd_LUKS*" "cryptdevice" "crypt_root"] "dracut, systemd, Arch" "an encrypted disk" NO_DISKS;
     Own ["rd.lvm" "rd.lvm.*" "rd_LVM*" "dolvm"] "dracut, Gentoo" "LVM volumes" NO_DISKS;
     Own ["rd.md" "rd.md.*" "rd_MD*" "domdadm"] "dracut, Gentoo" "software RAID" NO_DISKS;
@@ -72,7 +77,7 @@ foreign! {
     Own ["rd.multipath" "rd.multipath.*"] "dracut" "multipath disks" NO_DISKS;
     Own ["rd.auto"] "dracut" "automatic LUKS, LVM and RAID" NO_DISKS;
     Own ["rd.iscsi.*" "iscsi_*" "ISCSI_*" "fcoe" "rd.fcoe*" "rd.nvmf*" "rd.nonvmf"] "dracut, Debian" "a disk over the network" NO_DISKS;
-    Own ["netroot" "nfsroot" "nbdroot" "rd.nfs.*"] "dracut, the kernel" "a root over the network" AN_IMAGE;
+    Own ["netroot" "nfsroot" "nbdroot" "rd.nfs.*" "cifsuser" "cifspass"] "dracut, the kernel" "a root over the network" AN_IMAGE;
     Own ["rootfallback"] "dracut" "a second root" "a later source may name the image with image.url";
     Own ["roothash" "usrhash" "systemd.verity*" "rd.systemd.verity*"] "systemd" "a root that dm-verity checks" "use dayfly.image.sha256=, which checks the whole image";
     Own ["mount.usr" "mount.usrfstype" "mount.usrflags"] "systemd" "a separate /usr" "put /usr into the image";

@@ -162,13 +162,13 @@ keys! {
     "network.dns", Network, Plain, IpAddr => [network.dns],
         "A name server, asked before those from DHCP; several are allowed.";
     "network.peerdns", Network, Plain, YesNo => (network.peerdns),
-        "Use the name servers that the network gives (rd.peerdns).";
+        "Use the name servers and search domains that the network gives (rd.peerdns).";
     "network.bootif", Network, Plain, Mac => (network.bootif),
         "The interface to prefer: the one the firmware booted from (BOOTIF=).";
     "network.uses_bootif", Network, Plain, YesNo => (network.uses_bootif),
         "Whether network.bootif counts (rd.bootif).";
     "network.bootdev", Network, Plain, Interface => (network.bootdev),
-        "The interface to prefer, by its name (bootdev=).";
+        "The interface to prefer, by its name (bootdev=). It takes precedence over network.bootif.";
     "network.wanted", Network, Plain, YesNo => (network.wanted),
         "Bring the network up even if the image is on a disk (rd.neednet).";
     "network.dhcp_vendor_class", Network, Plain, VendorClass => (network.dhcp_vendor_class),
@@ -184,7 +184,7 @@ keys! {
     "network.dad_timeout", Network, Plain, Seconds => (network.dad_timeout),
         "How long IPv6 duplicate address detection may take for an address that the boot sets (rd.net.timeout.ipv6dad).";
     "network.autoconf_timeout", Network, Plain, Seconds => (network.autoconf_timeout),
-        "How long an interface may take to get an IPv6 address from routers (rd.net.timeout.ipv6auto).";
+        "How long an interface may take to get an IPv6 address from routers (rd.net.timeout.ipv6auto). With either6, a DHCPv6 server is asked after this time.";
     "network.handover", Root, Plain, NetworkKeeper => (network.handover),
         "The network service that takes over the address in the OS, so that the lease is renewed and not requested a second time: `auto` is the service that the image starts, else an installed one. Use `none` if the image configures its address itself.";
     "modules.load", Devices, Privileged, ModuleName => [modules_load],

@@ -114,11 +114,11 @@ parameters! {
         |s, v, src| gather::<IfnameArg>(&mut s.network.ifname, v, src);
     "rd.route" "NETWORK/PREFIX:GATEWAY[:INTERFACE]" Essential "A static route, with IPv6 addresses in brackets. Repeatable."
         |s, v, src| gather::<RouteArg>(&mut s.network.route, v, src);
-    "bootdev" "interface" Helpful "The preferred interface, by its name. Its routes come first."
+    "bootdev" "interface" Helpful "The preferred interface, by its name; it takes precedence over BOOTIF=. Its routes come first."
         |s, v, src| take::<Interface>(&mut s.network.bootdev, v, src);
     "rd.bootif" "yes or no" Helpful "With no, BOOTIF= is ignored."
         |s, v, src| { s.network.uses_bootif.set(flag(v)?, src.clone()); Ok(None) };
-    "rd.peerdns" "yes or no" Helpful "With no, name servers from DHCP and router advertisements are not used."
+    "rd.peerdns" "yes or no" Helpful "With no, name servers and search domains from DHCP and router advertisements are not used."
         |s, v, src| { s.network.peerdns.set(flag(v)?, src.clone()); Ok(None) };
     "BOOTIF" "[01-]MAC" Helpful "The interface that the firmware booted from. It is preferred."
         |s, v, src| {
@@ -129,8 +129,8 @@ parameters! {
             put(&mut s.network.bootif, mac, src);
             Ok(None)
         };
-    "nameserver" "IP address" Helpful "A name server; repeatable."
-        |s, v, src| gather::<IpAddr>(&mut s.network.dns, v, src);
+    "nameserver" "IP address" Helpful "A name server; repeatable. Brackets around an IPv6 address are optional, as in NetworkManager."
+        |s, v, src| gather::<IpAddr>(&mut s.network.dns, v.map(without_brackets), src);
     "rd.neednet" "yes or no" Helpful "Bring the network up even if the image is on a disk."
         |s, v, src| { s.network.wanted.set(flag(v)?, src.clone()); Ok(None) };
     "rd.net.timeout.iflink" "seconds" Helpful "How long an interface may take to appear. Without it, the step waits 60 s, and at most rd.retry=."
@@ -150,7 +150,7 @@ parameters! {
         |s, v, src| take::<VendorClass>(&mut s.network.dhcp_vendor_class, v, src);
     "rd.net.timeout.ipv6dad" "seconds" Helpful "How long IPv6 duplicate address detection may take for an address that the boot sets. Without it, 3 s; dracut's default is 50 s."
         |s, v, src| take::<Seconds>(&mut s.network.dad_timeout, v, src);
-    "rd.net.timeout.ipv6auto" "seconds" Helpful "How long an interface may take to get an IPv6 address from routers. Without it, as long as the step waits; dracut's default is 40 s."
+    "rd.net.timeout.ipv6auto" "seconds" Helpful "How long an interface may take to get an IPv6 address from routers. With ip=either6, the time until a DHCPv6 server is asked, by default 3 s. Otherwise, without it, as long as the step waits; dracut's default is 40 s."
         |s, v, src| take::<Seconds>(&mut s.network.autoconf_timeout, v, src);
     "rd.net.timeout.ifup" "seconds" Helpful "Not used: the kernel sets an interface up at once, and the wait for its carrier is rd.net.timeout.carrier=."
         |_s, v, _src| unused(v, "an interface is up at once; rd.net.timeout.carrier= limits the wait for its carrier");
@@ -204,6 +204,12 @@ parameters! {
         |s, v, src| gather::<ModuleName>(&mut s.os_modules, v, src);
     "rd.modules_load" "module,…" Helpful "As rd.driver.pre."
         |s, v, src| gather::<ModuleName>(&mut s.modules_load, v, src);
+}
+
+/// An IPv6 address without the brackets that it has in the other parameters.
+fn without_brackets(text: &str) -> &str {
+    let inner = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    inner.filter(|inner| inner.contains(':')).unwrap_or(text)
 }
 
 /// dracut's `team=`. A team needs a daemon in user space.

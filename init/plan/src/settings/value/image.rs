@@ -65,8 +65,20 @@ impl ImageSource {
         {
             return Err(format!("\"{scheme}:\" is not supported; {instead}"));
         }
+        if is_network_root(rest) {
+            return Err(format!(
+                "\"{rest}\" is a root over the network, which is not supported; use root=live:http://SERVER/IMAGE with a squashfs or \
+                 erofs image"
+            ));
+        }
         rest.parse().map(|device| Self::Device { device, live })
     }
+}
+
+/// Whether it is a form of dracut.cmdline(7) without a scheme: `dhcp` (the root-path of a DHCP server), the kernel's names
+/// for NFS and CIFS, or `SERVER:/PATH` (NFS).
+fn is_network_root(text: &str) -> bool {
+    matches!(text, "dhcp" | "dhcp6" | "/dev/nfs" | "/dev/cifs") || text.contains(":/") && !text.contains('=')
 }
 
 impl fmt::Display for ImageSource {
