@@ -159,7 +159,7 @@ impl AddressUp {
     pub fn lifetime(&self) -> Option<u32> {
         match &self.origin {
             AddressOrigin::Dhcp4(lease) => lease.lease_seconds,
-            AddressOrigin::Dhcp6(lease) => Some(lease.valid).filter(|seconds| *seconds != u32::MAX),
+            AddressOrigin::Dhcp6(lease) => lease.lifetime(),
             AddressOrigin::Static | AddressOrigin::RouterAdvertisement | AddressOrigin::LinkLocal => None,
         }
     }

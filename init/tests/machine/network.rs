@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dayfly_plan::network::StaticAddress;
+use dayfly_plan::network::needs_onlink;
 use dayfly_sys::{
     Cause, DatagramPort, Family, Link, LinkAddress, LinkChange, LinkKind, LinkRoute, NdPort, Network,
     NewLink, NewLinkKind, PacketPort, Reach, Result, SysError, UdpPort,
@@ -168,11 +168,8 @@ impl State {
         let is_link_local = matches!(gateway, IpAddr::V6(gateway) if gateway.is_unicast_link_local());
         let mut addresses = self.addresses.iter().filter(|one| one.index == index);
         is_link_local
-            || addresses.any(|one| {
-                let (address, prefix) = (one.address, one.prefix);
-                let fixed = StaticAddress { address, prefix, peer: None, gateway: Some(gateway) };
-                one.peer == Some(gateway) || !fixed.gateway_is_on_link()
-            })
+            || addresses
+                .any(|one| one.peer == Some(gateway) || !needs_onlink(one.address, one.prefix, gateway))
     }
 
     fn flush(&mut self, index: u32, of: Option<Family>) {

@@ -95,6 +95,11 @@ impl fmt::Display for AnswerError {
 impl std::error::Error for AnswerError {}
 
 impl Lease6 {
+    /// How long the address is valid, in seconds from when it was given; `None` is for ever (RFC 8415 7.7).
+    pub fn lifetime(&self) -> Option<u32> {
+        Some(self.valid).filter(|seconds| *seconds != u32::MAX)
+    }
+
     /// Reads the lease for an IAID out of an Advertise or Reply; does not look at kind, number and client identifier.
     pub fn from_message(message: &Message, iaid: u32) -> Result<Lease6, AnswerError> {
         let server = server(&message.options)?;

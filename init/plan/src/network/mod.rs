@@ -212,18 +212,6 @@ pub struct Route {
     pub interface: Option<String>,
 }
 
-impl StaticAddress {
-    /// Whether the router is outside of the address's own network, so that its route has to say that it is on the link. An IPv6
-    /// link-local router is on every link.
-    pub fn gateway_is_on_link(&self) -> bool {
-        match self.gateway {
-            Some(IpAddr::V6(gateway)) if gateway.is_unicast_link_local() => false,
-            Some(gateway) => network_of(self.address, self.prefix) != network_of(gateway, self.prefix),
-            None => false,
-        }
-    }
-}
-
 impl Config {
     /// The configuration of an interface that no parameter is for.
     pub fn automatic() -> Self {
@@ -290,6 +278,15 @@ impl Network {
     }
 }
 
+/// Whether a route by this router needs the flag `onlink` of ip-route(8): the router is outside of the network of the interface's
+/// address. Every IPv6 interface reaches link-local routers.
+pub fn needs_onlink(address: IpAddr, prefix: u8, router: IpAddr) -> bool {
+    match router {
+        IpAddr::V6(router) if router.is_unicast_link_local() => address.is_ipv4(),
+        router => network_of(address, prefix) != network_of(router, prefix),
+    }
+}
+
 /// The network part of an address, with its family, so that addresses of two families are never in one network.
 fn network_of(address: IpAddr, prefix: u8) -> (bool, u128) {
     let (v6, bits, number) = match address {
@@ -304,22 +301,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_router_outside_of_the_network_is_on_the_link() {
-        for (address, prefix, gateway, on_link) in [
-            ("10.0.0.2", 24, Some("10.0.0.1"), false),
-            ("10.0.0.2", 24, Some("10.0.1.1"), true),
-            ("10.0.0.2", 32, Some("10.0.0.1"), true),
-            ("10.0.0.2", 0, Some("192.168.0.1"), false),
-            ("10.0.0.2", 24, None, false),
-            ("2001:db8::2", 64, Some("fe80::1"), false),
-            ("2001:db8::2", 64, Some("2001:db8::1"), false),
-            ("2001:db8::2", 64, Some("2001:db9::1"), true),
-            ("2001:db8::2", 128, Some("2001:db8::1"), true),
+    fn a_router_outside_of_the_network_needs_onlink() {
+        for (address, prefix, router, onlink) in [
+            ("10.0.0.2", 24, "10.0.0.1", false),
+            ("10.0.0.2", 24, "10.0.1.1", true),
+            ("10.0.0.2", 32, "10.0.0.1", true),
+            ("10.0.0.2", 0, "192.168.0.1", false),
+            ("10.0.0.2", 0, "2001:db8::1", true),
+            ("10.0.0.2", 24, "fe80::1", true),
+            ("2001:db8::2", 64, "fe80::1", false),
+            ("2001:db8::2", 64, "2001:db8::1", false),
+            ("2001:db8::2", 64, "2001:db9::1", true),
+            ("2001:db8::2", 128, "2001:db8::1", true),
         ] {
-            let gateway = gateway.map(|gateway| gateway.parse().unwrap());
-            let address = address.parse().unwrap();
-            let fixed = StaticAddress { address, prefix, peer: None, gateway };
-            assert_eq!(fixed.gateway_is_on_link(), on_link, "{fixed}");
+            let found = needs_onlink(address.parse().unwrap(), prefix, router.parse().unwrap());
+            assert_eq!(found, onlink, "{address}/{prefix} by {router}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dayfly_formats::dhcp4::Lease;
 use dayfly_formats::mac::Mac;
-use dayfly_plan::network::{AddressSource, Config, StaticAddress};
+use dayfly_plan::network::{AddressSource, Config, StaticAddress, needs_onlink};
 use dayfly_plan::settings::value::HostName;
 use dayfly_sys::{Cause, Family, Link, LinkChange, RouteOrigin, Sys, SysError};
 
@@ -72,7 +72,7 @@ fn fixed(cx: &Context, claim: &Contender, fixed: &StaticAddress, metric: u32) ->
             destination: None,
             gateway: Some(gateway),
             metric,
-            on_link: fixed.gateway_is_on_link() && peer != Some(gateway),
+            on_link: needs_onlink(address, prefix, gateway) && peer != Some(gateway),
             source: None,
             origin: RouteOrigin::Static,
         };
@@ -123,10 +123,7 @@ fn leased(
             set_mtu(&*cx.sys, &claim.link, wanted, least_mtu(&claim.config), &say)?;
         }
     }
-    let age = cx.sys.now().saturating_sub(since);
-    let valid = lease.lease_seconds.map(|seconds| {
-        Duration::from_secs(u64::from(seconds)).saturating_sub(age).max(Duration::from_secs(1))
-    });
+    let valid = remaining(cx, lease.lease_seconds, since);
     let (address, prefix) = (IpAddr::V4(lease.address), lease.prefix);
     change(cx, claim, &LinkChange::Address { address, prefix, peer: None, valid })?;
     // RFC 3442: if there are classless routes, ignore the routers of option 3.
@@ -134,7 +131,7 @@ fn leased(
     for route in lease.effective_routes() {
         let hop = (!route.gateway.is_unspecified()).then_some(IpAddr::V4(route.gateway));
         let is_default = route.prefix == 0;
-        let on_link = hop.is_some_and(|hop| !is_near(address, prefix, hop));
+        let on_link = hop.is_some_and(|hop| needs_onlink(address, prefix, hop));
         let destination = (!is_default).then_some((IpAddr::V4(route.destination), route.prefix));
         let route = LinkChange::Route {
             destination,
@@ -158,6 +155,13 @@ fn leased(
     let origin = AddressOrigin::Dhcp4(Box::new(lease.clone()));
     let (domain, search) = (lease.domain.clone(), lease.search.clone());
     Ok(AddressUp { gateway, metric, hostname, given_dns, domain, search, origin, ..up })
+}
+
+/// What remains of a lifetime in seconds that began some time ago. At least a second: for the kernel, 0 is no lifetime.
+pub fn remaining(cx: &Context, lifetime: Option<u32>, since: Duration) -> Option<Duration> {
+    let age = cx.sys.now().saturating_sub(since);
+    let remains = |seconds: u32| Duration::from_secs(seconds.into()).saturating_sub(age);
+    lifetime.map(|seconds| remains(seconds).max(Duration::from_secs(1)))
 }
 
 /// The smallest MTU that the IP versions of a configuration can use.
@@ -193,10 +197,4 @@ pub fn set_mtu(
 
 pub fn change(cx: &Context, claim: &Contender, change: &LinkChange) -> Result<(), SysError> {
     cx.sys.change_link(claim.link.index, change)
-}
-
-/// Whether a next hop is in the network of the address.
-pub fn is_near(address: IpAddr, prefix: u8, hop: IpAddr) -> bool {
-    let fixed = StaticAddress { address, prefix, peer: None, gateway: Some(hop) };
-    !fixed.gateway_is_on_link()
 }

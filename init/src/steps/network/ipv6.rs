@@ -4,12 +4,13 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
+use dayfly_formats::dhcp6::Lease6;
 use dayfly_formats::dhcp6::client::Want;
 use dayfly_formats::nd::{self, NdOptions};
 use dayfly_plan::network::{AddressSource, Limits};
 use dayfly_sys::{Cause, Family, LinkAddress, LinkChange, NdPort, RouteOrigin, SysError, own};
 
-use super::apply::{address_up, change};
+use super::apply::{address_up, change, remaining};
 use super::dhcp6;
 use super::probe::{POLL, Probe};
 use crate::claims::{Contender, Reason, State};
@@ -258,11 +259,7 @@ pub fn apply(
         .addresses()?
         .iter()
         .any(|one| one.index == claim.link.index && one.address == IpAddr::V6(address));
-    let age = cx.sys.now().saturating_sub(since);
-    let valid =
-        autoconf.lease.as_ref().filter(|lease| lease.valid != u32::MAX).map(|lease| {
-            Duration::from_secs(lease.valid.into()).saturating_sub(age).max(Duration::from_secs(1))
-        });
+    let valid = remaining(cx, autoconf.lease.as_ref().and_then(Lease6::lifetime), since);
     if !is_there {
         change(cx, claim, &LinkChange::Address { address: address.into(), prefix, valid, peer: None })?;
     }

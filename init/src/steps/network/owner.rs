@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use dayfly_formats::dhcp4::Lease;
-use dayfly_plan::network::{Network, Route};
+use dayfly_plan::network::{Network, Route, needs_onlink};
 use dayfly_sys::{Cause, Family, LinkChange, RouteOrigin, Sys, SysError};
 
 use super::apply::{self, METRIC};
@@ -198,7 +198,7 @@ fn interface_of<'n>(network: &'n NetworkUp, route: &'n Route) -> Option<&'n str>
 
 /// The address in whose network a next hop is.
 fn near(network: &NetworkUp, gateway: IpAddr) -> Option<&AddressUp> {
-    network.addresses().find(|up| apply::is_near(up.address, up.prefix, gateway))
+    network.addresses().find(|up| !needs_onlink(up.address, up.prefix, gateway))
 }
 
 /// Adds a static route to an interface. Returns the interface's name.

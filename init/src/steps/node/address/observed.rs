@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write};
 use std::net::IpAddr;
 
-use dayfly_plan::network::{Kind, Link as Wanted, StaticAddress};
+use dayfly_plan::network::{Kind, Link as Wanted};
 use dayfly_sys::Files;
 
 use super::owned;
@@ -39,12 +39,6 @@ pub fn servers(network: &NetworkUp, iface: &str, addresses: &[&AddressUp]) -> Ve
         addresses.iter().flat_map(|up| up.dns.clone()).collect()
     };
     all.into_iter().filter(|server| !given.contains(server)).collect()
-}
-
-/// Whether the router is outside of the network of the address.
-pub fn is_outside(up: &AddressUp) -> bool {
-    let AddressUp { address, prefix, peer, gateway, .. } = *up;
-    StaticAddress { address, prefix, peer, gateway }.gateway_is_on_link()
 }
 
 /// The VLANs that are made of a link.

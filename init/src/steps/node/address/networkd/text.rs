@@ -1,9 +1,9 @@
 //! The texts of systemd-networkd's files for interfaces: systemd.network(5), systemd.link(5).
 
 use dayfly_formats::mac::Mac;
-use dayfly_plan::network::{AddressSource, Route};
+use dayfly_plan::network::{AddressSource, Route, needs_onlink};
 
-use super::super::observed::{Lines, is_outside, servers, vlans};
+use super::super::observed::{Lines, servers, vlans};
 use crate::os::WRITTEN;
 use crate::steps::network::{METRIC, dhcp6};
 use crate::{AddressOrigin, AddressUp, NetworkUp};
@@ -105,7 +105,7 @@ pub(super) fn network_file(
         }
         if let Some(gateway) = up.gateway {
             lines.put("\n[Route]\nGateway", gateway);
-            if is_outside(up) {
+            if needs_onlink(up.address, up.prefix, gateway) {
                 lines.put("GatewayOnLink", "yes");
             }
             lines.put("Metric", up.metric);

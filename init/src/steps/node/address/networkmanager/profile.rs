@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use dayfly_formats::mac::Mac;
-use dayfly_plan::network::{AddressSource, Kind, Link as Wanted, Route};
+use dayfly_plan::network::{AddressSource, Kind, Link as Wanted, Route, needs_onlink};
 use dayfly_sys::Link;
 
-use super::super::observed::{Lines, is_outside, servers};
+use super::super::observed::{Lines, servers};
 use super::{mac_of, uuid};
 use crate::os::WRITTEN;
 use crate::steps::network::{METRIC, dhcp6};
@@ -189,7 +189,9 @@ fn put_addresses(
     let mut routes: Vec<(Route, bool)> = Vec::new();
     for up in fixed {
         match (up.gateway, up.peer) {
-            (Some(gateway), None) if !is_outside(up) => profile.put("gateway", gateway),
+            (Some(gateway), None) if !needs_onlink(up.address, up.prefix, gateway) => {
+                profile.put("gateway", gateway);
+            }
             (gateway, peer) => {
                 // Profiles have no peers: a route to the other end does the same.
                 let to = |destination: IpAddr, prefix, gateway| Route {
