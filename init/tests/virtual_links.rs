@@ -90,6 +90,34 @@ fn a_vlan_on_a_bond_gets_the_address() {
     assert!(file("00-dayfly-eth1.network").contains("[Link]\nUnmanaged=yes\n"));
 }
 
+/// The kernel reports the carrier of a bond before its LACP partner has answered.
+#[test]
+fn a_bond_waits_ten_seconds_for_its_lacp_partner() {
+    let words = "no LACP partner on bond0 after 10 s: the switch's ports may not be in a port channel";
+    for (mode, partner, waits) in [
+        ("802.3ad", "00:00:00:00:00:00\n", true),
+        ("802.3ad", "", true),
+        ("802.3ad", "02:00:00:00:00:01\n", false),
+        ("active-backup", "00:00:00:00:00:00\n", false),
+    ] {
+        let parameters =
+            format!("bond=bond0:eth0,eth1:mode={mode},miimon=100 vlan=vlan5:bond0 ip=vlan5:dhcp");
+        let machine = booted(&parameters, |state| {
+            let path = "/sys/class/net/bond0/bonding/ad_partner_mac";
+            state.nodes.insert(path.into(), Node::File(partner.into()));
+        });
+        assert_eq!(said(&machine, words), waits, "{mode} {partner:?}");
+        assert_eq!(addresses(&machine, "vlan5").len(), 1, "{mode} {partner:?}");
+        let report = machine.report();
+        let network =
+            report["steps"].as_array().unwrap().iter().find(|row| row["step"] == "network").unwrap();
+        let seconds = |key: &str| network[key].as_f64().unwrap_or_else(|| panic!("{network}"));
+        let took = seconds("end_s") - seconds("start_s");
+        assert_eq!(took >= 10.0, waits, "{mode} {partner:?}: {took} s");
+        assert!(took < 12.0, "{mode} {partner:?}: {took} s");
+    }
+}
+
 #[test]
 fn a_bridge_has_the_mac_address_of_its_first_port() {
     let machine = booted("bridge=br0:eth1,eth2 ip=10.0.2.50::10.0.2.2:24::br0:none", |_| {});

@@ -8,6 +8,7 @@ mod dhcp;
 pub mod dhcp6;
 mod failure;
 mod ipv6;
+mod lacp;
 mod lease_keeper;
 pub mod name;
 pub mod names;

@@ -10,7 +10,7 @@ use dayfly_plan::settings::value::HostName;
 use dayfly_sys::{Family, Link, LinkChange, NdPort, Sys, SysError, own};
 
 use super::starters::is_named;
-use super::{apply, dhcp, ipv6};
+use super::{apply, dhcp, ipv6, lacp};
 use crate::claims::{Claims, Contender, Origin, Reason, State, Way};
 use crate::context::Context;
 use crate::events::Level;
@@ -32,6 +32,8 @@ pub struct Probe {
     pub config: Config,
     /// VLANs are made of it, which go down with it.
     has_vlans: bool,
+    /// It and the links below it.
+    links: Vec<String>,
     claims: Arc<Claims>,
     number: u64,
     pub say: Box<dyn Fn(Level, String) + Send + Sync>,
@@ -87,6 +89,7 @@ fn start(cx: &Context, wanted: &Network, link: Link, config: Config, number: u64
         uuid: wanted.uuid,
         vendor_class: wanted.vendor_class.clone(),
         needs_ipv4: wanted.needs_ipv4,
+        links: lacp::with_below(wanted, &link.name),
         has_vlans: wanted.made().any(|made| made.kind.below().contains(&link.name)),
         link,
         config,
@@ -173,7 +176,7 @@ impl Probe {
         }
     }
 
-    /// Sets the interface up and waits for its carrier.
+    /// Sets the interface up, waits for its carrier, and for the partners of bonds.
     fn prepare(&self) -> Result<(), Reason> {
         // Addresses and routes of an earlier attempt would conflict with those of this one.
         self.change(&LinkChange::Flush(None))?;
@@ -196,7 +199,9 @@ impl Probe {
             // The owner removed the configuration while this call was in progress. So set the interface down.
             self.change(&LinkChange::Down)?;
         }
-        self.wait_for_carrier()
+        self.wait_for_carrier()?;
+        lacp::wait_for_partners(self, &self.links);
+        Ok(())
     }
 
     fn wait_for_carrier(&self) -> Result<(), Reason> {
