@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use dayfly_formats::dhcp4::Lease;
 use dayfly_formats::dhcp6::{Config6, Lease6};
 use dayfly_formats::mac::Mac;
+use dayfly_formats::scoped::ScopedAddr;
 use dayfly_plan::Fact;
 use dayfly_plan::network::{AddressSource, Link, Route};
 use dayfly_plan::settings::value::HostName;
@@ -29,8 +30,10 @@ pub struct NetworkUp {
     pub wanted_routes: Vec<Route>,
     /// Those that were added, each with its interface.
     pub routes: Vec<(String, Route)>,
+    /// Name servers of the settings.
+    pub wanted_dns: Vec<ScopedAddr>,
     /// Name servers, best first.
-    pub dns: Vec<IpAddr>,
+    pub dns: Vec<ScopedAddr>,
     /// The node's domain, of the first address that has one.
     pub domain: Option<String>,
     /// Search domains of all addresses.
@@ -63,13 +66,13 @@ pub struct AddressUp {
     /// The MTU that the parameters ask for, whatever a lease says.
     pub mtu: Option<u32>,
     /// Name servers that the parameters name for it.
-    pub dns: Vec<IpAddr>,
+    pub dns: Vec<ScopedAddr>,
     /// The name that it gives this node.
     pub hostname: Option<HostName>,
     /// All address sources of its interface's configuration.
     pub sources: Vec<AddressSource>,
     /// Name servers that the network gives with it.
-    pub given_dns: Vec<IpAddr>,
+    pub given_dns: Vec<ScopedAddr>,
     /// The node's domain that a DHCP server gives with it.
     pub domain: Option<String>,
     /// Search domains that the network gives with it.
@@ -211,6 +214,7 @@ impl NetworkUp {
             made: Vec::new(),
             routes: Vec::new(),
             wanted_routes: Vec::new(),
+            wanted_dns: Vec::new(),
             dns: Vec::new(),
             domain: None,
             search: Vec::new(),

@@ -40,6 +40,7 @@ pub mod pem;
 mod random;
 pub mod resolv_conf;
 pub mod route;
+pub mod scoped;
 pub mod smbios;
 pub mod superblock;
 mod systemd_syntax;

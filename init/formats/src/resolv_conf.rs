@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::scoped::ScopedAddr;
+
 /// Limit for servers, because all of them are asked at once. Real files have fewer.
 const SERVERS: usize = 8;
 /// The resolver's own limit (resolv.conf(5)).
@@ -11,7 +13,7 @@ const SEARCH: usize = 6;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ResolvConf {
     /// The name servers.
-    pub servers: Vec<IpAddr>,
+    pub servers: Vec<ScopedAddr>,
     /// Domains for a name without a dot.
     pub search: Vec<String>,
 }
@@ -24,7 +26,7 @@ impl ResolvConf {
             let mut words = line.split_whitespace();
             match words.next() {
                 Some("nameserver") => {
-                    let server = words.next().and_then(|word| word.parse::<IpAddr>().ok());
+                    let server = words.next().and_then(|word| word.parse().ok());
                     conf.servers.extend(server.filter(|_| conf.servers.len() < SERVERS));
                 }
                 // The last line counts.
@@ -68,10 +70,11 @@ mod tests {
     #[test]
     fn the_files_say_whom_to_ask() {
         let conf = ResolvConf::parse(
-            "# comment\nnameserver 10.0.0.2\nnameserver fe80::1%eth0\nnameserver 2001:db8::1 x\nnameserver\n\
+            "# comment\nnameserver 10.0.0.2\nnameserver fe80::1%eth0\nnameserver fe80::2\nnameserver 2001:db8::1 x\nnameserver\n\
              domain old.example\nsearch a.example. b.example\noptions ndots:5\n",
         );
-        assert_eq!(conf.servers, ["10.0.0.2".parse::<IpAddr>().unwrap(), "2001:db8::1".parse().unwrap()]);
+        let expected = ["10.0.0.2", "fe80::1%eth0", "2001:db8::1"].map(|server| server.parse().unwrap());
+        assert_eq!(conf.servers, expected);
         assert_eq!(conf.candidates("boot"), ["boot.a.example", "boot.b.example", "boot"]);
         assert_eq!(conf.candidates("boot."), ["boot"]);
         assert_eq!(conf.candidates("boot.lan"), ["boot.lan"]);

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use dayfly_formats::dns::{self, Family, Said};
 use dayfly_formats::resolv_conf::{self, ResolvConf};
+use dayfly_formats::scoped;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -25,5 +26,12 @@ fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
     let conf = ResolvConf::parse(&text);
     assert!(conf.servers.len() <= 8 && conf.candidates("boot").len() <= 7);
+    for server in &conf.servers {
+        assert_eq!(server.to_string().parse().as_ref(), Ok(server));
+        assert_eq!(server.interface.is_some(), scoped::is_link_local(server.address));
+    }
+    if let Some((before, zone, after)) = scoped::split_url(&text) {
+        assert!(before.len() + zone.len() + after.len() < text.len() && after.starts_with(']'));
+    }
     let _: Vec<IpAddr> = resolv_conf::hosts(&text, "boot");
 });

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use dayfly_formats::mac::Mac;
+use dayfly_formats::scoped::ScopedAddr;
 
 pub use self::limits::Limits;
 use crate::settings::value::HostName;
@@ -27,7 +28,7 @@ pub struct Network {
     /// Routes besides those of the links (`rd.route=`).
     pub routes: Vec<Route>,
     /// Name servers from the settings, asked before those from the network.
-    pub dns: Vec<IpAddr>,
+    pub dns: Vec<ScopedAddr>,
     /// Name servers from the network are used (`rd.peerdns=`).
     pub peer_dns: bool,
     /// When it is ready.
@@ -145,7 +146,7 @@ pub struct Config {
     pub mac: Option<Mac>,
     /// MTU in bytes, whatever a DHCP server says.
     pub mtu: Option<u32>,
-    /// Name servers that are reached by it, before those from the network.
+    /// Name servers that are reached by it, before those from the network. A link-local one is on its link.
     pub dns: Vec<IpAddr>,
     /// Time servers that are reached by it.
     pub ntp: Vec<IpAddr>,

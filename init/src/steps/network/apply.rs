@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use dayfly_formats::dhcp4::Lease;
 use dayfly_formats::mac::Mac;
+use dayfly_formats::scoped::ScopedAddr;
 use dayfly_plan::network::{AddressSource, Config, StaticAddress, needs_onlink};
 use dayfly_plan::settings::value::HostName;
 use dayfly_sys::{Cause, Family, Link, LinkChange, RouteOrigin, Sys, SysError};
@@ -93,7 +94,7 @@ pub fn address_up(claim: &Contender, address: IpAddr, prefix: u8) -> AddressUp {
         gateway: None,
         metric: METRIC,
         mtu: mtu.map(|mtu| claim.link.nearest_mtu(mtu.max(least_mtu(&claim.config)))),
-        dns: dns.clone(),
+        dns: learnt(claim, dns.iter().copied()),
         hostname: hostname.clone(),
         sources: claim.config.addresses.clone(),
         given_dns: Vec::new(),
@@ -151,7 +152,7 @@ fn leased(
     }
     let up = address_up(claim, address, prefix);
     let hostname = up.hostname.clone().or_else(|| HostName::given(lease.hostname.as_deref()?).ok());
-    let given_dns = lease.dns.iter().copied().map(IpAddr::V4).collect();
+    let given_dns = learnt(claim, lease.dns.iter().copied().map(IpAddr::V4));
     let origin = AddressOrigin::Dhcp4(Box::new(lease.clone()));
     let (domain, search) = (lease.domain.clone(), lease.search.clone());
     Ok(AddressUp { gateway, metric, hostname, given_dns, domain, search, origin, ..up })

@@ -10,7 +10,7 @@ use dayfly_formats::nd::{self, NdOptions};
 use dayfly_plan::network::{AddressSource, Limits};
 use dayfly_sys::{Cause, Family, LinkAddress, LinkChange, NdPort, RouteOrigin, SysError, own};
 
-use super::apply::{address_up, change, remaining};
+use super::apply::{address_up, change, learnt, remaining};
 use super::dhcp6;
 use super::probe::{POLL, Probe};
 use crate::claims::{Contender, Reason, State};
@@ -181,10 +181,6 @@ fn collect(probe: &Probe, port: &mut dyn NdPort, limit: Duration, options: &mut 
                 (probe.say)(Level::Debug, note.clone());
             }
             for (server, lifetime) in more.dns {
-                if server.is_unicast_link_local() {
-                    (probe.say)(Level::Warning, format!("the link-local name server {server} is not used"));
-                    continue;
-                }
                 options.dns.retain(|(known, _)| *known != server);
                 options.dns.push((server, lifetime));
             }
@@ -289,7 +285,8 @@ pub fn apply(
         None => AddressOrigin::RouterAdvertisement,
     };
     let gateway = gateway.map(IpAddr::V6);
-    let (given_dns, search) = (autoconf.dns.clone(), autoconf.search.clone());
+    let given_dns = learnt(claim, autoconf.dns.iter().copied());
+    let search = autoconf.search.clone();
     Ok(AddressUp { gateway, metric, hostname, given_dns, search, origin, ..up })
 }
 

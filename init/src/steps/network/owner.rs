@@ -56,7 +56,8 @@ pub fn win(
     configure_companions(cx);
     let up = NetworkUp {
         made: wanted.made().cloned().collect(),
-        dns: wanted.dns.clone(),
+        wanted_dns: wanted.dns.clone(),
+        dns: Vec::new(),
         domain: None,
         search: Vec::new(),
         hostname: None,
@@ -130,7 +131,8 @@ pub fn with_all(cx: &Context, network: &NetworkUp) -> NetworkUp {
     let mut up = cx.claims.addresses().into_iter();
     // A lease may have been extended since.
     let first = up.next().unwrap_or_else(|| network.first.clone());
-    let mut all = NetworkUp { first, others: up.collect(), ..network.clone() };
+    let dns = network.wanted_dns.clone();
+    let mut all = NetworkUp { first, others: up.collect(), dns, ..network.clone() };
     let named = all.addresses().flat_map(|up| up.dns.clone());
     let leased = all.addresses().filter(|_| all.peer_dns).flat_map(|up| up.given_dns.clone());
     let more: Vec<_> = named.chain(leased).collect();

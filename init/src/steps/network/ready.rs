@@ -165,7 +165,7 @@ fn ask(cx: &Context, wanted: &Network, server: &Server, claim: &Contender, up: &
 /// The name servers and search domains that a way has.
 fn resolver(wanted: &Network, up: &AddressUp) -> ResolvConf {
     let given = up.given_dns.iter().filter(|_| wanted.peer_dns);
-    let servers = wanted.dns.iter().chain(&up.dns).chain(given).copied().collect();
+    let servers = wanted.dns.iter().chain(&up.dns).chain(given).cloned().collect();
     let search = up.search.iter().chain(&up.domain).filter(|_| wanted.peer_dns).cloned().collect();
     ResolvConf { servers, search }
 }

@@ -57,7 +57,12 @@ fn write_files(cx: &Context, name: &HostName, machine_id: &str) {
     // A symlink belongs to a resolver service of the OS, which gets the servers itself.
     match container::has_resolver(cx) {
         Ok(true) => {}
-        Ok(false) => put("resolv.conf", &resolv_conf::text(network), 0o644),
+        Ok(false) => {
+            // Without the list, the file has the names.
+            let links = cx.sys.links().unwrap_or_default();
+            let index = |name: &str| links.iter().find(|link| link.name == name).map(|link| link.index);
+            put("resolv.conf", &resolv_conf::text_for_os(network, index), 0o644);
+        }
         Err(error) => told(cx, "resolv.conf", Err(error)),
     }
 }

@@ -1,10 +1,11 @@
 //! Socket options that rustix has no call for, and waits with a deadline.
 
 use std::io::ErrorKind;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use dayfly_formats::scoped::ScopedAddr;
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 
@@ -28,6 +29,20 @@ pub(super) fn bind_to_interface(socket: &impl AsFd, index: u32) -> std::result::
     // SO_BINDTOIFINDEX would not need the name, but came only with Linux 5.0.
     let name = rustix::net::netdevice::index_to_name_inlined(socket, index)?;
     set_option_bytes(socket, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, name.as_bytes())
+}
+
+/// The socket address of a port, with the scope id of its interface.
+pub(super) fn scoped(address: &ScopedAddr, port: u16) -> std::result::Result<SocketAddr, String> {
+    let (IpAddr::V6(v6), Some(name)) = (address.address, &address.interface) else {
+        return Ok(SocketAddr::new(address.address, port));
+    };
+    let index = UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0))
+        .and_then(|socket| Ok(rustix::net::netdevice::name_to_index(&socket, name)?))
+        .map_err(|error| match error.raw_os_error() {
+            Some(libc::ENODEV) => format!("this machine has no interface {name}"),
+            _ => format!("the interface {name} is not found: {error}"),
+        })?;
+    Ok(SocketAddrV6::new(v6, port, 0, index).into())
 }
 
 #[allow(unsafe_code)]

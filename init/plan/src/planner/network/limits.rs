@@ -40,5 +40,5 @@ pub(super) fn needs_ipv4(settings: &Gathered) -> bool {
     });
     let file = settings.settings_url.as_ref().map(|url| url.value.server());
     let urls = image.into_iter().chain(file).any(|server| server.host.parse::<Ipv4Addr>().is_ok());
-    urls || settings.network.dns.iter().any(|server| matches!(server.value, IpAddr::V4(_)))
+    urls || settings.network.dns.iter().any(|server| matches!(server.value.address, IpAddr::V4(_)))
 }

@@ -8,6 +8,7 @@ use dayfly_formats::ifname::IfnameArg;
 use dayfly_formats::ip::IpArg;
 use dayfly_formats::mac::Mac;
 use dayfly_formats::route::RouteArg;
+use dayfly_formats::scoped::ScopedAddr;
 use dayfly_formats::vlan::VlanArg;
 
 use super::class::{CLUSTER_CA, Class, IMAGE_HASH};
@@ -159,7 +160,7 @@ keys! {
         "A name for the interface with a MAC address, NAME:MAC as in ifname=; several are allowed.";
     "network.route", Network, Plain, RouteArg => [network.route],
         "A static route, NETWORK/PREFIX:GATEWAY[:INTERFACE] as in rd.route=; several are allowed.";
-    "network.dns", Network, Plain, IpAddr => [network.dns],
+    "network.dns", Network, Plain, ScopedAddr => [network.dns],
         "A name server, asked before those from DHCP; several are allowed.";
     "network.peerdns", Network, Plain, YesNo => (network.peerdns),
         "Use the name servers and search domains that the network gives (rd.peerdns).";

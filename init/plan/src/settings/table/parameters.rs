@@ -1,14 +1,13 @@
 //! Kernel parameters that dracut and the kernel document, mapped to settings. docs/reference/parameters.md is generated
 //! from the table. Any other parameter belongs to another program and is never an error.
 
-use std::net::IpAddr;
-
 use dayfly_formats::bond::BondArg;
 use dayfly_formats::bridge::BridgeArg;
 use dayfly_formats::ifname::IfnameArg;
 use dayfly_formats::ip::IpArg;
 use dayfly_formats::mac::Mac;
 use dayfly_formats::route::RouteArg;
+use dayfly_formats::scoped::ScopedAddr;
 use dayfly_formats::team::TeamArg;
 use dayfly_formats::vlan::VlanArg;
 
@@ -129,8 +128,8 @@ parameters! {
             put(&mut s.network.bootif, mac, src);
             Ok(None)
         };
-    "nameserver" "IP address" Helpful "A name server; repeatable. Brackets around an IPv6 address are optional, as in NetworkManager."
-        |s, v, src| gather::<IpAddr>(&mut s.network.dns, v.map(without_brackets), src);
+    "nameserver" "IP address" Helpful "A name server; repeatable. Brackets around an IPv6 address are optional, as in NetworkManager. A link-local one needs its interface, as in fe80::1%eth0."
+        |s, v, src| gather::<ScopedAddr>(&mut s.network.dns, v.map(without_brackets), src);
     "rd.neednet" "yes or no" Helpful "Bring the network up even if the image is on a disk."
         |s, v, src| { s.network.wanted.set(flag(v)?, src.clone()); Ok(None) };
     "rd.net.timeout.iflink" "seconds" Helpful "How long an interface may take to appear. Without it, the step waits 60 s, and at most rd.retry=."

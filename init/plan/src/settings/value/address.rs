@@ -9,6 +9,7 @@ use dayfly_formats::ifname::IfnameArg;
 use dayfly_formats::ip::IpArg;
 use dayfly_formats::mac::Mac;
 use dayfly_formats::route::RouteArg;
+use dayfly_formats::scoped::{ScopedAddr, ScopedAddrError};
 use dayfly_formats::vlan::VlanArg;
 
 use super::{Form, Value, own_values, pattern, values};
@@ -30,12 +31,20 @@ values! {
         String::clone;
 }
 
+/// The pattern of an IP address. The argument is the pattern for the rest.
+macro_rules! address_pattern {
+    ($rest:literal) => {
+        concat!(
+            r"^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(\.(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])){3}|(?=.*:)[0-9A-Fa-f:.]+)",
+            $rest
+        )
+    };
+}
+
 impl Value for IpAddr {
     type Kept = Self;
     const KIND: &'static str = "IP address";
-    const FORM: Form = pattern(
-        r"^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(\.(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])){3}|(?=.*:)[0-9A-Fa-f:.]+)$",
-    );
+    const FORM: Form = pattern(address_pattern!("$"));
 
     fn read(text: &str) -> Result<Self, String> {
         text.parse().map_err(|_| {
@@ -47,6 +56,23 @@ impl Value for IpAddr {
                 "expected one like 10.0.0.1 or 2001:db8::1"
             };
             format!("\"{text}\" is not an IP address; {instead}")
+        })
+    }
+
+    fn show(kept: &Self) -> String {
+        kept.to_string()
+    }
+}
+
+impl Value for ScopedAddr {
+    type Kept = Self;
+    const KIND: &'static str = IpAddr::KIND;
+    const FORM: Form = pattern(address_pattern!(r"(%[^\s:/]{1,15})?$"));
+
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|error| match error {
+            ScopedAddrError::Address => IpAddr::read(text).err().unwrap_or_default(),
+            other => format!("\"{text}\" {other}"),
         })
     }
 

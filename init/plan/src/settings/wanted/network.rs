@@ -1,6 +1,5 @@
 //! The network.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use dayfly_formats::bond::BondArg;
@@ -9,6 +8,7 @@ use dayfly_formats::ifname::IfnameArg;
 use dayfly_formats::ip::IpArg;
 use dayfly_formats::mac::Mac;
 use dayfly_formats::route::RouteArg;
+use dayfly_formats::scoped::ScopedAddr;
 use dayfly_formats::vlan::VlanArg;
 
 use crate::{NetworkKeeper, Sourced};
@@ -35,7 +35,7 @@ pub struct NetworkSettings {
     /// The interface by which the boot goes (`bootdev=`).
     pub bootdev: Option<Sourced<String>>,
     /// Name servers (`nameserver=`).
-    pub dns: Vec<Sourced<IpAddr>>,
+    pub dns: Vec<Sourced<ScopedAddr>>,
     /// Whether name servers from the network are used (`rd.peerdns=`).
     pub peerdns: Sourced<bool>,
     /// The network is wanted even if the image is on a disk (`rd.neednet=`).

@@ -1,9 +1,8 @@
 //! Hands the addresses to dhcpcd. Its lease file is the server's answer as it came; with it, dhcpcd asks the server to confirm
 //! the address (RFC 2131, INIT-REBOOT) and leaves it on the interface.
 
-use std::net::IpAddr;
-
 use dayfly_formats::dhcpcd_conf;
+use dayfly_formats::scoped::ScopedAddr;
 use dayfly_plan::network::AddressSource;
 use dayfly_sys::{Sys, SysError};
 
@@ -104,10 +103,12 @@ fn options(network: &NetworkUp, iface: &str, addresses: &[&AddressUp]) -> String
         put("nooption interface_mtu");
     }
     let own = servers(network, iface, addresses);
+    // The option is DHCPv4's. dhcpcd takes IPv6 servers from routers and DHCPv6 itself.
+    let is_ipv4 = |server: &ScopedAddr| server.address.is_ipv4();
     let given = addresses.iter().filter(|_| network.peer_dns).flat_map(|up| &up.given_dns);
     let all: Vec<String> =
-        own.iter().chain(given).filter(|server| server.is_ipv4()).map(IpAddr::to_string).collect();
-    if own.iter().any(IpAddr::is_ipv4) {
+        own.iter().chain(given).filter(|server| is_ipv4(server)).map(ScopedAddr::to_string).collect();
+    if own.iter().any(is_ipv4) {
         put(&format!("static domain_name_servers={}", all.join(" ")));
     } else if !network.peer_dns {
         put("nooption domain_name_servers");

@@ -2,11 +2,12 @@
 //! address) starts the client with the lease in its own lease file. The client asks the server to confirm the address
 //! (RFC 2131, INIT-REBOOT) and then renews it.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use dayfly_formats::dhcp4::Lease;
 use dayfly_formats::interfaces_file;
 use dayfly_formats::mac::Mac;
+use dayfly_formats::scoped::ScopedAddr;
 use dayfly_sys::{Files, Sys, SysError};
 
 use super::observed::names_in_os;
@@ -162,11 +163,11 @@ fn named_stanza(iface: &str) -> String {
 /// The client identifier that the boot used, which overrides the DUID of ifupdown's `-i`, and the name servers that
 /// come before those of the lease.
 fn client_config(network: &NetworkUp) -> String {
-    let leased: Vec<IpAddr> = network.addresses().flat_map(|up| up.given_dns.clone()).collect();
+    let leased: Vec<ScopedAddr> = network.addresses().flat_map(|up| up.given_dns.clone()).collect();
     let own: Vec<String> = network
         .dns
         .iter()
-        .filter(|server| server.is_ipv4() && !leased.contains(server))
+        .filter(|server| server.address.is_ipv4() && !leased.contains(server))
         .map(ToString::to_string)
         .collect();
     let first = match own.join(", ") {

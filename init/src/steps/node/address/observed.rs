@@ -1,8 +1,8 @@
 //! What the files of several network services need to know of the observed network.
 
 use std::fmt::{Display, Write};
-use std::net::IpAddr;
 
+use dayfly_formats::scoped::ScopedAddr;
 use dayfly_plan::network::{Kind, Link as Wanted};
 use dayfly_sys::Files;
 
@@ -21,24 +21,25 @@ impl Lines {
 }
 
 /// The name servers of an interface: the first one has those of the settings, and those that the network gives come with its address.
-pub fn servers(network: &NetworkUp, iface: &str, addresses: &[&AddressUp]) -> Vec<IpAddr> {
-    let given: Vec<IpAddr> = if network.peer_dns {
+/// A link-local one is always of its own interface.
+pub fn servers(network: &NetworkUp, iface: &str, addresses: &[&AddressUp]) -> Vec<ScopedAddr> {
+    let given: Vec<ScopedAddr> = if network.peer_dns {
         addresses.iter().flat_map(|up| up.given_dns.clone()).collect()
     } else {
         Vec::new()
     };
-    let is_of_others = |server: &IpAddr| {
+    let is_of_others = |server: &ScopedAddr| {
         network
             .others
             .iter()
             .any(|up| up.iface != iface && (up.dns.contains(server) || up.given_dns.contains(server)))
     };
-    let all: Vec<IpAddr> = if network.first.iface == iface {
-        network.dns.iter().copied().filter(|server| !is_of_others(server)).collect()
-    } else {
-        addresses.iter().flat_map(|up| up.dns.clone()).collect()
+    let is_own = |server: &&ScopedAddr| match &server.interface {
+        Some(own) => own == iface,
+        None if network.first.iface == iface => !is_of_others(server),
+        None => addresses.iter().any(|up| up.dns.contains(server)),
     };
-    all.into_iter().filter(|server| !given.contains(server)).collect()
+    network.dns.iter().filter(is_own).filter(|server| !given.contains(server)).cloned().collect()
 }
 
 /// The VLANs that are made of a link.

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use dayfly_formats::dns::{self, Family, Said};
 use dayfly_formats::resolv_conf::{self, ResolvConf};
+use dayfly_formats::scoped::ScopedAddr;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::over_tcp::OverTcp;
-use crate::kernel::sockets::bind_to_interface;
+use crate::kernel::sockets::{bind_to_interface, scoped};
 
 const PORT: u16 = 53;
 /// A query without an answer is sent again after this time, and after twice this time …
@@ -33,7 +34,8 @@ fn text(path: &str) -> String {
     std::fs::read(path).map_or_else(|_| String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Returns the addresses of a name, IPv4 first. The name servers are asked through one interface, or by the routes of all.
+/// Returns the addresses of a name, IPv4 first. The name servers are asked through one interface, or by the routes of all. A link-local
+/// server is only asked through its own interface.
 pub(in super::super) fn look_up(
     name: &str,
     resolver: &ResolvConf,
@@ -56,6 +58,9 @@ pub(in super::super) fn look_up(
     let mut failed = "it is not a valid host name".to_owned();
     for candidate in resolver.candidates(name) {
         let Some(round) = Round::start(&candidate, &resolver.servers, interface) else { continue };
+        if round.servers.is_empty() {
+            return Err("every name server is of another interface".to_owned());
+        }
         match round.run(until, limit) {
             Ok(addresses) => return Ok(addresses),
             Err(words) => failed = words,
@@ -70,10 +75,11 @@ pub(in super::super) fn look_up(
 /// The queries for one name to all servers.
 struct Round<'a> {
     name: &'a str,
-    servers: Vec<Server>,
+    servers: Vec<Server<'a>>,
 }
 
-struct Server {
+struct Server<'a> {
+    named: &'a ScopedAddr,
     address: SocketAddr,
     /// The only interface to use.
     interface: Option<u32>,
@@ -92,19 +98,26 @@ struct Question {
 }
 
 impl<'a> Round<'a> {
-    fn start(name: &'a str, addresses: &[IpAddr], interface: Option<u32>) -> Option<Self> {
-        let families: &[Family] = if has_ipv6(addresses) { &[Family::V4, Family::V6] } else { &[Family::V4] };
+    fn start(name: &'a str, named: &'a [ScopedAddr], interface: Option<u32>) -> Option<Self> {
+        let families: &[Family] = if has_ipv6(named) { &[Family::V4, Family::V6] } else { &[Family::V4] };
         let mut servers = Vec::new();
-        for address in addresses {
+        for named in named {
+            let found = scoped(named, PORT);
+            if let (Some(index), Ok(SocketAddr::V6(address))) = (interface, &found)
+                && ![0, index].contains(&address.scope_id())
+            {
+                continue;
+            }
             let mut questions = Vec::new();
             for &family in families {
                 let id = random();
                 let message = dns::query(id, name, family)?;
                 questions.push(Question { family, message, id, said: None, over_tcp: None });
             }
-            let address = SocketAddr::new(*address, PORT);
-            let socket = connect(address, interface).map_err(|error| error.to_string());
-            servers.push(Server { address, interface, socket, questions });
+            let address =
+                found.as_ref().map_or_else(|_| SocketAddr::new(named.address, PORT), |found| *found);
+            let socket = found.and_then(|found| connect(found, interface).map_err(|error| error.to_string()));
+            servers.push(Server { named, address, interface, socket, questions });
         }
         Some(Self { name, servers })
     }
@@ -191,13 +204,13 @@ impl<'a> Round<'a> {
     }
 
     fn words(&self, limit: Duration) -> String {
-        let of_server = |server: &Server| format!("{}: {}", server.address.ip(), server.words(limit));
+        let of_server = |server: &Server<'_>| format!("{}: {}", server.named, server.words(limit));
         let said: Vec<String> = self.servers.iter().map(of_server).collect();
         format!("no address of {} from {}", self.name, said.join("; "))
     }
 }
 
-impl Server {
+impl Server<'_> {
     fn is_waited_for(&self) -> bool {
         self.waits_for_packet() || self.questions.iter().any(|question| question.over_tcp.is_some())
     }
@@ -301,9 +314,9 @@ fn connect(server: SocketAddr, interface: Option<u32>) -> io::Result<UdpSocket> 
 }
 
 /// Whether this node has IPv6 connectivity. Without it, an AAAA query is useless and could only fail.
-fn has_ipv6(servers: &[IpAddr]) -> bool {
+fn has_ipv6(servers: &[ScopedAddr]) -> bool {
     let anybody = SocketAddr::new(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(), PORT);
-    servers.iter().any(IpAddr::is_ipv6) || connect(anybody, None).is_ok()
+    servers.iter().any(|server| server.address.is_ipv6()) || connect(anybody, None).is_ok()
 }
 
 fn is_passing(error: &io::Error) -> bool {

@@ -228,12 +228,12 @@ pub(super) mod tests {
     pub(in super::super) fn up(address: &str, prefix: u8, gateway: Option<&str>) -> NetworkUp {
         let network = NetworkUp::of(address, prefix);
         let gateway = gateway.map(|gateway| gateway.parse().unwrap());
-        let dns = vec![[10, 0, 2, 3].into(), [9, 9, 9, 9].into()];
+        let dns = ["10.0.2.3", "9.9.9.9"].map(|server| server.parse().unwrap()).to_vec();
         NetworkUp { first: AddressUp { gateway, ..network.first }, dns, ..network }
     }
 
     pub(in super::super) fn with_lease(network: NetworkUp) -> NetworkUp {
-        let given_dns = lease().dns.iter().copied().map(Into::into).collect();
+        let given_dns = lease().dns.iter().map(|server| server.to_string().parse().unwrap()).collect();
         let origin = AddressOrigin::Dhcp4(Box::new(lease()));
         let first = AddressUp { given_dns, origin, ..network.first };
         NetworkUp { first, ..network }

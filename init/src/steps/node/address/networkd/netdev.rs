@@ -132,6 +132,7 @@ mod tests {
         let options = [("mode", "802.3ad"), ("miimon", "100"), ("all_slaves_active", "1")];
         let options = options.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let base = with_lease(up("10.0.2.11", 24, None));
+        let dns = [base.dns.clone(), vec!["10.6.0.1".parse().unwrap()]].concat();
         let first = AddressUp { iface: "vlan5".to_owned(), ..base.first.clone() };
         let other = AddressUp {
             iface: "vlan6".to_owned(),
@@ -158,6 +159,7 @@ mod tests {
                 made("vlan6", vlan(6)),
             ],
             routes: vec![("vlan6".to_owned(), route)],
+            dns,
             ..base
         };
         let link = |index, name, own| Link {

@@ -77,7 +77,8 @@ pub(super) fn network_file(
         lines.put("VLAN", vlan);
     }
     for server in servers(network, iface, addresses) {
-        lines.put("DNS", server);
+        // They are those of this link: networkd reads an interface's name when it starts, before udev may give another one.
+        lines.put("DNS", server.address);
     }
     if wants_dhcp4 {
         lines.put("\n[DHCPv4]\nClientIdentifier", "mac");
@@ -180,6 +181,13 @@ mod tests {
         assert_eq!(sections(&up("10.0.2.50", 24, Some("10.0.2.2"))), fixed("10.0.2.50/24") + near);
         let outside = "\n[Route]\nGateway=10.0.3.1\nGatewayOnLink=yes\nMetric=1024\n";
         assert_eq!(sections(&up("10.0.2.50", 32, Some("10.0.3.1"))), fixed("10.0.2.50/32") + outside);
+        // Two link-local servers of other links, and one of this link.
+        let dns = ["fe80::1%eth1", "fe80::1%eth0", "fe80::2%eth2"].map(|server| server.parse().unwrap());
+        let scoped = NetworkUp { dns: dns.to_vec(), ..up("10.0.2.50", 24, None) };
+        assert_eq!(
+            sections(&scoped),
+            fixed("10.0.2.50/24").replace("DNS=10.0.2.3\nDNS=9.9.9.9", "DNS=fe80::1")
+        );
         let six = "\n[Route]\nGateway=fe80::1\nMetric=1024\n";
         assert_eq!(sections(&up("2001:db8::5", 64, Some("fe80::1"))), fixed("2001:db8::5/64") + six);
     }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use dayfly_formats::mac::Mac;
+use dayfly_formats::scoped::ScopedAddr;
 use dayfly_plan::network::{AddressSource, Kind, Link as Wanted, Route, needs_onlink};
 use dayfly_sys::Link;
 
@@ -223,9 +224,15 @@ fn put_addresses(
     profile.put("may-fail", "true");
 }
 
-fn put_servers(profile: &mut Lines, network: &NetworkUp, servers: &[IpAddr], is_own: fn(&IpAddr) -> bool) {
-    let own: Vec<String> =
-        servers.iter().filter(|server| is_own(server)).map(|server| format!("{server};")).collect();
+fn put_servers(
+    profile: &mut Lines,
+    network: &NetworkUp,
+    servers: &[ScopedAddr],
+    is_own: fn(&IpAddr) -> bool,
+) {
+    // A profile takes no interface with an address; NetworkManager adds its own in resolv.conf.
+    let addresses = servers.iter().map(|server| server.address).filter(is_own);
+    let own: Vec<String> = addresses.map(|address| format!("{address};")).collect();
     if !own.is_empty() {
         profile.put("dns", own.concat());
     }
