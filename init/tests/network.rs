@@ -6,6 +6,7 @@ mod machine;
 use std::path::Path;
 use std::sync::Arc;
 
+use dayfly_sys::LinkAddress;
 use machine::{End, Machine, Node, link};
 
 const URL: &str = "root=live:http://10.0.2.2/os.squashfs";
@@ -268,17 +269,58 @@ fn ip_names_a_card_as_the_os_does() {
     for words in ["ip=enp0s3:dhcp", "ip=192.168.7.9::192.168.7.1:24::enx525400123402:off"] {
         let machine = booted(words, 2, |state| at_place(state, place));
         assert_eq!(up(&machine), (vec![2], vec![2]), "{words}: {:#?}", machine.state().log);
-        assert!(said(&machine, "in ip= is the interface eth0"), "{words}");
+        assert!(said(&machine, "is the interface eth0"), "{words}");
     }
     // An alternative name.
     let machine = booted("ip=uplink:dhcp", 1, |state| {
         state.links.iter_mut().find(|link| link.index == 2).unwrap().other_names.push("uplink".to_owned());
     });
-    assert!(said(&machine, "uplink in ip= is the interface eth0"), "{:#?}", machine.state().log);
+    assert!(said(&machine, "uplink is the interface eth0"), "{:#?}", machine.state().log);
     // One existing interface is enough to boot, and the missing one is reported.
     let machine = booted("ip=enp0s3:dhcp ip=enp9s0:dhcp", 1, |state| at_place(state, place));
-    let words = "ip= names enp9s0, which this machine does not have: eth0 is enp0s3 (52:54:00:12:34:02)";
+    let words =
+        "the parameters name enp9s0, which this machine does not have: eth0 is enp0s3 (52:54:00:12:34:02)";
     assert!(said(&machine, words), "{:#?}", machine.state().log);
+}
+
+/// The server's address names the interface as the OS does. It needs no DHCP server.
+#[test]
+fn a_link_local_server_is_reached_by_its_interface_alone() {
+    for (words, zone) in
+        [("", "enp0s3"), ("", "eth0"), ("ip=dhcp", "eth0"), ("ifname=lan:52:54:00:12:34:02", "lan")]
+    {
+        let machine = Machine::new(&format!("root=live:http://[fe80::1%25{zone}]/os.squashfs {words}"));
+        {
+            let mut state = machine.state();
+            state.links.push(link(3, "eth1"));
+            state.silent = vec![2];
+            at_place(&mut state, "pci0000:00/0000:00:03.0/virtio0");
+            for name in ["eth0", "lan"] {
+                let path = format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6");
+                state.put(Path::new(&path), Node::File(b"0\n".to_vec()));
+            }
+            state.addresses.push(LinkAddress {
+                index: 2,
+                address: "fe80::2".parse().unwrap(),
+                prefix: 64,
+                peer: None,
+                scope_link: true,
+                tentative: false,
+                dad_failed: false,
+                dynamic: false,
+                preferred: None,
+                valid: None,
+            });
+        }
+        assert_eq!(machine.boot(), End::Exec("/sbin/init".to_owned()), "{:#?}", machine.state().log);
+        let name = if zone == "lan" { "lan" } else { "eth0" };
+        let calls = machine.state().calls.clone();
+        assert!(calls.iter().any(|call| call == "reach fe80::1:80 2"), "{words} {zone}: {calls:#?}");
+        assert!(!calls.iter().any(|call| call == "reach fe80::1:80 3"), "{words} {zone}: {calls:#?}");
+        let url = format!("open_url http://[fe80::1%25{name}]/os.squashfs");
+        assert!(calls.contains(&url), "{words} {zone}: {calls:#?}");
+        assert_eq!(up(&machine), (vec![2], vec![2]), "{words} {zone}: {:#?}", machine.state().log);
+    }
 }
 
 #[test]
@@ -287,7 +329,8 @@ fn a_card_that_is_not_there_is_told_with_those_that_are() {
     at_place(&mut machine.state(), "pci0000:00/0000:00:03.0/virtio0");
     assert_eq!(machine.boot(), End::Power(dayfly_sys::Power::Reboot));
     let screen = machine.state().screens.split_whitespace().collect::<Vec<_>>().join(" ");
-    let words = "ip= names enp9s0, which this machine does not have: eth0 is enp0s3 (52:54:00:12:34:02)";
+    let words =
+        "the parameters name enp9s0, which this machine does not have: eth0 is enp0s3 (52:54:00:12:34:02)";
     assert!(screen.contains(words), "{screen}");
 }
 

@@ -74,7 +74,7 @@ codes! {
         fix "Give each file system its own name (e2label, xfs_admin -L, sgdisk --change-name), or select one by UUID= or PARTUUID=.";
     DevicesMember "devices.member" Permanent "The requested disk is a member of a RAID, a volume group or another device."
         fix "Name the assembled device instead (a dracut initramfs can assemble it). If the disk is no longer a member, remove the old signature: `wipefs DISK` lists the signatures, wipefs --backup --offset removes one.";
-    NetNoLink "net.no-link" Transient "No network interface was found."
+    NetNoLink "net.no-link" Transient "No network interface was found, or not the one that the server is reached by."
         fix "Check that the NIC's driver is in the initramfs: the log names devices without one; `dayfly initramfs --profile generic` has the common ones.";
     NetNoCarrier "net.no-carrier" Transient "No interface has a carrier: the link to the other end of the cable is down."
         fix "Check the cable, the switch port and its speed; a switch with spanning tree needs portfast or a longer rd.retry=.";

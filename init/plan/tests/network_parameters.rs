@@ -106,6 +106,47 @@ fn parameters_of_links_become_one_network() {
     }
 }
 
+/// The interface of a link-local server needs no other address; what the parameters ask for comes in addition.
+#[test]
+fn a_link_local_server_names_its_interface() {
+    for (url, parameters, expected) in [
+        (
+            "http://[fe80::1%25eth0]/os",
+            "",
+            "eth0: dhcp4 and slaac and link-local; dhcp4 and slaac on every other interface at once, the first that reaches [fe80::1%eth0]:80 is used",
+        ),
+        (
+            "https://[fe80::1%eth0]:8443/os",
+            "ip=eth0:dhcp nameserver=fe80::1%eth1",
+            "eth0: dhcp4 and link-local; dns fe80::1%eth1; ready when [fe80::1%eth0]:8443 answers",
+        ),
+        (
+            "http://[fe80::1%25vlan5]/os",
+            "vlan=vlan5:eth0 ip=[2001:db8::2]:::64::vlan5:none",
+            "vlan5 (VLAN 5 of eth0): 2001:db8::2/64; ready when [fe80::1%vlan5]:80 answers",
+        ),
+        (
+            "http://[fe80::1%25eth1]/os",
+            "ip=10.0.0.2:::24:::none",
+            "eth1: link-local; 10.0.0.2/24 on the first interface with a carrier; ready when [fe80::1%eth1]:80 answers",
+        ),
+        (
+            "http://[fe80::1%25eth0]/os",
+            "bridge=br0:eth0 ip=br0:dhcp",
+            "br0 (bridge of eth0): dhcp4; ready when [fe80::1%eth0]:80 answers",
+        ),
+    ] {
+        let facts = Facts::from_cmdline(format!("root=live:{url} {parameters}"));
+        let (settings, problems) = gather(&facts);
+        assert_eq!(problems, [], "{url} {parameters}");
+        let plan = plan(&settings, &facts.discovered);
+        let step = plan.rows().into_iter().find(|row| row.step == "network").unwrap().action;
+        assert_eq!(step, expected, "{url} {parameters}");
+        let is_port = "The server [fe80::1%eth0]:80: eth0 is a port of a bond or bridge and can have no address; name the bond or bridge.";
+        assert_eq!(plan.notes.iter().any(|note| note == is_port), parameters.contains("bridge="));
+    }
+}
+
 #[test]
 fn impossible_links_are_left_out_and_reported() {
     for (parameters, expected, note) in [

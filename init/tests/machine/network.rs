@@ -174,7 +174,8 @@ impl State {
 
     fn flush(&mut self, index: u32, of: Option<Family>) {
         let is_of = |address: IpAddr| of.is_none_or(|of| of == Family::of(address));
-        self.addresses.retain(|one| one.index != index || !is_of(one.address));
+        // The kernel's link-local addresses stay.
+        self.addresses.retain(|one| one.index != index || one.scope_link || !is_of(one.address));
         self.routes.retain(|route| route.index != index || !is_of(route.destination.0));
     }
 

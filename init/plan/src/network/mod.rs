@@ -59,6 +59,8 @@ pub enum Ready {
 pub struct Server {
     /// Its name or address; an IPv6 address has no brackets.
     pub host: String,
+    /// The interface, if the address is a link-local one.
+    pub interface: Option<String>,
     /// Its TCP port.
     pub port: u16,
 }
@@ -251,6 +253,11 @@ impl Network {
             Preferred::Name(name) => Some(name),
             Preferred::Mac(_) => None,
         });
+        let servers = self.dns.iter_mut().filter_map(|server| server.interface.as_mut());
+        let ready = match &mut self.ready {
+            Ready::Server(server) => server.interface.as_mut(),
+            Ready::Address => None,
+        };
         let routes = self.routes.iter_mut().filter_map(|route| route.interface.as_mut());
         let links = self.links.iter_mut().flat_map(|link| {
             let below = match &mut link.kind {
@@ -260,7 +267,8 @@ impl Network {
             };
             std::iter::once(&mut link.name).chain(below)
         });
-        links.chain(preferred).chain(routes).filter(|name| !made.contains(name)).collect()
+        let others = preferred.chain(routes).chain(servers).chain(ready);
+        links.chain(others).filter(|name| !made.contains(name)).collect()
     }
 
     /// The links that the boot makes, those below first.

@@ -35,8 +35,12 @@ impl fmt::Display for Network {
 
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port } = self;
-        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+        let Self { host, interface, port } = self;
+        match interface {
+            Some(interface) => write!(f, "[{host}%{interface}]:{port}"),
+            None if host.contains(':') => write!(f, "[{host}]:{port}"),
+            None => write!(f, "{host}:{port}"),
+        }
     }
 }
 

@@ -30,7 +30,7 @@ pub fn post(sys: &dyn Sys, url: &Url, report: &Report, wait: Duration) -> Result
     let tried = format!("POST boot.json to {url}");
     let (json, limits) = (report.json.clone(), Limits::within(wait));
     let request = Request::post(url.to_string(), "application/json", json, limits, http::authorities());
-    match sys.send(&request).map(|answer| answer.status) {
+    match http::send(sys, request).map(|answer| answer.status) {
         Ok(200..=299) => {
             Ok(Done { bytes: Some(report.json.len() as u64), ..Done::with(format!("sent to {url}")) })
         }

@@ -135,12 +135,11 @@ fn from_server(
     let tried = format!("GET {url}");
     let mut request = Request::get(url.to_string(), http::limits(limits), http::authorities());
     request.resume = kept.as_ref().and_then(|part| part.resume(url));
-    let response = cx.sys.send(&request).map_err(|error| {
+    let is_resumed = request.resume.is_some();
+    let response = http::send(&*cx.sys, request).map_err(|error| {
         // The server may have given an invalid answer to the range request, or the connection broke. Only the next
         // request shows which.
-        if let Some(part) =
-            kept.as_mut().filter(|_| request.resume.is_some() && error.cause == Cause::Protocol)
-        {
+        if let Some(part) = kept.as_mut().filter(|_| is_resumed && error.cause == Cause::Protocol) {
             part.vain += 1;
         }
         from_connection(&tried, &error)

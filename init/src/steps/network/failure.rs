@@ -1,7 +1,7 @@
 //! Why there is no network: the reason of each interface.
 
 use dayfly_plan::Code;
-use dayfly_plan::network::Network;
+use dayfly_plan::network::{Network, Ready};
 
 use crate::Failure;
 use crate::claims::{Contender, Reason, State};
@@ -24,7 +24,14 @@ pub fn explain(wanted: &Network, all: &[Contender], problems: Vec<String>, troub
             State::Claims(_) => None,
         })
         .collect();
-    let code = if reasons.iter().all(|reason| **reason == Reason::NoCarrier) {
+    // The interface of a link-local server.
+    let server_link = match &wanted.ready {
+        Ready::Server(server) => server.interface.as_ref(),
+        Ready::Address => None,
+    };
+    let code = if server_link.is_some_and(|name| all.iter().all(|one| one.link.name != *name)) {
+        Code::NetNoLink
+    } else if reasons.iter().all(|reason| **reason == Reason::NoCarrier) {
         Code::NetNoCarrier
     } else if reasons.iter().any(|reason| matches!(reason, Reason::NoLease(_))) {
         Code::NetNoLease

@@ -129,9 +129,10 @@ pub fn race(cx: &Context, network: &Network) -> Result<Done, Failure> {
     };
     let all = cx.claims.all();
     cx.claims.close();
-    let mut problems = made.problems(&names.translate(cx, network, &links), &links);
+    let wanted = names.translate(cx, network, &links);
+    let mut problems = made.problems(&wanted, &links);
     problems.extend(names.missing(cx, network, &links));
-    Err(failure::explain(network, &all, problems, &cx.modules.troubles()))
+    Err(failure::explain(&wanted, &all, problems, &cx.modules.troubles()))
 }
 
 fn done(cx: &Context, wanted: &Network, links: &[Link], up: NetworkUp) -> Done {

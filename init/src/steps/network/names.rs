@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use dayfly_formats::mac::Mac;
 use dayfly_formats::net_id;
 use dayfly_plan::network::Network;
-use dayfly_sys::{Files, Link, own};
+use dayfly_sys::{Files, Link, Result, Sys, own};
 
 use super::is_ethernet;
 use crate::context::Context;
@@ -29,6 +29,16 @@ pub fn of(sys: &dyn Files, interface: &str) -> Vec<String> {
     });
     let names = net_id::names(&device.to_string(), &read, &slots.collect::<Vec<_>>());
     names.all().into_iter().map(str::to_owned).collect()
+}
+
+/// The kernel's name of an interface that the OS gives this name; `None` if there is no such interface.
+pub fn current(sys: &dyn Sys, name: &str) -> Result<Option<String>> {
+    let links = sys.links()?;
+    let has_name = |link: &&Link| link.name == name || link.other_names.iter().any(|other| other == name);
+    let by_kernel = links.iter().find(has_name);
+    let found =
+        by_kernel.or_else(|| links.iter().find(|link| of(sys, &link.name).iter().any(|own| own == name)));
+    Ok(found.map(|link| link.name.clone()))
 }
 
 /// A cache of the names by interface. Most boots name no interface and never fill it.
@@ -56,7 +66,7 @@ impl Names {
             }
             if let Some(link) = links.iter().find(|link| self.of(cx, link).contains(iface)) {
                 if !self.told.contains(iface) {
-                    cx.note(Level::Info, format!("{iface} in ip= is the interface {}", link.name));
+                    cx.note(Level::Info, format!("{iface} is the interface {}", link.name));
                     self.told.push(iface.clone());
                 }
                 iface.clone_from(&link.name);
@@ -89,6 +99,9 @@ impl Names {
             .collect();
         let there =
             if there.is_empty() { "there is no network interface".to_owned() } else { there.join(", ") };
-        Some(format!("ip= names {}, which this machine does not have: {there}", missing.join(" and ")))
+        Some(format!(
+            "the parameters name {}, which this machine does not have: {there}",
+            missing.join(" and ")
+        ))
     }
 }

@@ -61,8 +61,8 @@ pub fn choose(cx: &Context, wanted: &Network, since: Duration, only_answered: bo
         |one: &Contender| is_over || one.asked.is_some_and(|asked| now.saturating_sub(asked) >= ANSWER_WAIT);
     for way in cx.claims.all() {
         let Some(up) = way.up.as_ref().filter(|_| !cx.claims.is_winner(way.way())) else { continue };
-        if !may_lead(server, &way) && !is_over {
-            // It is no reason to stop waiting for the other IP version.
+        if !may_lead(server, &way) && (!is_over || !is_on_its_link(server, &way)) {
+            // It is no reason to stop waiting for the other IP version, or for the server's own interface.
             continue;
         }
         if way.asked.is_none() {
@@ -73,8 +73,10 @@ pub fn choose(cx: &Context, wanted: &Network, since: Duration, only_answered: bo
     if !is_any_asked {
         return Choice::Nothing;
     }
-    let may_fail =
-        |claim: &Contender| is_late(claim) && !only_answered && (is_over || may_lead(server, claim));
+    let may_fail = |claim: &Contender| {
+        let may_lead = may_lead(server, claim) || is_over && is_on_its_link(server, claim);
+        is_late(claim) && !only_answered && may_lead
+    };
     let awaits_preferred = wanted.preferred.is_some()
         && cx.claims.all().iter().any(|one| {
             let is_new = one.asked.is_some_and(|asked| now.saturating_sub(asked) < PREFERRED_WAIT);
@@ -96,9 +98,15 @@ pub fn choose(cx: &Context, wanted: &Network, since: Duration, only_answered: bo
     }
 }
 
-/// Whether a way is of the server's IP version. A name may have addresses of both.
+/// Whether a way is of the server's IP version, and for a link-local server of its interface. A name may have addresses of both versions.
 fn may_lead(server: &Server, way: &Contender) -> bool {
-    server.host.parse().map_or(true, |address: IpAddr| Family::of(address) == way.family)
+    is_on_its_link(server, way)
+        && server.host.parse().map_or(true, |address: IpAddr| Family::of(address) == way.family)
+}
+
+/// Whether a way is of the interface that a link-local server is reached by.
+fn is_on_its_link(server: &Server, way: &Contender) -> bool {
+    server.interface.as_ref().is_none_or(|interface| *interface == way.link.name)
 }
 
 /// Whether the server does not answer over the preferred interface in time, so that the others no longer wait for it.

@@ -31,7 +31,7 @@ pub fn fetch(cx: &Context, template: &UrlTemplate, limits: TransferLimits) -> Re
         ..usual
     };
     let request = Request::get(url.to_string(), limits, http::authorities());
-    let response = cx.sys.send(&request).map_err(|error| from_connection(&tried, &error))?;
+    let response = http::send(&*cx.sys, request).map_err(|error| from_connection(&tried, &error))?;
     let failed = |wrong: String| Failure::new(Code::ConfigAnswer, &*tried, wrong);
     if response.status != 200 {
         let wrong = format!("the server answered HTTP {} {}", response.status, response.reason);

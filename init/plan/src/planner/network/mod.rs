@@ -1,6 +1,7 @@
 //! The network: from the first attempts on all interfaces to the restored ones.
 
 mod limits;
+mod link_local;
 mod virtual_links;
 mod wanted;
 

@@ -3,7 +3,7 @@
 use dayfly_formats::hostname;
 use dayfly_formats::ip::{IpArg, Method};
 
-use super::{limits, virtual_links};
+use super::{limits, link_local, virtual_links};
 use crate::network::{
     AddressSource, Config, Kind, Limits, Link, Name, Network, Preferred, Ready, Route, StaticAddress,
 };
@@ -34,6 +34,8 @@ pub(super) fn network(settings: &Gathered, discovered: &Discovered) -> (Network,
         }
     }
     virtual_links::add(&mut links, wanted, others.as_ref(), &mut notes);
+    let ready = ready(settings, discovered);
+    notes.extend(link_local::add(&mut links, others.as_ref(), &ready));
     let names = values(&wanted.ifname).into_iter().map(|arg| {
         notes.extend(arg.note().map(|note| format!("ifname={arg}: {note}.")));
         Name { name: arg.name, mac: arg.mac }
@@ -65,7 +67,7 @@ pub(super) fn network(settings: &Gathered, discovered: &Discovered) -> (Network,
         routes,
         dns: values(&wanted.dns),
         peer_dns: wanted.peerdns.value,
-        ready: ready(settings, discovered),
+        ready,
         hostname: settings.hostname.as_ref().map(|name| name.value.clone()),
         uuid: discovered.machine.uuid.as_deref().and_then(bytes),
         vendor_class: wanted.dhcp_vendor_class.as_ref().map(|class| class.value.clone()),

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use dayfly_formats::scoped::{ScopedAddr, ScopedAddrError, split_host};
+
 use super::{own_values, pattern};
 use crate::network::Server;
 
@@ -57,11 +59,9 @@ impl FromStr for Url {
                 .to_owned());
         }
         let (host, port) = host_and_port(authority);
-        if authority.starts_with('[')
-            && authority.contains(']')
-            && host.parse::<std::net::Ipv6Addr>().is_err()
-        {
-            return Err(format!("\"{text}\" has \"{host}\" in brackets, which is not an IPv6 address"));
+        if authority.starts_with('[') && authority.contains(']') {
+            check_ipv6(host)
+                .map_err(|problem| format!("\"{text}\" has \"{host}\" in brackets, which {problem}"))?;
         }
         if host.is_empty() {
             return Err(format!("\"{text}\" has no host"));
@@ -74,6 +74,22 @@ impl FromStr for Url {
         }
         // Schemes are case-insensitive (RFC 3986 §3.1). All later code expects lower case.
         Ok(Url { text: format!("{scheme}://{}", rest.replace(' ', "%20")), had_blanks: rest.contains(' ') })
+    }
+}
+
+/// Checks what is between the brackets of a host.
+fn check_ipv6(host: &str) -> Result<(), String> {
+    let (address, zone) = split_host(host);
+    if address.parse::<std::net::Ipv6Addr>().is_err() {
+        return Err("is not an IPv6 address".to_owned());
+    }
+    let scoped = zone.map_or_else(|| address.to_owned(), |zone| format!("{address}%{zone}"));
+    match scoped.parse::<ScopedAddr>() {
+        Ok(_) => Ok(()),
+        Err(ScopedAddrError::NoInterface) => {
+            Err(format!("is link-local, so its interface is needed; write it like [{address}%25eth0]"))
+        }
+        Err(problem) => Err(problem.to_string()),
     }
 }
 
@@ -91,7 +107,10 @@ pub(super) fn server(url: &str) -> Server {
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
     let (host, port) = host_and_port(rest.split(['/', '?', '#']).next().unwrap_or_default());
     let default = if scheme == "https" { 443 } else { 80 };
-    Server { host: host.to_owned(), port: port.and_then(|port| port.parse().ok()).unwrap_or(default) }
+    // Only an IPv6 address has a zone.
+    let (host, interface) = if host.contains(':') { split_host(host) } else { (host, None) };
+    let port = port.and_then(|port| port.parse().ok()).unwrap_or(default);
+    Server { host: host.to_owned(), interface: interface.map(str::to_owned), port }
 }
 
 impl fmt::Display for Url {
@@ -104,7 +123,7 @@ impl fmt::Display for Url {
 macro_rules! url_pattern {
     ($authority_end:literal) => {
         concat!(
-            r"^[Hh][Tt][Tt][Pp][Ss]?://(?![^/?#]*\$\{)(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\u0000-\u0020\u007f-\u009f]+)(:[0-9]+)?",
+            r"^[Hh][Tt][Tt][Pp][Ss]?://(?![^/?#]*\$\{)(\[[0-9A-Fa-f:.]+(%[^\s:/?#@\]]{1,17})?\]|[^\s/?#@:\u0000-\u0020\u007f-\u009f]+)(:[0-9]+)?",
             $authority_end
         )
     };

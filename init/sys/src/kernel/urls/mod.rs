@@ -12,6 +12,7 @@ mod words;
 use std::sync::Arc;
 
 use dayfly_formats::location;
+use dayfly_formats::scoped;
 use ureq::config::Config;
 use ureq::http::{HeaderMap, Uri, header};
 use ureq::unversioned::transport::Connector;
@@ -88,8 +89,9 @@ impl<'a> Exchange<'a> {
     /// The body of a redirect is not read, and the library's own handling of `Location` is not used.
     fn follow(&self) -> Result<Answer> {
         let mut url = self.request.url.clone();
+        let mut interface = None;
         for _ in 0..=REDIRECTS {
-            let answer = self.ask(&url)?;
+            let answer = self.ask(&url, &mut interface)?;
             let status = answer.status().as_u16();
             let is_redirect = match self.request.method {
                 Method::Get => matches!(status, 301 | 302 | 303 | 307 | 308),
@@ -105,12 +107,22 @@ impl<'a> Exchange<'a> {
             .refuse(Cause::Protocol, format!("{} redirects more than {REDIRECTS} times", self.peer.name())))
     }
 
-    fn ask(&self, url: &str) -> Result<Answer> {
-        let uri: Uri = url.parse().map_err(|error| {
+    /// Sends the request to a URL's server. A link-local server is reached by the interface in the URL's zone, which is nothing to the
+    /// server (RFC 6874 4). A redirect to another link-local address leads to the same link.
+    fn ask(&self, url: &str, interface: &mut Option<String>) -> Result<Answer> {
+        let mut bare = url.to_owned();
+        if let Some((before, zone, after)) = scoped::split_url(url) {
+            bare = format!("{before}{after}");
+            *interface = Some(zone.to_owned());
+        }
+        let uri: Uri = bare.parse().map_err(|error| {
             let shown = if url == self.request.url { String::new() } else { format!("{url}: ") };
             self.refuse(Cause::Unsupported, format!("{shown}{error}; expected http://host[:port]/path"))
         })?;
-        let names = Names { peer: self.peer.clone(), watch: Arc::clone(&self.watch) };
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let is_link_local = host.parse().is_ok_and(scoped::is_link_local);
+        let interface = interface.clone().filter(|_| is_link_local);
+        let names = Names { peer: self.peer.clone(), watch: Arc::clone(&self.watch), interface };
         let connector = ().chain(Tcp(Arc::clone(&self.watch)));
         #[cfg(feature = "https")]
         let connector = connector.chain(ureq::unversioned::transport::RustlsConnector::default());
@@ -173,7 +185,9 @@ impl<'a> Exchange<'a> {
         #[cfg(feature = "https")]
         {
             // The client certificate is only for the server of the URL.
-            let named: Option<Uri> = self.request.url.parse().ok();
+            let named = scoped::split_url(&self.request.url)
+                .map_or_else(|| self.request.url.clone(), |(before, _, after)| format!("{before}{after}"));
+            let named: Option<Uri> = named.parse().ok();
             let is_named = named.is_some_and(|named| named.authority() == uri.authority());
             let _ = url;
             Ok(builder.tls_config(super::trust::config(self.request, is_named)?).build())

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use dayfly_formats::scoped::ScopedAddr;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
@@ -10,6 +11,7 @@ use ureq::unversioned::transport::NextTimeout;
 
 use super::lookup::{look_up, resolver};
 use super::watch::Watch;
+use crate::kernel::sockets::scoped;
 
 /// ureq's limit of addresses per host.
 const ADDRESSES: usize = 16;
@@ -45,6 +47,8 @@ impl std::error::Error for Unresolved {}
 pub(super) struct Names {
     pub peer: Peer,
     pub watch: Arc<Watch>,
+    /// The interface of a server with a link-local address.
+    pub interface: Option<String>,
 }
 
 impl Resolver for Names {
@@ -65,18 +69,28 @@ impl Resolver for Names {
             .host()
             .filter(|host| !host.is_empty())
             .ok_or_else(|| ureq::Error::BadUri("no host".to_owned()))?;
-        let name = format!("{host}:{}", uri.port_u16().unwrap_or(default));
-        self.peer.set(&name);
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let port = uri.port_u16().unwrap_or(default);
-        let found: Vec<IpAddr> = match bare.parse::<IpAddr>() {
-            Ok(address) => vec![address],
+        let host = match &self.interface {
+            Some(interface) => format!("[{bare}%{interface}]"),
+            None => host.to_owned(),
+        };
+        self.peer.set(&format!("{host}:{port}"));
+        let unresolved = |words| ureq::Error::Other(Box::new(Unresolved(words)));
+        let found: Vec<SocketAddr> = match bare.parse::<IpAddr>() {
+            Ok(address) => {
+                let interface = self.interface.clone();
+                vec![scoped(&ScopedAddr { address, interface }, port).map_err(unresolved)?]
+            }
             Err(_) => look_up(bare, &resolver(), None, self.watch.wait().unwrap_or_default())
-                .map_err(|words| ureq::Error::Other(Box::new(Unresolved(words))))?,
+                .map_err(unresolved)?
+                .into_iter()
+                .map(|address| SocketAddr::new(address, port))
+                .collect(),
         };
         let mut addresses = self.empty();
         for address in found.into_iter().take(ADDRESSES) {
-            addresses.push(SocketAddr::new(address, port));
+            addresses.push(address);
         }
         if addresses.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(addresses) }
     }
