@@ -1,5 +1,6 @@
 //! What becomes of a claimed lease while the boot goes on: it is extended, or withdrawn.
 
+use std::net::IpAddr;
 use std::thread;
 use std::time::Duration;
 
@@ -35,15 +36,19 @@ impl Claims {
         }
     }
 
-    /// Records that a server has extended the lease of a way.
-    pub fn extended(&self, probe: u64, way: Way, lease: &Lease, granted: Duration) {
+    /// Records that a server has extended the lease of a way, with what the new lease says. Returns the metric of its routes, if it is
+    /// configured.
+    pub fn extended(&self, probe: u64, way: Way, lease: &Lease, granted: Duration) -> Option<u32> {
         let mut field = self.field();
-        if let Some(contender) = field.find_of(probe, way) {
-            contender.state = State::Claims(Origin::Lease(Box::new(lease.clone()), granted));
-            if let Some(up) = &mut contender.up {
-                up.origin = AddressOrigin::Dhcp4(Box::new(lease.clone()));
-            }
-        }
+        let contender = field.find_of(probe, way)?;
+        contender.state = State::Claims(Origin::Lease(Box::new(lease.clone()), granted));
+        let up = contender.up.as_mut()?;
+        let default = lease.effective_routes().into_iter().find(|route| route.prefix == 0);
+        up.gateway = default.map(|route| IpAddr::V4(route.gateway)).filter(|router| !router.is_unspecified());
+        up.given_dns = lease.dns.iter().map(|server| IpAddr::V4(*server).into()).collect();
+        (up.domain, up.search) = (lease.domain.clone(), lease.search.clone());
+        up.origin = AddressOrigin::Dhcp4(Box::new(lease.clone()));
+        Some(up.metric)
     }
 
     /// Records that a way has lost its address, and what its probe does now. Returns whether it was configured. The owner

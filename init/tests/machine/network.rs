@@ -41,6 +41,7 @@ impl Network for Machine {
             LinkChange::Port(_) => "port",
             LinkChange::Address { .. } => "address",
             LinkChange::Route { .. } => "route",
+            LinkChange::RouteGone { .. } => "route gone",
             LinkChange::Flush(_) => "flush",
         };
         self.call("change_link", format!("{index} {name}"))?.change(index, change)
@@ -230,6 +231,13 @@ impl State {
                 // The kernel's key of a route.
                 self.routes.retain(|old| (old.destination, old.metric) != (route.destination, route.metric));
                 self.routes.push(route);
+            }
+            LinkChange::RouteGone { destination, gateway, metric } => {
+                let is_it = |route: &LinkRoute| {
+                    let to = (route.destination.1 != 0).then_some(route.destination);
+                    (route.index, to, route.gateway, route.metric) == (index, *destination, *gateway, *metric)
+                };
+                self.routes.retain(|route| !is_it(route));
             }
             LinkChange::Flush(of) => self.flush(index, *of),
         }

@@ -2,6 +2,7 @@
 //! are extended during a long download.
 
 use std::fs;
+use std::io::Write;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,10 @@ use dayfly_formats::mac::Mac;
 use dayfly_init::boot::Ended;
 use dayfly_sys::{Kernel, Network as _};
 use nix::sched::{CloneFlags, setns};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
-use crate::boots::{GOOD, Network, booted, booted_under};
+use crate::boots::{GOOD, Network, booted, booted_on, booted_under, serve};
 use crate::namespace::{run, shell};
 
 const NOTHING: Network = Network { dhcp: None, has_image: false, refuses: true };
@@ -152,6 +155,47 @@ fn another_interface_of_the_host_is_no_conflict() {
     let booted = booted_under("ip=va:dhcp", [dnsmasq(fixed), NOTHING], || other_host(address, vb, 1));
     booted.assert_only("va", "vb");
     assert_eq!(booted.addresses_of("va"), ["10.9.1.55/24"], "{}", booted.log);
+}
+
+/// The server gives other routes and another name server when the lease is renewed. systemd-networkd would apply them, too.
+#[test]
+fn what_a_renewed_lease_changes_is_applied() {
+    const OPTIONS: &[&str] = &[
+        "--dhcp-range=10.9.1.50,10.9.1.60,255.255.255.0,2m",
+        "--dhcp-option-force=option:T1,3",
+        "--dhcp-option-force=option:T2,100",
+        "--dhcp-optsfile=/run/options",
+    ];
+    let booted = booted_on("ip=va:dhcp", |site| {
+        let before = "121,0.0.0.0/0,10.9.1.1,10.77.0.0/16,10.9.1.1\noption:dns-server,10.9.1.52\n";
+        let after = "121,0.0.0.0/0,10.9.1.2,10.78.0.0/16,10.9.1.1\noption:dns-server,10.9.1.53\n";
+        fs::write("/run/options", before).unwrap();
+        let mut options = fs::File::options().write(true).open("/run/options").unwrap();
+        let servers = serve(site, "va", dnsmasq(OPTIONS));
+        shell("ip netns exec net-va ip address add 10.9.1.2/24 dev lan");
+        comes_late(Duration::from_secs(12));
+        let script =
+            "for pid in $(ip netns pids net-va); do grep -qx dnsmasq /proc/$pid/comm && echo $pid; done";
+        let pid: i32 = shell(&format!("{script}; true")).trim().parse().unwrap();
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_secs(5));
+            // Both have the same length.
+            options.write_all(after.as_bytes()).unwrap();
+            kill(Pid::from_raw(pid), Signal::SIGHUP).unwrap();
+        });
+        servers
+    });
+    assert_eq!(booted.ended, Ended::Left, "{}", booted.log);
+    let routes = booted.routes.as_array().unwrap();
+    let via = |to: &str| -> Vec<&str> {
+        let to_it = routes.iter().filter(|route| route["dst"] == to);
+        to_it.map(|route| route["gateway"].as_str().unwrap()).collect()
+    };
+    assert_eq!(via("default"), ["10.9.1.2"], "{}\n{}", booted.routes, booted.log);
+    assert_eq!(via("10.77.0.0/16"), [""; 0], "{}", booted.routes);
+    assert_eq!(via("10.78.0.0/16"), ["10.9.1.1"], "{}", booted.routes);
+    assert!(booted.resolv_conf.contains("nameserver 10.9.1.53\n"), "{}", booted.resolv_conf);
+    assert!(!booted.resolv_conf.contains("10.9.1.52"), "{}", booted.resolv_conf);
 }
 
 #[test]

@@ -104,6 +104,31 @@ pub fn address_up(claim: &Contender, address: IpAddr, prefix: u8) -> AddressUp {
     }
 }
 
+/// A route of a lease: network with its bits (`None` is the default route), and next hop (`None` is on the link).
+pub type LeaseRoute = (Option<(IpAddr, u8)>, Option<IpAddr>);
+
+/// The routes of a lease. RFC 3442: if there are classless routes, the routers of option 3 are ignored.
+pub fn routes_of(lease: &Lease) -> Vec<LeaseRoute> {
+    let route = |route: dayfly_formats::dhcp4::Route| {
+        let destination = (route.prefix != 0).then_some((IpAddr::V4(route.destination), route.prefix));
+        (destination, (!route.gateway.is_unspecified()).then_some(IpAddr::V4(route.gateway)))
+    };
+    lease.effective_routes().into_iter().map(route).collect()
+}
+
+/// The change that adds a route of a lease. The prefix is that of the address, as it was configured.
+pub fn lease_route(lease: &Lease, prefix: u8, (destination, gateway): LeaseRoute, metric: u32) -> LinkChange {
+    LinkChange::Route {
+        destination,
+        gateway,
+        metric,
+        on_link: gateway.is_some_and(|gateway| needs_onlink(lease.address.into(), prefix, gateway)),
+        // systemd-networkd sets the same attribute, so its route replaces this one instead of being a second one.
+        source: Some(lease.address.into()),
+        origin: RouteOrigin::Dhcp,
+    }
+}
+
 /// Sets the address and routes of a DHCP lease, which was given some time ago.
 fn leased(
     cx: &Context,
@@ -127,25 +152,11 @@ fn leased(
     let valid = remaining(cx, lease.lease_seconds, since);
     let (address, prefix) = (IpAddr::V4(lease.address), lease.prefix);
     change(cx, claim, &LinkChange::Address { address, prefix, peer: None, valid })?;
-    // RFC 3442: if there are classless routes, ignore the routers of option 3.
     let mut gateway = None;
-    for route in lease.effective_routes() {
-        let hop = (!route.gateway.is_unspecified()).then_some(IpAddr::V4(route.gateway));
-        let is_default = route.prefix == 0;
-        let on_link = hop.is_some_and(|hop| needs_onlink(address, prefix, hop));
-        let destination = (!is_default).then_some((IpAddr::V4(route.destination), route.prefix));
-        let route = LinkChange::Route {
-            destination,
-            gateway: hop,
-            metric,
-            on_link,
-            // systemd-networkd sets the same attribute, so its route replaces this one instead of being a second one.
-            source: Some(lease.address.into()),
-            origin: RouteOrigin::Dhcp,
-        };
+    for (destination, hop) in routes_of(lease) {
         // A bad extra option of a server is no reason to run without its address.
-        match change(cx, claim, &route) {
-            Ok(()) if is_default => gateway = gateway.or(hop),
+        match change(cx, claim, &lease_route(lease, prefix, (destination, hop), metric)) {
+            Ok(()) if destination.is_none() => gateway = gateway.or(hop),
             Ok(()) => {}
             Err(error) => say(Level::Warning, error.to_string()),
         }
@@ -163,6 +174,11 @@ pub fn remaining(cx: &Context, lifetime: Option<u32>, since: Duration) -> Option
     let age = cx.sys.now().saturating_sub(since);
     let remains = |seconds: u32| Duration::from_secs(seconds.into()).saturating_sub(age);
     lifetime.map(|seconds| remains(seconds).max(Duration::from_secs(1)))
+}
+
+/// Name servers that come with an interface.
+pub fn learnt(claim: &Contender, servers: impl Iterator<Item = IpAddr>) -> Vec<ScopedAddr> {
+    servers.map(|server| ScopedAddr::learnt_on(server, &claim.link.name)).collect()
 }
 
 /// The smallest MTU that the IP versions of a configuration can use.

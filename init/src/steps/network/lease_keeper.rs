@@ -22,6 +22,7 @@ pub struct Lost(pub String);
 /// is lost.
 pub fn keep(probe: &Probe, lease: &Lease, mut renewal: Renewal) -> Option<Lost> {
     let mut port: Option<Box<dyn UdpPort>> = None;
+    let mut current = lease.clone();
     loop {
         let is_up = probe.is_up_with(renewal.granted())?;
         let now = probe.sys.now();
@@ -69,10 +70,14 @@ pub fn keep(probe: &Probe, lease: &Lease, mut renewal: Renewal) -> Option<Lost> 
         };
         match renewal.receive(&payload) {
             Renewed::Lease(new) => {
-                probe.extended(&new, renewal.granted());
-                if let Err(error) = owner::extend(&*probe.sys, probe.link.index, lease, &new) {
+                let metric = probe.extended(&new, renewal.granted());
+                let (index, prefix) = (probe.link.index, lease.prefix);
+                if let Some(metric) = metric
+                    && let Err(error) = owner::extend(&*probe.sys, index, prefix, metric, &current, &new)
+                {
                     (probe.say)(Level::Warning, error.to_string());
                 }
+                current = new.clone();
                 let time = new.lease_seconds.map_or_else(|| "ever".to_owned(), |time| format!("{time} s"));
                 let words = format!("the lease of {} is extended for {time} by {}", new.address, new.server);
                 (probe.say)(Level::Info, words);

@@ -139,10 +139,14 @@ fn done(cx: &Context, wanted: &Network, links: &[Link], up: NetworkUp) -> Done {
     // Interfaces that appear late, or that wait for the head start of the boot interface, could win as well.
     let others = starters(links, wanted, Duration::MAX).len();
     cx.claims.beside_winner(others.max(cx.claims.all().len()) > 1);
-    if let Err(error) = cx.sys.write(&own("/etc/resolv.conf"), resolv_conf::text(&up).as_bytes(), 0o644) {
+    write_resolv_conf(cx, &up);
+    Done::with(owner::describe(&up.first)).and(Learned::Network(Box::new(up)))
+}
+
+fn write_resolv_conf(cx: &Context, network: &NetworkUp) {
+    if let Err(error) = cx.sys.write(&own("/etc/resolv.conf"), resolv_conf::text(network).as_bytes(), 0o644) {
         cx.note(Level::Warning, format!("DNS names will not resolve: {error}"));
     }
-    Done::with(owner::describe(&up.first)).and(Learned::Network(Box::new(up)))
 }
 
 /// Called when the network is no longer needed for the boot: ends the probes, configures the interfaces that a parameter
@@ -179,6 +183,8 @@ pub fn settle(cx: &Context) -> Result<Done, Failure> {
     if let Some(network) = &cx.known.network {
         let mut network = owner::with_all(cx, network);
         owner::add_missing_routes(cx, &mut network);
+        // Other addresses came meanwhile, and servers may have extended leases with other name servers.
+        write_resolv_conf(cx, &network);
         done = done.and(Learned::Network(Box::new(network)));
     }
     told.map(|()| done)

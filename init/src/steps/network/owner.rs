@@ -176,11 +176,28 @@ pub fn take_back_losers(cx: &Context) {
     take_back(cx, &cx.claims.losers());
 }
 
-/// Extends the lifetime of a leased address. The old lease has its prefix: another one would be a second address.
-pub fn extend(sys: &dyn Sys, index: u32, old: &Lease, new: &Lease) -> Result<(), SysError> {
+/// Extends the lifetime of a leased address, and changes its routes to those of the new lease, as systemd-networkd does. The prefix stays
+/// that of the first lease: with another one, it would be a second address.
+pub fn extend(
+    sys: &dyn Sys,
+    index: u32,
+    prefix: u8,
+    metric: u32,
+    old: &Lease,
+    new: &Lease,
+) -> Result<(), SysError> {
     let valid = new.lease_seconds.map(|seconds| Duration::from_secs(seconds.into()));
-    let address = LinkChange::Address { address: old.address.into(), prefix: old.prefix, peer: None, valid };
-    sys.change_link(index, &address)
+    sys.change_link(index, &LinkChange::Address { address: old.address.into(), prefix, peer: None, valid })?;
+    let (before, after) = (apply::routes_of(old), apply::routes_of(new));
+    for route in after.iter().filter(|route| !before.contains(route)) {
+        sys.change_link(index, &apply::lease_route(old, prefix, *route, metric))?;
+    }
+    for route in before.iter().filter(|route| !after.contains(route)) {
+        let (destination, gateway) = *route;
+        // A new route to the same network may have replaced it.
+        sys.change_link(index, &LinkChange::RouteGone { destination, gateway, metric })?;
+    }
+    Ok(())
 }
 
 /// Removes the IPv4 address of an interface, which it must not use any more.

@@ -254,10 +254,10 @@ impl Probe {
         self.claims.is_up_with(self.number, way, granted)
     }
 
-    /// Reports that the claimed lease is extended.
-    pub fn extended(&self, lease: &Lease, granted: Duration) {
+    /// Reports that the claimed lease is extended. Returns the metric of its routes, if it is configured.
+    pub fn extended(&self, lease: &Lease, granted: Duration) -> Option<u32> {
         let way = Way { index: self.link.index, family: Family::V4 };
-        self.claims.extended(self.number, way, lease, granted);
+        self.claims.extended(self.number, way, lease, granted)
     }
 
     /// Waits until the probe is over, for `limit` at most.

@@ -49,6 +49,15 @@ pub enum LinkChange {
         /// Who it is from.
         origin: RouteOrigin,
     },
+    /// Removes a route through this interface, if there is one.
+    RouteGone {
+        /// Network and its bits; `None` is the default route.
+        destination: Option<(IpAddr, u8)>,
+        /// The next hop; `None` is on the link.
+        gateway: Option<IpAddr>,
+        /// Its metric.
+        metric: u32,
+    },
     /// Takes all addresses away, and with them their routes; those of one IP version, or of both.
     Flush(Option<Family>),
 }

@@ -62,6 +62,14 @@ pub(in crate::kernel) fn change(index: u32, change: &LinkChange) -> Result<()> {
             }
             netlink.change(&operation, &subject, libc::RTM_NEWROUTE, add, &message)
         }
+        LinkChange::RouteGone { destination, gateway, metric } => {
+            let to = destination.map_or_else(|| "default".to_owned(), |(net, bits)| format!("{net}/{bits}"));
+            let operation = format!("remove the route {to} from");
+            let mut message = route_message(*destination, *gateway, false)
+                .map_err(|words| SysError::new(&*operation, &*subject, Cause::Unsupported, words))?;
+            message.attributes.extend([RouteAttribute::Oif(index), RouteAttribute::Priority(*metric)]);
+            gone(netlink.change(&operation, &subject, libc::RTM_DELROUTE, 0, &message))
+        }
         LinkChange::Flush(of) => flush(&mut netlink, index, *of, &subject),
     }
 }
@@ -72,14 +80,17 @@ pub(super) fn link_message(index: u32) -> LinkMessage {
     message
 }
 
+/// What is to be removed may have gone with another one, or its time was over.
+fn gone(result: Result<()>) -> Result<()> {
+    match result {
+        Err(error) if matches!(error.errno(), Some(libc::ESRCH | libc::EADDRNOTAVAIL)) => Ok(()),
+        result => result,
+    }
+}
+
 /// Takes routes, then addresses away. What the kernel itself keeps stays: IPv6 link-local addresses (without them the
 /// interface could not speak IPv6 again before it goes down and up) and its own routes, which go with their addresses.
 fn flush(netlink: &mut Netlink, index: u32, of: Option<Family>, subject: &str) -> Result<()> {
-    let gone = |result: Result<()>| match result {
-        // It went with another one, or its time was over.
-        Err(error) if matches!(error.errno(), Some(libc::ESRCH | libc::EADDRNOTAVAIL)) => Ok(()),
-        result => result,
-    };
     for row in main_table(netlink, "list the routes of", subject)? {
         if is_our_route(&row, index, of) {
             gone(netlink.change_raw("remove a route of", subject, libc::RTM_DELROUTE, 0, &row))?;
