@@ -6,6 +6,7 @@ mod dhcp_servers;
 mod hosts;
 mod interfaces;
 mod ipv6;
+mod link_local;
 #[path = "../namespace/mod.rs"]
 mod namespace;
 mod relays;

@@ -59,6 +59,18 @@ pub fn radvd(host: &Host, options: &str) -> Server {
     host.start("radvd", &args.map(String::from), &["polling for"])
 }
 
+/// unbound at fe80::1 of `lan`, as the name server of the records that it is told.
+pub fn unbound(host: &Host, data: &str) -> Server {
+    let config = format!(
+        "server:\n interface: fe80::1%lan\n access-control: ::0/0 allow\n username: \"\"\n chroot: \"\"\n directory: \"{}\"\n \
+         pidfile: \"\"\n use-syslog: no\n do-daemonize: no\n num-threads: 1\n module-config: iterator\n verbosity: 1\n \
+         local-zone: \"lan.\" static\n {data}\nremote-control:\n control-enable: no\n",
+        host.folder.display()
+    );
+    let config = host.write("unbound.conf", &config);
+    host.start("unbound", &["-d".to_owned(), "-c".to_owned(), config], &["start of service"])
+}
+
 /// ISC's relay from the clients on `lan` to a server behind `uplink`.
 pub fn dhcrelay(host: &Host, args: &[&str]) -> Server {
     let args: Vec<String> = ["-d", "--no-pid"].iter().chain(args).map(ToString::to_string).collect();

@@ -13,7 +13,7 @@ use crate::namespace::{apart, run, shell};
 use crate::servers::{Nginx, body, drip, get, nginx};
 
 /// A name server that answers each question with `answer`.
-fn fake_name_server(address: &str, answer: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + 'static) {
+pub fn fake_name_server(address: &str, answer: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + 'static) {
     let socket = std::net::UdpSocket::bind((address, 53)).unwrap();
     std::thread::spawn(move || {
         let mut query = [0; 512];
@@ -26,7 +26,7 @@ fn fake_name_server(address: &str, answer: impl Fn(&[u8]) -> Option<Vec<u8>> + S
 }
 
 /// The head of an answer to a question, with this code.
-fn says(query: &[u8], code: u8) -> Vec<u8> {
+pub fn says(query: &[u8], code: u8) -> Vec<u8> {
     let mut answer = query.to_vec();
     (answer[2], answer[3]) = (0x81, 0x80 | code);
     answer

@@ -5,6 +5,7 @@ mod lookup;
 mod namespace;
 mod servers;
 mod slow;
+mod unbound;
 
 use std::fs;
 use std::io::Write;
