@@ -42,6 +42,7 @@ pub mod resolv_conf;
 pub mod route;
 pub mod scoped;
 pub mod smbios;
+pub mod sntp;
 pub mod superblock;
 mod systemd_syntax;
 pub mod team;
