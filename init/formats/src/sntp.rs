@@ -37,7 +37,7 @@ pub enum ReplyError {
     Version(u8),
     /// Not the answer to this request.
     Originate,
-    /// The server refuses ("kiss-o'-death"); the code, with other bytes than printable ASCII as `?`.
+    /// The server gives no time and says why ("kiss-o'-death"), in four characters of printable ASCII.
     Refused([u8; 4]),
     /// The server's own clock is not synchronised.
     Unsynchronised,
@@ -53,7 +53,7 @@ impl fmt::Display for ReplyError {
             ReplyError::Version(version) => write!(f, "the reply has version {version}, not 1 to 4"),
             ReplyError::Originate => f.write_str("the originate timestamp is not that of the request"),
             ReplyError::Refused(code) => {
-                write!(f, "the server refuses with code {}", String::from_utf8_lossy(code))
+                write!(f, "the server gives no time (kiss code {})", String::from_utf8_lossy(code))
             }
             ReplyError::Unsynchronised => f.write_str("the server's clock is not synchronised"),
             ReplyError::Time => f.write_str("the reply has impossible timestamps"),
@@ -89,13 +89,12 @@ impl Reply {
         if !(1..=4).contains(&version) {
             return Err(ReplyError::Version(version));
         }
-        if stratum == 0 {
-            let code = field::<4>(message, 12);
-            return Err(ReplyError::Refused(
-                code.map(|byte| if byte.is_ascii_graphic() { byte } else { b'?' }),
-            ));
+        let code = field::<4>(message, 12);
+        if stratum == 0 && code.iter().all(u8::is_ascii_graphic) {
+            return Err(ReplyError::Refused(code));
         }
-        if first >> 6 == 3 || stratum > 15 {
+        // A server that is not synchronised sends stratum 0 for 16 (RFC 5905 section 7.3), without a code.
+        if first >> 6 == 3 || !(1..=15).contains(&stratum) {
             return Err(ReplyError::Unsynchronised);
         }
         match (time(field(message, 32)), time(field(message, 40))) {
@@ -175,6 +174,7 @@ mod tests {
             (0, &[0x2c], ReplyError::Version(5)),
             (0, &[0xe4], ReplyError::Unsynchronised),
             (1, &[16], ReplyError::Unsynchronised),
+            (1, &[0], ReplyError::Unsynchronised),
             (31, &[0], ReplyError::Originate),
             (40, &[0; 8], ReplyError::Time),
             (32, &[0; 8], ReplyError::Time),
@@ -196,9 +196,9 @@ mod tests {
     fn a_refusal_counts_only_with_the_random_bytes() {
         let refuse = |message: &mut [u8; LENGTH]| {
             message[1] = 0;
-            message[12..16].copy_from_slice(b"RA\x1bE");
+            message[12..16].copy_from_slice(b"RATE");
         };
-        assert_eq!(reply(refuse), Err(ReplyError::Refused(*b"RA?E")));
+        assert_eq!(reply(refuse), Err(ReplyError::Refused(*b"RATE")));
         let forged = reply(|message| {
             refuse(message);
             message[24] ^= 1;
