@@ -49,5 +49,6 @@ pub mod team;
 pub mod udp4;
 pub mod uevent;
 pub mod unit_file;
+pub mod utc;
 pub mod vlan;
 pub mod x509;

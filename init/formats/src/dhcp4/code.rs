@@ -14,6 +14,8 @@ pub const HOST_NAME: u8 = 12;
 pub const DOMAIN_NAME: u8 = 15;
 /// MTU of the interface, 2 bytes.
 pub const INTERFACE_MTU: u8 = 26;
+/// NTP servers, 4 bytes each, best first.
+pub const NTP_SERVERS: u8 = 42;
 /// Address that the client requests, 4 bytes.
 pub const REQUESTED_ADDRESS: u8 = 50;
 /// Lease time in seconds, 4 bytes.

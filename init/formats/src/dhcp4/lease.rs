@@ -29,6 +29,8 @@ pub struct Lease {
     pub routes: Vec<Route>,
     /// Name servers (6), best first.
     pub dns: Vec<Ipv4Addr>,
+    /// Time servers (42), best first.
+    pub ntp: Vec<Ipv4Addr>,
     /// Domain (15).
     pub domain: Option<String>,
     /// Domains to search (119).
@@ -152,6 +154,7 @@ impl Lease {
             routers,
             routes,
             dns: usable(options, code::DOMAIN_NAME_SERVER, "name server", &mut notes),
+            ntp: usable(options, code::NTP_SERVERS, "time server", &mut notes),
             domain: name("domain", options.get(code::DOMAIN_NAME), &mut notes, crate::hostname::check_domain),
             search: names(domain_names::decode(search, Compression::Allowed), &mut notes),
             hostname: host_name(options.get(code::HOST_NAME), &mut notes),

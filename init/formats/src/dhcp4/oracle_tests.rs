@@ -66,7 +66,7 @@ prop_compose! {
             let ones = u32::MAX >> prefix;
             address != server && ![0, ones].contains(&(address.to_bits() & ones))
         }),
-        routers in hosts(), routes in proptest::collection::vec(route(), 0..60), dns in hosts(),
+        routers in hosts(), routes in proptest::collection::vec(route(), 0..60), dns in hosts(), ntp in hosts(),
         domain_name in proptest::option::of(domain()), hostname in proptest::option::of("[a-z][a-z0-9]{0,62}"),
         search in proptest::collection::btree_set(domain(), 0..32), mtu in proptest::option::of(576u16..),
         times in proptest::option::of((0u32..1000, 0u32..1000, 1u32..1000)),
@@ -74,7 +74,7 @@ prop_compose! {
         let routes = sensible(routes, address, prefix);
         let times = times.map(|(renew, more, rest)| (renew + more + rest, renew, renew + more));
         Lease {
-            address, prefix, server, dns, hostname, mtu,
+            address, prefix, server, dns, ntp, hostname, mtu,
             routers: if routes.is_empty() { routers.into_iter().filter(|router| may_route(*router, address, prefix)).collect() } else { vec![] },
             routes,
             domain: domain_name,
@@ -107,6 +107,7 @@ fn their_ack(lease: &Lease, header_names: bool) -> v4::Message {
         lease.rebind_seconds.map(Theirs::Rebinding),
         list(&lease.routers).map(Theirs::Router),
         list(&lease.dns).map(Theirs::DomainNameServer),
+        list(&lease.ntp).map(Theirs::NtpServers),
         (!lease.routes.is_empty()).then(|| {
             Theirs::ClasslessStaticRoute(
                 lease

@@ -9,7 +9,7 @@ use crate::mac::Mac;
 /// The largest accepted message: a full Ethernet frame without IP and UDP headers.
 const MAX_MESSAGE_SIZE: u16 = 1472;
 /// The requested options. RFC 3442 requires 121 before 3.
-const WANTED: [u8; 13] = [
+const WANTED: [u8; 14] = [
     code::SUBNET_MASK,
     code::CLASSLESS_ROUTES,
     code::ROUTER,
@@ -22,6 +22,7 @@ const WANTED: [u8; 13] = [
     code::RENEWAL_TIME,
     code::REBINDING_TIME,
     code::DOMAIN_SEARCH,
+    code::NTP_SERVERS,
     code::MESSAGE,
 ];
 /// `MIN_V6ONLY_WAIT` of RFC 8925 3.4.

@@ -39,6 +39,7 @@ fn plain() -> Lease {
         routers: vec![],
         routes: vec![],
         dns: vec![],
+        ntp: vec![],
         domain: None,
         search: vec![],
         hostname: None,
@@ -60,6 +61,7 @@ fn everything_at_once() {
         (12, Some(b"node1.example.org\0")),
         (15, Some(b"example.org.\0")),
         (26, Some(&[0x23, 0x28])),
+        (42, Some(&[10, 0, 0, 9, 224, 0, 1, 1, 10, 0, 0, 8, 10, 0, 0, 9])),
         (58, Some(&[0, 0, 0, 60])),
         (59, Some(&[0, 0, 0, 90])),
         (119, Some(b"\x03eng\x05apple\x03com\x00\x09marketing\xc0\x04\xc0\x00")),
@@ -69,12 +71,14 @@ fn everything_at_once() {
         Lease {
             routers: vec![v4("10.0.0.1"), v4("10.0.0.2")],
             dns: vec![v4("1.1.1.1"), v4("9.9.9.9")],
+            ntp: vec![v4("10.0.0.9"), v4("10.0.0.8")],
             hostname: Some("node1.example.org".to_owned()),
             domain: Some("example.org".to_owned()),
             mtu: Some(9000),
             renew_seconds: Some(60),
             rebind_seconds: Some(90),
             search: vec!["eng.apple.com".to_owned(), "marketing.apple.com".to_owned()],
+            notes: vec!["time server 224.0.1.1 is a multicast address, ignored".to_owned()],
             ..plain()
         }
     );
