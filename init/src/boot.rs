@@ -10,7 +10,7 @@ use dayfly_sys::{Sys, SysError, own};
 use crate::events::{self, Event, Events, FLUSH, Level, NodeFact};
 use crate::modules::Modules;
 use crate::run::Ran;
-use crate::{Failure, Runner, failed_boot, smbios};
+use crate::{Failure, Runner, clock, failed_boot, smbios};
 
 /// Runs the boot. On success this process becomes the OS's init and the call does not return. Under dracut it returns
 /// with the new root ready for dracut to enter ([`Ended::Left`]). After a failure it restarts or stops the machine; it
@@ -25,13 +25,14 @@ pub fn boot(sys: &Arc<dyn Sys>, way: Way, early: &[SysError]) -> Ended {
     for error in early {
         events.note(Level::Error, None, error.to_string());
     }
-    raise_clock(&**sys, &events);
+    let clock_was_unset = clock::raise(&**sys, &events);
     let boot_id = read_text(&**sys, "/proc/sys/kernel/random/boot_id", &events).trim().to_owned();
     events.emit(Event::Node(NodeFact::BootId(boot_id)));
 
     // dracut adds the kernel parameters of its initramfs to those of the kernel.
     let cmdline = if way == Way::Dracut { paths::DRACUT_CMDLINE } else { "/proc/cmdline" };
     let mut facts = Facts::from_cmdline(read_text(&**sys, cmdline, &events)).on_way(way);
+    facts.discovered.clock_was_unset = clock_was_unset;
     let unusable = match settings_file(&**sys) {
         Ok(Some(document)) => {
             facts = facts.with_file(document.0);
@@ -135,25 +136,6 @@ fn settings_file(sys: &dyn Sys) -> Result<Option<Document>, Failure> {
         Err(error) => return Err(Failure::from_sys(Code::ConfigFile, tried, &error)),
     };
     Document::from_bytes(bytes).map(Some).map_err(|wrong| Failure::new(Code::ConfigFile, tried, wrong))
-}
-
-/// A machine without a clock battery starts in 1970, where no certificate is valid. The current time cannot be before
-/// the time when the initramfs was built, so the clock is set to that time at least.
-fn raise_clock(sys: &dyn Sys, events: &Events) {
-    let Ok(bytes) = sys.read(&own(paths::BUILD)) else { return };
-    let text = String::from_utf8_lossy(&bytes);
-    let built = text.lines().find_map(|line| line.strip_prefix("epoch=")?.parse::<u64>().ok());
-    if let Some(built) = built
-        && sys.clock() < built
-    {
-        let said = match sys.set_clock(built) {
-            Ok(()) => format!(
-                "the clock was set to a time before the initramfs was built; set it to the build time, {built} s since 1970"
-            ),
-            Err(error) => error.to_string(),
-        };
-        events.note(Level::Warning, None, said);
-    }
 }
 
 /// `rd.debug`: show messages of every level on the console (kernel Documentation/admin-guide/sysctl/kernel.rst,

@@ -6,12 +6,12 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use dayfly_formats::dhcp4::Lease;
-use dayfly_formats::dhcp6::{Config6, Lease6};
+use dayfly_formats::dhcp6::{Config6, Lease6, TimeServer as TimeServer6};
 use dayfly_formats::mac::Mac;
 use dayfly_formats::scoped::ScopedAddr;
 use dayfly_plan::Fact;
 use dayfly_plan::network::{AddressSource, Link, Route};
-use dayfly_plan::settings::value::HostName;
+use dayfly_plan::settings::value::{HostName, TimeServer};
 use dayfly_sys::Backing;
 
 use crate::services::Manager;
@@ -34,6 +34,8 @@ pub struct NetworkUp {
     pub wanted_dns: Vec<ScopedAddr>,
     /// Name servers, best first.
     pub dns: Vec<ScopedAddr>,
+    /// Time servers of the settings.
+    pub ntp: Vec<TimeServer>,
     /// The node's domain, of the first address that has one.
     pub domain: Option<String>,
     /// Search domains of all addresses.
@@ -67,12 +69,16 @@ pub struct AddressUp {
     pub mtu: Option<u32>,
     /// Name servers that the parameters name for it.
     pub dns: Vec<ScopedAddr>,
+    /// Time servers that the parameters name for it.
+    pub ntp: Vec<TimeServer>,
     /// The name that it gives this node.
     pub hostname: Option<HostName>,
     /// All address sources of its interface's configuration.
     pub sources: Vec<AddressSource>,
     /// Name servers that the network gives with it.
     pub given_dns: Vec<ScopedAddr>,
+    /// Time servers that the network gives with it.
+    pub given_ntp: Vec<TimeServer>,
     /// The node's domain that a DHCP server gives with it.
     pub domain: Option<String>,
     /// Search domains that the network gives with it.
@@ -119,6 +125,8 @@ pub struct Autoconf {
     pub gateway: Option<Ipv6Addr>,
     /// Name servers, best first.
     pub dns: Vec<IpAddr>,
+    /// Time servers, best first.
+    pub ntp: Vec<TimeServer>,
     /// Search domains.
     pub search: Vec<String>,
     /// The host name that a DHCPv6 server gives.
@@ -132,6 +140,17 @@ impl Autoconf {
     pub fn merge(&mut self, config: &Config6) {
         let servers = config.dns.iter().copied().map(IpAddr::V6);
         self.dns.extend(servers.filter(|server| !self.dns.contains(server)).collect::<Vec<_>>());
+        for server in &config.ntp {
+            let server = match server {
+                TimeServer6::Address(address) => TimeServer::from(*address),
+                TimeServer6::Name(name) => TimeServer::Name(name.clone()),
+                // Its servers send the time at intervals of minutes.
+                TimeServer6::Multicast(_) => continue,
+            };
+            if !self.ntp.contains(&server) {
+                self.ntp.push(server);
+            }
+        }
         let domains = config.search.iter().filter(|domain| !self.search.contains(domain));
         self.search.extend(domains.cloned().collect::<Vec<_>>());
         self.hostname = self.hostname.take().or_else(|| config.hostname.clone());
@@ -201,9 +220,11 @@ impl NetworkUp {
             metric: 1024,
             mtu: None,
             dns: Vec::new(),
+            ntp: Vec::new(),
             hostname: None,
             sources: Vec::new(),
             given_dns: Vec::new(),
+            given_ntp: Vec::new(),
             domain: None,
             search: Vec::new(),
             origin: AddressOrigin::Static,
@@ -216,6 +237,7 @@ impl NetworkUp {
             wanted_routes: Vec::new(),
             wanted_dns: Vec::new(),
             dns: Vec::new(),
+            ntp: Vec::new(),
             domain: None,
             search: Vec::new(),
             peer_dns: true,

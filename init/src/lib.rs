@@ -14,6 +14,7 @@
 pub mod boot;
 mod channel;
 mod claims;
+mod clock;
 mod context;
 mod devices;
 pub mod events;

@@ -143,6 +143,14 @@ impl Runner {
             if wanted.iter().all(|step| self.ended.contains(&step.id)) {
                 return Ok(Ran::All);
             }
+            if let Some(step) = self.unneeded(&wanted) {
+                self.running.retain(|running| running.step != step.id);
+                let tried = format!("run the step {}", step.id);
+                let wrong = "everything else was done before it ended";
+                let failure = Failure::new(Code::StepDeadline, tried, wrong);
+                self.settle(step, Err(failure.with_fix("Its lines in the log say what it waited for.")))?;
+                continue;
+            }
             let Some((id, result)) = self.wait(now) else { continue };
             if let Some(step) = plan.step(id) {
                 let news = self.settle(step, result)?;
@@ -151,6 +159,17 @@ impl Runner {
                 }
             }
         }
+    }
+
+    /// A running step that only the steps of the handover still wait for, and that is not worth waiting for.
+    fn unneeded<'p>(&self, wanted: &[&'p Step]) -> Option<&'p Step> {
+        let is_optional = |step: &Step| matches!(step.deadline, Deadline::Optional(_));
+        let left = || wanted.iter().copied().filter(|step| !self.ended.contains(&step.id));
+        let is_running = |step: &&Step| self.running.iter().any(|running| running.step == step.id);
+        if !left().all(|step| is_optional(step) || step.phase == Phase::Handover) {
+            return None;
+        }
+        left().filter(|step| is_optional(step)).find(is_running)
     }
 
     fn is_ready(&self, step: &Step, now: Duration) -> bool {
@@ -174,7 +193,9 @@ impl Runner {
         });
         let heartbeat = Heartbeat::default();
         let (until, limit) = match step.deadline {
-            Deadline::Within(limit) => (now + limit, Limit::Until(now + limit + GRACE)),
+            Deadline::Within(limit) | Deadline::Optional(limit) => {
+                (now + limit, Limit::Until(now + limit + GRACE))
+            }
             // The step itself fails a transfer that is too slow after `then`. So the runner gives it twice that time.
             Deadline::Stall { first, then } => {
                 let (first, then) = (now + first + GRACE, then * 2 + GRACE);

@@ -82,6 +82,8 @@ codes! {
         fix "Check that a DHCP server answers on this network segment and knows this MAC address; or give a static address with ip=.";
     NetConfigure "net.configure" Transient "The kernel refused an address, a route or a link setting."
         fix "Check the ip= values; the kernel's message says which one it refused.";
+    NetTime "net.time" Transient "No time server gave a time that can be used."
+        fix "Check that the servers in the message run NTP, are synchronised, and that UDP port 123 is open; network.ntp names other servers.";
     ImageUrl "image.url" Permanent "The image URL cannot be used."
         fix "Use http:// or https:// with a host that resolves; the server's name needs a name server from DHCP or nameserver=.";
     ImageResolve "image.resolve" Source "The image server's name did not resolve."

@@ -72,6 +72,8 @@ pub struct Discovered {
     pub way: Way,
     /// The machine.
     pub machine: Machine,
+    /// The clock was before the build time of the initramfs when the boot began, so it was certainly wrong.
+    pub clock_was_unset: bool,
 }
 
 /// All inputs of a boot: the texts that the settings are gathered from, and what was discovered. The same facts give

@@ -108,6 +108,8 @@ impl Phase {
 pub enum Deadline {
     /// This long from its start. The runner aborts a step that takes longer.
     Within(Duration),
+    /// As `Within`. Nothing waits for the step alone: the runner ends it when only steps of the handover are left.
+    Optional(Duration),
     /// As long as there is progress. The step checks this itself and reports why it fails. The runner aborts it if it
     /// does not.
     Stall {

@@ -27,6 +27,7 @@ steps! {
     Config "config" "Reads the settings disk.";
     Links "links" "Reads the MAC addresses, for rules with a `mac` condition.";
     Network "network" "Configures the network.";
+    Time "time" "Sets the clock by time servers.";
     Name "name" "Reads the host name, for rules with a `hostname` condition.";
     Settings "settings" "Fetches the settings behind a URL.";
     Find "find" "Finds the image on a disk, or uses the image that later settings name.";

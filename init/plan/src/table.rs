@@ -54,7 +54,7 @@ impl From<&Step> for Row {
 impl fmt::Display for Deadline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Deadline::Within(time) => write!(f, "{} s", time.as_secs()),
+            Deadline::Within(time) | Deadline::Optional(time) => write!(f, "{} s", time.as_secs()),
             Deadline::Stall { then, .. } => write!(f, "stall {} s", then.as_secs()),
         }
     }

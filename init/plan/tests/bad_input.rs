@@ -83,6 +83,7 @@ fn bad_values_are_named_with_what_is_expected() {
         ("dayfly.modules.load=a/b", Refuse, ConfigValue, "dayfly.modules.load=a/b: \"a/b\" is not the name of a module."),
         ("dayfly.failure.action=explode", Refuse, ConfigValue, "dayfly.failure.action=explode: \"explode\" is not one of reboot, poweroff, halt."),
         ("dayfly.network.bootif=52:54", Refuse, ConfigValue, "dayfly.network.bootif=52:54: MAC address \"52:54\" has 2 parts; expected six pairs of hexadecimal digits, like 52:54:00:12:34:56."),
+        ("dayfly.network.ntp=10.0.0.300", Refuse, ConfigValue, "dayfly.network.ntp=10.0.0.300: time server \"10.0.0.300\" is not an IP address; expected one like 10.0.0.1, 2001:db8::1 or ntp.example.org."),
         ("dayfly.network.dns=boot", Refuse, ConfigValue, "dayfly.network.dns=boot: \"boot\" is not an IP address; expected one like 10.0.0.1 or 2001:db8::1."),
         ("init=sbin/init", Refuse, ConfigValue, "init=sbin/init: \"sbin/init\" is not an absolute path without . and ..."),
         ("nameserver=dns.example.org", Warn, ConfigValue, "nameserver=dns.example.org: \"dns.example.org\" is not an IP address; expected one like 10.0.0.1 or 2001:db8::1."),

@@ -28,6 +28,7 @@ pub fn perform(action: &Action, cx: &Context) -> Result<Done, Failure> {
         Action::ReadLinks { bootif, wait } => devices::links::read(cx, *bootif, *wait),
         Action::RaceNetwork(network) => network::race(cx, network),
         Action::SettleNetwork => network::settle(cx),
+        Action::SetClock => network::time::set_clock(cx),
         Action::ReadName => Ok(network::name::read(cx)),
         Action::FetchSettings { url, limits } => network::settings::fetch(cx, url, *limits),
         Action::Fetch { layers, limits } => image::fetch::fetch(cx, layers, *limits),

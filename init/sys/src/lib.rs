@@ -30,9 +30,9 @@ pub use file::{Backing, Copied, Entry, FileKind, RamFile, Rights};
 pub use kernel::Kernel;
 pub use mount::{Mount, MountFlags, Writable};
 pub use network::{
-    DHCP_CLIENT, DHCP_SERVER, DHCP6_CLIENT_PORT, DHCP6_SERVERS, DatagramPort, Family, Link, LinkAddress,
-    LinkChange, LinkKind, LinkRoute, NdPort, NewLink, NewLinkKind, PacketPort, Reach, RouteOrigin,
-    RouterFlags, UdpPort,
+    Answer, DHCP_CLIENT, DHCP_SERVER, DHCP6_CLIENT_PORT, DHCP6_SERVERS, DatagramPort, Family, Link,
+    LinkAddress, LinkChange, LinkKind, LinkRoute, NdPort, NewLink, NewLinkKind, PacketPort, Question, Reach,
+    RouteOrigin, RouterFlags, UdpPort,
 };
 pub use program::Output;
 pub use signature::Signed;
@@ -150,6 +150,16 @@ pub trait Network: Send + Sync + 'static {
     /// same interface. The kernel's errno (`ECONNREFUSED`, `EHOSTUNREACH`, `ENETUNREACH` …) if it fails, [`Cause::TimedOut`] if
     /// nothing answers within `limit`.
     fn reach(&self, server: &Reach<'_>, index: u32, limit: Duration) -> Result<()>;
+    /// Sends a datagram to a server through this interface only, and waits for an answer that `is_answer` accepts, for `limit`
+    /// at most. The name is resolved through the same interface. The kernel's errno (`ECONNREFUSED`, `ENETUNREACH` …) if it
+    /// fails, [`Cause::TimedOut`] if no answer came.
+    fn ask(
+        &self,
+        question: &Question<'_>,
+        index: u32,
+        is_answer: &mut dyn FnMut(&[u8]) -> bool,
+        limit: Duration,
+    ) -> Result<Answer>;
     /// Sets the host name of the running kernel.
     fn set_hostname(&self, name: &str) -> Result<()>;
 }
@@ -172,8 +182,8 @@ pub trait Platform: Send + Sync + 'static {
     fn park(&self, limit: Duration);
     /// The wall clock, seconds since 1970.
     fn clock(&self) -> u64;
-    /// Sets the wall clock.
-    fn set_clock(&self, epoch_seconds: u64) -> Result<()>;
+    /// Sets the wall clock to a time since 1970. The hardware clock keeps its time.
+    fn set_clock(&self, since_1970: Duration) -> Result<()>;
     /// Total and available memory.
     fn memory(&self) -> Result<Memory>;
     /// Random bytes; never blocks (`GRND_INSECURE` if the pool is not ready; they are never used as keys).

@@ -18,13 +18,14 @@ pub struct Port {
     /// The last byte of the offered address is 13 more than this.
     last: u8,
     name: String,
+    ntp: Vec<Ipv4Addr>,
     clock: Arc<Clock>,
     queue: VecDeque<Vec<u8>>,
 }
 
 impl Port {
-    pub fn new(answers: bool, last: u8, name: String, clock: Arc<Clock>) -> Self {
-        Self { answers, last, name, clock, queue: VecDeque::new() }
+    pub fn new(answers: bool, last: u8, name: String, ntp: Vec<Ipv4Addr>, clock: Arc<Clock>) -> Self {
+        Self { answers, last, name, ntp, clock, queue: VecDeque::new() }
     }
 }
 
@@ -53,6 +54,10 @@ impl PacketPort for Port {
             (code::LEASE_TIME, 3600u32.to_be_bytes().to_vec()),
         ] {
             message.options.set(code, bytes);
+        }
+        if !self.ntp.is_empty() {
+            let bytes: Vec<u8> = self.ntp.iter().flat_map(Ipv4Addr::octets).collect();
+            message.options.set(code::NTP_SERVERS, bytes);
         }
         if self.answers {
             let (from, to) = (SocketAddrV4::new(SERVER, 67), SocketAddrV4::new(Ipv4Addr::BROADCAST, 68));

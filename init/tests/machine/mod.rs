@@ -11,6 +11,7 @@ pub mod firmware;
 mod image;
 mod network;
 mod node;
+pub mod ntp;
 pub mod programs;
 mod streams;
 mod sys;
@@ -18,6 +19,7 @@ mod threads;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -104,6 +106,10 @@ pub struct State {
     pub hostname: Option<String>,
     pub epoch: u64,
     pub dhcp: bool,
+    /// The time servers, by the name or address that they are asked at.
+    pub time_servers: BTreeMap<String, ntp::Server>,
+    /// The time servers that the DHCP server names (option 42).
+    pub dhcp_ntp: Vec<Ipv4Addr>,
     /// The arguments of the OS's init.
     pub exec_args: Vec<String>,
     /// The host name that the DHCP server sends.
@@ -207,6 +213,8 @@ impl Machine {
                 hostname: None,
                 epoch: 0,
                 dhcp_name: "worker7".to_owned(),
+                time_servers: BTreeMap::new(),
+                dhcp_ntp: Vec::new(),
                 exec_args: Vec::new(),
                 dhcp: true,
                 silent: Vec::new(),

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use dayfly_plan::network::needs_onlink;
 use dayfly_sys::{
-    Cause, DatagramPort, Family, Link, LinkAddress, LinkChange, LinkKind, LinkRoute, NdPort, Network,
-    NewLink, NewLinkKind, PacketPort, Reach, Result, SysError, UdpPort,
+    Answer, Cause, DatagramPort, Family, Link, LinkAddress, LinkChange, LinkKind, LinkRoute, NdPort, Network,
+    NewLink, NewLinkKind, PacketPort, Question, Reach, Result, SysError, UdpPort,
 };
 
 use super::streams::Silence;
@@ -62,6 +62,7 @@ impl Network for Machine {
             state.dhcp && !state.silent.contains(&index),
             last,
             state.dhcp_name.clone(),
+            state.dhcp_ntp.clone(),
             Arc::clone(&self.clock),
         )))
     }
@@ -96,6 +97,30 @@ impl Network for Machine {
         }
         self.clock.sleep(limit);
         Err(SysError::new("connect to", server.host, Cause::TimedOut, "no answer"))
+    }
+
+    fn ask(
+        &self,
+        question: &Question<'_>,
+        index: u32,
+        is_answer: &mut dyn FnMut(&[u8]) -> bool,
+        limit: Duration,
+    ) -> Result<Answer> {
+        let mut state = self.call("ask", format!("{}:{} {index}", question.host, question.port))?;
+        state.link(index)?;
+        let server = state.time_servers.get(question.host).cloned();
+        drop(state);
+        let began = self.clock.now();
+        let took = || self.clock.now().saturating_sub(began);
+        for (after, payload) in server.map_or_else(Vec::new, |server| server.replies(question.payload)) {
+            self.clock.sleep(after.min(limit.saturating_sub(took())));
+            if took() < limit && is_answer(&payload) {
+                let from = ([10, 0, 2, 9], question.port).into();
+                return Ok(Answer { payload, from, took: took() });
+            }
+        }
+        self.clock.sleep(limit.saturating_sub(took()));
+        Err(SysError::new("ask", question.host, Cause::TimedOut, "no answer"))
     }
 
     fn set_hostname(&self, name: &str) -> Result<()> {

@@ -281,8 +281,8 @@ impl Platform for Machine {
         self.state().epoch
     }
 
-    fn set_clock(&self, epoch_seconds: u64) -> Result<()> {
-        self.call("set_clock", "now")?.epoch = epoch_seconds;
+    fn set_clock(&self, since_1970: Duration) -> Result<()> {
+        self.call("set_clock", "now")?.epoch = since_1970.as_secs();
         Ok(())
     }
 

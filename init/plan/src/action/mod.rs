@@ -143,6 +143,8 @@ pub enum Action {
     RaceNetwork(Box<Network>),
     /// Leaves the network that has won, and the interfaces that `ip=` names, and takes the others back.
     SettleNetwork,
+    /// Sets the clock by the time servers of the settings, of `ip=` or of the network.
+    SetClock,
     /// Reads the host name that the network gives the machine, for rules with a `hostname` condition.
     ReadName,
     /// Fetches the settings file.

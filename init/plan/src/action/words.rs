@@ -29,6 +29,7 @@ impl fmt::Display for Action {
             },
             Action::RaceNetwork(network) => network.fmt(f),
             Action::SettleNetwork => f.write_str("keep the network as it is, restore the other interfaces"),
+            Action::SetClock => f.write_str("set the clock forward by time servers, if any are known"),
             Action::ReadName => {
                 f.write_str("read the network's host name for rules with a hostname condition")
             }

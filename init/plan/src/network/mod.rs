@@ -12,7 +12,7 @@ use dayfly_formats::mac::Mac;
 use dayfly_formats::scoped::ScopedAddr;
 
 pub use self::limits::Limits;
-use crate::settings::value::HostName;
+use crate::settings::value::{HostName, TimeServer};
 
 /// The network as it is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Network {
     pub dns: Vec<ScopedAddr>,
     /// Name servers from the network are used (`rd.peerdns=`).
     pub peer_dns: bool,
+    /// Time servers from the settings. Without any, those of the links and of the network are used.
+    pub ntp: Vec<TimeServer>,
     /// When it is ready.
     pub ready: Ready,
     /// The host name to send to DHCP servers.
@@ -238,6 +240,17 @@ impl Network {
             Some(link) => link.config.as_ref(),
             None => self.others.as_ref().filter(|_| !self.is_below(interface)),
         }
+    }
+
+    /// Whether a time server is named, or the network may name one.
+    pub fn may_know_time_server(&self) -> bool {
+        use AddressSource::{Dhcp4, Dhcp6, RouterAdvertisement};
+        let mut configs = self.links.iter().filter_map(|link| link.config.as_ref()).chain(&self.others);
+        let may_name = |config: &Config| {
+            let asks = |source| matches!(source, &Dhcp4 | &Dhcp6 | &RouterAdvertisement);
+            !config.ntp.is_empty() || config.addresses.iter().any(asks)
+        };
+        !self.ntp.is_empty() || configs.any(may_name)
     }
 
     /// Whether the parameters limit how long an interface is waited for.

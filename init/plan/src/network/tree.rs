@@ -23,6 +23,7 @@ impl Network {
         }
         lines.extend(self.routes.iter().map(ToString::to_string));
         lines.extend(self.name_servers());
+        lines.extend(self.time_servers());
         lines.extend(self.preferred.as_ref().map(|preferred| match preferred {
             Preferred::Mac(mac) => format!("preferred interface: {mac}"),
             Preferred::Name(name) => format!("preferred interface: {name}"),
@@ -86,6 +87,11 @@ impl Network {
             Ready::Server(server) if !is_said => Some(format!("ready when {server} answers")),
             Ready::Server(_) | Ready::Address => None,
         }
+    }
+
+    fn time_servers(&self) -> Option<String> {
+        let servers: Vec<String> = self.ntp.iter().map(ToString::to_string).collect();
+        (!servers.is_empty()).then(|| format!("time servers: {}", servers.join(", ")))
     }
 
     fn name_servers(&self) -> Option<String> {

@@ -28,6 +28,9 @@ impl fmt::Display for Network {
         for dns in &self.dns {
             write!(f, "; dns {dns}")?;
         }
+        for ntp in &self.ntp {
+            write!(f, "; ntp {ntp}")?;
+        }
         f.write_str(if self.peer_dns { "" } else { "; no dns of the network" })?;
         self.readiness().map_or(Ok(()), |text| write!(f, "; {text}"))
     }

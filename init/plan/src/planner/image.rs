@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use super::network::time;
 use super::{Draft, EARLY_SETTINGS, LATE_SETTINGS, behind, transfer_limits, within};
+use crate::settings::value::Url;
 use crate::settings::{Gathered, ImageSource, Settings};
 use crate::{
     Action, Deadline, Discovered, Integrity, Layer, LayerSource, OnFailure, Phase, Placement, StepId, Way,
@@ -43,7 +45,8 @@ pub(super) fn find(draft: &mut Draft, settings: &Gathered, discovered: &Discover
         let fetch = Action::Fetch { layers: layers.clone(), limits: transfer_limits(settings) };
         let (connect, stall) = (settings.image_connect.value, settings.image_stall.value);
         let deadline = Deadline::Stall { first: connect + stall, then: stall };
-        let needs = [&[StepId::Network, StepId::Links], LATE_SETTINGS.as_slice()].concat();
+        let mut needs = [&[StepId::Network, StepId::Links], LATE_SETTINGS.as_slice()].concat();
+        needs.extend(time::is_awaited(draft, discovered, is_secure(&layers)).then_some(StepId::Time));
         let retry = OnFailure::retry_from(StepId::Network, settings.retry.value);
         draft.add(Phase::Image, StepId::Fetch, &needs, fetch, deadline, retry);
     } else {
@@ -66,6 +69,14 @@ fn layers(settings: &Settings, file: &str) -> Vec<Layer> {
     let integrity =
         settings.image_sha256.as_ref().map_or(Integrity::Unchecked, |sha256| Integrity::Sha256(sha256.value));
     vec![Layer { source, integrity }]
+}
+
+/// Whether a layer is fetched over TLS. A redirect to it cannot be known here.
+fn is_secure(layers: &[Layer]) -> bool {
+    layers.iter().any(|layer| match &layer.source {
+        LayerSource::Servers(urls) => urls.iter().any(Url::is_secure),
+        LayerSource::Disk { .. } | LayerSource::File(_) | LayerSource::Awaited => false,
+    })
 }
 
 /// Plans the checks of the layers and the mount.

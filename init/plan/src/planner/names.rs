@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
+use crate::settings::value::TimeServer;
 use crate::settings::{ImageSource, Settings};
 
-/// A note, if a URL contains a host name and no known source gives a name server. With static addresses, there is no
-/// DHCP server that could give one.
+/// A note, if a URL contains a host name, or a time server has one, and no known source gives a name server. With static
+/// addresses, there is no DHCP server that could give one.
 pub(super) fn unresolvable(settings: &Settings) -> Option<String> {
     let ip = &settings.network.ip;
     let is_told = ip.is_empty()
@@ -20,12 +21,15 @@ pub(super) fn unresolvable(settings: &Settings) -> Option<String> {
     });
     let url = settings.settings_url.as_ref().map(|url| url.value.to_string());
     let report = settings.report.as_ref().map(|url| url.value.to_string());
-    let names: Vec<String> =
-        [image, url, report].into_iter().flatten().filter_map(|url| name(&url)).collect();
-    let first = names.first()?;
+    let time = settings.network.ntp.iter().find_map(|server| match &server.value {
+        TimeServer::Name(name) => Some(name.clone()),
+        TimeServer::Address(_) => None,
+    });
+    let mut names = [image, url, report].into_iter().flatten().filter_map(|url| name(&url)).chain(time);
+    let first = names.next()?;
     Some(format!(
         "The server name {first} cannot be resolved: no name server is known, because ip= sets a static address \
-         and DHCP is not used. Add nameserver=ADDRESS (network.dns), or use the server's IP address in the URL."
+         and DHCP is not used. Add nameserver=ADDRESS (network.dns), or use the server's IP address."
     ))
 }
 
@@ -53,6 +57,8 @@ mod tests {
             (format!("root=http://10.0.0.1/os {STATIC}"), false),
             (format!("root=http://[2001:db8::1]:80/os {STATIC}"), false),
             (format!("root=http://10.0.0.1/os dayfly.report=http://log/x {STATIC}"), true),
+            (format!("root=http://10.0.0.1/os dayfly.network.ntp=ntp.example.org {STATIC}"), true),
+            (format!("root=http://10.0.0.1/os dayfly.network.ntp=10.0.0.9 {STATIC}"), false),
             (format!("root=http://boot/os {STATIC} nameserver=10.0.0.1"), false),
             (format!("root=http://boot/os {STATIC}:10.0.0.1"), false),
             (format!("root=http://boot/os {STATIC} ip=eth1:dhcp"), false),

@@ -37,7 +37,7 @@ const GRAMMAR: &[Row] = &[
     ("ip=…:PEER:…", IP, "the other end of a point-to-point link, if the prefix is 32 or 128", "network-legacy sets it with every prefix, NetworkManager never; in the kernel's ip=, it is the NFS server", "a_peer_and_a_mac_address_are_set"),
     ("ip=…:HOSTNAME:…", IP, "the node's name; of several, that of the interface which the boot uses", "it is adapted to the rules of Kubernetes; in dracut, the last of several counts", "a_name_in_ip_is_taken_likewise_and_the_plan_says_so"),
     ("ip=…:DNS1:DNS2", IP, "name servers, asked after those of nameserver= and before those of the network", "the order is network, ip=, nameserver= in network-legacy, and ip=, nameserver=, network in NetworkManager", "the_long_form"),
-    ("ip=…:NTP", IP, "not used; the plan reports it", "from the kernel's ip=; dracut ignores it", "what_is_not_done_is_said_once_with_what_to_write"),
+    ("ip=…:NTP", IP, "a time server, which may move the clock forward", "from the kernel's ip=; dracut ignores it", "servers_of_the_parameters_are_asked_instead_of_those_of_dhcp"),
     ("ip=… ip=…", IP, "all named interfaces are configured; two for one interface must be of different IP versions", "network-legacy refuses two for one interface, NetworkManager joins them", "every_interface_that_ip_names_is_configured"),
     ("BOOTIF=[01-]MAC", "network.bootif", "the interface that the firmware booted from is preferred: it gets 10 s alone", "dracut uses only that interface and those that ip= names; network-legacy ignores the hardware type", "image_behind_the_second_nic"),
     ("rd.bootif=0", "network.uses_bootif", "BOOTIF= is ignored", "-", "parameters_of_links_become_one_network"),

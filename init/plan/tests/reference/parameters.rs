@@ -121,9 +121,9 @@ set on the first interface that has a carrier.
 
 Two parameters for one interface are both used if one is for IPv4 and the other for IPv6; otherwise
 the first one counts, and the plan says so. PEER is used with a prefix of 32 (IPv6: 128); in the
-kernel's own `ip=`, this field is the NFS server. The field NTP is read but not used, and with
-`link-local` only the IPv6 address is; the plan reports this once for each parameter, with an
-alternative. If an MTU is below 576, or if the interface does not support it, the nearest supported
+kernel's own `ip=`, this field is the NFS server. NTP is a time server, which may move the clock
+[forward only](../explanation/trust.md#the-clock). With `link-local`, only the IPv6 address is
+used; the plan reports this once for each parameter, with an alternative. If an MTU is below 576, or if the interface does not support it, the nearest supported
 value is used, and the boot reports it.
 ",
     );

@@ -7,7 +7,7 @@ use dayfly_formats::dhcp4::Lease;
 use dayfly_formats::mac::Mac;
 use dayfly_formats::scoped::ScopedAddr;
 use dayfly_plan::network::{AddressSource, Config, StaticAddress, needs_onlink};
-use dayfly_plan::settings::value::HostName;
+use dayfly_plan::settings::value::{HostName, TimeServer};
 use dayfly_sys::{Cause, Family, Link, LinkChange, RouteOrigin, Sys, SysError};
 
 use super::ipv6;
@@ -84,7 +84,7 @@ fn fixed(cx: &Context, claim: &Contender, fixed: &StaticAddress, metric: u32) ->
 
 /// The record of an address.
 pub fn address_up(claim: &Contender, address: IpAddr, prefix: u8) -> AddressUp {
-    let Config { mtu, mac, dns, hostname, .. } = &claim.config;
+    let Config { mtu, mac, dns, ntp, hostname, .. } = &claim.config;
     AddressUp {
         iface: claim.link.name.clone(),
         mac: mac.or(claim.link.mac.map(Mac)),
@@ -95,9 +95,11 @@ pub fn address_up(claim: &Contender, address: IpAddr, prefix: u8) -> AddressUp {
         metric: METRIC,
         mtu: mtu.map(|mtu| claim.link.nearest_mtu(mtu.max(least_mtu(&claim.config)))),
         dns: learnt(claim, dns.iter().copied()),
+        ntp: ntp.iter().copied().map(TimeServer::from).collect(),
         hostname: hostname.clone(),
         sources: claim.config.addresses.clone(),
         given_dns: Vec::new(),
+        given_ntp: Vec::new(),
         domain: None,
         search: Vec::new(),
         origin: AddressOrigin::Static,
@@ -164,9 +166,10 @@ fn leased(
     let up = address_up(claim, address, prefix);
     let hostname = up.hostname.clone().or_else(|| HostName::given(lease.hostname.as_deref()?).ok());
     let given_dns = learnt(claim, lease.dns.iter().copied().map(IpAddr::V4));
+    let given_ntp = lease.ntp.iter().copied().map(TimeServer::from).collect();
     let origin = AddressOrigin::Dhcp4(Box::new(lease.clone()));
     let (domain, search) = (lease.domain.clone(), lease.search.clone());
-    Ok(AddressUp { gateway, metric, hostname, given_dns, domain, search, origin, ..up })
+    Ok(AddressUp { gateway, metric, hostname, given_dns, given_ntp, domain, search, origin, ..up })
 }
 
 /// What remains of a lifetime in seconds that began some time ago. At least a second: for the kernel, 0 is no lifetime.

@@ -221,6 +221,7 @@ fn found(probe: &Probe, (address, prefix): (Ipv6Addr, u8), options: &NdOptions) 
         prefix,
         gateway,
         dns: dns.map(|(server, _)| IpAddr::V6(*server)).collect(),
+        ntp: Vec::new(),
         search: search.map(|(domain, _)| domain.clone()).collect(),
         hostname: None,
         lease: None,
@@ -285,9 +286,9 @@ pub fn apply(
         None => AddressOrigin::RouterAdvertisement,
     };
     let gateway = gateway.map(IpAddr::V6);
-    let given_dns = learnt(claim, autoconf.dns.iter().copied());
+    let (given_dns, given_ntp) = (learnt(claim, autoconf.dns.iter().copied()), autoconf.ntp.clone());
     let search = autoconf.search.clone();
-    Ok(AddressUp { gateway, metric, hostname, given_dns, search, origin, ..up })
+    Ok(AddressUp { gateway, metric, hostname, given_dns, given_ntp, search, origin, ..up })
 }
 
 /// Waits until duplicate address detection lets an IPv6 address be used.

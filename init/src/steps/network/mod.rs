@@ -18,6 +18,7 @@ mod ready;
 pub mod resolv_conf;
 pub mod settings;
 mod starters;
+pub mod time;
 mod udev;
 mod virtual_links;
 

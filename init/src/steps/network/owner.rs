@@ -58,6 +58,7 @@ pub fn win(
         made: wanted.made().cloned().collect(),
         wanted_dns: wanted.dns.clone(),
         dns: Vec::new(),
+        ntp: wanted.ntp.clone(),
         domain: None,
         search: Vec::new(),
         hostname: None,

@@ -1,5 +1,6 @@
 //! The implementation of [`Sys`] for the real machine.
 
+mod ask;
 pub(crate) mod changes;
 mod chroot;
 pub(crate) mod console;
@@ -42,9 +43,10 @@ use rustix::time::{ClockId, Timespec, clock_gettime, clock_settime};
 
 use crate::pid1::{panic_timeout, power};
 use crate::{
-    Backing, Copied, DatagramPort, Devices, Entry, FileKind, Files, Http, Link, LinkAddress, LinkChange,
-    LinkRoute, Loaded, Memory, Mount, NdPort, Network, NewLink, Output, PacketPort, Platform, Power, RamFile,
-    Reach, Request, Response, Result, Rights, SysError, Tree, TreePath, UdpPort, Uevents,
+    Answer, Backing, Copied, DatagramPort, Devices, Entry, FileKind, Files, Http, Link, LinkAddress,
+    LinkChange, LinkRoute, Loaded, Memory, Mount, NdPort, Network, NewLink, Output, PacketPort, Platform,
+    Power, Question, RamFile, Reach, Request, Response, Result, Rights, SysError, Tree, TreePath, UdpPort,
+    Uevents,
 };
 
 /// The machine on which this process runs.
@@ -260,6 +262,18 @@ impl Network for Kernel {
         reach::reach(server, index, limit)
     }
 
+    /// [udp(7)](https://man7.org/linux/man-pages/man7/udp.7.html), `SO_BINDTODEVICE` of
+    /// [socket(7)](https://man7.org/linux/man-pages/man7/socket.7.html).
+    fn ask(
+        &self,
+        question: &Question<'_>,
+        index: u32,
+        is_answer: &mut dyn FnMut(&[u8]) -> bool,
+        limit: Duration,
+    ) -> Result<Answer> {
+        ask::ask(question, index, is_answer, limit)
+    }
+
     /// [sethostname(2)](https://man7.org/linux/man-pages/man2/sethostname.2.html).
     fn set_hostname(&self, name: &str) -> Result<()> {
         rustix::system::sethostname(name.as_bytes()).tried("set the host name to", name)
@@ -296,10 +310,11 @@ impl Platform for Kernel {
     }
 
     /// [clock_settime(2)](https://man7.org/linux/man-pages/man2/clock_settime.2.html), `CLOCK_REALTIME`.
-    fn set_clock(&self, epoch_seconds: u64) -> Result<()> {
-        let time = Timespec { tv_sec: epoch_seconds as i64, tv_nsec: 0 };
-        clock_settime(ClockId::Realtime, time)
-            .tried("set the clock to", format!("{epoch_seconds} s since 1970"))
+    /// The kernel copies only a clock that adjtimex(2) has declared synchronised to the hardware clock, every 11 minutes.
+    fn set_clock(&self, since_1970: Duration) -> Result<()> {
+        let (seconds, nanos) = (since_1970.as_secs(), since_1970.subsec_nanos());
+        let time = Timespec { tv_sec: seconds as i64, tv_nsec: nanos.into() };
+        clock_settime(ClockId::Realtime, time).tried("set the clock to", format!("{seconds} s since 1970"))
     }
 
     /// [proc_meminfo(5)](https://man7.org/linux/man-pages/man5/proc_meminfo.5.html).

@@ -2,6 +2,7 @@
 
 mod limits;
 mod link_local;
+pub(super) mod time;
 mod virtual_links;
 mod wanted;
 
@@ -17,7 +18,7 @@ pub(super) fn configure(draft: &mut Draft, settings: &Gathered, discovered: &Dis
     let is_fetched = |image: &Sourced<ImageSource>| matches!(image.value, ImageSource::Url(_));
     let fetched = discovered.way != Way::Root && settings.image.as_ref().is_some_and(is_fetched);
     if !fetched && !settings.needs_network() {
-        draft.without(&[StepId::Network], "nothing needs the network");
+        draft.without(&[StepId::Network, StepId::Time], "nothing needs the network");
         return;
     }
     let (network, notes) = wanted::network(settings, discovered);
@@ -40,8 +41,9 @@ pub(super) fn configure(draft: &mut Draft, settings: &Gathered, discovered: &Dis
         )]);
     }
     let deadline = Deadline::Within(settings.retry.value.min(usual.max(longest)));
-    let race = Action::RaceNetwork(Box::new(network));
+    let race = Action::RaceNetwork(Box::new(network.clone()));
     draft.add(Phase::Network, StepId::Network, &EARLY_SETTINGS, race, deadline, on_failure);
+    time::plan(draft, &network);
 }
 
 /// Plans the steps that read settings from the network.
@@ -82,14 +84,9 @@ pub(super) fn late_settings(draft: &mut Draft, settings: &Gathered, discovered: 
     } else {
         (all, OnFailure::Continue("the settings behind the URL are not required"))
     };
-    draft.add(
-        Phase::Network,
-        StepId::Settings,
-        &[StepId::Network],
-        fetch,
-        Deadline::Within(attempt),
-        on_failure,
-    );
+    let mut needs = vec![StepId::Network];
+    needs.extend(time::is_awaited(draft, discovered, template.value.is_secure()).then_some(StepId::Time));
+    draft.add(Phase::Network, StepId::Settings, &needs, fetch, Deadline::Within(attempt), on_failure);
 }
 
 /// Plans the step after which no other interface is tried: the OS finds only the interface that succeeded.

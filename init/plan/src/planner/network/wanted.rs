@@ -66,6 +66,7 @@ pub(super) fn network(settings: &Gathered, discovered: &Discovered) -> (Network,
         },
         routes,
         dns: values(&wanted.dns),
+        ntp: values(&wanted.ntp),
         peer_dns: wanted.peerdns.value,
         ready,
         hostname: settings.hostname.as_ref().map(|name| name.value.clone()),
@@ -143,6 +144,7 @@ fn join(config: &mut Option<Config>, word: &IpArg) {
     {
         config.addresses.extend(more);
         config.dns.extend(word.dns.iter().filter(|server| !config.dns.contains(server)).collect::<Vec<_>>());
+        config.ntp.extend(word.ntp.iter().filter(|server| !config.ntp.contains(server)).collect::<Vec<_>>());
         config.mtu = config.mtu.or(word.mtu);
         config.mac = config.mac.or(word.mac);
     }
@@ -184,18 +186,11 @@ fn second(ip: &IpArg, first: &IpArg) -> String {
     format!("it is not used, because ip={first} comes first and is also for {interface}; remove one of them")
 }
 
-/// The parts of an `ip=` parameter that Dayfly parses but does not carry out, with an alternative for each.
-fn not_done(ip: &IpArg) -> Vec<String> {
-    let mut list = Vec::new();
-    if ip.method == Method::LinkLocal {
-        let instead = "use ip=INTERFACE:dhcp, or a static address, for IPv4";
-        list.push(format!("only the IPv6 link-local address is used; {instead}"));
-    }
-    for server in &ip.ntp {
-        let instead = "let the OS use it (NTP= in a file below /etc/systemd/timesyncd.conf.d)";
-        list.push(format!("the time server {server} is not used; {instead}"));
-    }
-    list
+/// The part of an `ip=` parameter that Dayfly parses but does not carry out, with an alternative.
+fn not_done(ip: &IpArg) -> Option<String> {
+    let instead = "use ip=INTERFACE:dhcp, or a static address, for IPv4";
+    let text = format!("only the IPv6 link-local address is used; {instead}");
+    (ip.method == Method::LinkLocal).then_some(text)
 }
 
 /// What happens to an invalid host name in an `ip=` parameter.

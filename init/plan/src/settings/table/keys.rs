@@ -17,7 +17,8 @@ use crate::settings::value::{
     ApiServer, Argument, BelowDisk, Bytes, CaBundle, ClusterDomain, ConfigYaml, Creation, CriSocket,
     DeviceOrNone, DeviceRef, Emergency, FileName, FileSystem, Form, HostName, ImageSource, Interface,
     K0sToken, K0sYaml, Kubeconfig, KubeletConfiguration, Label, ModuleName, Path, Repository, Seconds,
-    Sha256, Size, Taint, Token, Tries, Trust, Url, UrlTemplate, Value, VendorClass, WholeSeconds, YesNo,
+    Sha256, Size, Taint, TimeServer, Token, Tries, Trust, Url, UrlTemplate, Value, VendorClass, WholeSeconds,
+    YesNo,
 };
 use crate::settings::wanted::Settings;
 use crate::{HostKeys, NetworkKeeper, Source, Sourced, Stage, in_reference, k0s, k3s};
@@ -164,6 +165,8 @@ keys! {
         "A name server, asked before those from DHCP; several are allowed.";
     "network.peerdns", Network, Plain, YesNo => (network.peerdns),
         "Use the name servers and search domains that the network gives (rd.peerdns).";
+    "network.ntp", Network, Plain, TimeServer => [network.ntp],
+        "A time server, by its address or name; several are allowed. Without any, those of ip= are asked, else those that DHCP names (option 42; 56 and 31 of DHCPv6). An answer moves the clock forward only.";
     "network.bootif", Network, Plain, Mac => (network.bootif),
         "The interface to prefer: the one the firmware booted from (BOOTIF=).";
     "network.uses_bootif", Network, Plain, YesNo => (network.uses_bootif),

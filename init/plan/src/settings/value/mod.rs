@@ -18,6 +18,7 @@ mod path;
 mod policy;
 mod template;
 mod text;
+mod time_server;
 mod url;
 
 pub use address::Interface;
@@ -44,4 +45,5 @@ pub use policy::{Creation, Emergency, FileSystem, Trust};
 pub use template::{UrlTemplate, VARIABLES, Variables};
 pub(crate) use text::size;
 pub use text::{Argument, KnownHosts, ModuleName, PrivateKey, Text, VendorClass};
+pub use time_server::TimeServer;
 pub use url::Url;

@@ -26,6 +26,11 @@ impl Url {
         server(&self.text)
     }
 
+    /// Whether it is fetched over TLS.
+    pub fn is_secure(&self) -> bool {
+        self.text.starts_with("https://")
+    }
+
     /// A note if the URL was written with spaces, which a request cannot contain.
     pub fn note(&self) -> Option<String> {
         self.had_blanks.then(|| format!("The URL contains spaces; it is fetched as {self}."))

@@ -11,6 +11,7 @@ use dayfly_formats::route::RouteArg;
 use dayfly_formats::scoped::ScopedAddr;
 use dayfly_formats::vlan::VlanArg;
 
+use crate::settings::value::TimeServer;
 use crate::{NetworkKeeper, Sourced};
 
 /// What the settings say of the network, in the forms of dracut's parameters.
@@ -38,6 +39,8 @@ pub struct NetworkSettings {
     pub dns: Vec<Sourced<ScopedAddr>>,
     /// Whether name servers from the network are used (`rd.peerdns=`).
     pub peerdns: Sourced<bool>,
+    /// Time servers, instead of those from `ip=` and the network.
+    pub ntp: Vec<Sourced<TimeServer>>,
     /// The network is wanted even if the image is on a disk (`rd.neednet=`).
     pub wanted: Sourced<bool>,
     /// The vendor class for DHCPv4 servers (`rd.net.dhcp.vendor-class=`).
@@ -72,6 +75,7 @@ impl Default for NetworkSettings {
             bootdev: None,
             dns: Vec::new(),
             peerdns: Sourced::default_of(true),
+            ntp: Vec::new(),
             wanted: Sourced::default_of(false),
             dhcp_vendor_class: None,
             dhcp_timeout: None,
