@@ -200,3 +200,26 @@ fn a_silent_server_holds_https_for_5_s_if_the_clock_was_not_set() {
     assert_eq!(step(&with).1, "10.0.2.9: ask 10.0.2.9: no answer");
     assert_eq!(with.state().epoch, BUILT);
 }
+
+#[test]
+fn the_os_gets_the_servers() {
+    let chrony = "/run/dayfly/l/etc/chrony/chrony.conf";
+    for (words, config, sources, ntp) in [
+        ("", "pool x\nsourcedir /run/chrony-dhcp\n", Some("server 10.0.2.9 iburst\n"), ""),
+        ("", "#sourcedir /run/chrony-dhcp\n", None, ""),
+        (
+            "dayfly.network.ntp=ntp.example.org",
+            "sourcedir /run/chrony-dhcp",
+            Some("server ntp.example.org iburst\n"),
+            "NTP=ntp.example.org\n",
+        ),
+    ] {
+        let machine = booted(words, |state| {
+            state.put(Path::new(chrony), Node::File(config.as_bytes().to_vec()));
+        });
+        assert_eq!(machine.file("/run/chrony-dhcp/dayfly.sources").as_deref(), sources, "{words} {config}");
+        let file = machine.file("/run/systemd/network/00-dayfly-525400123402.network").unwrap();
+        assert_eq!(file.contains("UseNTP=no\n"), !ntp.is_empty(), "{file}");
+        assert!(file.contains(ntp), "{file}");
+    }
+}

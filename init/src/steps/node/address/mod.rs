@@ -1,6 +1,7 @@
 //! Hands the node's address over to the OS: its network service continues with the lease of the boot instead of
 //! requesting a second one.
 
+mod chrony;
 mod cloud_init;
 mod dhcpcd;
 mod ifupdown;
@@ -79,6 +80,9 @@ pub fn hand_over(cx: &Context, keeper: NetworkKeeper) -> Result<Done, Failure> {
     let handed = handed.map_err(refused)?;
     if cloud_init::keep_off(sys).map_err(|error| refused(error.into()))? {
         cx.note(Level::Info, "cloud-init does not configure the network: it is configured");
+    }
+    if chrony::hand_over(sys, network).map_err(|error| refused(error.into()))? {
+        cx.note(Level::Info, "chronyd uses the time servers of the boot");
     }
     Ok(Done::with(handed))
 }

@@ -80,6 +80,10 @@ pub(super) fn network_file(
         // They are those of this link: networkd reads an interface's name when it starts, before udev may give another one.
         lines.put("DNS", server.address);
     }
+    let named = network.named_time_servers();
+    for (server, _) in named.iter().filter(|(_, up)| up.iface == iface) {
+        lines.put("NTP", server);
+    }
     if wants_dhcp4 {
         lines.put("\n[DHCPv4]\nClientIdentifier", "mac");
         lines.put("RouteMetric", dhcp4.map_or(METRIC, |up| up.metric));
@@ -87,6 +91,10 @@ pub(super) fn network_file(
             lines.put("UseDomains", "yes");
         } else {
             lines.put("UseDNS", "no");
+        }
+        // Otherwise systemd-timesyncd asks those of the lease as well.
+        if !named.is_empty() {
+            lines.put("UseNTP", "no");
         }
         // The host name is already in the OS's /etc.
         lines.put("UseHostname", "no");
@@ -133,6 +141,9 @@ fn put_dhcp6(lines: &mut Lines, network: &NetworkUp, up: &AddressUp) {
     // Without it, the client waits for a router that refers to DHCPv6.
     lines.put("WithoutRA", "solicit");
     lines.put("UseDNS", if network.peer_dns { "yes" } else { "no" });
+    if !network.named_time_servers().is_empty() {
+        lines.put("UseNTP", "no");
+    }
     lines.put("UseHostname", "no");
     lines.put("SendRelease", "no");
 }
@@ -167,9 +178,17 @@ mod tests {
             RouteMetric=1024\nUseDomains=yes\nUseHostname=no\nUseMTU=yes\nSendRelease=no\n";
         assert_eq!(sections(&leased), dhcp);
         let with_mtu = AddressUp { mtu: Some(1400), ..leased.first.clone() };
-        let with_mtu = NetworkUp { first: with_mtu, ..leased };
+        let with_mtu = NetworkUp { first: with_mtu, ..leased.clone() };
         let expected = format!("\n[Link]\nMTUBytes=1400\n{}", dhcp.replace("UseMTU=yes", "UseMTU=no"));
         assert_eq!(sections(&with_mtu), expected);
+        // Servers of a lease are not written, because networkd asks for them itself.
+        let mut given = leased.clone();
+        given.first.given_ntp = vec!["10.0.2.9".parse().unwrap()];
+        assert_eq!(sections(&given), dhcp);
+        let named =
+            NetworkUp { ntp: vec!["ntp.example.org".parse().unwrap(), "10.0.2.8".parse().unwrap()], ..given };
+        let expected = dhcp.replace("DNS=9.9.9.9\n", "DNS=9.9.9.9\nNTP=ntp.example.org\nNTP=10.0.2.8\n");
+        assert_eq!(sections(&named), expected.replace("UseHostname", "UseNTP=no\nUseHostname"));
         let fixed = |address: &str| {
             format!(
                 "\n[Network]\nAddress={address}\nKeepConfiguration=static\nConfigureWithoutCarrier=yes\n\
