@@ -12,3 +12,4 @@ mod namespace;
 mod relays;
 mod routers;
 mod servers;
+mod time;
