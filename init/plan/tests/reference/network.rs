@@ -67,6 +67,7 @@ const GRAMMAR: &[Row] = &[
     ("rd.ethtool=", "-", "reported: the speed of an interface", "NetworkManager's", "malformed_values_are_told_with_what_to_write"),
     ("ib.pkey=", "-", "reported: an InfiniBand partition", "NetworkManager's", "malformed_values_are_told_with_what_to_write"),
     ("dhcpclass=, carrier_timeout=, nfsaddrs=", "-", "reported, with the parameter that does the same", "the kernel's; dracut ignores them", "malformed_values_are_told_with_what_to_write"),
+    ("-", "network.ntp", "a time server, by address or name, instead of those of ip= and DHCP", "not in dracut", "one_good_server_is_enough_and_a_forged_reply_does_not_count"),
     ("-", "network.handover", "which network service of the OS takes over the address", "not in dracut", "ifupdown_goes_on_with_the_lease"),
     ("net.ifnames=, biosdevname=", "-", "left to the OS: the initramfs has the kernel's names", "with 0, dracut's udev does not rename interfaces", "what_is_switched_off_or_somebody_elses_is_not_named"),
     ("rd.znet=, rd.znet_ifname=, rd.ccw=", "-", "reported: s390 devices", "dracut's own", "malformed_values_are_told_with_what_to_write"),
