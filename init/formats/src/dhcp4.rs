@@ -15,6 +15,7 @@ mod options;
 #[cfg(test)]
 mod oracle_tests;
 
+pub(crate) use lease::address_fault;
 pub use lease::{Lease, LeaseError, Route};
 pub use message::{Message, MessageError, Op};
 pub use options::{MessageType, Options};

@@ -25,6 +25,7 @@ pub mod interfaces_file;
 pub mod ip;
 pub mod k0s_token;
 pub mod kubeconfig;
+pub mod last_boot;
 pub mod location;
 pub mod mac;
 pub mod mbr;

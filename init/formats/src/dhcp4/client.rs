@@ -1,4 +1,4 @@
-//! A DHCPv4 client for one interface, from INIT to BOUND, without sockets or clock.
+//! A DHCPv4 client for one interface, from INIT or INIT-REBOOT to BOUND, without sockets or clock.
 //!
 //! The caller owns the socket and the clock and does three things: it sends the packets of [`Client::poll`] (broadcast,
 //! from 0.0.0.0:68 to 255.255.255.255:67), passes received packets to [`Client::receive`], and calls `poll` again
@@ -11,6 +11,7 @@
 //! it with [`Client::decline`].
 
 mod identity;
+mod reboot;
 mod renewal;
 mod retry;
 mod status;
@@ -55,7 +56,7 @@ pub enum Received {
     },
     /// The lease is granted and the exchange is over.
     Lease(Lease),
-    /// The server refused its own offer, with this message. The search starts again.
+    /// The server refused its own offer, or the address of the last boot, with this message. The search starts again.
     Nak(String),
     /// The network prefers hosts without IPv4 (RFC 8925). The search starts again after this time.
     Ipv6Only(Duration),
@@ -75,6 +76,8 @@ impl From<&Lease> for Offer {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
+    /// INIT-REBOOT, then REBOOTING: one REQUEST is sent for the address of the last boot.
+    Rebooting { address: Ipv4Addr, is_asked: bool },
     /// DISCOVERs are sent. `spare` is an offer of a server that failed before. It is used if no other server answers.
     Selecting { discovers: u32, spare: Option<Offer> },
     /// REQUESTs for this offer are sent.
@@ -88,9 +91,23 @@ enum State {
 /// Why an earlier round failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Failure {
-    NoAck { server: Ipv4Addr, requests: u32 },
-    Nak { server: Ipv4Addr, words: String },
-    Declined { address: Ipv4Addr, owner: Mac },
+    NoAck {
+        server: Ipv4Addr,
+        requests: u32,
+    },
+    Nak {
+        server: Ipv4Addr,
+        words: String,
+    },
+    Declined {
+        address: Ipv4Addr,
+        owner: Mac,
+    },
+    /// The address of the last boot, and what became of the REQUEST.
+    NotConfirmed {
+        address: Ipv4Addr,
+        why: String,
+    },
 }
 
 /// The exchange on one interface.
@@ -152,6 +169,7 @@ impl Client {
         // There was no answer to the last packet in time.
         match &self.state {
             State::Bound(_) => return None,
+            State::Rebooting { address, is_asked: true } => self.reboot_unanswered(now, *address),
             State::Selecting { spare: Some(offer), .. } => {
                 self.state = State::Requesting { offer: offer.clone(), requests: 0 };
                 self.retry = Retry::new(now);
@@ -165,6 +183,10 @@ impl Client {
         }
         let message = match &mut self.state {
             State::Bound(_) | State::Ipv6Only { .. } => return None,
+            State::Rebooting { address, .. } => {
+                let address = *address;
+                return Some(self.reboot_request(now, address).encode());
+            }
             State::Selecting { discovers, .. } => {
                 if *discovers >= SILENT_TRIES {
                     self.broadcast = true;
@@ -208,6 +230,15 @@ impl Client {
         match (self.state.clone(), message.options.message_type()) {
             (State::Bound(_), _) => Received::Ignored("the lease is already granted".to_owned()),
             (State::Ipv6Only { .. }, _) => Received::Ignored("the network prefers IPv6 only".to_owned()),
+            (State::Rebooting { address, is_asked: true }, Some(MessageType::Ack)) => {
+                self.receive_confirmation(now, address, &message, payload)
+            }
+            (State::Rebooting { address, is_asked: true }, Some(MessageType::Nak)) => {
+                self.receive_denial(now, address, &message)
+            }
+            (State::Rebooting { .. }, Some(MessageType::Offer)) => {
+                Received::Ignored("an OFFER before any DISCOVER".to_owned())
+            }
             (State::Selecting { discovers, .. }, Some(MessageType::Offer)) => {
                 self.receive_offer(now, discovers, &message)
             }
@@ -229,9 +260,10 @@ impl Client {
             (State::Requesting { offer, .. }, Some(MessageType::Offer)) => {
                 Received::Ignored(format!("an OFFER, but {} has already been asked", offer.server))
             }
-            (State::Selecting { .. }, Some(kind @ (MessageType::Ack | MessageType::Nak))) => {
-                Received::Ignored(format!("{} {kind}, but nothing was requested", article(kind)))
-            }
+            (
+                State::Selecting { .. } | State::Rebooting { .. },
+                Some(kind @ (MessageType::Ack | MessageType::Nak)),
+            ) => Received::Ignored(format!("{} {kind}, but nothing was requested", article(kind))),
             (_, Some(kind)) => Received::Ignored(format!("{} {kind}, which no server sends", article(kind))),
             (_, None) => Received::Ignored("a BOOTP reply without a DHCP message type".to_owned()),
         }
@@ -241,10 +273,11 @@ impl Client {
         Message { secs: self.secs, broadcast: self.broadcast, ..self.identity.message(kind, self.xid) }
     }
 
-    /// The address of the offer or lease that this client has by now.
+    /// The address of the offer or lease that this client has by now, or that of the last boot while it is requested.
     pub fn address(&self) -> Option<Ipv4Addr> {
         match &self.state {
             State::Requesting { offer, .. } | State::Bound(offer) => Some(offer.address),
+            State::Rebooting { address, .. } => Some(*address),
             State::Selecting { .. } | State::Ipv6Only { .. } => None,
         }
     }
@@ -294,7 +327,7 @@ impl Client {
         };
         let failed = match &self.failure {
             Some(Failure::NoAck { server, .. } | Failure::Nak { server, .. }) => *server == offer.server,
-            Some(Failure::Declined { .. }) | None => false,
+            Some(Failure::Declined { .. } | Failure::NotConfirmed { .. }) | None => false,
         };
         if failed {
             let reason = format!("{} failed before; kept in case no other server answers", offer.server);

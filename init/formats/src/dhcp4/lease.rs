@@ -11,7 +11,8 @@ use std::net::Ipv4Addr;
 use super::{Message, Options, code};
 use crate::domain_names::{self, Compression};
 use crate::field::{Notes, host_name, name, names};
-use field::{address_fault, mask_prefix, usable};
+pub(crate) use field::address_fault;
+use field::{mask_prefix, usable};
 use routes::Own;
 
 /// A lease whose values can be used directly: strings are printable ASCII, names are valid DNS names, addresses are

@@ -16,6 +16,9 @@ impl Client {
             (Some(Failure::Declined { address, owner }), _) => {
                 format!("{address} is in use by {owner} and was declined; then ")
             }
+            (Some(Failure::NotConfirmed { address, why }), _) => {
+                format!("REQUEST for {address}, the address of the last boot: {why}; then ")
+            }
         };
         let current = match &self.state {
             State::Bound(offer) => return format!("lease of {} from {}", offer.address, offer.server),
@@ -23,7 +26,12 @@ impl Client {
                 "the DHCP server {server} prefers IPv6 only (option 108), so no lease is requested for {} s",
                 wait.as_secs()
             ),
-            State::Selecting { discovers: 0, .. } => "nothing sent yet".to_owned(),
+            State::Selecting { discovers: 0, .. } | State::Rebooting { is_asked: false, .. } => {
+                "nothing sent yet".to_owned()
+            }
+            State::Rebooting { address, .. } => {
+                format!("sent REQUEST for {address}, the address of the last boot, no answer")
+            }
             State::Selecting { discovers, spare: None } => format!("sent {discovers} DISCOVER, no OFFER"),
             State::Selecting { discovers, spare: Some(offer) } => {
                 format!("sent {discovers} DISCOVER, no OFFER except again from {}", offer.server)

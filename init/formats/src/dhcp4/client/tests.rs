@@ -2,6 +2,7 @@ use super::*;
 use crate::dhcp4::{Message, Op};
 
 mod extensions;
+mod reboot;
 mod renewals;
 
 const MAC: Mac = Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
@@ -347,8 +348,9 @@ proptest::proptest! {
     #[test]
     fn any_order_of_events_keeps_the_pace(
         events in proptest::collection::vec((0u64..20_000, 0u8..8, proptest::bool::ANY), 0..60), seed: u64,
+        last_address in proptest::option::of(proptest::sample::select(&[[10, 0, 0, 50], [10, 0, 0, 51]])),
     ) {
-        let mut client = Client::new(MAC, 5, None, seed);
+        let mut client = Client::new(MAC, 5, None, seed).with_last_address(last_address.map(Ipv4Addr::from));
         let mut now = Duration::ZERO;
         let mut last = Message::request(5, MAC);
         for (wait, kind, first) in events {

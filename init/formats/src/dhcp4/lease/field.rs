@@ -6,7 +6,7 @@ use crate::dhcp4::Options;
 use crate::field::Notes;
 
 /// Why an address is not valid for a host on the network, as the end of a sentence. `None` if it is valid.
-pub(super) fn address_fault(address: Ipv4Addr) -> Option<&'static str> {
+pub(crate) fn address_fault(address: Ipv4Addr) -> Option<&'static str> {
     let [first, ..] = address.octets();
     Some(match first {
         _ if address.is_unspecified() => "is not an address",
