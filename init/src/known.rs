@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use dayfly_formats::dhcp4::Lease;
 use dayfly_formats::dhcp6::{Config6, Lease6, TimeServer as TimeServer6};
+use dayfly_formats::last_boot::LastBoot;
 use dayfly_formats::mac::Mac;
 use dayfly_formats::scoped::ScopedAddr;
 use dayfly_plan::Fact;
@@ -289,6 +290,8 @@ pub struct StateDisk {
 /// All facts known so far.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
+    /// What the node remembers of its last boot.
+    pub last_boot: LastBoot,
     /// The network, once it is up.
     pub network: Option<NetworkUp>,
     /// The layers of the image that are available, by their index in the plan.
@@ -310,6 +313,8 @@ pub struct Known {
 /// A fact that a step found out.
 #[derive(Debug, Clone)]
 pub enum Learned {
+    /// What the node remembers of its last boot.
+    LastBoot(LastBoot),
     /// The network is up.
     Network(Box<NetworkUp>),
     /// A layer of the image is available.
@@ -339,6 +344,7 @@ impl Known {
     /// Adds a fact that a step found out.
     pub fn learn(&mut self, learned: Learned) {
         match learned {
+            Learned::LastBoot(record) => self.last_boot = record,
             Learned::Network(network) => self.network = Some(*network),
             // A new file for this layer was not verified yet.
             Learned::Layer(place, file) => {

@@ -26,6 +26,8 @@ pub const WRITABLE: Tree = Tree::plain("/run/dayfly/rw");
 pub const OVERLAY: Tree = Tree::plain("/run/dayfly/o");
 /// The state disk. Its contents are not trusted, because earlier users of the node may have written them.
 pub const STATE: Tree = Tree::plain("/run/dayfly/state");
+/// The state disk, mounted while the record of the last boot is read.
+pub const LAST_BOOT: Tree = Tree::plain("/run/dayfly/last-boot");
 /// The settings disk, mounted while it is read.
 pub const CONFIG: Tree = Tree::plain("/run/dayfly/config/disk");
 /// A disk that holds an image file.
@@ -45,7 +47,12 @@ pub fn layers_on_top_of_each_other(count: usize) -> Vec<TreePath> {
 
 /// Dayfly's own directory on the state disk. No persistent path uses this name.
 pub fn kept() -> TreePath {
-    STATE.at(".dayfly")
+    kept_in(STATE)
+}
+
+/// The same directory where the disk is mounted as this tree.
+pub fn kept_in(disk: Tree) -> TreePath {
+    disk.at(".dayfly")
 }
 
 /// The parent of the settings disk's mount point, a directory that only root can enter. Both are removed before the

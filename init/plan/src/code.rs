@@ -116,6 +116,8 @@ codes! {
         fix "Name the disk with state.disk, wipe it yourself if nothing on it is needed (wipefs -a, blkdiscard), and check that the image has the mkfs program.";
     StateKeep "state.keep" Permanent "A path could not be made persistent on the state disk."
         fix "Free space on the disk, enlarge it, or check it with fsck on another system; without dayfly.state.device= such a path is in memory.";
+    StateRecord "state.record" Transient "What the node remembers of its last boot could not be read from the state disk, or not be stored on it."
+        fix "The next boot writes the file again; if the error stays, remove .dayfly/last-boot from the disk, free space, or check the disk with fsck on another system.";
     RootOverlay "root.overlay" Permanent "The overlay for the root could not be mounted."
         fix "Check that the overlay module is in the initramfs and fits the kernel.";
     RootLayout "root.layout" Permanent "A path of the layout could not be set up."

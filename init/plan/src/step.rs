@@ -26,6 +26,7 @@ steps! {
     Credentials "credentials" "Reads the credentials of the hypervisor or firmware.";
     Config "config" "Reads the settings disk.";
     Links "links" "Reads the MAC addresses, for rules with a `mac` condition.";
+    LastBoot "last-boot" "Reads on the state disk what the node remembers of its last boot.";
     Network "network" "Configures the network.";
     Time "time" "Sets the clock by time servers.";
     Name "name" "Reads the host name, for rules with a `hostname` condition.";
@@ -53,6 +54,7 @@ steps! {
     Kubelet "kubelet" "Prepares the kubelet.";
     K0s "k0s" "Prepares k0s.";
     K3s "k3s" "Prepares k3s.";
+    NextBoot "next-boot" "Stores on the state disk what the node remembers for its next boot.";
     History "history" "Stores the boot record.";
     Report "report" "Sends the boot record.";
     Leave "leave" "Leaves the rest to dracut.";

@@ -1,15 +1,15 @@
-//! The fake's DHCP server: it offers one address to every client.
+//! The fake's DHCP server: it offers one address to every client, and denies any other one that a client asks for.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dayfly_formats::dhcp4::{Message, MessageType, Op, code};
 use dayfly_formats::udp4::{self, Checksum};
 use dayfly_sys::{PacketPort, Result};
 
-use super::Clock;
+use super::{Clock, State};
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 
@@ -20,12 +20,39 @@ pub struct Port {
     name: String,
     ntp: Vec<Ipv4Addr>,
     clock: Arc<Clock>,
+    state: Arc<Mutex<State>>,
     queue: VecDeque<Vec<u8>>,
 }
 
 impl Port {
-    pub fn new(answers: bool, last: u8, name: String, ntp: Vec<Ipv4Addr>, clock: Arc<Clock>) -> Self {
-        Self { answers, last, name, ntp, clock, queue: VecDeque::new() }
+    pub fn new(
+        answers: bool,
+        last: u8,
+        name: String,
+        ntp: Vec<Ipv4Addr>,
+        clock: Arc<Clock>,
+        state: Arc<Mutex<State>>,
+    ) -> Self {
+        Self { answers, last, name, ntp, clock, state, queue: VecDeque::new() }
+    }
+
+    /// The type of the answer to a client's message; `None` if there is none.
+    fn kind(&self, message: &Message, address: Ipv4Addr) -> Option<MessageType> {
+        let kind = message.options.message_type();
+        let asked = message.options.address(code::REQUESTED_ADDRESS);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = asked.map(|asked| format!(" {asked}")).unwrap_or_default();
+        state.dhcp_heard.push(format!("{}{name}", kind.unwrap()));
+        match kind {
+            Some(MessageType::Discover) => Some(MessageType::Offer),
+            // INIT-REBOOT: no server is named (RFC 2131 4.3.2).
+            Some(MessageType::Request) if message.options.get(code::SERVER_ID).is_none() => {
+                let answer = if asked == Some(address) { MessageType::Ack } else { MessageType::Nak };
+                (!state.dhcp_forgets).then_some(answer)
+            }
+            Some(MessageType::Request) => Some(MessageType::Ack),
+            other => panic!("a client does not send {other:?}"),
+        }
     }
 }
 
@@ -33,13 +60,10 @@ impl PacketPort for Port {
     fn send(&mut self, packet: &[u8]) -> Result<()> {
         let datagram = udp4::parse(packet, Checksum::Verify).unwrap();
         let mut message = Message::parse(datagram.payload).unwrap();
-        let kind = match message.options.message_type() {
-            Some(MessageType::Discover) => MessageType::Offer,
-            Some(MessageType::Request) => MessageType::Ack,
-            other => panic!("a client does not send {other:?}"),
-        };
+        let address = Ipv4Addr::new(10, 0, 2, 13 + self.last);
+        let Some(kind) = self.kind(&message, address) else { return Ok(()) };
         message.op = Op::Reply;
-        message.yiaddr = Ipv4Addr::new(10, 0, 2, 13 + self.last);
+        message.yiaddr = if kind == MessageType::Nak { Ipv4Addr::UNSPECIFIED } else { address };
         message.options = dayfly_formats::dhcp4::Options::new();
         for (code, bytes) in [
             (code::MESSAGE_TYPE, vec![kind.number()]),

@@ -112,6 +112,10 @@ pub struct State {
     pub dhcp_ntp: Vec<Ipv4Addr>,
     /// The arguments of the OS's init.
     pub exec_args: Vec<String>,
+    /// What the DHCP server received: the type of each message and the address that it names, if any.
+    pub dhcp_heard: Vec<String>,
+    /// The DHCP server has lost its leases: it does not answer a REQUEST for an address that it did not offer.
+    pub dhcp_forgets: bool,
     /// The host name that the DHCP server sends.
     pub dhcp_name: String,
     /// Interfaces without a DHCP server.
@@ -217,6 +221,8 @@ impl Machine {
                 dhcp_ntp: Vec::new(),
                 exec_args: Vec::new(),
                 dhcp: true,
+                dhcp_heard: Vec::new(),
+                dhcp_forgets: false,
                 silent: Vec::new(),
                 unplugged: Vec::new(),
                 server_behind: None,

@@ -64,6 +64,7 @@ impl Network for Machine {
             state.dhcp_name.clone(),
             state.dhcp_ntp.clone(),
             Arc::clone(&self.clock),
+            Arc::clone(&self.state),
         )))
     }
 

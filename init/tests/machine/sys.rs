@@ -179,9 +179,12 @@ impl Devices for Machine {
         let mut state = self.call("attach_loop", "image")?;
         assert!(!matches!(backing, Backing::Memory(_)), "the fake has no memory files");
         let path = state.end(&backing.path())?;
-        let Some(Node::File(bytes)) = state.nodes.get(&path) else {
-            return Err(errno("attach", &path, ENOENT));
+        let bytes = match state.nodes.get(&path) {
+            Some(Node::File(bytes)) => Some(bytes),
+            Some(Node::Block) => state.disks.get(&path),
+            _ => None,
         };
+        let bytes = bytes.ok_or_else(|| errno("attach", &path, ENOENT))?;
         let bytes = bytes.get(usize::try_from(backing.offset()).unwrap()..).unwrap_or_default();
         // Whole sectors, like the real one.
         let bytes = bytes[..bytes.len() / 512 * 512].to_vec();

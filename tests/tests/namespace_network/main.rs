@@ -6,6 +6,7 @@ mod dhcp_servers;
 mod hosts;
 mod interfaces;
 mod ipv6;
+mod last_boot;
 mod link_local;
 #[path = "../namespace/mod.rs"]
 mod namespace;

@@ -139,6 +139,11 @@ pub enum Action {
     },
     /// Reads the settings file on a disk.
     ReadConfig(ConfigSearch),
+    /// Reads the addresses of the last boot on the state disk, if the disk is present already.
+    ReadLastBoot {
+        /// The state disk, as far as it is known before the network is up.
+        device: DeviceRef,
+    },
     /// Brings the network up: all interfaces claim an address, and the first over which the server answers is used.
     RaceNetwork(Box<Network>),
     /// Leaves the network that has won, and the interfaces that `ip=` names, and takes the others back.
@@ -228,6 +233,8 @@ pub enum Action {
     StageK3s(Box<K3sPlan>),
     /// Writes the services that run programs from Git repositories after the OS has started.
     StageScripts(Vec<ScriptPlan>),
+    /// Stores the leased addresses on the state disk, for the next boot.
+    KeepForNextBoot,
     /// Stores the boot record in the OS's /var/log.
     KeepRecord,
     /// Sends the boot record to a server.

@@ -27,6 +27,9 @@ impl fmt::Display for Action {
                 }
                 None => write!(f, "read dayfly.toml on {} if it is present", search.device),
             },
+            Action::ReadLastBoot { device } => {
+                write!(f, "read the addresses of the last boot on {device} if it is present")
+            }
             Action::RaceNetwork(network) => network.fmt(f),
             Action::SettleNetwork => f.write_str("keep the network as it is, restore the other interfaces"),
             Action::SetClock => f.write_str("set the clock forward by time servers, if any are known"),
@@ -135,6 +138,7 @@ impl fmt::Display for Action {
                     .collect();
                 write!(f, "when the OS is up, run {}", texts.join("; "))
             }
+            Action::KeepForNextBoot => f.write_str("keep the leased addresses on the state disk"),
             Action::KeepRecord => write!(f, "keep boot.json in {}", paths::HISTORY),
             Action::Report { url, .. } => write!(f, "POST boot.json to {url}"),
             Action::SwitchRoot { empties: true } => f.write_str("empty the initramfs, enter the new root"),

@@ -253,6 +253,12 @@ impl Network {
         !self.ntp.is_empty() || configs.any(may_name)
     }
 
+    /// Whether an interface may get its address from a DHCPv4 server.
+    pub fn uses_dhcp4(&self) -> bool {
+        let mut configs = self.links.iter().filter_map(|link| link.config.as_ref()).chain(&self.others);
+        configs.any(|config| config.addresses.contains(&AddressSource::Dhcp4))
+    }
+
     /// Whether the parameters limit how long an interface is waited for.
     pub fn has_limits(&self) -> bool {
         let mut configs = self.links.iter().filter_map(|link| link.config.as_ref()).chain(&self.others);

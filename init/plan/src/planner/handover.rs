@@ -1,11 +1,12 @@
 //! The end of the boot: storing its record, and the start of the OS.
 
-use super::{Draft, within};
+use super::{Draft, last_boot, within};
 use crate::settings::Gathered;
 use crate::{Action, Deadline, Discovered, OnFailure, Phase, StepId, Way};
 
 /// Plans the boot record, then the start of the OS.
 pub(super) fn leave(draft: &mut Draft, settings: &Gathered, discovered: &Discovered) {
+    last_boot::keep(draft);
     // The record is most complete after all other steps. The two steps do not wait for each other.
     let done: Vec<StepId> = draft.steps.iter().map(|step| step.id).collect();
     draft.add(

@@ -6,6 +6,7 @@ mod endings;
 mod handover;
 mod image;
 mod kubernetes;
+mod last_boot;
 mod names;
 mod network;
 mod node;

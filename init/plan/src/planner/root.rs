@@ -24,10 +24,12 @@ pub(super) fn state(draft: &mut Draft, settings: &Settings) {
         if wanted { OnFailure::Abort } else { OnFailure::Continue("persistent paths are in memory only") };
     // A disk that the settings do not name is searched last, after the image is mounted, so no boot waits for it.
     // Creating a state disk also needs the image's programs.
+    // `last-boot` needs the early settings. While it has mounted the disk by a loop device, btrfs refuses the disk itself.
+    let early = if draft.has(StepId::LastBoot) { &[StepId::LastBoot] } else { EARLY_SETTINGS.as_slice() };
     let needs = if wanted && !makes {
-        [&[StepId::Modules], EARLY_SETTINGS.as_slice(), &LATE_SETTINGS].concat()
+        [&[StepId::Modules], early, &LATE_SETTINGS].concat()
     } else {
-        vec![StepId::Drivers, StepId::Defaults, StepId::Links, StepId::Name]
+        vec![StepId::Drivers, StepId::LastBoot, StepId::Defaults, StepId::Links, StepId::Name]
     };
     draft.add(Phase::State, StepId::State, &needs, Action::OpenState(search), deadline, on_failure);
 }

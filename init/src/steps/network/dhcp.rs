@@ -27,7 +27,7 @@ struct Session<'a> {
     mac: Mac,
     client: Client,
     port: Box<dyn PacketPort>,
-    /// The search for another host with the address, from the OFFER on.
+    /// The search for another host with the address, from the OFFER or the REQUEST of INIT-REBOOT on.
     detection: Option<Detection>,
     /// An address was taken back, and the owner may have configured it meanwhile.
     is_withdrawn: bool,
@@ -47,7 +47,8 @@ pub fn run(probe: &Probe, has_ipv6: bool) {
             Ok(lease) => lease,
             Err(reason) => return probe.tell(Family::V4, State::Failed(reason)),
         };
-        // With an OFFER, the other host has had the time of the REQUEST to answer.
+        // If the address was known before the lease, the other host has had the time of the REQUEST to answer. The detection
+        // may still be that of the last boot's address.
         let detection = session.detection.as_mut().filter(|found| found.address() == lease.address);
         if let Some(owner) = detection.and_then(|found| found.check(probe, Duration::ZERO)) {
             session.decline(&lease, owner);
@@ -78,7 +79,9 @@ impl<'a> Session<'a> {
         let [a, b, c, d, seed @ ..] = random;
         let xid = u32::from_le_bytes([a, b, c, d]);
         let own_name = probe.hostname.as_ref().map(ToString::to_string);
-        let mut client = Client::new(mac, xid, own_name, u64::from_le_bytes(seed)).without_ipv4(has_ipv6);
+        let mut client = Client::new(mac, xid, own_name, u64::from_le_bytes(seed))
+            .without_ipv4(has_ipv6)
+            .with_last_address(probe.last_address);
         if let Some(class) = &probe.vendor_class {
             client = client.with_vendor_class(class);
         }

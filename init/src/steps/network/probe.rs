@@ -1,10 +1,12 @@
 //! A probe: sets one interface up, waits for its carrier and finds an address for it, for each IP version on its own. It
 //! configures no address and no route; the owner of the claims does.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dayfly_formats::dhcp4::Lease;
+use dayfly_formats::mac::Mac;
 use dayfly_plan::network::{AddressSource, Config, Network};
 use dayfly_plan::settings::value::HostName;
 use dayfly_sys::{Family, Link, LinkChange, NdPort, Sys, SysError, own};
@@ -28,6 +30,8 @@ pub struct Probe {
     pub hostname: Option<HostName>,
     pub uuid: Option<[u8; 16]>,
     pub vendor_class: Option<String>,
+    /// The address that a DHCPv4 server gave to the interface at the last boot.
+    pub last_address: Option<Ipv4Addr>,
     needs_ipv4: bool,
     pub config: Config,
     /// VLANs are made of it, which go down with it.
@@ -81,6 +85,18 @@ fn driver(cx: &Context, link: &Link) -> Option<String> {
     fields.into_iter().find_map(|(key, value)| (key == "DRIVER").then_some(value))
 }
 
+/// The address of the last boot. The name of an interface that the boot creates is part of its identity: a VLAN has the MAC
+/// address of its parent.
+fn last_address(cx: &Context, wanted: &Network, link: &Link, config: &Config) -> Option<Ipv4Addr> {
+    let created = wanted.made().any(|made| made.name == link.name).then_some(link.name.as_str());
+    cx.known.last_boot.address(mac_of(link, config)?, created)
+}
+
+/// The MAC address that an interface has once it is configured.
+fn mac_of(link: &Link, config: &Config) -> Option<Mac> {
+    config.mac.or(link.mac.map(Mac))
+}
+
 fn start(cx: &Context, wanted: &Network, link: Link, config: Config, number: u64) {
     let (events, step, name) = (cx.events.clone(), cx.step, link.name.clone());
     let probe = Probe {
@@ -88,6 +104,7 @@ fn start(cx: &Context, wanted: &Network, link: Link, config: Config, number: u64
         hostname: wanted.hostname.clone().or_else(|| config.hostname.clone()),
         uuid: wanted.uuid,
         vendor_class: wanted.vendor_class.clone(),
+        last_address: last_address(cx, wanted, &link, &config),
         needs_ipv4: wanted.needs_ipv4,
         links: lacp::with_below(wanted, &link.name),
         has_vlans: wanted.made().any(|made| made.kind.below().contains(&link.name)),
@@ -230,7 +247,7 @@ impl Probe {
 
     /// The MAC address that the interface has by now.
     pub fn mac(&self) -> Option<[u8; 6]> {
-        self.config.mac.map(|mac| mac.0).or(self.link.mac)
+        mac_of(&self.link, &self.config).map(|mac| mac.0)
     }
 
     /// Reports the state of the probe for an IP version.

@@ -1,6 +1,7 @@
 //! The state disk.
 
 mod create;
+pub mod last_boot;
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ mod wanted;
 
 use std::time::Duration;
 
-use super::{Draft, EARLY_SETTINGS, LATE_SETTINGS, transfer_limits, within};
+use super::{Draft, EARLY_SETTINGS, LATE_SETTINGS, last_boot, transfer_limits, within};
 use crate::settings::value::Variables;
 use crate::settings::{Gathered, ImageSource};
 use crate::{Action, Deadline, Discovered, OnFailure, Phase, Sourced, StepId, Way};
@@ -18,11 +18,12 @@ pub(super) fn configure(draft: &mut Draft, settings: &Gathered, discovered: &Dis
     let is_fetched = |image: &Sourced<ImageSource>| matches!(image.value, ImageSource::Url(_));
     let fetched = discovered.way != Way::Root && settings.image.as_ref().is_some_and(is_fetched);
     if !fetched && !settings.needs_network() {
-        draft.without(&[StepId::Network, StepId::Time], "nothing needs the network");
+        draft.without(&[StepId::LastBoot, StepId::Network, StepId::Time], "nothing needs the network");
         return;
     }
     let (network, notes) = wanted::network(settings, discovered);
     draft.note_all(notes);
+    last_boot::read(draft, settings, &network);
     // An image that nobody has named yet can only be named by what comes over the network.
     let awaited = discovered.way != Way::Root && settings.image.is_none();
     let needed = fetched || awaited || settings.settings_url.is_some() && settings.settings_required.value;
@@ -42,7 +43,8 @@ pub(super) fn configure(draft: &mut Draft, settings: &Gathered, discovered: &Dis
     }
     let deadline = Deadline::Within(settings.retry.value.min(usual.max(longest)));
     let race = Action::RaceNetwork(Box::new(network.clone()));
-    draft.add(Phase::Network, StepId::Network, &EARLY_SETTINGS, race, deadline, on_failure);
+    let needs = [EARLY_SETTINGS.as_slice(), &[StepId::LastBoot]].concat();
+    draft.add(Phase::Network, StepId::Network, &needs, race, deadline, on_failure);
     time::plan(draft, &network);
 }
 
