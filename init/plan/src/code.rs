@@ -80,6 +80,8 @@ codes! {
         fix "Check the cable, the switch port and its speed; a switch with spanning tree needs portfast or a longer rd.retry=.";
     NetNoLease "net.no-lease" Transient "No DHCP server gave an address in time."
         fix "Check that a DHCP server answers on this network segment and knows this MAC address; or give a static address with ip=.";
+    NetNoServer "net.no-server" Transient "No interface leads to the server that the boot needs."
+        fix "Check that the server runs and listens on that port, and the routes and firewalls between it and this node; the message says what each interface got.";
     NetConfigure "net.configure" Transient "The kernel refused an address, a route or a link setting."
         fix "Check the ip= values; the kernel's message says which one it refused.";
     NetTime "net.time" Transient "No time server gave a time that can be used."

@@ -31,6 +31,9 @@ pub fn explain(wanted: &Network, all: &[Contender], problems: Vec<String>, troub
     };
     let code = if server_link.is_some_and(|name| all.iter().all(|one| one.link.name != *name)) {
         Code::NetNoLink
+    } else if reasons.is_empty() {
+        // Every interface has an address, and the server does not answer over any of them.
+        Code::NetNoServer
     } else if reasons.iter().all(|reason| **reason == Reason::NoCarrier) {
         Code::NetNoCarrier
     } else if reasons.iter().any(|reason| matches!(reason, Reason::NoLease(_))) {
@@ -40,4 +43,82 @@ pub fn explain(wanted: &Network, all: &[Contender], problems: Vec<String>, troub
     };
     let stories: Vec<String> = all.iter().map(ToString::to_string).chain(problems).collect();
     Failure::new(code, tried, stories.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use dayfly_plan::network::{Config, Ready, StaticAddress};
+    use dayfly_sys::{Family, Link, LinkKind};
+
+    use super::*;
+    use crate::claims::Origin;
+
+    fn network() -> Network {
+        Network {
+            names: Vec::new(),
+            links: Vec::new(),
+            others: None,
+            preferred: None,
+            routes: Vec::new(),
+            dns: Vec::new(),
+            peer_dns: true,
+            ready: Ready::Address,
+            hostname: None,
+            uuid: None,
+            vendor_class: None,
+            needs_ipv4: false,
+            link_wait: None,
+        }
+    }
+
+    #[test]
+    fn the_code_is_that_of_the_reasons() {
+        let contender = |state: State| Contender {
+            round: 0,
+            family: Family::V4,
+            link: Link {
+                index: 2,
+                name: "eth0".to_owned(),
+                mac: None,
+                permanent_mac: None,
+                kind: LinkKind::Ethernet,
+                up: true,
+                carrier: true,
+                mtu: 1500,
+                least_mtu: 0,
+                most_mtu: 0,
+                other_names: Vec::new(),
+                parent: None,
+                port_of: None,
+                router: None,
+            },
+            driver: None,
+            config: Config::default(),
+            is_named: false,
+            state,
+            turns: 0,
+            lost: None,
+            up: None,
+            asked: None,
+            answer: None,
+        };
+        let claims = || {
+            let fixed =
+                StaticAddress { address: [10, 0, 2, 15].into(), prefix: 24, peer: None, gateway: None };
+            State::Claims(Origin::Static(fixed))
+        };
+        let waits = |reason| State::Waiting(reason);
+        let no_lease = || waits(Reason::NoLease("sent 3 Discovers".to_owned()));
+        for (states, code) in [
+            (vec![], Code::NetNoLink),
+            (vec![claims(), claims()], Code::NetNoServer),
+            (vec![waits(Reason::NoCarrier)], Code::NetNoCarrier),
+            (vec![waits(Reason::NoCarrier), claims()], Code::NetNoCarrier),
+            (vec![waits(Reason::NoCarrier), no_lease()], Code::NetNoLease),
+            (vec![State::Failed(Reason::Refused("no".to_owned()))], Code::NetConfigure),
+        ] {
+            let all: Vec<Contender> = states.into_iter().map(contender).collect();
+            assert_eq!(explain(&network(), &all, Vec::new(), "").code, code, "{all:?}");
+        }
+    }
 }
