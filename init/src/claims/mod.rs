@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use dayfly_sys::{Link, Platform};
+use dayfly_sys::{Link, Platform, TreePath};
 
 pub use self::contender::{Contender, Origin, Reason, State, Way};
 use crate::AddressUp;
@@ -29,6 +29,8 @@ struct Field {
     has_others: bool,
     /// Every interface of this boot, as it was before the boot changed it.
     found: Vec<Link>,
+    /// Settings of interfaces, by their indices, as they were before the boot changed them.
+    settings: Vec<(u32, TreePath, Vec<u8>)>,
     /// The thread of the owner, after its first wait.
     owner: Option<Thread>,
     /// The probes that wait for the end of the round, to extend a lease meanwhile.
@@ -88,8 +90,9 @@ impl Claims {
     pub fn restart(&self) -> Vec<Contender> {
         let mut field = self.field();
         let (round, probes) = (field.round + 1, field.probes);
-        let found = std::mem::take(&mut field.found);
-        let mut before = std::mem::replace(&mut *field, Field { round, probes, found, ..Field::default() });
+        let (found, settings) = (std::mem::take(&mut field.found), std::mem::take(&mut field.settings));
+        let next = Field { round, probes, found, settings, ..Field::default() };
+        let mut before = std::mem::replace(&mut *field, next);
         before.wake_probes();
         before.contenders
     }
@@ -153,6 +156,21 @@ impl Claims {
     /// Whether a way has a claim.
     pub fn has_claim(&self, way: Way) -> bool {
         self.field().find(way).is_some_and(|one| matches!(one.state, State::Claims(_)))
+    }
+
+    /// Records a setting of an interface, unless it is recorded already.
+    pub fn keep_setting(&self, index: u32, path: TreePath, value: Vec<u8>) {
+        let mut field = self.field();
+        if field.settings.iter().all(|(_, other, _)| *other != path) {
+            field.settings.push((index, path, value));
+        }
+    }
+
+    /// The settings of an interface as they were before the boot changed them.
+    pub fn settings(&self, index: u32) -> Vec<(TreePath, Vec<u8>)> {
+        let field = self.field();
+        let own = field.settings.iter().filter(|(of, ..)| *of == index);
+        own.map(|(_, path, value)| (path.clone(), value.clone())).collect()
     }
 
     /// Whether an interface is in the list.

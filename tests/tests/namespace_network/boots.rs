@@ -109,6 +109,16 @@ pub fn booted_under(words: &str, networks: [Network; 2], attack: impl FnOnce() +
 
 /// Boots on the network that `build` makes. The servers that it returns run until the boot has ended.
 pub fn booted_on(words: &str, build: impl FnOnce(&Site) -> Vec<Server> + Send) -> Booted {
+    booted_then(words, build, |booted, _| booted)
+}
+
+/// The same. `then` runs on the booted node while the servers still run. It also gets the folder of the test, which is outside of the
+/// node's root.
+pub fn booted_then<T: Send>(
+    words: &str,
+    build: impl FnOnce(&Site) -> Vec<Server> + Send,
+    then: impl FnOnce(Booted, &fs::File) -> T + Send,
+) -> T {
     let words = format!(
         "root=live:http://10.9.9.9/os.squashfs dayfly.image.connect=2 dayfly.config.device=none rd.retry=30 {words}"
     );
@@ -136,18 +146,19 @@ pub fn booted_on(words: &str, build: impl FnOnce(&Site) -> Vec<Server> + Send) -
             resolv_conf: fs::read_to_string("/etc/resolv.conf").unwrap_or_default(),
             leases: leases(&folder),
         };
+        let result = then(booted, &folder);
         // A router that ends takes its routes back.
         drop(servers);
-        booted
+        result
     })
 }
 
-/// The content of the files `HOST/leases`.
 /// A file in the folder of the test, if there is one.
-fn text(folder: &fs::File, name: &str) -> String {
+pub fn text(folder: &fs::File, name: &str) -> String {
     fs::read_to_string(format!("/proc/self/fd/{}/{name}", folder.as_raw_fd())).unwrap_or_default()
 }
 
+/// The content of the files `HOST/leases`.
 fn leases(folder: &fs::File) -> HashMap<String, String> {
     let folder = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd()));
     let hosts = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap());

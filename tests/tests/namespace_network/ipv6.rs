@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::boots::{Booted, Network, booted};
+use crate::boots::{Booted, Network, booted, booted_then, serve};
+use crate::namespace::{run, shell};
 use dayfly_init::boot::Ended;
 
 /// The image by IPv6.
@@ -117,4 +118,82 @@ fn a_static_ipv6_address_needs_no_server() {
     let booted = boots("ip=[fd09:1::77]::[fd09:1::1]:64::va:none", [network, NONE]);
     assert_eq!(booted.addresses6_of("va"), ["fd09:1::77/64"], "{}", booted.addresses);
     assert_eq!(default6(&booted), ["va"], "{}", booted.routes6);
+}
+
+/// The settings for IPv6 of an interface that the boot changes.
+fn settings(interface: &str) -> Vec<String> {
+    let names = [
+        "accept_ra",
+        "autoconf",
+        "router_solicitation_delay",
+        "optimistic_dad",
+        "use_optimistic",
+        "accept_ra_rt_info_max_plen",
+        "ra_defrtr_metric",
+    ];
+    let text = |name| std::fs::read_to_string(format!("/proc/sys/net/ipv6/conf/{interface}/{name}"));
+    // Not every kernel has each of them.
+    names.iter().filter_map(|name| Some(format!("{name}={}", text(name).ok()?.trim()))).collect()
+}
+
+const ROUTER: &[&str] = &["--dhcp-range=fd09:2::,ra-only", "--enable-ra", "--ra-param=lan,4,1800"];
+
+#[test]
+fn an_interface_that_is_not_used_has_its_settings_back() {
+    let (send, before) = std::sync::mpsc::channel();
+    let good: &[&str] = &["--dhcp-range=fd09:1::,ra-only", "--enable-ra"];
+    let (booted, after) = booted_then(
+        IMAGE,
+        |site| {
+            let mut servers = serve(site, "va", v6(good));
+            servers.extend(serve(site, "vb", Network { has_image: false, ..v6(ROUTER) }));
+            // Other values than the kernel's own.
+            shell("cd /proc/sys/net/ipv6/conf/vb; echo 0 > accept_ra; echo 7 > accept_ra_rt_info_max_plen");
+            send.send(settings("vb")).unwrap();
+            servers
+        },
+        |booted, _| (booted, settings("vb")),
+    );
+    assert_eq!(booted.ended, Ended::Left, "{}", booted.log);
+    assert_eq!(default6(&booted), ["va"], "{}", booted.routes6);
+    assert_eq!(booted.addresses6_of("vb"), [""; 0], "{}", booted.addresses);
+    assert_eq!(after, before.recv().unwrap());
+}
+
+/// The kernel adds the default routes, with each advertisement again.
+#[test]
+fn default_routes_of_two_named_interfaces_have_different_metrics() {
+    let good: &[&str] = &["--dhcp-range=fd09:1::,ra-only", "--enable-ra", "--ra-param=lan,4,1800"];
+    let words = format!("{IMAGE} ip=va:auto6 ip=vb:auto6");
+    booted_then(
+        &words,
+        |site| {
+            let mut servers = serve(site, "va", v6(good));
+            servers.extend(serve(site, "vb", Network { has_image: false, ..v6(ROUTER) }));
+            servers
+        },
+        |booted, _| {
+            assert_eq!(booted.ended, Ended::Left, "{}", booted.log);
+            if !std::path::Path::new("/proc/sys/net/ipv6/conf/va/ra_defrtr_metric").exists() {
+                return;
+            }
+            let started = std::time::Instant::now();
+            let routes = || {
+                let mut lines: Vec<String> = run("ip", &["-6", "route", "show", "default"])
+                    .lines()
+                    .map(|line| {
+                        let words: Vec<&str> = line.split_whitespace().collect();
+                        let after = |key| words.iter().skip_while(|word| **word != key).nth(1).unwrap();
+                        format!("{} {}", after("dev"), after("metric"))
+                    })
+                    .collect();
+                lines.sort_unstable();
+                lines
+            };
+            while routes() != ["va 1024", "vb 1025"] {
+                assert!(started.elapsed() < Duration::from_secs(30), "{:?}\n{}", routes(), booted.log);
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        },
+    );
 }

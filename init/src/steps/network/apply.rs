@@ -60,6 +60,14 @@ pub fn restore(cx: &Context, found: &Link) -> Result<(), SysError> {
     if link.mtu != found.mtu {
         cx.sys.change_link(found.index, &LinkChange::Mtu(found.mtu))?;
     }
+    for (path, value) in cx.claims.settings(found.index) {
+        // If udev has renamed the interface meanwhile, the path is gone.
+        if let Err(error) = cx.sys.write(&path, &value, 0o644)
+            && !error.is_not_found()
+        {
+            cx.note(Level::Warning, error.to_string());
+        }
+    }
     if found.up { Ok(()) } else { cx.sys.change_link(found.index, &LinkChange::Down) }
 }
 

@@ -8,9 +8,11 @@ use dayfly_formats::dhcp6::Lease6;
 use dayfly_formats::dhcp6::client::Want;
 use dayfly_formats::nd::{self, NdOptions};
 use dayfly_plan::network::{AddressSource, Limits};
-use dayfly_sys::{Cause, Family, LinkAddress, LinkChange, NdPort, RouteOrigin, SysError, own};
+use dayfly_sys::{
+    Cause, Family, Link, LinkAddress, LinkChange, NdPort, RouteOrigin, SysError, TreePath, own,
+};
 
-use super::apply::{address_up, change, learnt, remaining};
+use super::apply::{METRIC, address_up, change, learnt, remaining};
 use super::dhcp6;
 use super::probe::{POLL, Probe};
 use crate::claims::{Contender, Reason, State};
@@ -42,6 +44,9 @@ const SETTINGS: [(&str, &str); 4] = [
     ("accept_ra_rt_info_max_plen", "128"),
 ];
 
+/// The metric of the default route that the kernel adds by router advertisements. Linux 5.12 and later have it.
+const ROUTE_METRIC: &str = "ra_defrtr_metric";
+
 /// Which router advertisements the kernel uses: for addresses and routes, for routes beside DHCPv6, or none. With 2, also on a machine
 /// that forwards packets, as nodes of a cluster do.
 fn advertisements(probe: &Probe) -> [(&'static str, &'static str); 2] {
@@ -53,9 +58,22 @@ fn advertisements(probe: &Probe) -> [(&'static str, &'static str); 2] {
     ]
 }
 
+/// A setting of an interface.
+fn setting(link: &Link, name: &str) -> TreePath {
+    own(format!("/proc/sys/net/ipv6/conf/{}/{name}", link.name))
+}
+
+/// Sets the metric of the default route by later router advertisements.
+pub fn set_route_metric(cx: &Context, link: &Link, metric: u32) {
+    match cx.sys.write(&setting(link, ROUTE_METRIC), metric.to_string().as_bytes(), 0o644) {
+        Err(error) if !error.is_not_found() => cx.note(Level::Debug, format!("{}: {error}", link.name)),
+        _ => {}
+    }
+}
+
 /// Prepares an interface that is down, and opens the socket for what routers advertise besides addresses.
 pub fn prepare(probe: &Probe) -> Result<Box<dyn NdPort>, Reason> {
-    let path = |name: &str| own(format!("/proc/sys/net/ipv6/conf/{}/{name}", probe.link.name));
+    let path = |name: &str| setting(&probe.link, name);
     match probe.sys.read(&path("disable_ipv6")) {
         Ok(text) if text.starts_with(b"1") => {
             return Err(Reason::Refused("IPv6 is disabled (disable_ipv6)".to_owned()));
@@ -66,8 +84,18 @@ pub fn prepare(probe: &Probe) -> Result<Box<dyn NdPort>, Reason> {
         }
         Err(error) => (probe.say)(Level::Debug, error.to_string()),
     }
-    for (name, value) in SETTINGS.into_iter().chain(advertisements(probe)) {
+    // An interface that appears after the winner comes after it.
+    let metric = (METRIC + if probe.is_decided() { probe.link.index } else { 0 }).to_string();
+    let all = SETTINGS.into_iter().chain(advertisements(probe)).chain([(ROUTE_METRIC, metric.as_str())]);
+    for (name, value) in all {
         // Not every kernel has each of them.
+        match probe.sys.read(&path(name)) {
+            Ok(before) => probe.keep_setting(path(name), before),
+            Err(error) => {
+                (probe.say)(Level::Debug, error.to_string());
+                continue;
+            }
+        }
         if let Err(error) = probe.sys.write(&path(name), value.as_bytes(), 0o644) {
             (probe.say)(Level::Debug, error.to_string());
         }

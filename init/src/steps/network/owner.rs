@@ -8,6 +8,7 @@ use dayfly_plan::network::{Network, Route, needs_onlink};
 use dayfly_sys::{Cause, Family, LinkChange, RouteOrigin, Sys, SysError};
 
 use super::apply::{self, METRIC};
+use super::ipv6;
 use crate::claims::{Contender, Origin, State, Way};
 use crate::context::Context;
 use crate::events::Level;
@@ -47,6 +48,7 @@ pub fn win(
     let (winner, losers): (Vec<Contender>, Vec<Contender>) =
         others.into_iter().partition(|one| one.way() == claim.way());
     take_back(cx, &losers);
+    rank_default_routes(cx, claim, &losers);
     let first = if first.metric == METRIC || is_kernels(claim) {
         first
     } else {
@@ -79,6 +81,31 @@ pub fn win(
         }
     }
     Ok(up)
+}
+
+/// Gives the default routes of other interfaces by router advertisements higher metrics than the winner's. The kernel adds these routes
+/// itself, with each advertisement again.
+fn rank_default_routes(cx: &Context, winner: &Contender, losers: &[Contender]) {
+    let all = cx.claims.all();
+    let has_won = |one: &Contender| one.link.index == winner.link.index;
+    let mut metric = METRIC;
+    for one in all.iter().filter(|one| one.family == Family::V6) {
+        if has_won(one) {
+            ipv6::set_route_metric(cx, &one.link, METRIC);
+        } else {
+            metric += 1;
+            ipv6::set_route_metric(cx, &one.link, metric);
+        }
+    }
+    // A claim that was not configured yet may have its route from before.
+    let is_left = |one: &&Contender| one.up.is_none() && !one.is_named && !has_won(one);
+    for one in losers.iter().filter(is_left) {
+        if matches!(one.state, State::Claims(Origin::Autoconf(..)))
+            && let Err(error) = apply::flush(cx, &one.link, Some(Family::V6))
+        {
+            cx.note(Level::Warning, format!("{}: {error}", one.link.name));
+        }
+    }
 }
 
 /// Configures a claim. One that cannot be configured is reported, and is no claim any more.

@@ -9,7 +9,7 @@ use dayfly_formats::dhcp4::Lease;
 use dayfly_formats::mac::Mac;
 use dayfly_plan::network::{AddressSource, Config, Network};
 use dayfly_plan::settings::value::HostName;
-use dayfly_sys::{Family, Link, LinkChange, NdPort, Sys, SysError, own};
+use dayfly_sys::{Family, Link, LinkChange, NdPort, Sys, SysError, TreePath, own};
 
 use super::starters::is_named;
 use super::{apply, dhcp, ipv6, lacp};
@@ -236,7 +236,7 @@ impl Probe {
                 (self.say)(Level::Debug, "up, waiting for a carrier".to_owned());
                 said = true;
             }
-            self.sys.sleep(if self.claims.is_decided() { RELAXED_POLL } else { POLL });
+            self.sys.sleep(if self.is_decided() { RELAXED_POLL } else { POLL });
         }
         Err(Reason::NoCarrier)
     }
@@ -258,6 +258,16 @@ impl Probe {
     /// Whether the interface has an address of this IP version to offer.
     pub fn has_claim(&self, family: Family) -> bool {
         self.claims.has_claim(Way { index: self.link.index, family })
+    }
+
+    /// Records a setting of the interface as it was before the boot changed it.
+    pub fn keep_setting(&self, path: TreePath, value: Vec<u8>) {
+        self.claims.keep_setting(self.link.index, path, value);
+    }
+
+    /// Whether an interface has won.
+    pub fn is_decided(&self) -> bool {
+        self.claims.is_decided()
     }
 
     /// Takes back what the probe has claimed. Returns whether it was configured.
