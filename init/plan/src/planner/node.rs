@@ -16,10 +16,11 @@ pub(super) fn prepare(draft: &mut Draft, settings: &Gathered, discovered: &Disco
         is_installed: discovered.way == Way::Root,
         uuid: discovered.machine.uuid.clone(),
     };
+    // Named interfaces may get their addresses, name servers and names as late as in settle.
     draft.add(
         Phase::Node,
         StepId::Identity,
-        &[StepId::Layout, StepId::Network],
+        &[StepId::Layout, StepId::Settle],
         Action::WriteIdentity(identity),
         within(30),
         OnFailure::Abort,
@@ -99,7 +100,7 @@ pub(super) fn prepare(draft: &mut Draft, settings: &Gathered, discovered: &Disco
         draft.add(
             Phase::Node,
             StepId::Address,
-            &[StepId::Identity, StepId::Network, StepId::Files, StepId::Units],
+            &[StepId::Identity, StepId::Settle, StepId::Files, StepId::Units],
             Action::HandNetworkOver(settings.network.handover.value),
             within(10),
             OnFailure::Continue("the address is valid until its lease ends, unless the OS renews it"),
