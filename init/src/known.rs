@@ -101,6 +101,8 @@ pub enum AddressOrigin {
     Dhcp6(Box<Lease6>),
     /// The interface itself (RFC 4291 2.5.6).
     LinkLocal,
+    /// A DHCPv4 server, whose lease is lost: the interface does not have the address any more.
+    Withdrawn,
 }
 
 impl fmt::Display for AddressOrigin {
@@ -111,6 +113,7 @@ impl fmt::Display for AddressOrigin {
             AddressOrigin::RouterAdvertisement => "slaac",
             AddressOrigin::Dhcp6(_) => "dhcp6",
             AddressOrigin::LinkLocal => "link-local",
+            AddressOrigin::Withdrawn => "withdrawn",
         })
     }
 }
@@ -183,8 +186,14 @@ impl AddressUp {
         match &self.origin {
             AddressOrigin::Dhcp4(lease) => lease.lease_seconds,
             AddressOrigin::Dhcp6(lease) => lease.lifetime(),
+            AddressOrigin::Withdrawn => Some(0),
             AddressOrigin::Static | AddressOrigin::RouterAdvertisement | AddressOrigin::LinkLocal => None,
         }
+    }
+
+    /// Whether the interface has lost the address.
+    pub fn is_withdrawn(&self) -> bool {
+        self.origin == AddressOrigin::Withdrawn
     }
 }
 

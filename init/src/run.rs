@@ -274,7 +274,8 @@ impl Runner {
                         Learned::Fact(fact) => news.push(fact),
                         Learned::Network(network) => {
                             let mac = network.first.mac.map(|mac| mac.to_string());
-                            let fact = NodeFact::Network(mac, network.first.address.to_string());
+                            let up = Some(&network.first).filter(|up| !up.is_withdrawn());
+                            let fact = NodeFact::Network(mac, up.map(|up| up.address.to_string()));
                             self.events.emit(Event::Node(fact));
                             self.known.learn(Learned::Network(network));
                         }

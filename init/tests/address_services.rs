@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dayfly_formats::dhcp4::{Lease, Message};
-use machine::{End, Machine, Node, sha256, squashfs};
+use machine::{End, Machine, Node, State, link, sha256, squashfs};
 
 const SYSTEMD: &str = "/etc/systemd/system/multi-user.target.wants";
 const RUNLEVEL: &str = "/etc/runlevels/default";
@@ -16,6 +16,11 @@ const RENEWS: &str = "10.0.2.15/24 (leased for 3600 s)";
 
 /// Boots an image with these files.
 fn boot(words: &str, files: &[(&str, &str)]) -> Arc<Machine> {
+    boot_on(words, files, |_| {})
+}
+
+/// The same, on a machine that `prepare` changes.
+fn boot_on(words: &str, files: &[(&str, &str)], prepare: impl FnOnce(&mut State)) -> Arc<Machine> {
     let sha256 = sha256(&squashfs(3 << 20));
     let root = format!("root=live:http://10.0.2.2/os.squashfs dayfly.image.sha256={sha256}");
     let words = if words.contains("ip=") { words.to_owned() } else { format!("{words} ip=dhcp") };
@@ -24,6 +29,7 @@ fn boot(words: &str, files: &[(&str, &str)]) -> Arc<Machine> {
         let path = format!("/run/dayfly/l{path}");
         machine.state().put(Path::new(&path), Node::File(text.as_bytes().to_vec()));
     }
+    prepare(&mut machine.state());
     let end = machine.boot();
     assert!(matches!(end, End::Exec(_)), "{end:?}: {:?}", machine.state().log);
     machine
@@ -137,6 +143,72 @@ fn ifupdown_starts_dhcpcd_where_there_is_no_dhclient() {
     let interfaces = machine.file("/sysroot/etc/network/interfaces").unwrap();
     assert!(interfaces.contains("\nauto mac/52:54:00:12:34:02/1=dayfly\n"), "{interfaces}");
     assert!(!interfaces.contains("dhclient"), "{interfaces}");
+}
+
+/// The lease ends while the boot waits for another interface, and no server gives a new one.
+#[test]
+fn a_service_asks_anew_if_the_address_was_withdrawn() {
+    let networking = (format!("{SYSTEMD}/networking.service"), "");
+    let [networking, dhcpcd] = [(networking.0.as_str(), ""), ("/usr/sbin/dhcpcd", "")];
+    let unit = format!("{SYSTEMD}/dhcpcd.service");
+    let netifrc = format!("{RUNLEVEL}/net.eth0");
+    for (init, files, told, written) in [
+        (
+            "",
+            &[][..],
+            "systemd-networkd, enabled by Dayfly, requests",
+            ("/run/systemd/network/00-dayfly-525400123402.network", "\nDHCP=ipv4\nKeepConfiguration=dhcp\n"),
+        ),
+        (
+            "",
+            &[(NETWORK_MANAGER, "")],
+            "NetworkManager requests",
+            ("/run/NetworkManager/system-connections/dayfly-eth0.nmconnection", "\nmethod=auto\n"),
+        ),
+        (
+            "",
+            &[(unit.as_str(), "")],
+            "dhcpcd requests",
+            ("/sysroot/etc/dhcpcd.conf", "\ninterface eth0\nmetric 1024\nclientid\n"),
+        ),
+        (
+            "",
+            &[networking, ("/usr/lib/ifupdown/settle-dad.sh", ""), ("/usr/sbin/dhclient", "")],
+            "ifupdown and dhclient request",
+            ("/sysroot/etc/network/interfaces", "\niface dayfly inet dhcp\n"),
+        ),
+        (
+            OPENRC,
+            &[(netifrc.as_str(), ""), dhcpcd],
+            "netifrc and dhcpcd request",
+            ("/sysroot/etc/conf.d/net", "\nconfig_eth0=\"dhcp\"\n"),
+        ),
+    ] {
+        let machine = boot_on(&format!("{init} ip=eth0:dhcp ip=eth1:dhcp"), files, |state| {
+            state.links.push(link(3, "eth1"));
+            state.silent = vec![3];
+            state.only_lease = Some(5);
+        });
+        let (outcome, words) = step(&machine);
+        assert_eq!(outcome, "done", "{words}");
+        let withdrawn = format!("{told} an address in place of the withdrawn 10.0.2.15/24");
+        assert!(words.starts_with(&withdrawn), "{words}: {:#?}", machine.state().log);
+        let text = machine.file(written.0).unwrap();
+        assert!(text.contains(written.1), "{text}");
+        assert_eq!(machine.report()["node"]["address"], serde_json::Value::Null);
+        // No file of the OS has the address, and there is no lease.
+        let state = machine.state();
+        let of_os = state.nodes.iter().filter(|(path, _)| {
+            ["/sysroot/etc", "/sysroot/var/lib", "/run/systemd", "/run/NetworkManager"]
+                .iter()
+                .any(|folder| path.starts_with(folder))
+        });
+        for (path, node) in of_os {
+            let Node::File(bytes) = node else { continue };
+            assert!(!String::from_utf8_lossy(bytes).contains("10.0.2.15"), "{}", path.display());
+            assert!(!path.to_string_lossy().contains("lease"), "{}", path.display());
+        }
+    }
 }
 
 #[test]

@@ -57,8 +57,8 @@ pub enum Outcome {
 pub enum NodeFact {
     /// The kernel's random id of this boot, random(4).
     BootId(String),
-    /// The interface that is up: its MAC address and its address.
-    Network(Option<String>, String),
+    /// The interface that is up: its MAC address and its address, unless that was withdrawn.
+    Network(Option<String>, Option<String>),
     /// Host name and machine-id.
     Identity(String, String),
 }

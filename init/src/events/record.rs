@@ -136,7 +136,7 @@ impl NodeRow {
             NodeFact::BootId(id) => self.boot_id = Some(id.clone()),
             NodeFact::Network(mac, address) => {
                 self.mac.clone_from(mac);
-                self.address = Some(address.clone());
+                self.address.clone_from(address);
             }
             NodeFact::Identity(hostname, machine_id) => {
                 self.hostname = Some(hostname.clone());

@@ -19,6 +19,8 @@ pub struct Port {
     last: u8,
     name: String,
     ntp: Vec<Ipv4Addr>,
+    /// The server ends after one lease of this many seconds.
+    only_lease: Option<u32>,
     clock: Arc<Clock>,
     state: Arc<Mutex<State>>,
     queue: VecDeque<Vec<u8>>,
@@ -30,10 +32,11 @@ impl Port {
         last: u8,
         name: String,
         ntp: Vec<Ipv4Addr>,
+        only_lease: Option<u32>,
         clock: Arc<Clock>,
         state: Arc<Mutex<State>>,
     ) -> Self {
-        Self { answers, last, name, ntp, clock, state, queue: VecDeque::new() }
+        Self { answers, last, name, ntp, only_lease, clock, state, queue: VecDeque::new() }
     }
 
     /// The type of the answer to a client's message; `None` if there is none.
@@ -75,7 +78,7 @@ impl PacketPort for Port {
             (code::DOMAIN_SEARCH, b"\x03lab\x07example\x03org\0".to_vec()),
             (code::HOST_NAME, self.name.clone().into_bytes()),
             (code::INTERFACE_MTU, 1400u16.to_be_bytes().to_vec()),
-            (code::LEASE_TIME, 3600u32.to_be_bytes().to_vec()),
+            (code::LEASE_TIME, self.only_lease.unwrap_or(3600).to_be_bytes().to_vec()),
         ] {
             message.options.set(code, bytes);
         }
@@ -86,6 +89,7 @@ impl PacketPort for Port {
         if self.answers {
             let (from, to) = (SocketAddrV4::new(SERVER, 67), SocketAddrV4::new(Ipv4Addr::BROADCAST, 68));
             self.queue.push_back(udp4::encode(from, to, &message.encode()));
+            self.answers = self.only_lease.is_none() || kind == MessageType::Offer;
         }
         Ok(())
     }

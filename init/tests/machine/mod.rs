@@ -118,6 +118,8 @@ pub struct State {
     pub dhcp_forgets: bool,
     /// The host name that the DHCP server sends.
     pub dhcp_name: String,
+    /// The DHCP server of each interface ends after one lease of this many seconds.
+    pub only_lease: Option<u32>,
     /// Interfaces without a DHCP server.
     pub silent: Vec<u32>,
     /// Interfaces without a cable.
@@ -219,6 +221,7 @@ impl Machine {
                 dhcp_name: "worker7".to_owned(),
                 time_servers: BTreeMap::new(),
                 dhcp_ntp: Vec::new(),
+                only_lease: None,
                 exec_args: Vec::new(),
                 dhcp: true,
                 dhcp_heard: Vec::new(),

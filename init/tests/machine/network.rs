@@ -63,6 +63,7 @@ impl Network for Machine {
             last,
             state.dhcp_name.clone(),
             state.dhcp_ntp.clone(),
+            state.only_lease,
             Arc::clone(&self.clock),
             Arc::clone(&self.state),
         )))

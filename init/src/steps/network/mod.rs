@@ -153,12 +153,14 @@ fn write_resolv_conf(cx: &Context, network: &NetworkUp) {
 /// Called when the network is no longer needed for the boot: ends the probes, configures the interfaces that a parameter
 /// names, and restores all others.
 pub fn settle(cx: &Context) -> Result<Done, Failure> {
-    let is_lost = cx.known.network.is_some() && !cx.claims.is_decided();
-    let until = cx.sys.now() + if is_lost { LOST_WAIT } else { NAMED_WAIT }.min(cx.left());
-    while cx.sys.now() < until {
-        let is_lost = is_lost && !owner::replace(cx);
+    let started = cx.sys.now();
+    loop {
+        // The address may also be withdrawn during this wait.
+        let is_lost = cx.known.network.is_some() && !owner::replace(cx);
         let awaits_named = cx.claims.is_decided() && cx.claims.awaits_named();
-        if !is_lost && !awaits_named {
+        let limit = if is_lost { LOST_WAIT } else { NAMED_WAIT };
+        let is_over = cx.sys.now().saturating_sub(started) >= limit || cx.left().is_zero();
+        if is_over || !is_lost && !awaits_named {
             break;
         }
         cx.claims.wait(&*cx.sys, POLL);
@@ -208,5 +210,18 @@ fn is_ethernet(kind: &LinkKind) -> bool {
 fn load(cx: &Context, module: &str) {
     if let Err(failure) = cx.modules.load(module) {
         cx.note(Level::Warning, format!("{}: {}", failure.tried, failure.wrong));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::tells;
+
+    #[test]
+    fn the_pages_tell_the_waits() {
+        let (named, lost) = (NAMED_WAIT.as_secs(), LOST_WAIT.as_secs());
+        tells("explanation/network.md", &format!("waits up to {named} s for interfaces that `ip=` names"));
+        tells("how-to/network-handover.md", &format!("is found within {lost} s in the step `settle`"));
     }
 }

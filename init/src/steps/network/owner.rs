@@ -12,7 +12,7 @@ use super::ipv6;
 use crate::claims::{Contender, Origin, State, Way};
 use crate::context::Context;
 use crate::events::Level;
-use crate::{AddressUp, NetworkUp};
+use crate::{AddressOrigin, AddressUp, NetworkUp};
 
 /// Configures a claim, with a higher metric than all that are configured.
 fn configure(cx: &Context, claim: &Contender) -> Result<AddressUp, SysError> {
@@ -157,8 +157,9 @@ pub fn add_missing_routes(cx: &Context, network: &mut NetworkUp) {
 /// The network with every address that is configured by now, and the name servers, domains and host name that they give.
 pub fn with_all(cx: &Context, network: &NetworkUp) -> NetworkUp {
     let mut up = cx.claims.addresses().into_iter();
-    // A lease may have been extended since.
-    let first = up.next().unwrap_or_else(|| network.first.clone());
+    // A lease may have been extended since, or lost without another address.
+    let withdrawn = || AddressUp { origin: AddressOrigin::Withdrawn, ..network.first.clone() };
+    let first = up.next().unwrap_or_else(withdrawn);
     let dns = network.wanted_dns.clone();
     let mut all = NetworkUp { first, others: up.collect(), dns, ..network.clone() };
     let named = all.addresses().flat_map(|up| up.dns.clone());

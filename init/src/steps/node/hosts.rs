@@ -55,7 +55,8 @@ fn with_node(there: &[u8], name: &HostName, network: Option<&NetworkUp>) -> Vec<
 
 /// Debian uses 127.0.1.1 for the host name of a machine without a fixed address (Debian manual 5.1.1).
 fn own_line(name: &HostName, network: Option<&NetworkUp>) -> String {
-    let own = network.map_or_else(|| "127.0.1.1".to_owned(), |network| network.first.address.to_string());
+    let up = network.map(|network| &network.first).filter(|up| !up.is_withdrawn());
+    let own = up.map_or_else(|| "127.0.1.1".to_owned(), |up| up.address.to_string());
     let domain = network.and_then(|network| network.domain.as_ref());
     match (name.as_str().split_once('.'), domain) {
         (Some((short, _)), _) => format!("{own} {name} {short}"),

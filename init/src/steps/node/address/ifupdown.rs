@@ -67,13 +67,14 @@ pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp) -> Result<String, Re
     let interfaces = text(INTERFACES)?;
     let interfaces = interfaces.split_once(END).map_or(interfaces.as_str(), |(_, image)| image);
     let all = format!("{interfaces}\n{}", more_interfaces(sys)?);
-    let (mut said, mut stanzas, mut leases) = (Vec::new(), String::new(), Vec::new());
+    let (mut said, mut stanzas, mut wanted) = (Vec::new(), String::new(), Vec::new());
     let client = client(sys)?;
     for up in network.addresses() {
+        let is_leased = up.lease().is_some() || up.is_withdrawn();
         // The image's files use the name that the OS gives to the interface.
         let names = names_in_os(sys, &up.iface);
         let methods: Vec<&str> = names.iter().flat_map(|name| interfaces_file::methods(&all, name)).collect();
-        if let Some(method) = methods.iter().find(|method| up.lease().is_none() || **method != "dhcp") {
+        if let Some(method) = methods.iter().find(|method| !is_leased || **method != "dhcp") {
             said.push(format!(
                 "ifupdown uses the image's own stanza for {} ({method}), which may not keep {}",
                 up.iface,
@@ -81,28 +82,33 @@ pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp) -> Result<String, Re
             ));
             continue;
         }
-        let Some((lease, seconds)) = up.lease().and_then(|lease| Some((lease, lease.lease_seconds?))) else {
+        let lease = up.lease().and_then(|lease| Some((lease, lease.lease_seconds?)));
+        if lease.is_none() && !up.is_withdrawn() {
             said.push(match up.lifetime() {
                 None => format!("{} stays: ifupdown does not need to renew it", owned(up)),
                 Some(_) => format!("{} is not renewed: ifupdown has no DHCPv6 client for it", owned(up)),
             });
             continue;
-        };
+        }
         let is_made = network.made.iter().any(|link| link.name == up.iface);
+        // dhcpcd has a lease file for each name.
+        let has_lease_file = lease.is_some() && client == Some(DHCLIENT);
         match up.mac {
             _ if is_made => stanzas.push_str(&named_stanza(&up.iface)),
-            Some(mac) => stanzas.push_str(&stanza(mac, &up.iface, leases.len(), client)),
+            Some(mac) => stanzas.push_str(&stanza(mac, &up.iface, wanted.len(), has_lease_file)),
             None => return Err(Refusal::Words(format!("{} has no MAC address to match it by", up.iface))),
         }
-        leases.push((up, lease, seconds));
-        said.push(format!("ifupdown and {} renew {}", client.unwrap_or_default(), owned(up)));
+        wanted.push((up, lease));
+        let verb = if up.is_withdrawn() { "request" } else { "renew" };
+        said.push(format!("ifupdown and {} {verb} {}", client.unwrap_or_default(), owned(up)));
     }
-    let Some((first, ..)) = leases.first() else { return Ok(said.join("; ")) };
+    let Some((first, _)) = wanted.first() else { return Ok(said.join("; ")) };
     match client {
         Some(DHCLIENT) => {
             let config = text(CLIENT_CONFIG)?;
             let config = config.split(WRITTEN).next().unwrap_or_default();
-            for (up, lease, seconds) in &leases {
+            for (up, lease) in &wanted {
+                let Some((lease, seconds)) = lease else { continue };
                 let file = format!("{LEASES}/dhclient.{}.leases", up.iface);
                 os::write(sys, &file, &lease_file(&up.iface, lease, *seconds, sys.clock()), 0o644)?;
             }
@@ -138,10 +144,9 @@ fn more_interfaces(sys: &dyn Files) -> Result<String, SysError> {
 /// Comes before all other stanzas, because ifup configures an interface only once. The OS may have renamed the
 /// interface by then; `$IFACE` is its current name, and dhclient reads a lease only under the current name. With
 /// `no-auto-down`, the lease is not released at shutdown.
-fn stanza(mac: Mac, iface: &str, place: usize, client: Option<&str>) -> String {
+fn stanza(mac: Mac, iface: &str, place: usize, has_lease_file: bool) -> String {
     let name = if place == 0 { "dayfly".to_owned() } else { format!("dayfly{place}") };
-    // dhcpcd has a lease file for each name.
-    let rename = if client == Some(DHCLIENT) {
+    let rename = if has_lease_file {
         format!(
             "cd {LEASES} && mv dhclient.{iface}.leases dhclient.$IFACE.leases 2>/dev/null && \
              sed -i s/{iface}/$IFACE/ dhclient.$IFACE.leases && "
@@ -215,7 +220,7 @@ mod tests {
         );
         assert_eq!(client_config(&network), config);
         assert_eq!(
-            stanza(MAC, "eth0", 0, Some(DHCLIENT)),
+            stanza(MAC, "eth0", 0, true),
             format!(
                 "auto mac/52:54:00:77:00:01/1=dayfly\nno-auto-down eth0\niface dayfly inet dhcp\n\
                  \tpre-up cd /var/lib/dhcp && mv dhclient.eth0.leases dhclient.$IFACE.leases 2>/dev/null && \

@@ -178,3 +178,6 @@ fn all_owned(network: &NetworkUp) -> String {
 fn is_for_ever(network: &NetworkUp) -> bool {
     network.addresses().all(|up| up.lifetime().is_none())
 }
+    if up.is_withdrawn() {
+        return format!("an address in place of the withdrawn {}/{}", up.address, up.prefix);
+    }

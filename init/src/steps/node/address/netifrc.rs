@@ -59,7 +59,8 @@ pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp) -> Result<String, Re
         }
         is_leased |= is_dynamic;
         said.push(if is_dynamic {
-            format!("netifrc and dhcpcd renew {owned}")
+            let verb = if addresses.iter().all(|up| up.is_withdrawn()) { "request" } else { "renew" };
+            format!("netifrc and dhcpcd {verb} {owned}")
         } else {
             format!("netifrc keeps {owned}")
         });

@@ -62,7 +62,13 @@ pub fn owned_by(addresses: &[&AddressUp]) -> String {
 
 /// What the service of the OS does with them, for the log.
 pub fn verb(addresses: &[&AddressUp]) -> &'static str {
-    if addresses.iter().any(|up| up.lifetime().is_some()) { "renews" } else { "keeps" }
+    if addresses.iter().all(|up| up.is_withdrawn()) {
+        "requests"
+    } else if addresses.iter().any(|up| up.lifetime().is_some()) {
+        "renews"
+    } else {
+        "keeps"
+    }
 }
 
 impl NetworkUp {

@@ -10,7 +10,7 @@ use dayfly_formats::mac::Mac;
 use dayfly_formats::network_file::{Match, Scope};
 use dayfly_sys::{Files, Sys, SysError, own};
 
-use super::owned;
+use super::observed::{owned_by, verb};
 use crate::os::{self, WRITTEN};
 use crate::services::systemd::units::{self, Refusal};
 use crate::trees::OS;
@@ -50,10 +50,7 @@ pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp, enabled: bool) -> Re
         match target(&files, network, iface, &addresses)? {
             Target::OfImage(file) => said.push(format!("uses the image's own {file}")),
             Target::Ours(name, section) => {
-                let does =
-                    if addresses.iter().any(|up| up.lifetime().is_some()) { "renews" } else { "keeps" };
-                let owned: Vec<String> = addresses.iter().map(|up| owned(up)).collect();
-                said.push(format!("{does} {} with {name}", owned.join(" and ")));
+                said.push(format!("{} {} with {name}", verb(&addresses), owned_by(&addresses)));
                 written.push((name, text::network_file(network, iface, &addresses, &section)));
             }
         }
