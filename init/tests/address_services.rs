@@ -223,7 +223,7 @@ fn netifrc_keeps_an_address_and_leaves_a_lease_to_dhcpcd() {
             &[service, dhcpcd][..],
             "done",
             "netifrc and dhcpcd renew 10.0.2.15/24 (leased for 3600 s)",
-            Some("config_eth0=\"dhcp\"\nmodules_eth0=\"dhcpcd\"\n"),
+            Some("config_eth0=\"dhcp\"\nmodules_eth0=\"dhcpcd\"\nmetric_eth0=\"1024\"\n"),
         ),
         (OPENRC, &[service], "tolerated", "the image has netifrc, but no dhcpcd to renew the lease", None),
         (

@@ -6,10 +6,10 @@ use dayfly_formats::scoped::ScopedAddr;
 use dayfly_plan::network::AddressSource;
 use dayfly_sys::{Sys, SysError};
 
-use super::observed::{names_in_os, owned_by, servers, verb};
+use super::observed::{metric, names_in_os, owned_by, servers, verb};
 use crate::os::{self, WRITTEN};
 use crate::services::systemd::units::Refusal;
-use crate::steps::network::{METRIC, dhcp6};
+use crate::steps::network::dhcp6;
 use crate::trees::OS;
 use crate::{AddressOrigin, AddressUp, NetworkUp};
 
@@ -75,13 +75,12 @@ fn options(network: &NetworkUp, iface: &str, addresses: &[&AddressUp]) -> String
         text.push_str(line);
         text.push('\n');
     };
-    let v4 = || addresses.iter().filter(|up| up.address.is_ipv4());
     let is_static = |up: &&&AddressUp| up.origin == AddressOrigin::Static;
-    put(&format!("metric {}", v4().map(|up| up.metric).next().unwrap_or(METRIC)));
+    put(&format!("metric {}", metric(addresses)));
     if addresses.iter().any(|up| up.lease().is_some() || up.sources.contains(&AddressSource::Dhcp4)) {
         // Type 1 and the MAC address, instead of a DUID.
         put("clientid");
-    } else if let Some(up) = v4().find(is_static) {
+    } else if let Some(up) = addresses.iter().filter(|up| up.address.is_ipv4()).find(is_static) {
         put(&format!("static ip_address={}/{}", up.address, up.prefix));
         if let Some(gateway) = up.gateway {
             put(&format!("static routers={gateway}"));

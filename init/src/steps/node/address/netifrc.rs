@@ -5,7 +5,7 @@ use dayfly_formats::netifrc_conf;
 use dayfly_sys::{Files, Sys, SysError};
 
 use super::dhcpcd;
-use super::observed::{names_in_os, owned_by};
+use super::observed::{metric, names_in_os, owned_by};
 use crate::NetworkUp;
 use crate::os::{self, WRITTEN};
 use crate::services::openrc::runlevels;
@@ -37,6 +37,7 @@ pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp) -> Result<String, Re
     for (iface, addresses) in network.interfaces() {
         let names = names_in_os(sys, iface);
         let owned = owned_by(&addresses);
+        let metric = metric(&addresses);
         let is_dynamic = addresses.iter().any(|up| up.lifetime().is_some());
         let own = names.iter().find_map(|name| netifrc_conf::method(config, name));
         if let Some(method) =
@@ -50,7 +51,10 @@ pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp) -> Result<String, Re
         for name in &names {
             let variable = netifrc_conf::variable(name);
             let lines = if is_dynamic {
-                format!("config_{variable}=\"dhcp\"\nmodules_{variable}=\"dhcpcd\"\n")
+                // netifrc's own metric is the index of the interface, and its option overrides that of dhcpcd's file.
+                format!(
+                    "config_{variable}=\"dhcp\"\nmodules_{variable}=\"dhcpcd\"\nmetric_{variable}=\"{metric}\"\n"
+                )
             } else {
                 // An interface that has an address stays as it is.
                 format!("config_{variable}=\"noop\"\n")

@@ -7,7 +7,7 @@ use dayfly_plan::network::{Kind, Link as Wanted};
 use dayfly_sys::Files;
 
 use super::owned;
-use crate::steps::network::names;
+use crate::steps::network::{METRIC, names};
 use crate::{AddressUp, NetworkUp};
 
 /// Lines of a file with `key=value` in sections.
@@ -53,6 +53,11 @@ pub fn names_in_os(sys: &dyn Files, iface: &str) -> Vec<String> {
     let mut all = vec![iface.to_owned()];
     all.extend(names::of(sys, iface).into_iter().filter(|name| name != iface));
     all
+}
+
+/// The metric of an interface's IPv4 routes.
+pub fn metric(addresses: &[&AddressUp]) -> u32 {
+    addresses.iter().find(|up| up.address.is_ipv4()).map_or(METRIC, |up| up.metric)
 }
 
 /// The addresses of an interface, for the log.
