@@ -206,7 +206,10 @@ fn where_nobody_can_take_it_that_is_said() {
         (
             "ip=dhcp dayfly.network.handover=ifupdown",
             &[],
-            Some(("tolerated", "Debian's ifupdown is not enabled in the image")),
+            Some((
+                "tolerated",
+                "neither Debian's ifupdown nor ifupdown-ng with dhcpcd is enabled in the image",
+            )),
         ),
     ] {
         let machine = boot(words, files, &[]);

@@ -145,6 +145,51 @@ fn ifupdown_starts_dhcpcd_where_there_is_no_dhclient() {
     assert!(!interfaces.contains("dhclient"), "{interfaces}");
 }
 
+#[test]
+fn ifupdown_ng_starts_dhcpcd() {
+    const INTERFACES: &str = "/etc/network/interfaces";
+    let service = format!("{RUNLEVEL}/networking");
+    let (service, executors) = ((service.as_str(), ""), ("/usr/libexec/ifupdown-ng/dhcp", ""));
+    let dhcpcd = ("/sbin/dhcpcd", "");
+    let image = "auto lo\niface lo inet loopback\n";
+    let machine = boot(OPENRC, &[service, executors, dhcpcd, (INTERFACES, image)]);
+    assert_eq!(step(&machine), done(&format!("ifupdown and dhcpcd renew {RENEWS}")));
+    assert_eq!(lease(&machine, "eth0").address.octets(), [10, 0, 2, 15]);
+    let written = machine.file("/sysroot/etc/network/interfaces").unwrap();
+    assert!(written.contains("\nauto eth0\niface eth0 inet dhcp\n"), "{written}");
+    assert!(written.ends_with(&format!("\n{image}")), "{written}");
+    // A persistent /etc has the stanza already.
+    let again = boot(OPENRC, &[service, executors, dhcpcd, (INTERFACES, &written)]);
+    assert_eq!(again.file("/sysroot/etc/network/interfaces"), Some(written));
+
+    let fixed = format!("{OPENRC} ip=10.0.2.50::10.0.2.2:24::eth0:none");
+    let own = (INTERFACES, "iface eth0 inet static\n");
+    for (words, files, told) in [
+        (
+            fixed.as_str(),
+            &[service, executors, dhcpcd][..],
+            "10.0.2.50/24 stays: ifupdown does not need to renew it".to_owned(),
+        ),
+        (
+            OPENRC,
+            &[service, executors, dhcpcd, own],
+            format!("ifupdown uses the image's own stanza for eth0 (static), which may not keep {RENEWS}"),
+        ),
+        // udhcpc removes the address before it asks for one.
+        (
+            OPENRC,
+            &[service, executors],
+            format!(
+                "networking of the image cannot take over {RENEWS}: it may request another address and remove this one"
+            ),
+        ),
+    ] {
+        let machine = boot(words, files);
+        assert_eq!(step(&machine), done(&told));
+        assert!(paths(&machine, "/sysroot/var/lib/dhcpcd").is_empty(), "{told}");
+    }
+}
+
 /// The lease ends while the boot waits for another interface, and no server gives a new one.
 #[test]
 fn a_service_asks_anew_if_the_address_was_withdrawn() {
@@ -176,6 +221,12 @@ fn a_service_asks_anew_if_the_address_was_withdrawn() {
             &[networking, ("/usr/lib/ifupdown/settle-dad.sh", ""), ("/usr/sbin/dhclient", "")],
             "ifupdown and dhclient request",
             ("/sysroot/etc/network/interfaces", "\niface dayfly inet dhcp\n"),
+        ),
+        (
+            "",
+            &[networking, ("/usr/libexec/ifupdown-ng/dhcp", ""), dhcpcd],
+            "ifupdown and dhcpcd request",
+            ("/sysroot/etc/network/interfaces", "\niface eth0 inet dhcp\n"),
         ),
         (
             OPENRC,

@@ -19,17 +19,16 @@ use crate::trees::OS;
 
 /// The name of its service, for both systemd and OpenRC.
 pub(super) const SERVICE: &str = "networking";
-/// Only Debian's ifupdown has this directory: the ifupdown of busybox and ifupdown-ng cannot match an interface by its
-/// MAC address.
+/// Only Debian's ifupdown has this directory. Other ifupdowns cannot match an interface by its MAC address.
 const DEBIAN: &str = "/lib/ifupdown";
-const INTERFACES: &str = "/etc/network/interfaces";
+pub(super) const INTERFACES: &str = "/etc/network/interfaces";
 const MORE_INTERFACES: &str = "/etc/network/interfaces.d";
 const DHCLIENT: &str = "dhclient";
 const CLIENT_CONFIG: &str = "/etc/dhcp/dhclient.conf";
 const LEASES: &str = "/var/lib/dhcp";
 /// Marks the end of Dayfly's text; the image's own text follows. With a persistent /etc, the text before it was written
 /// by an earlier boot and is replaced.
-const END: &str = "# End of what Dayfly wrote.\n";
+pub(super) const END: &str = "# End of what Dayfly wrote.\n";
 /// dhclient-script(8) runs this hook first. The reason TIMEOUT means that the server did not answer but the lease is
 /// still valid.
 const HOOK: (&str, &str) = (
@@ -63,10 +62,7 @@ pub(super) fn client(sys: &dyn Files) -> Result<Option<&'static str>, SysError> 
 
 /// Writes its files. Returns a line for the log.
 pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp) -> Result<String, Refusal> {
-    let text = |path| os::read(sys, path).map(Option::unwrap_or_default);
-    let interfaces = text(INTERFACES)?;
-    let interfaces = interfaces.split_once(END).map_or(interfaces.as_str(), |(_, image)| image);
-    let all = format!("{interfaces}\n{}", more_interfaces(sys)?);
+    let (interfaces, all) = image_files(sys)?;
     let (mut said, mut stanzas, mut wanted) = (Vec::new(), String::new(), Vec::new());
     let client = client(sys)?;
     for up in network.addresses() {
@@ -105,7 +101,7 @@ pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp) -> Result<String, Re
     let Some((first, _)) = wanted.first() else { return Ok(said.join("; ")) };
     match client {
         Some(DHCLIENT) => {
-            let config = text(CLIENT_CONFIG)?;
+            let config = os::read(sys, CLIENT_CONFIG)?.unwrap_or_default();
             let config = config.split(WRITTEN).next().unwrap_or_default();
             for (up, lease) in &wanted {
                 let Some((lease, seconds)) = lease else { continue };
@@ -124,6 +120,13 @@ pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp) -> Result<String, Re
     }
     os::write(sys, INTERFACES, &format!("{WRITTEN}{stanzas}{END}{interfaces}"), 0o644)?;
     Ok(said.join("; "))
+}
+
+/// The image's own text of the main file, and all its texts together.
+pub(super) fn image_files(sys: &dyn Files) -> Result<(String, String), SysError> {
+    let text = os::read(sys, INTERFACES)?.unwrap_or_default();
+    let own = text.split_once(END).map_or(text.as_str(), |(_, image)| image);
+    Ok((own.to_owned(), format!("{own}\n{}", more_interfaces(sys)?)))
 }
 
 /// The contents of the files that the image's main file usually includes.

@@ -5,6 +5,7 @@ mod chrony;
 mod cloud_init;
 mod dhcpcd;
 mod ifupdown;
+mod ifupdown_ng;
 mod netifrc;
 mod networkd;
 mod networkmanager;
@@ -33,6 +34,8 @@ enum Service {
     Netifrc,
     /// Debian's ifupdown, which the image starts.
     Ifupdown,
+    /// ifupdown-ng with dhcpcd, which the image starts.
+    IfupdownNg,
     /// Another service, by name. Nothing is handed over to it.
     Foreign(&'static str),
 }
@@ -60,6 +63,7 @@ pub fn hand_over(cx: &Context, keeper: NetworkKeeper) -> Result<Done, Failure> {
         Some(Service::Dhcpcd) => dhcpcd::hand_over(sys, network),
         Some(Service::Netifrc) => netifrc::hand_over(sys, network),
         Some(Service::Ifupdown) => ifupdown::hand_over(sys, network),
+        Some(Service::IfupdownNg) => ifupdown_ng::hand_over(sys, network),
         Some(Service::Foreign(name)) => {
             let text = format!(
                 "{name} of the image cannot take over {}: it may request another address and remove this one",
@@ -100,7 +104,15 @@ fn service(
     let enabled = starts(&[networkd::SERVICE]);
     let networkd = Service::Networkd { enabled };
     let starts_ifupdown = starts(&[ifupdown::SERVICE]);
-    let has_ifupdown = starts_ifupdown && ifupdown::is_debians(sys)?;
+    let of_ifupdown = if !starts_ifupdown {
+        None
+    } else if ifupdown::is_debians(sys)? {
+        Some(Service::Ifupdown)
+    } else if ifupdown_ng::is_usable(sys)? {
+        Some(Service::IfupdownNg)
+    } else {
+        None
+    };
     let has_netifrc = manager == Some(Manager::OpenRc) && netifrc::is_started(sys, network)?;
     let required = |service: Service, is_there: bool, lack: &str| {
         if is_there { Ok(Some(service)) } else { Err(Refusal::Words(lack.to_owned())) }
@@ -111,8 +123,8 @@ fn service(
             return required(networkd, has_networkd, "the image has no systemd-networkd");
         }
         NetworkKeeper::Ifupdown => {
-            let lack = "Debian's ifupdown is not enabled in the image";
-            return required(Service::Ifupdown, has_ifupdown, lack);
+            let lack = "neither Debian's ifupdown nor ifupdown-ng with dhcpcd is enabled in the image";
+            return of_ifupdown.map(Some).ok_or_else(|| Refusal::Words(lack.to_owned()));
         }
         NetworkKeeper::NetworkManager => {
             let lack = "NetworkManager is not enabled in the image";
@@ -128,7 +140,6 @@ fn service(
         }
         NetworkKeeper::Auto => {}
     }
-    let of_another = starts_ifupdown && !has_ifupdown;
     let foreign = FOREIGN.iter().find(|name| started.contains(name));
     Ok(Some(if has_networkd && enabled {
         networkd
@@ -140,11 +151,13 @@ fn service(
         Service::Dhcpcd
     } else if has_netifrc {
         Service::Netifrc
-    } else if of_another {
-        Service::Foreign(ifupdown::SERVICE)
-    } else if has_ifupdown && (!has_networkd || ifupdown::client(sys)?.is_some()) {
+    } else if let Some(of_ifupdown) = of_ifupdown
+        && (!has_networkd || ifupdown::client(sys)?.is_some())
+    {
         // Without a DHCP client, ifupdown does not change an interface that is not in its configuration.
-        Service::Ifupdown
+        of_ifupdown
+    } else if of_ifupdown.is_none() && starts_ifupdown {
+        Service::Foreign(ifupdown::SERVICE)
     } else if has_networkd {
         networkd
     } else {
@@ -165,6 +178,9 @@ fn started(sys: &dyn Files, manager: Option<Manager>) -> Result<Vec<&'static str
 
 /// The address, and how long the node may use it.
 fn owned(up: &AddressUp) -> String {
+    if up.is_withdrawn() {
+        return format!("an address in place of the withdrawn {}/{}", up.address, up.prefix);
+    }
     let time = up.lifetime();
     let time = time.map_or_else(String::new, |seconds| format!(" (leased for {seconds} s)"));
     format!("{}/{}{time}", up.address, up.prefix)
@@ -178,6 +194,3 @@ fn all_owned(network: &NetworkUp) -> String {
 fn is_for_ever(network: &NetworkUp) -> bool {
     network.addresses().all(|up| up.lifetime().is_none())
 }
-    if up.is_withdrawn() {
-        return format!("an address in place of the withdrawn {}/{}", up.address, up.prefix);
-    }
