@@ -61,6 +61,7 @@ mod tests {
             preferred: None,
             routes: Vec::new(),
             dns: Vec::new(),
+            ntp: Vec::new(),
             peer_dns: true,
             ready: Ready::Address,
             hostname: None,
@@ -74,7 +75,7 @@ mod tests {
     #[test]
     fn the_code_is_that_of_the_reasons() {
         let contender = |state: State| Contender {
-            round: 0,
+            probe: None,
             family: Family::V4,
             link: Link {
                 index: 2,

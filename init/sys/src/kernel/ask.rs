@@ -23,18 +23,17 @@ pub(super) fn ask(
     let subject = server.to_string();
     let mut buffer = [0; PAYLOAD];
     loop {
-        let Some((payload, from)) = receive_datagram(&socket, &mut buffer, deadline, &subject)? else {
-            let words = format!("no answer within {:.1} s", sent.elapsed().as_secs_f64());
+        // Datagrams that are no answer must not extend the wait.
+        let is_over = Instant::now() >= deadline;
+        let received =
+            if is_over { None } else { receive_datagram(&socket, &mut buffer, deadline, &subject)? };
+        let took = sent.elapsed();
+        let Some((payload, from)) = received else {
+            let words = format!("no answer within {:.1} s", took.as_secs_f64());
             return Err(SysError::new("ask", subject, Cause::TimedOut, words));
         };
-        let took = sent.elapsed();
         if is_answer(&payload) {
             return Ok(Answer { payload, from, took });
-        }
-        // Datagrams that are no answer must not extend the wait.
-        if Instant::now() >= deadline {
-            let words = format!("no answer within {:.1} s", sent.elapsed().as_secs_f64());
-            return Err(SysError::new("ask", subject, Cause::TimedOut, words));
         }
     }
 }
