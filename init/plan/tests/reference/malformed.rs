@@ -95,7 +95,6 @@ const MALFORMED: &[(&str, &str)] = &[
     ("nameserver=fe80::1", r#"nameserver=fe80::1: "fe80::1" is link-local, so its interface is needed; write it like fe80::1%eth0."#),
     ("nameserver=2001:db8::1%eth0", r#"nameserver=2001:db8::1%eth0: "2001:db8::1%eth0" has an interface, but only a link-local address needs one; remove it with its %."#),
     ("nameserver=fe80::1%", r#"nameserver=fe80::1%: "fe80::1%" has the interface "", which is empty; expected a name like eth0."#),
-    ("nameserver=[fe80::1%eth0]", r#"nameserver=[fe80::1%eth0]: "[fe80::1%eth0]" is not an IP address; write it without brackets."#),
     ("namesever=10.0.0.1", "namesever= is not a parameter that Dayfly knows; did you mean nameserver=?"),
     ("rd.peerdns=never", r#"rd.peerdns=never: "never" is not one of 1, yes, on, true, 0, no, off, false."#),
     ("rd.route=", "rd.route=: it has no value."),
