@@ -1,7 +1,8 @@
 //! The DHCP client with servers that answer anything: it never sends twice at once, never stops before it has a lease, and
 //! never accepts a lease that it did not request.
 //!
-//! The first byte says whether the client has an address of its last boot. The rest is a list of events: a wait in units of 100 ms, the kind of answer, the number of bytes of options, and these bytes.
+//! The first byte says whether the client has an address of its last boot. The rest is a list of events: a wait in units of 100 ms, the
+//! kind of answer, the number of bytes of options, and these bytes.
 #![no_main]
 
 use std::net::Ipv4Addr;

@@ -45,6 +45,20 @@ impl Disk {
         Self { folder, device }
     }
 
+    /// A copy of it as after a shutdown of the OS. A boot that has returned still has the disk mounted, because threads of the boot
+    /// keep its mount namespace.
+    fn after_shutdown(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let image = folder.path().join("image");
+        // Status 1: the journal was replayed.
+        shell(&format!(
+            "sync; cp {}/image {1}; e2fsck -fy {1} > /dev/null 2>&1 || test $? = 1",
+            self.folder.path().display(),
+            image.display()
+        ));
+        Self::of(folder, &image)
+    }
+
     /// The parameter that names it.
     fn word(&self) -> String {
         format!("dayfly.state.device={}", self.device)
@@ -65,8 +79,8 @@ fn detail(booted: &Booted, step: &str) -> String {
 #[test]
 fn the_second_boot_gets_the_same_address_with_one_request() {
     let disk = Disk::new(None);
-    let boot = || booted(&format!("ip=va:dhcp {}", disk.word()), [GOOD, NOTHING]);
-    let first = boot();
+    let boot = |disk: &Disk| booted(&format!("ip=va:dhcp {}", disk.word()), [GOOD, NOTHING]);
+    let first = boot(&disk);
     first.assert_only("va", "vb");
     assert!(first.servers_log.contains("DHCPDISCOVER(lan)"), "{}", first.servers_log);
     let address = first.addresses_of("va")[0].clone();
@@ -74,7 +88,7 @@ fn the_second_boot_gets_the_same_address_with_one_request() {
     let lease = format!("02:00:00:00:00:01 - {address}");
     assert_eq!(detail(&first, "next-boot"), lease, "{}", first.log);
 
-    let second = boot();
+    let second = boot(&disk.after_shutdown());
     second.assert_only("va", "vb");
     assert_eq!(second.addresses_of("va"), first.addresses_of("va"));
     let log = &second.servers_log;
