@@ -22,7 +22,6 @@ fn word() -> impl Strategy<Value = String> {
         Just("root=live:LABEL=images".to_owned()),
         Just("ip=dhcp".to_owned()),
         Just("ip=10.0.2.15::10.0.2.2:24:n1:eth0:off".to_owned()),
-        Just("dayfly.network.ntp=10.0.2.9".to_owned()),
         Just("rd.neednet=1".to_owned()),
         Just("rd.break=pre-mount".to_owned()),
         Just("rd.overlay=LABEL=state2".to_owned()),
@@ -44,13 +43,8 @@ fn word() -> impl Strategy<Value = String> {
 }
 
 fn facts() -> impl Strategy<Value = Facts> {
-    (proptest::collection::vec(word(), 0..12), proptest::sample::select(&Way::ALL), any::<bool>()).prop_map(
-        |(words, way, clock_was_unset)| {
-            let mut facts = Facts::from_cmdline(words.join(" ")).on_way(way);
-            facts.discovered.clock_was_unset = clock_was_unset;
-            facts
-        },
-    )
+    (proptest::collection::vec(word(), 0..12), proptest::sample::select(&Way::ALL))
+        .prop_map(|(words, way)| Facts::from_cmdline(words.join(" ")).on_way(way))
 }
 
 /// A settings file with random settings of class `Plain`.
@@ -258,20 +252,6 @@ proptest! {
         if fetch {
             let goes_back = matches!(&plan.step(StepId::Fetch).unwrap().on_failure, OnFailure::Retry(Retry { back: Some(StepId::Network), .. }));
             prop_assert!(goes_back, "fetch does not go back to the network");
-        }
-
-        // Only a step that connects by TLS waits for the time, and only if the clock is certainly wrong.
-        for step in plan.steps.iter().filter(|step| step.phase != Phase::Handover && step.needs.contains(&StepId::Time)) {
-            prop_assert!(facts.discovered.clock_was_unset);
-            prop_assert!(step.action.to_string().contains("https://"), "{} waits for the time", step.id);
-        }
-        if facts.discovered.clock_was_unset && plan.step(StepId::Time).is_some() {
-            let mut secure = plan.steps.iter().filter(|step| match &step.action {
-                Action::Fetch { layers, .. } => layers.iter().any(|layer| matches!(&layer.source, LayerSource::Servers(urls) if urls[0].is_secure())),
-                Action::FetchSettings { url, .. } => url.is_secure(),
-                _ => false,
-            });
-            prop_assert!(secure.all(|step| step.needs.contains(&StepId::Time)));
         }
 
         // Layout paths come after the root, and parents before children.

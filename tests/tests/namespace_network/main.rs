@@ -3,6 +3,7 @@
 mod boots;
 mod dhcp;
 mod dhcp_servers;
+mod handover;
 mod hosts;
 mod interfaces;
 mod ipv6;

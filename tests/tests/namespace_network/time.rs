@@ -8,6 +8,9 @@ use crate::hosts::{Host, Server, Site};
 
 const NOTHING: Network = Network { dhcp: None, has_image: false, refuses: true };
 
+/// Unpacked by qemu/provision.
+const CHRONYD: &str = "/usr/local/lib/dayfly-tests/chrony/usr/sbin/chronyd";
+
 /// chronyd on the host behind va.
 fn chronyd(site: &Site, directives: &str) -> Server {
     let host = Host { name: "net-va".to_owned(), folder: site.scratch.join("net-va") };
@@ -17,7 +20,7 @@ fn chronyd(site: &Site, directives: &str) -> Server {
     );
     let config = host.write("chrony.conf", &config);
     let args = ["-x", "-d", "-u", "root", "-f", &config].map(str::to_owned);
-    let server = host.start("chronyd", &args, &["chronyd version"]);
+    let server = host.start(CHRONYD, &args, &["chronyd version"]);
     // Port 123 is open.
     host.shell("for try in $(seq 500); do grep -q :007B /proc/net/udp && exit; sleep 0.02; done; exit 1");
     server

@@ -1,5 +1,6 @@
 //! HTTP and HTTPS with a real nginx on loopback; the servers that misbehave are fakes of this test, and named so.
 
+mod link_local;
 mod lookup;
 #[path = "../namespace/mod.rs"]
 mod namespace;

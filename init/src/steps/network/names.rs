@@ -31,7 +31,7 @@ pub fn of(sys: &dyn Files, interface: &str) -> Vec<String> {
     names.all().into_iter().map(str::to_owned).collect()
 }
 
-/// The kernel's name of an interface that the OS gives this name; `None` if there is no such interface.
+/// The kernel's name of the interface that has this name, in the kernel or in the OS; `None` if there is no such interface.
 pub fn current(sys: &dyn Sys, name: &str) -> Result<Option<String>> {
     let links = sys.links()?;
     let has_name = |link: &&Link| link.name == name || link.other_names.iter().any(|other| other == name);

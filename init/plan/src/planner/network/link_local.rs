@@ -10,16 +10,13 @@ pub(super) fn add(links: &mut Vec<Link>, others: Option<&Config>, ready: &Ready)
         let words = "is a port of a bond or bridge and can have no address; name the bond or bridge";
         return Some(format!("The server {server}: {name} {words}."));
     }
-    let config = match links.iter_mut().find(|link| link.name == *name) {
-        Some(link) => &mut link.config,
-        None => {
-            // A static address without an interface is for one interface, which may be another one.
-            let config = others.filter(|config| config.static_address().is_none()).cloned();
-            links.push(Link { name: name.clone(), kind: Kind::Physical, config });
-            &mut links.last_mut()?.config
-        }
-    };
-    let addresses = &mut config.get_or_insert_default().addresses;
+    if links.iter().all(|link| link.name != *name) {
+        // A static address without an interface is for one interface, which may be another one.
+        let config = others.filter(|config| config.static_address().is_none()).cloned();
+        links.push(Link { name: name.clone(), kind: Kind::Physical, config });
+    }
+    let link = links.iter_mut().find(|link| link.name == *name)?;
+    let addresses = &mut link.config.get_or_insert_default().addresses;
     let is_enough = |source: &AddressSource| match source {
         AddressSource::LinkLocal => true,
         AddressSource::Static(address) => address.address.is_ipv6(),

@@ -41,7 +41,7 @@ pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp) -> Result<String, Re
             continue;
         }
         for name in &names {
-            stanzas.push_str(&format!("auto {name}\niface {name} inet dhcp\n"));
+            stanzas.extend(["auto ", name, "\niface ", name, " inet dhcp\n"]);
         }
         said.extend(addresses.iter().map(|up| {
             let verb = if up.is_withdrawn() { "request" } else { "renew" };

@@ -107,13 +107,13 @@ impl<'a> Exchange<'a> {
             .refuse(Cause::Protocol, format!("{} redirects more than {REDIRECTS} times", self.peer.name())))
     }
 
-    /// Sends the request to a URL's server. A link-local server is reached by the interface in the URL's zone, which is nothing to the
-    /// server (RFC 6874 4). A redirect to another link-local address leads to the same link.
+    /// Sends the request to a URL's server. A link-local server is reached by the interface in the URL's zone, which the server does not
+    /// get (RFC 6874 4). A redirect to a link-local address stays on the same link, whatever zone the server writes.
     fn ask(&self, url: &str, interface: &mut Option<String>) -> Result<Answer> {
         let mut bare = url.to_owned();
         if let Some((before, zone, after)) = scoped::split_url(url) {
             bare = format!("{before}{after}");
-            *interface = Some(zone.to_owned());
+            interface.get_or_insert_with(|| zone.to_owned());
         }
         let uri: Uri = bare.parse().map_err(|error| {
             let shown = if url == self.request.url { String::new() } else { format!("{url}: ") };
