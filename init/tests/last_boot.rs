@@ -93,7 +93,7 @@ fn a_server_without_memory_costs_half_a_second() {
     let machine = booted(remembered(RECORD), |state| state.dhcp_forgets = true);
     assert_eq!(heard(&machine), ["REQUEST 10.0.2.15", "DISCOVER", "REQUEST 10.0.2.15"]);
     let more = machine.took().saturating_sub(plain.took());
-    assert!((500..600).contains(&more.as_millis()), "{more:?}");
+    assert!((1000..1100).contains(&more.as_millis()), "{more:?}");
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn an_interface_of_an_ipv6_only_network_has_no_lease() {
         &["--dhcp-range=10.9.1.50,10.9.1.60,255.255.255.0,1h", "--dhcp-option=108,00:00:07:08"];
     let words = "root=live:http://image.test/os.squashfs ip=va:auto";
     let booted = self::booted(words, [dnsmasq(lies), NOTHING]);
-    assert_eq!(booted.ended, Ended::Left, "{}", booted.log);
+    assert!(booted.servers_log.contains("DHCPACK(lan)"), "{}", booted.log);
     assert!(booted.log.contains("no IPv6 address within 5 s, so IPv4 is used after all"), "{}", booted.log);
     // A server with an IPv4 address needs the lease.
     let booted = self::booted("ip=va:auto", [dnsmasq(only), NOTHING]);
@@ -200,19 +200,19 @@ fn what_a_renewed_lease_changes_is_applied() {
 
 #[test]
 fn a_lease_is_extended_while_the_image_is_awaited() {
-    // Two minutes are the shortest lease of dnsmasq; T1 is 3 s.
+    // Two minutes are the shortest lease of dnsmasq; T1 is 3 s, and the client waits at least 10 s.
     let short: &[&str] = &[
         "--dhcp-range=10.9.1.50,10.9.1.60,255.255.255.0,2m",
         "--dhcp-option-force=option:T1,3",
         "--dhcp-option-force=option:T2,100",
     ];
     let booted = booted_under("ip=va:dhcp", [dnsmasq(short), NOTHING], || {
-        comes_late(Duration::from_secs(12));
+        comes_late(Duration::from_secs(14));
     });
     booted.assert_only("va", "vb");
     assert!(booted.took >= Duration::from_secs(10), "{:?}", booted.took);
     let extended = booted.log.matches(" is extended for 120 s by 10.9.1.1").count();
-    assert!(extended >= 2, "{extended} times\n{}\n{}", booted.log, booted.servers_log);
+    assert!(extended >= 1, "{extended} times\n{}\n{}", booted.log, booted.servers_log);
     let address = &booted.card("va")["addr_info"][0];
     let left = address["valid_life_time"].as_u64().unwrap();
     assert!((112..=120).contains(&left), "{left} s of 120 s are left: {address}");

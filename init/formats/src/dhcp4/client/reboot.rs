@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::{Client, Failure, Message, Received, Retry, State, code, nak_words};
 
 /// How long to wait for an answer. A server in the local network answers within milliseconds. A later answer is not lost: the
-/// server gives the same address to the DISCOVER that follows. The first DISCOVER would be repeated after about 1 s, so a lost
-/// REQUEST costs less than a lost DISCOVER.
-const WAIT: Duration = Duration::from_millis(500);
+/// server gives the same address to the DISCOVER that follows. The first DISCOVER would be repeated after about 1 s as well, so a
+/// lost REQUEST costs no more than a lost DISCOVER.
+const WAIT: Duration = Duration::from_secs(1);
 
 impl Client {
     /// Requests this address first, which a server gave to the host at its last boot.

@@ -65,7 +65,7 @@ impl Renewal {
         self.xid = self.random.next() as u32;
         self.requests = 0;
         let half =
-            self.lease.lease_seconds.map_or(LEAST_PAUSE, |lease| Duration::from_secs(lease.into()) / 2);
+            self.lease.lease_seconds.map_or(LEAST_PAUSE, |lease| Duration::from_secs((lease >> 1).into()));
         let least = self.granted.saturating_add(LEAST_PAUSE.min(half));
         self.due = self.at(self.lease.renew_seconds).max(least);
     }

@@ -93,7 +93,7 @@ fn silence_ends_after_half_a_second() {
     let asked_at = wire.now;
     let mut late = answer(&request, MessageType::Ack, ONE);
     let discover = wire.next_is(MessageType::Discover);
-    assert_eq!(wire.now.saturating_sub(asked_at), Duration::from_millis(500));
+    assert_eq!(wire.now.saturating_sub(asked_at), Duration::from_secs(1));
     assert_eq!(
         wire.client.status(),
         "REQUEST for 10.0.0.50, the address of the last boot: no answer; then sent 1 DISCOVER, no OFFER"
@@ -150,7 +150,7 @@ fn a_network_of_ipv6_only_may_say_so_in_the_confirmation() {
 }
 
 proptest::proptest! {
-    /// Whatever servers answer: the first DISCOVER is not later than half a second after the REQUEST, there is one REQUEST for the
+    /// Whatever servers answer: the first DISCOVER is not later than a second after the REQUEST, there is one REQUEST for the
     /// remembered address, and a lease by it is the one that was requested.
     #[test]
     fn a_remembered_address_costs_half_a_second_at_most(
@@ -174,7 +174,7 @@ proptest::proptest! {
             }
         }
         let due = client.next_wakeup();
-        proptest::prop_assert!(due <= Duration::from_millis(500), "{:?}", due);
+        proptest::prop_assert!(due <= Duration::from_secs(1), "{:?}", due);
         let now = due.max(now);
         let next = Message::parse(&client.poll(now).expect("a DISCOVER is due")).unwrap();
         proptest::prop_assert_eq!(next.options.message_type(), Some(MessageType::Discover));
