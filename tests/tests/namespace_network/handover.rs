@@ -97,35 +97,35 @@ fn wait_until(what: &str, is_true: impl Fn() -> bool, say: impl Fn() -> String) 
 
 /// The kernel's events of addresses and routes.
 struct Events {
+    log: &'static str,
     _monitor: Running,
 }
 
 impl Events {
-    const LOG: &str = "/tmp/events.log";
-
     fn follow() -> Self {
-        let monitor = start(Command::new("ip").args(["monitor", "address", "route"]), Self::LOG);
-        let events = Self { _monitor: monitor };
+        let log = "/tmp/events.log";
+        let monitor = start(Command::new("ip").args(["monitor", "address", "route"]), log);
+        let events = Self { log, _monitor: monitor };
         events.mark();
         events
     }
 
     /// Waits until the log has all events from before this call.
     fn mark(&self) {
-        let before = read(Self::LOG).matches(MARK).count();
+        let before = read(self.log).matches(MARK).count();
         let is_there = || {
             // The monitor may have missed the first ones.
             run("ip", &["address", "replace", MARK, "dev", "lo"]);
             run("ip", &["address", "del", MARK, "dev", "lo"]);
-            read(Self::LOG).matches(MARK).count() > before
+            read(self.log).matches(MARK).count() > before
         };
-        wait_until("an event", is_there, || read(Self::LOG));
+        wait_until("an event", is_there, || read(self.log));
     }
 
     /// The address was there all the time, and so was a default route.
     fn assert_steady(&self, address: &str, route: &str) {
         self.mark();
-        let all = read(Self::LOG);
+        let all = read(self.log);
         let mut routes = vec![route.trim().to_owned()];
         for line in all.lines() {
             let (is_deleted, event) =

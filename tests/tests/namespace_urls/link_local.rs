@@ -20,14 +20,14 @@ fn a_link_local_server_gets_no_zone_and_redirects_on_its_link() {
         let index = kernel.links().unwrap().iter().find(|link| link.name == "va").unwrap().index;
         let listener =
             TcpListener::bind(SocketAddrV6::new("fe80::1".parse().unwrap(), 8080, 0, index)).unwrap();
-        let (heard, heads) = std::sync::mpsc::channel();
+        let (sender, requests) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             let mut redirects = ["/", "http://[fe80::1]:8080/", "http://[fe80::1%25wa]:8080/"].into_iter();
             for visitor in listener.incoming() {
                 let mut visitor = visitor.unwrap();
-                let mut head = [0; 4096];
-                let count = visitor.read(&mut head).unwrap();
-                heard.send(String::from_utf8_lossy(&head[..count]).into_owned()).unwrap();
+                let mut bytes = [0; 4096];
+                let count = visitor.read(&mut bytes).unwrap();
+                sender.send(String::from_utf8_lossy(&bytes[..count]).into_owned()).unwrap();
                 let answer = match redirects.next() {
                     Some(to) => format!("302 Found\r\nLocation: {to}"),
                     None => "200 OK".to_owned(),
@@ -36,10 +36,10 @@ fn a_link_local_server_gets_no_zone_and_redirects_on_its_link() {
             }
         });
         assert_eq!(body(kernel, &get("http://[fe80::1%25va]:8080/x", PathBuf::new())), (200, b"x".to_vec()));
-        let heads: Vec<String> = heads.try_iter().collect();
-        assert_eq!(heads.len(), 4);
-        for head in &heads {
-            assert!(head.to_ascii_lowercase().contains("\r\nhost: [fe80::1]:8080\r\n"), "{head}");
+        let requests: Vec<String> = requests.try_iter().collect();
+        assert_eq!(requests.len(), 4);
+        for request in &requests {
+            assert!(request.to_ascii_lowercase().contains("\r\nhost: [fe80::1]:8080\r\n"), "{request}");
         }
         for (zone, words) in [("%25wa", "[fe80::1%wa]:8080"), ("%25vx", "this machine has no interface vx")] {
             let url = format!("http://[fe80::1{zone}]:8080/x");

@@ -1,6 +1,7 @@
 //! Names by a real unbound that answers as it should, and one that fails in each way that its configuration allows. The name servers that
 //! lie are fakes of this test.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
@@ -52,13 +53,12 @@ const CHAIN: [(&str, &str); 3] = [
 fn good(scratch: &Path) -> Nginx {
     let mut lines = String::new();
     for name in ["servfail", "nxdomain", "nodata", "refused", "silent"] {
-        lines.push_str(&format!(
-            " local-zone: \"{name}.example.\" static\n local-data: \"{name}.example. A 127.0.0.1\"\n"
-        ));
+        let zone = format!("{name}.example.");
+        writeln!(lines, " local-zone: \"{zone}\" static\n local-data: \"{zone} A 127.0.0.1\"").unwrap();
     }
     lines.push_str(" local-zone: \"many.example.\" static\n");
     for last in 1..=100 {
-        lines.push_str(&format!(" local-data: \"many.example. A 127.0.1.{last}\"\n"));
+        writeln!(lines, " local-data: \"many.example. A 127.0.1.{last}\"").unwrap();
     }
     for (zone, record) in CHAIN {
         let file = scratch.join(zone);
@@ -66,10 +66,8 @@ fn good(scratch: &Path) -> Nginx {
             "$ORIGIN {zone}.\n@ 60 SOA ns.{zone}. root.{zone}. 1 60 60 60 60\n@ 60 NS ns.{zone}.\n{record}\n"
         );
         fs::write(&file, text).unwrap();
-        lines.push_str(&format!(
-            "auth-zone:\n name: \"{zone}.\"\n zonefile: \"{}\"\n for-downstream: no\n for-upstream: yes\n",
-            file.display()
-        ));
+        writeln!(lines, "auth-zone:\n name: \"{zone}.\"\n zonefile: \"{}\"", file.display()).unwrap();
+        lines.push_str(" for-downstream: no\n for-upstream: yes\n");
     }
     unbound(scratch, "127.0.0.2", &lines)
 }

@@ -1,5 +1,7 @@
 //! Interfaces of the usual drivers, with another MTU, and several at once.
 
+use std::fmt::Write as _;
+
 use anyhow::{Result, ensure};
 use dayfly_qemu::{
     image::Image,
@@ -44,7 +46,7 @@ fn by_driver(lab: &Lab) -> Result<()> {
     for (index, (model, _)) in models.iter().enumerate() {
         let network = format!("net=10.0.{0}.0/24,host=10.0.{0}.2,dhcpstart=10.0.{0}.15", index + 2);
         node = node.nic(Nic::user_with(&network).model(model));
-        words += &format!(" ifname=net{index}:{} ip=net{index}:dhcp", vm::mac(index));
+        write!(words, " ifname=net{index}:{} ip=net{index}:dhcp", vm::mac(index))?;
     }
     let vm = boot(node.cmdline(&words))?;
     for (index, (model, driver)) in models.iter().enumerate() {
