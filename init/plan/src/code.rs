@@ -75,7 +75,7 @@ codes! {
     DevicesMember "devices.member" Permanent "The requested disk is a member of a RAID, a volume group or another device."
         fix "Name the assembled device instead (a dracut initramfs can assemble it). If the disk is no longer a member, remove the old signature: `wipefs DISK` lists the signatures, wipefs --backup --offset removes one.";
     NetNoLink "net.no-link" Transient "No network interface was found, or not the one that the server is reached by."
-        fix "Check that the NIC's driver is in the initramfs: the log names devices without one; `dayfly initramfs --profile generic` has the common ones.";
+        fix "Check the names of interfaces in the parameters, and that the NIC's driver is in the initramfs: the log names devices without one; `dayfly initramfs --profile generic` has the common ones.";
     NetNoCarrier "net.no-carrier" Transient "No interface has a carrier: the link to the other end of the cable is down."
         fix "Check the cable, the switch port and its speed; a switch with spanning tree needs portfast or a longer rd.retry=.";
     NetNoLease "net.no-lease" Transient "No DHCP server gave an address in time."
@@ -139,7 +139,7 @@ codes! {
     NodeHostKeys "node.host-keys" Transient "The node has no ssh host keys of its own."
         fix "Check that the image has ssh-keygen and that the state disk can be written; ssh.host_keys=image leaves the keys to the image.";
     NodeNetwork "node.network" Transient "The address could not be passed to a network service of the OS."
-        fix "Install systemd-networkd, or ifupdown and a DHCP client, in the image; network.handover=none leaves the address to the image.";
+        fix "Install systemd-networkd, NetworkManager, dhcpcd, or ifupdown and a DHCP client, in the image; network.handover=none leaves the address to the image.";
     KubernetesCgroup "kubernetes.cgroup" Permanent "This kernel lacks the control groups that a kubelet needs, or a kernel parameter turns them off."
         fix "Boot a kernel with cgroup v2 and its controllers, without systemd.unified_cgroup_hierarchy=0 and cgroup_disable=.";
     KubernetesStorage "kubernetes.storage" Permanent "The file system of /var on this node cannot hold container layers."

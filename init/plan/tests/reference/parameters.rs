@@ -23,7 +23,7 @@ const IP_FORMS: &[(&str, &str)] = &[
     ("10.0.2.50::10.0.2.2:24:worker7:eth0:none", "a prefix length instead of the netmask"),
     ("10.0.2.50::10.0.2.2:24::eth0:none:10.0.2.3:10.0.2.4", "with two name servers"),
     ("[2001:db8::2]::[2001:db8::1]:64::eth0:none", "a static IPv6 address, in brackets"),
-    ("auto", "DHCPv4 and IPv6 router advertisements; the first that gives an address is used"),
+    ("auto", "DHCPv4 and IPv6 router advertisements; the first over which the server answers is used"),
     ("eth0:auto6", "IPv6 router advertisements; DHCPv6 as far as they refer to it"),
     ("eth0:dhcp6", "DHCPv6, whatever router advertisements say"),
     ("eth0:either6", "`auto6`, and `dhcp6` if no address came within 3 s (`rd.net.timeout.ipv6auto=`)"),
@@ -112,12 +112,12 @@ ip=CLIENT:[PEER]:[GATEWAY]:NETMASK|PREFIX:[HOSTNAME]:[INTERFACE]:[METHOD][:[DNS1
     text.push_str(
         "
 Several `ip=` parameters are allowed. One with an interface name applies to that interface, one
-without a name to all others. All named interfaces are configured, and the routes of the first one
-that is up take precedence. The name may be the kernel's (`eth0`), an alternative name of the
+without a name to all others. All named interfaces are configured, and the routes of the one over
+which the server answers take precedence. The name may be the kernel's (`eth0`), an alternative name of the
 interface, or systemd's name for it in the OS: `eno1`, `ens3`, `enp0s3`, `enp0s20f0u2`,
 `enx525400123456`, `end0`, `enX0`. Without any `ip=` parameter, every Ethernet interface is tried
 with DHCPv4 and with IPv6 router advertisements (`auto`). A static address without an interface is
-set on the first interface that has a carrier.
+set on the first interface that has a carrier, and on the next one if the server does not answer.
 
 Two parameters for one interface are both used if one is for IPv4 and the other for IPv6; otherwise
 the first one counts, and the plan says so. PEER is used with a prefix of 32 (IPv6: 128); in the

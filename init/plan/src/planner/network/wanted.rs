@@ -3,7 +3,7 @@
 use dayfly_formats::hostname;
 use dayfly_formats::ip::{IpArg, Method};
 
-use super::{limits, link_local, virtual_links};
+use super::{impossible, limits, link_local, virtual_links};
 use crate::network::{
     AddressSource, Config, Kind, Limits, Link, Name, Network, Preferred, Ready, Route, StaticAddress,
 };
@@ -75,6 +75,7 @@ pub(super) fn network(settings: &Gathered, discovered: &Discovered) -> (Network,
         needs_ipv4: limits::needs_ipv4(settings),
         link_wait: wanted.link_timeout.as_ref().map(|time| time.value),
     };
+    notes.extend(impossible::note(&network));
     (network, notes)
 }
 

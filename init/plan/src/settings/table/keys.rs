@@ -149,7 +149,7 @@ keys! {
         "What a settings URL with plain http may set: with `limited`, nothing that runs as root or decides trust. Only the settings file of the initramfs can set this. A URL with https may set anything.";
     // DHCP can set the same values and is not trusted either.
     "network.ip", Network, Plain, IpArg => [network.ip],
-        "How an interface gets its address, in the syntax of ip=; several are allowed. Without any, DHCP runs on every interface.";
+        "How an interface gets its address, in the syntax of ip=; several are allowed. Without any, every interface is tried with DHCPv4 and IPv6 router advertisements.";
     // A VLAN or a bridge connects the node, or two networks, with a network that no trusted source has chosen.
     "network.vlan", Network, Privileged, VlanArg => [network.vlan],
         "A VLAN, NAME:PARENT as in vlan=; several are allowed.";

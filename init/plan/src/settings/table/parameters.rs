@@ -113,7 +113,7 @@ parameters! {
         |s, v, src| gather::<IfnameArg>(&mut s.network.ifname, v, src);
     "rd.route" "NETWORK/PREFIX:GATEWAY[:INTERFACE]" Essential "A static route, with IPv6 addresses in brackets. Repeatable."
         |s, v, src| gather::<RouteArg>(&mut s.network.route, v, src);
-    "bootdev" "interface" Helpful "The preferred interface, by its name; it takes precedence over BOOTIF=. Its routes come first."
+    "bootdev" "interface" Helpful "The preferred interface, by its name; it takes precedence over BOOTIF=. It is tried first."
         |s, v, src| take::<Interface>(&mut s.network.bootdev, v, src);
     "rd.bootif" "yes or no" Helpful "With no, BOOTIF= is ignored."
         |s, v, src| { s.network.uses_bootif.set(flag(v)?, src.clone()); Ok(None) };
