@@ -56,7 +56,7 @@ fn as_it_is_written(lab: &Lab) -> Result<()> {
         let mut session = Session::start(desk.path(), &format!("{script}kill %1\nwait\n"), &lab.log()?)?;
         let console = session.console.clone();
         console.expect("HTTP/1.1 200 OK", BOOT)?;
-        console.expect("^kubernetes|^handover +history", ANSWER).context("no plan was printed")?;
+        console.expect("^kubernetes|^handover +next-boot", ANSWER).context("no plan was printed")?;
         for line in [
             r"dayfly: network: done, eth0 has 10\.0\.2\.15/24 via 10\.0\.2\.2 \(dhcp4\)",
             "dayfly: verify: done, SHA-256 [0-9a-f]{12}… matches",
