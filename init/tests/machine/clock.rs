@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::threads;
 
@@ -22,6 +22,9 @@ const START: Duration = Duration::from_secs(2);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// A boot that computes for this much real time never ends. The limit is high, because a busy host is slow.
 const STUCK: Duration = Duration::from_secs(30 * 60);
+/// A boot that nothing can wake for this much real time hangs. A single check is not enough: while a thread starts or ends, the kernel's
+/// list of threads may lack one that runs.
+const HANG: Duration = Duration::from_secs(2);
 /// The interval of checks whether all threads wait: at first, and at most.
 const LOOKS: [Duration; 2] = [Duration::from_micros(50), Duration::from_millis(20)];
 
@@ -128,7 +131,7 @@ impl Clock {
         let hung = Box::new(move || drop(hung.send(None)));
         start(Answer(sender));
         let last = self.now() + DAY;
-        driven().push(Driven { clock: Arc::clone(self), last, hung });
+        driven().push(Driven { clock: Arc::clone(self), last, stuck: None, hung });
         move_clocks();
         let answer = answers.recv_timeout(STUCK);
         driven().retain(|driven| !Arc::ptr_eq(&driven.clock, self));
@@ -184,6 +187,8 @@ struct Driven {
     clock: Arc<Clock>,
     /// The latest simulated time.
     last: Duration,
+    /// Since when a check finds that nothing can wake the boot.
+    stuck: Option<Instant>,
     /// Called if no result can ever come.
     hung: Box<dyn Fn() + Send>,
 }
@@ -206,14 +211,16 @@ fn move_clocks() {
                 std::thread::sleep(pause);
                 // Hold the lock during the check. Otherwise a boot that starts meanwhile could count as hanging.
                 let driven = MORE.wait_while(driven(), |driven| driven.is_empty());
-                let driven = driven.unwrap_or_else(PoisonError::into_inner);
+                let mut driven = driven.unwrap_or_else(PoisonError::into_inner);
                 if !threads::all_wait(|| OUTSIDE.load(Ordering::SeqCst) == 0) {
                     pause = longest.min(pause * 2);
                     continue;
                 }
                 pause = shortest;
-                for driven in driven.iter() {
-                    if !driven.clock.jump(driven.last) {
+                for driven in driven.iter_mut() {
+                    if driven.clock.jump(driven.last) {
+                        driven.stuck = None;
+                    } else if driven.stuck.get_or_insert_with(Instant::now).elapsed() >= HANG {
                         (driven.hung)();
                     }
                 }

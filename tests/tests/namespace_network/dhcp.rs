@@ -72,7 +72,7 @@ fn an_interface_of_an_ipv6_only_network_has_no_lease() {
     let words = "root=live:http://image.test/os.squashfs ip=va:auto";
     let booted = self::booted(words, [dnsmasq(lies), NOTHING]);
     assert!(booted.servers_log.contains("DHCPACK(lan)"), "{}", booted.log);
-    assert!(booted.log.contains("no IPv6 address within 5 s, so IPv4 is used after all"), "{}", booted.log);
+    assert!(booted.log.contains("no IPv6 address within 10 s, so IPv4 is used after all"), "{}", booted.log);
     // A server with an IPv4 address needs the lease.
     let booted = self::booted("ip=va:auto", [dnsmasq(only), NOTHING]);
     assert_eq!(booted.ended, Ended::Left, "{}", booted.log);

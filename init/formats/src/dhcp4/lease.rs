@@ -208,6 +208,9 @@ fn net(address: Ipv4Addr, options: &Options, notes: &mut Notes) -> Result<u8, Le
 
 type Times = (Option<u32>, Option<u32>, Option<u32>);
 
+/// The shortest T1 in seconds, unless the lease itself is short: a server cannot make the client ask all the time.
+const LEAST_RENEWAL: u32 = 10;
+
 /// Lease, T1 and T2 in seconds (RFC 2131 4.4.5). If T1 < T2 < lease does not hold, the defaults are used.
 fn times(options: &Options, notes: &mut Notes) -> Result<Times, LeaseError> {
     let lease = match options.number(code::LEASE_TIME) {
@@ -226,6 +229,7 @@ fn times(options: &Options, notes: &mut Notes) -> Result<Times, LeaseError> {
     let seven_eighths = lease.saturating_sub(lease >> 3);
     // A renewal at once, and again after each answer, is no time.
     let renew = options.number(code::RENEWAL_TIME).filter(|seconds| *seconds > 0).unwrap_or(half);
+    let renew = renew.max(LEAST_RENEWAL.min(half));
     let rebind = options.number(code::REBINDING_TIME).unwrap_or(seven_eighths);
     if renew <= rebind && rebind <= lease {
         return Ok((Some(lease), Some(renew), Some(rebind)));

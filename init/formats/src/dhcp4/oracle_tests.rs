@@ -69,7 +69,7 @@ prop_compose! {
         routers in hosts(), routes in proptest::collection::vec(route(), 0..60), dns in hosts(), ntp in hosts(),
         domain_name in proptest::option::of(domain()), hostname in proptest::option::of("[a-z][a-z0-9]{0,62}"),
         search in proptest::collection::btree_set(domain(), 0..32), mtu in proptest::option::of(576u16..),
-        times in proptest::option::of((0u32..1000, 0u32..1000, 1u32..1000)),
+        times in proptest::option::of((10u32..1000, 0u32..1000, 1u32..1000)),
     ) -> Lease {
         let routes = sensible(routes, address, prefix);
         let times = times.map(|(renew, more, rest)| (renew + more + rest, renew, renew + more));

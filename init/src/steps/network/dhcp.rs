@@ -19,7 +19,7 @@ use crate::events::Level;
 const LISTEN: Duration = Duration::from_millis(500);
 /// How long the interface has for an IPv6 address, if a DHCP server says that the network prefers IPv6 only. Without one, IPv4 is
 /// used after all: any host of the link can send this option.
-const IPV6_WAIT: Duration = Duration::from_secs(5);
+const IPV6_WAIT: Duration = Duration::from_secs(10);
 
 /// The client of one interface with its socket.
 struct Session<'a> {

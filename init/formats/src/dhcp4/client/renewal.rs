@@ -59,15 +59,11 @@ impl Renewal {
         renewal
     }
 
-    /// Waits for T1. A server that gives a shorter one than the pause between REQUESTs is not asked more often, unless the lease
-    /// itself is short.
+    /// Waits for T1.
     fn begin(&mut self) {
         self.xid = self.random.next() as u32;
         self.requests = 0;
-        let half =
-            self.lease.lease_seconds.map_or(LEAST_PAUSE, |lease| Duration::from_secs((lease >> 1).into()));
-        let least = self.granted.saturating_add(LEAST_PAUSE.min(half));
-        self.due = self.at(self.lease.renew_seconds).max(least);
+        self.due = self.at(self.lease.renew_seconds);
     }
 
     /// A time of the lease; `None` is never.

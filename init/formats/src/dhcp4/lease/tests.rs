@@ -226,4 +226,6 @@ fn times() {
     }
     let zero = lease(&[(51, Some(&[0, 0, 14, 16])), (58, Some(&[0, 0, 0, 0]))]);
     assert_eq!((zero.lease_seconds, zero.renew_seconds), (Some(3600), Some(1800)));
+    let short = lease(&[(51, Some(&[0, 0, 14, 16])), (58, Some(&[0, 0, 0, 3]))]);
+    assert_eq!((short.lease_seconds, short.renew_seconds), (Some(3600), Some(10)));
 }
