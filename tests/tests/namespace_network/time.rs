@@ -26,9 +26,10 @@ fn chronyd(site: &Site, directives: &str) -> Server {
     server
 }
 
-/// Boots over va, with chronyd behind it.
+/// Boots over va, with chronyd behind it. The boot waits for a lease of vb, which does not come: it waits for no time server, and would
+/// be over before an answer that is late.
 fn booted(words: &str, options: &'static [&'static str], directives: &str) -> Booted {
-    let booted = booted_on(words, |site| {
+    let booted = booted_on(&format!("{words} ip=vb:dhcp"), |site| {
         let network = Network { dhcp: Some(options), ..GOOD };
         let mut servers = serve(site, "va", network);
         servers.extend(serve(site, "vb", NOTHING));
