@@ -30,6 +30,8 @@ mod os;
 mod pages;
 pub mod panic;
 mod run;
+#[cfg(test)]
+mod samples;
 mod screen;
 mod secret_file;
 mod services;

@@ -113,6 +113,11 @@ pub fn split_url(url: &str) -> Option<(&str, &str, &str)> {
     Some((url.get(..at + address.len())?, zone?, url.get(end..)?))
 }
 
+/// The URL without the zone of its IPv6 host.
+pub fn without_zone(url: &str) -> String {
+    split_url(url).map_or_else(|| url.to_owned(), |(before, _, after)| format!("{before}{after}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,7 +15,7 @@ impl Claims {
     pub fn rest(&self, sys: &dyn Platform, probe: u64, limit: Duration) {
         let me = thread::current();
         let mut field = self.field();
-        if field.contenders.iter().all(|one| one.probe != Some(probe)) {
+        if !field.awaits(probe) {
             return;
         }
         if field.resting.iter().all(|other| other.id() != me.id()) {
@@ -56,14 +56,11 @@ impl Claims {
     /// lease.
     pub fn withdraw(&self, probe: u64, way: Way, state: State) -> bool {
         let mut field = self.field();
-        if field.find_of(probe, way).is_none() {
-            return false;
-        }
-        field.order.retain(|other| *other != way);
-        let Some(contender) = field.find(way) else { return false };
+        let Some(contender) = field.find_of(probe, way) else { return false };
         contender.state = state;
         (contender.asked, contender.answer) = (None, None);
         let was_up = contender.up.take().is_some();
+        field.order.retain(|other| *other != way);
         if was_up && field.winner == Some(way) {
             // A later step fails over this, and the boot returns to the network.
             field.winner = None;

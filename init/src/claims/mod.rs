@@ -3,6 +3,7 @@
 
 mod contender;
 mod leases;
+mod questions;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
@@ -40,6 +41,11 @@ struct Field {
 impl Field {
     fn find(&mut self, way: Way) -> Option<&mut Contender> {
         self.contenders.iter_mut().find(|one| one.way() == way)
+    }
+
+    /// Whether the owner waits for a probe.
+    fn awaits(&self, probe: u64) -> bool {
+        self.contenders.iter().any(|one| one.probe == Some(probe))
     }
 
     /// The way of a probe, as long as the owner waits for that probe.
@@ -126,7 +132,7 @@ impl Claims {
 
     /// Whether the owner still waits for a probe.
     pub fn is_awaited(&self, probe: u64) -> bool {
-        self.field().contenders.iter().any(|one| one.probe == Some(probe))
+        self.field().awaits(probe)
     }
 
     /// Whether an interface has won. If so, the other probes may poll less often.
@@ -279,36 +285,6 @@ impl Claims {
     /// Whether the boot uses this way.
     pub fn is_winner(&self, way: Way) -> bool {
         self.field().winner == Some(way)
-    }
-
-    /// Records since when the server is asked over a way.
-    pub fn ask(&self, way: Way, now: Duration) {
-        if let Some(contender) = self.field().find(way) {
-            (contender.asked, contender.answer) = (Some(now), None);
-        }
-    }
-
-    /// Whether the owner still waits for the answer of the server over a way that is asked since then.
-    pub fn is_asked(&self, way: Way, since: Duration) -> bool {
-        self.field().find(way).is_some_and(|one| one.asked == Some(since) && one.up.is_some())
-    }
-
-    /// Records the answer of a server that is asked since then, and wakes the owner.
-    pub fn answer(&self, way: Way, since: Duration, answer: Result<(), String>) {
-        let mut field = self.field();
-        if let Some(contender) = field.find(way).filter(|one| one.asked == Some(since)) {
-            contender.answer = Some(answer);
-        }
-        field.wake_owner();
-    }
-
-    /// Ends the questions to the server. The answers stay, for the log.
-    pub fn stop_asking(&self) {
-        for one in &mut self.field().contenders {
-            if one.asked.take().is_some() && one.answer.is_none() {
-                one.answer = Some(Err("no answer yet".to_owned()));
-            }
-        }
     }
 
     /// The addresses that are configured, the winner's first.

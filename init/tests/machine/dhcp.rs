@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dayfly_formats::dhcp4::{Message, MessageType, Op, code};
@@ -16,34 +16,26 @@ const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 pub struct Port {
     answers: bool,
     /// The last byte of the offered address is 13 more than this.
-    last: u8,
-    name: String,
-    ntp: Vec<Ipv4Addr>,
-    /// The server ends after one lease of this many seconds.
-    only_lease: Option<u32>,
+    index: u32,
     clock: Arc<Clock>,
     state: Arc<Mutex<State>>,
     queue: VecDeque<Vec<u8>>,
 }
 
 impl Port {
-    pub fn new(
-        answers: bool,
-        last: u8,
-        name: String,
-        ntp: Vec<Ipv4Addr>,
-        only_lease: Option<u32>,
-        clock: Arc<Clock>,
-        state: Arc<Mutex<State>>,
-    ) -> Self {
-        Self { answers, last, name, ntp, only_lease, clock, state, queue: VecDeque::new() }
+    pub fn new(answers: bool, index: u32, clock: Arc<Clock>, state: Arc<Mutex<State>>) -> Self {
+        Self { answers, index, clock, state, queue: VecDeque::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The type of the answer to a client's message; `None` if there is none.
     fn kind(&self, message: &Message, address: Ipv4Addr) -> Option<MessageType> {
         let kind = message.options.message_type();
         let asked = message.options.address(code::REQUESTED_ADDRESS);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         let name = asked.map(|asked| format!(" {asked}")).unwrap_or_default();
         state.dhcp_heard.push(format!("{}{name}", kind.unwrap()));
         match kind {
@@ -63,8 +55,12 @@ impl PacketPort for Port {
     fn send(&mut self, packet: &[u8]) -> Result<()> {
         let datagram = udp4::parse(packet, Checksum::Verify).unwrap();
         let mut message = Message::parse(datagram.payload).unwrap();
-        let address = Ipv4Addr::new(10, 0, 2, 13 + self.last);
+        let address = Ipv4Addr::new(10, 0, 2, 13 + u8::try_from(self.index).unwrap());
         let Some(kind) = self.kind(&message, address) else { return Ok(()) };
+        let (name, ntp, only_lease) = {
+            let state = self.state();
+            (state.dhcp_name.clone(), state.dhcp_ntp.clone(), state.only_lease)
+        };
         message.op = Op::Reply;
         message.yiaddr = if kind == MessageType::Nak { Ipv4Addr::UNSPECIFIED } else { address };
         message.options = dayfly_formats::dhcp4::Options::new();
@@ -76,20 +72,20 @@ impl PacketPort for Port {
             (code::DOMAIN_NAME_SERVER, vec![10, 0, 2, 3]),
             // lab.example.org
             (code::DOMAIN_SEARCH, b"\x03lab\x07example\x03org\0".to_vec()),
-            (code::HOST_NAME, self.name.clone().into_bytes()),
+            (code::HOST_NAME, name.into_bytes()),
             (code::INTERFACE_MTU, 1400u16.to_be_bytes().to_vec()),
-            (code::LEASE_TIME, self.only_lease.unwrap_or(3600).to_be_bytes().to_vec()),
+            (code::LEASE_TIME, only_lease.unwrap_or(3600).to_be_bytes().to_vec()),
         ] {
             message.options.set(code, bytes);
         }
-        if !self.ntp.is_empty() {
-            let bytes: Vec<u8> = self.ntp.iter().flat_map(Ipv4Addr::octets).collect();
+        if !ntp.is_empty() {
+            let bytes: Vec<u8> = ntp.iter().flat_map(Ipv4Addr::octets).collect();
             message.options.set(code::NTP_SERVERS, bytes);
         }
         if self.answers {
             let (from, to) = (SocketAddrV4::new(SERVER, 67), SocketAddrV4::new(Ipv4Addr::BROADCAST, 68));
             self.queue.push_back(udp4::encode(from, to, &message.encode()));
-            self.answers = self.only_lease.is_none() || kind == MessageType::Offer;
+            self.answers = only_lease.is_none() || kind == MessageType::Offer;
         }
         Ok(())
     }

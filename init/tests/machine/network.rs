@@ -57,16 +57,8 @@ impl Network for Machine {
 
     fn packet_port(&self, index: u32) -> Result<Box<dyn PacketPort>> {
         let state = self.call("packet_port", index)?;
-        let last = u8::try_from(index).unwrap();
-        Ok(Box::new(dhcp::Port::new(
-            state.dhcp && !state.silent.contains(&index),
-            last,
-            state.dhcp_name.clone(),
-            state.dhcp_ntp.clone(),
-            state.only_lease,
-            Arc::clone(&self.clock),
-            Arc::clone(&self.state),
-        )))
+        let answers = state.dhcp && !state.silent.contains(&index);
+        Ok(Box::new(dhcp::Port::new(answers, index, Arc::clone(&self.clock), Arc::clone(&self.state))))
     }
 
     fn arp_port(&self, index: u32, address: Ipv4Addr) -> Result<Box<dyn PacketPort>> {

@@ -23,12 +23,12 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::{Lease, Message, MessageType, code};
-use crate::field::quoted;
 use crate::mac::Mac;
 use crate::random::Random;
 use identity::Identity;
 pub use renewal::{Renewal, Renewed};
 use retry::Retry;
+use status::{article, nak_words};
 
 /// REQUESTs sent for one offer before the client looks for another.
 const MOST_REQUESTS: u32 = 3;
@@ -390,16 +390,4 @@ impl Client {
         self.began = None;
         self.retry = Retry::new(now);
     }
-}
-
-/// The message of a NAK.
-fn nak_words(message: &Message) -> String {
-    match message.options.get(code::MESSAGE) {
-        Some(words) => quoted(String::from_utf8_lossy(words).trim_end_matches('\0')),
-        None => "no reason given".to_owned(),
-    }
-}
-
-fn article(kind: MessageType) -> &'static str {
-    if matches!(kind, MessageType::Offer | MessageType::Ack | MessageType::Inform) { "an" } else { "a" }
 }

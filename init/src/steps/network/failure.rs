@@ -48,10 +48,11 @@ pub fn explain(wanted: &Network, all: &[Contender], problems: Vec<String>, troub
 #[cfg(test)]
 mod tests {
     use dayfly_plan::network::{Config, Ready, StaticAddress};
-    use dayfly_sys::{Family, Link, LinkKind};
+    use dayfly_sys::Family;
 
     use super::*;
     use crate::claims::Origin;
+    use crate::samples::ethernet;
 
     fn network() -> Network {
         Network {
@@ -77,22 +78,7 @@ mod tests {
         let contender = |state: State| Contender {
             probe: None,
             family: Family::V4,
-            link: Link {
-                index: 2,
-                name: "eth0".to_owned(),
-                mac: None,
-                permanent_mac: None,
-                kind: LinkKind::Ethernet,
-                up: true,
-                carrier: true,
-                mtu: 1500,
-                least_mtu: 0,
-                most_mtu: 0,
-                other_names: Vec::new(),
-                parent: None,
-                port_of: None,
-                router: None,
-            },
+            link: ethernet(2, "eth0"),
             driver: None,
             config: Config::default(),
             is_named: false,

@@ -153,20 +153,10 @@ mod tests {
     #[test]
     fn the_order_of_the_cards_does_not_matter() {
         let card = |index: u32, kind: LinkKind, mac: [u8; 6]| Link {
-            index,
-            name: format!("eth{index}"),
             kind,
             mac: Some(mac),
             permanent_mac: Some(mac),
-            up: true,
-            carrier: true,
-            mtu: 1500,
-            least_mtu: 68,
-            most_mtu: 1500,
-            other_names: Vec::new(),
-            parent: None,
-            port_of: None,
-            router: None,
+            ..crate::samples::ethernet(index, &format!("eth{index}"))
         };
         let ethernet = |index: u32, first: u8| card(index, LinkKind::Ethernet, [first, 1, 1, 1, 1, 1]);
         let bridge = card(9, LinkKind::Virtual("bridge".to_owned()), [0, 0, 0, 0, 0, 1]);

@@ -21,6 +21,7 @@ pub(crate) mod programs;
 mod reach;
 mod removal;
 mod sockets;
+mod targets;
 mod trees;
 #[cfg(feature = "https")]
 mod trust;

@@ -1,6 +1,6 @@
 //! Whether a server can be reached through one interface: a TCP connection, see tcp(7).
 
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -8,20 +8,14 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, 
 
 use super::Tried;
 use super::sockets::{bind_to_interface, wait_connected};
-use super::urls::look_up;
+use super::targets::targets;
 use crate::{Cause, Family, Reach, Result, SysError};
 
 pub(super) fn reach(server: &Reach<'_>, index: u32, limit: Duration) -> Result<()> {
     let deadline = Instant::now() + limit;
     let mut failed = None;
-    for address in addresses(server, index, limit)? {
-        let target = match address {
-            // A link-local address is one of the interface's link.
-            IpAddr::V6(v6) if v6.is_unicast_link_local() => {
-                SocketAddrV6::new(v6, server.port, 0, index).into()
-            }
-            _ => SocketAddr::new(address, server.port),
-        };
+    let all = targets(server.host, server.port, server.resolver, index, limit)?;
+    for target in all.into_iter().filter(|target| Family::of(target.ip()) == server.family) {
         match open(target, index, deadline) {
             Ok(()) => return Ok(()),
             Err(error) => failed = Some(error),
@@ -34,16 +28,6 @@ pub(super) fn reach(server: &Reach<'_>, index: u32, limit: Duration) -> Result<(
         };
         SysError::new("connect to", server.host, Cause::Connect, format!("it has no {family} address"))
     }))
-}
-
-/// The server's addresses of this IP version.
-fn addresses(server: &Reach<'_>, index: u32, limit: Duration) -> Result<Vec<IpAddr>> {
-    let all = match server.host.parse::<IpAddr>() {
-        Ok(address) => vec![address],
-        Err(_) => look_up(server.host, server.resolver, Some(index), limit)
-            .map_err(|words| SysError::new("resolve", server.host, Cause::Connect, words))?,
-    };
-    Ok(all.into_iter().filter(|address| Family::of(*address) == server.family).collect())
 }
 
 fn open(target: SocketAddr, index: u32, deadline: Instant) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Socket options that rustix has no call for, and waits with a deadline.
 
 use std::io::ErrorKind;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ pub(super) fn scoped(address: &ScopedAddr, port: u16) -> std::result::Result<Soc
     let (IpAddr::V6(v6), Some(name)) = (address.address, &address.interface) else {
         return Ok(SocketAddr::new(address.address, port));
     };
-    let index = UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0))
+    let index = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
         .and_then(|socket| Ok(rustix::net::netdevice::name_to_index(&socket, name)?))
         .map_err(|error| match error.raw_os_error() {
             Some(libc::ENODEV) => format!("this machine has no interface {name}"),
@@ -58,6 +58,19 @@ fn set_option_bytes(
     let result =
         unsafe { libc::setsockopt(socket.as_fd().as_raw_fd(), level, option, value.as_ptr().cast(), length) };
     if result == 0 { Ok(()) } else { Err(last_errno()) }
+}
+
+/// A socket that accepts packets from this server only. The kernel chooses a random port.
+pub(super) fn connect_udp(server: SocketAddr, interface: Option<u32>) -> std::io::Result<UdpSocket> {
+    let any: IpAddr =
+        if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0))?;
+    if let Some(index) = interface {
+        bind_to_interface(&socket, index)?;
+    }
+    socket.connect(server)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 /// Waits until there is something to read; false when the deadline has passed.

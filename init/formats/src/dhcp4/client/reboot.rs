@@ -5,7 +5,8 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::{Client, Failure, Message, Received, Retry, State, code, nak_words};
+use super::status::nak_words;
+use super::{Client, Failure, Message, Received, Retry, State, code};
 
 /// How long to wait for an answer. A server in the local network answers within milliseconds. A later answer is not lost: the
 /// server gives the same address to the DISCOVER that follows. The first DISCOVER would be repeated after about 1 s as well, so a

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::identity::Identity;
-use super::nak_words;
+use super::status::nak_words;
 use crate::dhcp4::{Lease, Message, MessageType};
 use crate::random::Random;
 

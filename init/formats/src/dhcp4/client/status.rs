@@ -1,6 +1,21 @@
-//! How far the exchange has come, as text.
+//! How far the exchange has come, and what servers say, as text.
 
 use super::{Client, Failure, State};
+use crate::dhcp4::{Message, MessageType, code};
+use crate::field::quoted;
+
+/// The message of a NAK.
+pub(super) fn nak_words(message: &Message) -> String {
+    match message.options.get(code::MESSAGE) {
+        Some(words) => quoted(String::from_utf8_lossy(words).trim_end_matches('\0')),
+        None => "no reason given".to_owned(),
+    }
+}
+
+/// The article before the name of a message.
+pub(super) fn article(kind: MessageType) -> &'static str {
+    if matches!(kind, MessageType::Offer | MessageType::Ack | MessageType::Inform) { "an" } else { "a" }
+}
 
 impl Client {
     /// The state of the exchange as text, for a screen that explains why there is no network.

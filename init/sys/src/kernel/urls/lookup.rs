@@ -15,7 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::over_tcp::OverTcp;
-use crate::kernel::sockets::{bind_to_interface, scoped};
+use crate::kernel::sockets::{connect_udp, scoped};
 
 const PORT: u16 = 53;
 /// A query without an answer is sent again after this time, and after twice this time …
@@ -116,7 +116,8 @@ impl<'a> Round<'a> {
             }
             let address =
                 found.as_ref().map_or_else(|_| SocketAddr::new(named.address, PORT), |found| *found);
-            let socket = found.and_then(|found| connect(found, interface).map_err(|error| error.to_string()));
+            let socket =
+                found.and_then(|found| connect_udp(found, interface).map_err(|error| error.to_string()));
             servers.push(Server { named, address, interface, socket, questions });
         }
         Some(Self { name, servers })
@@ -300,23 +301,10 @@ impl Server<'_> {
     }
 }
 
-/// A socket that accepts packets from this server only. The kernel chooses a random port.
-fn connect(server: SocketAddr, interface: Option<u32>) -> io::Result<UdpSocket> {
-    let any: IpAddr =
-        if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0))?;
-    if let Some(index) = interface {
-        bind_to_interface(&socket, index)?;
-    }
-    socket.connect(server)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
-}
-
 /// Whether this node has IPv6 connectivity. Without it, an AAAA query is useless and could only fail.
 fn has_ipv6(servers: &[ScopedAddr]) -> bool {
     let anybody = SocketAddr::new(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(), PORT);
-    servers.iter().any(|server| server.address.is_ipv6()) || connect(anybody, None).is_ok()
+    servers.iter().any(|server| server.address.is_ipv6()) || connect_udp(anybody, None).is_ok()
 }
 
 fn is_passing(error: &io::Error) -> bool {

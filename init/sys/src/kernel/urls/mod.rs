@@ -110,12 +110,10 @@ impl<'a> Exchange<'a> {
     /// Sends the request to a URL's server. A link-local server is reached by the interface in the URL's zone, which the server does not
     /// get (RFC 6874 4). A redirect to a link-local address stays on the same link, whatever zone the server writes.
     fn ask(&self, url: &str, interface: &mut Option<String>) -> Result<Answer> {
-        let mut bare = url.to_owned();
-        if let Some((before, zone, after)) = scoped::split_url(url) {
-            bare = format!("{before}{after}");
+        if let Some((_, zone, _)) = scoped::split_url(url) {
             interface.get_or_insert_with(|| zone.to_owned());
         }
-        let uri: Uri = bare.parse().map_err(|error| {
+        let uri: Uri = scoped::without_zone(url).parse().map_err(|error| {
             let shown = if url == self.request.url { String::new() } else { format!("{url}: ") };
             self.refuse(Cause::Unsupported, format!("{shown}{error}; expected http://host[:port]/path"))
         })?;
@@ -185,9 +183,7 @@ impl<'a> Exchange<'a> {
         #[cfg(feature = "https")]
         {
             // The client certificate is only for the server of the URL.
-            let named = scoped::split_url(&self.request.url)
-                .map_or_else(|| self.request.url.clone(), |(before, _, after)| format!("{before}{after}"));
-            let named: Option<Uri> = named.parse().ok();
+            let named: Option<Uri> = scoped::without_zone(&self.request.url).parse().ok();
             let is_named = named.is_some_and(|named| named.authority() == uri.authority());
             let _ = url;
             Ok(builder.tls_config(super::trust::config(self.request, is_named)?).build())

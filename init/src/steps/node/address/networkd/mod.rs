@@ -185,26 +185,6 @@ pub(super) mod tests {
     use crate::AddressOrigin;
     use dayfly_formats::dhcp4::{Lease, Message, code};
 
-    /// An Ethernet interface.
-    pub(in super::super) fn ethernet(index: u32, name: &str) -> dayfly_sys::Link {
-        dayfly_sys::Link {
-            index,
-            name: name.to_owned(),
-            mac: None,
-            permanent_mac: None,
-            kind: dayfly_sys::LinkKind::Ethernet,
-            up: true,
-            carrier: true,
-            mtu: 1500,
-            least_mtu: 0,
-            most_mtu: 0,
-            other_names: Vec::new(),
-            parent: None,
-            port_of: None,
-            router: None,
-        }
-    }
-
     pub(in super::super) const MAC: Mac = Mac([0x52, 0x54, 0, 0x77, 0, 1]);
 
     pub(in super::super) fn lease() -> Lease {

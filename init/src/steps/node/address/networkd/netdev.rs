@@ -118,9 +118,10 @@ fn bond_option(name: &str) -> Option<(&'static str, &'static str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{ethernet, up, with_lease};
+    use super::super::tests::{up, with_lease};
     use super::super::text::network_file;
     use super::*;
+    use crate::samples::ethernet;
     use crate::{AddressOrigin, AddressUp};
     use dayfly_plan::network::Route;
 

@@ -243,8 +243,9 @@ fn put_servers(
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::networkd::tests::{ethernet, up, with_lease};
+    use super::super::super::networkd::tests::{up, with_lease};
     use super::*;
+    use crate::samples::ethernet;
     use dayfly_plan::network::Config;
 
     fn link(index: u32, name: &str, own: u8, port_of: Option<u32>) -> Link {
