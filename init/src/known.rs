@@ -11,7 +11,7 @@ use dayfly_formats::last_boot::LastBoot;
 use dayfly_formats::mac::Mac;
 use dayfly_formats::scoped::ScopedAddr;
 use dayfly_plan::Fact;
-use dayfly_plan::network::{AddressSource, Link, Route};
+use dayfly_plan::network::{AddressSource, Link, Route, Server};
 use dayfly_plan::settings::value::{HostName, TimeServer};
 use dayfly_sys::Backing;
 
@@ -23,6 +23,8 @@ use crate::steps::image::verify::Decided;
 pub struct NetworkUp {
     /// The address by which the boot reaches its server.
     pub first: AddressUp,
+    /// The server that answered over it.
+    pub reached: Option<Server>,
     /// The other addresses, in the order in which they were configured.
     pub others: Vec<AddressUp>,
     /// The links that the boot created.
@@ -243,6 +245,7 @@ impl NetworkUp {
             first,
             others: Vec::new(),
             made: Vec::new(),
+            reached: None,
             routes: Vec::new(),
             wanted_routes: Vec::new(),
             wanted_dns: Vec::new(),

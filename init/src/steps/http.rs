@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use dayfly_formats::scoped;
+use dayfly_plan::settings::value::Url;
 use dayfly_plan::{TransferLimits, paths};
-use dayfly_sys::{Authorities, Limits, Request, Response, Result, Sys};
+use dayfly_sys::{Authorities, Family, Limits, Request, Response, Result, Sys, Via};
 
 use super::network::names;
+use crate::context::Context;
 
 /// The certificate authorities for servers: the certificates of the initramfs.
 pub fn authorities() -> Authorities {
@@ -16,6 +18,16 @@ pub fn authorities() -> Authorities {
 /// The time limits for a server, from the plan. A body may take any time while it makes progress.
 pub fn limits(limits: TransferLimits) -> Limits {
     Limits { connect: limits.connect, stall: limits.stall, floor: limits.min_rate, within: None }
+}
+
+/// The way to the server of a URL, if the server answered over it when the network came up. Other interfaces may be configured that have
+/// routes to the same address and do not lead there.
+pub fn via(cx: &Context, url: &Url) -> Option<Via> {
+    let network = cx.known.network.as_ref()?;
+    let server = network.reached.as_ref().filter(|server| **server == url.server())?;
+    let link = cx.sys.links().ok()?.into_iter().find(|link| link.name == network.first.iface)?;
+    let family = Family::of(network.first.address);
+    Some(Via { host: server.host.clone(), port: server.port, interface: link.index, family })
 }
 
 /// Sends a request. If its URL names an interface, by whatever name the OS has for it, the kernel's name is used.

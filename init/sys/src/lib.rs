@@ -37,7 +37,7 @@ pub use network::{
 pub use program::Output;
 pub use signature::Signed;
 pub use tree::{Links, Tree, TreePath, own};
-pub use url::{Authorities, Identity, Limits, Method, Request, Response};
+pub use url::{Authorities, Identity, Limits, Method, Request, Response, Via};
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};

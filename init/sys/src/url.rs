@@ -5,6 +5,8 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::Family;
+
 /// A request's method (RFC 9110 §9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
@@ -35,6 +37,23 @@ pub struct Request {
     pub authorities: Authorities,
     /// The client certificate, for a server that requires one. It is not sent to the target of a redirect.
     pub identity: Option<Identity>,
+    /// The way to a server, if it is known. Other servers, such as the target of a redirect, are reached by the routes of all
+    /// interfaces.
+    pub via: Option<Via>,
+}
+
+/// The way by which a server was reached: the connections to it go through one interface, and its addresses of one IP version are
+/// tried first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Via {
+    /// The server's name or address, without brackets.
+    pub host: String,
+    /// Its TCP port.
+    pub port: u16,
+    /// The interface's index.
+    pub interface: u32,
+    /// The IP version.
+    pub family: Family,
 }
 
 impl Request {
@@ -49,6 +68,7 @@ impl Request {
             limits,
             authorities,
             identity: None,
+            via: None,
         }
     }
 

@@ -235,6 +235,7 @@ impl Http for Machine {
             return Ok(response);
         }
         let first = state.defaults().into_iter().min_by_key(|(_, metric)| *metric).map(|(index, _)| index);
+        let first = request.via.as_ref().map(|via| via.interface).or(first);
         if state.server_behind.is_some() && first != state.server_behind {
             return Err(SysError::new("open", &*request.url, Cause::Connect, "no route to host"));
         }

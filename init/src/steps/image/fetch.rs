@@ -134,6 +134,7 @@ fn from_server(
 ) -> Result<(LayerFile, u64), Failure> {
     let tried = format!("GET {url}");
     let mut request = Request::get(url.to_string(), http::limits(limits), http::authorities());
+    request.via = http::via(cx, url);
     request.resume = kept.as_ref().and_then(|part| part.resume(url));
     let is_resumed = request.resume.is_some();
     let response = http::send(&*cx.sys, request).map_err(|error| {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use dayfly_formats::dhcp4::Lease;
-use dayfly_plan::network::{Network, Route, needs_onlink};
+use dayfly_plan::network::{Network, Ready, Route, needs_onlink};
 use dayfly_sys::{Cause, Family, LinkChange, RouteOrigin, Sys, SysError};
 
 use super::apply::{self, METRIC};
@@ -69,6 +69,10 @@ pub fn win(
         wanted_routes: wanted.routes.clone(),
         peer_dns: wanted.peer_dns,
         uuid: wanted.uuid,
+        reached: match (&wanted.ready, &claim.answer) {
+            (Ready::Server(server), Some(Ok(()))) => Some(server.clone()),
+            _ => None,
+        },
         first,
     };
     let mut up = with_all(cx, &up);

@@ -30,7 +30,8 @@ pub fn fetch(cx: &Context, template: &UrlTemplate, limits: TransferLimits) -> Re
         within: Some(cx.left()),
         ..usual
     };
-    let request = Request::get(url.to_string(), limits, http::authorities());
+    let mut request = Request::get(url.to_string(), limits, http::authorities());
+    request.via = http::via(cx, &url);
     let response = http::send(&*cx.sys, request).map_err(|error| from_connection(&tried, &error))?;
     let failed = |wrong: String| Failure::new(Code::ConfigAnswer, &*tried, wrong);
     if response.status != 200 {

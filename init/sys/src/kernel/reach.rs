@@ -1,13 +1,11 @@
 //! Whether a server can be reached through one interface: a TCP connection, see tcp(7).
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
-
 use super::Tried;
-use super::sockets::{bind_to_interface, wait_connected};
+use super::sockets::connect_through;
 use super::targets::targets;
 use crate::{Cause, Family, Reach, Result, SysError};
 
@@ -15,8 +13,12 @@ pub(super) fn reach(server: &Reach<'_>, index: u32, limit: Duration) -> Result<(
     let deadline = Instant::now() + limit;
     let mut failed = None;
     let all = targets(server.host, server.port, server.resolver, index, limit)?;
-    for target in all.into_iter().filter(|target| Family::of(target.ip()) == server.family) {
-        match open(target, index, deadline) {
+    let all: Vec<_> = all.into_iter().filter(|target| Family::of(target.ip()) == server.family).collect();
+    for (at, target) in all.iter().copied().enumerate() {
+        // Each may take half of the time that is left, the last one all of it.
+        let left = deadline.saturating_duration_since(Instant::now());
+        let share = if at + 1 == all.len() { left } else { left / 2 };
+        match open(index, target, Instant::now() + share) {
             Ok(()) => return Ok(()),
             Err(error) => failed = Some(error),
         }
@@ -30,21 +32,14 @@ pub(super) fn reach(server: &Reach<'_>, index: u32, limit: Duration) -> Result<(
     }))
 }
 
-fn open(target: SocketAddr, index: u32, deadline: Instant) -> Result<()> {
+fn open(index: u32, target: SocketAddr, deadline: Instant) -> Result<()> {
     let (operation, subject) = ("connect to", target.to_string());
     let started = Instant::now();
-    let family = if target.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(family, SocketType::STREAM, flags, None).tried(operation, &subject)?;
-    bind_to_interface(&socket, index).tried(operation, &subject)?;
-    match connect(&socket, &target) {
-        // The kernel continues an interrupted connect(2) in the background.
-        Err(Errno::INPROGRESS | Errno::INTR) => {}
-        result => return result.tried(operation, &subject),
+    match connect_through(index, target, deadline) {
+        Err(error) if error.kind() == ErrorKind::TimedOut => {
+            let words = format!("no answer within {:.1} s", started.elapsed().as_secs_f64());
+            Err(SysError::new(operation, subject, Cause::TimedOut, words))
+        }
+        connected => connected.map(drop).tried(operation, subject),
     }
-    if wait_connected(&socket, deadline).tried(operation, &subject)? {
-        return sockopt::socket_error(&socket).and_then(|outcome| outcome).tried(operation, &subject);
-    }
-    let words = format!("no answer within {:.1} s", started.elapsed().as_secs_f64());
-    Err(SysError::new(operation, subject, Cause::TimedOut, words))
 }

@@ -1,13 +1,14 @@
 //! Socket options that rustix has no call for, and waits with a deadline.
 
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use dayfly_formats::scoped::ScopedAddr;
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
 
 use super::Tried;
 use super::mounts::last_errno;
@@ -101,9 +102,30 @@ pub(super) fn receive_datagram(
     }
 }
 
-/// Waits until a connection is established or has failed; false when the deadline has passed.
-pub(super) fn wait_connected(socket: &impl AsFd, deadline: Instant) -> std::result::Result<bool, Errno> {
-    wait(socket, PollFlags::OUT, deadline)
+/// Opens a TCP connection through one interface.
+pub(super) fn connect_through(
+    interface: u32,
+    target: SocketAddr,
+    deadline: Instant,
+) -> std::io::Result<TcpStream> {
+    let family = if target.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    bind_to_interface(&socket, interface)?;
+    match connect(&socket, &target) {
+        Ok(()) => {}
+        // The kernel continues an interrupted connect(2) in the background.
+        Err(Errno::INPROGRESS | Errno::INTR) => {
+            if !wait(&socket, PollFlags::OUT, deadline)? {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            sockopt::socket_error(&socket)??;
+        }
+        Err(errno) => return Err(errno.into()),
+    }
+    let stream = TcpStream::from(socket);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
 }
 
 fn wait(socket: &impl AsFd, event: PollFlags, deadline: Instant) -> std::result::Result<bool, Errno> {

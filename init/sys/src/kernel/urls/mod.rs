@@ -121,7 +121,7 @@ impl<'a> Exchange<'a> {
         let is_link_local = host.parse().is_ok_and(scoped::is_link_local);
         let interface = interface.clone().filter(|_| is_link_local);
         let names = Names { peer: self.peer.clone(), watch: Arc::clone(&self.watch), interface };
-        let connector = ().chain(Tcp(Arc::clone(&self.watch)));
+        let connector = ().chain(Tcp { watch: Arc::clone(&self.watch), via: self.request.via.clone() });
         #[cfg(feature = "https")]
         let connector = connector.chain(ureq::unversioned::transport::RustlsConnector::default());
         let connector = connector.chain(Answers(Arc::clone(&self.watch)));

@@ -1,16 +1,19 @@
 //! The TCP layer. Each wait for the peer uses the clock of the exchange.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ureq::http::Uri;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
 use ureq::{Error, Timeout};
 
 use super::watch::{Spent, Watch};
+use crate::kernel::sockets::connect_through;
+use crate::{Family, Via};
 
 /// The kernel does not accept a timeout of zero.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -19,7 +22,23 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Opens connections.
 #[derive(Debug)]
-pub(super) struct Tcp(pub Arc<Watch>);
+pub(super) struct Tcp {
+    pub watch: Arc<Watch>,
+    /// The way to one server.
+    pub via: Option<Via>,
+}
+
+impl Tcp {
+    /// The way to the server of a URL.
+    fn via(&self, uri: &Uri) -> Option<&Via> {
+        let is_default = |port: u16| port == if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        self.via.as_ref().filter(|via| {
+            let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+            let has_port = uri.port_u16().map_or_else(|| is_default(via.port), |port| port == via.port);
+            has_port && host.eq_ignore_ascii_case(&via.host)
+        })
+    }
+}
 
 impl Connector<()> for Tcp {
     type Out = Wire;
@@ -27,11 +46,21 @@ impl Connector<()> for Tcp {
     /// Tries one address after the other. Each may use half of the remaining time, the last one all of it.
     fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<Wire>, Error> {
         let mut failed = None;
-        for (index, address) in details.addrs.iter().enumerate() {
-            let left = self.0.wait().map_err(over)?;
-            let is_last = index + 1 == details.addrs.len();
-            let share = if is_last { left } else { left / 2 };
-            match TcpStream::connect_timeout(address, share.max(SHORTEST)) {
+        let via = self.via(details.uri);
+        let is_on_the_way = |address: &SocketAddr| {
+            via.filter(|via| via.family == Family::of(address.ip())).map(|via| via.interface)
+        };
+        let mut addresses: Vec<SocketAddr> = details.addrs.iter().copied().collect();
+        addresses.sort_by_key(|address| via.is_some() && is_on_the_way(address).is_none());
+        for (index, address) in addresses.iter().enumerate() {
+            let left = self.watch.wait().map_err(over)?;
+            let is_last = index + 1 == addresses.len();
+            let share = (if is_last { left } else { left / 2 }).max(SHORTEST);
+            let connected = match is_on_the_way(address) {
+                Some(interface) => connect_through(interface, *address, Instant::now() + share),
+                None => TcpStream::connect_timeout(address, share),
+            };
+            match connected {
                 Ok(stream) => {
                     stream.set_nodelay(true)?;
                     let config = details.config;
@@ -39,7 +68,7 @@ impl Connector<()> for Tcp {
                     return Ok(Some(Wire {
                         stream,
                         buffers,
-                        watch: Arc::clone(&self.0),
+                        watch: Arc::clone(&self.watch),
                         reads: Duration::ZERO,
                         writes: Duration::ZERO,
                     }));
@@ -50,8 +79,8 @@ impl Connector<()> for Tcp {
         match failed {
             None => Err(Error::HostNotFound),
             Some(error) if is_time_out(&error) => {
-                let spent = self.0.wait().err().unwrap_or(Spent::Connect);
-                self.0.is_spent(spent);
+                let spent = self.watch.wait().err().unwrap_or(Spent::Connect);
+                self.watch.is_spent(spent);
                 Err(over(spent))
             }
             Some(error) => Err(error.into()),
