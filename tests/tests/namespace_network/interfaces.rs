@@ -53,6 +53,18 @@ fn the_wrong_card_first_is_given_up_for_the_other() {
     assert_eq!(booted.addresses_of("vb").len(), 1, "{}", booted.addresses);
 }
 
+/// The server's address is also in the network of va, where the server is not: the route to that network is better than the default
+/// route of vb.
+#[test]
+fn the_image_is_fetched_over_the_interface_on_which_the_server_answered() {
+    let elsewhere = Network { dhcp: None, has_image: false, refuses: true };
+    let booted = booted("ip=10.9.9.5:::24::va:none ip=vb:dhcp", [elsewhere, GOOD]);
+    assert_eq!(booted.ended, Ended::Left, "{}", booted.log);
+    assert_eq!(booted.addresses_of("va"), ["10.9.9.5/24"], "{}", booted.addresses);
+    assert_eq!(booted.attempts("network").len(), 1, "{}", booted.log);
+    assert_eq!(booted.attempts("fetch").len(), 1, "{}", booted.log);
+}
+
 #[test]
 fn a_second_card_without_an_answer_costs_nothing() {
     let booted = booted("", [GOOD, Network { dhcp: None, has_image: false, refuses: false }]);
