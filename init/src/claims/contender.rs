@@ -102,6 +102,8 @@ pub struct Contender {
     pub turns: u32,
     /// Why it is no longer the winner.
     pub lost: Option<String>,
+    /// Routers have changed its claim since it won.
+    pub has_changed: bool,
     /// Its address, while it is configured.
     pub up: Option<AddressUp>,
     /// Since when the server is asked over it, on the machine's clock.

@@ -5,10 +5,11 @@ use std::thread;
 use std::time::Duration;
 
 use dayfly_formats::dhcp4::Lease;
+use dayfly_formats::scoped::ScopedAddr;
 use dayfly_sys::Platform;
 
 use super::{Claims, Origin, State, Way};
-use crate::AddressOrigin;
+use crate::{AddressOrigin, Autoconf};
 
 impl Claims {
     /// Waits until a probe is over, for `limit` at most.
@@ -49,6 +50,24 @@ impl Claims {
         (up.domain, up.search) = (lease.domain.clone(), lease.search.clone());
         up.origin = AddressOrigin::Dhcp4(Box::new(lease.clone()));
         Some(up.metric)
+    }
+
+    /// Records that routers have changed a claim. The server is asked again, because a router or a name server may be new.
+    pub fn changed(&self, probe: u64, way: Way, autoconf: &Autoconf) {
+        let mut field = self.field();
+        let Some(contender) = field.find_of(probe, way) else { return };
+        let State::Claims(Origin::Autoconf(claimed, _)) = &mut contender.state else { return };
+        claimed.as_mut().clone_from(autoconf);
+        if let Some(up) = &mut contender.up {
+            (up.address, up.prefix) = (IpAddr::V6(autoconf.address), autoconf.prefix);
+            up.gateway = autoconf.gateway.map(IpAddr::V6);
+            let servers = autoconf.dns.iter();
+            up.given_dns =
+                servers.map(|server| ScopedAddr::learnt_on(*server, &contender.link.name)).collect();
+            up.search.clone_from(&autoconf.search);
+        }
+        (contender.asked, contender.answer, contender.has_changed) = (None, None, true);
+        field.wake_owner();
     }
 
     /// Records that a way has lost its address, and what its probe does now. Returns whether it was configured. The owner

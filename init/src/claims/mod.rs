@@ -278,7 +278,7 @@ impl Claims {
         field.winner = Some(way);
         if let Some(contender) = field.find(way) {
             contender.turns += 1;
-            contender.lost = None;
+            (contender.lost, contender.has_changed) = (None, false);
         }
     }
 
@@ -334,14 +334,14 @@ impl Claims {
         };
         let contender = field.contenders.iter_mut().find(|one| one.way() == winner)?;
         contender.lost = Some(why.to_owned());
-        let turns = contender.turns;
+        let (turns, has_changed) = (contender.turns, std::mem::take(&mut contender.has_changed));
         let is_old = matches!(&contender.state, State::Claims(origin) if origin.is_old(now));
         let fresh = field
             .contenders
             .iter()
             .any(|one| one.way() != winner && one.turns < turns && matches!(one.state, State::Claims(_)));
         let is_gone = links.iter().all(|link| link.index != winner.index);
-        (field.has_others || is_old || is_gone).then_some(fresh)
+        (field.has_others || is_old || is_gone || has_changed).then_some(fresh)
     }
 
     /// The winner, unless its lease is due for renewal.

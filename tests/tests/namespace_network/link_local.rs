@@ -4,7 +4,7 @@ use dayfly_init::boot::Ended;
 
 use crate::boots::{Booted, booted_on};
 use crate::hosts::{Host, Server, Site, Switch};
-use crate::servers::{radvd, unbound};
+use crate::servers::{radvd, radvd_after, unbound};
 
 fn booted(words: &str, build: impl FnOnce(&Site, &Switch) -> Vec<Server> + Send) -> Booted {
     booted_on(words, |site| build(site, &Switch::of_node(site, "va")))
@@ -33,6 +33,25 @@ fn a_link_local_name_server_of_a_router_resolves_the_images_name() {
         assert_eq!(booted.ended, Ended::Left, "{words}\n{}", booted.log);
         assert!(booted.resolv_conf.contains("nameserver fe80::1%va\n"), "{words}: {}", booted.resolv_conf);
     }
+}
+
+/// The first router has a network of its own, leads nowhere and names no server. The other one comes 2 s later.
+#[test]
+fn the_name_server_of_a_router_that_comes_late_is_asked() {
+    let booted = booted("root=live:http://boot.lan/os.squashfs ip=va:auto6", |site, switch| {
+        let border = switch.host(site, "border", &["fd77::1/64"]);
+        let router = first(site, switch, &["fd09:1::1/64"]);
+        vec![
+            radvd(&border, "AdvDefaultLifetime 0; prefix fd77::/64 { };"),
+            unbound(&router, "local-data: \"boot.lan. AAAA fd09:9::9\""),
+            router.nginx(&site.www),
+            radvd_after(2, &router, "prefix fd09:1::/64 { }; RDNSS fe80::1 { AdvRDNSSLifetime 600; };"),
+        ]
+    });
+    assert_eq!(booted.ended, Ended::Left, "{}", booted.log);
+    assert!(booted.log.contains("va: the routers have changed something: "), "{}", booted.log);
+    assert_eq!(booted.attempts("network").len(), 1, "{}", booted.log);
+    assert!(booted.resolv_conf.contains("nameserver fe80::1%va\n"), "{}", booted.resolv_conf);
 }
 
 /// No router, no DHCP server: the link-local addresses of both ends are enough.

@@ -52,11 +52,21 @@ pub fn dhcpd(host: &Host, version: u8, declarations: &str) -> Server {
 
 /// radvd on the interface `lan`. `options` are those of an interface in radvd.conf(5).
 pub fn radvd(host: &Host, options: &str) -> Server {
+    let args = ["--debug", "2"].into_iter().map(str::to_owned).chain(radvd_args(host, options));
+    host.start("radvd", &args.collect::<Vec<String>>(), &["polling for"])
+}
+
+/// The same, some seconds later. Its process starts at once, because the files of the test are out of reach once the boot runs.
+pub fn radvd_after(seconds: u32, host: &Host, options: &str) -> Server {
+    let script = format!("echo waiting >&2; sleep {seconds}; exec radvd {}", radvd_args(host, options).join(" "));
+    host.start("sh", &["-c".to_owned(), script], &["waiting"])
+}
+
+fn radvd_args(host: &Host, options: &str) -> Vec<String> {
     let config = format!("interface lan {{ AdvSendAdvert on;\n{options}\n}};");
     let config = host.write("radvd.conf", &config);
     let pid = host.folder.join("radvd.pid").display().to_string();
-    let args = ["--nodaemon", "--logmethod", "stderr", "--debug", "2", "-C", &config, "-p", &pid];
-    host.start("radvd", &args.map(String::from), &["polling for"])
+    ["--nodaemon", "--logmethod", "stderr", "-C", &config, "-p", &pid].map(String::from).to_vec()
 }
 
 /// unbound at fe80::1 of `lan`, as the name server of the records that it is told.

@@ -85,6 +85,7 @@ mod tests {
             state,
             turns: 0,
             lost: None,
+            has_changed: false,
             up: None,
             asked: None,
             answer: None,

@@ -31,6 +31,9 @@ const INFORMATION_WAIT: Duration = Duration::from_secs(2);
 /// (RFC 4862 5.4), where optimistic addresses are not built in.
 const DETECTION_WAIT: Duration = Duration::from_secs(3);
 
+/// How often it is checked whether routers have changed something after the claim.
+const KEEP_POLL: Duration = Duration::from_millis(500);
+
 /// The most name servers and search domains that are taken from routers: any host of the link can send advertisements.
 const MOST_OPTIONS: usize = 16;
 
@@ -115,18 +118,34 @@ pub fn start_again(probe: &Probe) {
 }
 
 /// Waits for an address, until there is one or the probe is over.
-pub fn autoconf(probe: &Probe, port: &mut dyn NdPort) -> Result<Autoconf, Reason> {
+pub fn autoconf(probe: &Probe, port: &mut dyn NdPort, options: &mut NdOptions) -> Result<Autoconf, Reason> {
     let wants = |source: AddressSource| probe.config.addresses.contains(&source);
     let (by_routers, by_dhcp) = (wants(AddressSource::RouterAdvertisement), wants(AddressSource::Dhcp6));
     let started = probe.sys.now();
-    let mut options = NdOptions::default();
     let mut lacking = Reason::NoLease("no link-local address yet".to_owned());
     let (either_wait, limit) = waits(&probe.config.limits, by_routers && by_dhcp);
     while !probe.is_over() && limit.is_none_or(|limit| probe.sys.now().saturating_sub(started) < limit) {
-        collect(probe, port, POLL, &mut options);
-        let all = probe.sys.addresses()?;
-        let own: Vec<&LinkAddress> =
-            all.iter().filter(|one| one.index == probe.link.index && one.address.is_ipv6()).collect();
+        collect(probe, port, POLL, options);
+        let own = own_addresses(probe)?;
+        let link_local = usable(&own, true);
+        if wants(AddressSource::LinkLocal)
+            && let Some(link_local) = link_local
+        {
+            return found(probe, link_local, options);
+        }
+        let global = link_local.and_then(|_| usable(&own, false));
+        if by_routers && let Some(global) = global {
+            // The kernel sets the address first, then passes on the other options of the same advertisement.
+            // A flood of them must not keep the address back.
+            for _ in 0..MOST_OPTIONS {
+                if !collect(probe, port, POLL, options) {
+                    break;
+                }
+            }
+            let mut autoconf = found(probe, global, options)?;
+            ask_for_name_servers(probe, &mut autoconf)?;
+            return Ok(autoconf);
+        }
         if let Some(refused) = own.iter().find(|one| one.dad_failed) {
             let words =
                 format!("another host has the address {} (duplicate address detection)", refused.address);
@@ -134,28 +153,8 @@ pub fn autoconf(probe: &Probe, port: &mut dyn NdPort) -> Result<Autoconf, Reason
             probe.tell(Family::V6, State::Waiting(lacking.clone()));
             continue;
         }
-        let usable = |link_local: bool| {
-            let mut fit = own.iter().filter(|one| one.scope_link == link_local && !one.tentative);
-            fit.find_map(|one| match one.address {
-                IpAddr::V6(address) => Some((address, one.prefix)),
-                IpAddr::V4(_) => None,
-            })
-        };
-        let Some(link_local) = usable(true) else { continue };
-        if wants(AddressSource::LinkLocal) {
-            return found(probe, link_local, &options);
-        }
-        if by_routers && let Some(global) = usable(false) {
-            // The kernel sets the address first, then passes on the other options of the same advertisement.
-            // A flood of them must not keep the address back.
-            for _ in 0..MOST_OPTIONS {
-                if !collect(probe, port, POLL, &mut options) {
-                    break;
-                }
-            }
-            let mut autoconf = found(probe, global, &options)?;
-            ask_for_name_servers(probe, &mut autoconf)?;
-            return Ok(autoconf);
+        if link_local.is_none() {
+            continue;
         }
         let late = probe.sys.now().saturating_sub(started) >= either_wait;
         if by_dhcp && (!by_routers || late) || by_routers && router(probe)?.is_some_and(|flags| flags.managed)
@@ -171,8 +170,8 @@ pub fn autoconf(probe: &Probe, port: &mut dyn NdPort) -> Result<Autoconf, Reason
                     }
                     Err(reason) => return Err(reason),
                 };
-            collect(probe, port, Duration::ZERO, &mut options);
-            let mut autoconf = found(probe, (lease.address, 128), &options)?;
+            collect(probe, port, Duration::ZERO, options);
+            let mut autoconf = found(probe, (lease.address, 128), options)?;
             autoconf.merge(&lease.config);
             autoconf.lease = Some(lease);
             return Ok(autoconf);
@@ -184,6 +183,45 @@ pub fn autoconf(probe: &Probe, port: &mut dyn NdPort) -> Result<Autoconf, Reason
         }
     }
     Err(lacking)
+}
+
+/// Reports what routers change after the claim, until the probe is over: a router or a name server may come after the first
+/// advertisement, which may be that of another router.
+pub fn keep(probe: &Probe, port: &mut dyn NdPort, options: &mut NdOptions, mut claimed: Autoconf) {
+    while !probe.is_over() {
+        collect(probe, port, KEEP_POLL, options);
+        let Ok(own) = own_addresses(probe) else { continue };
+        let address = match &claimed.lease {
+            Some(lease) => Some((lease.address, 128)),
+            None => usable(&own, claimed.address.is_unicast_link_local()),
+        };
+        let Some(Ok(now)) = address.map(|address| found(probe, address, options)) else { continue };
+        // What a DHCPv6 server gave stays.
+        let dns = if now.dns.is_empty() { claimed.dns.clone() } else { now.dns };
+        let search = if now.search.is_empty() { claimed.search.clone() } else { now.search };
+        let (address, prefix, gateway) = (now.address, now.prefix, now.gateway);
+        let changed = Autoconf { address, prefix, gateway, dns, search, ..claimed.clone() };
+        if changed != claimed {
+            (probe.say)(Level::Info, format!("the routers have changed something: {changed}"));
+            probe.changed(&changed);
+            claimed = changed;
+        }
+    }
+}
+
+fn own_addresses(probe: &Probe) -> Result<Vec<LinkAddress>, SysError> {
+    let all = probe.sys.addresses()?;
+    Ok(all.into_iter().filter(|one| one.index == probe.link.index && one.address.is_ipv6()).collect())
+}
+
+/// The best usable address: one of the Internet before a unique local one (RFC 4193).
+fn usable(own: &[LinkAddress], link_local: bool) -> Option<(Ipv6Addr, u8)> {
+    let fit = own.iter().filter(|one| one.scope_link == link_local && !one.tentative && !one.dad_failed);
+    let all = fit.filter_map(|one| match one.address {
+        IpAddr::V6(address) => Some((address, one.prefix)),
+        IpAddr::V4(_) => None,
+    });
+    all.min_by_key(|(address, _)| address.is_unique_local())
 }
 
 /// When `either6` asks a DHCPv6 server, and how long this may take in all. As in dracut, its limit for router advertisements ends only

@@ -115,11 +115,13 @@ pub fn race(cx: &Context, network: &Network) -> Result<Done, Failure> {
                     cx.claims.stop_asking();
                     // The other claims were configured to ask the server over them.
                     owner::take_back_losers(cx);
-                    return Ok(Done::with(format!(
-                        "{} stays: no other interface leads to the server. {}",
-                        lost.link.name,
-                        cx.claims.stories()
-                    )));
+                    let words = "stays: no other interface leads to the server";
+                    let stays = Done::with(format!("{} {words}. {}", lost.link.name, cx.claims.stories()));
+                    let Some(network) = &cx.known.network else { return Ok(stays) };
+                    // Routers may have named other servers since.
+                    let network = owner::with_all(cx, network);
+                    write_resolv_conf(cx, &network);
+                    return Ok(stays.and(Learned::Network(Box::new(network))));
                 }
             }
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use dayfly_formats::dhcp4::Lease;
 use dayfly_formats::mac::Mac;
+use dayfly_formats::nd::NdOptions;
 use dayfly_plan::network::{AddressSource, Config, Network};
 use dayfly_plan::settings::value::HostName;
 use dayfly_sys::{Family, Link, LinkChange, NdPort, Sys, SysError, TreePath, own};
@@ -16,7 +17,7 @@ use super::{apply, dhcp, ipv6, lacp};
 use crate::claims::{Claims, Contender, Origin, Reason, State, Way};
 use crate::context::Context;
 use crate::events::Level;
-use crate::{Failure, threads};
+use crate::{Autoconf, Failure, threads};
 
 /// How often the state of the links is checked.
 pub const POLL: Duration = Duration::from_millis(20);
@@ -57,6 +58,7 @@ pub fn enter(cx: &Context, wanted: &Network, link: Link) {
             state: State::Waiting(Reason::NoCarrier),
             turns: 0,
             lost: None,
+            has_changed: false,
             up: None,
             asked: None,
             answer: None,
@@ -180,12 +182,19 @@ impl Probe {
     fn start_autoconf(self: &Arc<Self>, routers: Result<Box<dyn NdPort>, Reason>) {
         let probe = Arc::clone(self);
         let run = move || {
-            let found = routers.and_then(|mut port| ipv6::autoconf(&probe, &mut *port));
-            let state = match found {
-                Ok(autoconf) => State::Claims(Origin::Autoconf(Box::new(autoconf), probe.sys.now())),
-                Err(reason) => State::Failed(reason),
-            };
-            probe.tell(Family::V6, state);
+            let mut options = NdOptions::default();
+            let found = routers.and_then(|mut port| {
+                let autoconf = ipv6::autoconf(&probe, &mut *port, &mut options)?;
+                Ok((port, autoconf))
+            });
+            match found {
+                Ok((mut port, autoconf)) => {
+                    let origin = Origin::Autoconf(Box::new(autoconf.clone()), probe.sys.now());
+                    probe.tell(Family::V6, State::Claims(origin));
+                    ipv6::keep(&probe, &mut *port, &mut options, autoconf);
+                }
+                Err(reason) => probe.tell(Family::V6, State::Failed(reason)),
+            }
         };
         if let Err(error) = self.spawn(format!("net {} v6", self.link.name), &[Family::V6], run) {
             let words = format!("the thread could not be started: {error}");
@@ -285,6 +294,11 @@ impl Probe {
     pub fn extended(&self, lease: &Lease, granted: Duration) -> Option<u32> {
         let way = Way { index: self.link.index, family: Family::V4 };
         self.claims.extended(self.number, way, lease, granted)
+    }
+
+    /// Reports that routers have changed the claim.
+    pub fn changed(&self, autoconf: &Autoconf) {
+        self.claims.changed(self.number, Way { index: self.link.index, family: Family::V6 }, autoconf);
     }
 
     /// Waits until the probe is over, for `limit` at most.
