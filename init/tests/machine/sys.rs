@@ -230,7 +230,9 @@ impl Http for Machine {
         state.requests += 1;
         if state.real_servers {
             drop(state);
-            let mut response = clock::outside(|| Kernel::new().send(request))?;
+            // The interfaces are the fake machine's.
+            let request = Request { via: None, ..request.clone() };
+            let mut response = clock::outside(|| Kernel::new().send(&request))?;
             response.body = Box::new(Real(response.body));
             return Ok(response);
         }
