@@ -77,6 +77,19 @@ fn network_manager_takes_over_an_active_profile() {
 }
 
 #[test]
+fn an_interface_that_is_removed_does_not_take_the_others_profile() {
+    let machine = boot_on("ip=eth0:dhcp ip=eth1:dhcp", &[(NETWORK_MANAGER, "")], |state| {
+        state.links.push(link(3, "eth1"));
+        state.removed_at = Some(("mount overlay /sysroot", 3));
+    });
+    let (outcome, words) = step(&machine);
+    assert_eq!(outcome, "done", "{words}");
+    // Either interface may have been the first.
+    assert!(words.contains(" with dayfly-eth0.nmconnection"), "{words}");
+    assert!(words.contains("has no profile for eth1, which is not there any more"), "{words}");
+}
+
+#[test]
 fn a_profile_of_the_image_for_this_interface_is_used() {
     let folder = "/etc/NetworkManager/system-connections";
     let named = (format!("{folder}/uplink.nmconnection"), "[connection]\ninterface-name=eth0\n");

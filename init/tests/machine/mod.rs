@@ -122,6 +122,8 @@ pub struct State {
     pub only_lease: Option<u32>,
     /// Interfaces without a DHCP server.
     pub silent: Vec<u32>,
+    /// The call with which an interface is removed from the machine, and its index.
+    pub removed_at: Option<(&'static str, u32)>,
     /// Interfaces without a cable.
     pub unplugged: Vec<u32>,
     /// The interface through which the image server is reachable; `None` means any.
@@ -227,6 +229,7 @@ impl Machine {
                 dhcp_heard: Vec::new(),
                 dhcp_forgets: false,
                 silent: Vec::new(),
+                removed_at: None,
                 unplugged: Vec::new(),
                 server_behind: None,
                 addresses: Vec::new(),
@@ -346,6 +349,9 @@ impl Machine {
         let name = format!("{operation} {subject}");
         let mut state = self.state();
         state.calls.push(name.clone());
+        if let Some((_, index)) = state.removed_at.take_if(|(call, _)| *call == name) {
+            state.links.retain(|link| link.index != index);
+        }
         if let Some(panic) = state.panic.as_mut()
             && panic.call == name
             && panic.times > 0

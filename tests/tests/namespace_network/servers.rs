@@ -58,7 +58,8 @@ pub fn radvd(host: &Host, options: &str) -> Server {
 
 /// The same, some seconds later. Its process starts at once, because the files of the test are out of reach once the boot runs.
 pub fn radvd_after(seconds: u32, host: &Host, options: &str) -> Server {
-    let script = format!("echo waiting >&2; sleep {seconds}; exec radvd {}", radvd_args(host, options).join(" "));
+    let script =
+        format!("echo waiting >&2; sleep {seconds}; exec radvd {}", radvd_args(host, options).join(" "));
     host.start("sh", &["-c".to_owned(), script], &["waiting"])
 }
 

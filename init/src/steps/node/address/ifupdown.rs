@@ -152,14 +152,14 @@ fn stanza(mac: Mac, iface: &str, place: usize, has_lease_file: bool) -> String {
     let rename = if has_lease_file {
         format!(
             "cd {LEASES} && mv dhclient.{iface}.leases dhclient.$IFACE.leases 2>/dev/null && \
-             sed -i s/{iface}/$IFACE/ dhclient.$IFACE.leases && "
+             sed -i \"s/\\\"{iface}\\\"/\\\"$IFACE\\\"/\" dhclient.$IFACE.leases && "
         )
     } else {
         String::new()
     };
     format!(
         "auto mac/{mac}/1={name}\nno-auto-down {iface}\niface {name} inet dhcp\n\
-         \tpre-up {rename}sed -i \"s/^no-auto-down {iface}/no-auto-down $IFACE/\" {INTERFACES} || true\n"
+         \tpre-up {rename}sed -i \"s/^no-auto-down {iface}$/no-auto-down $IFACE/\" {INTERFACES} || true\n"
     )
 }
 
@@ -227,8 +227,8 @@ mod tests {
             format!(
                 "auto mac/52:54:00:77:00:01/1=dayfly\nno-auto-down eth0\niface dayfly inet dhcp\n\
                  \tpre-up cd /var/lib/dhcp && mv dhclient.eth0.leases dhclient.$IFACE.leases 2>/dev/null && \
-                 sed -i s/eth0/$IFACE/ dhclient.$IFACE.leases && \
-                 sed -i \"s/^no-auto-down eth0/no-auto-down $IFACE/\" /etc/network/interfaces || true\n"
+                 sed -i \"s/\\\"eth0\\\"/\\\"$IFACE\\\"/\" dhclient.$IFACE.leases && \
+                 sed -i \"s/^no-auto-down eth0$/no-auto-down $IFACE/\" /etc/network/interfaces || true\n"
             )
         );
     }

@@ -28,13 +28,14 @@ const IMAGE: [&str; 2] =
 pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp) -> Result<String, Refusal> {
     let links = sys.links()?;
     let image = image_profiles(sys)?;
-    let link_of = |iface: &str| {
-        let found = links.iter().find(|link| link.name == iface);
-        found.ok_or_else(|| Refusal::Words(format!("the interface {iface} is not there any more")))
-    };
+    let link_of = |iface: &str| links.iter().find(|link| link.name == iface);
     let mut said = Vec::new();
     for (iface, addresses) in network.interfaces() {
-        let link = link_of(iface)?;
+        let Some(link) = link_of(iface) else {
+            // A USB adapter, for example. The others still keep their addresses.
+            said.push(format!("has no profile for {iface}, which is not there any more"));
+            continue;
+        };
         let names = names_in_os(sys, iface);
         let owned = owned_by(&addresses);
         if let Some((file, _)) = image.iter().find(|(_, profile)| profile.is_for(&names, mac_of(link))) {
@@ -52,7 +53,7 @@ pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp) -> Result<String, Re
         said.push(format!("{} {owned} with {}", verb(&addresses), file_name(iface)));
     }
     for iface in network.without_address() {
-        let link = link_of(iface)?;
+        let Some(link) = link_of(iface) else { continue };
         activate(sys, link, &profile::of_member(network, &links, link))?;
     }
     Ok(format!("NetworkManager {}", said.join(" and ")))
