@@ -33,7 +33,7 @@ pub fn run(args: &ExplainArgs) -> Result<()> {
         eprintln!("warning: {wrong}");
     }
     // Not an error: /config, a credential or the settings URL may still name the image.
-    if settings.image.is_none() && facts.discovered.way != Way::Root {
+    if refused == 0 && settings.image.is_none() && facts.discovered.way != Way::Root {
         eprintln!(
             "note: no OS image is named here, neither by root= nor by image.url: a node fails with config.no-image unless /config, a \
              credential or the settings URL names one"

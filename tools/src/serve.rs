@@ -35,7 +35,7 @@ pub struct ServeArgs {
     /// The folder to serve
     dir: PathBuf,
     /// Where to listen, with an IPv6 address in brackets; [::]:8080 is IPv6 and IPv4
-    #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:8080")]
+    #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:8080", value_parser = listen)]
     listen: SocketAddr,
     /// Follow symbolic links out of DIR too; without this only relative links that stay inside are followed
     #[arg(long)]
@@ -78,6 +78,13 @@ impl Log {
         let of = if sent == of { String::new() } else { format!(" of {of}") };
         self.line(&format!("{peer} {request} {status} {sent}{of}{more}"));
     }
+}
+
+fn listen(text: &str) -> std::result::Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        let port = if text.parse::<u16>().is_ok() { text } else { "8080" };
+        format!("expected an address and a port, like 0.0.0.0:{port}")
+    })
 }
 
 /// Runs the command until Ctrl-C or SIGTERM.

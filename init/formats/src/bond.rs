@@ -143,7 +143,9 @@ fn unknown_option(name: &str, value: &str) -> String {
     if MODES.contains(&name) {
         return format!("is a mode; write mode={name}");
     }
+    let is_port = value.is_empty() && name.ends_with(|end: char| end.is_ascii_digit());
     match nearest(name, OPTIONS.into_iter()) {
+        None if is_port => "is not an option; ports are separated by commas, like bond0:eth0,eth1".to_owned(),
         Some(meant) if value.is_empty() => format!("is unknown; the nearest is {meant}=VALUE"),
         Some(meant) => format!("is unknown; the nearest is {meant}={}", value.escape_debug()),
         None => format!("is not one that bond= can set; expected one of {}", OPTIONS.join(", ")),
@@ -156,6 +158,9 @@ fn check_mode(value: &str) -> Checked<()> {
         return Ok(());
     }
     let problem = match nearest(value, MODES.into_iter()) {
+        None if ["lacp", "LACP", "4ad", "8023ad"].contains(&value) => {
+            "is unknown; LACP is 802.3ad".to_owned()
+        }
         Some(meant) => format!("is unknown; the nearest is {meant}"),
         None => format!("is unknown; expected {}, or 0 to 6", MODES.join(", ")),
     };

@@ -85,11 +85,17 @@ mod tests {
                 r#"port list ",," names no interface; expected names separated by commas, like eth0,eth1"#,
             ),
             (":eth0", r#"name "" is empty; expected a name like eth0"#),
-            ("br0:eth0:", r#"port "eth0:" holds ':'; expected a name like eth0"#),
-            ("br0:eth0:stp=1", r#"port "eth0:stp=1" holds ':'; expected a name like eth0"#),
+            ("br0:eth0:", r#"port "eth0:" holds ':'; names are separated by commas, like eth0,eth1"#),
+            (
+                "br0:eth0:stp=1",
+                r#"port "eth0:stp=1" holds ':'; names are separated by commas, like eth0,eth1"#,
+            ),
             ("br0:br0", r#"port "br0" is the interface to make; expected one below it"#),
             ("br0:eth0,eth1,eth0", r#"port "eth0" is listed twice; expected each port once"#),
-            ("br0:eth0;eth1/2", r#"port "eth0;eth1/2" holds '/'; expected a name like eth0"#),
+            (
+                "br0:eth0;eth1/2",
+                r#"port "eth0;eth1/2" is not a name; names are separated by commas, and a colon comes before the options"#,
+            ),
             ("br0:eth0, eth1", r#"port " eth1" holds ' '; expected a name like eth0"#),
             ("br0:10.0.0.1", r#"port "10.0.0.1" is an address; expected a name like eth0"#),
             (

@@ -21,6 +21,10 @@ pub enum IfaceError {
     TooLong(usize),
     /// It is `.` or `..`.
     Dots,
+    /// It has a `=`: the name of the parameter comes before it.
+    Assignment,
+    /// It is `lo`.
+    Loopback,
     /// A character that a name cannot have.
     Character(char),
     /// It has a `%`, which only a new name may not have.
@@ -41,6 +45,10 @@ impl fmt::Display for IfaceError {
                 write!(f, "has {bytes} bytes; expected at most {LONGEST}, the limit of the kernel")
             }
             IfaceError::Dots => f.write_str("is not a name; expected a name like eth0"),
+            IfaceError::Assignment => {
+                f.write_str("holds '='; write the value without the name of the parameter, as in eth0:dhcp")
+            }
+            IfaceError::Loopback => f.write_str("is the loopback interface; expected a name like eth0"),
             IfaceError::Character(odd) => write!(f, "holds {odd:?}; expected a name like eth0"),
             IfaceError::Pattern => {
                 f.write_str("holds '%', which the kernel replaces by a number; expected a name like eth0")
@@ -69,7 +77,11 @@ pub fn check(name: &str) -> Result<(), IfaceError> {
     if name == "." || name == ".." {
         return Err(IfaceError::Dots);
     }
-    match name.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '/' | ':')) {
+    if name == "lo" {
+        return Err(IfaceError::Loopback);
+    }
+    match name.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '/' | ':' | '=')) {
+        Some('=') => Err(IfaceError::Assignment),
         Some(odd) => Err(IfaceError::Character(odd)),
         None => Ok(()),
     }
@@ -97,7 +109,7 @@ mod tests {
 
     #[test]
     fn names_of_interfaces_are_accepted() {
-        for name in ["lo", "eth0", "eth0.5", "enx525400123456", "a", "bond-0", "br_lan", "..."] {
+        for name in ["eth0", "eth0.5", "enx525400123456", "a", "bond-0", "br_lan", "..."] {
             assert_eq!(check(name), Ok(()), "{name}");
             assert_eq!(check_new(name), Ok(()), "{name}");
         }
@@ -114,6 +126,8 @@ mod tests {
             ("sixteen-bytes-xx", "has 16 bytes; expected at most 15, the limit of the kernel"),
             (".", "is not a name; expected a name like eth0"),
             ("..", "is not a name; expected a name like eth0"),
+            ("lo", "is the loopback interface; expected a name like eth0"),
+            ("ip=eth0", "holds '='; write the value without the name of the parameter, as in eth0:dhcp"),
             ("a/b", "holds '/'; expected a name like eth0"),
             ("a:b", "holds ':'; expected a name like eth0"),
             ("a b", "holds ' '; expected a name like eth0"),

@@ -106,12 +106,16 @@ pub(crate) fn new_interface(name: &str) -> Checked<String> {
 pub(crate) fn ports(owner: &str, list: &str) -> Checked<Vec<String>> {
     let mut ports: Vec<String> = Vec::new();
     for port in list.split(',').filter(|port| !port.is_empty()) {
-        let name = interface(Field::Port, port)?;
-        if name.contains(['=', ';']) {
+        if port.contains(':') {
+            let problem = "holds ':'; names are separated by commas, like eth0,eth1";
+            return Err(ArgError::new(Field::Port, port, problem));
+        }
+        if port.contains(['=', ';']) {
             let problem =
                 "is not a name; names are separated by commas, and a colon comes before the options";
             return Err(ArgError::new(Field::Port, port, problem));
         }
+        let name = interface(Field::Port, port)?;
         if name == owner {
             return Err(ArgError::new(Field::Port, port, "is the interface to make; expected one below it"));
         }
@@ -129,7 +133,12 @@ pub(crate) fn ports(owner: &str, list: &str) -> Checked<Vec<String>> {
 
 /// An MTU in bytes. 68 is the least that IPv4 can do with (RFC 791).
 pub(crate) fn mtu(text: &str) -> Result<u32, &'static str> {
-    decimal(text).filter(|mtu| (68..=65535).contains(mtu)).ok_or("is not a number from 68 to 65535")
+    let problem = if text.contains('=') {
+        "is not a number from 68 to 65535; options are separated by commas"
+    } else {
+        "is not a number from 68 to 65535"
+    };
+    decimal(text).filter(|mtu| (68..=65535).contains(mtu)).ok_or(problem)
 }
 
 /// The address of an interface.

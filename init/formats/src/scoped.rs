@@ -2,7 +2,7 @@
 //! the interface such an address leads nowhere.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use crate::iface::{self, IfaceError};
@@ -21,6 +21,10 @@ pub struct ScopedAddr {
 pub enum ScopedAddrError {
     /// It is no IP address.
     Address,
+    /// It has a port.
+    Port,
+    /// Its `%` is written as in a URL.
+    Escaped,
     /// It is link-local, and names no interface.
     NoInterface,
     /// It names an interface, but is not link-local.
@@ -33,6 +37,8 @@ impl fmt::Display for ScopedAddrError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address => f.write_str("is not an IP address"),
+            Self::Port => f.write_str("has a port; write the address alone"),
+            Self::Escaped => f.write_str("has %25 for %, as in a URL; write it like fe80::1%eth0"),
             Self::NoInterface => {
                 f.write_str("is link-local, so its interface is needed; write it like fe80::1%eth0")
             }
@@ -67,11 +73,16 @@ impl FromStr for ScopedAddr {
             Some((address, zone)) => (address, Some(zone)),
             None => (text, None),
         };
-        let address = address.parse().map_err(|_| ScopedAddrError::Address)?;
+        let address = address.parse().map_err(|_| match text.parse::<SocketAddr>() {
+            Ok(_) => ScopedAddrError::Port,
+            Err(_) => ScopedAddrError::Address,
+        })?;
         match (zone, is_link_local(address)) {
             (None, false) => Ok(address.into()),
             (None, true) => Err(ScopedAddrError::NoInterface),
             (Some(_), false) => Err(ScopedAddrError::NotLinkLocal),
+            // The kernel's names begin with a letter.
+            (Some(zone), true) if zone.len() > 2 && zone.starts_with("25") => Err(ScopedAddrError::Escaped),
             (Some(zone), true) => match iface::check(zone) {
                 Ok(()) => Ok(Self { address, interface: Some(zone.to_owned()) }),
                 Err(problem) => Err(ScopedAddrError::Interface(zone.to_owned(), problem)),
@@ -138,6 +149,9 @@ mod tests {
             ("", ScopedAddrError::Address),
             ("fe80::1::%eth0", ScopedAddrError::Address),
             ("[fe80::1%eth0]", ScopedAddrError::Address),
+            ("10.0.0.53:53", ScopedAddrError::Port),
+            ("[2001:db8::1]:53", ScopedAddrError::Port),
+            ("fe80::1%25eth0", ScopedAddrError::Escaped),
             ("fe80::1", ScopedAddrError::NoInterface),
             ("2001:db8::1%eth0", ScopedAddrError::NotLinkLocal),
             ("10.0.0.1%eth0", ScopedAddrError::NotLinkLocal),

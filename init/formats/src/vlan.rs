@@ -53,6 +53,11 @@ fn id(name: &str) -> Checked<u16> {
     let Some(digits) =
         digits.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
     else {
+        let number = name.to_ascii_lowercase();
+        let number = number.strip_prefix("vlan").unwrap_or(&number).trim_start_matches(['-', '_']);
+        if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return fail(format!("has no VLAN id; write vlan{number}"));
+        }
         let styles = "vlan0005, vlan5, eth0.0005 or eth0.5";
         return fail(format!("has no VLAN id; expected a name like {styles}"));
     };
@@ -100,6 +105,9 @@ mod tests {
             (":eth0", r#"name "" is empty; expected a name like eth0"#),
             ("vlan5:eth0:", r#"parent interface "eth0:" holds ':'; expected a name like eth0"#),
             ("vlan5:eth0:1500", r#"parent interface "eth0:1500" holds ':'; expected a name like eth0"#),
+            ("20:eth0", r#"name "20" has no VLAN id; write vlan20"#),
+            ("VLAN20:eth0", r#"name "VLAN20" has no VLAN id; write vlan20"#),
+            ("vlan-20:eth0", r#"name "vlan-20" has no VLAN id; write vlan20"#),
             (
                 "office:eth0",
                 r#"name "office" has no VLAN id; expected a name like vlan0005, vlan5, eth0.0005 or eth0.5"#,

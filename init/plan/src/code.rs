@@ -76,14 +76,14 @@ codes! {
         fix "Name the assembled device instead (a dracut initramfs can assemble it). If the disk is no longer a member, remove the old signature: `wipefs DISK` lists the signatures, wipefs --backup --offset removes one.";
     NetNoLink "net.no-link" Transient "No network interface was found, or not the one that the server is reached by."
         fix "Check the names of interfaces in the parameters, and that the NIC's driver is in the initramfs: the log names devices without one; `dayfly initramfs --profile generic` has the common ones.";
-    NetNoCarrier "net.no-carrier" Transient "No interface has a carrier: the link to the other end of the cable is down."
+    NetNoCarrier "net.no-carrier" Transient "No interface that waits for an address has a carrier: the link to the other end of the cable is down."
         fix "Check the cable, the switch port and its speed; a switch with spanning tree needs portfast or a longer rd.retry=.";
-    NetNoLease "net.no-lease" Transient "No DHCP server gave an address in time."
-        fix "Check that a DHCP server answers on this network segment and knows this MAC address; or give a static address with ip=.";
+    NetNoLease "net.no-lease" Transient "No interface got an address in time, neither from a DHCP server nor from a router."
+        fix "Check that a DHCP server answers on this network segment and knows this MAC address, for IPv6 also that a router advertises a prefix; or give a static address with ip=.";
     NetNoServer "net.no-server" Transient "No interface leads to the server that the boot needs."
         fix "Check that the server runs and listens on that port, and the routes and firewalls between it and this node; the message says what each interface got.";
     NetConfigure "net.configure" Transient "The kernel refused an address, a route or a link setting."
-        fix "Check the ip= values; the kernel's message says which one it refused.";
+        fix "Check the parameter that the message names: an address or MTU of ip=, an option of bond=, a route of rd.route=; the kernel's words say why it refused it.";
     NetTime "net.time" Transient "No time server gave a time that can be used."
         fix "Check that the servers in the message run NTP, are synchronised, and that UDP port 123 is open; network.ntp names other servers.";
     ImageUrl "image.url" Permanent "The image URL cannot be used."

@@ -40,7 +40,25 @@ fn what_is_not_done_is_said_once_with_what_to_write() {
         // Addresses of both IP versions on one interface.
         ("ip=eth0:dhcp ip=[2001:db8::2]:::64::eth0:none", vec![]),
         ("ip=dhcp ip=single-dhcp", vec![second("single-dhcp", "dhcp", "every interface")]),
-        ("ip=10.0.0.2:10.0.0.1::24::eth0:none:10.0.0.3::10.0.0.9", vec![]),
+        (
+            "ip=10.0.0.2:10.0.0.1::24::eth0:none:10.0.0.3::10.0.0.9",
+            vec![
+                "ip=10.0.0.2:10.0.0.1::24::eth0:none:10.0.0.3::10.0.0.9: 10.0.0.1 in the field PEER is not used: a peer needs the \
+                 prefix 32 (IPv6: 128), and the NFS server of the kernel's ip= is not needed."
+                    .to_owned(),
+            ],
+        ),
+        ("ip=10.0.0.2:10.0.0.1::32::eth0:none", vec![]),
+        (
+            "ip=bond0:dhcp",
+            vec!["ip= names bond0, which no parameter creates; add bond=bond0:PORT,PORT, unless the machine has an interface of this name.".to_owned()],
+        ),
+        (
+            "ip=eth0.20:dhcp",
+            vec!["ip= names eth0.20, which no parameter creates; add vlan=eth0.20:eth0, unless the machine has an interface of this name.".to_owned()],
+        ),
+        ("ip=bond0:dhcp bond=bond0:eth0,eth1:miimon=100", vec![]),
+        ("ip=br-lan:dhcp ip=enp1s0:dhcp", vec![]),
     ] {
         assert_eq!(notes(words), expected, "{words}");
     }
@@ -110,7 +128,7 @@ fn a_link_local_server_names_its_interface() {
         (
             "http://[fe80::1%25eth0]/os",
             "",
-            "eth0: dhcp4 and slaac and link-local; dhcp4 and slaac on every other interface at once, the first that reaches [fe80::1%eth0]:80 is used",
+            "eth0: dhcp4 and slaac and link-local; dhcp4 and slaac on every other interface; only eth0 is asked for [fe80::1%eth0]:80",
         ),
         (
             "https://[fe80::1%eth0]:8443/os",
@@ -139,7 +157,7 @@ fn a_link_local_server_names_its_interface() {
         let plan = plan(&settings, &facts.discovered);
         let step = plan.rows().into_iter().find(|row| row.step == "network").unwrap().action;
         assert_eq!(step, expected, "{url} {parameters}");
-        let is_port = "The server [fe80::1%eth0]:80: eth0 is a port of a bond or bridge and can have no address; name the bond or bridge.";
+        let is_port = "The server [fe80::1%eth0]:80: eth0 is a port of a bond or bridge and can have no address; name that bond or bridge in the URL.";
         assert_eq!(plan.notes.iter().any(|note| note == is_port), parameters.contains("bridge="));
     }
 }

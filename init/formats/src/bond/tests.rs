@@ -82,9 +82,13 @@ fn modes_and_options_of_the_kernel() {
 fn bad_modes_are_named() {
     let modes = "is unknown; expected balance-rr, active-backup, balance-xor, broadcast, 802.3ad, balance-tlb, balance-alb, \
                  or 0 to 6";
-    for mode in ["7", "-1", "01", "+1", "LACP", "lacp"] {
+    for mode in ["7", "-1", "01", "+1", "lag"] {
         let found = format!("bond0:eth0:mode={mode}").parse::<BondArg>().unwrap_err();
         assert_eq!(found.to_string(), format!("mode {mode:?} {modes}"));
+    }
+    for mode in ["LACP", "lacp"] {
+        let found = format!("bond0:eth0:mode={mode}").parse::<BondArg>().unwrap_err();
+        assert_eq!(found.to_string(), format!("mode {mode:?} is unknown; LACP is 802.3ad"));
     }
     for (mode, meant) in [
         ("activebackup", "active-backup"),
@@ -158,7 +162,10 @@ fn bad_parameters_are_named() {
             "bond0:eth0:miimon=100,mode=1,miimon=50",
             r#"option "miimon=50" sets miimon a second time; remove one of them"#,
         ),
-        ("bond0:eth0::mode=1", r#"MTU "mode=1" is not a number from 68 to 65535"#),
+        (
+            "bond0:eth0::mode=1",
+            r#"MTU "mode=1" is not a number from 68 to 65535; options are separated by commas"#,
+        ),
         ("bond0:eth0:mode=1:67", r#"MTU "67" is not a number from 68 to 65535"#),
         ("bond0:eth0:mode=1:65536", r#"MTU "65536" is not a number from 68 to 65535"#),
         ("bond0:eth0:mode=1:+1500", r#"MTU "+1500" is not a number from 68 to 65535"#),

@@ -40,12 +40,20 @@ pub(super) fn parse(text: &str) -> Checked<IpArg> {
     }
     if parts.len() == 1 && !part(0).looks_like_address() {
         return match Method::from_name(text) {
-            None if is_interface(text) => {
+            None if meant(text).is_none() && is_interface(text) => {
                 let problem = format!("is unknown; for an interface of this name, write {text}:dhcp");
                 Err(IpArgError::new(Field::Method, text, problem))
             }
             _ => Ok(IpArg { method: method(part(0))?, ..IpArg::default() }),
         };
+    }
+    if let [first, second] = parts.as_slice()
+        && Method::from_name(first.text).is_some()
+        && iface::check(second.text).is_ok()
+        && Method::from_name(second.text).is_none()
+    {
+        let problem = format!("has the method before the interface; write {}:{}", second.text, first.text);
+        return Err(IpArgError::new(Field::Whole, text, problem));
     }
     // If the second field is a method, or if there are two fields and the first is not an address, this is the form
     // that starts with the interface.
@@ -79,7 +87,7 @@ fn full(text: &str, parts: &[Part<'_>]) -> Checked<IpArg> {
         ..IpArg::default()
     };
     if let Some(client) = client {
-        check_client(part(0).text, client, method)?;
+        check_client(part(0).text, client, method, part(6).text)?;
     } else if method == Method::Off {
         for (field, at) in [(Field::Peer, 1), (Field::Gateway, 2), (Field::Netmask, 3)] {
             if !part(at).text.is_empty() {
@@ -158,7 +166,24 @@ fn is_interface(word: &str) -> bool {
         && word.ends_with(|end: char| end.is_ascii_digit())
 }
 
+/// The method for other words with the same meaning.
+fn meant(text: &str) -> Option<&'static str> {
+    let word = text.to_ascii_lowercase();
+    Method::NAMES.into_iter().find(|name| *name == word).or(match word.as_str() {
+        "slaac" | "ra" | "ipv6" | "autoconf" | "auto-6" => Some("auto6"),
+        "dhcpv6" => Some("dhcp6"),
+        "ipv4" | "dhcp4" | "dhcpv4" => Some("dhcp"),
+        _ => None,
+    })
+}
+
 fn unknown_method(text: &str) -> String {
+    if let Some(meant) = meant(text) {
+        return format!("is unknown; write {meant}");
+    }
+    if text == "static" || text == "manual" {
+        return "is unknown; with a static address, write none".to_owned();
+    }
     match nearest(text, Method::NAMES.into_iter()) {
         Some(meant) => format!("is unknown; the nearest is {meant}"),
         None => format!("is unknown; expected {}", Method::NAMES.join(", ")),
@@ -264,10 +289,10 @@ fn prefix_range(address: Option<IpAddr>) -> &'static str {
     }
 }
 
-fn check_client(text: &str, client: IpAddr, method: Method) -> Checked<()> {
+fn check_client(text: &str, client: IpAddr, method: Method, written: &str) -> Checked<()> {
     let fail = |problem: String| Err(IpArgError::new(Field::Client, text, problem));
     if method != Method::Off {
-        return fail(format!("is given, but the method is {method}; use none for a static address"));
+        return fail(format!("is given, but the method is {written}; use none for a static address"));
     }
     if client.is_loopback() {
         return fail("is a loopback address; expected an address of this host on the network".to_owned());

@@ -160,16 +160,22 @@ fn bad_parameters_are_named() {
         "expected dhcp, on, any, dhcp6, auto6, either6, link6, link-local, single-dhcp, auto, none, off";
     let with_methods = [
         ("", r#"value "" is empty; "#),
-        ("DHCP", r#"method "DHCP" is unknown; "#),
         ("lan", r#"method "lan" is unknown; "#),
         ("eth0:", r#"method "" is unknown; "#),
-        ("10.0.0.2::10.0.0.1:24::eth0:static", r#"method "static" is unknown; "#),
         ("dhcp,link6", r#"method "dhcp,link6" is unknown; "#),
     ];
     for (text, start) in with_methods {
         assert_eq!(text.parse::<IpArg>().unwrap_err().to_string(), format!("{start}{methods}"), "ip={text}");
     }
     for (text, error) in [
+        ("DHCP", r#"method "DHCP" is unknown; write dhcp"#),
+        ("eth0:slaac", r#"method "slaac" is unknown; write auto6"#),
+        ("dhcpv6", r#"method "dhcpv6" is unknown; write dhcp6"#),
+        (
+            "10.0.0.2::10.0.0.1:24::eth0:static",
+            r#"method "static" is unknown; with a static address, write none"#,
+        ),
+        ("dhcp:eth0", r#"value "dhcp:eth0" has the method before the interface; write eth0:dhcp"#),
         (
             "10.9.0.5:::16:eth1:none",
             r#"interface "none" is a method, not an interface; a field before it is missing"#,

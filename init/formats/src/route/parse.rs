@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{RouteArg, longest_prefix, network};
+use crate::iface;
 use crate::net_arg::{ArgError, Checked, Field, decimal, interface, mask_bits, no_address};
 
 /// A field, without its brackets, and what stands behind it.
@@ -107,9 +108,21 @@ fn address(field: Field, text: &str, bracketed: bool) -> Checked<IpAddr> {
         Ok(address) => return Ok(address),
         Err(_) if bracketed => "is not an IPv6 address; expected one like [2001:db8::1]",
         Err(_) if text.is_empty() => "is empty; expected a net like 10.0.0.0/8, or default",
+        Err(_) if field == Field::Gateway && is_interface(text) => {
+            "is not an IP address; without a gateway, two colons come before the interface, like 10.9.0.0/16::eth0"
+        }
         Err(_) => no_address(text),
     };
     Err(ArgError::new(field, text, problem))
+}
+
+/// Whether a text is likely to be the name of an interface: a letter first, a digit last, and no dots as in an address.
+fn is_interface(text: &str) -> bool {
+    iface::check_new(text).is_ok()
+        && text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.ends_with(|last: char| last.is_ascii_digit())
+        && text.len() > 2
+        && !text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn prefix_length(address: IpAddr, text: &str) -> Checked<u8> {

@@ -176,7 +176,7 @@ fn bad_parameters_are_named() {
         ),
         (
             "10.0.0.0/8:eth0",
-            r#"gateway "eth0" is not an IP address; expected one like 10.0.0.1 or [2001:db8::1]"#,
+            r#"gateway "eth0" is not an IP address; without a gateway, two colons come before the interface, like 10.9.0.0/16::eth0"#,
         ),
         (
             "[2001:db8::/32]:fe80::1:eth0",

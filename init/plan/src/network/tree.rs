@@ -72,9 +72,10 @@ impl Network {
             // One address cannot be that of several interfaces.
             Some(_) => format!("{config} on the first interface with a carrier"),
             None => match &self.ready {
-                Ready::Server(server) => {
-                    format!("{config} on {whose} at once, the first that reaches {server} is used")
-                }
+                Ready::Server(server) => match &server.interface {
+                    Some(interface) => format!("{config} on {whose}; only {interface} is asked for {server}"),
+                    None => format!("{config} on {whose} at once, the first that reaches {server} is used"),
+                },
                 Ready::Address => format!("{config} on {whose} at once, the first is used"),
             },
         })

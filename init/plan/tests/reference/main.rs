@@ -68,6 +68,8 @@ Each code has a class, which says whether a retry can help. The plan's column *o
 the boot does. A step with a retry is retried after a *transient* failure and after one of *this
 source*. After *this source*, the boot also returns to an earlier step with another choice (the
 network's next interface), if the plan says so. After a *permanent* failure, the boot fails at once.
+A code of `config.*` may also be that of a warning, about a parameter or setting that is not used; the boot then
+goes on.
 ",
     );
     let mut area = "";

@@ -8,6 +8,12 @@ use crate::network::{AddressSource, Config, Network, Ready};
 pub(super) fn note(network: &Network) -> Option<String> {
     let configs = network.links.iter().filter_map(|link| link.config.as_ref()).chain(&network.others);
     let sources: Vec<&AddressSource> = configs.flat_map(|config: &Config| &config.addresses).collect();
+    if sources.is_empty() && network.links.is_empty() {
+        return Some(
+            "No interface is used: ip=none leaves all interfaces alone; remove it, or add ip=auto."
+                .to_owned(),
+        );
+    }
     if sources.is_empty() {
         let words = "the parameters name interfaces that have no address, and leave all others alone; add ip=auto for these";
         return Some(format!("No interface is used: {words}."));
@@ -30,6 +36,7 @@ mod tests {
     #[test]
     fn a_network_that_cannot_lead_to_the_server_is_reported() {
         for (cmdline, expected) in [
+            ("root=http://10.0.0.1/os ip=none", Some("No interface is used")),
             ("root=http://10.0.0.1/os ip=eth1:off", Some("No interface is used")),
             ("root=http://10.0.0.1/os bond=bond0:eth0,eth1 ip=eth0:dhcp", Some("No interface is used")),
             ("root=http://10.0.0.1/os ip=eth1:off ip=auto", None),

@@ -1,5 +1,7 @@
 //! Compiles the parameters and settings into the wanted network.
 
+use std::net::IpAddr;
+
 use dayfly_formats::hostname;
 use dayfly_formats::ip::{IpArg, Method};
 
@@ -33,6 +35,7 @@ pub(super) fn network(settings: &Gathered, discovered: &Discovered) -> (Network,
             Some(link) => join(&mut link.config, word),
         }
     }
+    notes.extend(missing_links(&links, wanted));
     virtual_links::add(&mut links, wanted, others.as_ref(), &mut notes);
     let ready = ready(settings, discovered);
     notes.extend(link_local::add(&mut links, others.as_ref(), &ready));
@@ -79,6 +82,39 @@ pub(super) fn network(settings: &Gathered, discovered: &Discovered) -> (Network,
     (network, notes)
 }
 
+/// Notes on interfaces that look like VLANs, bonds or bridges, and that no parameter creates.
+fn missing_links(links: &[Link], wanted: &crate::settings::wanted::NetworkSettings) -> Vec<String> {
+    let created = |name: &str| {
+        wanted.vlan.iter().any(|arg| arg.value.name == name)
+            || wanted.bond.iter().any(|arg| arg.value.name == name)
+            || wanted.bridge.iter().any(|arg| arg.value.name == name)
+            || wanted.ifname.iter().any(|arg| arg.value.name == name)
+    };
+    let missing = links.iter().filter(|link| link.config.is_some() && !created(&link.name));
+    let note = |link: &Link| {
+        let name = &link.name;
+        let is_numbered = |kind: &str| {
+            name.strip_prefix(kind)
+                .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        let parameter = if is_numbered("bond") {
+            format!("bond={name}:PORT,PORT")
+        } else if is_numbered("br") {
+            format!("bridge={name}:PORT")
+        } else if is_numbered("vlan") {
+            format!("vlan={name}:PARENT")
+        } else {
+            let (parent, id) = name.rsplit_once('.')?;
+            id.parse::<u16>().ok()?;
+            format!("vlan={name}:{parent}")
+        };
+        Some(format!(
+            "ip= names {name}, which no parameter creates; add {parameter}, unless the machine has an interface of this name."
+        ))
+    };
+    missing.filter_map(note).collect()
+}
+
 /// The network is ready when the first server that the boot needs answers. An image that settings from that server name comes
 /// later, so it does not count.
 fn ready(settings: &Gathered, discovered: &Discovered) -> Ready {
@@ -118,12 +154,11 @@ fn sources(word: &IpArg) -> Vec<AddressSource> {
     use AddressSource::{Dhcp4, Dhcp6, LinkLocal, RouterAdvertisement, Static};
     match (word.client, word.method) {
         (Some(address), _) => {
-            let longest = if address.is_ipv4() { 32 } else { 128 };
             vec![Static(StaticAddress {
                 address,
                 prefix: word.prefix.unwrap_or(if address.is_ipv4() { 24 } else { 64 }),
                 // In the kernel's own ip=, this field is the NFS server. Only an address without a network has a peer.
-                peer: word.peer.filter(|_| word.prefix == Some(longest)),
+                peer: word.peer.filter(|_| word.prefix == Some(longest(address))),
                 gateway: word.gateway,
             })]
         }
@@ -135,6 +170,11 @@ fn sources(word: &IpArg) -> Vec<AddressSource> {
         (None, Method::Link6 | Method::LinkLocal) => vec![LinkLocal],
         (None, Method::Auto) => vec![Dhcp4, RouterAdvertisement],
     }
+}
+
+/// The longest prefix of the address's IP version.
+fn longest(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
 }
 
 /// Adds the addresses of a second parameter for the same interface, if they are of the other IP version.
@@ -190,8 +230,15 @@ fn second(ip: &IpArg, first: &IpArg) -> String {
 /// The part of an `ip=` parameter that Dayfly parses but does not carry out, with an alternative.
 fn not_done(ip: &IpArg) -> Option<String> {
     let instead = "use ip=INTERFACE:dhcp, or a static address, for IPv4";
-    let text = format!("only the IPv6 link-local address is used; {instead}");
-    (ip.method == Method::LinkLocal).then_some(text)
+    if ip.method == Method::LinkLocal {
+        return Some(format!("only the IPv6 link-local address is used; {instead}"));
+    }
+    let client = ip.client?;
+    let peer = ip.peer.filter(|_| ip.prefix != Some(longest(client)))?;
+    Some(format!(
+        "{peer} in the field PEER is not used: a peer needs the prefix 32 (IPv6: 128), and the NFS server of the kernel's ip= is not \
+         needed"
+    ))
 }
 
 /// What happens to an invalid host name in an `ip=` parameter.

@@ -6,7 +6,7 @@ use dayfly_formats::nearest::nearest;
 use crate::{Code, Problem, Severity, Source};
 
 /// The parameters that a misspelled one may stand for. Names of two letters (`ip`) are near to too many others.
-const PARAMETERS: [&str; 12] = [
+const PARAMETERS: [&str; 21] = [
     "vlan",
     "bond",
     "bridge",
@@ -18,6 +18,15 @@ const PARAMETERS: [&str; 12] = [
     "rd.bootif",
     "rd.peerdns",
     "rd.neednet",
+    "rd.net.timeout.iflink",
+    "rd.net.timeout.ifup",
+    "rd.net.timeout.route",
+    "rd.net.timeout.carrier",
+    "rd.net.timeout.dhcp",
+    "rd.net.timeout.ipv6dad",
+    "rd.net.timeout.ipv6auto",
+    "rd.net.dhcp.retry",
+    "rd.net.dhcp.vendor-class",
     BOOTIF,
 ];
 const BOOTIF: &str = "BOOTIF";

@@ -110,7 +110,7 @@ impl Floor {
             Limit::Disk if self.config.0 == Trust::Limited => Err(wish.problem(
                 Severity::Warn,
                 &format!(
-                    "is not used: it decides what runs as root or who is trusted{more}, and config.trust = \
+                    "is not used: it decides what runs as root, who is trusted or which networks the node joins{more}, and config.trust = \
                      \"limited\" ({}) does not let the settings disk set it; config.trust = \"any\" allows it",
                     self.config.1
                 ),

@@ -46,12 +46,18 @@ pub(super) fn apply(
     }
 }
 
-/// Reports an unsupported parameter, once per table row, or one that seems to be a misspelled parameter of the network. The message never contains its value, because some parameters
-/// hold passwords.
+/// Reports an unsupported parameter, once per table row, or one that seems to be a misspelled parameter of the network. The message
+/// never contains its value, because some parameters hold passwords.
 fn name(way: Way, key: &str, value: Option<&str>, source: &Source, problems: &mut Problems) {
+    let misspelled = || value.filter(|_| way != Way::Root).and_then(|_| near::misspelled(key, source));
+    // The row of all other names that begin with rd.net.
+    let is_rest = |row: &&foreign::Foreign| row.names == ["rd.net.*"];
+    if let Some(problem) = foreign::find(key).filter(is_rest).and_then(|_| misspelled()) {
+        return problems.push(problem);
+    }
     let Some(row) = foreign::find(key) else {
         // On a mounted root, the network is up already.
-        problems.extend(value.filter(|_| way != Way::Root).and_then(|_| near::misspelled(key, source)));
+        problems.extend(misspelled());
         return;
     };
     let is_here = way == Way::Initramfs || way == Way::Dracut && row.named == Where::Both;

@@ -60,6 +60,9 @@ impl ImageSource {
         if live && rest.starts_with('/') && !rest.starts_with("/dev/") {
             return Path::read(rest).map(Self::File);
         }
+        if let Some(url) = misspelt_url(rest) {
+            return Err(format!("\"{rest}\" is not a URL; write {url}"));
+        }
         if let Some((scheme, _)) = rest.split_once(':')
             && let Some((_, instead)) = OTHER_SCHEMES.iter().find(|(schemes, _)| schemes.contains(&scheme))
         {
@@ -73,6 +76,15 @@ impl ImageSource {
         }
         rest.parse().map(|device| Self::Device { device, live })
     }
+}
+
+/// The URL that is meant by a text with a colon or slash too few: `http:/10.0.0.1/os`, `http//10.0.0.1/os`.
+fn misspelt_url(text: &str) -> Option<String> {
+    ["https", "http"].into_iter().find_map(|scheme| {
+        let rest = text.strip_prefix(scheme).filter(|rest| rest.starts_with([':', '/']))?;
+        let rest = rest.trim_start_matches([':', '/']);
+        (!rest.is_empty()).then(|| format!("{scheme}://{rest}"))
+    })
 }
 
 /// Whether it is a form of dracut.cmdline(7) without a scheme: `dhcp` (the root-path of a DHCP server), the kernel's names

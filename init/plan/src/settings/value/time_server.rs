@@ -26,6 +26,9 @@ impl FromStr for TimeServer {
         }
         let expected = "expected one like 10.0.0.1, 2001:db8::1 or ntp.example.org";
         // Such a text is a misspelt address. No top-level domain begins with a digit.
+        if text.parse::<std::net::SocketAddr>().is_ok() {
+            return Err(format!("time server \"{text}\" has a port; write the address alone"));
+        }
         let last = text.rsplit('.').next().unwrap_or_default();
         if text.contains([':', '[']) || last.starts_with(|c: char| c.is_ascii_digit()) {
             return Err(format!("time server \"{text}\" is not an IP address; {expected}"));
@@ -81,7 +84,7 @@ mod tests {
             ("2.debian.pool.ntp.org", Ok("2.debian.pool.ntp.org")),
             ("10.0.0.300", Err("is not an IP address")),
             ("[2001:db8::9]", Err("is not an IP address")),
-            ("10.0.0.9:123", Err("is not an IP address")),
+            ("10.0.0.9:123", Err("has a port; write the address alone")),
             ("ntp_1.example.org", Err("'_'")),
             ("ntp..org", Err("time server \"ntp..org\" ")),
             ("", Err("time server \"\" ")),

@@ -73,6 +73,12 @@ impl FromStr for Url {
         }
         match port {
             None => {}
+            Some(_) if authority.matches(':').count() > 1 && !authority.starts_with('[') => {
+                return Err(format!(
+                    "\"{text}\" has an IPv6 address without brackets; write it like {scheme}://[2001:db8::5]/os or \
+                     {scheme}://[2001:db8::5]:8080/os"
+                ));
+            }
             // `parse` would accept a plus sign.
             Some(port) if !port.starts_with('+') && port.parse::<u16>().is_ok_and(|number| number > 0) => {}
             _ => return Err(format!("\"{text}\" has no port number from 1 to 65535 after the host's colon")),

@@ -153,7 +153,7 @@ proptest::proptest! {
     /// Whatever servers answer: the first DISCOVER is not later than a second after the REQUEST, there is one REQUEST for the
     /// remembered address, and a lease by it is the one that was requested.
     #[test]
-    fn a_remembered_address_costs_half_a_second_at_most(
+    fn a_remembered_address_costs_a_second_at_most(
         answers in proptest::collection::vec((0u64..120, 0u8..8, 49u8..52, proptest::bool::ANY), 0..12), seed: u64,
     ) {
         let mut client = Client::new(MAC, 5, None, seed).with_last_address(Some(ADDRESS));
