@@ -88,7 +88,7 @@ fn a_server_of_another_network_denies_the_address_and_gives_its_own() {
 }
 
 #[test]
-fn a_server_without_memory_costs_half_a_second() {
+fn a_server_without_memory_costs_a_second() {
     let plain = booted(remembered("dayfly last-boot 1\n"), |_| {});
     let machine = booted(remembered(RECORD), |state| state.dhcp_forgets = true);
     assert_eq!(heard(&machine), ["REQUEST 10.0.2.15", "DISCOVER", "REQUEST 10.0.2.15"]);

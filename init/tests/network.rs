@@ -97,6 +97,50 @@ fn a_second_interface_without_an_answer_costs_nothing() {
     assert!(networks[1].1.contains("eth1: sent"), "{networks:?}");
 }
 
+/// A static address without an interface goes to the next interface if the server does not answer, and comes back if it does not
+/// answer there either.
+#[test]
+fn a_static_address_for_any_interface_comes_back() {
+    let fails = |times| {
+        Some(machine::Fault {
+            call: "open_url http://10.0.2.2/os.squashfs".to_owned(),
+            cause: dayfly_sys::Cause::Connect,
+            times,
+        })
+    };
+    let words = "ip=10.0.2.50::10.0.2.2:24:::none rd.route=10.8.0.0/16:10.0.2.254";
+    let machine = booted(words, 2, |state| {
+        state.server_behind = Some(2);
+        state.fault = fails(2);
+    });
+    assert_eq!(up(&machine), (vec![2], vec![2]), "{:#?}", machine.state().log);
+    assert_eq!(machine.report()["node"]["address"], "10.0.2.50");
+    assert_eq!(machine.state().defaults().len(), 1, "{:?}", machine.state().routes);
+    let routes = machine.state().routes.clone();
+    let is_static = |route: &&dayfly_sys::LinkRoute| route.destination == ([10, 8, 0, 0].into(), 16);
+    let routes: Vec<u32> = routes.iter().filter(is_static).map(|route| route.index).collect();
+    assert_eq!(routes, [2]);
+    assert_eq!(steps(&machine, "network").len(), 3, "{:#?}", machine.state().log);
+}
+
+/// The address that two interfaces have in turn: the whole takes the time of one answer for each, not that of the step.
+#[test]
+fn a_static_address_that_leads_nowhere_ends_in_time() {
+    let machine = Machine::new(&format!("{URL} ip=10.0.2.50::10.0.2.2:24:::none rd.retry=90"));
+    {
+        let mut state = machine.state();
+        state.links.push(link(3, "eth1"));
+        state.server_behind = Some(9);
+    }
+    let end = machine.boot();
+    assert!(!matches!(end, End::Exec(_)), "{end:?}");
+    let report = machine.report();
+    let rows = report["steps"].as_array().unwrap().iter().filter(|row| row["step"] == "network");
+    let took: Vec<f64> =
+        rows.map(|row| row["end_s"].as_f64().unwrap() - row["start_s"].as_f64().unwrap()).collect();
+    assert!(took.iter().all(|seconds| *seconds < 15.0), "{took:?}");
+}
+
 #[test]
 fn an_interface_that_could_not_be_configured_is_tried_again() {
     let machine = booted("", 2, |state| {
@@ -175,7 +219,11 @@ fn every_interface_that_ip_names_is_configured() {
     // An interface without a DHCP server is reported, and delays the boot only a little.
     let machine = booted("ip=eth0:dhcp ip=eth1:dhcp", 2, |state| state.silent = vec![3]);
     assert_eq!(up(&machine), (vec![2], vec![2]));
-    assert!(said(&machine, "named by ip=, but not configured: eth1: sent"), "{:#?}", machine.state().log);
+    assert!(
+        said(&machine, "ip= names an interface that has no address: eth1: sent"),
+        "{:#?}",
+        machine.state().log
+    );
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! One way that takes part in the race: an interface and an IP version, and how far its probe has come.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use dayfly_formats::dhcp4::Lease;
 use dayfly_formats::dhcp6::Lease6;
+use dayfly_formats::scoped::ScopedAddr;
 use dayfly_plan::network::{Config, StaticAddress};
 use dayfly_sys::{Family, Link, SysError};
 
@@ -108,6 +110,8 @@ pub struct Contender {
     pub up: Option<AddressUp>,
     /// Since when the server is asked over it, on the machine's clock.
     pub asked: Option<Duration>,
+    /// When the server was first asked over it. An address that two interfaces have in turn does not begin anew each time.
+    pub first_asked: Option<Duration>,
     /// Whether the server answered, or why it is not reached over this way.
     pub answer: Option<Result<(), String>>,
 }
@@ -116,6 +120,16 @@ impl Contender {
     /// Its interface and IP version.
     pub fn way(&self) -> Way {
         Way { index: self.link.index, family: self.family }
+    }
+
+    /// Changes what it is configured with to what routers say now.
+    pub(super) fn takes(&mut self, autoconf: &Autoconf) {
+        let Some(up) = &mut self.up else { return };
+        (up.address, up.prefix) = (IpAddr::V6(autoconf.address), autoconf.prefix);
+        up.gateway = autoconf.gateway.map(IpAddr::V6);
+        let servers = autoconf.dns.iter();
+        up.given_dns = servers.map(|server| ScopedAddr::learnt_on(*server, &self.link.name)).collect();
+        up.search.clone_from(&autoconf.search);
     }
 }
 

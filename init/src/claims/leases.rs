@@ -5,7 +5,6 @@ use std::thread;
 use std::time::Duration;
 
 use dayfly_formats::dhcp4::Lease;
-use dayfly_formats::scoped::ScopedAddr;
 use dayfly_sys::Platform;
 
 use super::{Claims, Origin, State, Way};
@@ -58,15 +57,9 @@ impl Claims {
         let Some(contender) = field.find_of(probe, way) else { return };
         let State::Claims(Origin::Autoconf(claimed, _)) = &mut contender.state else { return };
         claimed.as_mut().clone_from(autoconf);
-        if let Some(up) = &mut contender.up {
-            (up.address, up.prefix) = (IpAddr::V6(autoconf.address), autoconf.prefix);
-            up.gateway = autoconf.gateway.map(IpAddr::V6);
-            let servers = autoconf.dns.iter();
-            up.given_dns =
-                servers.map(|server| ScopedAddr::learnt_on(*server, &contender.link.name)).collect();
-            up.search.clone_from(&autoconf.search);
-        }
+        contender.takes(autoconf);
         (contender.asked, contender.answer, contender.has_changed) = (None, None, true);
+        contender.first_asked = None;
         field.wake_owner();
     }
 
@@ -77,7 +70,7 @@ impl Claims {
         let mut field = self.field();
         let Some(contender) = field.find_of(probe, way) else { return false };
         contender.state = state;
-        (contender.asked, contender.answer) = (None, None);
+        (contender.asked, contender.answer, contender.first_asked) = (None, None, None);
         let was_up = contender.up.take().is_some();
         field.order.retain(|other| *other != way);
         if was_up && field.winner == Some(way) {

@@ -266,20 +266,27 @@ impl Claims {
         match field.find(claim.way()).filter(|one| one.probe == claim.probe) {
             Some(contender) => {
                 contender.up = Some(up);
+                // Routers may have changed the claim while the owner configured it.
+                if contender.state != claim.state
+                    && let State::Claims(Origin::Autoconf(autoconf, _)) = &contender.state
+                {
+                    let autoconf = autoconf.clone();
+                    contender.takes(&autoconf);
+                }
                 true
             }
             None => false,
         }
     }
 
-    /// Records the way that the boot uses.
-    pub fn wins(&self, way: Way) {
+    /// Records the way that the boot uses. False if it has lost its address meanwhile.
+    pub fn wins(&self, way: Way) -> bool {
         let mut field = self.field();
+        let Some(contender) = field.find(way).filter(|one| one.up.is_some()) else { return false };
+        contender.turns += 1;
+        (contender.lost, contender.has_changed) = (None, false);
         field.winner = Some(way);
-        if let Some(contender) = field.find(way) {
-            contender.turns += 1;
-            (contender.lost, contender.has_changed) = (None, false);
-        }
+        true
     }
 
     /// Whether the boot uses this way.

@@ -9,6 +9,7 @@ impl Claims {
     pub fn ask(&self, way: Way, now: Duration) {
         if let Some(contender) = self.field().find(way) {
             (contender.asked, contender.answer) = (Some(now), None);
+            contender.first_asked.get_or_insert(now);
         }
     }
 
@@ -29,6 +30,7 @@ impl Claims {
     /// Ends the questions to the server. The answers stay, for the log.
     pub fn stop_asking(&self) {
         for one in &mut self.field().contenders {
+            one.first_asked = None;
             if one.asked.take().is_some() && one.answer.is_none() {
                 one.answer = Some(Err("no answer yet".to_owned()));
             }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use dayfly_formats::scoped;
+use dayfly_plan::network::Server;
 use dayfly_plan::settings::value::Url;
 use dayfly_plan::{TransferLimits, paths};
 use dayfly_sys::{Authorities, Family, Limits, Request, Response, Result, Sys, Via};
@@ -24,10 +25,12 @@ pub fn limits(limits: TransferLimits) -> Limits {
 /// routes to the same address and do not lead there.
 pub fn via(cx: &Context, url: &Url) -> Option<Via> {
     let network = cx.known.network.as_ref()?;
-    let server = network.reached.as_ref().filter(|server| **server == url.server())?;
+    let wanted = url.server();
+    let is_same = |server: &&Server| server.host == wanted.host && server.interface == wanted.interface;
+    let server = network.reached.as_ref().filter(is_same)?;
     let link = cx.sys.links().ok()?.into_iter().find(|link| link.name == network.first.iface)?;
     let family = Family::of(network.first.address);
-    Some(Via { host: server.host.clone(), port: server.port, interface: link.index, family })
+    Some(Via { host: server.host.clone(), interface: link.index, family })
 }
 
 /// Sends a request. If its URL names an interface, by whatever name the OS has for it, the kernel's name is used.

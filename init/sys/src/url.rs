@@ -46,14 +46,19 @@ pub struct Request {
 /// tried first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Via {
-    /// The server's name or address, without brackets.
+    /// The server's name or address, without brackets. All its ports are reached this way.
     pub host: String,
-    /// Its TCP port.
-    pub port: u16,
     /// The interface's index.
     pub interface: u32,
     /// The IP version.
     pub family: Family,
+}
+
+impl Via {
+    /// Whether it is the way to this host, which may be in brackets.
+    pub(crate) fn leads_to(&self, host: &str) -> bool {
+        host.trim_matches(['[', ']']).eq_ignore_ascii_case(&self.host)
+    }
 }
 
 impl Request {

@@ -13,6 +13,7 @@ use dayfly_sys::{Kernel, Network as _};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::Value;
 
 use crate::boots::{GOOD, Network, booted, booted_on, booted_under, serve};
 use crate::namespace::{run, shell};
@@ -131,19 +132,40 @@ fn an_address_that_another_host_has_is_declined() {
     // The second answers when it has heard two packets with the address: the node has configured it, and asks for its image over it.
     for (probes, networks) in [(1, [dnsmasq(fixed), NOTHING]), (2, [dnsmasq(fixed), NOTHING])] {
         let away = probes == 2;
-        let booted = booted_under("ip=va:dhcp", networks, || {
+        let words = "ip=va:dhcp rd.route=10.66.0.0/16:10.9.1.9";
+        let booted = booted_under(words, networks, || {
             // The answer of the other host must come during the boot, also on a busy machine.
             comes_late(Duration::from_secs(3));
             other_host(address, mac, probes);
         });
         booted.assert_only("va", "vb");
         assert_ne!(booted.addresses_of("va"), ["10.9.1.55/24"], "{}", booted.log);
+        // A static route goes with the address, and comes back with the next one.
+        let routes = booted.routes.as_array().unwrap();
+        let has = |route: &Value| route["dst"] == "10.66.0.0/16" && route["gateway"] == "10.9.1.9";
+        assert!(routes.iter().any(has), "{}\n{}", booted.routes, booted.log);
         let told = "va: 10.9.1.55 is in use by 02:00:00:00:00:77, which answered by ARP";
         assert!(booted.log.contains(told), "{}", booted.log);
         assert!(booted.servers_log.contains("DHCPDECLINE(lan) 10.9.1.55"), "{}", booted.servers_log);
         // RFC 2131 has a pause of 10 s, unless the boot begins again with the network.
         assert!(away || booted.took >= Duration::from_secs(10), "{:?}", booted.took);
     }
+}
+
+/// A switch that answers by ARP for every address (proxy ARP). The first answer looks like a conflict, the second one shows what it is.
+#[test]
+fn a_proxy_that_answers_for_every_address_is_no_conflict() {
+    let range: &[&str] = &["--dhcp-range=10.9.1.50,10.9.1.60,255.255.255.0,1h"];
+    let proxy = Mac([2, 0, 0, 0, 0, 0x77]);
+    let booted = booted_under("ip=va:dhcp rd.retry=90", [dnsmasq(range), NOTHING], || {
+        for last in 50..=60 {
+            other_host(Ipv4Addr::new(10, 9, 1, last), proxy, 1);
+        }
+    });
+    booted.assert_only("va", "vb");
+    let told = "va: 02:00:00:00:00:77 answers by ARP for 10.9.1.";
+    assert_eq!(booted.log.matches(told).count(), 1, "{}", booted.log);
+    assert_eq!(booted.servers_log.matches("DHCPDECLINE(lan)").count(), 1, "{}", booted.servers_log);
 }
 
 /// The kernel answers for an address of the host on all its interfaces. If vb is in the network of va, its hardware address answers.

@@ -8,6 +8,8 @@ use crate::boots::{GOOD, Network, booted, booted_under};
 use dayfly_init::boot::Ended;
 use nix::sched::CloneFlags;
 
+use crate::namespace::run;
+
 #[test]
 fn the_image_is_found_behind_whichever_card_leads_to_it() {
     let away = |refuses| Network { has_image: false, refuses, ..GOOD };
@@ -63,6 +65,47 @@ fn the_image_is_fetched_over_the_interface_on_which_the_server_answered() {
     assert_eq!(booted.addresses_of("va"), ["10.9.9.5/24"], "{}", booted.addresses);
     assert_eq!(booted.attempts("network").len(), 1, "{}", booted.log);
     assert_eq!(booted.attempts("fetch").len(), 1, "{}", booted.log);
+}
+
+/// The server's name exists only in the network of vb. A name server of the same address in the network of va denies it.
+#[test]
+fn the_name_is_asked_over_the_interface_on_which_the_server_answered() {
+    let dns: &[&str] = &["--dhcp-option=option:dns-server,10.9.9.9"];
+    let elsewhere = Network { dhcp: None, has_image: false, refuses: true };
+    let words = "root=live:http://boot.lan/os.squashfs ip=10.9.9.5:::24::va:none ip=vb:dhcp";
+    let booted = booted_under(words, [elsewhere, Network { dhcp: Some(dns), ..GOOD }], || {
+        run("ip", &["-n", "net-va", "address", "add", "10.9.9.9/24", "dev", "lan"]);
+        for (host, answer) in [("net-va", None), ("net-vb", Some([10, 9, 9, 9]))] {
+            name_server(host, answer);
+        }
+    });
+    assert_eq!(booted.ended, Ended::Left, "{}", booted.log);
+    assert_eq!(booted.attempts("fetch").len(), 1, "{}", booted.log);
+}
+
+/// Answers all questions for names at 10.9.9.9, in the network of a host: with one address, or that there is no such name.
+fn name_server(host: &str, address: Option<[u8; 4]>) {
+    let network = fs::File::open(format!("/run/netns/{host}")).unwrap();
+    std::thread::spawn(move || {
+        nix::sched::setns(network, CloneFlags::CLONE_NEWNET).unwrap();
+        let socket = std::net::UdpSocket::bind("10.9.9.9:53").unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let mut buffer = [0; 512];
+        while let Ok((count, from)) = socket.recv_from(&mut buffer) {
+            // The question with the header of an answer; a question for IPv6 has none.
+            let mut answer = buffer[..count].to_vec();
+            let is_v4 = answer[count - 3] == 1;
+            let found = address.filter(|_| is_v4);
+            answer[2] = 0x84;
+            answer[3] = if address.is_none() { 3 } else { 0 };
+            answer[7] = u8::from(found.is_some());
+            if let Some(address) = found {
+                answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+                answer.extend(address);
+            }
+            let _ = socket.send_to(&answer, from);
+        }
+    });
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn the_name_server_of_a_router_that_comes_late_is_asked() {
         ]
     });
     assert_eq!(booted.ended, Ended::Left, "{}", booted.log);
-    assert!(booted.log.contains("va: the routers have changed something: "), "{}", booted.log);
+    assert!(booted.log.contains("va: the routers have changed the network: "), "{}", booted.log);
     assert_eq!(booted.attempts("network").len(), 1, "{}", booted.log);
     assert!(booted.resolv_conf.contains("nameserver fe80::1%va\n"), "{}", booted.resolv_conf);
 }

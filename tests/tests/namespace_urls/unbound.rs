@@ -3,12 +3,13 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::UdpSocket;
+use std::net::{Ipv6Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use dayfly_sys::{Cause, Http, Kernel, SysError};
+use dayfly_formats::resolv_conf::ResolvConf;
+use dayfly_sys::{Cause, Family, Http, Kernel, Network as _, Reach, SysError};
 
 use crate::lookup::{fake_name_server, says};
 use crate::namespace::{apart, run, shell};
@@ -166,6 +167,60 @@ fn unbound_resolves_aliases_search_domains_and_long_answers() {
                 .fetch(&["127.0.0.2"], "http://many.example:8088/image")
                 .unwrap_or_else(|error| panic!("{error}"));
         }
+    });
+}
+
+fn search(servers: &[&str], domains: &[&str]) -> ResolvConf {
+    let text = |(keyword, values): (&str, &[&str])| {
+        values.iter().map(|value| format!("{keyword} {value}\n")).collect::<String>()
+    };
+    ResolvConf::parse(&(text(("nameserver", servers)) + &format!("search {}\n", domains.join(" "))))
+}
+
+fn reach(kernel: &Kernel, host: &str, family: Family, resolver: &ResolvConf) -> Result<Duration, SysError> {
+    let started = Instant::now();
+    let lo = kernel.links()?.into_iter().find(|link| link.name == "lo").unwrap();
+    kernel.reach(&Reach { host, port: 8080, family, resolver }, lo.index, Duration::from_secs(4))?;
+    Ok(started.elapsed())
+}
+
+/// A dead name server costs its time for the first search domain only.
+#[test]
+fn a_silent_name_server_does_not_hide_the_last_search_domain() {
+    apart(|kernel, scratch| {
+        let _nginx = nginx(scratch);
+        fake_name_server("127.0.0.6", |query| {
+            let is_known = query.windows(5).any(|label| label == b"\x04last");
+            Some(if is_known { loopback(query, 1) } else { says(query, 3) })
+        });
+        fake_name_server("127.0.0.7", |_| None);
+        let resolver = search(
+            &["127.0.0.6", "127.0.0.7"],
+            &["first.example", "next.example", "more.example", "last.example"],
+        );
+        let took = reach(kernel, "boot", Family::V4, &resolver).unwrap_or_else(|error| panic!("{error}"));
+        assert!(took < Duration::from_secs(3), "{took:?}");
+    });
+}
+
+/// The answer for IPv4 comes first, and a connection by IPv6 is wanted.
+#[test]
+fn the_wanted_ip_version_is_waited_for() {
+    apart(|kernel, _| {
+        let _server = TcpListener::bind("[::1]:8080").unwrap();
+        fake_name_server("127.0.0.8", |query| {
+            if query[query.len() - 4..] == [0, 1, 0, 1] {
+                return Some(loopback(query, 1));
+            }
+            std::thread::sleep(Duration::from_millis(200));
+            let mut answer = says(query, 0);
+            answer[7] = 1;
+            answer.extend([0xc0, 12, 0, 28, 0, 1, 0, 0, 0, 9, 0, 16]);
+            answer.extend(Ipv6Addr::LOCALHOST.octets());
+            Some(answer)
+        });
+        let resolver = search(&["127.0.0.8"], &["example"]);
+        reach(kernel, "boot", Family::V6, &resolver).unwrap_or_else(|error| panic!("{error}"));
     });
 }
 

@@ -1,5 +1,6 @@
 //! DHCPv4 on one interface: connects the client of `dayfly-formats` to a raw socket.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use dayfly_formats::dhcp4::Lease;
@@ -21,6 +22,9 @@ const LISTEN: Duration = Duration::from_millis(500);
 /// used after all: any host of the link can send this option.
 const IPV6_WAIT: Duration = Duration::from_secs(10);
 
+/// How many conflicts are remembered.
+const MOST_DECLINED: usize = 16;
+
 /// The client of one interface with its socket.
 struct Session<'a> {
     probe: &'a Probe,
@@ -31,6 +35,8 @@ struct Session<'a> {
     detection: Option<Detection>,
     /// An address was taken back, and the owner may have configured it meanwhile.
     is_withdrawn: bool,
+    /// The addresses that were given back, and the hosts that had them.
+    declined: Vec<(Mac, Ipv4Addr)>,
     /// When a server said that the network prefers IPv6 only, unless IPv6 has an address since.
     awaits_ipv6: Option<Duration>,
 }
@@ -50,15 +56,17 @@ pub fn run(probe: &Probe, has_ipv6: bool) {
         // If the address was known before the lease, the other host has had the time of the REQUEST to answer. The detection
         // may still be that of the last boot's address.
         let detection = session.detection.as_mut().filter(|found| found.address() == lease.address);
-        if let Some(owner) = detection.and_then(|found| found.check(probe, Duration::ZERO)) {
-            session.decline(&lease, owner);
+        if let Some(owner) = detection.and_then(|found| found.check(probe, Duration::ZERO))
+            && session.decline(&lease, owner)
+        {
             continue;
         }
         let granted = probe.sys.now();
         session.is_withdrawn = false;
         probe.tell(Family::V4, State::Claims(Origin::Lease(Box::new(lease.clone()), granted)));
-        if let Some(owner) = session.conflict(&lease) {
-            session.decline(&lease, owner);
+        if let Some(owner) = session.conflict(&lease)
+            && session.decline(&lease, owner)
+        {
             continue;
         }
         let renewal = session.client.renewal(lease.clone(), granted);
@@ -85,7 +93,16 @@ impl<'a> Session<'a> {
         if let Some(class) = &probe.vendor_class {
             client = client.with_vendor_class(class);
         }
-        Ok(Self { probe, mac, client, port, detection: None, is_withdrawn: false, awaits_ipv6: None })
+        Ok(Self {
+            probe,
+            mac,
+            client,
+            port,
+            detection: None,
+            is_withdrawn: false,
+            declined: Vec::new(),
+            awaits_ipv6: None,
+        })
     }
 
     /// Requests a lease until there is one, the time for it is over, or the probe is over.
@@ -179,9 +196,27 @@ impl<'a> Session<'a> {
         None
     }
 
-    /// Gives back a lease whose address another host has.
-    fn decline(&mut self, lease: &Lease, owner: Mac) {
+    /// Gives back a lease whose address another host has. False if the lease is kept: a host with several of the offered addresses
+    /// is a switch or router that answers for all of them (proxy ARP, RFC 1027).
+    fn decline(&mut self, lease: &Lease, owner: Mac) -> bool {
         self.detection = None;
+        let is_other = |(other, address): &(Mac, Ipv4Addr)| *other == owner && *address != lease.address;
+        let is_proxy = self.declined.iter().any(is_other);
+        let is_new = !self.declined.contains(&(owner, lease.address));
+        if is_new && self.declined.len() < MOST_DECLINED {
+            self.declined.push((owner, lease.address));
+        }
+        if is_proxy {
+            if is_new {
+                let words = format!(
+                    "{owner} answers by ARP for {} as well, so it is a proxy of the network and not another host: the \
+                     address is used",
+                    lease.address
+                );
+                (self.probe.say)(Level::Warning, words);
+            }
+            return false;
+        }
         if let Some(payload) = self.client.decline(self.probe.sys.now(), owner)
             && let Err(error) = self.send(&payload)
         {
@@ -193,6 +228,7 @@ impl<'a> Session<'a> {
         );
         self.withdraw(&words);
         (self.probe.say)(Level::Warning, words);
+        true
     }
 
     /// Takes back the claim, and the address if the owner has configured it.

@@ -1,7 +1,10 @@
 //! Why there is no network: the reason of each interface.
 
+use std::net::IpAddr;
+
 use dayfly_plan::Code;
 use dayfly_plan::network::{Network, Ready};
+use dayfly_sys::Family;
 
 use crate::Failure;
 use crate::claims::{Contender, Reason, State};
@@ -31,8 +34,8 @@ pub fn explain(wanted: &Network, all: &[Contender], problems: Vec<String>, troub
     };
     let code = if server_link.is_some_and(|name| all.iter().all(|one| one.link.name != *name)) {
         Code::NetNoLink
-    } else if reasons.is_empty() {
-        // Every interface has an address, and the server does not answer over any of them.
+    } else if reasons.is_empty() || all.iter().any(|one| is_asked(wanted, one)) {
+        // An interface has an address of the server's IP version, and the server does not answer over it.
         Code::NetNoServer
     } else if reasons.iter().all(|reason| **reason == Reason::NoCarrier) {
         Code::NetNoCarrier
@@ -45,10 +48,16 @@ pub fn explain(wanted: &Network, all: &[Contender], problems: Vec<String>, troub
     Failure::new(code, tried, stories.join("; "))
 }
 
+/// Whether the server can be asked over this address: it is of the server's IP version, as far as that is known.
+fn is_asked(wanted: &Network, one: &Contender) -> bool {
+    let Ready::Server(server) = &wanted.ready else { return false };
+    let fits = |host: IpAddr| Family::of(host) == one.family;
+    matches!(one.state, State::Claims(_)) && server.host.parse().map_or(true, fits)
+}
+
 #[cfg(test)]
 mod tests {
-    use dayfly_plan::network::{Config, Ready, StaticAddress};
-    use dayfly_sys::Family;
+    use dayfly_plan::network::{Config, Ready, Server, StaticAddress};
 
     use super::*;
     use crate::claims::Origin;
@@ -88,6 +97,7 @@ mod tests {
             has_changed: false,
             up: None,
             asked: None,
+            first_asked: None,
             answer: None,
         };
         let claims = || {
@@ -97,6 +107,20 @@ mod tests {
         };
         let waits = |reason| State::Waiting(reason);
         let no_lease = || waits(Reason::NoLease("sent 3 Discovers".to_owned()));
+        let of = |host: &str| {
+            let ready = Ready::Server(Server { host: host.to_owned(), interface: None, port: 80 });
+            Network { ready, ..network() }
+        };
+        for (states, host, code) in [
+            (vec![waits(Reason::NoCarrier), claims()], "10.0.0.1", Code::NetNoServer),
+            (vec![no_lease(), claims()], "boot.example", Code::NetNoServer),
+            // An IPv4 address does not lead to an IPv6 server.
+            (vec![no_lease(), claims()], "2001:db8::1", Code::NetNoLease),
+            (vec![waits(Reason::NoCarrier)], "10.0.0.1", Code::NetNoCarrier),
+        ] {
+            let all: Vec<Contender> = states.into_iter().map(contender).collect();
+            assert_eq!(explain(&of(host), &all, Vec::new(), "").code, code, "{host}: {all:?}");
+        }
         for (states, code) in [
             (vec![], Code::NetNoLink),
             (vec![claims(), claims()], Code::NetNoServer),

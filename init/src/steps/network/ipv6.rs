@@ -191,10 +191,11 @@ pub fn keep(probe: &Probe, port: &mut dyn NdPort, options: &mut NdOptions, mut c
     while !probe.is_over() {
         collect(probe, port, KEEP_POLL, options);
         let Ok(own) = own_addresses(probe) else { continue };
-        let address = match &claimed.lease {
-            Some(lease) => Some((lease.address, 128)),
-            None => usable(&own, claimed.address.is_unicast_link_local()),
+        let by_routers = || {
+            let is_link_local = claimed.address.is_unicast_link_local();
+            still_usable(&own, claimed.address).or_else(|| usable(&own, is_link_local))
         };
+        let address = claimed.lease.as_ref().map(|lease| (lease.address, 128)).or_else(by_routers);
         let Some(Ok(now)) = address.map(|address| found(probe, address, options)) else { continue };
         // What a DHCPv6 server gave stays.
         let dns = if now.dns.is_empty() { claimed.dns.clone() } else { now.dns };
@@ -202,7 +203,8 @@ pub fn keep(probe: &Probe, port: &mut dyn NdPort, options: &mut NdOptions, mut c
         let (address, prefix, gateway) = (now.address, now.prefix, now.gateway);
         let changed = Autoconf { address, prefix, gateway, dns, search, ..claimed.clone() };
         if changed != claimed {
-            (probe.say)(Level::Info, format!("the routers have changed something: {changed}"));
+            let words = changes(&claimed, &changed);
+            (probe.say)(Level::Info, format!("the routers have changed the network: {words}"));
             probe.changed(&changed);
             claimed = changed;
         }
@@ -214,14 +216,42 @@ fn own_addresses(probe: &Probe) -> Result<Vec<LinkAddress>, SysError> {
     Ok(all.into_iter().filter(|one| one.index == probe.link.index && one.address.is_ipv6()).collect())
 }
 
-/// The best usable address: one of the Internet before a unique local one (RFC 4193).
+/// The best usable address: one that the router has not deprecated first (RFC 4862 5.5.4), then one of the Internet before a unique
+/// local one (RFC 4193).
 fn usable(own: &[LinkAddress], link_local: bool) -> Option<(Ipv6Addr, u8)> {
     let fit = own.iter().filter(|one| one.scope_link == link_local && !one.tentative && !one.dad_failed);
     let all = fit.filter_map(|one| match one.address {
-        IpAddr::V6(address) => Some((address, one.prefix)),
+        IpAddr::V6(address) => Some((is_deprecated(one), address, one.prefix)),
         IpAddr::V4(_) => None,
     });
-    all.min_by_key(|(address, _)| address.is_unique_local())
+    let best = all.min_by_key(|(is_deprecated, address, _)| (*is_deprecated, address.is_unique_local()));
+    best.map(|(_, address, prefix)| (address, prefix))
+}
+
+/// The claimed address, as long as it is good: the server answered over it, and another prefix is no reason to change it.
+fn still_usable(own: &[LinkAddress], address: Ipv6Addr) -> Option<(Ipv6Addr, u8)> {
+    let one = own.iter().find(|one| one.address == IpAddr::V6(address))?;
+    (!one.tentative && !one.dad_failed && !is_deprecated(one)).then_some((address, one.prefix))
+}
+
+fn is_deprecated(one: &LinkAddress) -> bool {
+    one.preferred.is_some_and(|time| time.is_zero())
+}
+
+/// What is different in a claim.
+fn changes(before: &Autoconf, after: &Autoconf) -> String {
+    let list = |all: &[IpAddr]| {
+        let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+        if all.is_empty() { "none".to_owned() } else { all.join(", ") }
+    };
+    let gateway = |one: &Autoconf| one.gateway.map_or_else(|| "none".to_owned(), |hop| hop.to_string());
+    let all = [
+        (before.address != after.address).then(|| format!("address {}/{}", after.address, after.prefix)),
+        (before.gateway != after.gateway).then(|| format!("router {}", gateway(after))),
+        (before.dns != after.dns).then(|| format!("name servers {}", list(&after.dns))),
+        (before.search != after.search).then(|| format!("search domains {}", after.search.join(" "))),
+    ];
+    all.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// When `either6` asks a DHCPv6 server, and how long this may take in all. As in dracut, its limit for router advertisements ends only
@@ -246,16 +276,8 @@ fn collect(probe: &Probe, port: &mut dyn NdPort, limit: Duration, options: &mut 
             for note in &more.notes {
                 (probe.say)(Level::Debug, note.clone());
             }
-            for (server, lifetime) in more.dns {
-                options.dns.retain(|(known, _)| *known != server);
-                options.dns.push((server, lifetime));
-            }
-            for (domain, lifetime) in more.search {
-                options.search.retain(|(known, _)| *known != domain);
-                options.search.push((domain, lifetime));
-            }
-            options.dns.truncate(MOST_OPTIONS);
-            options.search.truncate(MOST_OPTIONS);
+            put(&mut options.dns, more.dns);
+            put(&mut options.search, more.search);
             if let Some((prefix, bits)) = more.pref64.filter(|found| options.pref64 != Some(*found)) {
                 (probe.say)(Level::Info, format!("the router translates to IPv4 with {prefix}/{bits}"));
                 options.pref64 = Some((prefix, bits));
@@ -268,6 +290,17 @@ fn collect(probe: &Probe, port: &mut dyn NdPort, limit: Duration, options: &mut 
         }
     }
     true
+}
+
+/// Adds what a router advertises, with its lifetime. The order stays: with two routers, each advertisement would change it.
+fn put<T: PartialEq>(known: &mut Vec<(T, u32)>, more: Vec<(T, u32)>) {
+    for (value, lifetime) in more {
+        if let Some((_, old)) = known.iter_mut().find(|(other, _)| *other == value) {
+            *old = lifetime;
+        } else if known.len() < MOST_OPTIONS {
+            known.push((value, lifetime));
+        }
+    }
 }
 
 /// The address with what the routers have advertised by now. A lifetime of 0 takes a name server back (RFC 8106 5.1).
@@ -385,6 +418,57 @@ pub fn wait_until_usable(cx: &Context, claim: &Contender, address: IpAddr) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn address(text: &str, preferred: Option<u64>) -> LinkAddress {
+        LinkAddress {
+            index: 2,
+            address: text.parse().unwrap(),
+            prefix: 64,
+            peer: None,
+            scope_link: text.starts_with("fe80"),
+            tentative: false,
+            dad_failed: false,
+            dynamic: true,
+            preferred: preferred.map(Duration::from_secs),
+            valid: Some(Duration::from_secs(3600)),
+        }
+    }
+
+    #[test]
+    fn a_deprecated_address_is_the_last_choice() {
+        let (old, new) = (address("2001:db8:1::2", Some(0)), address("2001:db8:2::2", Some(600)));
+        let (local, link) = (address("fd00::2", Some(600)), address("fe80::2", None));
+        let found = |own: &[&LinkAddress]| {
+            let own: Vec<LinkAddress> = own.iter().map(|one| (*one).clone()).collect();
+            usable(&own, false).map(|(address, _)| IpAddr::V6(address))
+        };
+        assert_eq!(found(&[&old, &new, &link]), Some(new.address));
+        assert_eq!(found(&[&local, &new]), Some(new.address));
+        assert_eq!(found(&[&old, &local]), Some(local.address));
+        assert_eq!(found(&[&old]), Some(old.address));
+        assert_eq!(found(&[&link]), None);
+        let v6 = |one: &LinkAddress| match one.address {
+            IpAddr::V6(address) => address,
+            IpAddr::V4(_) => unreachable!(),
+        };
+        let own = [new.clone(), local.clone(), old.clone()];
+        assert_eq!(still_usable(&own, v6(&local)), Some((v6(&local), 64)));
+        assert_eq!(still_usable(&own, v6(&old)), None);
+    }
+
+    #[test]
+    fn routers_that_take_turns_change_nothing() {
+        let mut known: Vec<(u8, u32)> = Vec::new();
+        put(&mut known, vec![(1, 600)]);
+        put(&mut known, vec![(2, 600)]);
+        let before = known.clone();
+        put(&mut known, vec![(1, 600)]);
+        assert_eq!(known, before);
+        put(&mut known, vec![(1, 0)]);
+        assert_eq!(known, [(1, 0), (2, 600)]);
+        put(&mut known, (3..100).map(|value| (value, 1)).collect());
+        assert_eq!(known.len(), MOST_OPTIONS);
+    }
 
     #[test]
     fn either6_asks_a_server_after_the_limit_for_routers() {

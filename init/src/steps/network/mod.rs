@@ -38,7 +38,7 @@ use self::virtual_links::VirtualLinks;
 use crate::claims::Contender;
 use crate::context::{Context, Done};
 use crate::events::Level;
-use crate::{Failure, Learned, NetworkUp};
+use crate::{AddressUp, Failure, Learned, NetworkUp};
 
 /// How long to wait for an interface that a parameter names after the boot has a network already.
 const NAMED_WAIT: Duration = Duration::from_secs(10);
@@ -56,7 +56,8 @@ pub fn race(cx: &Context, network: &Network) -> Result<Done, Failure> {
     let started = cx.sys.now();
     let there = links(cx)?;
     let is_there = |one: &Contender| there.iter().any(|link| link.index == one.link.index);
-    let lost = cx.claims.winner(started).filter(is_there);
+    // One that has lost its address is probed again.
+    let lost = cx.claims.winner(started).filter(|one| is_there(one) && one.up.is_some());
     cx.claims.stop_asking();
     if lost.is_none() {
         owner::take_back(cx, &cx.claims.restart());
@@ -94,6 +95,9 @@ pub fn race(cx: &Context, network: &Network) -> Result<Done, Failure> {
             Choice::Use(chosen) => {
                 let (claim, first) = *chosen;
                 cx.claims.stop_asking();
+                if !cx.claims.wins(claim.way()) {
+                    continue;
+                }
                 let up = match owner::win(cx, wanted, &claim, first) {
                     Ok(up) => up,
                     Err(error) => {
@@ -119,7 +123,13 @@ pub fn race(cx: &Context, network: &Network) -> Result<Done, Failure> {
                     let stays = Done::with(format!("{} {words}. {}", lost.link.name, cx.claims.stories()));
                     let Some(network) = &cx.known.network else { return Ok(stays) };
                     // Routers may have named other servers since.
-                    let network = owner::with_all(cx, network);
+                    let network = match owner::stay(cx, lost, network) {
+                        Ok(network) => network,
+                        Err(error) => {
+                            owner::refuse(cx, lost, &error);
+                            continue;
+                        }
+                    };
                     write_resolv_conf(cx, &network);
                     return Ok(stays.and(Learned::Network(Box::new(network))));
                 }
@@ -160,7 +170,10 @@ pub fn settle(cx: &Context) -> Result<Done, Failure> {
         // The address may also be withdrawn during this wait.
         let is_lost = cx.known.network.is_some() && !owner::replace(cx);
         let awaits_named = cx.claims.is_decided() && cx.claims.awaits_named();
-        let limit = if is_lost { LOST_WAIT } else { NAMED_WAIT };
+        let has_lost =
+            |network: &NetworkUp| owner::with_all(cx, network).addresses().any(AddressUp::is_withdrawn);
+        let has_lost = is_lost || cx.known.network.as_ref().is_some_and(has_lost);
+        let limit = if has_lost { LOST_WAIT } else { NAMED_WAIT };
         let is_over = cx.sys.now().saturating_sub(started) >= limit || cx.left().is_zero();
         if is_over || !is_lost && !awaits_named {
             break;
@@ -172,7 +185,7 @@ pub fn settle(cx: &Context) -> Result<Done, Failure> {
     let all = cx.claims.all();
     let is_up = |index: u32| all.iter().any(|one| one.link.index == index && one.up.is_some());
     for lacking in all.iter().filter(|one| one.is_named && !is_up(one.link.index)) {
-        cx.note(Level::Warning, format!("named by ip=, but not configured: {lacking}"));
+        cx.note(Level::Warning, format!("ip= names an interface that has no address: {lacking}"));
     }
     let mut told = Ok(());
     for link in cx.claims.found().iter().filter(|link| !is_up(link.index)) {
@@ -187,6 +200,8 @@ pub fn settle(cx: &Context) -> Result<Done, Failure> {
     let mut done = Done::with(cx.claims.stories());
     if let Some(network) = &cx.known.network {
         let mut network = owner::with_all(cx, network);
+        // With an address that was replaced meanwhile, its static routes went, too.
+        network.routes.clear();
         owner::add_missing_routes(cx, &mut network);
         // Other addresses came meanwhile, and servers may have extended leases with other name servers.
         write_resolv_conf(cx, &network);

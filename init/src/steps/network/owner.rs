@@ -30,7 +30,7 @@ fn configure_with(cx: &Context, claim: &Contender, metric: u32) -> Result<Addres
     Err(SysError::new("configure", &*claim.link.name, Cause::Unsupported, "this attempt is over"))
 }
 
-/// Makes a configured claim the way that the boot uses, and removes the others. The claims were configured in the order in which they
+/// Configures the network for the way that has won, and removes the others. The claims were configured in the order in which they
 /// came; now the winner gets the lowest metric, and those that are configured in addition get the next ones, the same at each boot.
 pub fn win(
     cx: &Context,
@@ -38,7 +38,6 @@ pub fn win(
     claim: &Contender,
     first: AddressUp,
 ) -> Result<NetworkUp, SysError> {
-    cx.claims.wins(claim.way());
     let is_kernels = |one: &Contender| matches!(one.state, State::Claims(Origin::Autoconf(..)));
     // The kernel sets these addresses and their routes itself.
     let stays: Vec<Way> =
@@ -134,11 +133,30 @@ pub fn replace(cx: &Context) -> bool {
     if cx.claims.is_decided() {
         return true;
     }
+    // Another interface that a parameter names may be configured already.
+    let lost = cx.known.network.as_ref().map(|network| network.first.iface.as_str());
+    let is_other = |one: &Contender| one.is_named && Some(one.link.name.as_str()) != lost;
+    if let Some(claim) = cx.claims.ready(|_| false, is_other) {
+        return cx.claims.wins(claim.way());
+    }
     let Some(claim) = cx.claims.candidates(|_| false).into_iter().next() else { return false };
     let Some(up) = try_configure(cx, &claim) else { return false };
     cx.note(Level::Info, describe(&up));
-    cx.claims.wins(claim.way());
-    true
+    cx.claims.wins(claim.way())
+}
+
+/// Configures the winner again if another interface had its address meanwhile. Returns the network of now.
+pub fn stay(cx: &Context, winner: &Contender, network: &NetworkUp) -> Result<NetworkUp, SysError> {
+    let is_up = cx.claims.all().iter().any(|one| one.way() == winner.way() && one.up.is_some());
+    if is_up {
+        return Ok(with_all(cx, network));
+    }
+    configure_with(cx, winner, METRIC)?;
+    let mut network = with_all(cx, network);
+    // They went with the address.
+    network.routes.retain(|(iface, _)| *iface != winner.link.name);
+    add_missing_routes(cx, &mut network);
+    Ok(network)
 }
 
 /// Adds the static routes that could not be added before every interface was configured.
@@ -162,10 +180,21 @@ pub fn add_missing_routes(cx: &Context, network: &mut NetworkUp) {
 pub fn with_all(cx: &Context, network: &NetworkUp) -> NetworkUp {
     let mut up = cx.claims.addresses().into_iter();
     // A lease may have been extended since, or lost without another address.
-    let withdrawn = || AddressUp { origin: AddressOrigin::Withdrawn, ..network.first.clone() };
-    let first = up.next().unwrap_or_else(withdrawn);
+    let withdrawn = |up: &AddressUp| AddressUp { origin: AddressOrigin::Withdrawn, ..up.clone() };
+    let first = up.next().unwrap_or_else(|| withdrawn(&network.first));
+    let mut others: Vec<AddressUp> = up.collect();
+    // An interface that a parameter names still belongs to the network without its lease: the OS asks for another one.
+    let named: Vec<String> =
+        cx.claims.all().into_iter().filter(|one| one.is_named).map(|one| one.link.name).collect();
+    for lost in network.addresses().filter(|up| named.contains(&up.iface)) {
+        if lost.iface != first.iface && others.iter().all(|up| up.iface != lost.iface) {
+            others.push(withdrawn(lost));
+        }
+    }
     let dns = network.wanted_dns.clone();
-    let mut all = NetworkUp { first, others: up.collect(), dns, ..network.clone() };
+    // The server answered over this interface only.
+    let reached = network.reached.clone().filter(|_| first.iface == network.first.iface);
+    let mut all = NetworkUp { first, reached, others, dns, ..network.clone() };
     let named = all.addresses().flat_map(|up| up.dns.clone());
     let leased = all.addresses().filter(|_| all.peer_dns).flat_map(|up| up.given_dns.clone());
     let more: Vec<_> = named.chain(leased).collect();

@@ -61,6 +61,7 @@ pub fn enter(cx: &Context, wanted: &Network, link: Link) {
             has_changed: false,
             up: None,
             asked: None,
+            first_asked: None,
             answer: None,
             link: link.clone(),
         });

@@ -57,8 +57,9 @@ pub fn choose(cx: &Context, wanted: &Network, since: Duration, only_answered: bo
     let (now, is_over) = (cx.sys.now(), cx.left().is_zero());
     let (mut is_any_asked, mut are_all_late) = (false, true);
     // Each way has the whole time for an answer, also one that was ready later than others.
-    let is_late =
-        |one: &Contender| is_over || one.asked.is_some_and(|asked| now.saturating_sub(asked) >= ANSWER_WAIT);
+    let is_late = |one: &Contender| {
+        is_over || one.first_asked.is_some_and(|asked| now.saturating_sub(asked) >= ANSWER_WAIT)
+    };
     for way in cx.claims.all() {
         let Some(up) = way.up.as_ref().filter(|_| !cx.claims.is_winner(way.way())) else { continue };
         if !may_lead(server, &way) && (!is_over || !is_on_its_link(server, &way)) {

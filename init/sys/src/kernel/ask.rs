@@ -41,7 +41,7 @@ pub(super) fn ask(
 fn send(question: &Question<'_>, index: u32, limit: Duration) -> Result<(UdpSocket, SocketAddr, Instant)> {
     let host = question.host;
     let mut failed = SysError::new("ask", host, Cause::Connect, "it has no address");
-    for server in targets(host, question.port, question.resolver, index, limit)? {
+    for server in targets(host, question.port, question.resolver, index, None, limit)? {
         let sent = connect_udp(server, Some(index))
             .and_then(|socket| socket.send(question.payload).map(|_| (socket, server, Instant::now())));
         match sent.tried("ask", server) {

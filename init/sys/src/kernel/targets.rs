@@ -5,20 +5,22 @@ use std::time::Duration;
 
 use dayfly_formats::resolv_conf::ResolvConf;
 
-use super::urls::look_up;
-use crate::{Cause, Result, SysError};
+use super::urls::{Scope, look_up};
+use crate::{Cause, Family, Result, SysError};
 
-/// The addresses of a host, with the port. A name is resolved through the interface as well, for `limit` at most.
+/// The addresses of a host, with the port; only those of one IP version if one is wanted, unless the host is an address. A name is resolved through the interface as well, for `limit` at most.
 pub(super) fn targets(
     host: &str,
     port: u16,
     resolver: &ResolvConf,
     index: u32,
+    family: Option<Family>,
     limit: Duration,
 ) -> Result<Vec<SocketAddr>> {
+    let scope = Scope { interface: Some(index), family };
     let all = match host.parse::<IpAddr>() {
         Ok(address) => vec![address],
-        Err(_) => look_up(host, resolver, Some(index), limit)
+        Err(_) => look_up(host, resolver, scope, limit)
             .map_err(|words| SysError::new("resolve", host, Cause::Connect, words))?,
     };
     let target = |address| match address {

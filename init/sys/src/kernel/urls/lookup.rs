@@ -34,36 +34,65 @@ fn text(path: &str) -> String {
     std::fs::read(path).map_or_else(|_| String::new(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Returns the addresses of a name, IPv4 first. The name servers are asked through one interface, or by the routes of all. A link-local
-/// server is only asked through its own interface.
+/// Which addresses are wanted, and how the name servers are asked.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in super::super) struct Scope {
+    /// The only interface to use; without it, the routes of all.
+    pub interface: Option<u32>,
+    /// The only IP version of addresses.
+    pub family: Option<crate::Family>,
+}
+
+impl Scope {
+    fn has(self, address: IpAddr) -> bool {
+        self.family.is_none_or(|family| crate::Family::of(address) == family)
+    }
+
+    /// The IP versions to ask for.
+    fn families(self, named: &[ScopedAddr]) -> &'static [Family] {
+        match self.family {
+            Some(crate::Family::V6) => &[Family::V6],
+            None if has_ipv6(named) => &[Family::V4, Family::V6],
+            Some(crate::Family::V4) | None => &[Family::V4],
+        }
+    }
+}
+
+/// Returns the addresses of a name, IPv4 first. A link-local name server is only asked through its own interface.
 pub(in super::super) fn look_up(
     name: &str,
     resolver: &ResolvConf,
-    interface: Option<u32>,
+    scope: Scope,
     limit: Duration,
 ) -> Result<Vec<IpAddr>, String> {
     let until = Instant::now() + limit;
     let bare = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     // RFC 6761 §6.3.
     if bare == "localhost" || bare.ends_with(".localhost") {
-        return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+        let both: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        return Ok(both.into_iter().filter(|address| scope.has(*address)).collect());
     }
     let known = resolv_conf::hosts(&text("/etc/hosts"), name);
     if !known.is_empty() {
-        return Ok(known);
+        return Ok(known.into_iter().filter(|address| scope.has(*address)).collect());
     }
     if resolver.servers.is_empty() {
         return Err("no name server is known: neither DHCP nor nameserver= set one".to_owned());
     }
     let mut failed = "it is not a valid host name".to_owned();
+    // With several search domains, a dead server would cost the whole time at the first of them.
+    let mut silent: Vec<ScopedAddr> = Vec::new();
     for candidate in resolver.candidates(name) {
-        let Some(round) = Round::start(&candidate, &resolver.servers, interface) else { continue };
+        let Some(mut round) = Round::start(&candidate, &resolver.servers, scope, &silent) else { continue };
         if round.servers.is_empty() {
-            return Err("every name server is of another interface".to_owned());
+            return Err("all known name servers belong to other interfaces".to_owned());
         }
         match round.run(until, limit) {
             Ok(addresses) => return Ok(addresses),
             Err(words) => failed = words,
+        }
+        if round.has_denial() {
+            silent = round.silent();
         }
         if Instant::now() >= until {
             break;
@@ -86,6 +115,8 @@ struct Server<'a> {
     /// The socket, or the error of creating it.
     socket: Result<UdpSocket, String>,
     questions: Vec<Question>,
+    /// It has not answered for another name. It is asked, but not waited for.
+    is_silent: bool,
 }
 
 struct Question {
@@ -98,8 +129,8 @@ struct Question {
 }
 
 impl<'a> Round<'a> {
-    fn start(name: &'a str, named: &'a [ScopedAddr], interface: Option<u32>) -> Option<Self> {
-        let families: &[Family] = if has_ipv6(named) { &[Family::V4, Family::V6] } else { &[Family::V4] };
+    fn start(name: &'a str, named: &'a [ScopedAddr], scope: Scope, silent: &[ScopedAddr]) -> Option<Self> {
+        let (families, interface) = (scope.families(named), scope.interface);
         let mut servers = Vec::new();
         for named in named {
             let found = scoped(named, PORT);
@@ -118,12 +149,13 @@ impl<'a> Round<'a> {
                 found.as_ref().map_or_else(|_| SocketAddr::new(named.address, PORT), |found| *found);
             let socket =
                 found.and_then(|found| connect_udp(found, interface).map_err(|error| error.to_string()));
-            servers.push(Server { named, address, interface, socket, questions });
+            let is_silent = silent.contains(named);
+            servers.push(Server { named, address, interface, socket, questions, is_silent });
         }
         Some(Self { name, servers })
     }
 
-    fn run(mut self, mut until: Instant, limit: Duration) -> Result<Vec<IpAddr>, String> {
+    fn run(&mut self, mut until: Instant, limit: Duration) -> Result<Vec<IpAddr>, String> {
         let mut again = AGAIN;
         let mut next = Instant::now();
         let mut other_family: Option<Instant> = None;
@@ -204,6 +236,13 @@ impl<'a> Round<'a> {
         })
     }
 
+    /// The servers that have not answered.
+    fn silent(&self) -> Vec<ScopedAddr> {
+        let is_silent =
+            |server: &&Server<'_>| server.questions.iter().all(|question| question.said.is_none());
+        self.servers.iter().filter(is_silent).map(|server| server.named.clone()).collect()
+    }
+
     fn words(&self, limit: Duration) -> String {
         let of_server = |server: &Server<'_>| format!("{}: {}", server.named, server.words(limit));
         let said: Vec<String> = self.servers.iter().map(of_server).collect();
@@ -213,7 +252,8 @@ impl<'a> Round<'a> {
 
 impl Server<'_> {
     fn is_waited_for(&self) -> bool {
-        self.waits_for_packet() || self.questions.iter().any(|question| question.over_tcp.is_some())
+        !self.is_silent && self.waits_for_packet()
+            || self.questions.iter().any(|question| question.over_tcp.is_some())
     }
 
     fn waits_for_packet(&self) -> bool {

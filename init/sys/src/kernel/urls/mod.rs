@@ -20,7 +20,7 @@ use ureq::{Agent, Body as Answered};
 
 use self::answers::Answers;
 use self::body::Body;
-pub(super) use self::lookup::look_up;
+pub(super) use self::lookup::{Scope, look_up};
 use self::names::{Names, Peer};
 use self::watch::Watch;
 use self::wire::Tcp;
@@ -108,10 +108,12 @@ impl<'a> Exchange<'a> {
     }
 
     /// Sends the request to a URL's server. A link-local server is reached by the interface in the URL's zone, which the server does not
-    /// get (RFC 6874 4). A redirect to a link-local address stays on the same link, whatever zone the server writes.
+    /// get (RFC 6874 4). A redirect to a link-local address stays on the same link; the server cannot choose another one.
     fn ask(&self, url: &str, interface: &mut Option<String>) -> Result<Answer> {
-        if let Some((_, zone, _)) = scoped::split_url(url) {
-            interface.get_or_insert_with(|| zone.to_owned());
+        if url == self.request.url
+            && let Some((_, zone, _)) = scoped::split_url(url)
+        {
+            *interface = Some(zone.to_owned());
         }
         let uri: Uri = scoped::without_zone(url).parse().map_err(|error| {
             let shown = if url == self.request.url { String::new() } else { format!("{url}: ") };
@@ -120,7 +122,8 @@ impl<'a> Exchange<'a> {
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let is_link_local = host.parse().is_ok_and(scoped::is_link_local);
         let interface = interface.clone().filter(|_| is_link_local);
-        let names = Names { peer: self.peer.clone(), watch: Arc::clone(&self.watch), interface };
+        let via = self.request.via.clone();
+        let names = Names { peer: self.peer.clone(), watch: Arc::clone(&self.watch), interface, via };
         let connector = ().chain(Tcp { watch: Arc::clone(&self.watch), via: self.request.via.clone() });
         #[cfg(feature = "https")]
         let connector = connector.chain(ureq::unversioned::transport::RustlsConnector::default());

@@ -9,8 +9,9 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-use super::lookup::{look_up, resolver};
+use super::lookup::{Scope, look_up, resolver};
 use super::watch::Watch;
+use crate::Via;
 use crate::kernel::sockets::scoped;
 
 /// ureq's limit of addresses per host.
@@ -49,6 +50,24 @@ pub(super) struct Names {
     pub watch: Arc<Watch>,
     /// The interface of a server with a link-local address.
     pub interface: Option<String>,
+    /// The way to a server.
+    pub via: Option<Via>,
+}
+
+impl Names {
+    /// The addresses of a name: the ones that name servers give over the way to the server, if it is known. In another network, the name
+    /// may not exist or have another address.
+    fn look_up(&self, name: &str) -> std::result::Result<Vec<IpAddr>, String> {
+        let (resolver, limit) = (resolver(), self.watch.wait().unwrap_or_default());
+        if let Some(via) = self.via.as_ref().filter(|via| via.leads_to(name)) {
+            let scope = Scope { interface: Some(via.interface), family: Some(via.family) };
+            let found = look_up(name, &resolver, scope, limit / 2).unwrap_or_default();
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        look_up(name, &resolver, Scope::default(), self.watch.wait().unwrap_or_default())
+    }
 }
 
 impl Resolver for Names {
@@ -82,7 +101,8 @@ impl Resolver for Names {
                 let interface = self.interface.clone();
                 vec![scoped(&ScopedAddr { address, interface }, port).map_err(unresolved)?]
             }
-            Err(_) => look_up(bare, &resolver(), None, self.watch.wait().unwrap_or_default())
+            Err(_) => self
+                .look_up(bare)
                 .map_err(unresolved)?
                 .into_iter()
                 .map(|address| SocketAddr::new(address, port))

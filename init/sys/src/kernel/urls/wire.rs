@@ -31,12 +31,7 @@ pub(super) struct Tcp {
 impl Tcp {
     /// The way to the server of a URL.
     fn via(&self, uri: &Uri) -> Option<&Via> {
-        let is_default = |port: u16| port == if uri.scheme_str() == Some("https") { 443 } else { 80 };
-        self.via.as_ref().filter(|via| {
-            let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-            let has_port = uri.port_u16().map_or_else(|| is_default(via.port), |port| port == via.port);
-            has_port && host.eq_ignore_ascii_case(&via.host)
-        })
+        self.via.as_ref().filter(|via| via.leads_to(uri.host().unwrap_or_default()))
     }
 }
 
