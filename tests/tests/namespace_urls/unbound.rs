@@ -171,10 +171,8 @@ fn unbound_resolves_aliases_search_domains_and_long_answers() {
 }
 
 fn search(servers: &[&str], domains: &[&str]) -> ResolvConf {
-    let text = |(keyword, values): (&str, &[&str])| {
-        values.iter().map(|value| format!("{keyword} {value}\n")).collect::<String>()
-    };
-    ResolvConf::parse(&(text(("nameserver", servers)) + &format!("search {}\n", domains.join(" "))))
+    let servers: Vec<String> = servers.iter().map(|server| format!("nameserver {server}\n")).collect();
+    ResolvConf::parse(&format!("{}search {}\n", servers.concat(), domains.join(" ")))
 }
 
 fn reach(kernel: &Kernel, host: &str, family: Family, resolver: &ResolvConf) -> Result<Duration, SysError> {
