@@ -122,13 +122,23 @@ impl Contender {
         Way { index: self.link.index, family: self.family }
     }
 
+    /// Name servers that come with its interface.
+    pub fn learnt(&self, servers: impl Iterator<Item = IpAddr>) -> Vec<ScopedAddr> {
+        servers.map(|server| ScopedAddr::learnt_on(server, &self.link.name)).collect()
+    }
+
+    /// The server is asked anew over it, because it has changed.
+    pub(super) fn begins_anew(&mut self) {
+        (self.asked, self.first_asked, self.answer) = (None, None, None);
+    }
+
     /// Changes what it is configured with to what routers say now.
     pub(super) fn takes(&mut self, autoconf: &Autoconf) {
+        let given_dns = self.learnt(autoconf.dns.iter().copied());
         let Some(up) = &mut self.up else { return };
+        up.given_dns = given_dns;
         (up.address, up.prefix) = (IpAddr::V6(autoconf.address), autoconf.prefix);
         up.gateway = autoconf.gateway.map(IpAddr::V6);
-        let servers = autoconf.dns.iter();
-        up.given_dns = servers.map(|server| ScopedAddr::learnt_on(*server, &self.link.name)).collect();
         up.search.clone_from(&autoconf.search);
     }
 }

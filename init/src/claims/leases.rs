@@ -58,8 +58,8 @@ impl Claims {
         let State::Claims(Origin::Autoconf(claimed, _)) = &mut contender.state else { return };
         claimed.as_mut().clone_from(autoconf);
         contender.takes(autoconf);
-        (contender.asked, contender.answer, contender.has_changed) = (None, None, true);
-        contender.first_asked = None;
+        contender.begins_anew();
+        contender.has_changed = true;
         field.wake_owner();
     }
 
@@ -70,7 +70,7 @@ impl Claims {
         let mut field = self.field();
         let Some(contender) = field.find_of(probe, way) else { return false };
         contender.state = state;
-        (contender.asked, contender.answer, contender.first_asked) = (None, None, None);
+        contender.begins_anew();
         let was_up = contender.up.take().is_some();
         field.order.retain(|other| *other != way);
         if was_up && field.winner == Some(way) {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use dayfly_formats::dhcp4::Lease;
 use dayfly_formats::mac::Mac;
-use dayfly_formats::scoped::ScopedAddr;
 use dayfly_plan::network::{AddressSource, Config, StaticAddress, needs_onlink};
 use dayfly_plan::settings::value::{HostName, TimeServer};
 use dayfly_sys::{Cause, Family, Link, LinkChange, RouteOrigin, Sys, SysError};
@@ -102,7 +101,7 @@ pub fn address_up(claim: &Contender, address: IpAddr, prefix: u8) -> AddressUp {
         gateway: None,
         metric: METRIC,
         mtu: mtu.map(|mtu| claim.link.nearest_mtu(mtu.max(least_mtu(&claim.config)))),
-        dns: learnt(claim, dns.iter().copied()),
+        dns: claim.learnt(dns.iter().copied()),
         ntp: ntp.iter().copied().map(TimeServer::from).collect(),
         hostname: hostname.clone(),
         sources: claim.config.addresses.clone(),
@@ -173,7 +172,7 @@ fn leased(
     }
     let up = address_up(claim, address, prefix);
     let hostname = up.hostname.clone().or_else(|| HostName::given(lease.hostname.as_deref()?).ok());
-    let given_dns = learnt(claim, lease.dns.iter().copied().map(IpAddr::V4));
+    let given_dns = claim.learnt(lease.dns.iter().copied().map(IpAddr::V4));
     let given_ntp = lease.ntp.iter().copied().map(TimeServer::from).collect();
     let origin = AddressOrigin::Dhcp4(Box::new(lease.clone()));
     let (domain, search) = (lease.domain.clone(), lease.search.clone());
@@ -185,11 +184,6 @@ pub fn remaining(cx: &Context, lifetime: Option<u32>, since: Duration) -> Option
     let age = cx.sys.now().saturating_sub(since);
     let remains = |seconds: u32| Duration::from_secs(seconds.into()).saturating_sub(age);
     lifetime.map(|seconds| remains(seconds).max(Duration::from_secs(1)))
-}
-
-/// Name servers that come with an interface.
-pub fn learnt(claim: &Contender, servers: impl Iterator<Item = IpAddr>) -> Vec<ScopedAddr> {
-    servers.map(|server| ScopedAddr::learnt_on(server, &claim.link.name)).collect()
 }
 
 /// The smallest MTU that the IP versions of a configuration can use.

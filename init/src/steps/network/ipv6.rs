@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use dayfly_formats::dhcp6::Lease6;
 use dayfly_formats::dhcp6::client::Want;
-use dayfly_formats::nd::{self, NdOptions};
+use dayfly_formats::nd::NdOptions;
 use dayfly_plan::network::{AddressSource, Limits};
 use dayfly_sys::{
     Cause, Family, Link, LinkAddress, LinkChange, NdPort, RouteOrigin, SysError, TreePath, own,
 };
 
-use super::apply::{METRIC, address_up, change, learnt, remaining};
+use super::advertised::{MOST_OPTIONS, collect, found};
+use super::apply::{METRIC, address_up, change, remaining};
 use super::dhcp6;
 use super::probe::{POLL, Probe};
 use crate::claims::{Contender, Reason, State};
@@ -30,12 +31,6 @@ const INFORMATION_WAIT: Duration = Duration::from_secs(2);
 /// How long duplicate address detection may take for an address that is set: the kernel sends one probe and waits a second
 /// (RFC 4862 5.4), where optimistic addresses are not built in.
 const DETECTION_WAIT: Duration = Duration::from_secs(3);
-
-/// How often it is checked whether routers have changed something after the claim.
-const KEEP_POLL: Duration = Duration::from_millis(500);
-
-/// The most name servers and search domains that are taken from routers: any host of the link can send advertisements.
-const MOST_OPTIONS: usize = 16;
 
 /// Settings of the interface in /proc/sys/net/ipv6/conf (Documentation/networking/ip-sysctl.rst), before it is set up. With them, the
 /// routers are asked without a delay of up to a second, an address is usable before duplicate address detection ends, and routes to
@@ -185,40 +180,14 @@ pub fn autoconf(probe: &Probe, port: &mut dyn NdPort, options: &mut NdOptions) -
     Err(lacking)
 }
 
-/// Reports what routers change after the claim, until the probe is over: a router or a name server may come after the first
-/// advertisement, which may be that of another router.
-pub fn keep(probe: &Probe, port: &mut dyn NdPort, options: &mut NdOptions, mut claimed: Autoconf) {
-    while !probe.is_over() {
-        collect(probe, port, KEEP_POLL, options);
-        let Ok(own) = own_addresses(probe) else { continue };
-        let by_routers = || {
-            let is_link_local = claimed.address.is_unicast_link_local();
-            still_usable(&own, claimed.address).or_else(|| usable(&own, is_link_local))
-        };
-        let address = claimed.lease.as_ref().map(|lease| (lease.address, 128)).or_else(by_routers);
-        let Some(Ok(now)) = address.map(|address| found(probe, address, options)) else { continue };
-        // What a DHCPv6 server gave stays.
-        let dns = if now.dns.is_empty() { claimed.dns.clone() } else { now.dns };
-        let search = if now.search.is_empty() { claimed.search.clone() } else { now.search };
-        let (address, prefix, gateway) = (now.address, now.prefix, now.gateway);
-        let changed = Autoconf { address, prefix, gateway, dns, search, ..claimed.clone() };
-        if changed != claimed {
-            let words = changes(&claimed, &changed);
-            (probe.say)(Level::Info, format!("the routers have changed the network: {words}"));
-            probe.changed(&changed);
-            claimed = changed;
-        }
-    }
-}
-
-fn own_addresses(probe: &Probe) -> Result<Vec<LinkAddress>, SysError> {
+pub(super) fn own_addresses(probe: &Probe) -> Result<Vec<LinkAddress>, SysError> {
     let all = probe.sys.addresses()?;
     Ok(all.into_iter().filter(|one| one.index == probe.link.index && one.address.is_ipv6()).collect())
 }
 
 /// The best usable address: one that the router has not deprecated first (RFC 4862 5.5.4), then one of the Internet before a unique
 /// local one (RFC 4193).
-fn usable(own: &[LinkAddress], link_local: bool) -> Option<(Ipv6Addr, u8)> {
+pub(super) fn usable(own: &[LinkAddress], link_local: bool) -> Option<(Ipv6Addr, u8)> {
     let fit = own.iter().filter(|one| one.scope_link == link_local && !one.tentative && !one.dad_failed);
     let all = fit.filter_map(|one| match one.address {
         IpAddr::V6(address) => Some((is_deprecated(one), address, one.prefix)),
@@ -228,30 +197,9 @@ fn usable(own: &[LinkAddress], link_local: bool) -> Option<(Ipv6Addr, u8)> {
     best.map(|(_, address, prefix)| (address, prefix))
 }
 
-/// The claimed address, as long as it is good: the server answered over it, and another prefix is no reason to change it.
-fn still_usable(own: &[LinkAddress], address: Ipv6Addr) -> Option<(Ipv6Addr, u8)> {
-    let one = own.iter().find(|one| one.address == IpAddr::V6(address))?;
-    (!one.tentative && !one.dad_failed && !is_deprecated(one)).then_some((address, one.prefix))
-}
-
-fn is_deprecated(one: &LinkAddress) -> bool {
+/// Whether the router has deprecated an address.
+pub(super) fn is_deprecated(one: &LinkAddress) -> bool {
     one.preferred.is_some_and(|time| time.is_zero())
-}
-
-/// What is different in a claim.
-fn changes(before: &Autoconf, after: &Autoconf) -> String {
-    let list = |all: &[IpAddr]| {
-        let all: Vec<String> = all.iter().map(ToString::to_string).collect();
-        if all.is_empty() { "none".to_owned() } else { all.join(", ") }
-    };
-    let gateway = |one: &Autoconf| one.gateway.map_or_else(|| "none".to_owned(), |hop| hop.to_string());
-    let all = [
-        (before.address != after.address).then(|| format!("address {}/{}", after.address, after.prefix)),
-        (before.gateway != after.gateway).then(|| format!("router {}", gateway(after))),
-        (before.dns != after.dns).then(|| format!("name servers {}", list(&after.dns))),
-        (before.search != after.search).then(|| format!("search domains {}", after.search.join(" "))),
-    ];
-    all.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// When `either6` asks a DHCPv6 server, and how long this may take in all. As in dracut, its limit for router advertisements ends only
@@ -265,66 +213,6 @@ fn waits(limits: &Limits, is_either: bool) -> (Duration, Option<Duration>) {
 fn router(probe: &Probe) -> Result<Option<dayfly_sys::RouterFlags>, Reason> {
     let links = probe.sys.links()?;
     Ok(links.iter().find(|link| link.index == probe.link.index).and_then(|link| link.router))
-}
-
-/// Gathers what routers advertise besides addresses. False if nothing came within `limit`.
-fn collect(probe: &Probe, port: &mut dyn NdPort, limit: Duration, options: &mut NdOptions) -> bool {
-    match port.receive(limit) {
-        Ok(None) => return false,
-        Ok(Some((index, bytes))) if index == probe.link.index => {
-            let more = nd::parse(&bytes);
-            for note in &more.notes {
-                (probe.say)(Level::Debug, note.clone());
-            }
-            put(&mut options.dns, more.dns);
-            put(&mut options.search, more.search);
-            if let Some((prefix, bits)) = more.pref64.filter(|found| options.pref64 != Some(*found)) {
-                (probe.say)(Level::Info, format!("the router translates to IPv4 with {prefix}/{bits}"));
-                options.pref64 = Some((prefix, bits));
-            }
-        }
-        Ok(Some(_)) => {}
-        Err(error) => {
-            (probe.say)(Level::Debug, error.to_string());
-            probe.sys.sleep(limit);
-        }
-    }
-    true
-}
-
-/// Adds what a router advertises, with its lifetime. The order stays: with two routers, each advertisement would change it.
-fn put<T: PartialEq>(known: &mut Vec<(T, u32)>, more: Vec<(T, u32)>) {
-    for (value, lifetime) in more {
-        if let Some((_, old)) = known.iter_mut().find(|(other, _)| *other == value) {
-            *old = lifetime;
-        } else if known.len() < MOST_OPTIONS {
-            known.push((value, lifetime));
-        }
-    }
-}
-
-/// The address with what the routers have advertised by now. A lifetime of 0 takes a name server back (RFC 8106 5.1).
-fn found(probe: &Probe, (address, prefix): (Ipv6Addr, u8), options: &NdOptions) -> Result<Autoconf, Reason> {
-    let routes = probe.sys.routes()?;
-    let gateway = routes
-        .iter()
-        .filter(|route| route.index == probe.link.index && route.is_default())
-        .find_map(|route| match route.gateway {
-            Some(IpAddr::V6(gateway)) => Some(gateway),
-            _ => None,
-        });
-    let dns = options.dns.iter().filter(|(_, lifetime)| *lifetime != 0);
-    let search = options.search.iter().filter(|(_, lifetime)| *lifetime != 0);
-    Ok(Autoconf {
-        address,
-        prefix,
-        gateway,
-        dns: dns.map(|(server, _)| IpAddr::V6(*server)).collect(),
-        ntp: Vec::new(),
-        search: search.map(|(domain, _)| domain.clone()).collect(),
-        hostname: None,
-        lease: None,
-    })
 }
 
 /// Asks a DHCPv6 server for name servers, if the routers refer to one and name none themselves.
@@ -385,7 +273,7 @@ pub fn apply(
         None => AddressOrigin::RouterAdvertisement,
     };
     let gateway = gateway.map(IpAddr::V6);
-    let (given_dns, given_ntp) = (learnt(claim, autoconf.dns.iter().copied()), autoconf.ntp.clone());
+    let (given_dns, given_ntp) = (claim.learnt(autoconf.dns.iter().copied()), autoconf.ntp.clone());
     let search = autoconf.search.clone();
     Ok(AddressUp { gateway, metric, hostname, given_dns, given_ntp, search, origin, ..up })
 }
@@ -416,10 +304,10 @@ pub fn wait_until_usable(cx: &Context, claim: &Contender, address: IpAddr) -> Re
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
-    fn address(text: &str, preferred: Option<u64>) -> LinkAddress {
+    pub fn address(text: &str, preferred: Option<u64>) -> LinkAddress {
         LinkAddress {
             index: 2,
             address: text.parse().unwrap(),
@@ -447,27 +335,6 @@ mod tests {
         assert_eq!(found(&[&old, &local]), Some(local.address));
         assert_eq!(found(&[&old]), Some(old.address));
         assert_eq!(found(&[&link]), None);
-        let v6 = |one: &LinkAddress| match one.address {
-            IpAddr::V6(address) => address,
-            IpAddr::V4(_) => unreachable!(),
-        };
-        let own = [new.clone(), local.clone(), old.clone()];
-        assert_eq!(still_usable(&own, v6(&local)), Some((v6(&local), 64)));
-        assert_eq!(still_usable(&own, v6(&old)), None);
-    }
-
-    #[test]
-    fn routers_that_take_turns_change_nothing() {
-        let mut known: Vec<(u8, u32)> = Vec::new();
-        put(&mut known, vec![(1, 600)]);
-        put(&mut known, vec![(2, 600)]);
-        let before = known.clone();
-        put(&mut known, vec![(1, 600)]);
-        assert_eq!(known, before);
-        put(&mut known, vec![(1, 0)]);
-        assert_eq!(known, [(1, 0), (2, 600)]);
-        put(&mut known, (3..100).map(|value| (value, 1)).collect());
-        assert_eq!(known.len(), MOST_OPTIONS);
     }
 
     #[test]

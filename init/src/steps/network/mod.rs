@@ -2,6 +2,7 @@
 //! step uses one of them: the first over which the server answers that the boot needs, or the next one if the boot came back
 //! because a later step failed over the first. Links that the boot creates (VLANs, bonds, bridges) take part like all others.
 
+mod advertised;
 mod apply;
 mod conflict;
 mod dhcp;
@@ -170,12 +171,14 @@ pub fn settle(cx: &Context) -> Result<Done, Failure> {
         // The address may also be withdrawn during this wait.
         let is_lost = cx.known.network.is_some() && !owner::replace(cx);
         let awaits_named = cx.claims.is_decided() && cx.claims.awaits_named();
+        if !is_lost && !awaits_named {
+            break;
+        }
         let has_lost =
             |network: &NetworkUp| owner::with_all(cx, network).addresses().any(AddressUp::is_withdrawn);
         let has_lost = is_lost || cx.known.network.as_ref().is_some_and(has_lost);
         let limit = if has_lost { LOST_WAIT } else { NAMED_WAIT };
-        let is_over = cx.sys.now().saturating_sub(started) >= limit || cx.left().is_zero();
-        if is_over || !is_lost && !awaits_named {
+        if cx.sys.now().saturating_sub(started) >= limit || cx.left().is_zero() {
             break;
         }
         cx.claims.wait(&*cx.sys, POLL);

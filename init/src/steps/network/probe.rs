@@ -13,7 +13,7 @@ use dayfly_plan::settings::value::HostName;
 use dayfly_sys::{Family, Link, LinkChange, NdPort, Sys, SysError, TreePath, own};
 
 use super::starters::is_named;
-use super::{apply, dhcp, ipv6, lacp};
+use super::{advertised, apply, dhcp, ipv6, lacp};
 use crate::claims::{Claims, Contender, Origin, Reason, State, Way};
 use crate::context::Context;
 use crate::events::Level;
@@ -192,7 +192,7 @@ impl Probe {
                 Ok((mut port, autoconf)) => {
                     let origin = Origin::Autoconf(Box::new(autoconf.clone()), probe.sys.now());
                     probe.tell(Family::V6, State::Claims(origin));
-                    ipv6::keep(&probe, &mut *port, &mut options, autoconf);
+                    advertised::keep(&probe, &mut *port, &mut options, autoconf);
                 }
                 Err(reason) => probe.tell(Family::V6, State::Failed(reason)),
             }

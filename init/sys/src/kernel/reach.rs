@@ -13,7 +13,6 @@ pub(super) fn reach(server: &Reach<'_>, index: u32, limit: Duration) -> Result<(
     let deadline = Instant::now() + limit;
     let mut failed = None;
     let all = targets(server.host, server.port, server.resolver, index, Some(server.family), limit)?;
-    let all: Vec<_> = all.into_iter().filter(|target| Family::of(target.ip()) == server.family).collect();
     for (at, target) in all.iter().copied().enumerate() {
         // Each may take half of the time that is left, the last one all of it.
         let left = deadline.saturating_duration_since(Instant::now());

@@ -8,7 +8,8 @@ use dayfly_formats::resolv_conf::ResolvConf;
 use super::urls::{Scope, look_up};
 use crate::{Cause, Family, Result, SysError};
 
-/// The addresses of a host, with the port; only those of one IP version if one is wanted, unless the host is an address. A name is resolved through the interface as well, for `limit` at most.
+/// The addresses of a host, with the port; only those of one IP version, if one is wanted. A name is resolved through the interface as
+/// well, for `limit` at most.
 pub(super) fn targets(
     host: &str,
     port: u16,
@@ -28,5 +29,5 @@ pub(super) fn targets(
         IpAddr::V6(v6) if v6.is_unicast_link_local() => SocketAddrV6::new(v6, port, 0, index).into(),
         _ => SocketAddr::new(address, port),
     };
-    Ok(all.into_iter().map(target).collect())
+    Ok(all.into_iter().filter(|address| scope.has(*address)).map(target).collect())
 }

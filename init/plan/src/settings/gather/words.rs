@@ -49,17 +49,17 @@ pub(super) fn apply(
 /// Reports an unsupported parameter, once per table row, or one that seems to be a misspelled parameter of the network. The message
 /// never contains its value, because some parameters hold passwords.
 fn name(way: Way, key: &str, value: Option<&str>, source: &Source, problems: &mut Problems) {
-    let misspelled = || value.filter(|_| way != Way::Root).and_then(|_| near::misspelled(key, source));
-    // The row of all other names that begin with rd.net.
-    let is_rest = |row: &&foreign::Foreign| row.names == ["rd.net.*"];
-    if let Some(problem) = foreign::find(key).filter(is_rest).and_then(|_| misspelled()) {
+    let row = foreign::find(key);
+    // The row of all other names that begin with rd.net. says less than the name that is meant. On a mounted root, the network is up
+    // already.
+    if value.is_some()
+        && way != Way::Root
+        && row.is_none_or(|row| row.names == ["rd.net.*"])
+        && let Some(problem) = near::misspelled(key, source)
+    {
         return problems.push(problem);
     }
-    let Some(row) = foreign::find(key) else {
-        // On a mounted root, the network is up already.
-        problems.extend(misspelled());
-        return;
-    };
+    let Some(row) = row else { return };
     let is_here = way == Way::Initramfs || way == Way::Dracut && row.named == Where::Both;
     // A feature that is switched off is not missing.
     let is_off = YesNo::read(value.unwrap_or("1")) == Ok(false);

@@ -44,7 +44,8 @@ pub(in super::super) struct Scope {
 }
 
 impl Scope {
-    fn has(self, address: IpAddr) -> bool {
+    /// Whether an address is wanted.
+    pub fn has(self, address: IpAddr) -> bool {
         self.family.is_none_or(|family| crate::Family::of(address) == family)
     }
 
