@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
 
 use dayfly_formats::dhcp4::Lease;
 use dayfly_formats::dhcp6::{Config6, Lease6, TimeServer as TimeServer6};
@@ -95,8 +96,8 @@ pub struct AddressUp {
 pub enum AddressOrigin {
     /// The parameters or settings.
     Static,
-    /// A DHCPv4 server.
-    Dhcp4(Box<Lease>),
+    /// A DHCPv4 server, and when it gave or last extended the lease on the machine's clock.
+    Dhcp4(Box<Lease>, Duration),
     /// Router advertisements.
     RouterAdvertisement,
     /// A DHCPv6 server.
@@ -111,7 +112,7 @@ impl fmt::Display for AddressOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             AddressOrigin::Static => "static",
-            AddressOrigin::Dhcp4(_) => "dhcp4",
+            AddressOrigin::Dhcp4(..) => "dhcp4",
             AddressOrigin::RouterAdvertisement => "slaac",
             AddressOrigin::Dhcp6(_) => "dhcp6",
             AddressOrigin::LinkLocal => "link-local",
@@ -178,7 +179,15 @@ impl AddressUp {
     /// The DHCPv4 lease, if the address is of one.
     pub fn lease(&self) -> Option<&Lease> {
         match &self.origin {
-            AddressOrigin::Dhcp4(lease) => Some(lease),
+            AddressOrigin::Dhcp4(lease, _) => Some(lease),
+            _ => None,
+        }
+    }
+
+    /// When a DHCPv4 server gave or last extended the lease, on the machine's clock.
+    pub fn granted(&self) -> Option<Duration> {
+        match &self.origin {
+            AddressOrigin::Dhcp4(_, granted) => Some(*granted),
             _ => None,
         }
     }
@@ -186,7 +195,7 @@ impl AddressUp {
     /// How long the address is valid, in seconds from when it was given; `None` is for ever.
     pub fn lifetime(&self) -> Option<u32> {
         match &self.origin {
-            AddressOrigin::Dhcp4(lease) => lease.lease_seconds,
+            AddressOrigin::Dhcp4(lease, _) => lease.lease_seconds,
             AddressOrigin::Dhcp6(lease) => lease.lifetime(),
             AddressOrigin::Withdrawn => Some(0),
             AddressOrigin::Static | AddressOrigin::RouterAdvertisement | AddressOrigin::LinkLocal => None,

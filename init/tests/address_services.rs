@@ -146,6 +146,38 @@ fn dhcpcd_gets_the_message_of_the_server() {
     }
 }
 
+/// The boot waits for another interface after it has got the lease, which is older then when it is handed over.
+#[test]
+fn a_lease_is_counted_from_when_it_was_given() {
+    let networking = format!("{SYSTEMD}/networking.service");
+    let networking = [(networking.as_str(), ""), ("/usr/lib/ifupdown/settle-dad.sh", "")];
+    let aged = |client| {
+        let mut files = networking.to_vec();
+        files.push((client, ""));
+        boot_on("ip=eth0:dhcp ip=eth1:dhcp", &files, |state| {
+            state.links.push(link(3, "eth1"));
+            state.silent = vec![3];
+        })
+    };
+    let machine = aged("/usr/sbin/dhcpcd");
+    let state = machine.state();
+    let modified = state.modified[Path::new("/sysroot/var/lib/dhcpcd/eth0.lease")];
+    let age = state.epoch - modified;
+    assert!((10..60).contains(&age), "{age}");
+    drop(state);
+
+    let machine = aged("/usr/sbin/dhclient");
+    let text = machine.file("/sysroot/var/lib/dhcp/dhclient.eth0.leases").unwrap();
+    let at = |name: &str| -> u64 {
+        let line = text.lines().find_map(|line| line.trim().strip_prefix(name)).unwrap();
+        line.trim_start_matches(" epoch ").trim_end_matches(';').parse().unwrap()
+    };
+    let age = machine.state().epoch + 3600 - at("expire");
+    assert!((10..60).contains(&age), "{age}: {text}");
+    assert_eq!((at("expire") - at("renew"), at("expire") - at("rebind")), (1800, 450), "{text}");
+    assert!(text.contains("\n  option dhcp-lease-time 3600;\n"), "{text}");
+}
+
 #[test]
 fn ifupdown_starts_dhcpcd_where_there_is_no_dhclient() {
     let service = format!("{SYSTEMD}/networking.service");

@@ -50,8 +50,8 @@ fn causes(operation: &str) -> Vec<Cause> {
             ];
         }
         "read" | "read_at" | "list" | "inspect" | "rights" | "resolve" => &[ENOENT, EACCES, EIO],
-        "write" | "set_owner" | "make_dir" | "symlink" | "rename" | "remove_tree" | "copy_tree"
-        | "copy_file" => &[ENOSPC, EROFS, EIO],
+        "write" | "set_owner" | "set_modified" | "make_dir" | "symlink" | "rename" | "remove_tree"
+        | "copy_tree" | "copy_file" => &[ENOSPC, EROFS, EIO],
         "check_unused" => &[EBUSY, EIO],
         "mount" => &[EINVAL, ENODEV, EBUSY, ENOMEM],
         "attach_loop" => &[ENXIO, EBUSY, ENOMEM],

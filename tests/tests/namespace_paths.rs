@@ -21,11 +21,12 @@ const HOSTILE: [(&str, &str); 6] = [
 type Operation = fn(&Kernel, &TreePath) -> Result<()>;
 
 /// Every operation with a path, through the trap and on the trap itself.
-const OPERATIONS: [(&str, Operation); 13] = [
+const OPERATIONS: [(&str, Operation); 14] = [
     ("read", |kernel, trap| kernel.read(&trap.join("victim")).map(drop)),
     ("read_at", |kernel, trap| kernel.read_at(&trap.join("victim"), 0, 4).map(drop)),
     ("list", |kernel, trap| kernel.list(trap).map(drop)),
     ("set_owner", |kernel, trap| kernel.set_owner(&trap.join("victim"), 7, 7)),
+    ("set_modified", |kernel, trap| kernel.set_modified(&trap.join("victim"), 7)),
     ("write", |kernel, trap| kernel.write(&trap.join("new"), b"new", 0o644)),
     ("write over", |kernel, trap| kernel.write(&trap.join("victim"), b"new", 0o644)),
     ("make_dir", |kernel, trap| kernel.make_dir(&trap.join("folder"), 0o755)),

@@ -47,7 +47,7 @@ impl Claims {
         up.gateway = default.map(|route| IpAddr::V4(route.gateway)).filter(|router| !router.is_unspecified());
         up.given_dns = lease.dns.iter().map(|server| IpAddr::V4(*server).into()).collect();
         (up.domain, up.search) = (lease.domain.clone(), lease.search.clone());
-        up.origin = AddressOrigin::Dhcp4(Box::new(lease.clone()));
+        up.origin = AddressOrigin::Dhcp4(Box::new(lease.clone()), granted);
         Some(up.metric)
     }
 

@@ -81,6 +81,8 @@ pub trait Files: Send + Sync + 'static {
     /// Sets the owner and group of a file or directory, without following a final symlink. This clears setuid and
     /// setgid.
     fn set_owner(&self, path: &TreePath, uid: u32, gid: u32) -> Result<()>;
+    /// Sets when a file was last changed, in seconds since 1970, without following a final symlink.
+    fn set_modified(&self, path: &TreePath, since_1970: u64) -> Result<()>;
     /// Writes a file with this mode, atomically (temporary file, then rename), and creates its parents (0755). Files in
     /// /proc and /sys are written in place.
     fn write(&self, path: &TreePath, bytes: &[u8], mode: u32) -> Result<()>;

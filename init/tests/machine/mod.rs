@@ -153,6 +153,8 @@ pub struct State {
     pub etc_in_usr: bool,
     /// The owners that were set.
     pub owners: BTreeMap<PathBuf, (u32, u32)>,
+    /// The times of files that were set.
+    pub modified: BTreeMap<PathBuf, u64>,
 }
 
 impl State {
@@ -245,6 +247,7 @@ impl Machine {
                 due: None,
                 etc_in_usr: false,
                 owners: BTreeMap::new(),
+                modified: BTreeMap::new(),
             })),
             clock: Arc::new(Clock::new()),
             ends: Mutex::default(),

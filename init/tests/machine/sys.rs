@@ -76,6 +76,13 @@ impl Files for Machine {
         Ok(())
     }
 
+    fn set_modified(&self, path: &TreePath, since_1970: u64) -> Result<()> {
+        let mut state = self.call("set_modified", path)?;
+        let place = state.name(path)?;
+        state.modified.insert(place, since_1970);
+        Ok(())
+    }
+
     fn write(&self, path: &TreePath, bytes: &[u8], mode: u32) -> Result<()> {
         let mut state = self.call("write", path)?;
         let place = state.name(path)?;

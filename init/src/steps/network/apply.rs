@@ -174,7 +174,7 @@ fn leased(
     let hostname = up.hostname.clone().or_else(|| HostName::given(lease.hostname.as_deref()?).ok());
     let given_dns = claim.learnt(lease.dns.iter().copied().map(IpAddr::V4));
     let given_ntp = lease.ntp.iter().copied().map(TimeServer::from).collect();
-    let origin = AddressOrigin::Dhcp4(Box::new(lease.clone()));
+    let origin = AddressOrigin::Dhcp4(Box::new(lease.clone()), since);
     let (domain, search) = (lease.domain.clone(), lease.search.clone());
     Ok(AddressUp { gateway, metric, hostname, given_dns, given_ntp, domain, search, origin, ..up })
 }

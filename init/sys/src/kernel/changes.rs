@@ -8,7 +8,8 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, Uid, chmodat, chownat, mkdirat, renameat, symlinkat, unlinkat,
+    AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid, chmodat, chownat, mkdirat,
+    renameat, symlinkat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
@@ -186,6 +187,16 @@ pub(super) fn set_owner(path: &TreePath, uid: u32, gid: u32) -> Result<()> {
     chownat(spot.folder(), spot.name(), uid, gid, AtFlags::SYMLINK_NOFOLLOW).tried("set the owner of", path)
 }
 
+pub(super) fn set_modified(path: &TreePath, since_1970: u64) -> Result<()> {
+    let spot = walk::find(path, Last::Stays, Missing::Fails)?;
+    let seconds = i64::try_from(since_1970).unwrap_or(i64::MAX);
+    let times = Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec { tv_sec: seconds, tv_nsec: 0 },
+    };
+    utimensat(spot.folder(), spot.name(), &times, AtFlags::SYMLINK_NOFOLLOW).tried("set the time of", path)
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::MetadataExt;
@@ -200,6 +211,19 @@ mod tests {
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir(&dir).unwrap();
         dir
+    }
+
+    #[test]
+    fn a_file_is_as_old_as_it_is_to_be() {
+        let dir = folder("modified");
+        let path = dir.join("lease");
+        write(&own(&path), b"lease", 0o644).unwrap();
+        let accessed = fs::metadata(&path).unwrap().atime();
+        set_modified(&own(&path), 1_700_000_000).unwrap();
+        let found = fs::metadata(&path).unwrap();
+        assert_eq!((found.mtime(), found.atime()), (1_700_000_000, accessed));
+        assert!(set_modified(&own(dir.join("absent")), 0).unwrap_err().is_not_found());
+        fs::remove_dir_all(&dir).unwrap();
     }
 
     #[test]

@@ -118,6 +118,11 @@ impl Files for Kernel {
         changes::set_owner(path, uid, gid)
     }
 
+    /// [utimensat(2)](https://man7.org/linux/man-pages/man2/utimensat.2.html).
+    fn set_modified(&self, path: &TreePath, since_1970: u64) -> Result<()> {
+        changes::set_modified(path, since_1970)
+    }
+
     /// [rename(2)](https://man7.org/linux/man-pages/man2/rename.2.html).
     fn write(&self, path: &TreePath, bytes: &[u8], mode: u32) -> Result<()> {
         changes::write(path, bytes, mode)?;

@@ -1,12 +1,12 @@
 //! Hands the addresses to dhcpcd. Its lease file is the server's answer as it came; with it, dhcpcd asks the server to confirm
-//! the address (RFC 2131, INIT-REBOOT) and leaves it on the interface.
+//! the address (RFC 2131, INIT-REBOOT) and leaves it on the interface. It counts the lease from the time of the file's last change on.
 
 use dayfly_formats::dhcpcd_conf;
 use dayfly_formats::scoped::ScopedAddr;
 use dayfly_plan::network::AddressSource;
 use dayfly_sys::{Sys, SysError};
 
-use super::observed::{metric, names_in_os, owned_by, servers, verb};
+use super::observed::{granted_at, metric, names_in_os, owned_by, servers, verb};
 use crate::os::{self, WRITTEN};
 use crate::services::systemd::units::Refusal;
 use crate::steps::network::dhcp6;
@@ -61,9 +61,13 @@ pub(super) fn write_leases(
     names: &[String],
     addresses: &[&AddressUp],
 ) -> Result<(), SysError> {
-    let Some(lease) = addresses.iter().find_map(|up| up.lease()) else { return Ok(()) };
+    let Some((up, lease)) = addresses.iter().find_map(|up| Some((up, up.lease()?))) else { return Ok(()) };
     for name in names {
-        sys.write(&OS.at(format!("{LEASES}/{name}.lease")), &lease.message, 0o640)?;
+        let file = OS.at(format!("{LEASES}/{name}.lease"));
+        sys.write(&file, &lease.message, 0o640)?;
+        if let Some(granted) = granted_at(sys, up) {
+            sys.set_modified(&file, granted)?;
+        }
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use dayfly_formats::mac::Mac;
 use dayfly_formats::scoped::ScopedAddr;
 use dayfly_sys::{Files, Sys, SysError};
 
-use super::observed::names_in_os;
+use super::observed::{granted_at, names_in_os};
 use super::{dhcpcd, owned};
 use crate::NetworkUp;
 use crate::os::{self, WRITTEN};
@@ -104,9 +104,9 @@ pub(super) fn hand_over(sys: &dyn Sys, network: &NetworkUp) -> Result<String, Re
             let config = os::read(sys, CLIENT_CONFIG)?.unwrap_or_default();
             let config = config.split(WRITTEN).next().unwrap_or_default();
             for (up, lease) in &wanted {
-                let Some((lease, seconds)) = lease else { continue };
+                let (Some((lease, seconds)), Some(granted)) = (lease, granted_at(sys, up)) else { continue };
                 let file = format!("{LEASES}/dhclient.{}.leases", up.iface);
-                os::write(sys, &file, &lease_file(&up.iface, lease, *seconds, sys.clock()), 0o644)?;
+                os::write(sys, &file, &lease_file(&up.iface, lease, *seconds, granted), 0o644)?;
             }
             os::write(sys, HOOK.0, &format!("{WRITTEN}{}", HOOK.1), 0o644)?;
             os::write(sys, CLIENT_CONFIG, &format!("{config}{}", client_config(network)), 0o644)?;
@@ -186,10 +186,10 @@ fn client_config(network: &NetworkUp) -> String {
 }
 
 /// dhclient.leases(5): the fields that are needed to confirm the address, and to keep it while the server does not
-/// answer.
-fn lease_file(iface: &str, lease: &Lease, seconds: u32, now: u64) -> String {
+/// answer. `granted` is when the server gave it, in seconds since 1970.
+fn lease_file(iface: &str, lease: &Lease, seconds: u32, granted: u64) -> String {
     let mask = u32::MAX.checked_shl(32_u32.saturating_sub(lease.prefix.into())).unwrap_or(0);
-    let at = |seconds: Option<u32>| now.saturating_add(seconds.unwrap_or(0).into());
+    let at = |seconds: Option<u32>| granted.saturating_add(seconds.unwrap_or(0).into());
     format!(
         "lease {{\n  interface \"{iface}\";\n  fixed-address {};\n  option subnet-mask {};\n  \
          option dhcp-lease-time {seconds};\n  option dhcp-message-type 5;\n  option dhcp-server-identifier {};\n  \

@@ -4,7 +4,7 @@ use std::fmt::{Display, Write};
 
 use dayfly_formats::scoped::ScopedAddr;
 use dayfly_plan::network::{Kind, Link as Wanted};
-use dayfly_sys::Files;
+use dayfly_sys::{Files, Platform};
 
 use super::owned;
 use crate::steps::network::{METRIC, names};
@@ -53,6 +53,15 @@ pub fn names_in_os(sys: &dyn Files, iface: &str) -> Vec<String> {
     let mut all = vec![iface.to_owned()];
     all.extend(names::of(sys, iface).into_iter().filter(|name| name != iface));
     all
+}
+
+/// When the lease of an address was given or last extended, in seconds since 1970 by the clock of now; `None` without a lease. A
+/// lease file counts its times from then on.
+pub fn granted_at(sys: &dyn Platform, up: &AddressUp) -> Option<u64> {
+    let age = sys.now().saturating_sub(up.granted()?);
+    // Rounded up, so that the OS never uses the address longer than the server allows.
+    let age = age.as_secs().saturating_add(u64::from(age.subsec_nanos() > 0));
+    Some(sys.clock().saturating_sub(age))
 }
 
 /// The metric of an interface's IPv4 routes.

@@ -181,6 +181,8 @@ fn renames_live(release: &str) -> bool {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::AddressOrigin;
     use dayfly_formats::dhcp4::{Lease, Message, code};
@@ -211,7 +213,7 @@ pub(super) mod tests {
 
     pub(in super::super) fn with_lease(network: NetworkUp) -> NetworkUp {
         let given_dns = lease().dns.iter().map(|server| server.to_string().parse().unwrap()).collect();
-        let origin = AddressOrigin::Dhcp4(Box::new(lease()));
+        let origin = AddressOrigin::Dhcp4(Box::new(lease()), Duration::ZERO);
         let first = AddressUp { given_dns, origin, ..network.first };
         NetworkUp { first, ..network }
     }

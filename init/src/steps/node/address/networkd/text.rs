@@ -40,7 +40,7 @@ pub(super) fn network_file(
 ) -> String {
     let mut lines = Lines(format!("{WRITTEN}{matches}"));
     let of = |wanted: fn(&AddressOrigin) -> bool| addresses.iter().copied().find(|up| wanted(&up.origin));
-    let dhcp4 = of(|origin| matches!(origin, AddressOrigin::Dhcp4(_) | AddressOrigin::Withdrawn));
+    let dhcp4 = of(|origin| matches!(origin, AddressOrigin::Dhcp4(..) | AddressOrigin::Withdrawn));
     let dhcp6 = of(|origin| matches!(origin, AddressOrigin::Dhcp6(_)));
     let routers = of(|origin| matches!(origin, AddressOrigin::RouterAdvertisement));
     let fixed: Vec<&AddressUp> =
