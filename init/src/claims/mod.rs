@@ -1,16 +1,19 @@
 //! What each network interface can be configured with, and which of them are configured. Each probe claims an address
 //! for its interface. One owner (the step `network`, then `settle`) decides and configures.
 
+mod conflicts;
 mod contender;
 mod leases;
 mod questions;
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use dayfly_sys::{Link, Platform, TreePath};
 
+pub use self::conflicts::Conflicts;
 pub use self::contender::{Contender, Origin, Reason, State, Way};
 use crate::AddressUp;
 
@@ -32,6 +35,8 @@ struct Field {
     found: Vec<Link>,
     /// Settings of interfaces, by their indices, as they were before the boot changed them.
     settings: Vec<(u32, TreePath, Vec<u8>)>,
+    /// Leased addresses that other hosts have, by the indices of the interfaces.
+    conflicts: BTreeMap<u32, Conflicts>,
     /// The thread of the owner, after its first wait.
     owner: Option<Thread>,
     /// The probes that wait for the end of the round, to extend a lease meanwhile.
@@ -97,7 +102,8 @@ impl Claims {
         let mut field = self.field();
         let (round, probes) = (field.round + 1, field.probes);
         let (found, settings) = (std::mem::take(&mut field.found), std::mem::take(&mut field.settings));
-        let next = Field { round, probes, found, settings, ..Field::default() };
+        let conflicts = std::mem::take(&mut field.conflicts);
+        let next = Field { round, probes, found, settings, conflicts, ..Field::default() };
         let mut before = std::mem::replace(&mut *field, next);
         before.wake_probes();
         before.contenders

@@ -10,6 +10,7 @@
 //! A [`Renewal`] extends the lease. The caller looks for another host with the same address ([`crate::arp`]), and reports
 //! it with [`Client::decline`].
 
+mod decline;
 mod identity;
 mod reboot;
 mod renewal;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use super::{Lease, Message, MessageType, code};
 use crate::mac::Mac;
 use crate::random::Random;
+pub use decline::Declined;
 use identity::Identity;
 pub use renewal::{Renewal, Renewed};
 use retry::Retry;
@@ -37,8 +39,6 @@ const MOST_REQUESTS: u32 = 3;
 const SILENT_TRIES: u32 = 3;
 /// The vendor class that is sent unless another one is given, for servers that answer by class.
 pub const VENDOR_CLASS: &[u8] = b"dayfly";
-/// How long a client waits after a DECLINE (RFC 2131 3.1 point 5).
-const DECLINE_PAUSE: Duration = Duration::from_secs(10);
 
 /// The result of a received payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,10 +99,7 @@ enum Failure {
         server: Ipv4Addr,
         words: String,
     },
-    Declined {
-        address: Ipv4Addr,
-        owner: Mac,
-    },
+    Declined(Declined),
     /// The address of the last boot, and what became of the REQUEST.
     NotConfirmed {
         address: Ipv4Addr,
@@ -124,6 +121,8 @@ pub struct Client {
     /// `secs` of the last DISCOVER, which its REQUEST repeats (RFC 2131 3.1 point 3).
     secs: u16,
     failure: Option<Failure>,
+    /// The last address that was given back.
+    declined: Option<Declined>,
     refused: u32,
     last_refusal: String,
 }
@@ -142,6 +141,7 @@ impl Client {
             began: None,
             secs: 0,
             failure: None,
+            declined: None,
             refused: 0,
             last_refusal: String::new(),
         }
@@ -195,8 +195,10 @@ impl Client {
                 let began = *self.began.get_or_insert(now);
                 self.secs = u16::try_from(now.saturating_sub(began).as_secs()).unwrap_or(u16::MAX);
                 let mut message = self.message(MessageType::Discover);
-                // RFC 4039 4: the option has no bytes.
-                message.options.set(code::RAPID_COMMIT, []);
+                if self.wants_rapid_commit() {
+                    // RFC 4039 4: the option has no bytes.
+                    message.options.set(code::RAPID_COMMIT, []);
+                }
                 message
             }
             State::Requesting { offer, requests } => {
@@ -244,7 +246,7 @@ impl Client {
             }
             // RFC 4039 3.1: only an ACK with this option grants what was not requested.
             (State::Selecting { discovers: 1.., .. }, Some(MessageType::Ack))
-                if message.options.get(code::RAPID_COMMIT).is_some() =>
+                if self.wants_rapid_commit() && message.options.get(code::RAPID_COMMIT).is_some() =>
             {
                 match self.granted(now, &message) {
                     Ok(lease) => self.bind(lease, payload),
@@ -288,19 +290,6 @@ impl Client {
         self.restart(now);
     }
 
-    /// Gives up the granted lease because another host, `owner`, has its address. Returns the DECLINE to send. The search
-    /// starts again after 10 s. `None` without a lease.
-    pub fn decline(&mut self, now: Duration, owner: Mac) -> Option<Vec<u8>> {
-        let State::Bound(Offer { server, address }) = self.state else { return None };
-        let mut message = self.identity.bare(MessageType::Decline, self.xid);
-        message.options.set(code::REQUESTED_ADDRESS, address.octets());
-        message.options.set(code::SERVER_ID, server.octets());
-        message.options.set(code::MESSAGE, format!("in use by {owner}"));
-        self.failure = Some(Failure::Declined { address, owner });
-        self.restart(now.saturating_add(DECLINE_PAUSE));
-        Some(message.encode())
-    }
-
     /// Searches again from the beginning, because the lease is no longer valid.
     pub fn lapse(&mut self, now: Duration) {
         self.restart(now);
@@ -326,8 +315,12 @@ impl Client {
             Err(ended) => return *ended,
         };
         let failed = match &self.failure {
-            Some(Failure::NoAck { server, .. } | Failure::Nak { server, .. }) => *server == offer.server,
-            Some(Failure::Declined { .. } | Failure::NotConfirmed { .. }) | None => false,
+            Some(
+                Failure::NoAck { server, .. }
+                | Failure::Nak { server, .. }
+                | Failure::Declined(Declined { server, .. }),
+            ) => *server == offer.server,
+            Some(Failure::NotConfirmed { .. }) | None => false,
         };
         if failed {
             let reason = format!("{} failed before; kept in case no other server answers", offer.server);
@@ -383,11 +376,11 @@ impl Client {
         Received::Nak(words)
     }
 
-    /// Returns to INIT as a new attempt with a new xid and a new start time.
+    /// Returns to INIT as a new attempt with a new xid and a new start time, after the pause of a DECLINE.
     fn restart(&mut self, now: Duration) {
         self.state = State::Selecting { discovers: 0, spare: None };
         self.xid = self.random.next() as u32;
         self.began = None;
-        self.retry = Retry::new(now);
+        self.retry = Retry::new(self.end_of_pause(now));
     }
 }

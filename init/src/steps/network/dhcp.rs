@@ -1,6 +1,5 @@
 //! DHCPv4 on one interface: connects the client of `dayfly-formats` to a raw socket.
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use dayfly_formats::dhcp4::Lease;
@@ -13,7 +12,7 @@ use super::conflict::Detection;
 use super::lease_keeper::{self, Lost};
 use super::owner;
 use super::probe::Probe;
-use crate::claims::{Origin, Reason, State};
+use crate::claims::{Conflicts, Origin, Reason, State};
 use crate::events::Level;
 
 /// The longest wait for a packet before checking again whether the probe is over.
@@ -21,9 +20,6 @@ const LISTEN: Duration = Duration::from_millis(500);
 /// How long the interface has for an IPv6 address, if a DHCP server says that the network prefers IPv6 only. Without one, IPv4 is
 /// used after all: any host of the link can send this option.
 const IPV6_WAIT: Duration = Duration::from_secs(10);
-
-/// How many conflicts are remembered.
-const MOST_DECLINED: usize = 16;
 
 /// The client of one interface with its socket.
 struct Session<'a> {
@@ -35,8 +31,8 @@ struct Session<'a> {
     detection: Option<Detection>,
     /// An address was taken back, and the owner may have configured it meanwhile.
     is_withdrawn: bool,
-    /// The addresses that were given back, and the hosts that had them.
-    declined: Vec<(Mac, Ipv4Addr)>,
+    /// The addresses that other hosts have, also those that earlier probes of the interface found.
+    conflicts: Conflicts,
     /// When a server said that the network prefers IPv6 only, unless IPv6 has an address since.
     awaits_ipv6: Option<Duration>,
 }
@@ -87,9 +83,11 @@ impl<'a> Session<'a> {
         let [a, b, c, d, seed @ ..] = random;
         let xid = u32::from_le_bytes([a, b, c, d]);
         let own_name = probe.hostname.as_ref().map(ToString::to_string);
+        let conflicts = probe.conflicts();
         let mut client = Client::new(mac, xid, own_name, u64::from_le_bytes(seed))
             .without_ipv4(has_ipv6)
-            .with_last_address(probe.last_address);
+            .with_last_address(probe.last_address)
+            .after_decline(conflicts.declined);
         if let Some(class) = &probe.vendor_class {
             client = client.with_vendor_class(class);
         }
@@ -100,7 +98,7 @@ impl<'a> Session<'a> {
             port,
             detection: None,
             is_withdrawn: false,
-            declined: Vec::new(),
+            conflicts,
             awaits_ipv6: None,
         })
     }
@@ -200,13 +198,10 @@ impl<'a> Session<'a> {
     /// is a switch or router that answers for all of them (proxy ARP, RFC 1027).
     fn decline(&mut self, lease: &Lease, owner: Mac) -> bool {
         self.detection = None;
-        let is_other = |(other, address): &(Mac, Ipv4Addr)| *other == owner && *address != lease.address;
-        let is_proxy = self.declined.iter().any(is_other);
-        let is_new = !self.declined.contains(&(owner, lease.address));
-        if is_new && self.declined.len() < MOST_DECLINED {
-            self.declined.push((owner, lease.address));
-        }
+        let is_proxy = self.conflicts.has_another(owner, lease.address);
+        let is_new = self.conflicts.add(owner, lease.address);
         if is_proxy {
+            self.probe.keep_conflicts(&self.conflicts);
             if is_new {
                 let words = format!(
                     "{owner} answers by ARP for {} as well, so it is a proxy of the network and not another host: the \
@@ -222,6 +217,8 @@ impl<'a> Session<'a> {
         {
             (self.probe.say)(Level::Debug, error);
         }
+        self.conflicts.declined = self.client.declined();
+        self.probe.keep_conflicts(&self.conflicts);
         let words = format!(
             "{} is in use by {owner}, which answered by ARP; the DHCP server {} was told (DHCPDECLINE)",
             lease.address, lease.server

@@ -14,7 +14,7 @@ use dayfly_sys::{Family, Link, LinkChange, NdPort, Sys, SysError, TreePath, own}
 
 use super::starters::is_named;
 use super::{advertised, apply, dhcp, ipv6, lacp};
-use crate::claims::{Claims, Contender, Origin, Reason, State, Way};
+use crate::claims::{Claims, Conflicts, Contender, Origin, Reason, State, Way};
 use crate::context::Context;
 use crate::events::Level;
 use crate::{Autoconf, Failure, threads};
@@ -273,6 +273,16 @@ impl Probe {
     /// Records a setting of the interface as it was before the boot changed it.
     pub fn keep_setting(&self, path: TreePath, value: Vec<u8>) {
         self.claims.keep_setting(self.link.index, path, value);
+    }
+
+    /// The leased addresses that other hosts have, as far as earlier probes of the interface know.
+    pub fn conflicts(&self) -> Conflicts {
+        self.claims.conflicts(self.link.index)
+    }
+
+    /// Records the leased addresses that other hosts have.
+    pub fn keep_conflicts(&self, conflicts: &Conflicts) {
+        self.claims.keep_conflicts(self.link.index, conflicts);
     }
 
     /// Whether an interface has won.

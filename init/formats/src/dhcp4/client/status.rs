@@ -1,6 +1,6 @@
 //! How far the exchange has come, and what servers say, as text.
 
-use super::{Client, Failure, State};
+use super::{Client, Declined, Failure, State};
 use crate::dhcp4::{Message, MessageType, code};
 use crate::field::quoted;
 
@@ -28,7 +28,7 @@ impl Client {
             (Some(Failure::Nak { server, words }), _) => {
                 format!("OFFER, then NAK from {server} ({words}); then ")
             }
-            (Some(Failure::Declined { address, owner }), _) => {
+            (Some(Failure::Declined(Declined { address, owner, .. })), _) => {
                 format!("{address} is in use by {owner} and was declined; then ")
             }
             (Some(Failure::NotConfirmed { address, why }), _) => {

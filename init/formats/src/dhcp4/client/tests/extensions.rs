@@ -88,9 +88,58 @@ fn an_address_that_another_host_has_is_declined() {
     let again = wire.next_is(MessageType::Discover);
     assert_eq!(wire.now.saturating_sub(declined_at), seconds(10.0));
     assert_ne!(again.xid, xid);
-    // The server is asked again, and its next address is used.
+    // Its server is asked again, and gives the next address if there is no other server.
     let offer = Message { yiaddr: Ipv4Addr::new(10, 0, 0, 51), ..answer(&again, MessageType::Offer, ONE) };
-    assert!(matches!(wire.hear(&offer), Received::Offer { .. }));
+    assert_eq!(ignored(wire.hear(&offer)), "10.0.0.1 failed before; kept in case no other server answers");
+    let request = wire.next_is(MessageType::Request);
+    assert_eq!(request.options.address(50), Some(offer.yiaddr));
+    assert!(since(wire.now, declined_at) < 11.5);
+}
+
+#[test]
+fn another_server_comes_before_that_of_a_declined_address() {
+    let mut wire = bound();
+    wire.client.decline(wire.now, OTHER);
+    let discover = wire.next_is(MessageType::Discover);
+    // The server would grant the lease at once (RFC 4039), before any other one makes its offer.
+    assert_eq!(discover.options.get(80), None);
+    let rapid = with(answer(&discover, MessageType::Ack, ONE), 80, &[]);
+    assert_eq!(ignored(wire.hear(&rapid)), "an ACK, but nothing was requested");
+    ignored(wire.hear(&answer(&discover, MessageType::Offer, ONE)));
+    let offer = Message { yiaddr: Ipv4Addr::new(10, 0, 0, 60), ..answer(&discover, MessageType::Offer, TWO) };
+    assert_eq!(wire.hear(&offer), Received::Offer { server: TWO, address: offer.yiaddr });
+}
+
+#[test]
+fn the_pause_after_a_decline_outlasts_what_begins_anew() {
+    let mut wire = bound();
+    wire.client.decline(wire.now, OTHER);
+    let (declined_at, declined) = (wire.now, wire.client.declined().unwrap());
+    assert_eq!((declined.server, declined.address, declined.owner), (ONE, ADDRESS, OTHER));
+    let mut clients = vec![wire.client.clone(), wire.client.clone()];
+    clients[0].lapse(declined_at);
+    clients[1].needs_ipv4(declined_at);
+    // The next attempt of the step has a client of its own.
+    clients.push(Client::new(MAC, 7, None, 1).after_decline(Some(declined)));
+    clients.push(Client::new(MAC, 7, None, 1).with_last_address(Some(ADDRESS)).after_decline(Some(declined)));
+    for client in clients {
+        let mut wire = Wire { client, now: declined_at };
+        let discover = wire.next_is(MessageType::Discover);
+        assert_eq!(wire.now.saturating_sub(declined_at), seconds(10.0));
+        assert_eq!(discover.options.get(80), None);
+        ignored(wire.hear(&answer(&discover, MessageType::Offer, ONE)));
+    }
+    // Another address of the last boot is still asked for first.
+    let other = Some(Ipv4Addr::new(10, 0, 0, 60));
+    let client = Client::new(MAC, 7, None, 1).with_last_address(other).after_decline(Some(declined));
+    let mut wire = Wire { client, now: declined_at };
+    wire.next_is(MessageType::Request);
+    assert_eq!(wire.now.saturating_sub(declined_at), seconds(10.0));
+    // Later, nothing waits.
+    let mut wire = Wire { now: seconds(500.0), ..wire };
+    wire.client.lapse(wire.now);
+    wire.next_is(MessageType::Discover);
+    assert_eq!(wire.now, seconds(500.0));
 }
 
 #[test]
