@@ -139,6 +139,9 @@ fn an_interface_is_named_by_its_mac_address() {
 fn parameters_that_contradict_each_other_do_not_keep_the_boot_busy() {
     let machine = booted("ifname=one:52:54:00:12:34:02 ifname=two:52:54:00:12:34:02 ip=one:dhcp", |_| {});
     assert_eq!(found(&machine, "one").index, 2);
+    // It has the first name already.
+    let machine = booted("ifname=eth0:52:54:00:12:34:02 ifname=two:52:54:00:12:34:02 ip=eth0:dhcp", |_| {});
+    assert_eq!(found(&machine, "eth0").index, 2);
     let machine = booted("bond=bond0:eth0 bridge=br0:uplink,eth1 ip=bond0:dhcp", |state| {
         state.links.iter_mut().find(|link| link.index == 2).unwrap().other_names.push("uplink".to_owned());
     });
@@ -147,6 +150,14 @@ fn parameters_that_contradict_each_other_do_not_keep_the_boot_busy() {
         (vec!["eth0".to_owned()], vec!["eth1".to_owned()])
     );
     assert!(said(&machine, "br0: eth0 is a port of another link"), "{:#?}", machine.state().log);
+}
+
+#[test]
+fn an_option_names_a_port_as_the_list_of_ports_does() {
+    let machine = booted("bond=bond0:eth1,uplink:mode=1,primary=uplink ip=bond0:dhcp", |state| {
+        state.links.iter_mut().find(|link| link.index == 2).unwrap().other_names.push("uplink".to_owned());
+    });
+    assert_eq!(text(&machine, "/sys/class/net/bond0/bonding/primary").as_deref(), Some("eth0"));
 }
 
 #[test]

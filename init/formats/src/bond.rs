@@ -74,6 +74,9 @@ const OPTIONS: [&str; 29] = [
     "xmit_hash_policy",
 ];
 
+/// Options whose value is one of the ports.
+pub const PORT_OPTIONS: [&str; 2] = ["primary", "active_slave"];
+
 impl Default for BondArg {
     /// What dracut.cmdline(7) has for `bond` alone.
     fn default() -> BondArg {
@@ -99,7 +102,7 @@ impl FromStr for BondArg {
         let mut fields = text.splitn(5, ':');
         let name = new_interface(fields.next().unwrap_or_default())?;
         let ports = ports(&name, fields.next().unwrap_or("eth0,eth1"))?;
-        let options = options(fields.next().unwrap_or_default())?;
+        let options = options(&ports, fields.next().unwrap_or_default())?;
         let mtu = given(Field::Mtu, fields.next(), net_arg::mtu)?;
         let mac = given(Field::Mac, fields.next(), net_arg::mac)?;
         Ok(BondArg { name, ports, options, mtu, mac })
@@ -116,8 +119,8 @@ fn given<T>(
     check(text).map(Some).map_err(|problem| ArgError::new(field, text, problem))
 }
 
-/// `<option>=<value>` between commas. Empty elements are skipped, as in dracut.
-fn options(list: &str) -> Checked<Vec<(String, String)>> {
+/// `<option>=<value>` between commas, for a bond of these ports. Empty elements are skipped, as in dracut.
+fn options(ports: &[String], list: &str) -> Checked<Vec<(String, String)>> {
     let mut options: Vec<(String, String)> = Vec::new();
     for option in list.split(',').filter(|option| !option.is_empty()) {
         let fail = |problem: String| Err(ArgError::new(Field::Option, option, problem));
@@ -133,6 +136,9 @@ fn options(list: &str) -> Checked<Vec<(String, String)>> {
         }
         if name == "mode" {
             check_mode(value)?;
+        }
+        if PORT_OPTIONS.contains(&name) && ports.iter().all(|port| port != value) {
+            return fail(format!("names no port of the bond; expected one of {}", ports.join(", ")));
         }
         options.push((name.to_owned(), value.replace(';', ",")));
     }

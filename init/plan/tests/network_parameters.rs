@@ -74,7 +74,7 @@ fn network(parameters: &str) -> (String, Vec<String>) {
     assert_eq!(problems, [], "{parameters}");
     let plan = plan(&settings, &facts.discovered);
     let step = plan.rows().into_iter().find(|row| row.step == "network").unwrap().action;
-    let starts = ["vlan=", "bond=", "bridge=", "ip=", "rd.route="];
+    let starts = ["vlan=", "bond=", "bridge=", "ip=", "ifname=", "rd.route="];
     let notes = plan.notes.into_iter().filter(|note| starts.iter().any(|start| note.starts_with(start)));
     let is_said = step.contains("the first that reaches boot:80 is used");
     assert_eq!(step.ends_with(READY), !is_said, "{step}");
@@ -192,6 +192,73 @@ fn impossible_links_are_left_out_and_reported() {
         ),
     ] {
         assert_eq!(network(parameters), (expected.to_owned(), vec![note.to_owned()]), "{parameters}");
+    }
+}
+
+/// A mistake in one of two parameters is told when they are read, and not by a boot that has no network.
+#[test]
+fn parameters_that_contradict_each_other_are_reported() {
+    const ONE: &str = "52:54:00:12:34:01";
+    const TWO: &str = "52:54:00:12:34:02";
+    let names = |one: &str, two: &str| format!("ifname={one} ifname={two} ip=dhcp");
+    let lan = format!("{ONE} is named lan; ");
+    let both = format!("{lan}{TWO} is named wan; ");
+    let gateway = |route: &str, hop: &str| {
+        format!(
+            "rd.route={route}: no interface gets an address in the network of the gateway {hop}, so the route cannot be added; correct \
+             the gateway, or write its interface after it, like {hop}:eth0."
+        )
+    };
+    let fixed = "ip=10.0.0.2:::24::eth0:none";
+    for (parameters, shown, expected) in [
+        (
+            names(&format!("lan:{ONE}"), &format!("wan:{ONE}")),
+            lan.as_str(),
+            vec![format!("ifname=wan:{ONE}: it is not used, because {ONE} is named lan already; remove one of them.")],
+        ),
+        (
+            names(&format!("lan:{ONE}"), &format!("lan:{TWO}")),
+            lan.as_str(),
+            vec![format!(
+                "ifname=lan:{TWO}: it is not used, because lan is the name of {ONE} already; give each interface its own name."
+            )],
+        ),
+        (names(&format!("lan:{ONE}"), &format!("lan:{ONE}")), lan.as_str(), vec![]),
+        (names(&format!("lan:{ONE}"), &format!("wan:{TWO}")), both.as_str(), vec![]),
+        (
+            format!("{fixed} ip=10.0.0.2:::24::eth1:none"),
+            "",
+            vec!["ip= gives 10.0.0.2 to eth0 and to eth1: an address is for one interface; give each its own.".to_owned()],
+        ),
+        (
+            format!("{fixed} ip=10.0.0.2:::16:::none"),
+            "",
+            vec![
+                "ip= gives 10.0.0.2 to eth0 and to every other interface: an address is for one interface; give each its own."
+                    .to_owned(),
+            ],
+        ),
+        (format!("{fixed} ip=10.0.0.3:::24::eth1:none ip=[2001:db8::2]:::64::eth1:none"), "", vec![]),
+        (
+            format!("{fixed} rd.route=10.9.0.0/16:10.0.1.1"),
+            "",
+            vec![gateway("10.9.0.0/16:10.0.1.1", "10.0.1.1")],
+        ),
+        (
+            "ip=auto6 rd.route=10.9.0.0/16:10.0.1.1".to_owned(),
+            "",
+            vec![gateway("10.9.0.0/16:10.0.1.1", "10.0.1.1")],
+        ),
+        (format!("{fixed} rd.route=10.9.0.0/16:10.0.0.1"), "", vec![]),
+        (format!("{fixed} rd.route=10.9.0.0/16:10.0.1.1:eth0"), "", vec![]),
+        (format!("{fixed} ip=eth1:dhcp rd.route=10.9.0.0/16:10.0.1.1"), "", vec![]),
+        (format!("{fixed} rd.route=10.0.1.1/32::eth0 rd.route=10.9.0.0/16:10.0.1.1"), "", vec![]),
+        ("ip=10.0.0.2:10.0.0.9::32::eth0:none rd.route=10.9.0.0/16:10.0.0.9".to_owned(), "", vec![]),
+    ] {
+        let (step, notes) = network(&parameters);
+        assert_eq!(notes, expected, "{parameters}");
+        let rest = step.strip_prefix(shown).unwrap_or_else(|| panic!("{parameters}: {step}"));
+        assert!(!rest.contains("is named"), "{parameters}: {step}");
     }
 }
 

@@ -73,8 +73,8 @@ fn modes_and_options_of_the_kernel() {
         assert_eq!(arg, bond("b", &["x"], &[("mode", mode)]));
     }
     for option in OPTIONS {
-        let arg: BondArg = format!("b:x:{option}=1").parse().unwrap();
-        assert_eq!(arg, bond("b", &["x"], &[(option, "1")]));
+        let arg: BondArg = format!("b:1:{option}=1").parse().unwrap();
+        assert_eq!(arg, bond("b", &["1"], &[(option, "1")]));
     }
 }
 
@@ -121,6 +121,11 @@ fn bad_options_are_named() {
     ] {
         let found = format!("bond0:eth0:{option}").parse::<BondArg>().unwrap_err();
         assert_eq!(found.to_string(), format!("option {option:?} is unknown; {meant}"));
+    }
+    for option in ["primary=eth2", "active_slave=eth"] {
+        let found = format!("bond0:eth0,eth1:mode=1,{option}").parse::<BondArg>().unwrap_err();
+        let words = "names no port of the bond; expected one of eth0, eth1";
+        assert_eq!(found.to_string(), format!("option {option:?} {words}"));
     }
     let found = "bond0:eth0:active-backup".parse::<BondArg>().unwrap_err();
     assert_eq!(found.to_string(), r#"option "active-backup" is a mode; write mode=active-backup"#);
@@ -203,10 +208,15 @@ prop_compose! {
         mtu in proptest::option::of(68u32..65536),
         mac in proptest::option::of(any::<[u8; 5]>()),
     ) -> BondArg {
-        let value = |option: &str, value: String| if option == "mode" { mode.to_owned() } else { value };
+        let ports: Vec<String> = ports.into_iter().collect();
+        let value = |option: &str, value: String| match option {
+            "mode" => mode.to_owned(),
+            _ if PORT_OPTIONS.contains(&option) => ports[0].clone(),
+            _ => value,
+        };
         BondArg {
             name: "Bond".to_owned(),
-            ports: ports.into_iter().collect(),
+            ports: ports.clone(),
             options: options.into_iter().zip(values).map(|(name, text)| (name.to_owned(), value(name, text))).collect(),
             mtu,
             mac: mac.map(|[a, b, c, d, e]| Mac([2, a, b, c, d, e])),

@@ -8,6 +8,7 @@ mod words;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use dayfly_formats::bond::PORT_OPTIONS;
 use dayfly_formats::mac::Mac;
 use dayfly_formats::scoped::ScopedAddr;
 
@@ -279,12 +280,14 @@ impl Network {
         };
         let routes = self.routes.iter_mut().filter_map(|route| route.interface.as_mut());
         let links = self.links.iter_mut().flat_map(|link| {
-            let below = match &mut link.kind {
-                Kind::Physical => &mut [],
-                Kind::Vlan { parent, .. } => std::slice::from_mut(parent),
-                Kind::Bond { ports, .. } | Kind::Bridge { ports } => ports.as_mut_slice(),
+            let (below, options): (&mut [String], &mut [(String, String)]) = match &mut link.kind {
+                Kind::Physical => (&mut [], &mut []),
+                Kind::Vlan { parent, .. } => (std::slice::from_mut(parent), &mut []),
+                Kind::Bond { ports, options } => (ports, options),
+                Kind::Bridge { ports } => (ports, &mut []),
             };
-            std::iter::once(&mut link.name).chain(below)
+            let of_ports = options.iter_mut().filter(|(name, _)| PORT_OPTIONS.contains(&name.as_str()));
+            std::iter::once(&mut link.name).chain(below).chain(of_ports.map(|(_, port)| port))
         });
         let others = preferred.chain(routes).chain(servers).chain(ready);
         links.chain(others).filter(|name| !made.contains(name)).collect()

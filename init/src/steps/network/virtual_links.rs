@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use dayfly_formats::bond::PORT_OPTIONS;
 use dayfly_formats::mac::Mac;
 use dayfly_plan::network::{AddressSource, Kind, Link as Wanted, Network};
 use dayfly_sys::{Link, LinkChange, NewLink, NewLinkKind, SysError, own};
@@ -10,9 +11,6 @@ use dayfly_sys::{Link, LinkChange, NewLink, NewLinkKind, SysError, own};
 use super::{apply, load};
 use crate::context::Context;
 use crate::events::Level;
-
-/// Options that name a port, which must be there before.
-const OF_PORTS: [&str; 2] = ["primary", "active_slave"];
 
 /// What was made so far, and what could not be.
 #[derive(Default)]
@@ -159,7 +157,8 @@ fn bond(
         _ => (new_bond(cx, link, options)?, true),
     };
     let added = add_ports(cx, index, ports, links)?;
-    let of_ports = options.iter().filter(|(name, _)| OF_PORTS.contains(&name.as_str()));
+    // The port must be there before.
+    let of_ports = options.iter().filter(|(name, _)| PORT_OPTIONS.contains(&name.as_str()));
     for (name, port) in of_ports.filter(|(_, port)| added.contains(&port.as_str())) {
         set_option(cx, &link.name, name, port)?;
     }
@@ -182,7 +181,7 @@ fn new_bond(cx: &Context, link: &Wanted, options: &[(String, String)]) -> Result
     let is_mode = |(name, _): &&(String, String)| name == "mode";
     let (mode, others): (Vec<_>, Vec<_>) = options.iter().partition(is_mode);
     for (name, value) in mode.into_iter().chain(others) {
-        if OF_PORTS.contains(&name.as_str()) {
+        if PORT_OPTIONS.contains(&name.as_str()) {
             continue;
         }
         if let Err(error) = set_option(cx, &link.name, name, value) {

@@ -1,5 +1,6 @@
 //! The network: from the first attempts on all interfaces to the restored ones.
 
+mod conflicts;
 mod impossible;
 mod limits;
 mod link_local;

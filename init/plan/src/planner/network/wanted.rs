@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use dayfly_formats::hostname;
 use dayfly_formats::ip::{IpArg, Method};
 
-use super::{impossible, limits, link_local, virtual_links};
+use super::{conflicts, impossible, limits, link_local, virtual_links};
 use crate::network::{
-    AddressSource, Config, Kind, Limits, Link, Name, Network, Preferred, Ready, Route, StaticAddress,
+    AddressSource, Config, Kind, Limits, Link, Network, Preferred, Ready, Route, StaticAddress,
 };
 use crate::planner::values;
 use crate::settings::value::HostName;
@@ -39,11 +39,8 @@ pub(super) fn network(settings: &Gathered, discovered: &Discovered) -> (Network,
     virtual_links::add(&mut links, wanted, others.as_ref(), &mut notes);
     let ready = ready(settings, discovered);
     notes.extend(link_local::add(&mut links, others.as_ref(), &ready));
-    let names = values(&wanted.ifname).into_iter().map(|arg| {
-        notes.extend(arg.note().map(|note| format!("ifname={arg}: {note}.")));
-        Name { name: arg.name, mac: arg.mac }
-    });
-    let names = names.collect();
+    let (names, more) = conflicts::names(&values(&wanted.ifname));
+    notes.extend(more);
     let routes = wanted.route.iter().map(|route| {
         notes.extend(route.value.note().map(|note| format!("rd.route={}: {note}.", route.value)));
         Route {
@@ -79,6 +76,11 @@ pub(super) fn network(settings: &Gathered, discovered: &Discovered) -> (Network,
         link_wait: wanted.link_timeout.as_ref().map(|time| time.value),
     };
     notes.extend(impossible::note(&network));
+    notes.extend(conflicts::addresses(&network));
+    for (arg, route) in wanted.route.iter().zip(&network.routes) {
+        let why = conflicts::unreachable(&network, route);
+        notes.extend(why.map(|why| format!("rd.route={}: {why}.", arg.value)));
+    }
     (network, notes)
 }
 
