@@ -29,6 +29,10 @@ impl Part<'_> {
 }
 
 pub(super) fn parse(text: &str) -> Checked<IpArg> {
+    if has_client_id(text) {
+        // The kernel takes the rest as the identifier, also with colons.
+        return Err(client_id(text));
+    }
     let parts = split(text)?;
     let part = |at: usize| parts.get(at).copied().unwrap_or_default();
     if text.is_empty() {
@@ -57,7 +61,8 @@ pub(super) fn parse(text: &str) -> Checked<IpArg> {
     }
     // If the second field is a method, or if there are two fields and the first is not an address, this is the form
     // that starts with the interface.
-    let second_is_method = Method::from_name(part(1).text).is_some() && !part(1).bracketed;
+    let is_method = Method::from_name(part(1).text).is_some() || has_client_id(part(1).text);
+    let second_is_method = is_method && !part(1).bracketed;
     if !part(0).is_address() && (second_is_method || (parts.len() == 2 && !part(0).looks_like_address())) {
         let mut arg = IpArg { iface: interface(part(0))?, method: method(part(1))?, ..IpArg::default() };
         hardware(&mut arg, parts.get(2..).unwrap_or_default())?;
@@ -190,12 +195,28 @@ fn unknown_method(text: &str) -> String {
     }
 }
 
+/// Whether this is the kernel's `dhcp,TYPE,ID`: a number and a client identifier for DHCP (nfsroot.rst).
+fn has_client_id(method: &str) -> bool {
+    let Some((kind, _)) = method.strip_prefix("dhcp,").and_then(|rest| rest.split_once(',')) else {
+        return false;
+    };
+    let digits = kind.strip_prefix("0x").unwrap_or(kind);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn client_id(method: &str) -> IpArgError {
+    let problem = "asks for another DHCP client identifier, which is not supported: the identifier is the MAC address, so that \
+                   the OS gets the same lease; write dhcp, and give the node its address by its MAC address";
+    IpArgError::new(Field::Method, method, problem)
+}
+
 fn method(part: Part<'_>) -> Checked<Method> {
     let fail = |problem: String| Err(IpArgError::new(Field::Method, part.text, problem));
     match part.text {
         "bootp" | "rarp" | "both" | "ibft" | "fw" => {
             fail("is not supported; use dhcp, or a static address".to_owned())
         }
+        text if has_client_id(text) => Err(client_id(text)),
         text => match Method::from_name(text) {
             Some(method) => Ok(method),
             None => fail(unknown_method(text)),

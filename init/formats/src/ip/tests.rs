@@ -13,6 +13,23 @@ fn arg(text: &str) -> IpArg {
 }
 
 #[test]
+fn a_client_identifier_is_named() {
+    let words = "asks for another DHCP client identifier, which is not supported: the identifier is the MAC address, so that the \
+                 OS gets the same lease; write dhcp, and give the node its address by its MAC address";
+    for (text, method) in [
+        ("dhcp,1,52:54:00:12:34:56", "dhcp,1,52:54:00:12:34:56"),
+        ("dhcp,0x01,node", "dhcp,0x01,node"),
+        ("dhcp,255,", "dhcp,255,"),
+        ("eth0:dhcp,0,node1", "dhcp,0,node1"),
+        ("eth0:dhcp,1,52:54:00:12:34:56", "dhcp,1,52"),
+        (":::::eth0:dhcp,0,node1", "dhcp,0,node1"),
+    ] {
+        let found = text.parse::<IpArg>().unwrap_err().to_string();
+        assert_eq!(found, format!("method {method:?} {words}"), "ip={text}");
+    }
+}
+
+#[test]
 fn methods_alone() {
     for (text, method, shown) in [
         ("dhcp", Method::Dhcp, "dhcp"),
@@ -163,6 +180,8 @@ fn bad_parameters_are_named() {
         ("lan", r#"method "lan" is unknown; "#),
         ("eth0:", r#"method "" is unknown; "#),
         ("dhcp,link6", r#"method "dhcp,link6" is unknown; "#),
+        // A list of methods has no identifier.
+        ("dhcp,dhcp6,auto6", r#"method "dhcp,dhcp6,auto6" is unknown; "#),
     ];
     for (text, start) in with_methods {
         assert_eq!(text.parse::<IpArg>().unwrap_err().to_string(), format!("{start}{methods}"), "ip={text}");

@@ -28,6 +28,7 @@ const MALFORMED: &[(&str, &str)] = &[
     ("ip=eth0:dchp", r#"ip=eth0:dchp: method "dchp" is unknown; the nearest is dhcp."#),
     ("ip=eth0:ibft", r#"ip=eth0:ibft: method "ibft" is not supported; use dhcp, or a static address."#),
     ("ip=eth0:dhcp,link6", r#"ip=eth0:dhcp,link6: method "dhcp,link6" is unknown; expected dhcp, on, any, dhcp6, auto6, either6, link6, link-local, single-dhcp, auto, none, off."#),
+    ("ip=dhcp,1,node1", r#"ip=dhcp,1,node1: method "dhcp,1,node1" asks for another DHCP client identifier, which is not supported: the identifier is the MAC address, so that the OS gets the same lease; write dhcp, and give the node its address by its MAC address."#),
     ("ip=eth0:dhcp:67", r#"ip=eth0:dhcp:67: MTU "67" is not a number from 68 to 65535."#),
     ("ip=eth0:dhcp:jumbo", r#"ip=eth0:dhcp:jumbo: MTU "jumbo" is not a number from 68 to 65535."#),
     ("ip=eth0:dhcp:1500:52:54:00", r#"ip=eth0:dhcp:1500:52:54:00: MAC address "52:54:00" is not six pairs of hexadecimal digits, like 52:54:00:12:34:56."#),
