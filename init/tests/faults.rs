@@ -62,7 +62,7 @@ fn causes(operation: &str) -> Vec<Cause> {
         "remove_link" => &[ENODEV, EPERM],
         "datagram_port6" => &[EADDRNOTAVAIL, ENODEV],
         "reach" => &[ECONNREFUSED, EHOSTUNREACH, ENETUNREACH],
-        "packet_port" | "arp_port" => &[EPERM, ENODEV],
+        "packet_port" | "arp_port" | "solicit_routers" => &[EPERM, ENODEV],
         "udp_port" => &[EADDRINUSE, ENODEV],
         "memory" | "ram_file" => &[ENOMEM, EIO],
         "run_in" => &[ENOENT, EACCES, ENOMEM],

@@ -145,6 +145,8 @@ pub trait Network: Send + Sync + 'static {
     /// The options of router advertisements that all interfaces receive from now on. The kernel asks the routers for an
     /// advertisement when an interface goes up: open the port before.
     fn nd_options(&self) -> Result<Box<dyn NdPort>>;
+    /// Asks the routers of an interface for an advertisement, from its link-local address.
+    fn solicit_routers(&self, index: u32) -> Result<()>;
     /// A UDP port for DHCPv6 at the IPv6 link-local address of an interface; clients use [`DHCP6_CLIENT_PORT`].
     /// `EADDRNOTAVAIL`, with the reason, as long as the interface has no usable link-local address.
     fn datagram_port6(&self, index: u32, port: u16) -> Result<Box<dyn DatagramPort>>;

@@ -13,6 +13,7 @@ mod network;
 mod node;
 pub mod ntp;
 pub mod programs;
+mod routers;
 mod streams;
 mod sys;
 mod threads;
@@ -120,6 +121,8 @@ pub struct State {
     pub dhcp_name: String,
     /// The DHCP server of each interface ends after one lease of this many seconds.
     pub only_lease: Option<u32>,
+    /// Interfaces with an IPv6 router.
+    pub routers: Vec<u32>,
     /// Interfaces without a DHCP server.
     pub silent: Vec<u32>,
     /// The call with which an interface is removed from the machine, and its index.
@@ -230,6 +233,7 @@ impl Machine {
                 dhcp: true,
                 dhcp_heard: Vec::new(),
                 dhcp_forgets: false,
+                routers: Vec::new(),
                 silent: Vec::new(),
                 removed_at: None,
                 unplugged: Vec::new(),

@@ -44,7 +44,13 @@ impl Network for Machine {
             LinkChange::RouteGone { .. } => "route gone",
             LinkChange::Flush(_) => "flush",
         };
-        self.call("change_link", format!("{index} {name}"))?.change(index, change)
+        let mut state = self.call("change_link", format!("{index} {name}"))?;
+        state.change(index, change)?;
+        // The kernel asks the routers.
+        if *change == LinkChange::Up {
+            state.advertise(index);
+        }
+        Ok(())
     }
 
     fn addresses(&self) -> Result<Vec<LinkAddress>> {
@@ -74,6 +80,13 @@ impl Network for Machine {
     fn nd_options(&self) -> Result<Box<dyn NdPort>> {
         self.call("nd_options", "all").map(drop)?;
         Ok(Box::new(Silence(Arc::clone(&self.clock))))
+    }
+
+    fn solicit_routers(&self, index: u32) -> Result<()> {
+        let mut state = self.call("solicit_routers", index)?;
+        state.link(index)?;
+        state.advertise(index);
+        Ok(())
     }
 
     fn datagram_port6(&self, index: u32, port: u16) -> Result<Box<dyn DatagramPort>> {

@@ -9,7 +9,7 @@ use dayfly_formats::dhcp6::client::Want;
 use dayfly_formats::nd::NdOptions;
 use dayfly_plan::network::{AddressSource, Limits};
 use dayfly_sys::{
-    Cause, Family, Link, LinkAddress, LinkChange, NdPort, RouteOrigin, SysError, TreePath, own,
+    Cause, Family, Link, LinkAddress, LinkChange, LinkRoute, NdPort, RouteOrigin, SysError, TreePath, own,
 };
 
 use super::advertised::{MOST_OPTIONS, collect, found};
@@ -67,6 +67,20 @@ pub fn set_route_metric(cx: &Context, link: &Link, metric: u32) {
         Err(error) if !error.is_not_found() => cx.note(Level::Debug, format!("{}: {error}", link.name)),
         _ => {}
     }
+}
+
+/// Asks the routers for an advertisement, if the default route that the kernel has by an earlier one has another metric. The kernel
+/// replaces such a route with the next advertisement, which may be many minutes away (RFC 4861 6.2.1: up to 30).
+pub fn renew_route(cx: &Context, link: &Link, metric: u32) -> Result<(), SysError> {
+    let set = cx.sys.read(&setting(link, ROUTE_METRIC))?;
+    if String::from_utf8_lossy(&set).trim() != metric.to_string() {
+        return Ok(());
+    }
+    let is_old = |route: &LinkRoute| {
+        let is_advertised = route.is_default() && route.origin == RouteOrigin::RouterAdvertisement;
+        route.index == link.index && is_advertised && route.metric != metric
+    };
+    if cx.sys.routes()?.iter().any(is_old) { cx.sys.solicit_routers(link.index) } else { Ok(()) }
 }
 
 /// Prepares an interface that is down, and opens the socket for what routers advertise besides addresses.

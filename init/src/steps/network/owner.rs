@@ -91,14 +91,11 @@ pub fn win(
 fn rank_default_routes(cx: &Context, winner: &Contender, losers: &[Contender]) {
     let all = cx.claims.all();
     let has_won = |one: &Contender| one.link.index == winner.link.index;
-    let mut metric = METRIC;
-    for one in all.iter().filter(|one| one.family == Family::V6) {
-        if has_won(one) {
-            ipv6::set_route_metric(cx, &one.link, METRIC);
-        } else {
-            metric += 1;
-            ipv6::set_route_metric(cx, &one.link, metric);
-        }
+    let others = all.iter().filter(|one| one.family == Family::V6 && !has_won(one)).zip(METRIC + 1..);
+    let won = all.iter().filter(|one| one.family == Family::V6 && has_won(one)).map(|one| (one, METRIC));
+    let ranked: Vec<(&Contender, u32)> = won.chain(others).collect();
+    for (one, metric) in &ranked {
+        ipv6::set_route_metric(cx, &one.link, *metric);
     }
     // A claim that was not configured yet may have its route from before.
     let is_left = |one: &&Contender| one.up.is_none() && !one.is_named && !has_won(one);
@@ -107,6 +104,15 @@ fn rank_default_routes(cx: &Context, winner: &Contender, losers: &[Contender]) {
             && let Err(error) = apply::flush(cx, &one.link, Some(Family::V6))
         {
             cx.note(Level::Warning, format!("{}: {error}", one.link.name));
+        }
+    }
+    // Only now, when the routes of those that lost are gone.
+    for (one, metric) in ranked {
+        match ipv6::renew_route(cx, &one.link, metric) {
+            Err(error) if !error.is_not_found() => {
+                cx.note(Level::Debug, format!("{}: {error}", one.link.name));
+            }
+            _ => {}
         }
     }
 }

@@ -257,6 +257,11 @@ impl Network for Kernel {
         Ok(Box::new(nd_options::Port::open()?))
     }
 
+    /// [raw(7)](https://man7.org/linux/man-pages/man7/raw.7.html); [RFC 4861](https://www.rfc-editor.org/rfc/rfc4861) 4.1.
+    fn solicit_routers(&self, index: u32) -> Result<()> {
+        nd_options::solicit(index)
+    }
+
     /// [udp(7)](https://man7.org/linux/man-pages/man7/udp.7.html), [ipv6(7)](https://man7.org/linux/man-pages/man7/ipv6.7.html).
     fn datagram_port6(&self, index: u32, port: u16) -> Result<Box<dyn DatagramPort>> {
         Ok(Box::new(datagrams::Port::open(index, port)?))

@@ -1,5 +1,7 @@
-//! Options of router advertisements that the kernel gives to programs: `RTNLGRP_ND_USEROPT`, see net/ipv6/ndisc.c.
+//! Options of router advertisements that the kernel gives to programs: `RTNLGRP_ND_USEROPT`, see net/ipv6/ndisc.c. And the question for
+//! an advertisement.
 
+use std::net::{Ipv6Addr, SocketAddrV6};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -7,7 +9,11 @@ use dayfly_formats::nd::UserMessage;
 use netlink_packet_core::NetlinkBuffer;
 use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
-use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recvfrom, socket_with};
+use rustix::net::sockopt::set_ipv6_multicast_hops;
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, ipproto, recvfrom, sendto,
+    socket_with,
+};
 
 use super::Tried;
 use super::sockets::wait_readable;
@@ -18,6 +24,24 @@ const SUBJECT: &str = "netlink of the options of router advertisements";
 const GROUP: u32 = 1 << (libc::RTNLGRP_ND_USEROPT - 1);
 /// An option has at most 255 units of 8 bytes.
 const MESSAGE: usize = 4096;
+
+/// All routers of a link (RFC 4291 2.7.1).
+const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
+/// A Router Solicitation (RFC 4861 4.1) without options. The kernel computes the checksum (RFC 3542 3.1).
+const SOLICITATION: [u8; 8] = [133, 0, 0, 0, 0, 0, 0, 0];
+
+/// Sends a Router Solicitation on an interface.
+pub(super) fn solicit(index: u32) -> Result<()> {
+    let subject = format!("interface {index}");
+    let tried = "ask for a router advertisement on";
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::INET6, SocketType::RAW, flags, Some(ipproto::ICMPV6));
+    let socket = socket.tried(tried, &subject)?;
+    // RFC 4861 6.1.1: a packet that may have been forwarded is ignored.
+    set_ipv6_multicast_hops(&socket, 255).tried(tried, &subject)?;
+    let to = SocketAddrV6::new(ALL_ROUTERS, 0, 0, index);
+    sendto(&socket, &SOLICITATION, SendFlags::empty(), &to).map(drop).tried(tried, &subject)
+}
 
 pub(super) struct Port {
     socket: OwnedFd,
