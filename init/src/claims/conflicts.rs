@@ -47,3 +47,27 @@ impl Claims {
         self.field().conflicts.insert(index, conflicts.clone());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn conflicts_outlast_the_attempt_of_the_step() {
+        let (owner, address, claims) =
+            (Mac([2, 0, 0, 0, 0, 7]), Ipv4Addr::new(10, 0, 0, 50), Claims::default());
+        let until = Duration::from_secs(10);
+        let declined = Some(Declined { server: Ipv4Addr::new(10, 0, 0, 1), address, owner, until });
+        let mut conflicts = Conflicts { declined, ..claims.conflicts(2) };
+        assert!(conflicts.add(owner, address) && !conflicts.add(owner, address));
+        claims.keep_conflicts(2, &conflicts);
+        claims.restart();
+        let found = claims.conflicts(2);
+        assert_eq!(found.declined, declined);
+        // The second address of the same host: a proxy.
+        assert!(found.has_another(owner, Ipv4Addr::new(10, 0, 0, 51)) && !found.has_another(owner, address));
+        assert_eq!(claims.conflicts(3).declined, None);
+    }
+}
