@@ -20,7 +20,7 @@ const TITLES: &[(&str, usize, Fate)] = &[
     ("on a node with systemd-networkd", 1, Fate::Elsewhere("vm: address_networkd")),
     ("on a node with ifupdown", 1, Fate::Elsewhere("vm: address_ifupdown")),
     ("with disks", 4, Fate::Here(&[])),
-    ("until Ctrl-C", 1, Fate::Here(&[])),
+    ("until Ctrl-C", 2, Fate::Here(&[])),
     ("on a host with dracut", 1, Fate::Here(&["dracut"])),
     ("on a node of the control plane", 1, Fate::Here(&["kubeadm"])),
     ("on the Proxmox host", 3, Fate::Here(&["qm", "uuidgen"])),

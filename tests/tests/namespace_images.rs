@@ -26,7 +26,7 @@ fn mounted(image: &Path) -> Result<String, Failure> {
 
 fn layer(source: LayerSource, sha256: Option<&str>) -> Layer {
     let integrity = sha256.map_or(Integrity::Unchecked, |sha256| Integrity::Sha256(sha256.parse().unwrap()));
-    Layer { source, integrity }
+    Layer { source, integrity, bytes: None }
 }
 
 /// The same with any layers.

@@ -64,8 +64,7 @@ pub fn run(args: &ChartArgs) -> Result<()> {
     if let Some(path) = &args.output {
         return fs::write(path, svg).with_context(|| format!("cannot write {}", path.display()));
     }
-    print!("{svg}");
-    Ok(())
+    crate::output::print(format_args!("{svg}"))
 }
 
 fn draw(boot: &Boot) -> String {

@@ -1,6 +1,7 @@
 //! `dayfly explain`: shows the plan that a node would make from a kernel command line and settings files.
 
 mod facts;
+mod manifest;
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -8,6 +9,8 @@ use dayfly_plan::settings::{self, Gathered, Shown};
 use dayfly_plan::{Facts, Problem, Severity, Source, Way, plan};
 use facts::FactsArgs;
 use serde_json::json;
+
+use crate::output::{print, say};
 
 /// Shows what a node would do with a kernel command line, and where each setting comes from
 #[derive(Debug, Args)]
@@ -48,9 +51,9 @@ pub fn run(args: &ExplainArgs) -> Result<()> {
         for problem in &problems {
             eprintln!("{}: {} [{}] (from {})", word(problem), problem, problem.code, problem.source);
         }
-        print_settings(&rows, args.all);
+        print_settings(&rows, args.all)?;
         if let Some(plan) = &plan {
-            print!("{plan}");
+            print(format_args!("{plan}"))?;
         }
     }
     if refused > 0 {
@@ -84,18 +87,18 @@ fn word(problem: &Problem) -> &'static str {
     }
 }
 
-fn print_settings(rows: &[Shown], all: bool) {
+fn print_settings(rows: &[Shown], all: bool) -> Result<()> {
     let rows: Vec<&Shown> = rows.iter().filter(|row| all || row.source != Source::Default).collect();
     if rows.is_empty() {
-        return;
+        return Ok(());
     }
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
     let values = rows.iter().map(|row| row.value.chars().count()).max().unwrap_or(0).min(72);
-    println!("{:<width$}  {:<values$}  from", "setting", "value");
+    say!("{:<width$}  {:<values$}  from", "setting", "value")?;
     for row in rows {
-        println!("{:<width$}  {:<values$}  {}", row.name, row.value, row.source);
+        say!("{:<width$}  {:<values$}  {}", row.name, row.value, row.source)?;
     }
-    println!();
+    say!("")
 }
 
 fn print_json(plan: Option<&dayfly_plan::Plan>, rows: &[Shown], problems: &[Problem]) -> Result<()> {
@@ -119,6 +122,5 @@ fn print_json(plan: Option<&dayfly_plan::Plan>, rows: &[Shown], problems: &[Prob
         "settings": settings,
         "problems": problems,
     });
-    println!("{}", serde_json::to_string_pretty(&shown)?);
-    Ok(())
+    say!("{}", serde_json::to_string_pretty(&shown)?)
 }

@@ -18,7 +18,7 @@ use dayfly_plan::Facts;
 use dayfly_plan::{Severity, paths};
 
 use crate::kernel::KernelArgs;
-use crate::output::write_whole;
+use crate::output::{print, say, write_whole};
 use crate::progress::Progress;
 use compress::Compress;
 use contents::Contents;
@@ -77,7 +77,7 @@ pub fn run(args: &InitramfsArgs) -> Result<()> {
     let mut profiles = args.profile.clone();
     profiles.dedup();
     let names: Vec<&str> = profiles.iter().map(|profile| profile.name()).collect();
-    println!("initramfs for kernel {}, profile {}", kernel.release, names.join(" and "));
+    say!("initramfs for kernel {}, profile {}", kernel.release, names.join(" and "))?;
 
     let selection = selection::select(&kernel, &profiles, &args.add_module, &args.omit_module)?;
     let mut contents = Contents::new()?;
@@ -102,27 +102,26 @@ pub fn run(args: &InitramfsArgs) -> Result<()> {
             .with_context(|| format!("--add-file {pair}: expected SRC:DST, as in ./hosts:/etc/hosts"))?;
         contents.added(Path::new(source), target)?;
     }
-    let time = contents.finish(&kernel.release, source_date_epoch()?)?;
+    let time = contents.finish(&kernel.release, crate::epoch::source_date_epoch()?)?;
 
     let mut archive = Vec::new();
     contents.archive.write(&mut archive, time)?;
     let size = archive.len() as u64;
     let how =
         args.compress.unwrap_or(if profiles == [Profile::Virtio] { Compress::Lz4 } else { Compress::Zstd });
-    let step = progress.step(&format!("compressing {}, {}", report::human(size), how.name()), 0);
+    let step = progress.step(&format!("compressing {}, {}", crate::size::human(size), how.name()), 0);
     let image = how.pack(archive, args.level)?;
     drop(step);
     write_whole(&args.output, &image)?;
 
-    print!(
+    print(format_args!(
         "{}",
         report::table(&contents.parts, size, image.len() as u64, &format!("written, {}", how.name()))
-    );
+    ))?;
     for note in &contents.notes {
-        println!("note: {note}");
+        say!("note: {note}")?;
     }
-    println!("{}", args.output.display());
-    Ok(())
+    say!("{}", args.output.display())
 }
 
 fn add_ca_bundle(contents: &mut Contents, given: Option<&Path>) -> Result<()> {
@@ -138,20 +137,6 @@ fn add_ca_bundle(contents: &mut Contents, given: Option<&Path>) -> Result<()> {
         }
     };
     contents.copy("CA bundle", "--ca-bundle", path, paths::CA_BUNDLE)
-}
-
-/// <https://reproducible-builds.org/specs/source-date-epoch/>
-fn source_date_epoch() -> Result<Option<u64>> {
-    match std::env::var("SOURCE_DATE_EPOCH") {
-        Err(_) => Ok(None),
-        Ok(text) => {
-            let seconds = text.parse();
-            let seconds = seconds.with_context(|| {
-                format!("SOURCE_DATE_EPOCH={text:?} is not a number of seconds since 1970")
-            })?;
-            Ok(Some(seconds))
-        }
-    }
 }
 
 /// Refuses settings that a node would refuse, while they can still be corrected.

@@ -3,17 +3,14 @@
 mod find;
 mod script;
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use dayfly_plan::settings::gather;
 use dayfly_plan::{Facts, Severity};
-use sha2::{Digest, Sha256};
 
-use crate::output::write_whole;
+use crate::output::{print, write_whole};
 use crate::progress::Progress;
 use find::Parts;
 use script::{Base, Script};
@@ -70,8 +67,7 @@ pub fn run(args: &IpxeArgs) -> Result<()> {
     if let Some(path) = &args.output {
         return write_whole(path, text.as_bytes());
     }
-    print!("{text}");
-    Ok(())
+    print(format_args!("{text}"))
 }
 
 /// Refuses what a node would refuse, and prints the warnings that a node would log.
@@ -98,15 +94,8 @@ fn check(script: &Script) -> Result<()> {
 
 /// The SHA-256 of an image, in the notation of dayfly.image.sha256=.
 pub fn sha256(path: &Path) -> Result<String> {
-    let failed = || format!("cannot read {} to hash it", path.display());
     let step = Progress::new().step(&format!("hashing {}", path.display()), 0);
-    let mut file = File::open(path).with_context(failed)?;
-    let (mut hash, mut buffer) = (Sha256::new(), vec![0; 1 << 20]);
-    loop {
-        let length = file.read(&mut buffer).with_context(failed)?;
-        let Some(piece @ [_, ..]) = buffer.get(..length) else { break };
-        hash.update(piece);
-    }
+    let (sha256, _) = crate::hash::file(path)?;
     drop(step);
-    Ok(dayfly_plan::settings::value::Sha256(hash.finalize().into()).to_string())
+    Ok(dayfly_plan::settings::value::Sha256(sha256).to_string())
 }

@@ -1,7 +1,10 @@
 //! The dayfly command.
 
 mod chart;
+mod epoch;
 mod explain;
+mod hash;
+mod image;
 mod initramfs;
 mod ipxe;
 mod kernel;
@@ -9,9 +12,11 @@ mod kernel;
 mod man;
 mod modules;
 mod output;
+mod pack;
 mod progress;
 mod schema;
 mod serve;
+mod size;
 mod try_image;
 
 use std::process::ExitCode;
@@ -30,6 +35,7 @@ struct Cli {
 enum Command {
     Explain(explain::ExplainArgs),
     Chart(chart::ChartArgs),
+    Image(image::ImageArgs),
     Initramfs(Box<initramfs::InitramfsArgs>),
     Ipxe(ipxe::IpxeArgs),
     Modules(modules::ModulesArgs),
@@ -42,6 +48,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Explain(args) => explain::run(&args),
         Command::Chart(args) => chart::run(&args),
+        Command::Image(args) => image::run(&args),
         Command::Initramfs(args) => initramfs::run(&args),
         Command::Ipxe(args) => ipxe::run(&args),
         Command::Modules(args) => modules::run(&args),

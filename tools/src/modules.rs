@@ -5,6 +5,7 @@ use clap::Args;
 use dayfly_formats::modules::Table;
 
 use crate::kernel::KernelArgs;
+use crate::output::say;
 
 /// Shows which modules an alias or a name stands for, and what loading each would load
 #[derive(Debug, Args)]
@@ -26,12 +27,12 @@ pub fn run(args: &ModulesArgs) -> Result<()> {
     for query in &args.queries {
         let names = kernel.table.lookup(query);
         if names.is_empty() {
-            println!("{query}: no module of kernel {}", kernel.release);
+            say!("{query}: no module of kernel {}", kernel.release)?;
             unknown.push(query.as_str());
         }
         for name in names {
-            println!("{query}: {name}");
-            show(&kernel.table, &name);
+            say!("{query}: {name}")?;
+            show(&kernel.table, &name)?;
         }
     }
     if unknown.is_empty() {
@@ -40,16 +41,17 @@ pub fn run(args: &ModulesArgs) -> Result<()> {
     bail!("kernel {} has no module for {}", kernel.release, unknown.join(", "))
 }
 
-fn show(table: &Table, name: &str) {
+fn show(table: &Table, name: &str) -> Result<()> {
     match table.load_order(name) {
-        Err(error) => println!("  {error}"),
-        Ok(loads) if loads.is_empty() => println!("  built in"),
+        Err(error) => say!("  {error}")?,
+        Ok(loads) if loads.is_empty() => say!("  built in")?,
         Ok(loads) => {
             for load in loads {
                 let soft = if load.required { "" } else { "  (soft dependency)" };
                 let params = if load.params.is_empty() { String::new() } else { format!(" {}", load.params) };
-                println!("  {}{params}{soft}", load.path);
+                say!("  {}{params}{soft}", load.path)?;
             }
         }
     }
+    Ok(())
 }

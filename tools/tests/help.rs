@@ -11,6 +11,23 @@ fn help(args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
+/// The help of a command and of the commands below it.
+fn help_with_subcommands(command: &[&str]) -> String {
+    let mut text = help(&[command, &["--help"]].concat());
+    let below: Vec<String> = subcommands(&text).map(|(name, _)| name.to_owned()).collect();
+    for name in &below {
+        text += &help_with_subcommands(&[command, &[name]].concat());
+    }
+    text
+}
+
+/// The commands in a help text, and what it says about each.
+fn subcommands(help: &str) -> impl Iterator<Item = (&str, &str)> {
+    let lines =
+        help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    lines.filter_map(|line| line.trim().split_once(' ')).filter(|(name, _)| *name != "help")
+}
+
 /// The `--options` in a text.
 fn options<'a>(words: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
     words
@@ -25,10 +42,7 @@ fn the_page_has_every_command_and_option() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference/commands.md");
     let page = std::fs::read_to_string(page).expect("the page");
     let all = help(&["--help"]);
-    let commands =
-        all.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    let commands: Vec<(&str, &str)> =
-        commands.filter_map(|line| line.trim().split_once(' ')).filter(|(name, _)| *name != "help").collect();
+    let commands: Vec<(&str, &str)> = subcommands(&all).collect();
     assert!(commands.len() >= 6, "{all}");
     for (name, about) in commands {
         let verb = about.split_whitespace().next().unwrap_or_default();
@@ -40,7 +54,7 @@ fn the_page_has_every_command_and_option() {
         let section = page.split_once(&heading).unwrap_or_else(|| panic!("no section{heading}")).1;
         let section = section.split("\n## ").next().unwrap_or_default();
         let told = options(section.split(['`', ' ', '\n']));
-        let text = help(&[name, "--help"]);
+        let text = help_with_subcommands(&[name]);
         let there = options(text.lines().flat_map(|line| line.trim_start().split(", ")));
         assert_eq!(told, there, "options of dayfly {name}: left in the page, right in its help");
     }

@@ -103,7 +103,13 @@ codes! {
     ImageTooLarge "image.too-large" Permanent "The image does not fit into the memory of this node."
         fix "Give the node more memory, make the image smaller, or boot it from a disk (root=live:LABEL=…).";
     ImageHashMismatch "image.hash-mismatch" Source "The image does not have the given SHA-256."
-        fix "Compare `sha256sum IMAGE` on the server with dayfly.image.sha256=; if they are equal, something between server and node changes the data.";
+        fix "Compare `sha256sum IMAGE` on the server with dayfly.image.sha256=, or check the files of a manifest with `dayfly image verify`; if they are right, something between server and node changes the data.";
+    ImageManifest "image.manifest" Source "The manifest of the image cannot be used."
+        fix "Check the URL with curl from the same network, and the manifest with `dayfly image verify`; `dayfly image build` makes one.";
+    ImageSignature "image.signature" Source "The image does not have the signatures that the settings ask for."
+        fix "Sign the manifest with `dayfly image sign`, copy its .minisig files beside it, and check them with `dayfly image verify --key`; docs/how-to/sign.md shows all of it.";
+    ImageUnfit "image.unfit" Permanent "The image is not for this machine."
+        fix "Boot an image that was built for this CPU and this much memory; `dayfly image inspect` shows what an image is for.";
     ImageFormat "image.format" Source "The image is not a file system that can be mounted, or it is damaged or truncated."
         fix "Make it with mksquashfs or mkfs.erofs and copy it again; `file IMAGE` shows its type. docs/reference/images.md lists the supported types.";
     ImageAttach "image.attach" Transient "The image could not be attached to a loop device."

@@ -3,7 +3,7 @@
 use dayfly_formats::mac::Mac;
 
 use crate::settings::value::HostName;
-use crate::{Document, Secret, Source};
+use crate::{Document, NamedImage, Secret, Source};
 
 /// How Dayfly was started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -74,6 +74,8 @@ pub struct Discovered {
     pub machine: Machine,
     /// The clock was before the build time of the initramfs when the boot began, so it was certainly wrong.
     pub clock_was_unset: bool,
+    /// The image that the manifest describes.
+    pub image: Option<NamedImage>,
 }
 
 /// All inputs of a boot: the texts that the settings are gathered from, and what was discovered. The same facts give
@@ -110,6 +112,8 @@ pub enum Fact {
     Macs(Vec<Mac>),
     /// The name that the network gives the machine.
     NetworkName(HostName),
+    /// What the image's manifest says.
+    Image(NamedImage),
 }
 
 impl Facts {
@@ -148,6 +152,7 @@ impl Facts {
             }
             Fact::Macs(macs) => self.discovered.machine.macs = macs,
             Fact::NetworkName(name) => self.discovered.machine.network_name = Some(name),
+            Fact::Image(image) => self.discovered.image = Some(image),
         }
     }
 }

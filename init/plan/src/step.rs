@@ -31,6 +31,7 @@ steps! {
     Time "time" "Sets the clock by time servers.";
     Name "name" "Reads the host name, for rules with a `hostname` condition.";
     Settings "settings" "Fetches the settings behind a URL.";
+    Manifest "manifest" "Fetches the image's manifest and checks its signatures.";
     Find "find" "Finds the image on a disk, or uses the image that later settings name.";
     Fetch "fetch" "Fetches the image.";
     Verify "verify" "Compares the image's hash.";

@@ -106,7 +106,7 @@ fn bad_values_are_named_with_what_is_expected() {
         ("rd.live.overlay.size=150%", Warn, ConfigValue, "rd.live.overlay.size=150%: \"150%\" is not a percentage of the memory: 1% to 100% is expected."),
         ("rd.overlay=tmpfs:nr_inodes=5", Warn, ConfigUnsupported, "rd.overlay=tmpfs:nr_inodes=5: the option \"nr_inodes=5\" is not supported."),
         ("rd.live.overlay=LABEL=ov:/path", Warn, ConfigUnsupported, "rd.live.overlay=LABEL=ov:/path: the directory \"/path\" is not used: the persistent paths have their own directories."),
-        ("dayfly.image.sha265=00", Warn, ConfigUnknown, "dayfly.image.sha265= is not a setting of Dayfly; did you mean dayfly.image.sha256=?"),
+        ("dayfly.image.sha265=00", Refuse, ConfigUnknown, "dayfly.image.sha265= is not a setting of Dayfly; did you mean dayfly.image.sha256=?"),
         ("dayfly.bananas=1", Warn, ConfigUnknown, "dayfly.bananas= is not a setting of Dayfly; docs/reference/settings.md lists all settings."),
     ]
     .into_iter()

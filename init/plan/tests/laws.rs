@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use dayfly_plan::settings::ImageSource;
 use dayfly_plan::settings::gather;
 use dayfly_plan::settings::table::class::Class;
 use dayfly_plan::settings::table::groups::GROUPS;
 use dayfly_plan::settings::table::lookup::class;
-use dayfly_plan::settings::value::Trust;
+use dayfly_plan::settings::value::{Sha256, Trust, Url};
 use dayfly_plan::{
-    Action, Facts, Layer, LayerSource, LayoutEntry, OnFailure, Phase, Place, Plan, Retry, Source, StepId,
-    Store, Way, plan,
+    Action, Facts, Integrity, Layer, LayerSource, LayoutEntry, NamedImage, NamedLayer, OnFailure, Phase,
+    Place, Plan, Retry, Severity, Source, StepId, Store, Way, plan,
 };
 use proptest::prelude::*;
 
@@ -18,6 +19,11 @@ fn word() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("root=live:http://boot/os.squashfs".to_owned()),
         Just("root=https://10.0.2.2:8443/os.erofs".to_owned()),
+        Just("root=live:http://boot/os.json".to_owned()),
+        Just("root=https://boot/debian/os.json".to_owned()),
+        Just(format!("dayfly.image.keys={KEY}")),
+        Just(format!("dayfly.image.keys={OTHER_KEY}")),
+        (1u32..4).prop_map(|count| format!("dayfly.image.threshold={count}")),
         Just("root=/dev/vdb".to_owned()),
         Just("root=live:LABEL=images".to_owned()),
         Just("ip=dhcp".to_owned()),
@@ -42,9 +48,39 @@ fn word() -> impl Strategy<Value = String> {
     ]
 }
 
+/// A key as minisign prints it.
+const KEY: &str = "RWRp1nH00HuiRupfbl9dHbShMoYrUzFgyg5K+fsS+TW5GTze+3xMD4hU";
+
+const OTHER_KEY: &str = "RWS5xi30PeczxqsgP7TIipKSj1yB4NVX8G5lPk3Z2TuhrN/MUauMnyzT";
+
+/// What a manifest says, one of two.
+fn named_image() -> impl Strategy<Value = NamedImage> {
+    (proptest::sample::select(&["http://boot/os.json", "https://boot/debian/os.json"]), 1..4_u8).prop_map(
+        |(url, layers)| {
+            let url: Url = url.parse().unwrap();
+            let layer =
+                |byte| NamedLayer { url: url.beside("blobs/x"), sha256: Sha256([byte; 32]), bytes: 4096 };
+            NamedImage {
+                layers: (0..layers).map(layer).collect(),
+                url,
+                sha256: Sha256([9; 32]),
+                name: "os".to_owned(),
+                version: 1,
+                signers: Vec::new(),
+            }
+        },
+    )
+}
+
 fn facts() -> impl Strategy<Value = Facts> {
-    (proptest::collection::vec(word(), 0..12), proptest::sample::select(&Way::ALL))
-        .prop_map(|(words, way)| Facts::from_cmdline(words.join(" ")).on_way(way))
+    let image = proptest::option::of(named_image());
+    (proptest::collection::vec(word(), 0..12), proptest::sample::select(&Way::ALL), image).prop_map(
+        |(words, way, image)| {
+            let mut facts = Facts::from_cmdline(words.join(" ")).on_way(way);
+            facts.discovered.image = image;
+            facts
+        },
+    )
 }
 
 /// A settings file with random settings of class `Plain`.
@@ -91,6 +127,10 @@ fn trusting() -> impl Strategy<Value = String> {
     let line = prop_oneof![
         "[ab]".prop_map(|digit| format!("image.sha256 = \"{}\"", digit.repeat(64))),
         Just("image.sha256 = []".to_owned()),
+        proptest::sample::select(&[KEY, OTHER_KEY]).prop_map(|key| format!("image.keys = \"{key}\"")),
+        Just(format!("image.keys = [\"{KEY}\", \"{OTHER_KEY}\"]")),
+        Just("image.keys = []".to_owned()),
+        (1..3_u8).prop_map(|count| format!("image.threshold = {count}")),
         "[ab]".prop_map(|host| format!("image.url = \"http://{host}/os\"")),
         Just("image.device = \"LABEL=os\"".to_owned()),
         proptest::sample::select(&[CA, OTHER_CA]).prop_map(|ca| format!("kubelet.ca = '''{ca}'''")),
@@ -183,7 +223,7 @@ proptest! {
 
     #[test]
     fn laws(facts in facts()) {
-        let settings = gather(&facts).0;
+        let (settings, problems) = gather(&facts);
         let plan = plan(&settings, &facts.discovered);
         let awaits = settings.image.is_none() && facts.discovered.way != Way::Root;
         prop_assert_eq!(awaits, plan.steps.iter().any(|step| awaits_image(&step.action)));
@@ -207,6 +247,30 @@ proptest! {
             let unneeded = position(&plan, |action| matches!(action, Action::Fetch { .. } | Action::LoadDrivers { .. }));
             prop_assert_eq!(unneeded, None);
             prop_assert_eq!(&plan.step(StepId::Image).unwrap().action, &Action::UseRoot);
+        } else
+        // Only the layers of a manifest that was read are mounted, and each has a hash. With keys, there is no other image.
+        if let Some(ImageSource::Url(url)) = settings.image.as_ref().map(|image| &image.value)
+            && url.is_manifest()
+        {
+            let named = facts.discovered.image.as_ref().filter(|image| image.url == *url);
+            let Action::MountImage { layers, .. } = &plan.step(StepId::Image).unwrap().action else { panic!("no mount") };
+            match named {
+                Some(image) => prop_assert_eq!(layers, &image.layers()),
+                None => prop_assert!(layers.iter().all(|layer| layer.integrity == Integrity::Manifest)),
+            }
+            prop_assert!(layers.iter().all(|layer| layer.integrity != Integrity::Unchecked));
+            let waits = waits_for(&plan, StepId::Image);
+            prop_assert!(waits.contains(&StepId::Manifest) && waits.contains(&StepId::Verify));
+            let Action::ReadManifest(read) = &plan.step(StepId::Manifest).unwrap().action else { panic!("no manifest") };
+            prop_assert_eq!(read.sha256, settings.image_sha256.as_ref().map(|sha256| sha256.value));
+            prop_assert_eq!(&read.keys, &settings.signing_keys());
+            prop_assert_eq!(read.threshold as u64, u64::from(settings.image_threshold.value));
+            let is_checked = read.sha256.is_some() || settings.demands_signatures();
+            prop_assert_eq!(is_checked, !plan.notes.iter().any(|note| note.contains("unchecked")));
+        } else if settings.demands_signatures() && settings.image.is_none() {
+            prop_assert!(plan.notes.iter().any(|note| note.contains("must have a signed manifest")));
+        } else if settings.demands_signatures() {
+            prop_assert!(problems.iter().any(|problem| problem.severity == Severity::Refuse), "an unsigned image is accepted");
         } else
         // A layer with a hash is verified before it is mounted, and a mismatch is never tolerated.
         if settings.image_sha256.is_some() {
@@ -364,6 +428,12 @@ proptest! {
             if let Some(owned) = &floor.image_sha256 {
                 prop_assert_eq!(Some(owned), settings.image_sha256.as_ref());
             }
+            if !floor.image_keys.is_empty() {
+                prop_assert_eq!(&floor.image_keys, &settings.image_keys);
+            }
+            if floor.image_threshold.source != Source::Default {
+                prop_assert_eq!(&floor.image_threshold, &settings.image_threshold);
+            }
             if floor.kubelet.ca.is_some() || floor.kubelet.kubeconfig.is_some() {
                 prop_assert_eq!(&floor.kubelet.ca, &settings.kubelet.ca);
                 prop_assert_eq!(&floor.kubelet.kubeconfig, &settings.kubelet.kubeconfig);
@@ -380,10 +450,11 @@ proptest! {
         }
         let http = Source::Url { secure: false };
         let is_limited = settings.settings_trust.value == Trust::Limited;
-        let has_hash = up_to(Place::Firmware).image_sha256.is_some();
+        let floor = up_to(Place::Firmware);
+        let decides_image = floor.image_sha256.is_some() || !floor.image_keys.is_empty();
         for row in settings.shown().iter().filter(|row| is_limited && row.source.file() == &http) {
             let class = class_of(&row.name);
-            prop_assert!(class == Class::Plain || class == Class::Image && has_hash, "{:?}", row);
+            prop_assert!(class == Class::Plain || class == Class::Image && decides_image, "{:?}", row);
         }
         for (name, source) in settings.emptied.iter().filter(|_| is_limited) {
             prop_assert!(source.file() != &http || class_of(name) == Class::Plain, "{}", name);

@@ -48,6 +48,11 @@ const ALSO: &[(&str, &str)] = &[
     ("k3s.role", "gather/mod.rs"),
     // An anchor has the name of its first setting.
     ("image.sha256", "table/class.rs"),
+    ("image.keys", "table/class.rs"),
+    ("image.threshold", "table/class.rs"),
+    // They decide which other settings name an image that can be booted: the message names the one that is set.
+    ("image.keys", "gather/signed.rs"),
+    ("image.threshold", "gather/signed.rs"),
     ("kubelet.ca", "table/class.rs"),
     // The kernel's parameter with the same name.
     ("init", "table/parameters.rs"),

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use dayfly_plan::settings::value::{Sha256, Url};
 use dayfly_plan::settings::{self, Gathered};
-use dayfly_plan::{DECIDED, Discovered, ENDINGS, Facts, Problem, Source, plan};
+use dayfly_plan::{DECIDED, Discovered, ENDINGS, Fact, Facts, NamedImage, NamedLayer, Problem, Source, plan};
 
 const SHA: &str = "dayfly.image.sha256=e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -65,4 +66,29 @@ fn plans_of_ten_command_lines() {
     ] {
         insta::assert_snapshot!(name, explain(&cmdline, file));
     }
+}
+
+/// The plan of a signed image, before and after its manifest is read.
+#[test]
+fn plans_of_a_signed_image() {
+    let keys = "version = 1\nimage.threshold = 2\nimage.keys = [\n  \"RWRp1nH00HuiRupfbl9dHbShMoYrUzFgyg5K+fsS+TW5GTze+3xMD4hU\",\n  \
+                \"RWS5xi30PeczxqsgP7TIipKSj1yB4NVX8G5lPk3Z2TuhrN/MUauMnyzT\",\n]\n";
+    let mut facts = Facts::from_cmdline("root=live:https://boot/images/os.json").with_file(keys);
+    let (settings, problems) = settings::gather(&facts);
+    insta::assert_snapshot!("manifest", render(&settings, &facts.discovered, &problems));
+    let url: Url = "https://boot/images/os.json".parse().unwrap();
+    let layer = |byte, bytes| {
+        let sha256 = Sha256([byte; 32]);
+        NamedLayer { url: url.beside(&format!("blobs/sha256/{sha256}")), sha256, bytes }
+    };
+    facts.learn(Fact::Image(NamedImage {
+        layers: vec![layer(0x5a, 412 << 20), layer(0xc3, 30 << 20)],
+        sha256: Sha256([0x11; 32]),
+        name: "debian-12".to_owned(),
+        version: 41,
+        signers: settings.image_keys.iter().map(|key| key.value.id()).collect(),
+        url,
+    }));
+    let (settings, problems) = settings::gather(&facts);
+    insta::assert_snapshot!("manifest_read", render(&settings, &facts.discovered, &problems));
 }

@@ -400,12 +400,18 @@ fn an_anchor_that_depends_on_the_host_name_is_noted() {
     for (when, words, is_noted) in [
         ("hostname = \"n1\"", ROOT.to_owned(), true),
         ("hostname = \"n1\", mac = \"52:54:00:12:34:56\"", ROOT.to_owned(), true),
-        ("hostname = \"n1\"", format!("{ROOT} dayfly.hostname=n1"), false),
-        ("hostname = \"n1\"", format!("{ROOT} dayfly.hostname=n2"), false),
+        // The command line can be changed where the initramfs cannot.
+        ("hostname = \"n1\"", format!("{ROOT} dayfly.hostname=n1"), true),
+        ("hostname = \"n1\"", format!("{ROOT} dayfly.hostname=n2"), true),
         ("mac = \"52:54:00:12:34:56\"", ROOT.to_owned(), false),
     ] {
         let facts = Facts::from_cmdline(words.clone()).with_file(rule(when));
         let notes = plan(&gather(&facts).0, &facts.discovered).notes;
+        let with_name = rule(when).replacen("version = 1\n", "version = 1\nhostname = \"n1\"\n", 1);
+        assert!(with_name.contains("hostname = \"n1\"\n"), "{with_name}");
+        let named = Facts::from_cmdline(ROOT).with_file(with_name);
+        let named = plan(&gather(&named).0, &named.discovered).notes;
+        assert!(!named.iter().any(|text| text.contains("depends on the host name")), "{named:?}");
         let note = "image.sha256 depends on the host name (initramfs, match 1)";
         let found = notes.iter().any(|text| text.starts_with(note));
         assert_eq!(found, is_noted, "{when} {words}: {notes:?}");

@@ -12,7 +12,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use dayfly_plan::settings::Shown;
-use dayfly_plan::{Phase, Plan, Problem, StepId, Way};
+use dayfly_plan::{NamedImage, Phase, Plan, Problem, StepId, Way};
 use dayfly_sys::Sys;
 
 use self::gate::Gate;
@@ -61,6 +61,8 @@ pub enum NodeFact {
     Network(Option<String>, Option<String>),
     /// Host name and machine-id.
     Identity(String, String),
+    /// The image that its manifest describes.
+    Image(NamedImage),
 }
 
 /// Something that happened.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::fmt::Write;
 use std::time::Duration;
 
-use dayfly_plan::{Absent, Row, Severity, StepId, paths};
+use dayfly_plan::{Absent, NamedImage, Row, Severity, StepId, paths};
 use dayfly_sys::{Sys, own};
 use serde::Serialize;
 
@@ -33,6 +33,7 @@ pub struct Record {
     finished_s: Option<f64>,
     clock: u64,
     node: NodeRow,
+    image: Option<ImageRow>,
     plan: Vec<Row>,
     absent: Vec<Absent>,
     notes: Vec<String>,
@@ -51,6 +52,16 @@ struct NodeRow {
     machine_id: Option<String>,
     mac: Option<String>,
     address: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ImageRow {
+    name: String,
+    version: u64,
+    manifest: String,
+    sha256: String,
+    signers: Vec<String>,
+    bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -142,6 +153,20 @@ impl NodeRow {
                 self.hostname = Some(hostname.clone());
                 self.machine_id = Some(machine_id.clone());
             }
+            NodeFact::Image(_) => {}
+        }
+    }
+}
+
+impl From<&NamedImage> for ImageRow {
+    fn from(image: &NamedImage) -> Self {
+        Self {
+            name: image.name.clone(),
+            version: image.version,
+            manifest: image.url.to_string(),
+            sha256: image.sha256.to_string(),
+            signers: image.signers.iter().map(ToString::to_string).collect(),
+            bytes: image.bytes(),
         }
     }
 }
@@ -199,6 +224,7 @@ impl Record {
                     })
                     .collect();
             }
+            Event::Node(NodeFact::Image(image)) => self.image = Some(image.into()),
             Event::Node(fact) => self.node.learn(fact),
             Event::Started { step, phase, attempt, .. } => {
                 self.make_room();

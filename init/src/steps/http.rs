@@ -1,5 +1,6 @@
 //! Common parameters of the steps' HTTP requests.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use dayfly_formats::scoped;
@@ -41,4 +42,32 @@ pub fn send(sys: &dyn Sys, mut request: Request) -> Result<Response> {
         request.url = format!("{before}%25{name}{after}");
     }
     sys.send(&request)
+}
+
+/// Reads a small body, but at most one byte more than `most`: the reader of the bytes refuses them then. The error is the end of a sentence.
+pub fn receive(cx: &Context, mut response: Response, most: usize) -> std::result::Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 16 << 10];
+    loop {
+        match response.body.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => bytes.extend(buffer.iter().take(count)),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(format!("after {} bytes: {error}", bytes.len())),
+        }
+        if bytes.len() > most {
+            bytes.truncate(most + 1);
+            return Ok(bytes);
+        }
+        if cx.left().is_zero() {
+            return Err(format!("only {} bytes arrived before the deadline", bytes.len()));
+        }
+    }
+    // The HTTP library reports a body that ends early. Check again, in case the server sent a wrong length.
+    match response.length {
+        Some(length) if length != bytes.len() as u64 => {
+            Err(format!("{} of {length} bytes arrived before the connection closed", bytes.len()))
+        }
+        _ => Ok(bytes),
+    }
 }

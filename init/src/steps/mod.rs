@@ -32,6 +32,7 @@ pub fn perform(action: &Action, cx: &Context) -> Result<Done, Failure> {
         Action::SetClock => network::time::set_clock(cx),
         Action::ReadName => Ok(network::name::read(cx)),
         Action::FetchSettings { url, limits } => network::settings::fetch(cx, url, *limits),
+        Action::ReadManifest(plan) => image::manifest::read(cx, plan),
         Action::Fetch { layers, limits } => image::fetch::fetch(cx, layers, *limits),
         Action::FindImage { layers } => image::find::find(cx, layers),
         Action::Verify { layers } => image::verify::verify(cx, layers),

@@ -144,6 +144,8 @@ pub struct State {
     pub settings: BTreeMap<PathBuf, Vec<u8>>,
     /// Other files that are served, by URL.
     pub pages: BTreeMap<String, Vec<u8>>,
+    /// The server has no other files: it answers 404 Not Found.
+    pub has_only_pages: bool,
     /// The modes with which files and directories were created.
     pub modes: BTreeMap<PathBuf, u32>,
     /// The number of ssh host keys that the image's ssh-keygen made.
@@ -245,6 +247,7 @@ impl Machine {
                 appearing: VecDeque::new(),
                 settings: BTreeMap::new(),
                 pages: BTreeMap::new(),
+                has_only_pages: false,
                 modes: BTreeMap::new(),
                 keys_made: 0,
                 fsck: 0,

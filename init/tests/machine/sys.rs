@@ -252,6 +252,10 @@ impl Http for Machine {
             let (length, body) = (Some(page.len() as u64), Box::new(Cursor::new(page.clone())));
             return Ok(Response { status: 200, reason: "OK".to_owned(), length, tag: None, body });
         }
+        if state.has_only_pages {
+            let (length, body) = (Some(0), Box::new(std::io::empty()));
+            return Ok(Response { status: 404, reason: "Not Found".to_owned(), length, tag: None, body });
+        }
         let tag = state.tags.get(state.asked_from.len()).or(state.tags.last()).map(|&tag| tag.to_owned());
         let fits = |wanted: &String| state.ignores_if_range || Some(wanted) == tag.as_ref();
         let resumed = request.resume.as_ref().filter(|(_, wanted)| fits(wanted));

@@ -31,6 +31,7 @@ mod openrc;
 mod report;
 mod scripts;
 mod shapes;
+mod signed;
 mod sources;
 mod systemd;
 mod try_image;
@@ -93,6 +94,7 @@ fn main() {
         scripts::SCENARIOS,
         sources::SCENARIOS,
         faults::SCENARIOS,
+        signed::SCENARIOS,
         consoles::SCENARIOS,
         containers::SCENARIOS,
         foreign::SCENARIOS,

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::manifest;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use dayfly_formats::credential;
@@ -25,6 +26,9 @@ pub struct FactsArgs {
     settings_url_file: Option<PathBuf>,
     #[arg(long, value_name = "FILE", help = file_of(Kind::Config))]
     config: Option<PathBuf>,
+    /// The image's manifest, a file with its signatures and its blobs beside it
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
     #[arg(
         long,
         value_name = "FILE",
@@ -160,6 +164,9 @@ impl FactsArgs {
                 bail!("--settings-url-file has no effect: settings.url is not set");
             };
             facts.learn(settings_file(Source::Url { secure: url.value.is_secure() }, path)?);
+        }
+        if let Some(path) = &self.manifest {
+            facts.learn(manifest::read(&facts, path)?);
         }
         Ok((facts, wrong))
     }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::size::human;
+
 /// One line: a part of the image, how many files it has, and their bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
@@ -32,33 +34,9 @@ fn line_head(line: &mut impl FnMut(&str, &str, u64), parts: &[Part]) {
     }
 }
 
-/// A size for people: `1.5 MiB`.
-pub fn human(bytes: u64) -> String {
-    const UNITS: &[&str] = &["KiB", "MiB", "GiB"];
-    let mut size = bytes as f64;
-    let mut unit = "B";
-    for next in UNITS {
-        if size < 1024.0 {
-            break;
-        }
-        size /= 1024.0;
-        unit = next;
-    }
-    if unit == "B" { format!("{bytes} B") } else { format!("{size:.1} {unit}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_are_for_people() {
-        for (bytes, expected) in
-            [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1_572_864, "1.5 MiB"), (5 << 30, "5.0 GiB")]
-        {
-            assert_eq!(human(bytes), expected);
-        }
-    }
 
     #[test]
     fn the_table_has_a_line_per_part_and_the_sums() {

@@ -8,8 +8,10 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
+
+use crate::size;
 
 /// How long KVM may take until a kernel panics without a root; a working one needs about two seconds.
 const PROBE: Duration = Duration::from_secs(12);
@@ -162,16 +164,8 @@ pub fn state_disk(argument: &str) -> Result<(PathBuf, Option<u64>)> {
     }
     let (path, size) = match argument.rsplit_once(':') {
         Some((path, size)) => {
-            let number = size.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-            let unit = match size.get(number.len()..) {
-                Some("M" | "MiB") => 1 << 20,
-                Some("G" | "GiB") => 1 << 30,
-                _ => bail!("--state-disk {argument}: a size has a unit, as in state.img:4G"),
-            };
-            let count: u64 = number
-                .parse()
-                .with_context(|| format!("--state-disk {argument}: {number:?} is no number"))?;
-            (PathBuf::from(path), count.checked_mul(unit).context("--state-disk: the size is too large")?)
+            let size = size::parse(size).with_context(|| format!("--state-disk {argument}"))?;
+            (PathBuf::from(path), size)
         }
         None => (path, 2 << 30),
     };
@@ -181,7 +175,7 @@ pub fn state_disk(argument: &str) -> Result<(PathBuf, Option<u64>)> {
 
 /// Makes a state disk with the label that Dayfly looks for. The file is sparse.
 pub fn make_state_disk(path: &Path, size: u64) -> Result<()> {
-    let tool = super::tool::MKFS_EXT4;
+    let tool = crate::pack::tool::MKFS_EXT4;
     tool.find()?;
     let failed = || format!("cannot make the state disk {}", path.display());
     let file = OpenOptions::new().write(true).create_new(true).open(path).with_context(failed)?;

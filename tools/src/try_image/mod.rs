@@ -1,13 +1,10 @@
 //! `dayfly try`: boots an image in a virtual machine of this host, as a node would boot it.
 
-mod archive;
 mod check;
 mod console;
 mod guest;
 mod kernel;
-mod layers;
 mod source;
-mod tool;
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -20,6 +17,7 @@ use clap::Args;
 use dayfly_plan::settings::gather;
 use dayfly_plan::{Facts, Severity};
 
+use crate::pack::tool;
 use crate::{ipxe, serve};
 use console::Verdict;
 use guest::{Accel, Console, Guest};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use dayfly_formats::mac::Mac;
 
 use crate::Secret;
-use crate::image::Layer;
+use crate::image::{Layer, ManifestPlan};
 use crate::k0s::K0sPlan;
 use crate::k3s::K3sPlan;
 use crate::kubernetes::{KernelNeeds, KubeletPlan};
@@ -159,6 +159,8 @@ pub enum Action {
         /// The time limits for the transfer.
         limits: TransferLimits,
     },
+    /// Fetches the manifest of the image, checks its signatures, and finds out which layers the image has.
+    ReadManifest(Box<ManifestPlan>),
     /// Fetches the layers of the image that are placed in memory. Hashes those that have a SHA-256 during the transfer.
     Fetch {
         /// All layers of the image.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{Action, LayoutEntry, StateSearch};
-use crate::image::{Layer, LayerSource};
+use crate::image::{Integrity, Layer, LayerSource};
 use crate::layout::Policy;
 use crate::node::{NetworkKeeper, some};
 use crate::paths;
-use crate::settings::value::Size;
+use crate::settings::value::{Sha256, Size, Url};
 
 /// One line: what the step does, and on what.
 impl fmt::Display for Action {
@@ -37,11 +37,11 @@ impl fmt::Display for Action {
                 f.write_str("read the network's host name for rules with a hostname condition")
             }
             Action::FetchSettings { url, .. } => write!(f, "fetch settings from {url}"),
+            Action::ReadManifest(plan) => plan.fmt(f),
             Action::Fetch { layers, .. } => f.write_str(&each(layers, fetched)),
             Action::FindImage { layers } => f.write_str(&each(layers, found)),
             Action::Verify { layers } => {
-                let digests = layers.iter().filter_map(|layer| Some(format!("{}…", layer.sha256()?.short())));
-                write!(f, "compare SHA-256 with {}", digests.collect::<Vec<_>>().join(", "))
+                write!(f, "compare SHA-256 with {}", each_digest(layers))
             }
             Action::UseRoot => f.write_str("use the mounted root as the image, read-only"),
             Action::ReadDefaults => write!(f, "read the image's {}", paths::IMAGE_SETTINGS),
@@ -155,16 +155,41 @@ fn each(layers: &[Layer], done: impl Fn(&Layer) -> Option<String>) -> String {
     layers.iter().filter_map(done).collect::<Vec<_>>().join("; ")
 }
 
+/// The digests that the layers must have.
+fn each_digest(layers: &[Layer]) -> String {
+    let digest = |layer: &Layer| match layer.integrity {
+        Integrity::Sha256(sha256) => Some(format!("{}…", sha256.short())),
+        Integrity::Manifest => Some("that of the manifest".to_owned()),
+        Integrity::Unchecked => None,
+    };
+    layers.iter().filter_map(digest).collect::<Vec<_>>().join(", ")
+}
+
 fn fetched(layer: &Layer) -> Option<String> {
-    let LayerSource::Servers(urls) = &layer.source else { return None };
-    let urls: Vec<String> = urls.iter().map(ToString::to_string).collect();
+    let urls = match &layer.source {
+        LayerSource::Servers(urls) => urls,
+        LayerSource::Manifest => {
+            return Some("fetch what the manifest names into memory, hash it".to_owned());
+        }
+        LayerSource::Disk { .. } | LayerSource::File(_) | LayerSource::Awaited => return None,
+    };
+    let urls: Vec<String> = urls.iter().map(short).collect();
     let hashed = if layer.sha256().is_some() { ", hash it" } else { "" };
     Some(format!("fetch {} into memory{hashed}", urls.join(", else ")))
 }
 
+/// A URL; a file that is named by its digest with the first digits only.
+fn short(url: &Url) -> String {
+    let (folder, name) = url.as_str().rsplit_once('/').unwrap_or(("", url.as_str()));
+    match name.parse::<Sha256>() {
+        Ok(sha256) => format!("{folder}/{}…", sha256.short()),
+        Err(_) => url.to_string(),
+    }
+}
+
 fn found(layer: &Layer) -> Option<String> {
     match &layer.source {
-        LayerSource::Servers(_) => None,
+        LayerSource::Servers(_) | LayerSource::Manifest => None,
         LayerSource::Disk { device, file, wait } => {
             let file = file.as_ref().map_or_else(String::new, |file| format!(" {file}"));
             Some(format!("wait {} s for {device} and find image{file} on it", wait.as_secs()))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::network::time;
-use super::{Draft, EARLY_SETTINGS, LATE_SETTINGS, behind, transfer_limits, within};
+use super::{Draft, EARLY_SETTINGS, LATE_SETTINGS, behind, manifest, transfer_limits, within};
 use crate::settings::value::Url;
 use crate::settings::{Gathered, ImageSource, Settings};
 use crate::{
@@ -14,7 +14,8 @@ use crate::{
 pub(super) fn find(draft: &mut Draft, settings: &Gathered, discovered: &Discovered) {
     if discovered.way == Way::Root {
         // The step that uses the mounted root is the first of all.
-        draft.without(&[StepId::Find, StepId::Fetch, StepId::Verify], "the mounted root is the image");
+        let steps = [StepId::Manifest, StepId::Find, StepId::Fetch, StepId::Verify];
+        draft.without(&steps, "the mounted root is the image");
         return;
     }
     let needs = [&[StepId::Modules], EARLY_SETTINGS.as_slice(), &LATE_SETTINGS].concat();
@@ -22,13 +23,22 @@ pub(super) fn find(draft: &mut Draft, settings: &Gathered, discovered: &Discover
     match settings.image.as_ref().map(|image| &image.value) {
         Some(ImageSource::Url(url)) => draft.notes.extend(url.note()),
         Some(_) => {}
-        None => draft.notes.push(
-            "No OS image is named yet: neither root= on the kernel command line nor image.url in the settings so far. \
-             The boot fails unless a later source names one."
-                .to_owned(),
-        ),
+        None => {
+            draft.notes.push(
+                "No OS image is named yet: neither root= on the kernel command line nor image.url in the settings so far. \
+                 The boot fails unless a later source names one."
+                    .to_owned(),
+            );
+            if settings.demands_signatures() {
+                draft.notes.push(
+                    "The image that a later source names must have a signed manifest (image.keys)."
+                        .to_owned(),
+                );
+            }
+        }
     }
-    let layers = layers(settings, &file);
+    manifest::read(draft, settings, discovered);
+    let layers = layers(settings, discovered, &file);
     let placed = |placement: Placement| layers.iter().any(|layer| layer.placement() == placement);
     if placed(Placement::InPlace) {
         let wait = |layer: &Layer| match layer.source {
@@ -44,19 +54,24 @@ pub(super) fn find(draft: &mut Draft, settings: &Gathered, discovered: &Discover
     if placed(Placement::Memory) {
         let fetch = Action::Fetch { layers: layers.clone(), limits: transfer_limits(settings) };
         let (connect, stall) = (settings.image_connect.value, settings.image_stall.value);
-        let deadline = Deadline::Stall { first: connect + stall, then: stall };
-        let mut needs = [&[StepId::Network, StepId::Links], LATE_SETTINGS.as_slice()].concat();
+        // Each layer has its own request.
+        let deadline = Deadline::Stall { first: connect + stall, then: connect + stall };
+        let mut needs =
+            [&[StepId::Network, StepId::Links, StepId::Manifest], LATE_SETTINGS.as_slice()].concat();
         needs.extend(time::is_awaited(draft, discovered, is_secure(&layers)).then_some(StepId::Time));
         let retry = OnFailure::retry_from(StepId::Network, settings.retry.value);
         draft.add(Phase::Image, StepId::Fetch, &needs, fetch, deadline, retry);
     } else {
         draft.without(&[StepId::Fetch], "the image is on a disk");
     }
-    mount(draft, layers, file);
+    mount(draft, settings, layers, file);
 }
 
-/// The layers of the image. The settings can only name an image with one layer.
-fn layers(settings: &Settings, file: &str) -> Vec<Layer> {
+/// The layers of the image: those of the manifest, or the one that the settings name.
+fn layers(settings: &Settings, discovered: &Discovered, file: &str) -> Vec<Layer> {
+    if let Some(url) = manifest::url(settings) {
+        return manifest::layers(discovered, url);
+    }
     let source = match settings.image.as_ref().map(|image| &image.value) {
         None => LayerSource::Awaited,
         Some(ImageSource::Url(url)) => LayerSource::Servers(vec![url.clone()]),
@@ -68,28 +83,32 @@ fn layers(settings: &Settings, file: &str) -> Vec<Layer> {
     };
     let integrity =
         settings.image_sha256.as_ref().map_or(Integrity::Unchecked, |sha256| Integrity::Sha256(sha256.value));
-    vec![Layer { source, integrity }]
+    vec![Layer { source, integrity, bytes: None }]
 }
 
 /// Whether a layer is fetched over TLS. A redirect to it cannot be known here.
 fn is_secure(layers: &[Layer]) -> bool {
     layers.iter().any(|layer| match &layer.source {
         LayerSource::Servers(urls) => urls.iter().any(Url::is_secure),
-        LayerSource::Disk { .. } | LayerSource::File(_) | LayerSource::Awaited => false,
+        // The manifest is awaited, and it waits for the time itself.
+        LayerSource::Manifest | LayerSource::Disk { .. } | LayerSource::File(_) | LayerSource::Awaited => {
+            false
+        }
     })
 }
 
 /// Plans the checks of the layers and the mount.
-fn mount(draft: &mut Draft, layers: Vec<Layer>, file: String) {
+fn mount(draft: &mut Draft, settings: &Settings, layers: Vec<Layer>, file: String) {
     let had = [StepId::Find, StepId::Fetch];
-    if layers.iter().any(|layer| layer.sha256().is_some()) {
+    if layers.iter().any(|layer| layer.integrity != Integrity::Unchecked) {
         let verify = Action::Verify { layers: layers.clone() };
         // The step may have to read a whole disk: in ten minutes, 8 GiB at 14 MB/s.
         draft.add(Phase::Image, StepId::Verify, &had, verify, within(600), OnFailure::Abort);
     } else {
         draft.without(&[StepId::Verify], "the image is booted unchecked");
     }
-    if layers.iter().any(|layer| layer.integrity == Integrity::Unchecked) {
+    // With keys, this image is one that no source has named yet, and it will have a manifest.
+    if !settings.demands_signatures() && layers.iter().any(|layer| layer.integrity == Integrity::Unchecked) {
         draft
             .notes
             .push("The image is booted unchecked: no SHA-256 is set (dayfly.image.sha256=).".to_owned());

@@ -7,6 +7,7 @@ mod handover;
 mod image;
 mod kubernetes;
 mod last_boot;
+mod manifest;
 mod names;
 mod network;
 mod node;
@@ -24,14 +25,12 @@ const LATE_SETTINGS: [StepId; 2] = [StepId::Name, StepId::Settings];
 
 /// Makes the plan from the settings and the discovered facts.
 ///
-/// Some steps find facts (`credentials`, `config`, `links`, `name`, `settings`, `defaults`). After such a step, the
+/// Some steps find facts (`credentials`, `config`, `links`, `name`, `settings`, `manifest`, `defaults`). After such a step, the
 /// boot is planned again with the new facts. Steps that do not wait for it are the same in both plans.
 pub fn plan(settings: &Gathered, discovered: &Discovered) -> Plan {
     let mut draft = Draft::default();
     draft.note_all(settings.floor.owned());
-    if settings.hostname.is_none() {
-        draft.note_all(settings.floor.by_name());
-    }
+    draft.note_all(settings.floor.by_name(settings.hostname.as_ref().map(|name| &name.source)));
     draft.notes.extend(settings.floor.policies());
     devices::load(&mut draft, settings, discovered);
     devices::early_settings(&mut draft, settings, discovered);

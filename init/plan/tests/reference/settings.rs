@@ -116,7 +116,7 @@ Not every source may set everything ([config.trust](errors.md#config)). The colu
 |---|---|---|
 | - | neither runs as root nor decides trust | every source |
 | privileged | controls what runs as root, access to the node, disclosure of data, or the location of data | every source except a settings URL with plain `http`, and except the settings disk if `config.trust` is `limited` |
-| image | the choice of the image | as privileged; if the initramfs, the command line or the firmware has set `image.sha256`, every source, because the hash decides |
+| image | the choice of the image | as privileged; if the initramfs, the command line or the firmware has set `image.sha256` or `image.keys`, every source, because these decide which images are accepted: a source on the network can then choose any image that was signed |
 | anchor | decides trust | as privileged, and it belongs to the first source that sets it: initramfs, command line, firmware, settings disk, settings URL, image. A later source, an empty list or a rule cannot replace it. The plan shows its owner. `kubelet.kubeconfig` is the same anchor as `kubelet.ca` |
 | initramfs | decides how far other sources are trusted | the settings file of the initramfs |
 

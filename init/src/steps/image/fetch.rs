@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
-use dayfly_plan::settings::value::Url;
+use dayfly_plan::settings::value::{Sha256, Url};
 use dayfly_plan::{Class, Code, Layer, LayerSource, TransferLimits};
 use dayfly_sys::{Cause, RamFile, Request, Response, SysError};
 
@@ -46,11 +46,47 @@ struct Part {
     tag: Option<String>,
     /// The layer's length, if the server sent it.
     total: Option<u64>,
+    wanted: Wanted,
     file: Box<dyn RamFile>,
     hasher: Option<Hasher>,
     done: u64,
     /// How many consecutive requests for the rest brought no data.
     vain: u32,
+}
+
+/// What is known about a layer before it is fetched.
+#[derive(Clone, Copy)]
+struct Wanted {
+    /// The SHA-256 that it must have.
+    sha256: Option<Sha256>,
+    /// Its length, if a manifest says it.
+    bytes: Option<u64>,
+}
+
+impl Wanted {
+    /// Refuses a layer of another length, before the first byte if the server sends a length.
+    fn check(self, tried: &str, found: u64) -> Result<(), Failure> {
+        match self.bytes {
+            Some(bytes) if bytes != found => {
+                let wrong = format!("the server has {found} bytes, but the manifest says {bytes}");
+                Err(Failure::new(Code::ImageHashMismatch, tried, wrong))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses other bytes than a manifest names while another server or another way can still be tried. Without a manifest
+    /// the hash is of the settings, and another attempt would not change a wrong one.
+    fn compare(self, tried: &str, found: Option<[u8; 32]>) -> Result<(), Failure> {
+        match (self.bytes.and(self.sha256), found) {
+            (Some(wanted), Some(found)) if wanted.0 != found => {
+                let wrong =
+                    format!("the image has SHA-256 {}, but the manifest says {wanted}", Sha256(found));
+                Err(Failure::new(Code::ImageHashMismatch, tried, wrong))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// After this many requests for the rest without data, the whole file is requested.
@@ -85,7 +121,9 @@ fn fetch_each(
             continue;
         }
         let started = cx.sys.now();
-        let (file, moved) = from_any(cx, urls, layer.sha256().is_some(), limits, &mut fetched.part)?;
+        let wanted = Wanted { sha256: layer.sha256(), bytes: layer.bytes };
+        cx.moves();
+        let (file, moved) = from_any(cx, urls, wanted, limits, &mut fetched.part)?;
         let took = cx.sys.now().saturating_sub(started).as_secs_f64();
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         let last =
@@ -102,7 +140,7 @@ fn fetch_each(
 fn from_any(
     cx: &Context,
     urls: &[Url],
-    hash: bool,
+    wanted: Wanted,
     limits: TransferLimits,
     part: &mut Option<Part>,
 ) -> Result<(LayerFile, u64), Failure> {
@@ -111,7 +149,7 @@ fn from_any(
     let (first, others): (Vec<&Url>, Vec<&Url>) = urls.iter().partition(|url| Some(*url) == kept.as_ref());
     let mut urls = first.into_iter().chain(others).peekable();
     while let Some(url) = urls.next() {
-        match from_server(cx, url, hash, limits, part) {
+        match from_server(cx, url, wanted, limits, part) {
             Err(failure) if urls.peek().is_some() && failure.code.class() != Class::Permanent => {
                 cx.note(
                     Level::Warning,
@@ -128,7 +166,7 @@ fn from_any(
 fn from_server(
     cx: &Context,
     url: &Url,
-    hash: bool,
+    wanted: Wanted,
     limits: TransferLimits,
     kept: &mut Option<Part>,
 ) -> Result<(LayerFile, u64), Failure> {
@@ -155,7 +193,7 @@ fn from_server(
             let wrong = "the server sent a part of a different image, or an incomplete rest".to_owned();
             return Err(Failure::new(Code::ImageCut, tried, wrong));
         }
-        (200, _) => Part::new(cx, url, &response, hash, &tried)?,
+        (200, _) => Part::new(cx, url, &response, wanted, &tried)?,
         (status, part) => {
             // 416 Range Not Satisfiable: the file is shorter now (RFC 9110 section 15.5.17).
             *kept = part.filter(|_| status != 416);
@@ -184,14 +222,24 @@ fn from_server(
 }
 
 impl Part {
-    fn new(cx: &Context, url: &Url, response: &Response, hash: bool, tried: &str) -> Result<Self, Failure> {
+    fn new(
+        cx: &Context,
+        url: &Url,
+        response: &Response,
+        wanted: Wanted,
+        tried: &str,
+    ) -> Result<Self, Failure> {
+        if let Some(length) = response.length {
+            wanted.check(tried, length)?;
+        }
         let file = cx.sys.ram_file("dayfly-image").map_err(|error| memory(tried, &error))?;
         Ok(Self {
             url: url.clone(),
             tag: response.tag.clone(),
             total: response.length,
+            wanted,
             file,
-            hasher: hash.then(Hasher::start),
+            hasher: wanted.sha256.is_some().then(Hasher::start),
             done: 0,
             vain: 0,
         })
@@ -217,8 +265,13 @@ impl Part {
 
     /// Adds the next bytes and returns a buffer to fill.
     fn take(&mut self, tried: &str, buffer: Vec<u8>) -> Result<Vec<u8>, Failure> {
+        let done = self.done + buffer.len() as u64;
+        // A server without a length may send for ever.
+        if self.wanted.bytes.is_some_and(|bytes| done > bytes) {
+            self.wanted.check(tried, done)?;
+        }
         self.file.write_all(&buffer).map_err(|error| memory(tried, &cannot_write(&error)))?;
-        self.done += buffer.len() as u64;
+        self.done = done;
         match &mut self.hasher {
             Some(hasher) => hasher.update(buffer),
             None => Ok(buffer),
@@ -227,12 +280,14 @@ impl Part {
 
     /// Turns the complete part into a layer.
     fn whole(mut self, tried: &str) -> Result<LayerFile, Failure> {
+        self.wanted.check(tried, self.done)?;
         // The padding is not included in the layer's length and hash.
         self.file
             .write_all(&padded::zeros(self.done))
             .map_err(|error| memory(tried, &cannot_write(&error)))?;
         let backing = self.file.backing().map_err(|error| memory(tried, &error))?;
         let sha256 = self.hasher.map(Hasher::finish).transpose()?;
+        self.wanted.compare(tried, sha256)?;
         Ok(LayerFile { backing, bytes: self.done, sha256, origin: tried.to_owned() })
     }
 }
@@ -248,7 +303,8 @@ pub(super) fn cannot_write(error: &std::io::Error) -> SysError {
 
 /// Reads the body to its end.
 fn receive(cx: &Context, tried: &str, mut response: Response, part: &mut Part) -> Result<(), Failure> {
-    let total = part.total;
+    // A server that sends no length may keep the connection open.
+    let total = part.total.or(part.wanted.bytes);
     let mut meter = Meter::new(cx, total, part.done);
     let mut buffer = Vec::new();
     loop {
@@ -322,7 +378,7 @@ pub(super) fn check_room(cx: &Context, tried: &str, need: u64) -> Result<(), Fai
     Err(Failure::new(Code::ImageTooLarge, tried, wrong))
 }
 
-fn from_connection(tried: &str, error: &SysError) -> Failure {
+pub(super) fn from_connection(tried: &str, error: &SysError) -> Failure {
     let code = match error.cause {
         Cause::Resolve => Code::ImageResolve,
         Cause::Tls => Code::ImageTls,

@@ -24,7 +24,7 @@ pub fn find(cx: &Context, layers: &[Layer]) -> Result<Done, Failure> {
     }
     for (place, layer) in layers.iter().enumerate() {
         let (file, detail) = match &layer.source {
-            LayerSource::Servers(_) => continue,
+            LayerSource::Servers(_) | LayerSource::Manifest => continue,
             LayerSource::Disk { device, file, wait } => on_disk(cx, device, file.as_deref(), *wait)?,
             LayerSource::File(path) => of_initramfs(cx, Path::new(path))?,
             LayerSource::Awaited => return Err(missing()),

@@ -6,6 +6,7 @@ pub mod find;
 mod hasher;
 pub mod init;
 mod inside;
+pub mod manifest;
 pub mod mount;
 pub mod mounted_root;
 mod padded;

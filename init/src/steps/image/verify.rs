@@ -34,6 +34,8 @@ pub fn decided(cx: &Context, place: usize, integrity: Integrity) -> Result<Decid
         (Integrity::Sha256(wanted), _, Some(_)) => {
             refuse(format!("it was not compared with the expected SHA-256 {wanted}"))
         }
+        // The runner plans again after the manifest was read, so this would be a defect of the planner.
+        (Integrity::Manifest, _, Some(_)) => refuse("its manifest was not read".to_owned()),
         (_, _, None) => refuse("there is no image".to_owned()),
     }
 }

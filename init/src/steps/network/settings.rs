@@ -1,10 +1,8 @@
 //! Fetches the settings file from a server.
 
-use std::io::{ErrorKind, Read};
-
 use dayfly_plan::settings::value::{UrlTemplate, Variables};
 use dayfly_plan::{Code, Document, Fact, SettingsFile, Source, TransferLimits};
-use dayfly_sys::{Cause, Limits, Request, Response, SysError};
+use dayfly_sys::{Cause, Limits, Request, SysError};
 
 use super::name;
 use crate::context::{Context, Done};
@@ -38,7 +36,7 @@ pub fn fetch(cx: &Context, template: &UrlTemplate, limits: TransferLimits) -> Re
         let wrong = format!("the server answered HTTP {} {}", response.status, response.reason);
         return Err(failed(wrong));
     }
-    let bytes = receive(cx, response).map_err(failed)?;
+    let bytes = http::receive(cx, response, Document::MOST).map_err(failed)?;
     let document =
         Document::from_bytes(bytes).map_err(|wrong| Failure::new(Code::ConfigFile, &*tried, wrong))?;
     let detail = format!("{} bytes from {url}", document.0.len());
@@ -53,31 +51,4 @@ fn from_connection(tried: &str, error: &SysError) -> Failure {
         Cause::Resolve | Cause::Tls | Cause::Connect | Cause::TimedOut | Cause::Errno(_) => Code::ConfigFetch,
     };
     Failure::from_sys(code, tried, error)
-}
-
-/// Reads the body, but at most one byte more than the limit of a settings file.
-fn receive(cx: &Context, mut response: Response) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 16 << 10];
-    loop {
-        match response.body.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => bytes.extend(buffer.iter().take(count)),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(format!("after {} bytes: {error}", bytes.len())),
-        }
-        if bytes.len() > Document::MOST {
-            return Ok(bytes);
-        }
-        if cx.left().is_zero() {
-            return Err(format!("only {} bytes arrived before the deadline", bytes.len()));
-        }
-    }
-    // The HTTP library reports a body that ends early. Check again, in case the server sent a wrong length.
-    match response.length {
-        Some(length) if length != bytes.len() as u64 => {
-            Err(format!("{} of {length} bytes arrived before the connection closed", bytes.len()))
-        }
-        _ => Ok(bytes),
-    }
 }

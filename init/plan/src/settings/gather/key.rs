@@ -1,13 +1,16 @@
 //! Sets one setting from its text: checks whether the source may set it, and reports what is wrong with the value.
 
+use dayfly_formats::minisign::has_secret_key;
+
 use super::gathered::Gathered;
 use super::problems::{Problems, refuse};
 use super::trust::Wish;
 use super::userinfo;
+use crate::settings::table::class::Class;
 use crate::settings::table::{groups, keys};
 use crate::settings::value::nearest;
 use crate::source::private_places;
-use crate::{Code, Problem, Severity, Source, Stage};
+use crate::{Code, Place, Problem, Severity, Source, Stage};
 
 /// The message for a list, if the setting takes one value.
 pub(super) const ONE_VALUE: &str = "it takes one value, not a list";
@@ -33,8 +36,11 @@ pub(super) fn apply_key(
                     return Ok(());
                 }
                 set(gathered).map(|()| gathered.floor.own(&wish)).map_err(|reason| {
+                    let given = text.unwrap_or_default();
+                    // The reason may quote the value.
+                    let reason = if has_secret_key(given) { SECRET_KEY.to_owned() } else { reason };
                     let message = format!("{}: {reason}.", written(&shown, text, secret));
-                    refuse(source, userinfo::hide(&message, text.unwrap_or_default()))
+                    refuse(source, userinfo::hide(&message, given))
                 })
             },
         );
@@ -77,20 +83,28 @@ pub(super) fn apply_key(
         Some(meant) => format!("did you mean {}?", shown.replace(name, meant)),
         None => "docs/reference/settings.md lists all settings.".to_owned(),
     };
+    // Without the setting that was meant, a node would trust more than its operator wants.
+    let decides_trust =
+        meant.flatten().and_then(keys::find).is_some_and(|key| matches!(key.class, Class::Anchor(_)));
+    let chosen = source.place() <= Place::Firmware;
     problems.push(Problem {
-        severity: Severity::Warn,
+        severity: if decides_trust && chosen { Severity::Refuse } else { Severity::Warn },
         code: Code::ConfigUnknown,
         source: source.clone(),
         text: format!("{shown} is not a setting of Dayfly; {hint}"),
     });
 }
 
-/// A setting and its value for a message. The value of a secret is left out, and a text of several lines is shown as
-/// its length.
+/// What is said about a secret key in place of another value.
+const SECRET_KEY: &str =
+    "the value is a secret key of minisign; the public key is in the file that ends with .pub";
+
+/// A setting and its value for a message. The value of a secret is left out. A text of several lines is shown as its
+/// length, and so is a secret key that was given in place of the public one.
 fn written(shown: &str, text: Option<&str>, secret: bool) -> String {
     let Some(text) = text.filter(|_| !secret) else { return shown.to_owned() };
     match shown {
-        _ if text.contains('\n') => format!("{shown} ({} bytes)", text.len()),
+        _ if text.contains('\n') || has_secret_key(text) => format!("{shown} ({} bytes)", text.len()),
         parameter if parameter.ends_with('=') => format!("{parameter}{text}"),
         name => format!("{name} = {text}"),
     }

@@ -8,6 +8,7 @@ mod names;
 mod near;
 mod problems;
 pub mod rules;
+mod signed;
 pub mod trust;
 mod userinfo;
 mod words;
@@ -83,6 +84,8 @@ fn collect(
     gathered.init_args = cmdline.handed_to_init();
     gathered.cgroup_v1 = words::cgroup_v1(&cmdline);
     problems.extend(rivals(&gathered.settings));
+    let may_grow = gathered.asked.macs || gathered.asked.name;
+    problems.extend(signed::check(&gathered.settings, facts.discovered.way, may_grow));
     (gathered, problems.into_vec())
 }
 

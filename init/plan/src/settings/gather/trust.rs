@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::settings::table::class::{Class, IMAGE_HASH};
+use crate::settings::table::class::{Class, IMAGE_HASH, IMAGE_KEYS};
 use crate::settings::value::Trust;
 use crate::{Code, Limit, Place, Problem, Secret, Severity, Source};
 
@@ -88,14 +88,17 @@ impl Floor {
     fn admit_place(&self, wish: &Wish<'_>) -> Result<(), Problem> {
         let is_harmless = match wish.class {
             Class::Plain => true,
-            Class::Image => self.owners.contains_key(IMAGE_HASH),
+            Class::Image => [IMAGE_HASH, IMAGE_KEYS].iter().any(|anchor| self.owners.contains_key(*anchor)),
             Class::Privileged | Class::Anchor(_) | Class::Builder => false,
         };
         if is_harmless {
             return Ok(());
         }
-        let more =
-            if wish.class == Class::Image { " without a hash that an earlier source owns" } else { "" };
+        let more = if wish.class == Class::Image {
+            " without a hash or keys that an earlier source owns"
+        } else {
+            ""
+        };
         match wish.source.limit() {
             // An attacker on the network must not produce a partly configured node. So the boot reports this and stops.
             Limit::WithoutTls if self.url.0 == Trust::Limited => Err(wish.problem(
@@ -119,12 +122,16 @@ impl Floor {
         }
     }
 
-    /// Records the owner of an anchor.
+    /// Records the owner of an anchor. A list that its own source empties has no owner: it decides nothing.
     pub(super) fn own(&mut self, wish: &Wish<'_>) {
-        let (Some(anchor), Some(text)) = (wish.anchor(), wish.text) else { return };
+        let Some(anchor) = wish.anchor() else { return };
         if self.owners.get(&anchor).is_some_and(|there| wish.source.rank() < there.source.rank()) {
             return;
         }
+        let Some(text) = wish.text else {
+            self.owners.remove(&anchor);
+            return;
+        };
         if self.in_rule_by_name {
             self.by_name.insert(anchor.clone(), wish.source.clone());
         }
@@ -149,13 +156,15 @@ impl Floor {
         })
     }
 
-    /// The anchors that depend on the host name, as notes for a plan. They matter if no setting gives the host name.
-    pub fn by_name(&self) -> impl Iterator<Item = String> {
-        self.by_name.iter().map(|(anchor, rule)| {
+    /// The anchors that depend on the host name, as notes for a plan. `named_by` is the source of the name; the network gives it if no
+    /// source does. A name from the place of the rule itself is as good as the rule.
+    pub fn by_name(&self, named_by: Option<&Source>) -> impl Iterator<Item = String> {
+        let later = move |rule: &Source| named_by.is_none_or(|source| source.place() > rule.place());
+        self.by_name.iter().filter(move |(_, rule)| later(rule)).map(move |(anchor, rule)| {
+            let named_by = named_by.map_or_else(|| "the network".to_owned(), ToString::to_string);
             format!(
-                "{anchor} depends on the host name ({rule}), which comes from the network: a server there can \
-                 turn the rule off by giving another name. Use a mac, uuid or serial condition in the rule, or \
-                 set hostname."
+                "{anchor} depends on the host name ({rule}), which comes from {named_by}: who controls that can turn the rule off by \
+                 another name. Use a mac, uuid or serial condition in the rule, or set hostname where the rule is."
             )
         })
     }

@@ -11,14 +11,14 @@ use dayfly_formats::route::RouteArg;
 use dayfly_formats::scoped::ScopedAddr;
 use dayfly_formats::vlan::VlanArg;
 
-use super::class::{CLUSTER_CA, Class, IMAGE_HASH};
+use super::class::{CLUSTER_CA, Class, IMAGE_HASH, IMAGE_KEYS, IMAGE_THRESHOLD};
 use super::slot::{List, Shown, Slot, maybe, put};
 use crate::settings::value::{
     ApiServer, Argument, BelowDisk, Bytes, CaBundle, ClusterDomain, ConfigYaml, Creation, CriSocket,
-    DeviceOrNone, DeviceRef, Emergency, FileName, FileSystem, Form, HostName, ImageSource, Interface,
-    K0sToken, K0sYaml, Kubeconfig, KubeletConfiguration, Label, ModuleName, Path, Repository, Seconds,
-    Sha256, Size, Taint, TimeServer, Token, Tries, Trust, Url, UrlTemplate, Value, VendorClass, WholeSeconds,
-    YesNo,
+    DeviceOrNone, DeviceRef, Emergency, FileName, FileSystem, Form, HostName, ImageKey, ImageSource,
+    Interface, K0sToken, K0sYaml, Kubeconfig, KubeletConfiguration, Label, ModuleName, Path, Repository,
+    Seconds, Sha256, Signatures, Size, Taint, TimeServer, Token, Tries, Trust, Url, UrlTemplate, Value,
+    VendorClass, WholeSeconds, YesNo,
 };
 use crate::settings::wanted::Settings;
 use crate::{HostKeys, NetworkKeeper, Source, Sourced, Stage, in_reference, k0s, k3s};
@@ -107,7 +107,7 @@ keys! {
         },
         |s, name| image(s, name, false)
     },
-        "The OS image on an HTTP or HTTPS server: a squashfs or erofs file.";
+        "The OS image on an HTTP or HTTPS server: a squashfs or erofs file, or the manifest of an image, whose name ends with `.json`.";
     "image.device", Image, Image, DeviceRef => {
         |s, text, source| {
             put(&mut s.image, ImageSource::Device { device: DeviceRef::read(text)?, live: true }, source);
@@ -117,7 +117,11 @@ keys! {
     },
         "The OS image on a disk: /dev/NAME, LABEL=, UUID=, PARTLABEL= or PARTUUID=. It replaces image.url and vice versa: the later one wins.";
     "image.sha256", Image, Anchor(IMAGE_HASH), Sha256 => (image_sha256),
-        "The SHA-256 of the image file. If it is set, an image with another hash is never mounted. If not, the image is booted unchecked, and the plan says so.";
+        "The SHA-256 of the image file, or of the manifest. If it is set, an image with another hash is never mounted. If neither it nor image.keys is set, the image is booted unchecked, and the plan says so.";
+    "image.keys", Image, Anchor(IMAGE_KEYS), ImageKey => [image_keys],
+        "A public key of minisign; several are allowed. If one is set, only an image is booted whose manifest is signed with it: image.url must name a manifest. No other setting turns that off.";
+    "image.threshold", Image, Anchor(IMAGE_THRESHOLD), Signatures => (image_threshold),
+        "How many of the keys in image.keys must have signed the manifest.";
     "image.connect", Image, Plain, Seconds => (image_connect),
         "The limit for name resolution, connection and TLS handshake together. The response header, including all redirects, must arrive within this time plus `image.stall`.";
     "image.stall", Image, Plain, Seconds => (image_stall),

@@ -9,6 +9,7 @@ mod form;
 mod git;
 mod host_name;
 mod image;
+mod image_key;
 mod kind;
 mod kubernetes;
 mod nearest;
@@ -30,6 +31,7 @@ pub(crate) use form::{number, pattern};
 pub use git::{Branch, Repository};
 pub use host_name::HostName;
 pub use image::ImageSource;
+pub use image_key::{ImageKey, Signatures};
 pub use kind::Value;
 pub(crate) use kind::{own_values, values};
 pub use kubernetes::{

@@ -31,6 +31,42 @@ impl Url {
         self.text.starts_with("https://")
     }
 
+    /// Whether it names the manifest of an image: its path ends with `.json`.
+    pub fn is_manifest(&self) -> bool {
+        let name = self.file_name();
+        name.len() > ".json".len() && name.to_ascii_lowercase().ends_with(".json")
+    }
+
+    /// The name of its file, without a query.
+    pub fn file_name(&self) -> &str {
+        let path = self.split_query().0;
+        path.split_once("://").and_then(|(_, rest)| rest.rsplit_once('/')).map_or("", |(_, name)| name)
+    }
+
+    /// The URL of a file beside it, `path` below the same folder. A query is dropped.
+    pub fn beside(&self, path: &str) -> Self {
+        let (_, rest) = self.text.split_once("://").unwrap_or_default();
+        let here = self.split_query().0;
+        // A URL without a path has no slash behind its host.
+        let folder = match here.rfind('/') {
+            Some(slash) if rest.contains('/') => here.get(..slash).unwrap_or_default(),
+            _ => here,
+        };
+        Self { text: format!("{folder}/{path}"), had_blanks: false }
+    }
+
+    /// The URL of the file whose name has this at the end. A query is kept.
+    pub fn with_suffix(&self, suffix: &str) -> Self {
+        let (path, query) = self.split_query();
+        Self { text: format!("{path}{suffix}{query}"), had_blanks: false }
+    }
+
+    /// The URL up to its path, and what follows.
+    fn split_query(&self) -> (&str, &str) {
+        let end = self.text.find(['?', '#']).unwrap_or(self.text.len());
+        self.text.split_at_checked(end).unwrap_or((&self.text, ""))
+    }
+
     /// A note if the URL was written with spaces, which a request cannot contain.
     pub fn note(&self) -> Option<String> {
         self.had_blanks.then(|| format!("The URL contains spaces; it is fetched as {self}."))
@@ -142,3 +178,36 @@ macro_rules! url_pattern {
 pub(super) use url_pattern;
 
 own_values! { Url = "URL", pattern(url_pattern!(r"([/?#]([^\s\u0000-\u0020\u007f-\u009f]| )*)?$")); }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_beside_a_manifest_have_its_folder() {
+        for (url, is_manifest, beside, signature) in [
+            ("http://boot/os.json", true, "http://boot/blobs/a", "http://boot/os.json.sig"),
+            ("http://boot:80/a/os.JSON", true, "http://boot:80/a/blobs/a", "http://boot:80/a/os.JSON.sig"),
+            (
+                "https://[2001:db8::1]/a%20b/os.json?x=1.json/2#y",
+                true,
+                "https://[2001:db8::1]/a%20b/blobs/a",
+                "https://[2001:db8::1]/a%20b/os.json.sig?x=1.json/2#y",
+            ),
+            (
+                "http://boot/os.squashfs?os.json",
+                false,
+                "http://boot/blobs/a",
+                "http://boot/os.squashfs.sig?os.json",
+            ),
+            ("http://boot.json", false, "http://boot.json/blobs/a", "http://boot.json.sig"),
+            ("http://boot", false, "http://boot/blobs/a", "http://boot.sig"),
+            ("http://boot/", false, "http://boot/blobs/a", "http://boot/.sig"),
+        ] {
+            let read: Url = url.parse().unwrap();
+            assert_eq!(read.is_manifest(), is_manifest, "{url}");
+            assert_eq!(read.beside("blobs/a").as_str(), beside, "{url}");
+            assert_eq!(read.with_suffix(".sig").as_str(), signature, "{url}");
+        }
+    }
+}

@@ -10,6 +10,8 @@ mod script;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use dayfly_formats::minisign::PublicKey;
+
 pub use self::k0s::K0sSettings;
 pub use self::k3s::K3sSettings;
 pub use self::kubelet::KubeletSettings;
@@ -27,6 +29,10 @@ pub struct Settings {
     pub image: Option<Sourced<ImageSource>>,
     /// Its SHA-256.
     pub image_sha256: Option<Sourced<Sha256>>,
+    /// The keys that sign its manifest.
+    pub image_keys: Vec<Sourced<PublicKey>>,
+    /// The number of signatures that its manifest must have.
+    pub image_threshold: Sourced<u32>,
     /// Limit for name resolution, connection and TLS handshake together.
     pub image_connect: Sourced<Duration>,
     /// Longest time without data from the server.
@@ -113,6 +119,8 @@ impl Default for Settings {
         Self {
             image: None,
             image_sha256: None,
+            image_keys: Vec::new(),
+            image_threshold: Sourced::default_of(1),
             image_connect: seconds(10),
             image_stall: seconds(15),
             image_min_rate: Sourced::default_of(16 << 10),
@@ -157,6 +165,22 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Whether only an image with a signed manifest may be booted.
+    pub fn demands_signatures(&self) -> bool {
+        !self.image_keys.is_empty() || self.image_threshold.value > 1
+    }
+
+    /// The keys that sign manifests, each once: two signatures of one key are one.
+    pub fn signing_keys(&self) -> Vec<PublicKey> {
+        let mut keys: Vec<PublicKey> = Vec::new();
+        for key in &self.image_keys {
+            if !keys.iter().any(|there| there.id() == key.value.id()) {
+                keys.push(key.value.clone());
+            }
+        }
+        keys
+    }
+
     /// Whether something other than the image needs the network. A report URL that comes from the network or the image
     /// does not count: it can only use a network that is already up.
     pub fn needs_network(&self) -> bool {

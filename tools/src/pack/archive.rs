@@ -51,8 +51,9 @@ pub fn is_layout(folder: &Path) -> bool {
     folder.join("oci-layout").is_file() && folder.join(OCI_INDEX).is_file()
 }
 
-/// The tar files of an archive, the lowest layer first. Unpacks the archive into `folder` if necessary.
-pub fn layers(archive: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
+/// The tar files of an archive, the lowest layer first. Unpacks the archive into `folder` if necessary. Of an image for several
+/// machines, takes that for `architecture`, a name of OCI.
+pub fn layers(archive: &Path, folder: &Path, architecture: &str) -> Result<Vec<PathBuf>> {
     let mut tar = tar::Archive::new(open(archive)?);
     let mut is_container = false;
     for entry in tar.entries().with_context(|| format!("cannot read {}", archive.display()))? {
@@ -70,12 +71,13 @@ pub fn layers(archive: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
     tar::Archive::new(open(archive)?)
         .unpack(folder)
         .with_context(|| format!("cannot unpack {} into {}", archive.display(), folder.display()))?;
-    layers_of_layout(folder)
+    layers_of_layout(folder, architecture)
 }
 
 /// The tar files of an archive that is unpacked already.
-pub fn layers_of_layout(folder: &Path) -> Result<Vec<PathBuf>> {
-    let names = if folder.join(DOCKER_MANIFEST).is_file() { docker(folder)? } else { oci(folder)? };
+pub fn layers_of_layout(folder: &Path, architecture: &str) -> Result<Vec<PathBuf>> {
+    let names =
+        if folder.join(DOCKER_MANIFEST).is_file() { docker(folder)? } else { oci(folder, architecture)? };
     let inside = |name: String| {
         let plain = Path::new(&name).components().all(|part| matches!(part, Component::Normal(_)));
         ensure!(
@@ -106,7 +108,7 @@ fn docker(folder: &Path) -> Result<Vec<String>> {
     match (images.pop(), images.is_empty()) {
         (Some(image), true) => Ok(image.layers),
         (None, _) => bail!("the archive has no image"),
-        _ => bail!("the archive has several images ({}); save the one to try alone", names.join(", ")),
+        _ => bail!("the archive has several images ({}); save the one alone", names.join(", ")),
     }
 }
 
@@ -134,19 +136,20 @@ struct Platform {
     architecture: String,
 }
 
-fn oci(folder: &Path) -> Result<Vec<String>> {
+fn oci(folder: &Path, architecture: &str) -> Result<Vec<String>> {
     let mut index: Index = read(&folder.join(OCI_INDEX))?;
     // An index may refer to another one, for an image of several machines.
     for _ in 0..4 {
         let mut found = index.manifests;
         if found.len() > 1 {
-            found
-                .retain(|one| one.platform.as_ref().is_some_and(|platform| platform.architecture == "amd64"));
+            found.retain(|one| {
+                one.platform.as_ref().is_some_and(|platform| platform.architecture == architecture)
+            });
         }
         let count = found.len();
         let (Some(one), true) = (found.pop(), count == 1) else {
             bail!(
-                "the archive has {count} images for amd64; copy the one to try alone, as in \"skopeo copy … oci-archive:os.tar\""
+                "the archive has {count} images for {architecture}; copy the one alone, as in \"skopeo copy … oci-archive:os.tar\""
             )
         };
         let path = folder.join(blob(&one.digest)?);
@@ -222,7 +225,7 @@ mod tests {
         for (given, expected) in table {
             let folder = tempfile::tempdir().expect("a folder");
             files(folder.path(), &given);
-            let said = match layers_of_layout(folder.path()) {
+            let said = match layers_of_layout(folder.path(), "amd64") {
                 Ok(layers) => layers
                     .iter()
                     .map(|layer| layer.strip_prefix(folder.path()).expect("below").display().to_string())

@@ -37,6 +37,13 @@ pub const MKSQUASHFS: Tool = Tool {
     debian: "squashfs-tools",
     fedora: "squashfs-tools",
 };
+/// Makes an erofs of a folder.
+pub const MKFS_EROFS: Tool = Tool {
+    names: &["mkfs.erofs"],
+    purpose: "make an image of it",
+    debian: "erofs-utils",
+    fedora: "erofs-utils",
+};
 /// Takes files out of a squashfs.
 pub const UNSQUASHFS: Tool = Tool {
     names: &["unsquashfs"],

@@ -23,7 +23,8 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Attributes in a tar file of POSIX's format.
 const XATTR: &str = "SCHILY.xattr.";
 
-type Name = Vec<u8>;
+/// A path in a tree, without a slash at its ends.
+pub type Name = Vec<u8>;
 /// A layer, and an entry of it.
 type Place = (usize, usize);
 
@@ -44,6 +45,8 @@ pub struct Tree {
     nodes: BTreeMap<Name, Node>,
     /// Files that have, or had, other names.
     targets: HashSet<Name>,
+    /// A whiteout that removed nothing of these layers.
+    unmet: Option<Name>,
 }
 
 /// Opens a layer at its beginning; each pass opens it again.
@@ -74,11 +77,13 @@ impl Tree {
             let (folder, last) = split(&name);
             // A whiteout removes entries of the layers below, wherever it is in its own layer.
             if last == OPAQUE {
-                self.remove(folder, false);
+                if !self.remove(folder, false) {
+                    self.unmet.get_or_insert(name);
+                }
             } else if let Some(gone) = last.strip_prefix(WHITEOUT) {
                 // Those that begin with .wh..wh. are internal to aufs.
-                if !gone.starts_with(WHITEOUT) {
-                    self.remove(&join(folder, gone), true);
+                if !gone.starts_with(WHITEOUT) && !self.remove(&join(folder, gone), true) {
+                    self.unmet.get_or_insert(name);
                 }
             } else {
                 let node = match entry.header().entry_type() {
@@ -87,7 +92,12 @@ impl Tree {
                     }
                     EntryType::Link => {
                         let target = entry.link_name_bytes().context("a hard link has no target")?;
-                        Node::Link { place: (layer, index), target: clean(&target)? }
+                        let target = clean(&target)?;
+                        // tar writes a file that it was told twice as a link to itself.
+                        if target == name {
+                            continue;
+                        }
+                        Node::Link { place: (layer, index), target }
                     }
                     EntryType::XGlobalHeader => continue,
                     _ => Node::Entry((layer, index)),
@@ -96,7 +106,8 @@ impl Tree {
             }
         }
         for (name, node) in found.into_iter().filter(|(name, _)| !name.is_empty()) {
-            if !matches!((&node, self.nodes.get(&name)), (Node::Folder(..), Some(Node::Folder(..)))) {
+            // A folder's entry may come after those of its contents.
+            if !matches!((&node, self.nodes.get(&name)), (Node::Folder(..), None | Some(Node::Folder(..)))) {
                 self.remove(&name, true);
             }
             if let Node::Link { target, .. } = &node {
@@ -107,8 +118,14 @@ impl Tree {
         Ok(())
     }
 
+    /// A whiteout that removed nothing of these layers; it can only be about what lies below all of them.
+    pub fn unmet_whiteout(&self) -> Option<&Name> {
+        self.unmet.as_ref()
+    }
+
     /// Removes everything below a path, and the path too with `itself`. A file with other names stays, under the first of them.
-    fn remove(&mut self, path: &[u8], itself: bool) {
+    /// Returns whether there was anything.
+    fn remove(&mut self, path: &[u8], itself: bool) -> bool {
         let below = if path.is_empty() { Vec::new() } else { [path, b"/"].concat() };
         let range = self.nodes.range(below.clone()..).take_while(|(name, _)| name.starts_with(&below));
         let mut names: Vec<Name> = range.map(|(name, _)| name.clone()).collect();
@@ -117,6 +134,7 @@ impl Tree {
         }
         let gone: Vec<(Name, Node)> =
             names.into_iter().filter_map(|name| self.nodes.remove(&name).map(|node| (name, node))).collect();
+        let is_met = !gone.is_empty();
         for (name, node) in gone {
             let Node::Entry(content) = node else { continue };
             if !self.targets.contains(&name) {
@@ -138,6 +156,7 @@ impl Tree {
                 }
             }
         }
+        is_met
     }
 
     /// Adds the folders for which no layer has an entry.

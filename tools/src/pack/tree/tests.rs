@@ -89,6 +89,8 @@ fn layers_lie_over_each_other() {
         (&[&["s a ../../b/./c", "s d /abs"]], &["s a ../../b/c", "s d /abs"]),
         // hard links live on when their first name changes or goes
         (&[&["f x 1", "h y x", "h z x"]], &["f x 1", "h y x", "h z x"]),
+        (&[&["f x 1", "h x x", "h ./x x"]], &["f x 1"]),
+        (&[&["f a/x 1", "d a", "f a/y 1"]], &["d a", "f a/x 1", "f a/y 1"]),
         (&[&["f x 1", "h y x", "h z x"], &["f x 2"]], &["f y 1", "h z y", "f x 2"]),
         (&[&["d a", "f a/x 1", "h y a/x"], &["f .wh.a"]], &["f y 1"]),
         (&[&["f x 1", "h y x"], &["f x 2", "h z x"], &["f .wh.x"]], &["f y 1", "f z 2"]),
@@ -151,4 +153,17 @@ fn long_names_and_attributes_stay() {
         ("l".into(), vec![]),
     ];
     assert_eq!(seen, expected);
+}
+
+#[test]
+fn a_whiteout_of_what_lies_below_is_known() {
+    let unmet = |layers: &[&[&str]]| {
+        let layers: Vec<Vec<u8>> = layers.iter().map(|lines| layer(lines)).collect();
+        let open = |index: usize| Ok(Box::new(Cursor::new(layers[index].clone())) as Box<dyn Read>);
+        let tree = Tree::read(layers.len(), &open).expect("read");
+        tree.unmet_whiteout().map(|name| String::from_utf8_lossy(name).into_owned())
+    };
+    assert_eq!(unmet(&[&["f a 1", "d d", "f d/b 1"], &["f .wh.a", "f d/.wh..wh..opq"]]), None);
+    assert_eq!(unmet(&[&["f .wh.a", "f a 1"]]).as_deref(), Some(".wh.a"));
+    assert_eq!(unmet(&[&["d d"], &["f d/.wh..wh..opq", "f .wh.x"]]).as_deref(), Some("d/.wh..wh..opq"));
 }
