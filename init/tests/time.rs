@@ -150,6 +150,8 @@ fn servers_of_the_parameters_are_asked_instead_of_those_of_dhcp() {
         let mut state = machine.state();
         state.links.push(machine::link(3, "eth1"));
         state.dhcp_ntp = vec![[10, 0, 2, 9].into()];
+        // Else the boot may be over before the thread of the server has run.
+        keep_fetching(&mut state);
     }
     assert!(matches!(machine.boot(), End::Exec(_)), "{:#?}", machine.state().log);
     // Over the interface that the parameter is for.

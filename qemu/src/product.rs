@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use tempfile::NamedTempFile;
 
 use crate::{command::run, kernel::Kernel};
 
@@ -53,10 +54,12 @@ impl Product {
         )?;
         let built = self.target.join(GUEST_TARGET).join("release/dayfly-init");
         // Cargo gives every feature set the same path.
-        let kept = self
-            .folder("init")?
-            .join(format!("init-{}", if features.is_empty() { "default" } else { features }));
-        fs::copy(&built, &kept).with_context(|| format!("cannot copy {}", built.display()))?;
+        let folder = self.folder("init")?;
+        let kept = folder.join(format!("init-{}", if features.is_empty() { "default" } else { features }));
+        // Another scenario may read the copy now, so it is replaced and never rewritten.
+        let copy = NamedTempFile::new_in(&folder).context("cannot make a temporary file")?;
+        fs::copy(&built, copy.path()).with_context(|| format!("cannot copy {}", built.display()))?;
+        copy.persist(&kept).with_context(|| format!("cannot make {}", kept.display()))?;
         Ok(kept)
     }
 

@@ -40,9 +40,13 @@ impl std::error::Error for Misled {}
 /// The target URL of a redirect. `base` is the requested absolute URL.
 pub fn follow(base: &str, location: &[u8]) -> Result<String, Misled> {
     let text = encode(location.trim_ascii());
-    if text.len() > MOST {
-        return Err(Misled::Long(text.len()));
-    }
+    let resolved = if text.len() > MOST { Err(Misled::Long(text.len())) } else { resolve(base, &text) };
+    // A relative field gets the start of the base.
+    resolved.and_then(|url| if url.len() > MOST { Err(Misled::Long(url.len())) } else { Ok(url) })
+}
+
+/// Resolves the field, in which all characters are allowed.
+fn resolve(base: &str, text: &str) -> Result<String, Misled> {
     // The part after # is for viewers of the answer.
     let text = text.split('#').next().unwrap_or_default();
     let (base_scheme, base_rest) = base.split_once("://").unwrap_or(("http", base));

@@ -208,7 +208,8 @@ prop_compose! {
         mtu in proptest::option::of(68u32..65536),
         mac in proptest::option::of(any::<[u8; 5]>()),
     ) -> BondArg {
-        let ports: Vec<String> = ports.into_iter().collect();
+        // The loopback interface is no port.
+        let ports: Vec<String> = ports.into_iter().map(|port| if port == "lo" { "lo0".to_owned() } else { port }).collect();
         let value = |option: &str, value: String| match option {
             "mode" => mode.to_owned(),
             _ if PORT_OPTIONS.contains(&option) => ports[0].clone(),
