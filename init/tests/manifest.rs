@@ -163,6 +163,9 @@ fn an_image_boots_by_its_manifest() {
     let both = published(&config(), &[squashfs(3 << 20)], &[&OURS, &SECOND]);
     let two_of_three = format!("{}\nimage.threshold = 2", keys(&[&THEIRS, &OURS, &SECOND]));
     boots("two of three", boot(&two_of_three, "", both));
+    // The command line may say once more what the initramfs says.
+    let again = format!("dayfly.image.keys={} dayfly.image.keys={}", OURS.public, SECOND.public);
+    boots("the same keys again", boot(&keys(&[&OURS, &SECOND]), &again, good()));
     // The keys of the command line are as good, as long as the initramfs has none.
     boots("keys of the command line", boot("", &format!("dayfly.image.keys={}", OURS.public), good()));
     // Without keys, its SHA-256 decides, or nothing.
@@ -312,9 +315,15 @@ fn no_later_source_turns_signatures_off() {
         fails(case, boot(settings, &words, pages), code, said);
     }
     let no_keys = "image.threshold = 2".to_owned();
-    fails("no key", boot(&no_keys, "", good()), "image.signature", "image.keys has no key");
-    let many: Vec<&Pair> = vec![&OURS; 33];
-    fails("too many keys", boot(&keys(&many), "", good()), "config.value", "at most 32 are possible");
+    fails("no key", boot(&no_keys, "", good()), "config.value", "but image.keys has 0 keys");
+    fails(
+        "a threshold alone",
+        boot("image.threshold = 1", "", good()),
+        "config.value",
+        "but image.keys has 0 keys",
+    );
+    let many: Vec<&Pair> = vec![&OURS; 17];
+    fails("too many keys", boot(&keys(&many), "", good()), "config.value", "at most 16 are possible");
     let misspelt = keys(&[&OURS]).replace("image.keys", "image.key");
     fails("a misspelt name", boot(&misspelt, "", good()), "config.unknown", "did you mean image.keys?");
     let both = format!("{}\nimage.threshold = 2", keys(&[&OURS, &OURS]));

@@ -22,9 +22,10 @@ pub fn has_secret_key(text: &str) -> bool {
     // The algorithm Ed, then the hash of the password: Sc (scrypt), or none.
     let is_digit = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
     let digits = |rest: &str| rest.chars().take_while(is_digit).count();
-    ["RWRTY", "RWQAAEIy"]
+    let starts = ["RWRTY", "RWQAAEIy"];
+    starts
         .iter()
-        .any(|start| text.split_once(start).is_some_and(|(_, rest)| digits(rest) > 56))
+        .any(|start| text.match_indices(start).any(|(at, _)| digits(text.get(at..).unwrap_or_default()) > 60))
 }
 
 /// A public key.
@@ -97,6 +98,12 @@ impl PublicKey {
     pub fn id(&self) -> KeyId {
         // The bytes of a key were checked.
         id_of(&self.bytes).unwrap_or(KeyId(0))
+    }
+
+    /// Whether two signatures of the two would be of one pair: the keys are equal, or their numbers.
+    pub fn is_same(&self, other: &PublicKey) -> bool {
+        // Two bytes for the algorithm and eight for the number come before the key.
+        self.id() == other.id() || self.bytes.get(10..) == other.bytes.get(10..)
     }
 
     /// Checks the signature of a file.

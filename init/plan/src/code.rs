@@ -108,7 +108,7 @@ codes! {
         fix "Check the URL with curl from the same network, and the manifest with `dayfly image verify`; `dayfly image build` makes one.";
     ImageSignature "image.signature" Source "The image does not have the signatures that the settings ask for."
         fix "Sign the manifest with `dayfly image sign`, copy its .minisig files beside it, and check them with `dayfly image verify --key`; docs/how-to/sign.md shows all of it.";
-    ImageUnfit "image.unfit" Permanent "The image is not for this machine."
+    ImageUnfit "image.unfit" Permanent "The image is not for this machine, or not the one that its URL names."
         fix "Boot an image that was built for this CPU and this much memory; `dayfly image inspect` shows what an image is for.";
     ImageFormat "image.format" Source "The image is not a file system that can be mounted, or it is damaged or truncated."
         fix "Make it with mksquashfs or mkfs.erofs and copy it again; `file IMAGE` shows its type. docs/reference/images.md lists the supported types.";

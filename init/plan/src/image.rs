@@ -87,7 +87,7 @@ pub struct ManifestPlan {
     pub url: Url,
     /// The keys that may have signed it, each once. Empty: it needs no signature.
     pub keys: Vec<PublicKey>,
-    /// How many of the keys must have signed it.
+    /// How many of the keys must have signed it; 0 without keys.
     pub threshold: usize,
     /// The SHA-256 that it must have.
     pub sha256: Option<Sha256>,
@@ -123,12 +123,12 @@ pub struct NamedLayer {
     pub bytes: u64,
 }
 
-/// What is wrong with the URL of a signed manifest, as the end of a sentence: it must have the name of the image, because a key may
+/// What is wrong with the file name of a signed manifest, as the end of a sentence: it must be the name of the image, because a key may
 /// sign several images.
-pub fn misnamed(url: &Url, config: &ImageConfig) -> Option<String> {
+pub fn misnamed(file_name: &str, config: &ImageConfig) -> Option<String> {
     let ImageConfig { name, version, .. } = config;
     let (newest, one) = (format!("{name}.json"), format!("{name}_v{version}.json"));
-    let fits = [&newest, &one].iter().any(|own| *own == url.file_name());
+    let fits = [&newest, &one].iter().any(|own| *own == file_name);
     (!fits).then(|| {
         format!("it is the manifest of {name} version {version}, which must be at {newest} or {one}")
     })
@@ -193,7 +193,7 @@ impl fmt::Display for ManifestPlan {
             write!(f, ", compare SHA-256 with {}…", sha256.short())?;
         }
         match (self.threshold, self.keys.as_slice()) {
-            (_, []) => Ok(()),
+            (0, _) => Ok(()),
             (1, [key]) => write!(f, ", check the signature of {}", key.id()),
             (least, keys) => write!(f, ", check {least} signatures of {} keys", keys.len()),
         }

@@ -40,7 +40,7 @@ pub fn read(facts: &Facts, path: &Path) -> Result<Fact> {
     let config =
         ImageConfig::parse(&config).with_context(|| format!("{} is no config", config_path.display()))?;
     let signers = signers(&settings, path, &bytes)?;
-    if let Some(wrong) = misnamed(url, &config).filter(|_| settings.demands_signatures()) {
+    if let Some(wrong) = misnamed(url.file_name(), &config).filter(|_| settings.demands_signatures()) {
         bail!("a node would refuse {}: {wrong}", path.display());
     }
     Ok(Fact::Image(NamedImage::new(url, Sha256(hash), &manifest, config, signers)))

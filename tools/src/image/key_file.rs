@@ -36,7 +36,8 @@ impl PasswordArgs {
     /// The passwords in the file; `None` if they are to be asked for.
     fn read(&self) -> Result<Option<Vec<String>>> {
         let Some(path) = &self.password_file else { return Ok(None) };
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("cannot read the password file {}", given(path)))?;
         Ok(Some(text.lines().map(str::to_owned).collect()))
     }
 

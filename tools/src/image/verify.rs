@@ -9,6 +9,7 @@ use clap::Args;
 use dayfly_formats::chunk_index::ChunkIndex;
 use dayfly_formats::minisign::PublicKey;
 use dayfly_formats::oci::{ImageLayer, annotation};
+use dayfly_plan::misnamed;
 use sha2::{Digest as _, Sha256};
 
 use super::key_file::given;
@@ -64,6 +65,10 @@ pub fn run(args: &VerifyArgs) -> Result<()> {
         signatures::check(&image.copy, &image.bytes, &keys, if keys.is_empty() { 0 } else { args.threshold })?
     {
         say!("{line}")?;
+    }
+    let name = image.copy.file_name().unwrap_or_default().to_string_lossy();
+    if let Some(wrong) = misnamed(&name, &image.config).filter(|_| !keys.is_empty()) {
+        bail!("a node with keys would refuse {}: {wrong}", image.copy.display());
     }
     say!("config: {}", image.title())?;
     for (number, layer) in (1..).zip(&image.manifest.layers) {

@@ -39,7 +39,11 @@ pub(super) fn read(draft: &mut Draft, settings: &Gathered, discovered: &Discover
     let plan = ManifestPlan {
         url: url.clone(),
         keys: settings.signing_keys(),
-        threshold: usize::try_from(settings.image_threshold.value).unwrap_or(usize::MAX),
+        threshold: if settings.demands_signatures() {
+            usize::try_from(settings.image_threshold.value).unwrap_or(usize::MAX)
+        } else {
+            0
+        },
         sha256: settings.image_sha256.as_ref().map(|sha256| sha256.value),
         limits: transfer_limits(settings),
     };

@@ -19,6 +19,14 @@ const VERIFY: &str = "Check the image on the server with `dayfly image verify`; 
 
 /// Reads the manifest. The layers that it names are a fact that changes the plan.
 pub fn read(cx: &Context, plan: &ManifestPlan) -> Result<Done, Failure> {
+    if plan.keys.len() < plan.threshold {
+        let (least, keys) = (plan.threshold, plan.keys.len());
+        let wrong = format!("image.threshold asks for {least} signatures, but image.keys has {keys} keys");
+        return Err(Failure::new(Code::ConfigValue, format!("check the signatures of {}", plan.url), wrong)
+            .with_fix(
+                "Add the keys to image.keys, or lower image.threshold, in the settings of the initramfs.",
+            ));
+    }
     let bytes = fetch(cx, plan, &plan.url, manifest::MOST)?;
     let tried = format!("read the manifest {}", plan.url);
     let sha256 = sha256_of(&bytes);
@@ -110,12 +118,10 @@ fn check_signatures(cx: &Context, plan: &ManifestPlan, bytes: &[u8]) -> Result<V
             Err(wrong) => problems.push(format!("{}: {wrong}", key.id())),
         }
     }
-    let asks_for_none = plan.keys.is_empty() && plan.threshold <= 1;
-    if asks_for_none || signers.len() >= plan.threshold {
+    if signers.len() >= plan.threshold {
         return Ok(signers);
     }
-    let problems =
-        if plan.keys.is_empty() { "image.keys has no key".to_owned() } else { problems.join("; ") };
+    let problems = problems.join("; ");
     let wrong = format!("{} of {} needed signatures are valid; {problems}", signers.len(), plan.threshold);
     Err(Failure::new(Code::ImageSignature, format!("check the signatures of {}", plan.url), wrong))
 }
@@ -158,7 +164,9 @@ fn read_config(cx: &Context, plan: &ManifestPlan, manifest: &Manifest) -> Result
 
 /// Refuses the manifest of another image, or of another version than its URL names: a key may sign several images.
 fn check_name(plan: &ManifestPlan, tried: &str, config: &ImageConfig) -> Result<(), Failure> {
-    let Some(wrong) = misnamed(&plan.url, config).filter(|_| !plan.keys.is_empty()) else { return Ok(()) };
+    let Some(wrong) = misnamed(plan.url.file_name(), config).filter(|_| plan.threshold > 0) else {
+        return Ok(());
+    };
     Err(Failure::new(Code::ImageUnfit, tried, wrong)
         .with_fix("Name the image in image.url as its builder named it; if the URL is right, the server sends another image."))
 }

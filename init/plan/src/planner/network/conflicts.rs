@@ -42,6 +42,10 @@ pub(super) fn addresses(network: &Network) -> Vec<String> {
         for source in &config.addresses {
             let AddressSource::Static(fixed) = source else { continue };
             let address = fixed.address;
+            // Each link has a network fe80::/10 of its own (RFC 4291 2.5.6).
+            if matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local()) {
+                continue;
+            }
             match owners.iter().find(|(other, _)| *other == address) {
                 Some((_, first)) => notes.push(format!(
                     "ip= gives {address} to {first} and to {interface}: an address is for one interface; give each its own."

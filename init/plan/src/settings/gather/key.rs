@@ -1,6 +1,7 @@
 //! Sets one setting from its text: checks whether the source may set it, and reports what is wrong with the value.
 
 use dayfly_formats::minisign::has_secret_key;
+use dayfly_formats::nearest::within;
 
 use super::gathered::Gathered;
 use super::problems::{Problems, refuse};
@@ -84,8 +85,16 @@ pub(super) fn apply_key(
         None => "docs/reference/settings.md lists all settings.".to_owned(),
     };
     // Without the setting that was meant, a node would trust more than its operator wants.
-    let decides_trust =
-        meant.flatten().and_then(keys::find).is_some_and(|key| matches!(key.class, Class::Anchor(_)));
+    // Short names of a later version of Dayfly may be near to one, too.
+    let is_typo = |meant: &&str| {
+        let last = name.rsplit('.').next().unwrap_or_default();
+        last.len() > 2 && within(name, std::iter::once(*meant), 1).is_some()
+    };
+    let decides_trust = meant
+        .flatten()
+        .filter(is_typo)
+        .and_then(keys::find)
+        .is_some_and(|key| matches!(key.class, Class::Anchor(_)));
     let chosen = source.place() <= Place::Firmware;
     problems.push(Problem {
         severity: if decides_trust && chosen { Severity::Refuse } else { Severity::Warn },

@@ -6,7 +6,7 @@ use crate::settings::ImageSource;
 use crate::{Code, Problem, Way};
 
 /// The most keys: a node may ask a server for two files for each of them.
-const MOST_KEYS: usize = 32;
+const MOST_KEYS: usize = 16;
 
 /// The problem with an image that has no manifest, or with the number of keys and signatures. `may_grow`: rules may still
 /// add keys. Then the step `manifest` refuses a threshold that the keys cannot reach.

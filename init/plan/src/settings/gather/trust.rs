@@ -28,7 +28,8 @@ pub(super) struct Wish<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Owner {
     source: Source,
-    value: Secret,
+    /// What it has set; several values if the setting is a list.
+    values: Vec<Secret>,
 }
 
 /// What the most trusted sources have set.
@@ -66,7 +67,7 @@ impl Floor {
         let owner = wish.anchor().and_then(|anchor| self.owners.get(&anchor));
         if let Some(owner) = owner
             && wish.source.place() > owner.source.place()
-            && wish.text.is_some_and(|text| same(text, owner.value.expose()))
+            && wish.text.is_some_and(|text| owner.values.iter().any(|value| same(text, value.expose())))
         {
             return Ok(false);
         }
@@ -128,14 +129,20 @@ impl Floor {
         if self.owners.get(&anchor).is_some_and(|there| wish.source.rank() < there.source.rank()) {
             return;
         }
+        if self.in_rule_by_name {
+            self.by_name.insert(anchor.clone(), wish.source.clone());
+        }
         let Some(text) = wish.text else {
             self.owners.remove(&anchor);
             return;
         };
-        if self.in_rule_by_name {
-            self.by_name.insert(anchor.clone(), wish.source.clone());
+        let value = Secret::new(text.trim());
+        match self.owners.get_mut(&anchor).filter(|owner| owner.source == *wish.source) {
+            Some(owner) => owner.values.push(value),
+            None => {
+                drop(self.owners.insert(anchor, Owner { source: wish.source.clone(), values: vec![value] }));
+            }
         }
-        self.owners.insert(anchor, Owner { source: wish.source.clone(), value: Secret::new(text.trim()) });
     }
 
     /// Sets whether the following settings are from a rule with a host name condition.

@@ -33,8 +33,7 @@ impl Url {
 
     /// Whether it names the manifest of an image: its path ends with `.json`.
     pub fn is_manifest(&self) -> bool {
-        let name = self.file_name();
-        name.len() > ".json".len() && name.to_ascii_lowercase().ends_with(".json")
+        self.file_name().strip_suffix(".json").is_some_and(|name| !name.is_empty())
     }
 
     /// The name of its file, without a query.
@@ -187,7 +186,7 @@ mod tests {
     fn files_beside_a_manifest_have_its_folder() {
         for (url, is_manifest, beside, signature) in [
             ("http://boot/os.json", true, "http://boot/blobs/a", "http://boot/os.json.sig"),
-            ("http://boot:80/a/os.JSON", true, "http://boot:80/a/blobs/a", "http://boot:80/a/os.JSON.sig"),
+            ("http://boot:80/a/os.JSON", false, "http://boot:80/a/blobs/a", "http://boot:80/a/os.JSON.sig"),
             (
                 "https://[2001:db8::1]/a%20b/os.json?x=1.json/2#y",
                 true,

@@ -20,7 +20,7 @@ pub use self::node::{FileSettings, NodeSettings, UnitSettings, UserSettings};
 pub use self::script::Script;
 use super::value::{DeviceRef, Emergency, HostName, ImageSource, Sha256, Size, Trust, Url, UrlTemplate};
 use crate::layout::{self, Layout};
-use crate::{HostKeys, Phase, Sourced, Stage};
+use crate::{HostKeys, Phase, Source, Sourced, Stage};
 
 /// All settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,14 +167,14 @@ impl Default for Settings {
 impl Settings {
     /// Whether only an image with a signed manifest may be booted.
     pub fn demands_signatures(&self) -> bool {
-        !self.image_keys.is_empty() || self.image_threshold.value > 1
+        !self.image_keys.is_empty() || self.image_threshold.source != Source::Default
     }
 
     /// The keys that sign manifests, each once: two signatures of one key are one.
     pub fn signing_keys(&self) -> Vec<PublicKey> {
         let mut keys: Vec<PublicKey> = Vec::new();
         for key in &self.image_keys {
-            if !keys.iter().any(|there| there.id() == key.value.id()) {
+            if !keys.iter().any(|there| there.is_same(&key.value)) {
                 keys.push(key.value.clone());
             }
         }
