@@ -2,14 +2,15 @@
 
 use std::{
     fs,
-    net::TcpListener,
+    io::Read,
+    net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use dayfly_qemu::{
     command::call,
     image::Image,
@@ -106,42 +107,67 @@ impl SshServer {
             )?;
         }
         fs::create_dir_all("/run/sshd").context("cannot make sshd's folder")?;
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        let mut command = Command::new("setpriv");
-        command.args([
-            "--pdeathsig",
-            "TERM",
-            "/usr/sbin/sshd",
-            "-D",
-            "-e",
-            "-f",
-            "/dev/null",
-            "-h",
-            &path("host"),
-        ]);
-        for option in [
-            format!("Port={port}"),
-            "ListenAddress=127.0.0.1".to_owned(),
-            format!("AuthorizedKeysFile={}", path("client.pub")),
-            "StrictModes=no".to_owned(),
-            "UsePAM=no".to_owned(),
-            "PermitRootLogin=yes".to_owned(),
-            "PidFile=none".to_owned(),
-        ] {
-            command.args(["-o", &option]);
+        for _ in 0..5 {
+            let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+            let mut child = sshd(&folder, port)?;
+            // Another program may have taken the port meanwhile, also for a connection of its own: sshd ends then.
+            if speaks_ssh(&mut child, port)? {
+                return Ok(Self { child, port, folder });
+            }
         }
-        let log = fs::File::create(folder.path().join("log"))?;
-        let child = command
-            .stdin(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .context("cannot start sshd; run qemu/provision")?;
-        Ok(Self { child, port, folder })
+        bail!("sshd did not start: {}", fs::read_to_string(folder.path().join("log"))?)
     }
 
     fn text(&self, name: &str) -> Result<String> {
         fs::read_to_string(self.folder.path().join(name)).with_context(|| format!("cannot read {name}"))
     }
+}
+
+/// Starts sshd on this port with the keys in the folder.
+fn sshd(folder: &TempDir, port: u16) -> Result<Child> {
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let mut command = Command::new("setpriv");
+    command.args([
+        "--pdeathsig",
+        "TERM",
+        "/usr/sbin/sshd",
+        "-D",
+        "-e",
+        "-f",
+        "/dev/null",
+        "-h",
+        &path("host"),
+    ]);
+    for option in [
+        format!("Port={port}"),
+        "ListenAddress=127.0.0.1".to_owned(),
+        format!("AuthorizedKeysFile={}", path("client.pub")),
+        "StrictModes=no".to_owned(),
+        "UsePAM=no".to_owned(),
+        "PermitRootLogin=yes".to_owned(),
+        "PidFile=none".to_owned(),
+    ] {
+        command.args(["-o", &option]);
+    }
+    let log = fs::File::create(folder.path().join("log"))?;
+    command.stdin(Stdio::null()).stderr(log).spawn().context("cannot start sshd; run qemu/provision")
+}
+
+/// Waits until an SSH server answers on the port; false if the child ends before.
+fn speaks_ssh(child: &mut Child, port: u16) -> Result<bool> {
+    let end = Instant::now() + Duration::from_secs(20);
+    while child.try_wait()?.is_none() {
+        if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
+            stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+            let mut banner = [0; 4];
+            if stream.read_exact(&mut banner).is_ok() && banner == *b"SSH-" {
+                return Ok(child.try_wait()?.is_none());
+            }
+        }
+        ensure!(Instant::now() < end, "sshd does not answer on port {port}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(false)
 }
 
 impl Drop for SshServer {
