@@ -88,8 +88,8 @@ impl ChunkIndex {
             return Err(ChunkIndexError::Empty);
         }
         let index = Self { size, starts };
-        let is_wrong = |length: Option<u64>| !length.is_some_and(|length| (1..=MOST_CHUNK).contains(&length));
-        let wrong = index.lengths().position(is_wrong);
+        let is_right = |(start, end): (u64, u64)| end > start && end - start <= MOST_CHUNK;
+        let wrong = index.bounds().position(|bounds| !is_right(bounds));
         match wrong {
             Some(number) => Err(ChunkIndexError::Chunk(number as u64)),
             None => Ok(index),
@@ -106,12 +106,12 @@ impl ChunkIndex {
             return Err(ChunkIndexError::Magic);
         }
         for (what, length, expected) in [("version", 1, 1), ("compression", 1, 0), ("flags", 2, 0)] {
-            header.expect(what, length, expected)?;
+            header.demand(what, length, expected)?;
         }
         let size = u64::from_le_bytes(header.take());
         let count = u64::from(u32::from_le_bytes(header.take()));
         for (what, length, expected) in [("hash algorithm", 1, 1), ("hash length", 1, 32)] {
-            header.expect(what, length, expected)?;
+            header.demand(what, length, expected)?;
         }
         if let Some(byte) = header.0.iter().find(|byte| **byte != 0) {
             return Err(ChunkIndexError::Unsupported("reserved field", u64::from(*byte)));
@@ -155,41 +155,29 @@ impl ChunkIndex {
         self.size
     }
 
+    /// The number of chunks.
+    pub fn count(&self) -> usize {
+        self.starts.len()
+    }
+
     /// The chunks in order.
-    pub fn chunks(&self) -> impl ExactSizeIterator<Item = Chunk> {
-        let ends = self.starts.iter().skip(1).map(|(offset, _)| *offset).chain([self.size]);
-        let parts = self.starts.iter().zip(ends).map(|((offset, sha256), end)| Chunk {
-            offset: *offset,
-            length: end.saturating_sub(*offset),
-            sha256: *sha256,
-        });
-        Counted(parts, self.starts.len())
+    pub fn chunks(&self) -> impl Iterator<Item = Chunk> {
+        let hashes = self.starts.iter().map(|(_, sha256)| *sha256);
+        // The order of the bounds was checked.
+        self.bounds().zip(hashes).map(|((start, end), sha256)| Chunk {
+            offset: start,
+            length: end.saturating_sub(start),
+            sha256,
+        })
     }
 
-    /// The length of each chunk; `None` if it ends before it starts.
-    fn lengths(&self) -> impl Iterator<Item = Option<u64>> {
-        let ends = self.starts.iter().skip(1).map(|(offset, _)| *offset).chain([self.size]);
-        self.starts.iter().zip(ends).map(|((offset, _), end)| end.checked_sub(*offset))
-    }
-}
-
-/// An iterator whose length is known.
-struct Counted<I>(I, usize);
-
-impl<I: Iterator> Iterator for Counted<I> {
-    type Item = I::Item;
-
-    fn next(&mut self) -> Option<I::Item> {
-        self.1 = self.1.saturating_sub(1);
-        self.0.next()
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.1, Some(self.1))
+    /// Where each chunk starts and ends.
+    fn bounds(&self) -> impl Iterator<Item = (u64, u64)> {
+        let starts = self.starts.iter().map(|(start, _)| *start);
+        let ends = starts.clone().skip(1).chain([self.size]);
+        starts.zip(ends)
     }
 }
-
-impl<I: Iterator> ExactSizeIterator for Counted<I> {}
 
 /// The fields of a header or an entry, whose length was checked.
 struct Fields<'a>(&'a [u8]);
@@ -205,7 +193,7 @@ impl Fields<'_> {
         }
     }
 
-    fn expect(&mut self, what: &'static str, length: usize, expected: u64) -> Result<(), ChunkIndexError> {
+    fn demand(&mut self, what: &'static str, length: usize, expected: u64) -> Result<(), ChunkIndexError> {
         let found = match length {
             1 => u64::from(u8::from_le_bytes(self.take())),
             _ => u64::from(u16::from_le_bytes(self.take())),

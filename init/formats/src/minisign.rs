@@ -12,6 +12,9 @@ use crate::pem::BASE64;
 /// The longest signature file, in bytes.
 pub const MOST: usize = 4 << 10;
 
+/// The end of the name of a signature file. `minisign -S` appends it to the name of the file.
+pub const SUFFIX: &str = ".minisig";
+
 /// The number of a key pair, as minisign prints it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(u64);
@@ -84,6 +87,13 @@ impl std::error::Error for MinisignError {}
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016X}", self.0)
+    }
+}
+
+impl KeyId {
+    /// The end of the name of the signature file that has this key's signature alone.
+    pub fn suffix(self) -> String {
+        format!(".{self}{SUFFIX}")
     }
 }
 

@@ -123,17 +123,6 @@ pub struct NamedLayer {
     pub bytes: u64,
 }
 
-/// What is wrong with the file name of a signed manifest, as the end of a sentence: it must be the name of the image, because a key may
-/// sign several images.
-pub fn misnamed(file_name: &str, config: &ImageConfig) -> Option<String> {
-    let ImageConfig { name, version, .. } = config;
-    let (newest, one) = (format!("{name}.json"), format!("{name}_v{version}.json"));
-    let fits = [&newest, &one].iter().any(|own| *own == file_name);
-    (!fits).then(|| {
-        format!("it is the manifest of {name} version {version}, which must be at {newest} or {one}")
-    })
-}
-
 impl NamedImage {
     /// The image of a manifest at `url` that has this SHA-256, with its config and the keys that signed it.
     pub fn new(

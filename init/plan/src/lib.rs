@@ -36,7 +36,7 @@ pub use code::Code;
 pub use document::Document;
 pub use facts::{Credential, Discovered, Fact, Facts, Machine, SettingsFile, Store, Way};
 pub use failure::{Attempts, Class, Next, OnFailure, Pauses, Retry};
-pub use image::{Integrity, Layer, LayerSource, ManifestPlan, NamedImage, NamedLayer, Placement, misnamed};
+pub use image::{Integrity, Layer, LayerSource, ManifestPlan, NamedImage, NamedLayer, Placement};
 pub use k0s::K0sPlan;
 pub use k3s::K3sPlan;
 pub use kubernetes::{Credentials, KernelNeeds, KubeletPlan};

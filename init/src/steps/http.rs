@@ -24,7 +24,7 @@ pub fn limits(limits: TransferLimits) -> Limits {
 
 /// The way to the server of a URL, if the server answered over it when the network came up. Other interfaces may be configured that have
 /// routes to the same address and do not lead there.
-pub fn via(cx: &Context, url: &Url) -> Option<Via> {
+fn via(cx: &Context, url: &Url) -> Option<Via> {
     let network = cx.known.network.as_ref()?;
     let wanted = url.server();
     let is_same = |server: &&Server| server.host == wanted.host && server.interface == wanted.interface;
@@ -32,6 +32,18 @@ pub fn via(cx: &Context, url: &Url) -> Option<Via> {
     let link = cx.sys.links().ok()?.into_iter().find(|link| link.name == network.first.iface)?;
     let family = Family::of(network.first.address);
     Some(Via { host: server.host.clone(), interface: link.index, family })
+}
+
+/// A GET request for a URL, over the way to its server that is known.
+pub fn get(cx: &Context, url: &Url, limits: Limits) -> Request {
+    let mut request = Request::get(url.to_string(), limits, authorities());
+    request.via = via(cx, url);
+    request
+}
+
+/// A status that is not the expected one, as the end of a sentence.
+pub fn refusal(response: &Response) -> String {
+    format!("the server answered HTTP {} {}", response.status, response.reason)
 }
 
 /// Sends a request. If its URL names an interface, by whatever name the OS has for it, the kernel's name is used.

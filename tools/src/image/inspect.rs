@@ -80,7 +80,7 @@ fn look(image: &Image) -> Result<Shown> {
             format: format_name(&layer.blob.media_type),
             digest: layer.blob.digest,
             bytes: layer.blob.size,
-            chunks: index.map(|index| index.chunks().len()),
+            chunks: index.map(|index| index.count()),
         });
     }
     let companions = image.manifest.companions.iter().map(|companion| ShownCompanion {

@@ -49,7 +49,7 @@ impl Source {
         let form = if is_lowest { recognize(path)? } else { recognize_upper(path)? };
         let shown = path.display();
         match form {
-            Form::Squashfs | Form::Erofs => check_length(path)?,
+            Form::Squashfs | Form::Erofs => drop(check_length(path)?),
             Form::Other(what) => bail!(
                 "{shown} is {what}; an image is built of a root folder, a tar file, an archive of a container, a squashfs or an erofs"
             ),

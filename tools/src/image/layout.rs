@@ -12,13 +12,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use dayfly_formats::oci::layout::{INDEX, MARKER, MOST};
+use dayfly_formats::oci::layout::{INDEX, MARKER, MOST, copy_name};
+pub use dayfly_formats::oci::layout::{split_tag, version_tag};
 use dayfly_formats::oci::{Descriptor, Digest, ImageIndex};
 
 use crate::hash;
-
-/// Between the name of an image and its version, in tags and file names.
-const VERSION: &str = "_v";
 
 /// The longest name: with a version it must fit into a tag of 128 bytes (distribution-spec).
 const MOST_NAME: usize = 100;
@@ -92,18 +90,6 @@ pub fn read_if_there(path: &Path, most: usize) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// The tag of a version.
-pub fn version_tag(name: &str, version: u64) -> String {
-    format!("{name}{VERSION}{version}")
-}
-
-/// The name and the version in a tag of a version.
-pub fn split_tag(tag: &str) -> Option<(&str, u64)> {
-    let (name, digits) = tag.rsplit_once(VERSION)?;
-    let version = digits.parse().ok()?;
-    (version_tag(name, version) == tag).then_some((name, version))
-}
-
 /// The versions of an image whose manifests have a copy in the folder, the newest first.
 pub fn versions(folder: &Path, name: &str) -> Result<Vec<u64>> {
     let failed = || format!("cannot list {}", folder.display());
@@ -119,7 +105,7 @@ pub fn versions(folder: &Path, name: &str) -> Result<Vec<u64>> {
 
 /// The path of a copy of a manifest.
 pub fn copy_path(folder: &Path, tag: &str) -> PathBuf {
-    folder.join(format!("{tag}.json"))
+    folder.join(copy_name(tag))
 }
 
 /// Refuses a name that cannot be a file name and a tag.
@@ -163,14 +149,6 @@ mod tests {
         ] {
             let said = check_name(name).expect_err(name).to_string();
             assert!(said.contains(wrong), "{name}: {said}");
-        }
-    }
-
-    #[test]
-    fn a_tag_has_a_version() {
-        assert_eq!(split_tag(&version_tag("debian_v12-x", 3)), Some(("debian_v12-x", 3)));
-        for tag in ["os", "os_v", "os_v-1", "os_v+1", "os_v1x", "os_v01"] {
-            assert_eq!(split_tag(tag), None, "{tag}");
         }
     }
 }

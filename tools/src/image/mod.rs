@@ -9,11 +9,11 @@ mod inspect;
 mod key_file;
 mod keys;
 mod layer;
-mod layout;
+pub mod layout;
 mod publish;
 mod reference;
 mod sign;
-mod signatures;
+pub mod signatures;
 mod update;
 mod verify;
 

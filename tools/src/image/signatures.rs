@@ -7,15 +7,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use dayfly_formats::minisign::{KeyId, MOST, MinisignError, PublicKey, Signature};
+use dayfly_formats::minisign::{KeyId, MOST, MinisignError, PublicKey, SUFFIX, Signature};
 
 use super::layout::{read, read_if_there};
 
-const SUFFIX: &str = ".minisig";
-
 /// The signature file of one key.
 pub fn path_of(manifest: &Path, key: KeyId) -> PathBuf {
-    append(manifest, &format!(".{key}{SUFFIX}"))
+    append(manifest, &key.suffix())
 }
 
 /// The signature file with the usual name.
@@ -96,9 +94,9 @@ pub fn check(manifest: &Path, bytes: &[u8], keys: &[GivenKey], threshold: usize)
     Ok(good)
 }
 
-/// Checks the signature of one key. The file with the usual name counts if the key's own file does not fit, so that a reader is
+/// Checks the signature of one key, and returns a line about it. The file with the usual name counts if the key's own file does not fit, so that a reader is
 /// right in the moment in which a new version replaces its files.
-fn check_key(manifest: &Path, bytes: &[u8], key: &PublicKey) -> Result<String> {
+pub fn check_key(manifest: &Path, bytes: &[u8], key: &PublicKey) -> Result<String> {
     let mut wrong = None;
     for path in [path_of(manifest, key.id()), usual_path(manifest)] {
         let Some(text) = read_if_there(&path, MOST)? else { continue };

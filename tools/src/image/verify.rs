@@ -9,7 +9,6 @@ use clap::Args;
 use dayfly_formats::chunk_index::ChunkIndex;
 use dayfly_formats::minisign::PublicKey;
 use dayfly_formats::oci::{ImageLayer, annotation};
-use dayfly_plan::misnamed;
 use sha2::{Digest as _, Sha256};
 
 use super::key_file::given;
@@ -67,7 +66,7 @@ pub fn run(args: &VerifyArgs) -> Result<()> {
         say!("{line}")?;
     }
     let name = image.copy.file_name().unwrap_or_default().to_string_lossy();
-    if let Some(wrong) = misnamed(&name, &image.config).filter(|_| !keys.is_empty()) {
+    if let Some(wrong) = image.config.misnamed(&name).filter(|_| !keys.is_empty()) {
         bail!("a node with keys would refuse {}: {wrong}", image.copy.display());
     }
     say!("config: {}", image.title())?;
@@ -132,7 +131,7 @@ fn check_layer(image: &Image, what: &str, layer: &ImageLayer) -> Result<String> 
     );
     let (sha256, size) = check_chunks(what, &path, &chunks)?;
     check(what, &path, &layer.blob, sha256, size)?;
-    Ok(format!("{size} bytes in {}", count(chunks.chunks().len() as u64, "chunk")))
+    Ok(format!("{size} bytes in {}", count(chunks.count() as u64, "chunk")))
 }
 
 /// Compares a file with its index. Returns its SHA-256 and its length.
@@ -141,7 +140,7 @@ fn check_chunks(what: &str, path: &Path, index: &ChunkIndex) -> Result<([u8; 32]
     let file = File::open(path).with_context(|| format!("{what} is missing: cannot open {shown}"))?;
     let length = file.metadata().with_context(|| format!("cannot look at {shown}"))?.len();
     let (mut file, mut whole) = (BufReader::with_capacity(1 << 20, file), Sha256::new());
-    let count = index.chunks().len();
+    let count = index.count();
     for (number, chunk) in (1..).zip(index.chunks()) {
         let mut bytes = Vec::new();
         file.by_ref()

@@ -1,11 +1,12 @@
 //! Finds the kernel, the initramfs and the image in a folder.
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Component, Path};
 
 use anyhow::{Context, Result, bail};
-use dayfly_formats::superblock::{Kind as FileSystem, PROBE_LEN, image_len, probe};
+use dayfly_formats::superblock::{Kind as FileSystem, probe};
+
+use crate::pack::form::{check_length, head};
 
 /// The magic numbers of gzip, zstd, lz4's legacy format (the kernel's), xz, bzip2 and lzop.
 const COMPRESSED: [&[u8]; 6] =
@@ -86,14 +87,6 @@ fn files(folder: &Path) -> Result<Vec<(String, std::path::PathBuf)>> {
     Ok(found)
 }
 
-fn head(path: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(PROBE_LEN as u64).read_to_end(&mut bytes))
-        .with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(bytes)
-}
-
 /// The x86 boot protocol's `HdrS`, arm64's and EFI's magic numbers (the kernel's Documentation/arch/*/boot*), cpio's `070701`, a
 /// superblock. A compressed archive is taken for an initramfs if its name says so.
 fn kind(name: &str, bytes: &[u8]) -> Option<Kind> {
@@ -150,20 +143,16 @@ fn inside(folder: &Path, name: &str, kind: Kind) -> Result<()> {
 
 /// Refuses a file that is not an image, or that is incomplete, for example because it is still being copied.
 pub fn check_image(path: &Path) -> Result<()> {
-    let failed = || format!("cannot read {}", path.display());
-    let length = fs::metadata(path).with_context(failed)?.len();
-    match image_len(&head(path)?) {
-        Some(wanted) if wanted <= length => Ok(()),
-        Some(wanted) => bail!(
-            "{} has {length} bytes, but its superblock says {wanted}: it is truncated, or still being written",
-            path.display()
-        ),
-        None => bail!("{} is neither a squashfs nor an erofs image", path.display()),
+    if check_length(path)?.is_none() {
+        bail!("{} is neither a squashfs nor an erofs image", path.display());
     }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use dayfly_formats::superblock::PROBE_LEN;
+
     use super::*;
 
     fn at(offset: usize, magic: &[u8]) -> Vec<u8> {

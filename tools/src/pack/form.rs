@@ -38,10 +38,7 @@ pub fn recognize(path: &Path) -> Result<Form> {
     if meta.is_dir() {
         return folder(path);
     }
-    let mut head = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(PROBE_LEN as u64).read_to_end(&mut head))
-        .with_context(|| format!("cannot read {}", path.display()))?;
+    let head = head(path)?;
     if let Some(form) = form(&head) {
         return Ok(form);
     }
@@ -121,20 +118,30 @@ fn folder(path: &Path) -> Result<Form> {
     )
 }
 
-/// Refuses an image that is shorter than its superblock says.
-pub fn check_length(path: &Path) -> Result<()> {
-    let failed = || format!("cannot read {}", path.display());
-    let mut file = File::open(path).with_context(failed)?;
-    let length = file.seek(std::io::SeekFrom::End(0)).with_context(failed)?;
+/// The start of a file, as much as a superblock needs.
+pub fn head(path: &Path) -> Result<Vec<u8>> {
     let mut head = Vec::new();
-    file.rewind().and_then(|()| file.take(PROBE_LEN as u64).read_to_end(&mut head)).with_context(failed)?;
-    match image_len(&head) {
-        Some(wanted) if wanted > length => bail!(
+    File::open(path)
+        .and_then(|file| file.take(PROBE_LEN as u64).read_to_end(&mut head))
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(head)
+}
+
+/// Refuses an image that is shorter than its superblock says, for example because it is still being copied. Returns the length in
+/// the superblock, if it is one of a squashfs or an erofs.
+pub fn check_length(path: &Path) -> Result<Option<u64>> {
+    // The metadata of a disk has no length.
+    let length = File::open(path)
+        .and_then(|mut file| file.seek(io::SeekFrom::End(0)))
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    let wanted = image_len(&head(path)?);
+    if let Some(wanted) = wanted.filter(|wanted| *wanted > length) {
+        bail!(
             "{} has {length} bytes, but its superblock says {wanted}: it is truncated, or still being written",
             path.display()
-        ),
-        _ => Ok(()),
+        );
     }
+    Ok(wanted)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::layout::{copy_name, version_tag};
 use super::{OciError, read, text};
 
 /// The longest config, in bytes.
@@ -48,6 +49,17 @@ impl ImageConfig {
             return Err(OciError::Text(field));
         }
         if self.version == 0 { Err(OciError::Version) } else { Ok(()) }
+    }
+
+    /// What is wrong with the file name of the image's signed manifest, as the end of a sentence: it must be the name of the image,
+    /// because a key may sign several images.
+    pub fn misnamed(&self, file_name: &str) -> Option<String> {
+        let Self { name, version, .. } = self;
+        let (newest, one) = (copy_name(name), copy_name(&version_tag(name, *version)));
+        let fits = [&newest, &one].iter().any(|own| *own == file_name);
+        (!fits).then(|| {
+            format!("it is the manifest of {name} version {version}, which must be at {newest} or {one}")
+        })
     }
 
     /// The architecture's name in an OCI config for a name of `uname -m`, or the same name.

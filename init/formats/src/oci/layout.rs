@@ -13,6 +13,26 @@ pub const INDEX: &str = "index.json";
 /// The longest list of manifests, in bytes.
 pub const MOST: usize = 1 << 20;
 
+/// Between the name of an image and its version, in tags and file names.
+const VERSION: &str = "_v";
+
+/// The tag of a version of an image. The newest version also has the name of the image as its tag.
+pub fn version_tag(name: &str, version: u64) -> String {
+    format!("{name}{VERSION}{version}")
+}
+
+/// The name and the version in a tag of a version.
+pub fn split_tag(tag: &str) -> Option<(&str, u64)> {
+    let (name, digits) = tag.rsplit_once(VERSION)?;
+    let version = digits.parse().ok()?;
+    (version_tag(name, version) == tag).then_some((name, version))
+}
+
+/// The name of the copy of a manifest beside the layout, by its tag.
+pub fn copy_name(tag: &str) -> String {
+    format!("{tag}.json")
+}
+
 /// The list of manifests in a layout.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImageIndex {
@@ -85,6 +105,14 @@ mod tests {
         assert_eq!(index.tagged("debian-12").map(|found| found.digest), Some(Digest([3; 32])));
         assert_eq!(index.tagged("fedora"), None);
         assert_eq!(ImageIndex::parse(&index.encode()), Ok(index));
+    }
+
+    #[test]
+    fn a_tag_has_a_version() {
+        assert_eq!(split_tag(&version_tag("debian_v12-x", 3)), Some(("debian_v12-x", 3)));
+        for tag in ["os", "os_v", "os_v-1", "os_v+1", "os_v1x", "os_v01"] {
+            assert_eq!(split_tag(tag), None, "{tag}");
+        }
     }
 
     #[test]

@@ -150,13 +150,13 @@ impl Manifest {
 
     /// The bytes of the manifest: the same for the same files.
     pub fn encode(&self) -> Vec<u8> {
-        let layers = self.layers.iter().flat_map(|layer| [Some(&layer.blob), layer.index.as_ref()]).flatten();
         let json = Json {
             schema_version: 2,
             media_type: Some(media::MANIFEST.to_owned()),
             artifact_type: Some(media::IMAGE.to_owned()),
             config: self.config.clone(),
-            layers: layers.chain(self.companions.iter().map(|companion| &companion.blob)).cloned().collect(),
+            // The config comes first.
+            layers: self.blobs().skip(1).cloned().collect(),
         };
         super::layout::to_json(&json)
     }

@@ -69,7 +69,7 @@ pub(super) fn find(draft: &mut Draft, settings: &Gathered, discovered: &Discover
 
 /// The layers of the image: those of the manifest, or the one that the settings name.
 fn layers(settings: &Settings, discovered: &Discovered, file: &str) -> Vec<Layer> {
-    if let Some(url) = manifest::url(settings) {
+    if let Some(url) = settings.manifest() {
         return manifest::layers(discovered, url);
     }
     let source = match settings.image.as_ref().map(|image| &image.value) {

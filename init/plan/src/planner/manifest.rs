@@ -3,19 +3,11 @@
 use super::network::time;
 use super::{Draft, EARLY_SETTINGS, LATE_SETTINGS, transfer_limits};
 use crate::settings::value::Url;
-use crate::settings::{Gathered, ImageSource, Settings};
+use crate::settings::{Gathered, Settings};
 use crate::{
     Action, Deadline, Discovered, Integrity, Layer, LayerSource, ManifestPlan, NamedImage, OnFailure, Phase,
     StepId,
 };
-
-/// The URL of the manifest, if the image has one.
-pub(super) fn url(settings: &Settings) -> Option<&Url> {
-    match settings.image.as_ref().map(|image| &image.value) {
-        Some(ImageSource::Url(url)) => Some(url).filter(|url| url.is_manifest()),
-        Some(ImageSource::Device { .. } | ImageSource::File(_)) | None => None,
-    }
-}
 
 /// The image that the manifest at this URL describes, once it has been read.
 fn found<'a>(discovered: &'a Discovered, url: &Url) -> Option<&'a NamedImage> {
@@ -32,7 +24,7 @@ pub(super) fn layers(discovered: &Discovered, url: &Url) -> Vec<Layer> {
 
 /// Plans the step that reads the manifest.
 pub(super) fn read(draft: &mut Draft, settings: &Gathered, discovered: &Discovered) {
-    let Some(url) = url(settings) else {
+    let Some(url) = settings.manifest() else {
         draft.without(&[StepId::Manifest], "the image has no manifest");
         return;
     };

@@ -6,12 +6,11 @@ use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
-use dayfly_plan::settings::value::{Sha256, Url};
+use dayfly_plan::settings::value::Url;
 use dayfly_plan::{Class, Code, Layer, LayerSource, TransferLimits};
-use dayfly_sys::{Cause, RamFile, Request, Response, SysError};
+use dayfly_sys::{Cause, Response, SysError};
 
-use super::hasher::Hasher;
-use super::padded;
+use super::part::{Part, Wanted};
 use crate::context::{Context, Done};
 use crate::events::{Event, Level};
 use crate::steps::http;
@@ -37,60 +36,6 @@ pub struct Fetched {
     /// The incomplete layer, if any.
     part: Option<Part>,
 }
-
-/// The first bytes of a layer.
-struct Part {
-    url: Url,
-    /// The entity tag, with which the server checks that the file has not changed. Without it, the next attempt starts
-    /// from the beginning.
-    tag: Option<String>,
-    /// The layer's length, if the server sent it.
-    total: Option<u64>,
-    wanted: Wanted,
-    file: Box<dyn RamFile>,
-    hasher: Option<Hasher>,
-    done: u64,
-    /// How many consecutive requests for the rest brought no data.
-    vain: u32,
-}
-
-/// What is known about a layer before it is fetched.
-#[derive(Clone, Copy)]
-struct Wanted {
-    /// The SHA-256 that it must have.
-    sha256: Option<Sha256>,
-    /// Its length, if a manifest says it.
-    bytes: Option<u64>,
-}
-
-impl Wanted {
-    /// Refuses a layer of another length, before the first byte if the server sends a length.
-    fn check(self, tried: &str, found: u64) -> Result<(), Failure> {
-        match self.bytes {
-            Some(bytes) if bytes != found => {
-                let wrong = format!("the server has {found} bytes, but the manifest says {bytes}");
-                Err(Failure::new(Code::ImageHashMismatch, tried, wrong))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Refuses other bytes than a manifest names while another server or another way can still be tried. Without a manifest
-    /// the hash is of the settings, and another attempt would not change a wrong one.
-    fn compare(self, tried: &str, found: Option<[u8; 32]>) -> Result<(), Failure> {
-        match (self.bytes.and(self.sha256), found) {
-            (Some(wanted), Some(found)) if wanted.0 != found => {
-                let wrong =
-                    format!("the image has SHA-256 {}, but the manifest says {wanted}", Sha256(found));
-                Err(Failure::new(Code::ImageHashMismatch, tried, wrong))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// After this many requests for the rest without data, the whole file is requested.
-const VAIN: u32 = 2;
 
 /// Fetches the layers that come from servers.
 pub fn fetch(cx: &Context, layers: &[Layer], limits: TransferLimits) -> Result<Done, Failure> {
@@ -171,8 +116,7 @@ fn from_server(
     kept: &mut Option<Part>,
 ) -> Result<(LayerFile, u64), Failure> {
     let tried = format!("GET {url}");
-    let mut request = Request::get(url.to_string(), http::limits(limits), http::authorities());
-    request.via = http::via(cx, url);
+    let mut request = http::get(cx, url, http::limits(limits));
     request.resume = kept.as_ref().and_then(|part| part.resume(url));
     let is_resumed = request.resume.is_some();
     let response = http::send(&*cx.sys, request).map_err(|error| {
@@ -197,8 +141,7 @@ fn from_server(
         (status, part) => {
             // 416 Range Not Satisfiable: the file is shorter now (RFC 9110 section 15.5.17).
             *kept = part.filter(|_| status != 416);
-            let wrong = format!("the server answered HTTP {status} {}", response.reason);
-            return Err(Failure::new(Code::ImageHttpStatus, tried, wrong));
+            return Err(Failure::new(Code::ImageHttpStatus, tried, http::refusal(&response)));
         }
     };
     if let Some(length) = response.length {
@@ -219,86 +162,6 @@ fn from_server(
             Err(failure)
         }
     }
-}
-
-impl Part {
-    fn new(
-        cx: &Context,
-        url: &Url,
-        response: &Response,
-        wanted: Wanted,
-        tried: &str,
-    ) -> Result<Self, Failure> {
-        if let Some(length) = response.length {
-            wanted.check(tried, length)?;
-        }
-        let file = cx.sys.ram_file("dayfly-image").map_err(|error| memory(tried, &error))?;
-        Ok(Self {
-            url: url.clone(),
-            tag: response.tag.clone(),
-            total: response.length,
-            wanted,
-            file,
-            hasher: wanted.sha256.is_some().then(Hasher::start),
-            done: 0,
-            vain: 0,
-        })
-    }
-
-    /// Whether a later request can ask for the rest. This needs a tag and a length to check that the rest belongs to
-    /// these bytes.
-    fn can_continue(&self) -> bool {
-        self.tag.is_some() && self.total.is_some() && self.done > 0
-    }
-
-    /// The range and the tag for a request for the rest from this server.
-    fn resume(&self, url: &Url) -> Option<(u64, String)> {
-        let tag = self.tag.clone().filter(|_| self.url == *url && self.can_continue() && self.vain < VAIN)?;
-        Some((self.done, tag))
-    }
-
-    /// Whether a response contains the rest of the same file (RFC 9110 section 15.3.7). A server may send less than was
-    /// requested, and a server that ignores If-Range sends the rest of a changed file.
-    fn fits(&self, response: &Response) -> bool {
-        response.tag == self.tag && response.length == self.total.map(|total| total - self.done)
-    }
-
-    /// Adds the next bytes and returns a buffer to fill.
-    fn take(&mut self, tried: &str, buffer: Vec<u8>) -> Result<Vec<u8>, Failure> {
-        let done = self.done + buffer.len() as u64;
-        // A server without a length may send for ever.
-        if self.wanted.bytes.is_some_and(|bytes| done > bytes) {
-            self.wanted.check(tried, done)?;
-        }
-        self.file.write_all(&buffer).map_err(|error| memory(tried, &cannot_write(&error)))?;
-        self.done = done;
-        match &mut self.hasher {
-            Some(hasher) => hasher.update(buffer),
-            None => Ok(buffer),
-        }
-    }
-
-    /// Turns the complete part into a layer.
-    fn whole(mut self, tried: &str) -> Result<LayerFile, Failure> {
-        self.wanted.check(tried, self.done)?;
-        // The padding is not included in the layer's length and hash.
-        self.file
-            .write_all(&padded::zeros(self.done))
-            .map_err(|error| memory(tried, &cannot_write(&error)))?;
-        let backing = self.file.backing().map_err(|error| memory(tried, &error))?;
-        let sha256 = self.hasher.map(Hasher::finish).transpose()?;
-        self.wanted.compare(tried, sha256)?;
-        Ok(LayerFile { backing, bytes: self.done, sha256, origin: tried.to_owned() })
-    }
-}
-
-fn memory(tried: &str, error: &SysError) -> Failure {
-    Failure::from_sys(Code::ImageTooLarge, tried, error)
-}
-
-/// The error if the image cannot be written to memory.
-pub(super) fn cannot_write(error: &std::io::Error) -> SysError {
-    SysError::from_io("write", "the image in memory", error)
 }
 
 /// Reads the body to its end.

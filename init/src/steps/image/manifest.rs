@@ -4,8 +4,8 @@
 use dayfly_formats::minisign::{self, KeyId, MinisignError, PublicKey, Signature};
 use dayfly_formats::oci::{ImageConfig, Manifest, config, manifest};
 use dayfly_plan::settings::value::{Sha256 as Digest256, Url};
-use dayfly_plan::{Code, Fact, ManifestPlan, NamedImage, misnamed};
-use dayfly_sys::{Limits, Request};
+use dayfly_plan::{Code, Fact, ManifestPlan, NamedImage};
+use dayfly_sys::Limits;
 use sha2::{Digest, Sha256};
 
 use super::fetch::{check_room, from_connection};
@@ -74,15 +74,11 @@ fn ask(cx: &Context, plan: &ManifestPlan, url: &Url, most: usize) -> Result<Answ
     let usual = http::limits(plan.limits);
     // Such a file has a few KiB, so the whole exchange is limited.
     let limits = Limits { within: Some(usual.connect + usual.stall), ..usual };
-    let mut request = Request::get(url.to_string(), limits, http::authorities());
-    request.via = http::via(cx, url);
-    let response = http::send(&*cx.sys, request).map_err(|error| from_connection(&tried, &error))?;
+    let response =
+        http::send(&*cx.sys, http::get(cx, url, limits)).map_err(|error| from_connection(&tried, &error))?;
     cx.moves();
     if response.status != 200 {
-        return Ok(Answer::Status(format!(
-            "the server answered HTTP {} {}",
-            response.status, response.reason
-        )));
+        return Ok(Answer::Status(http::refusal(&response)));
     }
     let received = http::receive(cx, response, most);
     cx.moves();
@@ -99,20 +95,23 @@ fn check_signatures(cx: &Context, plan: &ManifestPlan, bytes: &[u8]) -> Result<V
         if signers.len() >= plan.threshold {
             break;
         }
-        let own = plan.url.with_suffix(&format!(".{}.minisig", key.id()));
-        let mut found = verify(key, bytes, &ask(cx, plan, &own, minisign::MOST)?);
-        if found.is_err() {
+        let own = ask(cx, plan, &plan.url.with_suffix(&key.id().suffix()), minisign::MOST)?;
+        let found = match verify(key, bytes, &own) {
+            Ok(()) => Ok(()),
             // The key's own file may be missing, or be that of an older manifest.
-            if usual.is_none() {
-                usual = Some(ask(cx, plan, &plan.url.with_suffix(".minisig"), minisign::MOST)?);
+            Err(wrong) => {
+                let usual = match &usual {
+                    Some(usual) => usual,
+                    None => &*usual.insert(ask(
+                        cx,
+                        plan,
+                        &plan.url.with_suffix(minisign::SUFFIX),
+                        minisign::MOST,
+                    )?),
+                };
+                verify(key, bytes, usual).map_err(|_| wrong)
             }
-            found = found.or_else(|wrong| {
-                usual
-                    .as_ref()
-                    .map_or_else(|| Err(wrong.clone()), |file| verify(key, bytes, file))
-                    .map_err(|_| wrong)
-            });
-        }
+        };
         match found {
             Ok(()) => signers.push(key.id()),
             Err(wrong) => problems.push(format!("{}: {wrong}", key.id())),
@@ -164,7 +163,7 @@ fn read_config(cx: &Context, plan: &ManifestPlan, manifest: &Manifest) -> Result
 
 /// Refuses the manifest of another image, or of another version than its URL names: a key may sign several images.
 fn check_name(plan: &ManifestPlan, tried: &str, config: &ImageConfig) -> Result<(), Failure> {
-    let Some(wrong) = misnamed(plan.url.file_name(), config).filter(|_| plan.threshold > 0) else {
+    let Some(wrong) = config.misnamed(plan.url.file_name()).filter(|_| plan.threshold > 0) else {
         return Ok(());
     };
     Err(Failure::new(Code::ImageUnfit, tried, wrong)

@@ -10,6 +10,7 @@ pub mod manifest;
 pub mod mount;
 pub mod mounted_root;
 mod padded;
+mod part;
 mod partition;
 mod refusal;
 pub mod verify;

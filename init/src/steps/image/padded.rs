@@ -10,7 +10,7 @@ use std::path::Path;
 use dayfly_plan::Code;
 use dayfly_sys::{Backing, SysError, own};
 
-use super::fetch;
+use super::{fetch, part};
 use crate::Failure;
 use crate::context::Context;
 use crate::events::Level;
@@ -71,10 +71,10 @@ fn copy(cx: &Context, from: &Backing, bytes: u64) -> Result<Backing, SysError> {
             let early = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
             return Err(SysError::from_io("read", path.to_string(), &early));
         }
-        file.write_all(&chunk).map_err(|error| fetch::cannot_write(&error))?;
+        file.write_all(&chunk).map_err(|error| part::cannot_write(&error))?;
         done += chunk.len() as u64;
     }
-    file.write_all(&zeros(bytes)).map_err(|error| fetch::cannot_write(&error))?;
+    file.write_all(&zeros(bytes)).map_err(|error| part::cannot_write(&error))?;
     file.backing()
 }
 

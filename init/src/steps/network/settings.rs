@@ -2,7 +2,7 @@
 
 use dayfly_plan::settings::value::{UrlTemplate, Variables};
 use dayfly_plan::{Code, Document, Fact, SettingsFile, Source, TransferLimits};
-use dayfly_sys::{Cause, Limits, Request, SysError};
+use dayfly_sys::{Cause, Limits, SysError};
 
 use super::name;
 use crate::context::{Context, Done};
@@ -28,13 +28,11 @@ pub fn fetch(cx: &Context, template: &UrlTemplate, limits: TransferLimits) -> Re
         within: Some(cx.left()),
         ..usual
     };
-    let mut request = Request::get(url.to_string(), limits, http::authorities());
-    request.via = http::via(cx, &url);
-    let response = http::send(&*cx.sys, request).map_err(|error| from_connection(&tried, &error))?;
+    let response =
+        http::send(&*cx.sys, http::get(cx, &url, limits)).map_err(|error| from_connection(&tried, &error))?;
     let failed = |wrong: String| Failure::new(Code::ConfigAnswer, &*tried, wrong);
     if response.status != 200 {
-        let wrong = format!("the server answered HTTP {} {}", response.status, response.reason);
-        return Err(failed(wrong));
+        return Err(failed(http::refusal(&response)));
     }
     let bytes = http::receive(cx, response, Document::MOST).map_err(failed)?;
     let document =

@@ -165,6 +165,14 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The URL of the image's manifest, if the image has one.
+    pub fn manifest(&self) -> Option<&Url> {
+        match self.image.as_ref().map(|image| &image.value) {
+            Some(ImageSource::Url(url)) => Some(url).filter(|url| url.is_manifest()),
+            Some(ImageSource::Device { .. } | ImageSource::File(_)) | None => None,
+        }
+    }
+
     /// Whether only an image with a signed manifest may be booted.
     pub fn demands_signatures(&self) -> bool {
         !self.image_keys.is_empty() || self.image_threshold.source != Source::Default
